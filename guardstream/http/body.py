@@ -54,10 +54,11 @@ async def aguard_body(
     The rules are applied in a thread, since a long body would hold up the event loop. Raises what
     `guard_body` raises, but for a policy with `gate`.
     """
-    return await judged_body(guard, provider, body, _in_thread, options)
+    return await judged_body(guard, provider, body, in_thread, options)
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do work in a thread, beside the event loop."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 

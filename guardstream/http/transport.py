@@ -21,8 +21,11 @@ from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
-from guardstream.http.body import aguard_body, guard_body, guard_error
+from guardstream.http.beginnings import media_of as begins
+from guardstream.http.bodies import is_unread, may_be_another, media_of
+from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
+from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
@@ -59,7 +62,7 @@ _STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 
-_Kind: TypeAlias = Literal["stream", "body", "error", "text", "nothing", "pass"]
+_Kind: TypeAlias = Literal["stream", "body", "error", "text", "other", "nothing", "pass"]
 
 
 if TYPE_CHECKING:
@@ -84,11 +87,11 @@ class _Guarding(_Base):  # type: ignore[misc]
         transport: Any = None,
         *,
         provider: str | None = None,
-        other: Literal["refuse", "pass"] = "refuse",
+        other: Literal["refuse", "guard", "pass"] = "refuse",
         vaults: Vaults | None = None,
     ) -> None:
         check_guard(guard, "a transport")
-        check_known("other", other, ("refuse", "pass"))
+        check_known("other", other, ("refuse", "guard", "pass"))
         choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
         self._guard = guard
@@ -140,19 +143,24 @@ class _Guarding(_Base):  # type: ignore[misc]
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         headers.pop(CONVERSATION, None)
         provider = self._provider_of(request)
-        checks = guard.policy.input is not None and request.method == "POST"
-        if checks and provider not in BODIES and self._other == "refuse":
-            path = request.url.path
-            raise AdapterError(f"prompts to {path!r} cannot be checked: other='pass' sends them")
-        if provider in BODIES and request.method == "POST":
-            try:
+        checks, url = guard.policy.input is not None, request.url
+        known = provider in BODIES and request.method == "POST"
+        if checks and not known and self._other == "refuse" and request.method == "POST":
+            raise AdapterError(
+                f"prompts to {url.path!r} cannot be checked: other='guard' judges what is sent "
+                "there, other='pass' sends it"
+            )
+        try:
+            if known:
                 body = checked_request(guard, str(provider), body)
-            except RefusedError as error:
-                raise BlockedError(error.rule or error.code) from error
+            elif checks and self._other == "guard":
+                body, url = _checked(guard, request, body, headers)
+        except RefusedError as error:
+            raise BlockedError(error.rule or error.code) from error
         headers.pop("content-length", None)
         return type(request)(
             request.method,
-            request.url,
+            url,
             headers=headers,
             content=body,
             extensions=request.extensions,
@@ -182,6 +190,8 @@ class _Guarding(_Base):  # type: ignore[misc]
                 return "text"
         elif media == "application/json" and self._provider_of(request) in BODIES:
             return "body"
+        elif self._other == "guard":
+            return "pass" if is_unread(media) else "other"
         return self._unread(request, response, "it is of no kind that can be guarded")
 
     def _unread(self, request: Any, response: Any, why: str) -> _Kind:
@@ -191,8 +201,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         if response.status_code >= 300:
             return "nothing"
         raise AdapterError(
-            f"the answer of {request.url.path!r} is not guarded, as {why}: other='pass' lets it "
-            "through"
+            f"the answer of {request.url.path!r} is not guarded, as {why}: other='guard' guards "
+            "JSON and texts, other='pass' lets it through"
         )
 
     def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any]]:
@@ -209,8 +219,10 @@ class GuardTransport(_Guarding):
     - `guard`: judges answers and, with the policy's `input`, prompts.
     - `transport`: the one that sends requests; by default that of the client's package.
     - `provider`: names the adapter for all answers; otherwise the path tells, or the first chunk.
-    - `other`: what becomes of answers that are neither streams nor known whole answers. They are
-      refused ("refuse"), or pass unguarded ("pass").
+    - `other`: what becomes of requests and answers in no known format. They are refused
+      ("refuse"); or guarded by what they are ("guard"): all text that is sent as the user's, JSON
+      and texts that come back as the model's, while images, sound and films pass; or they pass
+      unguarded ("pass").
     - `vaults`: makes masks reversible, as the policy's `vault` does. A request's header
       `guardstream-conversation`, which is not sent on, names its conversation; without it the vault
       is that of the request alone.
@@ -242,8 +254,10 @@ class GuardTransport(_Guarding):
             body = await response.aread()
             if kind == "body":
                 provider, value = self._said(request, body)
-                guarded, _ = await aguard_body(guard, provider, value, keep_text=False)
-                body = body if guarded is value else json_bytes(guarded)
+                changed, _ = await aguard_body(guard, provider, value, keep_text=False)
+                body = body if changed is value else json_bytes(changed)
+            elif kind == "other":
+                body = await in_thread(partial(_guarded, guard, response, body))
             whole = _answer(guard, response, content=_unsaid(guard, kind, body))
             await response.aclose()
             return whole
@@ -302,8 +316,10 @@ class SyncGuardTransport(_Guarding):
             body = response.read()
             if kind == "body":
                 provider, value = self._said(request, body)
-                guarded, _ = guard_body(guard, provider, value, keep_text=False)
-                body = body if guarded is value else json_bytes(guarded)
+                changed, _ = guard_body(guard, provider, value, keep_text=False)
+                body = body if changed is value else json_bytes(changed)
+            elif kind == "other":
+                body = _guarded(guard, response, body)
             whole = _answer(guard, response, content=_unsaid(guard, kind, body))
             response.close()
             return whole
@@ -376,6 +392,36 @@ def _class_beside(request: Any, name: str) -> Any:
             return found
     kind = f"{type(request).__module__}.{type(request).__qualname__}"
     raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
+
+
+def _checked(guard: Guard, request: Any, body: bytes, headers: Any) -> tuple[bytes, Any]:
+    """Return the body and the URL that are sent of a request in no known format, whose content type
+    is set in the headers. RefusedError if a rule forbids it, or it cannot be judged."""
+    from guardstream.http.other_requests import checked
+
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise RefusedError(415, "unguarded_input", "the request's body is compressed")
+    url, query = request.url, request.url.query.decode("ascii")
+    sent = checked(guard, headers.get("content-type", ""), url.path, query, body)
+    if sent.kind is not None:
+        headers["content-type"] = sent.kind.decode("ascii")
+    asked = query if sent.query is None else sent.query
+    return sent.body, url if asked == query else url.copy_with(query=asked.encode("ascii"))
+
+
+def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
+    """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
+    rule blocks it, AdapterError for one that cannot be guarded."""
+    guard.refuse_operations("guarding an answer in no known format")
+    kind = media_of(response.headers.get("content-type", ""))
+    if may_be_another(kind):
+        kind = begins(kind, body, ended=True) or ""
+    try:
+        return guarded(guard, kind, body, {}).body
+    except RefusedError as error:
+        if error.code == "content_filter":
+            raise BlockedError(error.code) from error
+        raise AdapterError(error.message) from error
 
 
 def _answer(guard: Guard, response: Any, **body: Any) -> Any:

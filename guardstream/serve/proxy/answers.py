@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import Beside, guard_body, guard_error, judged_body
+from guardstream.http.other_answers import Guarded
 from guardstream.http.stream import WireGuard
 from guardstream.operations import behind
 from guardstream.providers.any_json import AnyJSON
@@ -19,7 +20,6 @@ from guardstream.providers.whole import BODIES
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
 from guardstream.stream.options import Delivering
-from guardstream.stream.result import Result
 
 
 class UpstreamError(Exception):
@@ -31,13 +31,6 @@ class UpstreamError(Exception):
     def __init__(self, status: int, code: str, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.reason = status, code, message, reason
-
-
-class Guarded(NamedTuple):
-    """An answer as it may go out; `result` says what a model said in it, if that is one answer."""
-
-    body: bytes
-    result: Result | None = None
 
 
 T = TypeVar("T")

@@ -17,14 +17,17 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http import bodies
+from guardstream.http.bodies import LINES, Sent
 from guardstream.http.headers import CONVERSATION, in_utf8
+from guardstream.http.other_answers import Guarded
+from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import (
-    bodies,
     budgets,
     models,
     objects,
@@ -34,13 +37,12 @@ from guardstream.serve.proxy import (
 )
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
-    Guarded,
     UpstreamError,
     guarded_answer,
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.beginnings import LINES, begun
+from guardstream.serve.proxy.beginnings import begun
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -48,7 +50,6 @@ from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import STREAMS, Outcome, Reply
-from guardstream.serve.proxy.requests import Sent
 from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
@@ -517,7 +518,7 @@ class ProxyExchange:
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
-        return other_requests.checked(guard, kind, self._scope["path"], self._query, body)
+        return checked_other(guard, kind, self._scope["path"], self._query, body)
 
     def _conversation(self) -> tuple[str | None, str]:
         """The conversation that a request names, and whose it is: the client's, by its key."""

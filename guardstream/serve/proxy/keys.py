@@ -18,6 +18,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_plus
 
 from guardstream.errors import GuardstreamError
+from guardstream.http.queries import KEY_PARAMETERS, is_key
 from guardstream.serve.routes import Headers, values
 
 log = logging.getLogger("guardstream.serve")
@@ -33,9 +34,6 @@ _ACCOUNT = (
     *(b"x-amz-security-token", b"x-amz-date", b"x-amz-content-sha256"),
 )
 """What else says on whose account a request is; it would choose among the proxy's own."""
-
-_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "token"})
-"""What holds a key in a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def _given(headers: Headers, query: str) -> Iterable[str]:
             scheme, _, rest = value.partition(" ")
             yield rest.strip() if scheme.lower() == "bearer" else value
     for parameter, _, text in (pair.partition("=") for pair in query.split("&")):
-        if unquote_plus(parameter).lower() in _PARAMETERS:
+        if unquote_plus(parameter).lower() in KEY_PARAMETERS:
             yield unquote_plus(text)
 
 
@@ -172,11 +170,6 @@ def with_key(headers: Headers, key: str | None, auth: str) -> Headers:
         return kept
     value = f"Bearer {key}" if auth == "authorization" else key
     return [*kept, (auth.encode(), value.encode())]
-
-
-def is_key(pair: str) -> bool:
-    """Tell whether a part of a query is a key, by its name."""
-    return unquote_plus(pair.partition("=")[0]).lower() in _PARAMETERS
 
 
 def query_without(query: str) -> str:

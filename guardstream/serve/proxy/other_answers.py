@@ -1,24 +1,17 @@
-"""Answers of paths that the proxy does not know, guarded by what they are.
-
-All that is text is taken for a model's; JSON is guarded by its paths. What is no text in UTF-8 is
-refused.
-"""
+"""Answers of paths that the proxy does not know, as the proxy gives them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.framing.json import json_start
+from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.http import other_answers
 from guardstream.http.body import Beside
+from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.serve.endings import told
-from guardstream.serve.proxy.answers import Guarded, UpstreamError, judged_strings
-from guardstream.serve.proxy.beginnings import EVENTS
-from guardstream.serve.proxy.bodies import PARTS, json_of, text_of
-from guardstream.stream.result import Result
+from guardstream.serve.proxy.answers import UpstreamError, judged_strings
 
 
 def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
@@ -27,7 +20,9 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
     UpstreamError if it is none that can be guarded, or a rule blocks it where nothing can say so.
     """
     try:
-        return _guarded(guard, kind, body, attributes)
+        return other_answers.guarded(guard, kind, body, attributes)
+    except RefusedError as error:
+        raise UpstreamError(error.status, error.code, error.message) from error
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     except RecursionError as error:
@@ -47,65 +42,3 @@ async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> 
         return answer._replace(body=await judged_strings(guard, answer.body))
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
-
-
-def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    if not body:
-        return Guarded(b"")
-    text = None if kind.startswith(PARTS) else text_of(body)
-    if text is None:
-        why = "the upstream's answer is neither text in UTF-8 nor of a type that may pass"
-        raise UpstreamError(502, "unguarded_answer", why)
-    if kind == EVENTS:
-        return _guarded_stream(guard, body, attributes)
-    said = json_of(kind, text)
-    if said is None:
-        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON")
-    if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
-        lines = _guarded_stream(guard, text.encode(), attributes)
-        return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
-    if said.form == "text":
-        return _guarded_text(guard, body, text, attributes)
-    values = said.value if said.form == "lines" else [said.value]
-    out, result = _through(guard, values, attributes)
-    if out == values:
-        return Guarded(body, result)
-    try:
-        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
-    except RefusedError as error:
-        raise AdapterError(error.message) from error
-
-
-def _guarded_stream(guard: Guard, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard events or lines of objects that came as a whole, in the format that the first tells."""
-    stream = guard.wrap_sync([body], keep_text=False, attributes=attributes)
-    with stream:
-        out = b"".join(stream)
-        result = stream.result
-    if result.finish == "content_filter":
-        raise UpstreamError(502, "content_filter", "the policy blocked the answer")
-    return Guarded(out, result)
-
-
-def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a text; what some readers find in it must be left as it is then."""
-    result = guard.check(text)
-    start = json_start(result.text)
-    if start and _through(guard, start, attributes)[0] != start:
-        why = "the policy changes the JSON that the upstream's answer begins with, and is none"
-        raise UpstreamError(502, "unguarded_answer", why)
-    return Guarded(body if result.text == text else result.text.encode(), result)
-
-
-def _through(
-    guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
-) -> tuple[list[Any], Result]:
-    """Return what is left of values in JSON, which are guarded by their paths."""
-    chunks = [{"body": value} for value in values]
-    stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
-    with stream:
-        out = [each["body"] for each in stream]
-        result = stream.result
-    if result.finish == "content_filter" or len(out) != len(values):
-        raise UpstreamError(502, "content_filter", "the policy blocked the answer")
-    return out, result

@@ -1,116 +1,20 @@
-"""Requests to paths that the proxy does not know, judged by what they are.
-
-Nothing says there what is meant for a model. So all that is text is taken for the user's, in the
-path, the query and the body; JSON is judged by its paths. Images, sound and films pass; what else
-is no text in UTF-8 is refused, but for files that are sent.
-"""
+"""What the proxy reads of requests to paths that it does not know."""
 
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, unquote, unquote_plus, urlencode
+from urllib.parse import unquote
 
-from guardstream.framing.json import json_start
-from guardstream.guard import Guard
-from guardstream.http.request import RefusedError, checked_messages, refused
-from guardstream.serve.proxy.bodies import (
-    FIELDS,
-    NAME,
-    PARTS,
-    Body,
-    body_of,
-    field_of,
-    is_text,
-    media_of,
-    text_of,
-)
+from guardstream.http.bodies import FIELDS, body_of, media_of
+from guardstream.http.forms import Part, read_form
+from guardstream.http.other_requests import form_fields, is_json_all_the_same
+from guardstream.http.queries import asked
 from guardstream.serve.proxy.budgets import FILE
-from guardstream.serve.proxy.forms import Part, check_charset, read_form, write_form
-from guardstream.serve.proxy.keys import is_key
-from guardstream.serve.proxy.requests import Read, Sent
+from guardstream.serve.proxy.requests import Read
 
 _APART = re.compile(r"[^\w.-]+")
-_MOST = 1000
-"""Fields of a form, or of a query."""
-
-
-class _Judged:
-    """What a request says, judged in one go: rules are made ready for a vault once."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._messages: list[dict[str, Any]] = []
-        self._judged: Sequence[Any] = ()
-        self._also: list[tuple[int, Callable[[Any], Any]]] = []
-
-    def text(self, text: str) -> int:
-        """Take a text; return its number."""
-        self._messages.append({"role": "user", "content": text})
-        return len(self._messages) - 1
-
-    def json(self, value: Any) -> int:
-        """Take a value of JSON; return its number."""
-        content = [{"type": "request", "body": value}]
-        self._messages.append({"role": "user", "content": content})
-        return len(self._messages) - 1
-
-    def body(self, body: Body) -> int:
-        """Take a body; return its number."""
-        number = self.text(body.value) if body.form == "text" else self.json(body.value)
-        if body.form == "text":
-            self.also(number, json_start)
-        return number
-
-    def also(self, number: int, read: Callable[[Any], Any]) -> None:
-        """Judge, too, what some readers make of what was taken: of what is left of it after all
-        rules, which they may not mask then."""
-        self._also.append((number, read))
-
-    def check(self) -> None:
-        """Judge all of them. RefusedError if a rule forbids one."""
-        guard = self._guard
-
-        def check() -> list[Any]:
-            return checked_messages(guard, self._messages)
-
-        self._judged = self._messages
-        if guard.policy.input is None:
-            return
-        self._judged = check() if guard.vault is None else guard.vault.settled(check)
-        with refused():
-            said = [made for number, read in self._also if (made := read(self[number]))]
-        if not said:
-            return
-        again = _Judged(guard)
-        again.json(said)
-        again.check()
-        if again[0] != said:
-            why = "the policy masks what only some readers find in the request"
-            raise RefusedError(400, "unguarded_input", why)
-
-    def __getitem__(self, number: int) -> Any:
-        """Return what may be sent of the text or the body of a number."""
-        content = self._judged[number]["content"]
-        return content if isinstance(content, str) else content[0]["body"]
-
-
-def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Sent:
-    """Return what may be sent on of a request. RefusedError if a rule forbids it, and for a body
-    that cannot be judged. `kind` is its content type, `path` without escapes.
-    """
-    judged = _Judged(guard)
-    place = judged.text(path)
-    asked = [(each, _asking(judged, each, text)) for each, text in _asked(query)]
-    sending = _sending(judged, kind, body)
-    judged.check()
-    if judged[place] != path:
-        raise RefusedError(400, "unguarded_input", "the policy masks what stands in the path")
-    changed = {each: written() for each, written in asked}
-    content_type, made = sending()
-    return Sent(made, content_type, "&".join(changed.get(each, each) for each in query.split("&")))
 
 
 def read(kind: str, query: str, body: bytes) -> Read:
@@ -120,13 +24,13 @@ def read(kind: str, query: str, body: bytes) -> Read:
     if media == "multipart/form-data":
         parts = read_form(kind, body)
         fields = {part.name: _weighed(part) for part in parts}
-    elif media == FIELDS and not _is_json_all_the_same(body):
-        fields = dict(_fields(body))
+    elif media == FIELDS and not is_json_all_the_same(body):
+        fields = dict(form_fields(body))
     elif body:
         form, value = body_of(media, body)
         fields = value if form == "json" and isinstance(value, dict) else {"": value}
         fields = {"": _FILE} if form == "unread" else fields
-    return Read({**fields, "?": [text for _, text in _asked(query)]}, [])
+    return Read({**fields, "?": [text for _, text in asked(query)]}, [])
 
 
 _FILE = "data:" + "." * FILE
@@ -140,126 +44,5 @@ def _weighed(part: Part) -> str:
 
 def named_in(path: str, query: str) -> Iterator[str]:
     """Yield what in a path and its query may be the id of a stored object."""
-    for text in (path, *(text for _, text in _asked(query))):
+    for text in (path, *(text for _, text in asked(query))):
         yield from (name for name in _APART.split(unquote(text)) if name)
-
-
-def _asked(query: str) -> list[tuple[str, str]]:
-    """Return the parts of a query that say something but a key: as they came, and without
-    escapes."""
-    named = [each for each in query.split("&") if each and not is_key(each)]
-    if len(named) > _MOST:
-        raise RefusedError(400, "invalid_request", f"the query has more than {_MOST} parts")
-    try:
-        return [(each, unquote_plus(each, errors="strict")) for each in named]
-    except UnicodeDecodeError as error:
-        raise RefusedError(400, "invalid_request", "the query is not in UTF-8") from error
-
-
-def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
-    """Take a part of a query to be judged; return a function that returns it."""
-    name, equals, value = text.partition("=")
-    said = field_of(value)
-    if said.form == "text":
-        number = judged.text(text)
-        judged.also(number, lambda each: json_start(each.partition("=")[2]))
-        return lambda: part if judged[number] == text else _escaped(judged[number])
-    named, number = judged.text(name), judged.body(said)
-
-    def written() -> str:
-        if (judged[named], judged[number]) == (name, said.value):
-            return part
-        return quote_plus(judged[named]) + equals + quote_plus(said.written(judged[number]))
-
-    return written
-
-
-def _escaped(text: str) -> str:
-    name, equals, value = text.partition("=")
-    return quote_plus(name) + equals + quote_plus(value)
-
-
-def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
-    """Take a body to be judged; return a function that returns its content type and itself."""
-    media = media_of(kind)
-    if not body:
-        return lambda: (None, b"")
-    if media == "multipart/form-data":
-        return _form(judged, read_form(kind, body))
-    if media == FIELDS and not _is_json_all_the_same(body):
-        return _plain_form(judged, _fields(body))
-    if media and not NAME.fullmatch(media):
-        raise RefusedError(400, "invalid_request", "the request's content type is none")
-    if media.startswith(PARTS):
-        raise RefusedError(415, "unguarded_input", "the request's body has parts, and is no form")
-    said = body_of(media, body)
-    if said.form == "unread":
-        return lambda: (media.encode() or None, body)
-    plain = media or ("text/plain" if said.form == "text" else "application/json")
-    content_type = f"{plain}; charset=utf-8" if is_text(plain) else plain
-    number = judged.body(said)
-    if media == FIELDS:
-        judged.also(number, lambda value: unquote_plus(said.written(value).decode()))
-    return lambda: (content_type.encode(), _as_judged(said, judged[number], body))
-
-
-def _as_judged(said: Body, value: Any, body: bytes) -> bytes:
-    """Return a body with what may be sent of it: the same bytes if nothing changed."""
-    return body.removeprefix(BOM_UTF8) if value == said.value else said.written(value)
-
-
-def _form(judged: _Judged, parts: list[Part]) -> Any:
-    """Take the fields of a form, their names, and the files in it that are texts."""
-    taken = []
-    for part in parts:
-        if part.filename is None:
-            said = field_of(part.text())
-        else:
-            said = body_of(part.kind.decode().lower() or "application/octet-stream", part.data)
-            part.judged = True
-        names = judged.text(part.name), judged.text(part.filename or "")
-        number = None if said.form == "unread" else judged.body(said)
-        taken.append((part, said, names, number))
-
-    def written() -> tuple[bytes, bytes]:
-        for part, said, (name, filename), number in taken:
-            part.name = judged[name]
-            part.filename = None if part.filename is None else judged[filename]
-            if number is not None:
-                part.data = _as_judged(said, judged[number], part.data)
-        return write_form(parts)
-
-    return written
-
-
-def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
-    """Take the fields of a form without files, and their names."""
-    taken = []
-    for name, text in fields:
-        said = field_of(text)
-        taken.append((judged.text(name), said, judged.body(said), text.encode()))
-
-    def written() -> tuple[bytes, bytes]:
-        pairs = [(judged[name], _as_judged(said, judged[n], text)) for name, said, n, text in taken]
-        return FIELDS.encode(), urlencode(pairs).encode()
-
-    return written
-
-
-def _is_json_all_the_same(body: bytes) -> bool:
-    """Tell whether a body that says that it is a form is JSON."""
-    text = text_of(body)
-    return text is not None and field_of(text).form != "text"
-
-
-def _fields(body: bytes) -> list[tuple[str, str]]:
-    """Return the fields of a form without files."""
-    try:
-        fields = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST
-        )
-    except ValueError as error:
-        raise RefusedError(400, "invalid_form", "the form cannot be read") from error
-    for name, text in fields:
-        check_charset(name, text)
-    return fields

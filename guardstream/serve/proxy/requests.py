@@ -7,26 +7,16 @@ from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http.bodies import Sent
+from guardstream.http.forms import Part, read_form, write_form
 from guardstream.http.request import RefusedError, checked_request, refused
 from guardstream.serve.proxy.endpoints import Endpoint, Table
-from guardstream.serve.proxy.forms import Part, read_form, write_form
 
 BATCH = "batch"
 """The purpose of a file that is a batch of requests."""
 
 
 _JSON = b"application/json"
-
-
-class Sent(NamedTuple):
-    """The body that may be sent on, and its content type: none but what was judged may be read.
-
-    So it is with the query, where that was judged.
-    """
-
-    body: bytes
-    kind: bytes | None = None
-    query: str | None = None
 
 
 class Read(NamedTuple):

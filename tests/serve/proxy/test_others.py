@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.framing import aws
+from guardstream.http.beginnings import media_of
+from guardstream.http.bodies import AMAZON
 from guardstream.serve.proxy import Key, SettingsError
-from guardstream.serve.proxy.beginnings import AMAZON, media_of
 from guardstream.serve.proxy.endpoints import UNKNOWN, Table
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import hashed

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from guardstream.http.bodies import check_charset
 from guardstream.http.request import RefusedError
 
 _MOST = 1000
@@ -24,9 +25,6 @@ they have the name of a file: servers differ in what such a field is."""
 
 _MEDIA = re.compile(rb"[\w.+-]+/[\w.+-]+")
 """A media type, without parameters: those say how a text is to be read."""
-
-_CHARSET = "_charset_"
-"""The field that says in which charset the others are (section 4.6)."""
 
 
 @dataclass(slots=True)
@@ -83,12 +81,6 @@ def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
         out.append(b"--%s\r\n%s%s\r\n\r\n%s\r\n" % (boundary, named, kind, part.data))
     body = b"".join(out) + b"--%s--\r\n" % boundary
     return b"multipart/form-data; boundary=" + boundary, body
-
-
-def check_charset(name: str, text: str) -> None:
-    """Raise RefusedError for a field that says that the others are not in UTF-8."""
-    if name == _CHARSET and text.lower() not in ("utf-8", "us-ascii"):
-        raise _wrong("the form is not in UTF-8")
 
 
 def _quoted(text: str) -> bytes:

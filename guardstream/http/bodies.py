@@ -13,7 +13,16 @@ from typing import Any, Literal, NamedTuple
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.http.request import RefusedError, refused
-from guardstream.serve.proxy.beginnings import AMAZON, EVENTS, LINES
+
+EVENTS = "text/event-stream"
+"""The media type of server-sent events."""
+
+AMAZON = "application/vnd.amazon.eventstream"
+"""The media type of Amazon's events, such as those of Bedrock."""
+
+LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+LINES |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
+"""The media types of JSON in lines, which come one by one."""
 
 _TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
 _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
@@ -36,6 +45,10 @@ NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 """A media type, without parameters."""
 
 _SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
+
+
+_CHARSET = "_charset_"
+"""The field that says in which charset the others are (section 4.6)."""
 
 
 def media_of(content_type: str) -> str:
@@ -69,6 +82,23 @@ def is_unread(media: str) -> bool:
 
 def _is_json(media: str) -> bool:
     return "json" in media
+
+
+def check_charset(name: str, text: str) -> None:
+    """Raise RefusedError for a field that says that the others are not in UTF-8."""
+    if name == _CHARSET and text.lower() not in ("utf-8", "us-ascii"):
+        raise RefusedError(400, "invalid_form", "the form is not in UTF-8")
+
+
+class Sent(NamedTuple):
+    """The body that may be sent on, and its content type: none but what was judged may be read.
+
+    So it is with the query, where that was judged.
+    """
+
+    body: bytes
+    kind: bytes | None = None
+    query: str | None = None
 
 
 class Body(NamedTuple):

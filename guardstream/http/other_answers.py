@@ -1,0 +1,91 @@
+"""Answers in no known format, guarded by what they are.
+
+All that is text is taken for a model's; JSON is guarded by its paths. What is no text in UTF-8 is
+refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_start
+from guardstream.guard import Guard
+from guardstream.http.bodies import EVENTS, PARTS, json_of, text_of
+from guardstream.http.request import RefusedError
+from guardstream.stream.result import Result
+
+
+class Guarded(NamedTuple):
+    """An answer as it may go out; `result` says what a model said in it, if that is one answer."""
+
+    body: bytes
+    result: Result | None = None
+
+
+def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard a whole answer by what it is; `kind` is its media type.
+
+    RefusedError if it is none that can be guarded, or a rule blocks it where nothing can say so.
+    AdapterError for JSON that cannot be read, StageError if a stage fails.
+    """
+    if not body:
+        return Guarded(b"")
+    text = None if kind.startswith(PARTS) else text_of(body)
+    if text is None:
+        why = "the answer is neither text in UTF-8 nor of a type that may pass"
+        raise RefusedError(502, "unguarded_answer", why)
+    if kind == EVENTS:
+        return _guarded_stream(guard, body, attributes)
+    said = json_of(kind, text)
+    if said is None:
+        raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
+    if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
+        lines = _guarded_stream(guard, text.encode(), attributes)
+        return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
+    if said.form == "text":
+        return _guarded_text(guard, body, text, attributes)
+    values = said.value if said.form == "lines" else [said.value]
+    out, result = _through(guard, values, attributes)
+    if out == values:
+        return Guarded(body, result)
+    try:
+        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
+    except RefusedError as error:
+        raise AdapterError(error.message) from error
+
+
+def _guarded_stream(guard: Guard, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard events or lines of objects that came as a whole, in the format that the first tells."""
+    stream = guard.wrap_sync([body], keep_text=False, attributes=attributes)
+    with stream:
+        out = b"".join(stream)
+        result = stream.result
+    if result.finish == "content_filter":
+        raise RefusedError(502, "content_filter", "the policy blocked the answer")
+    return Guarded(out, result)
+
+
+def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
+    """Guard a text; what some readers find in it must be left as it is then."""
+    result = guard.check(text)
+    start = json_start(result.text)
+    if start and _through(guard, start, attributes)[0] != start:
+        why = "the policy changes the JSON that the answer begins with, and is none"
+        raise RefusedError(502, "unguarded_answer", why)
+    return Guarded(body if result.text == text else result.text.encode(), result)
+
+
+def _through(
+    guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
+) -> tuple[list[Any], Result]:
+    """Return what is left of values in JSON, which are guarded by their paths."""
+    chunks = [{"body": value} for value in values]
+    stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
+    with stream:
+        out = [each["body"] for each in stream]
+        result = stream.result
+    if result.finish == "content_filter" or len(out) != len(values):
+        raise RefusedError(502, "content_filter", "the policy blocked the answer")
+    return out, result

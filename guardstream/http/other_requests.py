@@ -1,0 +1,224 @@
+"""Requests in no known format, judged by what they are.
+
+Nothing says there what is meant for a model. So all that is text is taken for the user's, in the
+path, the query and the body; JSON is judged by its paths. Images, sound and films pass; what else
+is no text in UTF-8 is refused, but for files that are sent.
+"""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode
+
+from guardstream.framing.json import json_start
+from guardstream.guard import Guard
+from guardstream.http.bodies import (
+    FIELDS,
+    NAME,
+    PARTS,
+    Body,
+    Sent,
+    body_of,
+    check_charset,
+    field_of,
+    is_text,
+    media_of,
+    text_of,
+)
+from guardstream.http.queries import MOST, asked
+from guardstream.http.request import RefusedError, checked_messages, refused
+
+
+class _Judged:
+    """What a request says, judged in one go: rules are made ready for a vault once."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._messages: list[dict[str, Any]] = []
+        self._judged: Sequence[Any] = ()
+        self._also: list[tuple[int, Callable[[Any], Any]]] = []
+
+    def text(self, text: str) -> int:
+        """Take a text; return its number."""
+        self._messages.append({"role": "user", "content": text})
+        return len(self._messages) - 1
+
+    def json(self, value: Any) -> int:
+        """Take a value of JSON; return its number."""
+        content = [{"type": "request", "body": value}]
+        self._messages.append({"role": "user", "content": content})
+        return len(self._messages) - 1
+
+    def body(self, body: Body) -> int:
+        """Take a body; return its number."""
+        number = self.text(body.value) if body.form == "text" else self.json(body.value)
+        if body.form == "text":
+            self.also(number, json_start)
+        return number
+
+    def also(self, number: int, read: Callable[[Any], Any]) -> None:
+        """Judge, too, what some readers make of what was taken: of what is left of it after all
+        rules, which they may not mask then."""
+        self._also.append((number, read))
+
+    def check(self) -> None:
+        """Judge all of them. RefusedError if a rule forbids one."""
+        guard = self._guard
+
+        def check() -> list[Any]:
+            return checked_messages(guard, self._messages)
+
+        self._judged = self._messages
+        if guard.policy.input is None:
+            return
+        self._judged = check() if guard.vault is None else guard.vault.settled(check)
+        with refused():
+            said = [made for number, read in self._also if (made := read(self[number]))]
+        if not said:
+            return
+        again = _Judged(guard)
+        again.json(said)
+        again.check()
+        if again[0] != said:
+            why = "the policy masks what only some readers find in the request"
+            raise RefusedError(400, "unguarded_input", why)
+
+    def __getitem__(self, number: int) -> Any:
+        """Return what may be sent of the text or the body of a number."""
+        content = self._judged[number]["content"]
+        return content if isinstance(content, str) else content[0]["body"]
+
+
+def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Sent:
+    """Return what may be sent on of a request. RefusedError if a rule forbids it, and for a body
+    that cannot be judged. `kind` is its content type, `path` without escapes.
+    """
+    judged = _Judged(guard)
+    place = judged.text(path)
+    said = [(each, _asking(judged, each, text)) for each, text in asked(query)]
+    sending = _sending(judged, kind, body)
+    judged.check()
+    if judged[place] != path:
+        raise RefusedError(400, "unguarded_input", "the policy masks what stands in the path")
+    changed = {each: written() for each, written in said}
+    content_type, made = sending()
+    return Sent(made, content_type, "&".join(changed.get(each, each) for each in query.split("&")))
+
+
+def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
+    """Take a part of a query to be judged; return a function that returns it."""
+    name, equals, value = text.partition("=")
+    said = field_of(value)
+    if said.form == "text":
+        number = judged.text(text)
+        judged.also(number, lambda each: json_start(each.partition("=")[2]))
+        return lambda: part if judged[number] == text else _escaped(judged[number])
+    named, number = judged.text(name), judged.body(said)
+
+    def written() -> str:
+        if (judged[named], judged[number]) == (name, said.value):
+            return part
+        return quote_plus(judged[named]) + equals + quote_plus(said.written(judged[number]))
+
+    return written
+
+
+def _escaped(text: str) -> str:
+    name, equals, value = text.partition("=")
+    return quote_plus(name) + equals + quote_plus(value)
+
+
+def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
+    """Take a body to be judged; return a function that returns its content type and itself."""
+    media = media_of(kind)
+    if not body:
+        return lambda: (None, b"")
+    if media == "multipart/form-data":
+        return _form(judged, kind, body)
+    if media == FIELDS and not is_json_all_the_same(body):
+        return _plain_form(judged, form_fields(body))
+    if media and not NAME.fullmatch(media):
+        raise RefusedError(400, "invalid_request", "the request's content type is none")
+    if media.startswith(PARTS):
+        raise RefusedError(415, "unguarded_input", "the request's body has parts, and is no form")
+    said = body_of(media, body)
+    if said.form == "unread":
+        return lambda: (media.encode() or None, body)
+    plain = media or ("text/plain" if said.form == "text" else "application/json")
+    content_type = f"{plain}; charset=utf-8" if is_text(plain) else plain
+    number = judged.body(said)
+    if media == FIELDS:
+        judged.also(number, lambda value: unquote_plus(said.written(value).decode()))
+    return lambda: (content_type.encode(), _as_judged(said, judged[number], body))
+
+
+def _as_judged(said: Body, value: Any, body: bytes) -> bytes:
+    """Return a body with what may be sent of it: the same bytes if nothing changed."""
+    return body.removeprefix(BOM_UTF8) if value == said.value else said.written(value)
+
+
+def _form(judged: _Judged, kind: str, body: bytes) -> Any:
+    """Take the fields of a form, their names, and the files in it that are texts."""
+    try:
+        from guardstream.http.forms import read_form, write_form
+    except ModuleNotFoundError as error:
+        why = "forms with files are judged by python-multipart: pip install 'guardstream[serve]'"
+        raise RefusedError(415, "unguarded_input", why) from error
+    taken, parts = [], read_form(kind, body)
+    for part in parts:
+        if part.filename is None:
+            said = field_of(part.text())
+        else:
+            said = body_of(part.kind.decode().lower() or "application/octet-stream", part.data)
+            part.judged = True
+        names = judged.text(part.name), judged.text(part.filename or "")
+        number = None if said.form == "unread" else judged.body(said)
+        taken.append((part, said, names, number))
+
+    def written() -> tuple[bytes, bytes]:
+        for part, said, (name, filename), number in taken:
+            part.name = judged[name]
+            part.filename = None if part.filename is None else judged[filename]
+            if number is not None:
+                part.data = _as_judged(said, judged[number], part.data)
+        return write_form(parts)
+
+    return written
+
+
+def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+    """Take the fields of a form without files, and their names."""
+    taken = []
+    for name, text in fields:
+        said = field_of(text)
+        taken.append((judged.text(name), said, judged.body(said), text.encode()))
+
+    def written() -> tuple[bytes, bytes]:
+        pairs = [(judged[name], _as_judged(said, judged[n], text)) for name, said, n, text in taken]
+        return FIELDS.encode(), urlencode(pairs).encode()
+
+    return written
+
+
+def is_json_all_the_same(body: bytes) -> bool:
+    """Tell whether a body that says that it is a form is JSON."""
+    text = text_of(body)
+    return text is not None and field_of(text).form != "text"
+
+
+def form_fields(body: bytes) -> list[tuple[str, str]]:
+    """Return the fields of a form without files."""
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST,
+        )
+    except ValueError as error:
+        raise RefusedError(400, "invalid_form", "the form cannot be read") from error
+    for name, text in fields:
+        check_charset(name, text)
+    return fields
