@@ -115,6 +115,29 @@ def test_trivys_rules_mask_the_named_group_or_the_whole_match(tmp_path: Path) ->
     ]
 
 
+KEY = r"'\b(AK[A-Z]{4})\b'"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trivy.yaml", f"rules: [{{id: a, regex: {KEY}, allow-rules: [{{regex: '('}}]}}]"),
+        (
+            "config.yaml",
+            f"detectors: [{{name: a, regex: {{k: {KEY}}}, exclude_regexes_capture: ['(']}}]",
+        ),
+    ],
+    ids=["trivy", "trufflehog"],
+)
+def test_what_is_allowed_and_cannot_be_read_is_left_out(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    guard, notes = imported(tmp_path, text, name)
+    assert guard.check("键AKABCD键").text == "键[a]键"
+    found = [note for note in notes if "1 allowed patterns cannot be read, left out" in note]
+    assert len(found) == 1
+
+
 TRUFFLEHOG = r"""
 detectors:
   - name: Acme

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from guardstream.cli.importing.re2 import re2
+from guardstream.cli.importing.re2 import part
 from guardstream.cli.importing.write import any_of, containing
 
 _SECRET = r'finding\["secret"\]'
@@ -40,14 +40,14 @@ class Filter(NamedTuple):
 def read_filter(expression: str) -> Filter:
     """Read an expression."""
     entropy, allowed, is_whole = 0.0, [], True
-    for part in _parts(expression):
-        bound, listed = _ENTROPY.fullmatch(part), _ANY.fullmatch(part)
+    for each in _parts(expression):
+        bound, listed = _ENTROPY.fullmatch(each), _ANY.fullmatch(each)
         if bound:
             entropy = max(entropy, float(bound[1]))
         elif listed:
-            strings = [_unquoted(each) for each in re.findall(_STRING, listed[2])]
+            strings = [_unquoted(string) for string in re.findall(_STRING, listed[2])]
             if listed[1] == "matches":
-                allowed += [containing(f"(?a:{re2(each)})") for each in strings]
+                allowed += [containing(part(string)) for string in strings]
             elif strings:
                 allowed.append(containing(any_of(strings)))
         else:
@@ -68,8 +68,8 @@ def _parts(expression: str) -> Iterator[str]:
     if len(parts) == 1:
         yield from filter(None, (expression,))
         return
-    for part in parts:
-        yield from _parts(part)
+    for each in parts:
+        yield from _parts(each)
 
 
 def _bare(expression: str) -> str:

@@ -15,16 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import regex
-
 from guardstream.cli.importing.betterleaks import Filter, read_filter
-from guardstream.cli.importing.re2 import re2, secrets
+from guardstream.cli.importing.re2 import part, secrets
 from guardstream.cli.importing.write import (
     Draft,
     ImportingError,
     any_of,
     containing,
     slug,
+    unknown,
     untold_keywords,
 )
 
@@ -37,7 +36,7 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}: not valid TOML: {error}") from error
     made = Draft(slug(str(config.get("title") or path.stem)), f"Imported from {path.name}")
     made.notes += _extended(config.get("extend"))
-    made.notes += [f"{key!r} is not known, and left out" for key in config if key not in _CONFIG]
+    made.notes += unknown(config, _CONFIG)
     lists = list(_allowlists(config))
     for allowlist in lists:
         made.notes += _left_out(allowlist, "the allowlist of all rules", None)
@@ -59,26 +58,15 @@ def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]], every: 
     made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
     number = rule.get("secretGroup")
     patterns, group = secrets(rule["regex"], number if isinstance(number, int) else None)
-    out: dict[str, Any] = {"id": name, "description": str(rule.get("description", ""))}
-    out |= {"severity": "high", "pattern": patterns}
-    if group:
-        out["group"] = "secret"
     filters = (every, _filter(made, rule, f"rule {name!r}: its filter"))
     entropy = max(float(rule.get("entropy") or 0), *(each.entropy for each in filters))
-    if entropy:
-        out["validate"] = {"entropy": entropy}
     own = list(_allowlists(rule))
     for allowlist in own:
         made.notes += _left_out(allowlist, f"rule {name!r}: its allowlist", group)
     allowed = [pattern for each in (*own, *lists) for pattern in _allowed(each, group=group)]
     allowed += [pattern for each in filters for pattern in each.allowed]
-    usable = [pattern for pattern in allowed if _compiles(pattern)]
-    if len(usable) < len(allowed):
-        left_out = len(allowed) - len(usable)
-        made.notes.append(f"rule {name!r}: {left_out} allowed patterns cannot be read, left out")
-    if usable:
-        out["allow"] = {"patterns": list(dict.fromkeys(usable))}
-    made.rules.append(out)
+    about = rule.get("description")
+    made.add(name, about, "high", patterns, group=group, entropy=entropy, allowed=allowed)
 
 
 _CONFIG = frozenset({"title", "description", "extend", "allowlist", "allowlists", "rules"})
@@ -114,7 +102,7 @@ def _untold(rule: dict[str, Any]) -> Iterator[str]:
     if rule.get("required"):
         yield "'required' is left out, it holds without the other rules' findings"
     yield from untold_keywords(rule.get("keywords"), rule["regex"])
-    yield from (f"{key!r} is not known, and left out" for key in rule if key not in _RULE)
+    yield from unknown(rule, _RULE)
 
 
 def _allowlists(holder: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -156,7 +144,7 @@ def _target(allowlist: dict[str, Any]) -> str:
 
 
 def _regexes(allowlist: dict[str, Any]) -> list[str]:
-    return [f"(?a:{re2(str(pattern))})" for pattern in allowlist.get("regexes") or ()]
+    return [part(str(pattern)) for pattern in allowlist.get("regexes") or ()]
 
 
 def _anchored(pattern: str) -> bool:
@@ -185,11 +173,3 @@ def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
     asked = [each for each in ("|".join(f"(?:{pattern})" for pattern in regexes), stops) if each]
     if asked:
         yield "".join(rf"(?=[\s\S]*?(?:{each}))" for each in asked) + r"[\s\S]*"
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        regex.compile(pattern, regex.V0)
-    except regex.error:
-        return False
-    return True

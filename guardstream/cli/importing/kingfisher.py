@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.cli.importing.re2 import secrets
-from guardstream.cli.importing.write import Draft, any_of, containing, slug
-from guardstream.cli.importing.yaml_file import entries, unknown
+from guardstream.cli.importing.write import Draft, any_of, containing, slug, unknown
+from guardstream.cli.importing.yaml_file import entries
 
 _RULE = frozenset({"name", "id", "pattern", "min_entropy", "confidence", "visible"})
 _RULE |= {"pattern_requirements", "description", "categories", "references", "examples"}
@@ -49,22 +49,17 @@ def _add(made: Draft, rule: dict[str, Any]) -> None:
         return
     made.notes += [f"rule {name!r}: {note}" for note in unknown(rule, _RULE)]
     patterns, group = secrets(rule["pattern"], "TOKEN", every=True)
-    out: dict[str, Any] = {"id": name, "description": str(rule.get("name") or "")}
-    out |= {"severity": _severity(rule.get("confidence")), "pattern": patterns}
-    if group:
-        out["group"] = "secret"
-    if rule.get("min_entropy"):
-        out["validate"] = {"entropy": float(rule["min_entropy"])}
     required = rule.get("pattern_requirements") or {}
     made.notes += [
         f"rule {name!r}: 'pattern_requirements.{key}' is not known, and left out"
         for key in required
         if key not in _COUNTED and key not in ("special_chars", "ignore_if_contains")
     ]
-    allowed = list(_allowed(required))
-    if allowed:
-        out["allow"] = {"patterns": allowed}
-    made.rules.append(out)
+    severity, entropy = _severity(rule.get("confidence")), rule.get("min_entropy")
+    allowed = _allowed(required)
+    made.add(
+        name, rule.get("name"), severity, patterns, group=group, entropy=entropy, allowed=allowed
+    )
 
 
 def _severity(confidence: object) -> str:

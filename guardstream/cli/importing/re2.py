@@ -48,7 +48,21 @@ def secrets(
     with `every` one for each of its groups, and whether there is such a group; the whole match is
     the secret without one."""
     patterns, group = _patterns(re2(pattern), secret, every=every)
-    return [f"(?a){each}" if _ASCII.search(each) else each for each in patterns], group
+    return [_in_ascii(each) for each in patterns], group
+
+
+def whole(pattern: str) -> str:
+    """Write a pattern in the dialect of `regex`, whose whole match is the secret."""
+    return _in_ascii(re2(pattern))
+
+
+def part(pattern: str) -> str:
+    """Write a pattern in the dialect of `regex`, to stand in another one."""
+    return f"(?a:{re2(pattern)})"
+
+
+def _in_ascii(pattern: str) -> str:
+    return f"(?a){pattern}" if _ASCII.search(pattern) else pattern
 
 
 def _compact(pattern: str) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.cli.importing.re2 import re2, secrets
-from guardstream.cli.importing.write import Draft, containing, slug, untold_keywords
-from guardstream.cli.importing.yaml_file import entries, unknown
+from guardstream.cli.importing.re2 import part, secrets, whole
+from guardstream.cli.importing.write import Draft, containing, slug, unknown, untold_keywords
+from guardstream.cli.importing.yaml_file import entries
 from guardstream.stages.rules import SEVERITIES
 
 _CONFIG = frozenset({"rules", "allow-rules"})
@@ -38,16 +38,13 @@ def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
         return
     made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
     named = rule.get("secret-group-name")
-    patterns, group = secrets(rule["regex"], str(named)) if named else ([re2(rule["regex"])], False)
+    patterns, group = [whole(rule["regex"])], False
+    if named:
+        patterns, group = secrets(rule["regex"], str(named))
     severity = str(rule.get("severity", "")).lower()
-    out: dict[str, Any] = {"id": name, "description": str(rule.get("title") or "")}
-    out |= {"severity": severity if severity in SEVERITIES else "medium", "pattern": patterns}
-    if group:
-        out["group"] = "secret"
+    severity = severity if severity in SEVERITIES else "medium"
     own = [*_allowed(made, rule, f"rule {name!r}"), *allowed]
-    if own:
-        out["allow"] = {"patterns": own}
-    made.rules.append(out)
+    made.add(name, rule.get("title"), severity, patterns, group=group, allowed=own)
 
 
 def _untold(rule: dict[str, Any]) -> Iterator[str]:
@@ -61,6 +58,6 @@ def _allowed(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[str]:
     """The patterns for secrets that are allowed."""
     for each in holder.get("allow-rules") or ():
         if isinstance(each, dict) and each.get("regex"):
-            yield containing(f"(?a:{re2(str(each['regex']))})")
+            yield containing(part(str(each["regex"])))
         elif isinstance(each, dict):
             made.notes.append(f"{whose}: allow-rule {each.get('id')!r} is about paths, left out")

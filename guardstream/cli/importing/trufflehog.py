@@ -10,9 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.cli.importing.re2 import re2, secrets
-from guardstream.cli.importing.write import Draft, any_of, containing, slug, untold_keywords
-from guardstream.cli.importing.yaml_file import entries, unknown
+from guardstream.cli.importing.re2 import part, secrets
+from guardstream.cli.importing.write import (
+    Draft,
+    any_of,
+    containing,
+    slug,
+    unknown,
+    untold_keywords,
+)
+from guardstream.cli.importing.yaml_file import entries
 
 _DETECTOR = frozenset({"name", "keywords", "regex", "entropy", "exclude_words", "description"})
 _DETECTOR |= {"exclude_regexes_capture", "exclude_regexes_match", "verify", "primary_regex_name"}
@@ -40,15 +47,8 @@ def _add(made: Draft, detector: dict[str, Any]) -> None:
     for key, pattern in patterns.items():
         own = name if len(patterns) == 1 else slug(f"{name}-{key}")
         written, group = secrets(str(pattern))
-        out: dict[str, Any] = {"id": own, "description": str(detector.get("description") or "")}
-        out |= {"severity": "high", "pattern": written}
-        if group:
-            out["group"] = "secret"
-        if detector.get("entropy"):
-            out["validate"] = {"entropy": float(detector["entropy"])}
-        if allowed:
-            out["allow"] = {"patterns": allowed}
-        made.rules.append(out)
+        about, entropy = detector.get("description"), detector.get("entropy")
+        made.add(own, about, "high", written, group=group, entropy=entropy, allowed=allowed)
 
 
 def _untold(detector: dict[str, Any], patterns: dict[str, Any]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _untold(detector: dict[str, Any], patterns: dict[str, Any]) -> Iterator[str]
 def _allowed(detector: dict[str, Any]) -> Iterator[str]:
     """The patterns for secrets that are excluded."""
     for pattern in detector.get("exclude_regexes_capture") or ():
-        yield containing(f"(?a:{re2(str(pattern))})")
+        yield containing(part(str(pattern)))
     words = any_of(detector.get("exclude_words") or ())
     if words:
         yield containing(words)

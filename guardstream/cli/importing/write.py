@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+import regex
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
@@ -28,6 +29,50 @@ class Draft:
     description: str
     rules: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        description: object,
+        severity: str,
+        patterns: list[str],
+        *,
+        group: bool,
+        entropy: object = None,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        """Add a rule for a secret, which is the group `secret` or the whole match.
+
+        `allowed` patterns match such secrets in full that are none; one that cannot be read is
+        left out, and noted: more is found without it.
+        """
+        rule: dict[str, Any] = {"id": name, "description": str(description or "")}
+        rule |= {"severity": severity, "pattern": patterns}
+        if group:
+            rule["group"] = "secret"
+        if entropy:
+            rule["validate"] = {"entropy": float(str(entropy))}
+        given = list(allowed)
+        readable = [pattern for pattern in given if _compiles(pattern)]
+        if len(readable) < len(given):
+            count = len(given) - len(readable)
+            self.notes.append(f"rule {name!r}: {count} allowed patterns cannot be read, left out")
+        if readable:
+            rule["allow"] = {"patterns": list(dict.fromkeys(readable))}
+        self.rules.append(rule)
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        regex.compile(pattern, regex.V0)
+    except regex.error:
+        return False
+    return True
+
+
+def unknown(entry: dict[str, Any], known: frozenset[str]) -> Iterator[str]:
+    """Say which keys are not known, and left out."""
+    yield from (f"{key!r} is not known, and left out" for key in entry if key not in known)
 
 
 def containing(pattern: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,3 @@ def entries(text: str, path: Path, key: str) -> tuple[dict[str, Any], list[dict[
     if not isinstance(found, list):
         raise ImportingError(f"{path}:1:1: no list of {key}")
     return value, [entry for entry in found if isinstance(entry, dict)]
-
-
-def unknown(entry: dict[str, Any], known: frozenset[str]) -> Iterator[str]:
-    """Say which keys are not known, and left out."""
-    yield from (f"{key!r} is not known, and left out" for key in entry if key not in known)
