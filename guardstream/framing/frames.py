@@ -221,42 +221,43 @@ class LineFrames(_Plain):
         self._rest = lines.pop()
         for line in lines:
             self._check_size(line)
-            yield from self._take(bytes(line) + b"\n")
+            frame = self._take(bytes(line) + b"\n")
+            if frame is not None:
+                yield frame
         self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
         if self._rest:
-            yield from self._take(bytes(self._rest) + b"\n")
+            frame = self._take(bytes(self._rest) + b"\n")
+            if frame is not None:
+                yield frame
         if self._unfinished is not None:
             raise AdapterError("the stream ends inside of a JSON object")
 
-    def _take(self, line: bytes) -> Iterator[Frame]:
-        """Take a line; give the frame that it is, or completes."""
-        if self._unfinished is not None:
-            yield from self._go_on(line)
-        elif not line.strip():
-            yield Frame(None, line)
-        elif (value := json_object(line)) is not None:
-            yield Frame(value, line)
-        elif line.lstrip(_START).startswith(b"{"):
+    def _take(self, line: bytes) -> Frame | None:
+        """Take a line; return the frame that it is, or completes."""
+        if self._unfinished is None:
+            if not line.strip():
+                return Frame(None, line)
+            value = json_object(line)
+            if value is not None:
+                return Frame(value, line)
+            if not line.lstrip(_START).startswith(b"{"):
+                raise AdapterError(_NO_OBJECT)
             self._unfinished = Unfinished()
-            yield from self._go_on(line)
-        else:
-            raise AdapterError(_NO_OBJECT)
+        return self._go_on(self._unfinished, line)
 
-    def _go_on(self, line: bytes) -> Iterator[Frame]:
-        """Take a line of an object that has more than one; give the frame that it completes."""
-        unfinished = self._unfinished
-        assert unfinished is not None
+    def _go_on(self, unfinished: Unfinished, line: bytes) -> Frame | None:
+        """Take a line of an object that has more than one; return the frame that it completes."""
         may_be = unfinished.take(line)
         self._check_size(unfinished.raw)
         if may_be and not unfinished.is_over:
-            return
-        self._unfinished = None
-        value = unfinished.value() if may_be else None
+            return None
+        self._unfinished, raw = None, bytes(unfinished.raw)
+        value = json_object(raw) if may_be else None
         if value is None:
             raise AdapterError(_NO_OBJECT)
-        yield Frame(value, bytes(unfinished.raw))
+        return Frame(value, raw)
 
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
@@ -282,15 +283,14 @@ class CodedFrames(LineFrames):
         assert isinstance(value, dict)
         return b"".join(b"%b:%b\n" % (c.encode(), json_bytes(each)) for c, each in value.items())
 
-    def _take(self, line: bytes) -> Iterator[Frame]:
+    def _take(self, line: bytes) -> Frame | None:
         if not line.strip():
-            yield Frame(None, line)
-            return
+            return Frame(None, line)
         found = _CODED.fullmatch(line)
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
             raise AdapterError("a line in a data stream is no letter with JSON after a colon")
-        yield Frame(value, line)
+        return Frame(value, line)
 
 
 class BinaryFrames(_Plain):

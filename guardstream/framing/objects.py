@@ -7,11 +7,11 @@ after it for its own.
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from guardstream.framing.json import json_object
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)')
+"""A string, or the beginning of one: so that none is looked for again within it."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(rb"[]{}[]")
 
 _SPACE = b" \t\r\n"
 
@@ -29,17 +29,16 @@ class Unfinished:
     def take(self, line: bytes) -> bool:
         """Take the next line; return whether the object may go on with it, or end."""
         self.raw += line
-        bare = _STRING.sub(b"s", line).translate(None, _SPACE)
+        bare = _STRING.sub(_stood_for, line).translate(None, _SPACE)
         if not bare:
             return True
         if b'"' in bare or not self._may_follow(bare[:1]):
             return False
         self._last = bare[-1:]
-        for place in range(len(bare)):
-            mark = bare[place : place + 1]
-            if mark in (b"{", b"["):
+        for mark in _BRACKET.findall(bare):
+            if mark not in _PAIRS:
                 self._open.append(mark)
-            elif mark in _PAIRS and (not self._open or self._open.pop() != _PAIRS[mark]):
+            elif not self._open or self._open.pop() != _PAIRS[mark]:
                 return False
         return True
 
@@ -55,6 +54,7 @@ class Unfinished:
         """Whether the object has ended."""
         return not self._open
 
-    def value(self) -> dict[str, Any] | None:
-        """Return the object; None if the lines are none."""
-        return json_object(bytes(self.raw))
+
+def _stood_for(string: re.Match[bytes]) -> bytes:
+    """Return what stands for a string where only marks count: a quote if it does not end."""
+    return b"s" if string[1] else b'"'

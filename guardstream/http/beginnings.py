@@ -27,7 +27,7 @@ _SPACE = b" \t\r\n"
 _JSON_DATA = re.compile(rb'^data: ?[{["]', re.MULTILINE)
 
 
-def media_of(media: str, start: bytes, *, ended: bool = False) -> str | None:
+def media_told(media: str, start: bytes, *, ended: bool = False) -> str | None:
     """Return the media type to guard a text by that begins so; None if that is yet to be told."""
     plain = start.removeprefix(BOM_UTF8)
     if not ended and BOM_UTF8.startswith(start):

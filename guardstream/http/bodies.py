@@ -46,9 +46,8 @@ NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 
 _SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
 
-
 _CHARSET = "_charset_"
-"""The field that says in which charset the others are (section 4.6)."""
+"""The field that says in which charset the others are (RFC 7578, section 4.6)."""
 
 
 def media_of(content_type: str) -> str:

@@ -30,6 +30,13 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
     RefusedError if it is none that can be guarded, or a rule blocks it where nothing can say so.
     AdapterError for JSON that cannot be read, StageError if a stage fails.
     """
+    try:
+        return _guarded(guard, kind, body, attributes)
+    except RecursionError as error:
+        raise RefusedError(502, "unguarded_answer", "the answer is nested too deeply") from error
+
+
+def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     if not body:
         return Guarded(b"")
     text = None if kind.startswith(PARTS) else text_of(body)

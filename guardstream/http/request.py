@@ -162,14 +162,17 @@ def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     return given if same else made
 
 
-def _with_names(value: Any, change: _ChangeText) -> Any:
-    """Change every string in JSON, and what fields are called; the same value if none changed."""
+def with_names(value: Any, change: _ChangeText) -> Any:
+    """Change every string in JSON, and what fields are called; the same value if none changed.
+
+    RefusedError if two fields of an object have one name then.
+    """
     if isinstance(value, list):
-        items = [_with_names(item, change) for item in value]
+        items = [with_names(item, change) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     if not isinstance(value, dict):
         return map_strings(value, change)
-    mapped = {change(name, name=True): _with_names(inner, change) for name, inner in value.items()}
+    mapped = {change(name, name=True): with_names(inner, change) for name, inner in value.items()}
     return _object(value, mapped)
 
 
@@ -192,9 +195,9 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
             same = said is value[field] and checked is rest
             return value if same else {**checked, field: said}
         texts = _Texts(guard)
-        _with_names(value, partial(texts.note, role))
+        with_names(value, partial(texts.note, role))
         texts.check()
-        return _with_names(value, partial(texts.checked, role))
+        return with_names(value, partial(texts.checked, role))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 

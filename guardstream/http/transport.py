@@ -21,8 +21,8 @@ from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
-from guardstream.http.beginnings import media_of as begins
-from guardstream.http.bodies import is_unread, may_be_another, media_of
+from guardstream.http.beginnings import media_told
+from guardstream.http.bodies import AMAZON, EVENTS, is_unread, may_be_another, media_of
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.other_answers import guarded
@@ -58,7 +58,7 @@ ENDPOINTS = {
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
+_STREAMS = (EVENTS, "application/x-ndjson", AMAZON)
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 
@@ -143,18 +143,17 @@ class _Guarding(_Base):  # type: ignore[misc]
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         headers.pop(CONVERSATION, None)
         provider = self._provider_of(request)
-        checks, url = guard.policy.input is not None, request.url
-        known = provider in BODIES and request.method == "POST"
-        if checks and not known and self._other == "refuse" and request.method == "POST":
-            raise AdapterError(
-                f"prompts to {url.path!r} cannot be checked: other='guard' judges what is sent "
-                "there, other='pass' sends it"
-            )
+        url, posts = request.url, request.method == "POST"
         try:
-            if known:
+            if provider in BODIES and posts:
                 body = checked_request(guard, str(provider), body)
-            elif checks and self._other == "guard":
+            elif guard.policy.input is not None and self._other == "guard":
                 body, url = _checked(guard, request, body, headers)
+            elif guard.policy.input is not None and self._other == "refuse" and posts:
+                raise AdapterError(
+                    f"prompts to {url.path!r} cannot be checked: other='guard' judges what is sent "
+                    "there, other='pass' sends it"
+                )
         except RefusedError as error:
             raise BlockedError(error.rule or error.code) from error
         headers.pop("content-length", None)
@@ -178,7 +177,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         """Tell what becomes of an answer."""
         if response.status_code in _BODILESS or request.method == "HEAD":
             return "nothing"
-        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media = media_of(response.headers.get("content-type", ""))
         if not in_utf8(response.headers.get("content-type", "")):
             return self._unread(request, response, "its charset is not UTF-8")
         if media in _STREAMS:
@@ -415,7 +414,7 @@ def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
     guard.refuse_operations("guarding an answer in no known format")
     kind = media_of(response.headers.get("content-type", ""))
     if may_be_another(kind):
-        kind = begins(kind, body, ended=True) or ""
+        kind = media_told(kind, body, ended=True) or ""
     try:
         return guarded(guard, kind, body, {}).body
     except RefusedError as error:

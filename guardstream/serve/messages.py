@@ -10,6 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.guard import Guard
+from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Route
 
@@ -80,18 +81,12 @@ class WholeMessage:
         return text if changed == value else json_bytes(changed).decode()
 
     def _changed(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._checked(value)
-        if isinstance(value, list):
-            return [self._changed(each) for each in value]
-        if not isinstance(value, dict):
-            return value
-        made = {self._checked(name): self._changed(each) for name, each in value.items()}
-        if len(made) < len(value):
-            raise AdapterError("names in JSON are the same once they are masked")
-        return made
+        try:
+            return with_names(value, self._checked)
+        except RefusedError as error:
+            raise AdapterError(error.message) from error
 
-    def _checked(self, text: str) -> str:
+    def _checked(self, text: str, *, name: bool = False) -> str:  # noqa: ARG002
         result = self._guard.check(text)
         if result.finish == "content_filter":
             self.ended = result.finish

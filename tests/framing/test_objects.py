@@ -103,3 +103,9 @@ def test_an_answer_written_for_readers_is_guarded(size: int) -> None:
         sent = b"".join(Guard(Policy.parse(POLICY)).wrap_sync(chunks))
         assert json.loads(sent) == json.loads(data.replace(b"secret", b"******"))
         assert shown in sent.decode()
+
+
+def test_strings_that_do_not_end_are_looked_at_once() -> None:
+    line = b'{"a": "' + 300_000 * b'\\"' + b"\n"  # each quote would begin another look for the end
+    with pytest.raises(AdapterError, match="no JSON object"):
+        list(FRAMES["ndjson"]().feed(line))

@@ -25,9 +25,6 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
         raise UpstreamError(error.status, error.code, error.message) from error
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
-    except RecursionError as error:
-        why = "the upstream's answer is nested too deeply"
-        raise UpstreamError(502, "unguarded_answer", why) from error
 
 
 async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> Guarded:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.framing import aws
-from guardstream.http.beginnings import media_of
+from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import AMAZON
 from guardstream.serve.proxy import Key, SettingsError
 from guardstream.serve.proxy.endpoints import UNKNOWN, Table
@@ -401,7 +401,7 @@ EVENTS = b'event: a\r\ndata: {"a":1}\r\n\r\n'
 def test_how_an_answer_begins_tells_what_it_is_however_it_is_cut(
     media: str, text: bytes, told: str
 ) -> None:
-    found = [media_of(media, text[:end]) for end in range(len(text) + 1)]
+    found = [media_told(media, text[:end]) for end in range(len(text) + 1)]
     assert set(found) == {None, told}
     assert found == sorted(found, key=lambda each: each is not None)
 
