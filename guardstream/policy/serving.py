@@ -152,6 +152,12 @@ class RouteFile(Model):
     """What becomes of fields that the format does not know, in place of what the policy says."""
     text_types: list[str] = Field(default=["text/plain", ""])
     """Media types that are guarded as plain text; "" is a response that names none."""
+    other: Literal["guard", "refuse", "pass"] = "guard"
+    """What becomes of responses that are no known stream: guarded by what they are if absent."""
+    file_types: list[str] = Field(default=[])
+    """More media types of files that pass if they are no text."""
+    max_answer: Size | None = None
+    """Bytes of a response that waits for its end; `limits.answer` if absent."""
     decompress: bool = False
     """Whether gzip and deflate are read, and sent uncompressed."""
     heartbeat: Duration | None = None
@@ -223,7 +229,7 @@ class ServeLimitsFile(Model):
     body: Size = 16 * 1024 * 1024
     """Bytes of a request's body."""
     answer: Size = 64 * 1024 * 1024
-    """Bytes of an answer that is not streamed."""
+    """Bytes of an answer that is not streamed. For the proxy and for the middleware."""
     connections: int = Field(default=1000, ge=1)
     """Connections of a process; more get a 503."""
     header_timeout: Duration = 10.0

@@ -7,7 +7,6 @@ and is a plain ASGI application itself. What is not guarded passes as it is, mes
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,7 +28,10 @@ Routing: TypeAlias = Route | tuple[str, Guard | None]
 
 
 class GuardMiddleware:
-    """Guards event streams, NDJSON, plain text and WebSocket messages of the application `app`.
+    """Guards the responses and WebSocket messages of the application `app`.
+
+    Event streams, NDJSON and texts are guarded as they come, JSON and responses of a known length
+    as a whole. `Route` says what passes.
 
     The first of `routes` that matches a path applies, and `guard` to all other paths. A route
     without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
@@ -68,9 +70,10 @@ class GuardMiddleware:
         if isinstance(routes, Mapping):
             raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
         said = middleware(guard) if guard is not None else {}
-        if "heartbeat" not in settings and said.get("heartbeat"):
-            settings["heartbeat"] = said["heartbeat"]
-            otherwise = replace(otherwise, heartbeat=said["heartbeat"])
+        if said:
+            of_section = {"heartbeat": said["heartbeat"], "max_answer": said["max_answer"]}
+            settings = {**of_section, **settings}  # type: ignore[typeddict-item]
+        otherwise = Route("/{path:path}", guard, **settings)
         given = [
             route if isinstance(route, Route) else Route(*route, **settings) for route in routes
         ]
@@ -89,6 +92,7 @@ class GuardMiddleware:
         if replay_vault is not None and self._replay is None:
             raise ValueError("'replay_vault' is for clients that come back: give 'replay', too")
         self._replay_vault = replay_vault
+        self._passed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -102,7 +106,15 @@ class GuardMiddleware:
             await Connection(scope, receive, send, route).run(self.app)
         elif self._replay is None or not await self._resumed(scope, receive, send, route):
             restores = self._replay_vault is not None
-            exchange = Exchange(scope, receive, send, route, self._replay, restores=restores)
+            exchange = Exchange(
+                scope,
+                receive,
+                send,
+                route,
+                self._replay,
+                restores=restores,
+                passed=self._passed,
+            )
             await exchange.run(self.app)
 
     async def _resumed(self, scope: Scope, receive: Receive, send: Send, route: Route) -> bool:

@@ -36,7 +36,14 @@ _GZIP = 16
 
 
 class BodyError(GuardstreamError):
-    """A body is in an encoding that cannot be read, or is not in the one that it names."""
+    """A body cannot be guarded: it is in an encoding that cannot be read, or is too long.
+
+    `code` is what a client is told that gets an error in place of the response.
+    """
+
+    def __init__(self, message: str, code: str = "unguardable_response") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Decoder(Protocol):
@@ -51,6 +58,28 @@ class Decoder(Protocol):
         ...
 
 
+class Reading:
+    """A body as it comes, into UTF-8 that is not compressed. `charset` is its own, if another."""
+
+    def __init__(self, decoders: Sequence[Decoder], charset: str | None) -> None:
+        self._decoders = decoders
+        self.charset = charset
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Take the next bytes; give what they say. BodyError after what stands before a fault."""
+        pieces: Iterable[bytes] = [data]
+        for decoder in self._decoders:
+            pieces = _fed(decoder, pieces)
+        return pieces
+
+    def finish(self) -> Iterable[bytes]:
+        """Take the end; give the rest. Raises what `feed` does."""
+        pieces: Iterable[bytes] = ()
+        for decoder in self._decoders:
+            pieces = _finished(decoder, pieces)
+        return pieces
+
+
 class Body:
     """Bytes in, frames that may go out; `ended` says why it ended, `error` what fault ended it.
 
@@ -59,9 +88,10 @@ class Body:
     unless that has ended the body.
     """
 
-    def __init__(self, wire: WireGuard, decoders: Sequence[Decoder], charset: str | None) -> None:
+    def __init__(self, wire: WireGuard, reading: Reading) -> None:
         self._wire = wire
-        self._decoders = decoders
+        self._reading = reading
+        charset = reading.charset
         made = codecs.getincrementalencoder(charset) if charset is not None else None
         self._encode = made("replace").encode if made is not None else None
 
@@ -75,17 +105,11 @@ class Body:
 
     def feed(self, data: bytes) -> Iterator[list[bytes]]:
         """Take the next bytes. Raises what `WireGuard.feed` does, too."""
-        pieces: Iterable[bytes] = [data]
-        for decoder in self._decoders:
-            pieces = _fed(decoder, pieces)
-        return self._guarded(pieces)
+        return self._guarded(self._reading.feed(data))
 
     def finish(self) -> Iterator[list[bytes]]:
         """Take the source's end. Raises what `feed` does."""
-        pieces: Iterable[bytes] = ()
-        for decoder in self._decoders:
-            pieces = _finished(decoder, pieces)
-        yield from self._guarded(pieces)
+        yield from self._guarded(self._reading.finish())
         if self.ended is None:
             yield self._back(self._wire.finish())
 
@@ -119,9 +143,32 @@ def _finished(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield from decoder.finish()
 
 
+def encoded(body: bytes, charset: str | None) -> bytes:
+    """Return a text in UTF-8 in a charset; a question mark is what that does not have."""
+    return body if charset is None else body.decode().encode(charset, "replace")
+
+
 def open_body(route: Route, media: Media, headers: Headers) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read."""
     assert route.guard is not None
+    read = reading(route, headers)
+    if read.charset is not None and media != "text":
+        raise BodyError(f"JSON and events in the charset {read.charset!r} cannot be guarded")
+    wire = WireGuard(
+        route.guard,
+        media=media,
+        provider=route.provider,
+        unknown=route.unknown,
+        keep_text=False,  # nobody asks for it, and a connection may last
+    )
+    return Body(wire, read)
+
+
+def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
+    """Return what reads a body with these headers, as a `text` in its charset.
+
+    BodyError if it cannot be read.
+    """
     decoders: list[Decoder] = []
     encodings = _encodings(headers)
     for encoding in encodings:
@@ -130,19 +177,10 @@ def open_body(route: Route, media: Media, headers: Headers) -> Body:
             named = ", ".join(encodings)
             raise BodyError(f"a body with content-encoding {named!r} cannot be guarded{hint}")
         decoders.append(Inflating(_WINDOW[encoding]))
-    charset = _charset(headers)
+    charset = _charset(headers) if text else None
     if charset is not None:
-        if media != "text":
-            raise BodyError(f"JSON and events in the charset {charset!r} cannot be guarded")
         decoders.append(Transcoding(charset))
-    wire = WireGuard(
-        route.guard,
-        media=media,
-        provider=route.provider,
-        unknown=route.unknown,
-        keep_text=False,  # nobody asks for it, and a connection may last
-    )
-    return Body(wire, decoders, charset)
+    return Reading(decoders, charset)
 
 
 class Inflating:

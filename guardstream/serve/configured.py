@@ -103,6 +103,9 @@ def routes_of(guard: Guard) -> Iterator[Route]:
             provider=said.provider,
             unknown=said.unknown,
             text_types=tuple(said.text_types),
+            other=said.other,
+            file_types=tuple(said.file_types),
+            max_answer=said.max_answer or section.limits.answer,
             decompress=said.decompress,
             heartbeat=said.heartbeat or section.heartbeats,
             websocket=said.websocket,
@@ -133,7 +136,8 @@ def other_policy(policy: Policy) -> Policy:
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:
-    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`.
+    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat` and
+    `max_answer`.
 
     PolicyError for receipts, which the proxy signs.
     """
@@ -149,4 +153,5 @@ def middleware(guard: Guard) -> Mapping[str, Any]:
         "routes": tuple(routes_of(guard)),
         "replay": replay_at(guard.policy),
         "heartbeat": section.heartbeats,
+        "max_answer": section.limits.answer,
     }

@@ -7,7 +7,7 @@ slows the application down and nothing piles up in between.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn
@@ -18,12 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
+from guardstream.http.bodies import is_unread
+from guardstream.http.body import in_thread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
+from guardstream.serve.others import PART, Other, Way, kind_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
-from guardstream.serve.routes import Headers, Route, guarded_headers, media_of
+from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
 from guardstream.serve.running import Running, StoppedError
 from guardstream.serve.streams import PING
 
@@ -38,6 +41,12 @@ PATIENCE = 1.0
 _PARTIAL = 206
 
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
+
+_SHORT = 16 * 1024
+"""Bytes of a body that is guarded at once; what is longer is guarded in a thread."""
+
+_MANY = 256
+"""Media types that are logged when they pass unread, each once."""
 
 _UNREAD = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"}
 """Extensions by which text would pass the guard unread."""
@@ -59,11 +68,14 @@ class Exchange:
         replay: Replay | None,
         *,
         restores: bool = False,
+        passed: set[str] | None = None,
     ) -> None:
-        """With `restores` a client that comes back gets the values of a vault, too."""
+        """With `restores` a client that comes back gets the values of a vault, too. `passed` are
+        the media types of which a log has said that they pass."""
         if extensions := scope.get("extensions"):
             # In place: what applications add to a scope, middleware around this one reads.
             scope["extensions"] = {k: v for k, v in extensions.items() if k not in _UNREAD}
+        scope["headers"] = _uncompressed(scope["headers"])
         self._scope = scope
         scope.setdefault("state", {})  # of all that share the request
         self._receiver = Receiver(receive, self._client_left)
@@ -73,6 +85,9 @@ class Exchange:
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
+        self._other: Other | None = None  # until it is told what becomes of it
+        self._start: Message = {}
+        self._passed = set() if passed is None else passed
         self._journal: Journal | None = None
         self._refusal: Message | None = None
         self._last: list[bytes] | None = None
@@ -108,8 +123,12 @@ class Exchange:
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
+        elif kind == "http.response.body" and self._other is not None:
+            await self._judge(self._other, message)
         elif kind == "http.response.body" and self._silent:
             await self._send({**message, "body": b""})
+        elif self._other is not None and kind in _UNREAD:
+            self._refuse(BodyError(f"{kind!r} cannot be guarded"))
         elif self._body is None:
             await self._send(message)
         else:
@@ -118,31 +137,128 @@ class Exchange:
     async def _begin(self, message: Message) -> None:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
+        message = {**message, "headers": headers}
         media = media_of(headers, self._route.text_types)
-        if media is None or message["status"] in (204, 304):
+        if message["status"] in (204, 304):
             await self._send(message)
-            return
-        policy = self._route.label
-        if self._scope["method"] == "HEAD":
-            self._silent = True
+        elif media is None:
+            await self._begin_other(message)
+        elif self._scope["method"] == "HEAD":
+            await self._begin_nothing(message, media)
         else:
-            replay = self._replay if media == "sse" else None
-            try:
-                if message["status"] == _PARTIAL:
-                    raise BodyError("a part of a body cannot be guarded: do not answer ranges")
-                route, restoring = self._with_vault(replay)
-                self._body = open_body(route, media, headers)
-            except BodyError as error:
-                _LOG.error("refused a response: %s", error)
-                self._refusal, body = refusal(502, "unguardable_response", str(error))
-                self._stop([body])
-            self._media = media
-            if replay is not None:
-                self._journal = Journal(replay, self._scope, policy, restoring=restoring)
-            self._group.start_soon(self._help)
-            if self._body is not None and self._body.remaining() is not None:
-                self._group.start_soon(self._keep_deadlines, self._body)
+            await self._open(message, media)
+
+    async def _begin_nothing(self, message: Message, media: Media | None = None) -> None:
+        """Send the headers of a body that might change, which HEAD asks for alone."""
+        self._silent = True
+        headers = guarded_headers(message["headers"], self._route.label, media)
+        await self._transmit({**message, "headers": headers})
+
+    async def _open(self, message: Message, media: Media) -> None:
+        """Begin to guard a stream."""
+        replay = self._replay if media == "sse" else None
+        headers, policy = message["headers"], self._route.label
+        try:
+            if message["status"] == _PARTIAL:
+                raise BodyError(PART)
+            route, restoring = self._with_vault(replay)
+            self._body = open_body(route, media, headers)
+        except BodyError as error:
+            self._refuse(error)
+        self._media = media
+        if replay is not None:
+            self._journal = Journal(replay, self._scope, policy, restoring=restoring)
+        self._group.start_soon(self._help)
+        if self._body.remaining() is not None:
+            self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
+
+    async def _begin_other(self, message: Message) -> None:
+        """Begin a response that is no known stream; what it is tells what becomes of it."""
+        route, headers = self._route, message["headers"]
+        try:
+            kind = "" if route.other == "pass" else kind_of(headers)
+            if route.other == "pass" or is_unread(kind):
+                self._say_passed(kind)
+                await self._send(message)
+            elif self._scope["method"] == "HEAD":
+                await self._begin_nothing(message)
+            else:
+                route, _ = self._with_vault(None)
+                part = message["status"] == _PARTIAL
+                self._other, self._start = Other(route, headers, kind, part=part), message
+        except BodyError as error:
+            self._refuse(error)
+
+    async def _judge(self, other: Other, message: Message) -> None:
+        """Take the next bytes of such a response; guard it once it is told how."""
+        last = not message.get("more_body", False)
+        try:
+            way = other.feed(bytes(message.get("body", b"")), last=last)
+        except BodyError as error:
+            if not last:
+                self._refuse(error)
+            await self._answer_refused(error)
+            return
+        if way == "whole":
+            way = await self._whole(other)
+        if way is None:
+            return
+        self._other, raw = None, other.raw.getvalue()
+        if way == "pass":
+            self._say_passed(other.kind)
+            await self._send(self._start)
+            await self._send({**message, "body": raw})
+        elif way != "whole":
+            await self._open(self._start, way)
+            assert self._body is not None
+            await self._guard(self._body, {**message, "body": raw})
+
+    async def _whole(self, other: Other) -> Way | None:
+        """Guard a whole response and send it, or an error; return "text" for one that streams."""
+        raw = other.raw.getvalue()
+        try:
+            short = len(raw) <= _SHORT
+            changed = other.guarded() if short else await in_thread(other.guarded)
+        except GuardstreamError as error:
+            if other.streams:  # which goes out as far as it is good
+                return "text"
+            await self._answer_refused(error)
+            return None
+        if other.finish in ("content_filter", "length"):
+            _LOG.warning("the policy ended a response of the type %r early", other.kind)
+        headers = whole_headers(
+            self._start["headers"], self._route.label, None if changed is None else len(changed)
+        )
+        self._other = None
+        await self._transmit({**self._start, "headers": headers})
+        await self._put([raw if changed is None else changed], last=True)
+        return None
+
+    def _say_passed(self, kind: str) -> None:
+        if self._route.other != "pass" and kind not in self._passed and len(self._passed) < _MANY:
+            self._passed.add(kind)
+            _LOG.info("responses of the type %r pass unread", kind)
+
+    def _refuse(self, error: BodyError) -> NoReturn:
+        """End a response of which nothing has gone out with an error, and stop the application."""
+        self._other = None
+        self._refusal, body = self._refused(error)
+        self._stop([body])
+
+    async def _answer_refused(self, error: GuardstreamError) -> None:
+        """Send an error instead of a response that has come whole."""
+        self._other = None
+        start, body = self._refused(error)
+        await self._transmit(start)
+        await self._put([body], last=True)
+
+    def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
+        assert self._route.guard is not None
+        code = error.code if isinstance(error, BodyError) else "unguardable_response"
+        why = str(error) if isinstance(error, BodyError) else told(self._route.guard, error)
+        _LOG.error("refused a response: %s", why)
+        return refusal(502, code, why)
 
     def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:
         """The route, with the vault that the application has left for its answer, if it has; and
@@ -201,7 +317,7 @@ class Exchange:
         self, code: str, why: str, before: Sequence[bytes] = (), error: Exception | None = None
     ) -> NoReturn:
         assert self._media is not None
-        if self._media == "text":
+        if self._media in ("text", "event_stream"):
             self._failure = error or TimeoutError(why)
             await self._put([*before], last=False)
             self._stop(None)
@@ -221,6 +337,8 @@ class Exchange:
             if failure is not None and not isinstance(failure, OSError):
                 _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
+        if self._other is not None and failure is None:
+            _LOG.error("an application left its response unfinished")
         if self._body is not None and not self._complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
             frame = error_frame(self._media, "upstream_error", "the answer broke off")
@@ -325,3 +443,9 @@ class Exchange:
             async with self._sending:
                 if anyio.current_time() - self._sent_at >= seconds:
                     await self._transmit(_PING)
+
+
+def _uncompressed(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers of a request, asking for a body that can be read."""
+    kept = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
+    return [*kept, (b"accept-encoding", b"identity")]

@@ -16,6 +16,9 @@ from guardstream.policy import Policy
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
 
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of a response that waits for its end, unless it is said otherwise."""
+
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
@@ -29,8 +32,13 @@ _OF_THE_BODY = {b"content-length", b"etag", b"content-md5", b"digest", b"content
 _OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_HEADER}
 """Headers that say something about bytes which may change."""
 
+_NO_LONGER = {b"accept-ranges", POLICY_HEADER}
+"""Those of them that do not hold for bytes which did not change: no part could be guarded."""
+
 
 Binary: TypeAlias = Literal["guard", "refuse", "pass"]
+
+Others: TypeAlias = Literal["guard", "refuse", "pass"]
 
 WebSocketMode: TypeAlias = Literal["text", "json", "message"]
 
@@ -47,6 +55,9 @@ class Settings(TypedDict, total=False):
     end_mark: str
     binary: Binary
     inbound: Guard | None
+    other: Others
+    file_types: tuple[str, ...]
+    max_answer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +67,14 @@ class Route:
     `path` is a pattern as Starlette has them: `/chat/{id}`, `/api/{rest:path}`. `provider` names
     the wire format of JSON events, otherwise the first one tells; `unknown` says what becomes of
     what that format does not know, otherwise the policy does. `text_types` are media types that
-    are guarded as plain text; `""` is a response that names none. `decompress` reads gzip and
-    deflate, and sends them uncompressed. After `heartbeat` seconds of silence a comment is sent in
-    an event stream.
+    are guarded as plain text, as it comes; `""` is a response that names none. `decompress` reads
+    gzip and deflate, and sends them uncompressed. After `heartbeat` seconds of silence a comment
+    is sent in an event stream.
+
+    Responses of other types are guarded by what they are, such as JSON and HTML; `other` may refuse
+    them, or pass all of them unread. What waits for its end has at most `max_answer` bytes. Images,
+    sound, films and fonts pass, and so do known files that are no text, such as archives;
+    `file_types` names more types of such files.
 
     Messages of a WebSocket are, by `websocket`, pieces of one text ("text", which `end_mark`
     ends), JSON events ("json"), or each a whole text ("message"). Those in binary are guarded if
@@ -77,6 +93,9 @@ class Route:
     end_mark: str = "[DONE]"
     binary: Binary = "guard"
     inbound: Guard | None = None
+    other: Others = "guard"
+    file_types: tuple[str, ...] = ()
+    max_answer: int = MAX_ANSWER
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for what is no setting of a route."""
@@ -85,19 +104,27 @@ class Route:
         for guard in (self.guard, self.inbound):
             if guard is not None:
                 check_guard(guard, "a route")
-        seconds = self.heartbeat
-        if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
-            raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")
-        if isinstance(self.text_types, str):
-            given = self.text_types
-            raise TypeError(f"'text_types' is a list, such as ({given!r},), not one text")
+        for name in ("text_types", "file_types"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise TypeError(f"{name!r} is a list, such as ({given!r},), not one text")
+        self._check_numbers()
         if self.unknown is not None:
             check_unknown(self.unknown)
-        for name, known in (("websocket", WebSocketMode), ("binary", Binary)):
+        chosen = (("websocket", WebSocketMode), ("binary", Binary), ("other", Others))
+        for name, known in chosen:
             value = getattr(self, name)
             if value not in get_args(known):
                 choices = ", ".join(map(repr, get_args(known)))
                 raise ValueError(f"{name!r} is one of {choices}, not {value!r}")
+
+    def _check_numbers(self) -> None:
+        seconds = self.heartbeat
+        if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
+            raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")
+        most = self.max_answer
+        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+            raise ValueError(f"'max_answer' is a number of bytes above 0, not {most!r}")
 
     def pinned(self) -> Route:
         """Return this route with the policy that is in force now, whatever is reloaded later."""
@@ -154,6 +181,17 @@ def guarded_headers(headers: Headers, policy: bytes, media: Media | None = None)
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
     kept.append((POLICY_HEADER, policy))
     return streaming(kept) if media == "sse" else kept
+
+
+def whole_headers(headers: Headers, policy: bytes, size: int | None) -> Headers:
+    """Return the headers of a response that was guarded whole: what they say of its bytes holds if
+    those did not change; otherwise there are `size`."""
+    if size is None:
+        kept = [(name, value) for name, value in headers if name.lower() not in _NO_LONGER]
+        return [*kept, (POLICY_HEADER, policy)]
+    told = any(name.lower() == b"content-length" for name, _ in headers)
+    length = [(b"content-length", b"%d" % size)] if told else []
+    return guarded_headers(headers, policy) + length
 
 
 def streaming(headers: Headers) -> Headers:

@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, Policy
@@ -131,9 +131,7 @@ async def test_a_response_without_a_media_type_is_text() -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        lambda: JSONResponse({"a": "secret"}, headers={"etag": "x"}),
         lambda: Response(b"\xff\x00secret", media_type="image/png"),
-        lambda: Response(b"<p>secret", media_type="text/html"),
         lambda: Response(status_code=204),
         lambda: Response(status_code=304, headers={"etag": "x"}),
     ],
@@ -146,7 +144,7 @@ async def test_other_responses_pass_message_by_message(response: Any) -> None:
 
 async def test_chunks_of_other_responses_stay_chunks() -> None:
     chunks = [b"\x00\x01", b"", b"\x02", b"secret"]
-    app = streaming(Upstream(chunks), "application/octet-stream")
+    app = streaming(Upstream(chunks), "image/png")
     assert (await fetch(guarded(app))).bodies == [*chunks, b""]
 
 

@@ -1,0 +1,305 @@
+"""Responses that are no known stream, guarded by what they are; no I/O.
+
+A text goes through the guard as it comes, unless its headers say how long it is: then, as JSON does
+always, it waits for its end, and keeps its headers if nothing is found. What is no text passes, if
+it is of a type that is a file, and is refused otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from json import detect_encoding
+from typing import Literal, TypeAlias
+
+from guardstream.errors import AdapterError
+from guardstream.framing.frames import Media
+from guardstream.framing.json import json_start
+from guardstream.http.beginnings import WHOLE, media_told
+from guardstream.http.bodies import (
+    AMAZON,
+    EVENTS,
+    PARTS,
+    is_text,
+    may_be_another,
+    media_of,
+    text_of,
+)
+from guardstream.http.headers import in_utf8
+from guardstream.http.other_answers import guarded
+from guardstream.http.request import RefusedError
+from guardstream.serve.bodies import BodyError, Reading, encoded, reading
+from guardstream.serve.routes import Headers, Route, values
+
+Way: TypeAlias = Media | Literal["pass", "whole"]
+"""What becomes of a body: it is guarded as a stream, or whole, or it passes."""
+
+SIGN = 1445
+"""Bytes of a body that tell whether it is a text
+(https://mimesniff.spec.whatwg.org/#reading-the-resource-header)."""
+
+_START = 128 * 1024
+"""Bytes of white space after which a body waits for its end, to tell what it is."""
+
+_BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
+"""Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
+
+_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UNTOLD |= {"application/force-download", "application/x-download", "application/download"}
+"""The media types that say no more than that there is something to save."""
+
+_FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2", "x-xz", "zstd"})
+_FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
+_FILES |= {"msword", "wasm", "x-sqlite3", "vnd.sqlite3", "x-iso9660-image", "x-apple-diskimage"}
+_FILES |= {"vnd.apache.parquet", "x-parquet", "vnd.android.package-archive", "x-msdownload"}
+"""The media types, after `application/`, of files that programs open, and nobody reads as text."""
+
+_FILE_FAMILIES = (
+    "application/vnd.ms-",
+    "application/vnd.openxmlformats-officedocument.",
+    "application/vnd.oasis.opendocument.",
+    "application/font-",
+    "application/x-font",
+)
+"""How others of them begin."""
+
+_PDF = b"%PDF-"
+_RECORD = b"\x1e"
+"""What each value begins with in `application/json-seq` (RFC 7464)."""
+
+
+def kind_of(headers: Headers) -> str:
+    """Return the media type of a body; BodyError for two, of which clients choose differently."""
+    said = [part for value in values(headers, b"content-type") for part in value.split(",")]
+    kinds = {media_of(each) for each in said if each.strip()}
+    if len(kinds) > 1:
+        raise BodyError("a body with two content types cannot be guarded: send one")
+    return kinds.pop() if kinds else ""
+
+
+class Other:
+    """One body, until it is told what becomes of it. `feed` takes it piece by piece.
+
+    `raw` is what has come, `kind` its media type. With `part` it is a part of a body, which passes
+    as a file or is refused.
+    """
+
+    def __init__(self, route: Route, headers: Headers, kind: str, *, part: bool = False) -> None:
+        """BodyError if no body with these headers can be guarded."""
+        self.kind = kind
+        self.raw = BytesIO()
+        self.finish: str | None = None
+        self._route = route
+        self._part = part
+        self._plain = BytesIO()
+        self._json = "json" in kind
+        self._text = is_text(kind)
+        self._untold = not self._json and not self._text and kind != AMAZON
+        self._fault: BodyError | None = None
+        self._told: str | None = None
+        self._is_file: bool | None = None if self._untold else False
+        if route.other == "refuse":
+            raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
+        if kind.startswith(PARTS):
+            raise BodyError(f"a body in parts, {kind!r}, cannot be guarded{_OR_PASS}")
+        if part and not self._untold:
+            raise BodyError(PART)
+        content_type = "".join(values(headers, b"content-type"))
+        self._reading: Reading = reading(route, headers, text=self._text)
+        if not self._untold and not self._text and not in_utf8(content_type):
+            raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
+        self._length = _length(headers)
+        self._fits = self._length is not None and self._length <= route.max_answer
+        if self._json and self._length is not None and not self._fits:
+            raise self._too_long()
+
+    @property
+    def streams(self) -> bool:
+        """Whether it is guarded as it comes, once it is told that it is a text."""
+        return not self._fits and self._told is not None and self._way() is not None
+
+    def feed(self, data: bytes, *, last: bool) -> Way | None:
+        """Take the next bytes; return what becomes of the body, None if that is yet to be told.
+
+        BodyError for a body that cannot be guarded.
+        """
+        self.raw.write(data)
+        self._read(data, last=last)
+        ended = last or self._fault is not None
+        if self._is_file is None and (ended or self._plain.tell() >= SIGN):
+            whole = ended and self._plain.tell() <= SIGN
+            self._is_file = self._a_file(bytes(self._plain.getbuffer()[:SIGN]), whole=whole)
+        if self._is_file is None:
+            return None
+        if self._is_file and self._fault is None:
+            return "pass"
+        if self._part:
+            raise BodyError(PART)
+        too_long = self._plain.tell() > self._route.max_answer
+        if not self._fits and not self._is_file:
+            self._tell(ended=ended)
+            way = self._way()
+            fits = last and self._fault is None and not too_long
+            if way is not None and not (way == "text" and fits):
+                return way
+        if self._fault is not None:
+            raise self._fault
+        if too_long:
+            raise self._too_long()
+        return self._at_its_end() if last else None
+
+    def _at_its_end(self) -> Way:
+        """Return what becomes of a body that has come whole: it may be no text after all."""
+        if self._untold:
+            plain = self._plain.getvalue()
+            if text_of(plain) is None and self._a_file(plain, whole=True):
+                return "pass"
+        return "whole"
+
+    def guarded(self) -> bytes | None:
+        """Guard the whole body; return what goes out in its place, None if nothing changes.
+
+        BodyError if that cannot be done, or a rule blocks it; AdapterError or StageError, too.
+        """
+        plain = self._plain.getvalue()
+        if not plain:
+            return None
+        try:
+            body = self._guarded(plain)
+        except RefusedError as error:
+            raise BodyError(f"{error.message}{self._hint(plain)}", error.code) from error
+        return None if body == plain else encoded(body, self._reading.charset)
+
+    def _guarded(self, plain: bytes) -> bytes:
+        guard, kind = self._route.guard, self.kind
+        assert guard is not None
+        if kind.endswith("json-seq"):
+            lines = guarded(guard, "", plain.replace(_RECORD, b""), {}).body.split(b"\n")
+            body = b"".join(_RECORD + line + b"\n" for line in lines if line.strip())
+            return plain if body.split() == plain.split() else body
+        if (self._untold or may_be_another(kind)) and (
+            media_told(_as_untold(kind), plain, ended=True) == EVENTS
+        ):
+            kind = EVENTS
+        elif self._json and b"\\" not in plain and not _opens(plain):
+            kind = ""  # without an escape it says what it says, JSON or not
+        found = guarded(guard, kind, plain, {})
+        if found.result is not None and not self._json:
+            self.finish = found.result.finish
+            if self.finish == "content_filter" and self._fits:
+                raise BodyError("the policy blocked the response", "content_filter")
+        return found.body
+
+    def _read(self, data: bytes, *, last: bool) -> None:
+        """Read bytes as the headers say; a fault counts after what stands before it."""
+        most = self._route.max_answer + 1
+        try:
+            for piece in _pieces(self._reading, data, last=last):
+                self._plain.write(piece)
+                if self._plain.tell() > most:
+                    return  # all that is asked for is that it is too long
+        except BodyError as error:
+            self._fault = error
+
+    def _tell(self, *, ended: bool) -> None:
+        """Tell by how it begins what the body is."""
+        if self._told is not None:
+            return
+        self._told = self.kind
+        if self._untold or may_be_another(self.kind):
+            start = bytes(self._plain.getbuffer()[:_START])
+            self._told = media_told(_as_untold(self.kind), start, ended=ended)
+            if self._told is None and len(start) == _START:
+                self._told = WHOLE
+
+    def _way(self) -> Media | None:
+        """Return how a body is guarded that comes bit by bit; None if it waits for its end."""
+        if self._told == EVENTS:
+            return "sse"
+        if self._told == AMAZON:
+            return "event_stream"
+        return "text" if self._told and not self._json else None
+
+    def _a_file(self, data: bytes, *, whole: bool) -> bool:
+        """Tell whether bytes are a file that passes; BodyError for neither that nor a text."""
+        if (text_of(data) if whole else _text_so_far(data)) is not None:
+            return False
+        if self._passes(data):
+            return True
+        raise BodyError(
+            f"a body of the type {self.kind!r} that is no text in UTF-8 cannot be guarded: name a "
+            f"text's charset, or the type in 'file_types' if it may pass{_OR_PASS}"
+        )
+
+    def _passes(self, data: bytes) -> bool:
+        kind = self.kind
+        if kind in self._route.file_types:
+            return True
+        if _may_be_text(data):
+            return False
+        if kind in _UNTOLD:
+            return data.startswith(_PDF) or not _BINARY.isdisjoint(data)
+        named = kind.removeprefix("application/") in _FILES and kind.startswith("application/")
+        return named or kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
+
+    def _hint(self, plain: bytes) -> str:
+        named = self._reading.charset is None and text_of(plain) is None
+        return ": name its charset in the content type" if named and self._text else ""
+
+    def _too_long(self) -> BodyError:
+        return BodyError(
+            f"a body of more than {self._route.max_answer} bytes cannot be guarded whole: raise "
+            f"'max_answer' (in a policy: serve.limits.answer), name a text in 'text_types' so "
+            f"that it streams{_OR_PASS}"
+        )
+
+
+_OR_PASS = ", or give its path a route without a guard"
+
+PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
+
+
+def _as_untold(kind: str) -> str:
+    return "application/octet-stream" if kind in _UNTOLD else kind
+
+
+def _opens(body: bytes) -> bool:
+    """Tell whether a body begins as a value of JSON that is no number."""
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"')
+
+
+def _length(headers: Headers) -> int | None:
+    """Return how long a body is, as its headers say."""
+    told = values(headers, b"content-length")
+    return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
+
+
+def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:
+    yield from body.feed(data)
+    if last:
+        yield from body.finish()
+
+
+def _text_so_far(data: bytes) -> str | None:
+    """Return the text that bytes begin, of which a last character may be cut."""
+    for end in range(len(data), max(len(data) - 4, 0), -1):
+        text = text_of(data[:end])
+        if text is not None:
+            return text
+    return None
+
+
+def _may_be_text(data: bytes) -> bool:
+    """Tell whether some readers take bytes for a text that are none in UTF-8: for one in UTF-16 or
+    UTF-32, or for the JSON that they begin with."""
+    named = detect_encoding(data)
+    if not named.startswith("utf-8"):
+        try:
+            text = data[: len(data) // 4 * 4].decode(named)
+        except UnicodeDecodeError:
+            return False
+        return _BINARY.isdisjoint(map(ord, text))
+    try:
+        return bool(json_start(data.decode(errors="replace").removeprefix("\ufeff")))
+    except AdapterError:
+        return True

@@ -1,0 +1,427 @@
+"""Responses that are no known stream: guarded by what they are, passed or refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from guardstream import Guard, Policy
+from guardstream.serve import GuardMiddleware, Route
+from tests.serve.apps import Upstream, app_of, guarded, streaming
+from tests.serve.test_asgi import cut, fetch, pieces
+from tests.serve.visit import Visit
+from tests.support.sources import broken_guard, guard
+
+pytestmark = pytest.mark.anyio
+
+HTML = "text/html; charset=utf-8"
+OCTETS = "application/octet-stream"
+MARK = b"guardstream-policy"
+
+
+def whole(data: bytes, kind: str | None, status: int = 200, **headers: str) -> Any:
+    """An application that answers at once, and says how long that is."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return app_of(lambda _: Response(data, status, named, kind))
+
+
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.txt", "secret " * 1000)
+    return file.getvalue()
+
+
+def tarred() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        named = tarfile.TarInfo("a.txt")
+        named.size = 6
+        archive.addfile(named, io.BytesIO(b"secret"))
+    return file.getvalue()
+
+
+PDF = b"%PDF-1.3\n" + b"1 0 obj << /Type /Catalog >>\n" * 100 + b"stream\n\xff\xfe\0secret"
+
+GUARDED = [
+    (b'{"a": "a secret", "b": [1]}', "application/json", b'{"a":"a ******","b":[1]}'),
+    (b'{"a": "a se\\u0063ret"}', "application/json", b'{"a":"a ******"}'),
+    (b'{"a": "a secret"}', "application/problem+json", b'{"a":"a ******"}'),
+    (b'{"a": "a secret"}\n{"a": 1}\n', "application/stream+json", b'{"a":"a ******"}\n{"a": 1}\n'),
+    (b'\x1e{"a":"secret"}\n\x1e{"a":1}\n', "application/json-seq", None),
+    (b"<p>a secret</p>", HTML, b"<p>a ******</p>"),
+    (b"# a secret", "text/markdown", b"# a ******"),
+    (b"name,secret\n", "text/csv", b"name,******\n"),
+    (b'"name","secret"\n', "text/csv", b'"name","******"\n'),
+    (b"<a>secret</a>", "application/xml", b"<a>******</a>"),
+    (b"<svg>secret</svg>", "image/svg+xml", b"<svg>******</svg>"),
+    (b'"use strict";\nf("secret")', "text/javascript", b'"use strict";\nf("******")'),
+    (b".secret {}", "text/css", b".****** {}"),
+    (b"a secret", OCTETS, b"a ******"),
+    (b'{"a": "se\\u0063ret"}', OCTETS, b'{"a":"******"}'),
+    (b"a secret", "application/pdf", b"a ******"),
+    (b"a secret", "application/x-own", b"a ******"),
+    (b"pong secret", "application/json", b"pong ******"),
+    (b"a: secret", "application/yaml", b"a: ******"),
+    (b"a secret \xfc", "text/html; charset=latin-1", b"a ****** \xfc"),
+]
+
+
+@pytest.mark.parametrize(("data", "kind", "masked"), GUARDED)
+async def test_all_that_is_text_is_guarded_in_every_split(
+    data: bytes, kind: str, masked: bytes | None
+) -> None:
+    masked = b'\x1e{"a":"******"}\n\x1e{"a":1}\n' if masked is None else masked
+    at_once = await fetch(guarded(whole(data, kind)))
+    assert at_once.body == masked
+    assert at_once.headers["content-length"] == str(len(masked))
+    for chunks in pieces(data):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert visit.body == masked
+        assert visit.complete
+        length = {"content-length": str(len(data))}
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind, headers=length)))
+        assert (visit.body, visit.headers["content-length"]) == (masked, str(len(masked)))
+
+
+async def test_a_whole_response_is_what_check_makes_of_it() -> None:
+    text = "one secret, two secrets " * 2000
+    for kind in ("text/html", "text/css", OCTETS):
+        visit = await fetch(guarded(whole(text.encode(), kind)))
+        assert visit.body.decode() == guard().check(text).text
+
+
+@pytest.mark.parametrize("kind", ["application/json", HTML, "text/csv", OCTETS])
+async def test_what_nothing_changes_keeps_its_bytes_and_its_headers(kind: str) -> None:
+    data = b'{ "a" :  1.50 }' if "json" in kind else b"nothing to see\n"
+    app = whole(data, kind, etag='"x"', digest="y", last_modified="z")
+    plain, through = await fetch(app), await fetch(guarded(app))
+    *kept, mark = through.sent[0]["headers"]
+    assert (kept, mark[0]) == (plain.sent[0]["headers"], MARK)
+    assert through.body == data
+
+
+async def test_what_changes_loses_what_its_headers_said_of_it() -> None:
+    app = whole(b"<p>secret", HTML, etag='"x"', digest="y", accept_ranges="bytes", x_own="kept")
+    headers = (await fetch(guarded(app))).headers
+    policy = f"test@{guard().policy.fingerprint}"
+    kept = {"content-type": HTML, "x-own": "kept", "content-length": "9"}
+    assert headers == {**kept, "guardstream-policy": policy}
+
+
+async def test_a_page_that_streams_goes_out_as_it_comes() -> None:
+    upstream = Upstream([b"<html>", b"<p>open sec"], silent=True)
+    visit = Visit()
+    async with anyio.create_task_group() as group:
+        group.start_soon(visit.to, guarded(streaming(upstream, HTML)))
+        with anyio.fail_after(5):
+            await visit.until(b"<html><p>open ")
+            visit.left.set()
+            await upstream.closed.wait()
+    assert b"sec" not in visit.body
+
+
+@pytest.mark.parametrize("kind", [None, OCTETS, HTML])
+async def test_events_are_events_whatever_they_call_themselves(kind: str | None) -> None:
+    data = b'data: {"a": "se\\u0063ret"}\n\ndata: {"a": "b"}\n\n'
+    for chunks in pieces(data):
+        app = streaming(Upstream(chunks), kind)
+        visit = await fetch(guarded(app, text_types=("text/plain",)))
+        assert b"secret" not in visit.body
+        assert b"se\\u0063ret" not in visit.body or kind == HTML  # which no browser reads as such
+
+
+FILES = [
+    (zipped(), "application/zip"),
+    (zipped(), OCTETS),
+    (zipped(), "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (gzip.compress(b"secret", mtime=0), "application/gzip"),
+    (tarred(), "application/x-tar"),
+    (tarred(), OCTETS),
+    (PDF, "application/pdf"),
+    (PDF, OCTETS),
+    (b"\0asm\1\0\0\0secret", "application/wasm"),
+    (b"\0asm\1\0\0\0secret", OCTETS),
+]
+
+
+@pytest.mark.parametrize(("data", "kind"), FILES)
+async def test_files_that_are_no_text_pass_with_their_headers(data: bytes, kind: str) -> None:
+    app = whole(data, kind, etag='"x"', accept_ranges="bytes")
+    plain, through = await fetch(app), await fetch(guarded(app))
+    assert (through.sent[0], through.body) == (plain.sent[0], data)
+    if data != PDF:  # of which the beginning is a text: its length tells that it can be waited for
+        for chunks in (cut(data, 1), cut(data, 7)):
+            visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+            assert (visit.body, visit.complete) == (data, True)
+            assert MARK.decode() not in visit.headers
+
+
+async def test_types_that_pass_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "guardstream.serve")
+    app = guarded(whole(zipped(), "application/zip"))
+    for _ in range(3):
+        await fetch(app)
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["responses of the type 'application/zip' pass unread"]
+
+
+async def test_a_large_download_is_not_kept() -> None:
+    chunks = [b"\0\1\2" * 20_000] * 20
+    upstream = Upstream(chunks)
+    visit = await fetch(guarded(streaming(upstream, OCTETS), max_answer=1000))
+    assert visit.bodies == [*chunks, b""]
+
+
+async def test_a_long_text_streams_whatever_its_length() -> None:
+    data = b"a secret row,1\n" * 1000
+    headers = {"content-length": str(len(data)), "etag": "x"}
+    for kind in ("text/csv", OCTETS):
+        for chunks in ([data], cut(data, 700)):
+            app = streaming(Upstream(chunks), kind, headers=headers)
+            visit = await fetch(guarded(app, max_answer=2000))
+            assert visit.body == data.replace(b"secret", b"******")
+            assert visit.complete
+            assert not {"content-length", "etag"} & visit.headers.keys()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_is_too_long_is_refused_with_the_setting(told: bool) -> None:
+    data = json.dumps(["secret"] * 1000).encode()
+    headers = {"content-length": str(len(data))} if told else None
+    for chunks in ([data], cut(data, 50)):
+        app = streaming(Upstream(chunks), "application/json", headers=headers)
+        visit = await fetch(guarded(app, max_answer=100))
+        assert (visit.status, visit.complete) == (502, True)
+        for setting in (b"max_answer", b"serve.limits.answer", b"text_types", b"route"):
+            assert setting in visit.body
+
+
+REFUSED = [
+    (b"\x81\xa1a\xa6secret", "application/msgpack", b"file_types"),
+    (b"caf\xe9 secret", HTML, b"charset"),
+    (b"caf\xe9 secret", OCTETS, b"charset"),
+    ("a secret".encode("utf-16"), OCTETS, b"charset"),
+    (b'{"a": "secret"} \0\xff', OCTETS, b"cannot be guarded"),
+    (b'{"a": "se\\u0063ret",}', "application/json", b"no JSON"),
+    (b'{"a": "secret", "a": 1}', "application/json", b"names a key twice"),
+    (b'{"a": "forbidden"}', "application/json", b"blocked"),
+    (b"<p>forbidden", HTML, b"blocked"),
+    (b"--x\r\n\r\nsecret", "multipart/mixed; boundary=x", b"in parts"),
+    (b"secret", "image/png, text/html", b"two content types"),
+    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("data", "kind", "why"), REFUSED)
+async def test_what_cannot_be_guarded_is_refused(data: bytes, kind: str, why: bytes) -> None:
+    visit = await fetch(guarded(whole(data, kind)))
+    assert (visit.status, visit.complete) == (502, True)
+    assert why in visit.body
+    assert b"secret" not in visit.body
+    assert visit.headers["content-type"] == "application/json"
+
+
+async def test_a_page_in_no_charset_is_cut_off_in_every_split() -> None:
+    data = b"<p>a caf\xe9 raw" + b"x" * 100
+    for chunks in pieces(data):
+        visit = Visit()
+        with pytest.raises(Exception, match="UTF-8"):
+            await visit.to(guarded(streaming(Upstream(chunks), HTML)))
+        assert b"raw" not in visit.body
+        assert not visit.complete
+
+
+async def test_a_block_ends_a_page_that_streams_in_every_split() -> None:
+    for chunks in pieces(b"<p>fine, forbidden!</p>"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), HTML)))
+        assert (visit.body, visit.complete) == (b"<p>fine, ", True)
+
+
+async def test_a_page_that_a_limit_cuts_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    judge = Guard(Policy.parse("limits: {max_chars: 5}"))
+    visit = await fetch(GuardMiddleware(whole(b"<html>more", HTML), judge))
+    assert (visit.body, visit.headers["content-length"]) == (b"<html", "5")
+    assert "ended a response of the type 'text/html' early" in caplog.text
+
+
+async def test_a_failing_stage_lets_nothing_out() -> None:
+    for kind in (HTML, OCTETS):
+        visit = await fetch(GuardMiddleware(whole(b"raw boom", kind), broken_guard()))
+        assert (visit.status, visit.complete) == (502, True)
+        assert b"raw" not in visit.body
+
+
+async def test_a_file_type_may_be_named() -> None:
+    data = b"\x81\xa1a\xa6secret"
+    app = whole(data, "application/msgpack")
+    assert (await fetch(guarded(app, file_types=("application/msgpack",)))).body == data
+
+
+async def test_other_responses_may_pass_or_be_refused() -> None:
+    app = whole(b"<p>secret", HTML)
+    assert (await fetch(guarded(app, other="pass"))).body == b"<p>secret"
+    assert (await fetch(guarded(app, other="refuse"))).status == 502
+    assert (await fetch(guarded(whole(b"secret", "text/plain"), other="pass"))).body == b"******"
+    raw = Route("/raw/{rest:path}", guard(), other="pass")
+    middleware = GuardMiddleware(app, guard(), routes=[raw, ("/none", None)])
+    assert (await fetch(middleware, path="/raw/x")).body == b"<p>secret"
+    assert (await fetch(middleware, path="/none")).body == b"<p>secret"
+    assert (await fetch(middleware, path="/")).body == b"<p>******"
+
+
+async def test_head_has_no_length_that_may_be_wrong() -> None:
+    app = guarded(whole(b'"a secret"', "application/json", etag='"x"'))
+    head = await fetch(app, method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert not {"content-length", "etag"} & head.headers.keys()
+    image = await fetch(guarded(whole(b"x", "image/png")), method="HEAD")
+    assert image.headers["content-length"] == "1"
+
+
+async def test_parts_of_texts_are_refused_and_parts_of_files_pass(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped())
+    (tmp_path / "a.csv").write_text("a secret here")
+    (tmp_path / "a.bin").write_text("a secret here")
+    (tmp_path / "a.mp4").write_text("a secret here")
+    app = guarded(app_of(lambda request: FileResponse(tmp_path / request.path_params["path"])))
+    found = {}
+    for name in ("a.zip", "a.csv", "a.bin", "a.mp4"):
+        visit = await fetch(app, path=f"/{name}", headers={"range": "bytes=2-"})
+        found[name] = visit.status
+    assert found == {"a.zip": 206, "a.csv": 502, "a.bin": 502, "a.mp4": 206}
+    whole_file = await fetch(app, path="/a.csv")
+    assert whole_file.body == b"a ****** here"
+
+
+async def test_the_application_is_asked_for_what_can_be_read() -> None:
+    seen: list[list[str]] = []
+
+    def respond(request: Any) -> Response:
+        seen.append(request.headers.getlist("accept-encoding"))
+        return JSONResponse({})
+
+    await fetch(guarded(app_of(respond)), headers={"accept-encoding": "gzip, br"})
+    assert seen == [["identity"]]
+
+
+async def test_a_compressed_page_is_read_by_setting() -> None:
+    for text in (b"<p>fine", b"<p>a secret"):
+        data = gzip.compress(text, mtime=0)
+        app = whole(data, HTML, content_encoding="gzip")
+        visit = await fetch(guarded(app))
+        assert visit.status == 502
+        assert b"set decompress" in visit.body
+        visit = await fetch(guarded(app, decompress=True))
+        if b"secret" in text:
+            assert (visit.body, "content-encoding" in visit.headers) == (b"<p>a ******", False)
+        else:
+            assert (visit.body, visit.headers["content-encoding"]) == (data, "gzip")
+
+
+async def test_a_redirect_and_an_error_are_guarded_as_others() -> None:
+    for status in (302, 404, 500):
+        app = whole(b"<a>secret", HTML, status, location="/x")
+        visit = await fetch(guarded(app))
+        assert (visit.status, visit.body, visit.headers["location"]) == (status, b"<a>******", "/x")
+
+
+async def test_background_tasks_run_after_every_end() -> None:
+    ran: list[bytes] = []
+
+    def answering(data: bytes) -> Any:
+        async def background() -> None:
+            ran.append(data)
+
+        task = BackgroundTask(background)
+        return app_of(lambda _: Response(data, 200, None, "application/json", task))
+
+    for data in (b'{"a": "secret"}', b'{"a": "forbidden"}', b"{"):
+        visit = Visit()
+        visit.left.set()
+        await visit.to(guarded(answering(data)))
+        assert visit.complete
+    assert len(ran) == 3
+
+
+async def test_an_application_that_fails_half_way_has_sent_nothing() -> None:
+    upstream = Upstream([b'{"a": "sec'], error=RuntimeError("own"))
+    visit = Visit()
+    with pytest.raises(RuntimeError, match="own"):
+        await visit.to(guarded(streaming(upstream, "application/json")))
+    assert visit.sent == []
+
+
+async def test_a_whole_response_that_is_left_unfinished_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}", "more_body": True})
+
+    assert (await fetch(guarded(app))).sent == []
+    assert "left its response unfinished" in caplog.text
+
+
+async def test_an_extension_cannot_bring_a_page_past_the_guard() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.pathsend", "path": "/dev/null"})
+
+    visit = await fetch(guarded(app))
+    assert (visit.status, b"pathsend" in visit.body) == (502, True)
+
+
+async def test_a_text_may_be_cut_within_a_character() -> None:
+    data = b"x" * 1444 + "ü a secret".encode()
+    for chunks in (cut(data, 1445), cut(data, 1), [data]):
+        visit = await fetch(guarded(streaming(Upstream(chunks), OCTETS)))
+        assert visit.body == data.replace(b"secret", b"******")
+
+
+async def test_an_empty_response_keeps_its_headers() -> None:
+    for kind in ("application/json", HTML, OCTETS):
+        visit = await fetch(guarded(whole(b"", kind, location="/x")))
+        assert (visit.status, visit.body, visit.headers["content-length"]) == (200, b"", "0")
+
+
+def test_the_section_sets_them(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    route = "{other: pass, file_types: [application/msgpack], max_answer: 1KB}"
+    path.write_text(f"serve: {{limits: {{answer: 2KB}}, routes: {{/a: {route}, /b: {{}}}}}}")
+    middleware = GuardMiddleware(whole(b"", None), Guard.load(path))
+    found = [middleware._routes.find({"type": "http", "path": path}) for path in ("/a", "/b", "/c")]
+    said = [(each.other, each.file_types, each.max_answer) for each in found if each is not None]
+    assert said == [
+        ("pass", ("application/msgpack",), 1024),
+        ("guard", (), 2048),
+        ("guard", (), 2048),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"other": "gard"}, "'guard', 'refuse', 'pass', not 'gard'"),
+        ({"file_types": "application/msgpack"}, "'file_types' is a list"),
+        ({"max_answer": 0}, "a number of bytes above 0, not 0"),
+        ({"max_answer": "1MB"}, "a number of bytes above 0, not '1MB'"),
+    ],
+)
+def test_what_is_no_setting_is_said(given: dict[str, Any], said: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=said):
+        Route("/", guard(), **given)
