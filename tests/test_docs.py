@@ -72,6 +72,15 @@ def test_the_programs_run() -> None:
         exec(text, names)
 
 
+def test_the_programs_about_serving_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text("rules: [{id: word, words: [secret]}]")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "docs"}
+    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(text, names)
+
+
 def test_every_key_has_an_example() -> None:
     shown = {key for text in POLICIES for key in stated(read(text).value)}
     models: list[type[Model]] = [PolicyFile, *MODELS.values()]

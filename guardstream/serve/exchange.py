@@ -178,6 +178,8 @@ class Exchange:
         route, headers = self._route, message["headers"]
         try:
             kind = "" if route.other == "pass" else kind_of(headers)
+            if route.other == "refuse":
+                raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
             if route.other == "pass" or is_unread(kind):
                 self._say_passed(kind)
                 await self._send(message)

@@ -98,8 +98,6 @@ class Other:
         self._fault: BodyError | None = None
         self._told: str | None = None
         self._is_file: bool | None = None if self._untold else False
-        if route.other == "refuse":
-            raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
         if kind.startswith(PARTS):
             raise BodyError(f"a body in parts, {kind!r}, cannot be guarded{_OR_PASS}")
         if part and not self._untold:
@@ -173,8 +171,8 @@ class Other:
     def _guarded(self, plain: bytes) -> bytes:
         guard, kind = self._route.guard, self.kind
         assert guard is not None
-        if kind.endswith("json-seq"):
-            lines = guarded(guard, "", plain.replace(_RECORD, b""), {}).body.split(b"\n")
+        if kind.endswith("json-seq") and plain.startswith(_RECORD):
+            lines = guarded(guard, kind, plain.replace(_RECORD, b""), {}).body.split(b"\n")
             body = b"".join(_RECORD + line + b"\n" for line in lines if line.strip())
             return plain if body.split() == plain.split() else body
         if (self._untold or may_be_another(kind)) and (
@@ -222,6 +220,8 @@ class Other:
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
         """Tell whether bytes are a file that passes; BodyError for neither that nor a text."""
+        if data.startswith(_PDF) and (self.kind in _UNTOLD or self.kind == "application/pdf"):
+            return True  # though much of it may be a text
         if (text_of(data) if whole else _text_so_far(data)) is not None:
             return False
         if self._passes(data):
@@ -235,12 +235,11 @@ class Other:
         kind = self.kind
         if kind in self._route.file_types:
             return True
-        if _may_be_text(data):
+        if _BINARY.isdisjoint(data) or _may_be_text(data):
             return False
-        if kind in _UNTOLD:
-            return data.startswith(_PDF) or not _BINARY.isdisjoint(data)
-        named = kind.removeprefix("application/") in _FILES and kind.startswith("application/")
-        return named or kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
+        named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
+        family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
+        return named or family or kind in _UNTOLD
 
     def _hint(self, plain: bytes) -> str:
         named = self._reading.charset is None and text_of(plain) is None
