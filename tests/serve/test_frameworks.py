@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -90,6 +90,25 @@ def test_an_endpoint_is_guarded(make: Any) -> None:
         answer = httpx.get(url(port))
     assert "".join(event.data for event in events(answer.content)) == "a ****** b"
     assert answer.headers["guardstream-policy"].startswith("test@")
+
+
+def test_pages_and_data_of_a_fastapi_application_are_guarded() -> None:
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, minimum_size=1)  # inside the guard
+
+    @app.get("/data")
+    async def data() -> dict[str, str]:
+        return {"a": "secret"}
+
+    @app.get("/page")
+    async def page() -> HTMLResponse:
+        return HTMLResponse("<p>a secret" + " " * 1000)
+
+    with serving(GuardMiddleware(app, guard())) as port, httpx.Client() as client:
+        assert client.get(url(port, "/data")).json() == {"a": "******"}
+        assert client.get(url(port, "/page")).text.strip() == "<p>a ******"
+        plain = client.get(url(port, "/docs"))
+        assert plain.headers["content-length"] == str(len(plain.content))
 
 
 @pytest.mark.parametrize("path", ["/async", "/sync"])

@@ -60,7 +60,7 @@ GUARDED = [
     (b'{"a": "a se\\u0063ret"}', "application/json", b'{"a":"a ******"}'),
     (b'{"a": "a secret"}', "application/problem+json", b'{"a":"a ******"}'),
     (b'{"a": "a secret"}\n{"a": 1}\n', "application/stream+json", b'{"a":"a ******"}\n{"a": 1}\n'),
-    (b'\x1e{"a":"secret"}\n\x1e{"a":1}\n', "application/json-seq", None),
+    (b'\x1e{"a":"secret"}\n\x1e{"a":1}\n', "application/geo+json-seq", None),
     (b"<p>a secret</p>", HTML, b"<p>a ******</p>"),
     (b"# a secret", "text/markdown", b"# a ******"),
     (b"name,secret\n", "text/csv", b"name,******\n"),
