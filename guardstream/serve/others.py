@@ -13,6 +13,7 @@ from json import detect_encoding
 from typing import Literal, TypeAlias
 
 from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, media_told
@@ -28,6 +29,7 @@ from guardstream.http.bodies import (
 from guardstream.http.headers import in_utf8
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
+from guardstream.http.stream import WireGuard
 from guardstream.serve.bodies import BodyError, Reading, encoded, reading
 from guardstream.serve.routes import Headers, Route, values
 
@@ -88,7 +90,7 @@ class Other:
         """BodyError if no body with these headers can be guarded."""
         self.kind = kind
         self.raw = BytesIO()
-        self.finish: str | None = None
+        self.finish: FinishReason | None = None
         self._route = route
         self._part = part
         self._plain = BytesIO()
@@ -165,7 +167,7 @@ class Other:
         try:
             body = self._guarded(plain)
         except RefusedError as error:
-            raise BodyError(f"{error.message}{self._hint(plain)}", error.code) from error
+            raise BodyError(error.message, error.code) from error
         return None if body == plain else encoded(body, self._reading.charset)
 
     def _guarded(self, plain: bytes) -> bytes:
@@ -175,18 +177,41 @@ class Other:
             lines = guarded(guard, kind, plain.replace(_RECORD, b""), {}).body.split(b"\n")
             body = b"".join(_RECORD + line + b"\n" for line in lines if line.strip())
             return plain if body.split() == plain.split() else body
-        if (self._untold or may_be_another(kind)) and (
-            media_told(_as_untold(kind), plain, ended=True) == EVENTS
-        ):
+        told = self._told_by(plain, ended=True)
+        if told != WHOLE and told != EVENTS and not self._json:
+            return self._guarded_text(plain)
+        if told == EVENTS:
             kind = EVENTS
         elif self._json and b"\\" not in plain and not _opens(plain):
             kind = ""  # without an escape it says what it says, JSON or not
         found = guarded(guard, kind, plain, {})
         if found.result is not None and not self._json:
-            self.finish = found.result.finish
-            if self.finish == "content_filter" and self._fits:
-                raise BodyError("the policy blocked the response", "content_filter")
+            self._ended(found.result.finish)
         return found.body
+
+    def _guarded_text(self, plain: bytes) -> bytes:
+        """Guard a text as if it streamed: whoever observes streams is told of it."""
+        assert self._route.guard is not None
+        try:
+            plain.decode()
+        except UnicodeDecodeError:
+            why = "a text that is not in UTF-8 cannot be guarded: name its charset in its type"
+            raise BodyError(why) from None
+        wire = WireGuard(self._route.guard, media="text", keep_text=False)
+        try:
+            frames = [*wire.feed(plain), *wire.finish()]
+            if wire.error is not None:
+                raise wire.error
+        finally:
+            wire.close()
+        self._ended(wire.ended)
+        return b"".join(frames)
+
+    def _ended(self, finish: FinishReason | None) -> None:
+        """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
+        self.finish = finish
+        if finish == "content_filter" and self._fits:
+            raise BodyError("the policy blocked the response", "content_filter")
 
     def _read(self, data: bytes, *, last: bool) -> None:
         """Read bytes as the headers say; a fault counts after what stands before it."""
@@ -201,14 +226,17 @@ class Other:
 
     def _tell(self, *, ended: bool) -> None:
         """Tell by how it begins what the body is."""
-        if self._told is not None:
-            return
-        self._told = self.kind
-        if self._untold or may_be_another(self.kind):
+        if self._told is None:
             start = bytes(self._plain.getbuffer()[:_START])
-            self._told = media_told(_as_untold(self.kind), start, ended=ended)
+            self._told = self._told_by(start, ended=ended)
             if self._told is None and len(start) == _START:
                 self._told = WHOLE
+
+    def _told_by(self, start: bytes, *, ended: bool) -> str | None:
+        if not (self._untold or may_be_another(self.kind)):
+            return self.kind
+        kind = "application/octet-stream" if self.kind in _UNTOLD else self.kind
+        return media_told(kind, start, ended=ended)
 
     def _way(self) -> Media | None:
         """Return how a body is guarded that comes bit by bit; None if it waits for its end."""
@@ -241,10 +269,6 @@ class Other:
         family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
         return named or family or kind in _UNTOLD
 
-    def _hint(self, plain: bytes) -> str:
-        named = self._reading.charset is None and text_of(plain) is None
-        return ": name its charset in the content type" if named and self._text else ""
-
     def _too_long(self) -> BodyError:
         return BodyError(
             f"a body of more than {self._route.max_answer} bytes cannot be guarded whole: raise "
@@ -256,10 +280,6 @@ class Other:
 _OR_PASS = ", or give its path a route without a guard"
 
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
-
-
-def _as_untold(kind: str) -> str:
-    return "application/octet-stream" if kind in _UNTOLD else kind
 
 
 def _opens(body: bytes) -> bool:

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, Policy
+from guardstream.observability import StreamRecord, StreamStart
 from guardstream.serve import GuardMiddleware, Route
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.test_asgi import cut, fetch, pieces
@@ -255,6 +256,21 @@ async def test_a_page_that_a_limit_cuts_is_logged(caplog: pytest.LogCaptureFixtu
     visit = await fetch(GuardMiddleware(whole(b"<html>more", HTML), judge))
     assert (visit.body, visit.headers["content-length"]) == (b"<html", "5")
     assert "ended a response of the type 'text/html' early" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["text/plain", HTML, "application/json", OCTETS])
+async def test_audits_are_told_of_each_response(kind: str) -> None:
+    told: list[str] = []
+
+    class Counting:
+        def opened(self, start: StreamStart) -> None: ...
+
+        def closed(self, record: StreamRecord) -> None:
+            told.extend(finding.rule for finding in record.findings)
+
+    judge = Guard(guard().policy, observers=[Counting()])
+    visit = await fetch(GuardMiddleware(whole(b'"a secret"', kind), judge))
+    assert (visit.body, told) == (b'"a ******"', ["word"])
 
 
 async def test_a_failing_stage_lets_nothing_out() -> None:
