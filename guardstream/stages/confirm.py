@@ -34,12 +34,12 @@ def folding_of(rule: Rule) -> Folding:
 
 
 def translation_of(rule: Rule) -> frozenset[str]:
-    """How the text is normalised for a rule's patterns."""
+    """How the characters of the text are read for a rule's patterns, each as another."""
     names = frozenset(rule.normalize)
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
         raise RuleError(rule.id, f"normalisation {name!r} is for words; patterns know {known}")
-    return names - {"case"}
+    return names - {"case", "zero_width"}
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:

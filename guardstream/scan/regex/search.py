@@ -10,7 +10,7 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -184,6 +184,25 @@ class PatternScan:
     def steps(self) -> AnyStepper:
         """See `Scan.steps`."""
         return self._steps
+
+    def fork(self, rules: Collection[int]) -> PatternScan | None:
+        """What stands here, too, and goes on by itself to look for some of the rules; None if it
+        looks for none of them."""
+        numbers = {pattern.rule for pattern in self._set.patterns}
+        if numbers.isdisjoint(rules):
+            return None
+        fork = PatternScan(self._set, self._steps.fork)
+        fork._standing, fork._masked = list(self._standing), dict(self._masked)
+        fork._spent = self._spent
+        for rule in numbers.difference(rules):
+            fork.disable(rule)
+        return fork
+
+    def is_asleep(self, rules: Collection[int]) -> bool:
+        """Whether there is no candidate of some rules, and no match of them that is not settled."""
+        steps = self._steps
+        alive = (*steps.patterns(), *steps.waiting(), *steps.lost())
+        return not any(self._set.patterns[pattern].rule in rules for pattern in alive)
 
     def watched(self) -> bool:
         """See `Scan.watched`: of what is approximated only the matcher can tell."""

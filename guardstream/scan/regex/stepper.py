@@ -283,6 +283,13 @@ class Stepper:
         self._hits = []
         self.due = self.plain = False
 
+    def fork(self) -> Stepper:
+        """What stands here, too, and goes on by itself."""
+        fork = Stepper(self._machine, self._joints)
+        fork._joint, fork._registers, fork._runs, fork._open, fork.offset, fork._kind = self._here()
+        fork._lost, fork._off = dict(self._lost), self._off
+        return fork
+
     def held_back(self) -> int:
         """See `Steps.held_back`."""
         return self.offset - self.held()

@@ -26,7 +26,8 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
-Patterns, which see one character for one, know width, confusables and simplified only.
+Patterns, which see one character for one, know width, confusables and simplified; and zero_width:
+they are searched for in the text as it is, and in what is seen of it.
 """
 
 MAX_GAP = 3
@@ -79,7 +80,7 @@ class Folding:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
             return character.casefold()
-        if "zero_width" in self.names and _UNSEEN.match(character):
+        if "zero_width" in self.names and is_unseen(character):
             return ""
         if "width" in self.names:
             character = unicodedata.normalize("NFKD", character)
@@ -122,8 +123,9 @@ class Folding:
 MAX_TABLE = 20_000
 """How many characters' translations are remembered."""
 
-PATTERN_NAMES = frozenset(("case", "width", "confusables", "simplified"))
-"""What can be normalised for patterns: what maps one character to one. Their case is their own."""
+PATTERN_NAMES = frozenset(("case", "width", "zero_width", "confusables", "simplified"))
+"""What can be normalised for patterns: what maps one character to one, and what is not seen. Their
+case is their own."""
 
 
 class Table(dict[int, str]):
@@ -138,6 +140,11 @@ class Table(dict[int, str]):
             self.clear()
         self[code] = letters = letters if len(letters) == 1 else chr(code)
         return letters
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a character is not seen."""
+    return _UNSEEN.match(character) is not None
 
 
 def runs(word: str) -> tuple[str, tuple[int, ...]]:
