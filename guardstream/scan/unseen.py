@@ -8,28 +8,13 @@ Once no candidate of either lives they stand alike, and the fork is dropped.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
 from itertools import groupby
 from typing import TypeAlias
 
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.forms import AnyStepper
 from guardstream.scan.regex.search import PatternScan
-from guardstream.scan.words.normalize import is_unseen
-
-# Unicode has characters that are not seen, and reserves places for more, in these planes.
-_PLANES = ((0, 0x20000), (0xE0000, 0xE1000))
-
-
-@cache
-def unseen() -> frozenset[str]:
-    """The characters that are not seen, see `normalize.NAMES`."""
-    return frozenset(
-        character
-        for first, end in _PLANES
-        for character in map(chr, range(first, end))
-        if is_unseen(character)
-    )
+from guardstream.scan.words.normalize import unseen
 
 
 def apart(text: str) -> Iterator[tuple[bool, str]]:
@@ -38,13 +23,17 @@ def apart(text: str) -> Iterator[tuple[bool, str]]:
         yield is_out, "".join(part)
 
 
-def forks(scans: Iterable[Scan], rules: Collection[int], window: Window) -> list[Fork]:
-    """Forks of the searches for some rules' patterns, before a character that is not seen."""
-    found = []
+def forks(
+    scans: Iterable[Scan], rules: Collection[int], window: Window, known: Iterable[Fork]
+) -> Iterator[Fork]:
+    """Forks of the searches for some rules' patterns, but for those that are known, before a
+    character that is not seen."""
+    forked = {id(fork.of) for fork in known}
     for scan in scans:
-        if isinstance(scan, PatternScan) and (fork := scan.fork(rules)):
-            found.append(Fork(scan, fork, rules, window))
-    return found
+        if isinstance(scan, PatternScan) and id(scan) not in forked:
+            fork = scan.fork(rules)
+            if fork is not None:
+                yield Fork(scan, fork, window)
 
 
 _Place: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
@@ -81,9 +70,9 @@ class _Places:
         self.seen += length
 
     @property
-    def last_is_seen(self) -> bool:
-        """Whether the last character that was read is seen."""
-        return not self._gaps or self._gaps[-1][0] < self.seen
+    def since(self) -> int:
+        """How many characters have been read since the last that is not seen."""
+        return self.seen - self._gaps[-1][0] if self._gaps else self.seen
 
     def source(self, offset: int) -> int:
         """Where a character that is seen stands in the source."""
@@ -166,14 +155,11 @@ class _Steps:
 class Fork:
     """One search that does without what is not seen; a Scan, of offsets in the source."""
 
-    __slots__ = ("_inner", "_of", "_rules", "_steps")
+    __slots__ = ("_inner", "_steps", "of")
 
-    def __init__(
-        self, of: PatternScan, inner: PatternScan, rules: Collection[int], window: Window
-    ) -> None:
-        self._of = of
+    def __init__(self, of: PatternScan, inner: PatternScan, window: Window) -> None:
+        self.of = of
         self._inner = inner
-        self._rules = rules
         self._steps = _Steps(inner.steps, window)
 
     @property
@@ -182,17 +168,19 @@ class Fork:
         return self._steps
 
     @property
-    def is_idle(self) -> bool:
-        """Whether it stands as the search that it is a fork of."""
-        if not self._steps.places.last_is_seen:
+    def is_needless(self) -> bool:
+        """Whether it finds what the search finds that it is a fork of, from here on: neither can
+        look back at what is not seen, and no candidate began before that."""
+        places = self._steps.places
+        if places.since <= self._inner.share.behind or not self.of.is_alike(self._inner):
             return False
-        return self._inner.is_asleep(self._rules) and self._of.is_asleep(self._rules)
+        return places.seen - self._inner.steps.oldest() <= places.since
 
     def oldest(self) -> int:
         """Where the oldest candidate of both began: nothing older is found any more."""
         places, oldest = self._steps.places, self._inner.steps.oldest()
         own = places.read if oldest >= places.seen else places.source(oldest)
-        return min(own, self._of.steps.oldest())
+        return min(own, self.of.steps.oldest())
 
     def watched(self) -> bool:
         """See `Scan.watched`."""

@@ -17,9 +17,15 @@ from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
 from guardstream.scan.together import Ran, Settled, reading, run
-from guardstream.scan.unseen import Fork, apart, forks, unseen
+from guardstream.scan.unseen import Fork, apart, forks
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
+from guardstream.scan.words.normalize import (
+    Folding,
+    Table,
+    separable,
+    unseen,
+    whole_by_default,
+)
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions, fixed
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Replacement, Rule
@@ -338,7 +344,7 @@ class Redact:
         if ran is None and not self._unseen.isdisjoint(text):
             events = []
             for is_unseen, part in apart(text):
-                if is_unseen and not self._forks:
+                if is_unseen:
                     self._fork()
                 events += self._read_on(part)
             return events
@@ -384,16 +390,21 @@ class Redact:
 
     def _fork(self) -> None:
         """Search from here on also what is seen of the text, for the rules that ask for it."""
-        self._forks = forks(self._scans, self._set.forking, self._window)
-        self._search(*self._scans, *self._forks)
+        new = list(forks(self._scans, self._set.forking, self._window, self._forks))
+        if new:
+            self._forks += new
+            self._search(*self._scans, *new)
 
     def _join(self) -> None:
-        """Search what is seen no more, once its searches stand as those of the whole text."""
-        if self._outrun or self._flowing or not all(fork.is_idle for fork in self._forks):
+        """Drop the forks that find nothing else any more."""
+        if self._outrun or self._flowing:
             return
-        forked, self._forks = self._forks, []
-        self._search(*(scan for scan in self._scans if scan not in forked))
-        self._said.clear()
+        needless = [fork for fork in self._forks if fork.is_needless]
+        if needless:
+            self._forks = [fork for fork in self._forks if fork not in needless]
+            self._search(*(scan for scan in self._scans if scan not in needless))
+            if not self._forks:
+                self._said.clear()
 
     def _search(self, *scans: Scan) -> None:
         self._scans = list(scans)

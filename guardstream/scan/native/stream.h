@@ -782,6 +782,50 @@ stream_fork(Stream *self, PyObject *Py_UNUSED(ignored))
     return made;
 }
 
+/* is_alike(other) -> whether another stream of the machine stands as this one does, but for its
+   offsets and for what is disabled here alone: each candidate began as far back, and no match is
+   left to settle. */
+static PyObject *
+stream_is_alike(Stream *self, PyObject *given)
+{
+    if (Py_TYPE(given) != Py_TYPE((PyObject *)self)) {
+        Py_RETURN_FALSE;
+    }
+    Stream *other = (Stream *)given;
+    const Machine *machine = self->machine;
+    if (is_busy(self) || is_busy(other)) {
+        return NULL;
+    }
+    if (machine != other->machine || self->now.last != other->now.last
+        || self->now.open.count || other->now.open.count || self->hits.count
+        || other->hits.count || self->lost_count || other->lost_count) {
+        Py_RETURN_FALSE;
+    }
+    int32_t count, others;
+    const Run *run = stand_runs(machine, &self->now, &count);
+    const Run *its = stand_runs(machine, &other->now, &others);
+    const int64_t further = other->now.offset - self->now.offset;
+    for (; others; its++, others--) {
+        if (self->off && self->off[its->pattern]) {
+            continue;
+        }
+        if (!count || run->pattern != its->pattern || run->node != its->node
+            || run->count != its->count) {
+            Py_RETURN_FALSE;
+        }
+        const int64_t *began = self->now.runs.registers + run->registers;
+        const int64_t *its_began = other->now.runs.registers + its->registers;
+        for (int32_t index = 0; index < run->count; index++) {
+            if (began[index] + further != its_began[index]) {
+                Py_RETURN_FALSE;
+            }
+        }
+        run++;
+        count--;
+    }
+    return PyBool_FromLong(!count);
+}
+
 static int
 stream_traverse(Stream *self, visitproc visit, void *arg)
 {
@@ -1465,6 +1509,7 @@ static PyMethodDef stream_methods[] = {
     {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
     {"fork", (PyCFunction)stream_fork, METH_NOARGS, "A stream that goes on from here by itself."},
+    {"is_alike", (PyCFunction)stream_is_alike, METH_O, "Whether another stands as this does."},
     {"held", (PyCFunction)stream_held, METH_NOARGS, "Where the oldest hold-back began."},
     {"oldest", (PyCFunction)stream_oldest, METH_NOARGS, "Where the oldest candidate began."},
     {"began", (PyCFunction)stream_began, METH_O, "Where a pattern's oldest candidate began."},

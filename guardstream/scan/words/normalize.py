@@ -80,7 +80,7 @@ class Folding:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
             return character.casefold()
-        if "zero_width" in self.names and is_unseen(character):
+        if "zero_width" in self.names and _UNSEEN.match(character):
             return ""
         if "width" in self.names:
             character = unicodedata.normalize("NFKD", character)
@@ -142,9 +142,15 @@ class Table(dict[int, str]):
         return letters
 
 
-def is_unseen(character: str) -> bool:
-    """Whether a character is not seen."""
-    return _UNSEEN.match(character) is not None
+# Unicode has characters that are not seen, and reserves places for more, in these parts alone.
+_UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
+
+
+@cache
+def unseen() -> frozenset[str]:
+    """The characters that are not seen, see `NAMES`."""
+    parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
+    return frozenset(character for part in parts for character in _UNSEEN.findall(part))
 
 
 def runs(word: str) -> tuple[str, tuple[int, ...]]:
