@@ -42,11 +42,13 @@ def folding_of(rule: Rule) -> Folding:
 
 def translation_of(rule: Rule) -> frozenset[str]:
     """How the characters of the text are read for a rule's patterns, each as another."""
-    names = frozenset(rule.normalize)
+    names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
-        raise RuleError(rule.id, f"normalisation {name!r} is for words; patterns know {known}")
-    return names - {"case", "zero_width"}
+        instead = "; write (?i) in them" if name == "case" else ""
+        message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
+        raise RuleError(rule.id, message)
+    return names - {"zero_width"}
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:

@@ -123,16 +123,15 @@ class Folding:
 MAX_TABLE = 20_000
 """How many characters' translations are remembered."""
 
-PATTERN_NAMES = frozenset(("case", "width", "zero_width", "confusables", "simplified"))
-"""What can be normalised for patterns: what maps one character to one, and what is not seen. Their
-case is their own."""
+PATTERN_NAMES = frozenset(("width", "zero_width", "confusables", "simplified"))
+"""What can be normalised for patterns: what maps one character to one, and what is not seen."""
 
 
 class Table(dict[int, str]):
     """Translates a text for patterns, each character to one, by `str.translate`."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        self._folding = Folding(names - {"case"})
+        self._folding = Folding(names)
 
     def __missing__(self, code: int) -> str:
         letters = self._folding.letters(chr(code))
