@@ -36,7 +36,7 @@ def media_told(media: str, start: bytes, *, ended: bool = False) -> str | None:
     if not plain:
         return media if ended else None
     if media in LINES:  # of which objects alone are guarded one by one
-        return media if start[:1] == b"{" else WHOLE
+        return media if plain[:1] in (b"{", b"\x1e") else WHOLE
     if plain[:1] in (b"{", b"[", b'"'):
         return WHOLE
     if media not in _UNTOLD:

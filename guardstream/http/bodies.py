@@ -22,7 +22,8 @@ AMAZON = "application/vnd.amazon.eventstream"
 
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 LINES |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
-"""The media types of JSON in lines, which come one by one."""
+LINES |= {"application/json-seq"}
+"""The media types of JSON in lines or records, which come one by one."""
 
 _TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
 _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
