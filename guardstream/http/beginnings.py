@@ -28,6 +28,14 @@ _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
 _LONGEST = max(map(len, _NAMES)) + 1
 """Bytes of a line that tell whether it begins so."""
 
+_SCALAR = re.compile(
+    rb"(?:-?\d[\d.eE+-]*|true|false|null)[ \t]*|(?P<rest>-|t|tr|tru|f|fa|fal|fals|n|nu|nul)"
+)
+"""A scalar of JSON, or the `rest` that may become one."""
+
+_MOST_OF_SCALAR = 64
+"""Bytes of a line that is looked at for a scalar."""
+
 _LINE_END = re.compile(rb"\r\n?|\n")
 _JSON_DATA = re.compile(rb'^data: ?[{["]', re.MULTILINE)
 
@@ -73,12 +81,26 @@ class Beginning:
             return self._media
         if first in (b"{", b"[", b'"'):
             return WHOLE
+        is_scalar = self._begins_with_scalar(ended=ended)
+        if is_scalar is not False:  # lines of JSON may begin so
+            return WHOLE if is_scalar else None
         if not lines and self._media not in _UNTOLD:
             return self._media
         events = self._is_event(ended=ended)
         if events is None:
             return None
         return EVENTS if events else WHOLE if lines else self._media
+
+    def _begins_with_scalar(self, *, ended: bool) -> bool | None:
+        """Tell whether the first line is a number, `null` or a flag; None if more must tell."""
+        line = bytes(self.read[self._begin : self._begin + _MOST_OF_SCALAR])
+        end = _LINE_END.search(line)
+        found = _SCALAR.fullmatch(line if end is None else line[: end.start()])
+        if found is None or (end is None and len(line) == _MOST_OF_SCALAR):
+            return False
+        if end is None and not ended:
+            return None
+        return found["rest"] is None
 
     def _is_event(self, *, ended: bool) -> bool | None:
         """Tell whether it begins with an event or a comment; None if more must tell."""

@@ -134,12 +134,12 @@ class FrameFlow:
     def _pass(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
             return []
-        if frame.done:
-            return self._settle(frame.raw)
         if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
             self._others.judge_names(frame)
             if self._others.flow.ended is not None:
                 return self._block_by_others()
+        if frame.done:
+            return self._settle(frame.raw)
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
