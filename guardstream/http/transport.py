@@ -282,7 +282,7 @@ class GuardTransport(_Guarding):
             if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
                 framing = _framing(told) if kind == "other" else None
-                stream = guard.wrap(source, provider=adapter, framing=framing)
+                stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
                 made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
             body = b"" if kind in ("bodiless", "nothing") else await source.read()
@@ -352,7 +352,7 @@ class SyncGuardTransport(_Guarding):
             if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
                 framing = _framing(told) if kind == "other" else None
-                stream = guard.wrap_sync(source, provider=adapter, framing=framing)
+                stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
                 made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
             body = b"" if kind in ("bodiless", "nothing") else source.read()

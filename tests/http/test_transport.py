@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -423,6 +424,45 @@ async def test_so_it_does_for_an_asynchronous_client() -> None:
         assert await anext(answer.aiter_bytes()) == b"hello "
         assert source.given == 1
     assert source.closed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"a": "a \\u0073ecret"}\ndata: {"a": 1}\n\n',
+        b'data: {"\\u0073ecret": 1} or so\n\n',
+        b'data: hello\ndata: ["\\u0073ecret"]\n\n',
+        b'data: {"a": "b\\nsecret"}\ndata: hello\n\n',
+    ],
+)
+def test_lines_of_an_event_hide_no_json(body: bytes) -> None:
+    client = sync_client(lambda _: echoed("text/event-stream", body), other="guard")
+    with client as http, pytest.raises(AdapterError, match="a blank line"):
+        http.get(OTHER)
+
+
+def test_lines_of_json_in_an_event_are_text_where_they_hide_nothing() -> None:
+    body = b'data: {"a": "secret", "b": "\\n"}\ndata: {"a": "\\u00e9"}\n\n'
+    with sync_client(lambda _: echoed("text/event-stream", body), other="guard") as http:
+        assert http.get(OTHER).content == body.replace(b"secret", b"######")
+
+
+def test_a_stream_keeps_no_text() -> None:
+    parts = [b"hello there\n" * 5_000] * 200
+    tracemalloc.start()
+    with sync_client(provider(Source(parts), "text/plain"), other="guard") as http:
+        with http.stream("GET", OTHER) as answer:
+            assert sum(len(part) for part in answer.iter_bytes()) == 12_000_000
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 4_000_000
+
+
+@pytest.mark.parametrize("name", [b"event: secret", b"id: secret"])
+def test_the_event_that_ends_a_stream_is_judged_too(name: bytes) -> None:
+    body = b'data: {"a": 1}\n\n' + name + b"\ndata: [DONE]\n\n"
+    with sync_client(lambda _: echoed("text/event-stream", body), other="guard") as http:
+        assert b"secret" not in http.get(OTHER).content
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "text/plain"])
