@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from benchmarks import material, short
+from benchmarks.arguments import parser
 from benchmarks.leaks import Leaks, Wrap, leaks, patterns, rules
 from benchmarks.printed import headline, table
 from benchmarks.redaction import Rules, bare, cut
@@ -37,8 +38,11 @@ Measured = dict[tuple[str, int, int], Figures]
 
 def main() -> None:
     """Print the tables as they come."""
+    asked = parser(__doc__)
+    asked.add_argument("--short", action="store_true", help="measure the search alone")
+    is_short = asked.parse_args().short
     headline()
-    if "--short" in sys.argv:
+    if is_short:
         table("The search", short.HEAD, short.rows())
         return
     measured: Measured = {}

@@ -11,13 +11,13 @@ import asyncio
 import json
 import random
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 import uvicorn
 
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
@@ -133,7 +133,9 @@ async def run(streams: int) -> tuple[dict[str, Sequence[float]], int, int]:
 
 def main() -> None:
     """Print the table."""
-    streams = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    asked = parser(__doc__)
+    asked.add_argument("streams", type=int, nargs="?", default=1000)
+    streams = asked.parse_args().streams
     late, unclosed, tasks = asyncio.run(run(streams))
     headline()
     table(

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+from benchmarks.arguments import parser
 from benchmarks.splits import side
 from guardstream import Finding, Guard, Policy
 from guardstream.cli import measure
@@ -295,12 +296,16 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "prose": prose,
 }
 
-VERBOSE = "--misses" in sys.argv
+_asks = parser(__doc__)
+_asks.add_argument("packs", nargs="*", metavar="PACK", help=", ".join(PARTS))
+_asks.add_argument("--misses", action="store_true", help="print what was missed, and flagged")
+_asks.add_argument("--write", action="store_true", help="record the table, if all is measured")
+ASKED = _asks.parse_args([] if __name__ != "__main__" else None)
 
 
 def say(line: str) -> None:
     """Print a detail, if asked for."""
-    if VERBOSE:
+    if ASKED.misses:
         print(line)
 
 
@@ -345,10 +350,10 @@ def main(names: Sequence[str]) -> int:
         return 0
     rows = [row for name in names or PARTS for row in PARTS[name]()]
     print(table(rows), end="")
-    if "--write" in sys.argv and not names:
+    if ASKED.write and not names:
         write(table(rows))
     return any(row.met is False for row in rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main([name for name in sys.argv[1:] if not name.startswith("-")]))
+    sys.exit(main(ASKED.packs))

@@ -26,6 +26,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer.lexer import Lexer
@@ -259,6 +260,7 @@ def cell(feeder: Feeder, chunks: list[str]) -> str:
 
 def main() -> None:
     """Print one table for each kind of text and size of chunk."""
+    parser(__doc__).parse_args()
     ours = {
         "a bare asynchronous hop": bare_hop,
         "**lexer alone**": lexer_alone,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import material
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 from guardstream import Deadlines, Guard
 from guardstream.observability import AuditLog
@@ -168,6 +169,7 @@ def _label(name: str) -> str:
 
 def main() -> None:
     """Measure with an audit log on this machine's disk."""
+    parser(__doc__).parse_args()
     headline()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure(Path(folder)))

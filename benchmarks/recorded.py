@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.arguments import parser
+
 ROOT = Path(__file__).resolve().parents[1]
 
 RECORDS = Path(__file__).resolve().parent / "records"
@@ -84,4 +86,6 @@ def main(asked: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    asks = parser(__doc__)
+    asks.add_argument("records", nargs="*", metavar="NAME[=FILE]", help=", ".join(COMMANDS))
+    main(asks.parse_args().records)

@@ -16,12 +16,12 @@ import itertools
 import json
 import resource
 import statistics
-import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
 
 from benchmarks import material
+from benchmarks.arguments import parser
 from guardstream import Guard, Policy
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
@@ -152,8 +152,14 @@ async def _weight(guard: Guard, chunks: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    configuration = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    asks = parser(__doc__)
+    asks.add_argument("language")
+    asks.add_argument("words", type=int)
+    asks.add_argument("patterns", type=int)
+    asks.add_argument("--streams", action="store_true", help="measure long and many streams, too")
+    asked = asks.parse_args()
+    configuration = asked.language, asked.words, asked.patterns
     figures = asyncio.run(measure(*configuration))
-    if "--streams" in sys.argv:
+    if asked.streams:
         figures |= asyncio.run(streams(*configuration))
     print(json.dumps(figures))

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks import material
+from benchmarks.arguments import parser
 from guardstream import Guard, Policy
 from guardstream.vault import Vault
 
@@ -103,6 +104,7 @@ def cost(reading: Reading, chunks: list[str]) -> float:
 
 
 def main() -> None:
+    parser(__doc__).parse_args()
     others = {"sether": sether, "piighost": piighost, "litellm": litellm}
     ways = {"the guard alone": alone, "the guard with a vault": ours}
     ways |= {name: way for name, way in others.items() if importlib.util.find_spec(name)}

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import material, short
+from benchmarks.arguments import parser
 from benchmarks.redaction import Rules, consumed, cut, source
 from guardstream import Guard, Policy
 from guardstream.errors import PatternError
@@ -194,9 +195,15 @@ def main() -> None:
     """Print the tables as they come, or measure one thing in this process."""
     from benchmarks.printed import table
 
-    if len(sys.argv) > 1:
-        forms.NATIVE = sys.argv[2] == "native"
-        print(globals()[sys.argv[1]]())
+    asks = parser(__doc__)
+    asks.add_argument("what", nargs="?", help="a function of this module, measured alone")
+    asks.add_argument("form", nargs="?", choices=("native", "python"), default="native")
+    asked = asks.parse_args()
+    if asked.what is not None:
+        if not callable(globals().get(asked.what)):
+            asks.error(f"there is no function {asked.what!r}")
+        forms.NATIVE = asked.form == "native"
+        print(globals()[asked.what]())
         return
     table("The search, through `wrap`", "form | rules | text | µs, first | µs, later", cost_rows())
     table("The search's bounds", "form | what", limit_rows())

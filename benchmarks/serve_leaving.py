@@ -14,7 +14,6 @@ import logging
 import os
 import random
 import socket
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 import uvicorn
 
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 from benchmarks.serve_load import memory
 from guardstream.resilience import Limiter
@@ -263,7 +263,9 @@ async def run(clients: int, policy: Path) -> list[tuple[str, object]]:
 
 def main() -> None:
     """Print the table."""
-    clients = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    asked = parser(__doc__)
+    asked.add_argument("clients", type=int, nargs="?", default=10_000)
+    clients = asked.parse_args().clients
     with TemporaryDirectory() as folder:
         policy = Path(folder, "policy.yaml")
         policy.write_text(POLICY)

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 
 TEXT = """\
@@ -368,13 +369,16 @@ def main() -> None:
     if sys.argv[1:2] == ["bare"]:
         bare(int(sys.argv[2]), int(sys.argv[3]))
         return
-    numbers = [float(value) for value in sys.argv[1:]] + [100.0, 50.0, 10.0, 1.0][
-        len(sys.argv) - 1 :
-    ]
+    asks = parser(__doc__)
+    asks.add_argument("streams", type=int, nargs="?", default=100)
+    asks.add_argument("rate", type=float, nargs="?", default=50.0, help="events a second of each")
+    asks.add_argument("seconds", type=float, nargs="?", default=10.0)
+    asks.add_argument("workers", type=int, nargs="?", default=1)
+    asked = asks.parse_args()
     headline()
-    run(ALL, int(numbers[0]), numbers[1], numbers[2], int(numbers[3]))
+    run(ALL, asked.streams, asked.rate, asked.seconds, asked.workers)
     if _litellm().exists():
-        run((BARE, GUARDED, LITELLM), 20, 20.0, numbers[2])
+        run((BARE, GUARDED, LITELLM), 20, 20.0, asked.seconds)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.arguments import parser
 from benchmarks.printed import headline, table
 from benchmarks.serve_load import CHAT, free_port, memory, processor, started, wait_for
 
@@ -267,7 +268,9 @@ def main() -> None:
     elif sys.argv[1:2] and sys.argv[1] in LOADS:
         asyncio.run(load(int(sys.argv[2]), sys.argv[1]))
     else:
-        run(float(sys.argv[1]) if len(sys.argv) > 1 else 15.0)
+        asked = parser(__doc__)
+        asked.add_argument("seconds", type=float, nargs="?", default=15.0)
+        run(asked.parse_args().seconds)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+import benchmarks
 from benchmarks.recorded import COMMANDS, RECORDS, pages, read, rows, shown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -94,3 +96,21 @@ def test_the_costs_of_json_in_the_comparison_are_those_recorded() -> None:
     said = re.search(r"less time \(([\d.]+) µs a chunk against ([\d.]+)\)", COMPARISON)
     assert said is not None
     assert said.groups() == (theirs[2], costs["lexer alone"][2])
+
+
+PROGRAMS = [
+    path.stem
+    for path in sorted(Path(benchmarks.__file__).parent.glob("*.py"))
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_benchmark_says_how_it_is_run(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(benchmarks.__file__).with_name(f"{name}.py")), run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: ")

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from guardstream.cli.options import (
+    AfterArgument,
+    BeforeArgument,
     CodeOption,
     ColumnOption,
     EngineOption,
@@ -25,7 +27,7 @@ from guardstream.cli.options import (
     TimelineOption,
     to_a_file,
 )
-from guardstream.cli.output import abandon, naming, note, prepare
+from guardstream.cli.output import abandon, check_apart, naming, note, prepare
 from guardstream.cli.running import BAD_INPUT, Commands
 from guardstream.cli.running import run as run_app
 from guardstream.errors import GuardstreamError
@@ -52,7 +54,9 @@ def _version(wanted: bool) -> None:
 @app.command()
 def run(
     policy: PolicyArgument,
-    file: Annotated[str, typer.Argument(help="The text, UTF-8; - is standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The text, UTF-8; - is standard input.")
+    ] = "-",
     chunk: Annotated[
         int | None, typer.Option(min=1, help="Feed this many characters at a time.")
     ] = None,
@@ -66,12 +70,16 @@ def run(
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
     from guardstream.cli import run as run_command
 
+    check_apart(findings, policy, file, timeline)
+    check_apart(timeline, policy, file)
     raise typer.Exit(run_command.run(policy, file, chunk, findings, timeline, allow_code or []))
 
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("policy.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path(
+        "policy.yaml"
+    ),
 ) -> None:
     """Write a first policy, with comments and tests, to a new file."""
     from guardstream.cli import init as init_command
@@ -82,7 +90,8 @@ def init(
 @app.command()
 def json(
     files: Annotated[
-        list[str] | None, typer.Argument(help="The documents, UTF-8; - is standard input.")
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="The documents, UTF-8; - is standard input."),
     ] = None,
     schema: Annotated[Path | None, typer.Option(help="A JSON Schema.")] = None,
     draft: Annotated[
@@ -148,6 +157,7 @@ def demo(
     """Replay a recorded stream and show what comes in, what is held, what is released."""
     from guardstream.cli import demo as demo_command
 
+    check_apart(timeline, policy)
     demo_command.demo(policy, speed, timeline, allow_code or [])
 
 
@@ -155,7 +165,10 @@ def demo(
 def play(
     policy: Annotated[
         str | None,
-        typer.Argument(help="A policy file, a pack: guardstream/NAME, or a link that was shared."),
+        typer.Argument(
+            metavar="POLICY",
+            help="A policy file, a pack: guardstream/NAME, or a link that was shared.",
+        ),
     ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port at 127.0.0.1; 0 takes a free one.")
@@ -208,6 +221,7 @@ def run_tests(
     from guardstream.cli import test as test_command
     from guardstream.policy.plugins import allowed
 
+    check_apart(junit, *policies)
     status = test_command.test(
         policies,
         inherited=inherited,
@@ -252,7 +266,8 @@ def explain(
 def evaluate(
     policy: PolicyArgument,
     dataset: Annotated[
-        Path | None, typer.Argument(help="JSON lines: text, label or spans, and source.")
+        Path | None,
+        typer.Argument(metavar="DATASET", help="JSON lines: text, label or spans, and source."),
     ] = None,
     harmless: Annotated[
         Path | None,
@@ -289,10 +304,13 @@ def evaluate(
 
 @app.command()
 def diff(
-    before: PolicyArgument,
-    after: PolicyArgument,
+    before: BeforeArgument,
+    after: AfterArgument,
     dataset: Annotated[
-        Path | None, typer.Argument(help="JSON lines with texts; without it rules are compared.")
+        Path | None,
+        typer.Argument(
+            metavar="DATASET", help="JSON lines with texts; without it rules are compared."
+        ),
     ] = None,
     show: Annotated[int, typer.Option(min=0, help="Print up to this many of the texts.")] = 20,
     json: JsonOption = False,
@@ -311,7 +329,9 @@ def diff(
 
 @app.command(name="import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="The configuration, or a list of words.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The configuration, or a list of words.")
+    ],
     kind: Annotated[
         str | None,
         typer.Option(
@@ -326,6 +346,7 @@ def import_(
     """Convert another tool's configuration to a policy; notes on what is left out go to stderr."""
     from guardstream.cli import importing
 
+    check_apart(output, file)
     made, notes = importing.convert(file, kind)
     for line in notes:
         note(line)
@@ -338,7 +359,7 @@ def import_(
 
 @app.command()
 def report(
-    audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
+    audit: Annotated[list[str], typer.Argument(metavar="AUDIT", help="Audit logs.")],
     json: JsonOption = False,
     html: Annotated[
         Path | None,
@@ -350,6 +371,7 @@ def report(
 
     if json and html is not None:
         raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
+    check_apart(html, *audit)
     report_command.report(audit, as_json=json, html=html)
 
 
@@ -450,7 +472,9 @@ app.add_typer(keys)
 
 @keys.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Who the key is for, as records name it.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Who the key is for, as records name it.")
+    ],
     file: Annotated[
         Path | None, typer.Option(help="Add it to this file, the key_file of the section serve.")
     ] = None,
@@ -507,6 +531,7 @@ def redact(
     from guardstream.bulk.batches import guard_of
     from guardstream.cli import bulk as bulk_command
 
+    check_apart(target, policy)
     job = bulk_command.job(
         guard_of(policy, allow_code or []),
         source,
@@ -552,8 +577,8 @@ def survey(
 
 @bulk.command(name="diff")
 def compare(
-    before: PolicyArgument,
-    after: PolicyArgument,
+    before: BeforeArgument,
+    after: AfterArgument,
     source: SourceArgument,
     column: ColumnOption = None,
     form: FormatOption = None,
@@ -603,7 +628,9 @@ def extproc(
 
 @app.command()
 def verify(
-    answer: Annotated[Path, typer.Argument(help="The answer's body, as it came.")],
+    answer: Annotated[
+        Path, typer.Argument(metavar="ANSWER", help="The answer's body, as it came.")
+    ],
     key: Annotated[
         Path, typer.Option(help="The signer's public key, in PEM, from a source you trust.")
     ],
@@ -632,7 +659,9 @@ def verify(
 
 @app.command(name="verify-audit")
 def verify_audit(
-    logs: Annotated[list[Path], typer.Argument(help="Audit logs, the oldest first.")],
+    logs: Annotated[
+        list[Path], typer.Argument(metavar="LOG", help="Audit logs, the oldest first.")
+    ],
     key: Annotated[
         Path | None, typer.Option(help="The signer's public key, in PEM, from a source you trust.")
     ] = None,
@@ -653,8 +682,8 @@ def schema() -> None:
 
 @app.command()
 def debug(
-    pattern: Annotated[str, typer.Argument(help="A pattern, as in a policy.")],
-    text: Annotated[str, typer.Argument(help="The text to search.")] = "",
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A pattern, as in a policy.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text to search.")] = "",
     group: Annotated[str | None, typer.Option(help="The masked group, by name or number.")] = None,
     dot: Annotated[
         bool, typer.Option("--dot", help="Print the pattern's NFA for Graphviz instead.")

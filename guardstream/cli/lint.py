@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-from guardstream.cli import sarif
+from guardstream.cli import names, sarif
 from guardstream.policy import build, packs
+from guardstream.policy.lint import warnings
 from guardstream.policy.notes import Note, notes
 from guardstream.policy.sources import Loader
 
@@ -31,7 +32,11 @@ def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
 
 
 def _notes(name: str) -> Iterator[Note]:
-    return notes(name, lambda: build.load(packs.resolve(name), Loader(purpose="lint")))
+    return notes(name, lambda: build.load(packs.resolve(name), Loader(purpose="lint")), _doubts)
+
+
+def _doubts(built: build.Built) -> list[str]:
+    return [*warnings(built), *names.warnings(built)]
 
 
 def _line(note: Note) -> str:

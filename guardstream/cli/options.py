@@ -15,8 +15,14 @@ def to_a_file(path: Path | None) -> Path | None:
     return path
 
 
-PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
-PoliciesArgument = Annotated[list[str], typer.Argument(help="Policy files, or packs.")]
+_POLICY = "A policy file, or a pack: guardstream/NAME."
+
+PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help=_POLICY)]
+BeforeArgument = Annotated[str, typer.Argument(metavar="BEFORE", help=_POLICY)]
+AfterArgument = Annotated[str, typer.Argument(metavar="AFTER", help=_POLICY)]
+PoliciesArgument = Annotated[
+    list[str], typer.Argument(metavar="POLICY", help="Policy files, or packs.")
+]
 CodeOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -62,6 +62,21 @@ def abandon() -> None:
             os.close(devnull)
 
 
+def check_apart(output: str | Path | None, *others: str | Path | None) -> None:
+    """Raise GuardstreamError if a file that is to be written is another one, too."""
+    for other in others if output is not None else ():
+        if other is not None and _is_same(str(output), str(other)):
+            raise GuardstreamError(f"{output}: is read or written as well: name another file")
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        same = os.path.samefile(one, other)
+        return same and os.path.isfile(one)  # a terminal or /dev/null may be several
+    except (OSError, ValueError):  # one of them is not there
+        return one == other
+
+
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """Let an OSError that does not name its file name `path`."""

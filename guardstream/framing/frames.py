@@ -15,7 +15,7 @@ from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_object
-from guardstream.framing.objects import Unfinished
+from guardstream.framing.objects import Ends, Unfinished
 
 Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
@@ -208,44 +208,130 @@ class EventFrames(_Plain):
 _NO_OBJECT = "a line in a stream of JSON is no JSON object"
 
 
+_RECORD = b"\x1e"
+"""What stands before each object in a sequence of JSON texts (RFC 7464)."""
+
+_GAP = re.compile(rb"[ \t\r\x1e]*")
+_JOINT = re.compile(rb"\}[ \t\r\x1e]*\{")
+
+
 class LineFrames(_Plain):
-    """A JSON object on each line, or on several, as objects are written for readers."""
+    """JSON objects: each on a line, on several, as they are written for readers, or several on one.
+
+    There may be a mark before each, as in sequences of JSON texts.
+    """
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._look_at_rest()
         self._unfinished: Unfinished | None = None
+        self._start = codecs.BOM_UTF8  # what may stand before the first
+        self._mark = b""  # what stands before each
+        self._last: Frame | None = None  # that of the stream's last line, which has no end
+        self._is_open = False  # it has gone out
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
-        lines = self._rest.split(b"\n") if b"\n" in data else [self._rest]
-        self._rest = lines.pop()
-        for line in lines:
-            self._check_size(line)
-            frame = self._take(bytes(line) + b"\n")
-            if frame is not None:
-                yield frame
+        if b"\n" in data:
+            lines = self._rest.split(b"\n")
+            self._rest = lines.pop()
+            self._look_at_rest()
+            for line in lines:
+                yield from self._take(bytes(line) + b"\n")
+        yield from self._joined()
         self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
-        if self._rest:
-            frame = self._take(bytes(self._rest) + b"\n")
-            if frame is not None:
-                yield frame
+        for frame in self._take(bytes(self._rest)) if self._rest else ():
+            self._last = frame
+            yield frame
         if self._unfinished is not None:
             raise AdapterError("the stream ends inside of a JSON object")
 
-    def _take(self, line: bytes) -> Frame | None:
-        """Take a line; return the frame that it is, or completes."""
-        if self._unfinished is None:
-            if not line.strip():
-                return Frame(None, line)
+    def write(
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,
+        name: str = "",
+    ) -> bytes:
+        return self._mark + super().write(value, like, keep_id=keep_id, name=name)
+
+    def between(self, source: Frame | None) -> bytes:
+        lead = b"\n" if self._is_open else b""
+        self._is_open = source is not None and source is self._last
+        return lead
+
+    def _look_at_rest(self) -> None:
+        self._ends = Ends()  # of the object that the rest begins with
+        self._end: int | None = None
+        self._next = 0  # where what comes after it begins
+
+    def _joined(self) -> Iterator[Frame]:
+        """Give the objects of a line that have others after them."""
+        while self._unfinished is None:
+            if self._end is None:
+                self._end = self._ends.find(self._rest)
+                self._next = self._end or 0
+            if self._end is None:
+                return
+            gap = _GAP.match(self._rest, self._next)
+            self._next = gap.end() if gap else self._next
+            if self._rest[self._next : self._next + 1] != b"{":
+                return
+            piece = bytes(self._rest[: self._end])
+            del self._rest[: self._end]
+            self._look_at_rest()
+            yield from self._take(piece)
+
+    def _take(self, line: bytes) -> Iterator[Frame]:
+        """Take a line, or an object of one; give the frames that are complete with it."""
+        if self._unfinished is None and len(line) <= sse.MAX_EVENT:
             value = json_object(line)
             if value is not None:
-                return Frame(value, line)
-            if not line.lstrip(_START).startswith(b"{"):
-                raise AdapterError(_NO_OBJECT)
-            self._unfinished = Unfinished()
-        return self._go_on(self._unfinished, line)
+                self._start = b""
+                yield Frame(value, line)
+                return
+        for piece in self._pieces(line) if _JOINT.search(line) else (line,):
+            if self._unfinished is None:
+                frame = self._begin(piece)
+            else:
+                frame = self._go_on(self._unfinished, piece)
+            if frame is not None:
+                yield frame
+
+    def _pieces(self, line: bytes) -> Iterator[bytes]:
+        """Divide a line after each object that has another one after it."""
+        ends = Ends() if self._unfinished is None else self._unfinished.ends()
+        at = 0
+        while (end := ends.find(line)) is not None:
+            gap = _GAP.match(line, end)
+            if gap is None or line[gap.end() : gap.end() + 1] != b"{":
+                break
+            yield line[at:end]
+            at, ends = end, Ends(end)
+        yield line[at:]
+
+    def _begin(self, line: bytes) -> Frame | None:
+        """Take a line that an object begins with, if any does."""
+        rest = line.lstrip(_SPACE)
+        if rest.startswith(self._start):
+            rest = rest.removeprefix(self._start).lstrip(_SPACE)
+        if rest.startswith(_RECORD):
+            self._mark = _RECORD
+            rest = rest.lstrip(_SPACE + _RECORD)
+        if not rest.strip():
+            return Frame(None, line)
+        self._start = b""
+        self._check_size(rest)
+        value = json_object(rest)
+        if value is not None:
+            return Frame(value, line)
+        if not rest.startswith(b"{"):
+            raise AdapterError(_NO_OBJECT)
+        self._unfinished = Unfinished(line[: len(line) - len(rest)])
+        return self._go_on(self._unfinished, rest)
 
     def _go_on(self, unfinished: Unfinished, line: bytes) -> Frame | None:
         """Take a line of an object that has more than one; return the frame that it completes."""
@@ -257,14 +343,14 @@ class LineFrames(_Plain):
         value = json_object(raw) if may_be else None
         if value is None:
             raise AdapterError(_NO_OBJECT)
-        return Frame(value, raw)
+        return Frame(value, unfinished.lead + raw)
 
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         return json_bytes(value) + b"\n"
 
     @staticmethod
-    def _check_size(lines: bytearray) -> None:
+    def _check_size(lines: bytes | bytearray) -> None:
         if len(lines) > sse.MAX_EVENT:
             raise AdapterError(f"an object of more than {sse.MAX_EVENT} bytes in a stream of JSON")
 
@@ -283,14 +369,19 @@ class CodedFrames(LineFrames):
         assert isinstance(value, dict)
         return b"".join(b"%b:%b\n" % (c.encode(), json_bytes(each)) for c, each in value.items())
 
-    def _take(self, line: bytes) -> Frame | None:
+    def _joined(self) -> Iterator[Frame]:
+        return iter(())
+
+    def _take(self, line: bytes) -> Iterator[Frame]:
         if not line.strip():
-            return Frame(None, line)
+            yield Frame(None, line)
+            return
+        self._check_size(line)
         found = _CODED.fullmatch(line)
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
             raise AdapterError("a line in a data stream is no letter with JSON after a colon")
-        return Frame(value, line)
+        yield Frame(value, line)
 
 
 class BinaryFrames(_Plain):
@@ -313,8 +404,6 @@ class BinaryFrames(_Plain):
         return b"".join(aws.message(name, json_bytes(each)) for name, each in value.items())
 
 
-_STRUCTURE = re.compile(rb'[]["{}]')
-_IN_STRING = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
 _START = _SPACE + codecs.BOM_UTF8
 
@@ -326,7 +415,7 @@ class ArrayFrames(_Plain):
         self._rest = bytearray()
         self._read = 0  # how much of the rest was looked at
         self._depth = 0
-        self._string = False
+        self._ends = Ends()
         self._over = False
         self._wrote = False
 
@@ -371,29 +460,17 @@ class ArrayFrames(_Plain):
                 return Frame(None, self._cut(), done=True)
             if byte == b"{" and self._depth:
                 self._depth = 2
+                self._ends = Ends(self._read, is_open=1)
                 return self._item()
             raise AdapterError("a stream of JSON in an array has something else between its items")
         return None
 
     def _item(self) -> Frame | None:
-        rest = self._rest
-        while True:
-            found = (_IN_STRING if self._string else _STRUCTURE).search(rest, self._read)
-            if found is None:
-                self._read = len(rest)
-                return None
-            self._read = found.end()
-            if found[0] == b'"':
-                self._string = not self._string
-            elif found[0] == b"\\":
-                if self._read == len(rest):
-                    self._read -= 1
-                    return None
-                self._read += 1
-            else:
-                self._depth += 1 if found[0] in b"{[" else -1
-                if self._depth == 1:
-                    return self._object()
+        end = self._ends.find(self._rest)
+        if end is None:
+            return None
+        self._read, self._depth = end, 1
+        return self._object()
 
     def _object(self) -> Frame:
         item = self._cut()
@@ -486,7 +563,12 @@ _MAX_SPACE = 1024
 MAX_MARK = 2 * _MAX_SPACE + 8
 """Bytes by which a format is told, unless it takes the whole of a first line."""
 
-_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "event_stream"}
+_SNIFFED: dict[bytes, Media] = {
+    b"{": "ndjson",
+    _RECORD: "ndjson",
+    b"[": "json_array",
+    b"\0": "event_stream",
+}
 
 
 def sniffed(start: bytes) -> Media | None:

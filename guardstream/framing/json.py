@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import partial
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from math import isinf
@@ -84,6 +85,21 @@ def json_start(data: str) -> list[Any]:
         values.append(value)
         at = _end_of_space(data, end)
     return values
+
+
+def escaped_strings(text: str) -> Iterator[str]:
+    """Yield the strings in the JSON that lines of a text begin with, if they are written with
+    escapes. AdapterError for JSON that cannot be read here."""
+    for line in text.split("\n"):
+        left = json_start(line) if "\\" in line else []
+        while left:
+            each = left.pop()
+            if isinstance(each, dict):
+                left += [*each, *each.values()]
+            elif isinstance(each, list):
+                left += each
+            elif isinstance(each, str) and f'"{each}"' not in line:
+                yield each
 
 
 def _end_of_space(data: str, at: int) -> int:

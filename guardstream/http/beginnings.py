@@ -12,50 +12,127 @@ from codecs import BOM_UTF8
 from guardstream.http.bodies import EVENTS, LINES
 
 WHOLE = ""
-"""Stands for a media type that nobody has named: all of the answer tells what it is."""
+"""Stands for no media type: all of the answer tells what it is."""
 
 _UNTOLD = frozenset({"", "text/plain", "application/octet-stream"})
 """The media types of answers that may be events all the same."""
 
-_NAMES = (b"data", b"event", b"id", b"retry", b"")
-"""What begins the lines of events, before a colon: the last is that of a comment."""
-
 _MOST = 64 * 1024
-"""Bytes of a first event after which it is taken for one."""
+"""Bytes of a first event after which it is taken for one, and of space that are waited through."""
 
-_SPACE = b" \t\r\n"
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_NAMES = (b"data", b"event", b"id", b"retry")
+_NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
+"""What begins a line of events: a field's name, or none in a comment and in a blank line."""
+
+_LONGEST = max(map(len, _NAMES)) + 1
+"""Bytes of a line that tell whether it begins so."""
+
+_SCALAR = re.compile(
+    rb"(?:-?\d[\d.eE+-]*|true|false|null)[ \t]*|(?P<rest>-|t|tr|tru|f|fa|fal|fals|n|nu|nul)"
+)
+"""A scalar of JSON, or the `rest` that may become one."""
+
+_MOST_OF_SCALAR = 64
+"""Bytes of a line that is looked at for a scalar."""
+
+_LINE_END = re.compile(rb"\r\n?|\n")
 _JSON_DATA = re.compile(rb'^data: ?[{["]', re.MULTILINE)
 
 
-def media_told(media: str, start: bytes, *, ended: bool = False) -> str | None:
-    """Return the media type to guard a text by that begins so; None if that is yet to be told."""
-    plain = start.removeprefix(BOM_UTF8)
-    if not ended and BOM_UTF8.startswith(start):
-        return None
-    plain = plain.lstrip(_SPACE)
-    if not plain:
-        return media if ended else None
-    if media in LINES:  # of which objects alone are guarded one by one
-        return media if start[:1] == b"{" else WHOLE
-    if plain[:1] in (b"{", b"[", b'"'):
-        return WHOLE
-    if media not in _UNTOLD:
-        return media
-    events = _begins_events(plain, ended=ended)
-    return None if events is None else EVENTS if events else media
+class Beginning:
+    """How an answer of a media type begins; `read` is what was read of it.
 
+    No byte is looked at often, however the answer is cut.
+    """
 
-def _begins_events(start: bytes, *, ended: bool) -> bool | None:
-    """Tell whether bytes begin with an event, or a comment; None if that is yet to be told."""
-    says = False
-    for line in start[:_MOST].splitlines(keepends=True):
-        name, colon, _ = line.partition(b":")
-        if line.strip(b"\r\n"):
-            if not (name in _NAMES if colon else any(each.startswith(name) for each in _NAMES)):
-                return False
-            says = says or name in (b"data", b"")
-        elif says:
+    def __init__(self, media: str) -> None:
+        self.read = bytearray()
+        self._media = media
+        self._begin = 0  # where it begins, after a byte order mark and space
+        self._line: int | None = None  # where a line begins that has not ended yet
+        self._scanned = 0  # where its end is looked for
+        self._says = False  # whether an event that says something has begun
+
+    def feed(self, data: bytes) -> str | None:
+        """Take the next bytes; return the media type to guard by, or None if more must tell.
+
+        It is the named one, EVENTS or WHOLE.
+        """
+        self.read += data
+        return self._told(ended=False)
+
+    def finish(self) -> str:
+        """Take the end; return the media type to guard by."""
+        told = self._told(ended=True)
+        assert told is not None  # as nothing more will come
+        return told
+
+    def _told(self, *, ended: bool) -> str | None:
+        marked = self.read.startswith(BOM_UTF8)
+        if not ended and not marked and BOM_UTF8.startswith(self.read):
+            return None
+        self._begin = _end_of_space(self.read, self._begin or len(BOM_UTF8) * marked)
+        first = bytes(self.read[self._begin : self._begin + 1])
+        if not first:
+            return self._media if ended else WHOLE if self._begin >= _MOST else None
+        lines = self._media in LINES
+        if lines and first in (b"{", b"\x1e"):  # of lines objects alone are guarded one by one
+            return self._media
+        if first in (b"{", b"[", b'"'):
+            return WHOLE
+        is_scalar = self._begins_with_scalar(ended=ended)
+        if is_scalar is not False:  # lines of JSON may begin so
+            return WHOLE if is_scalar else None
+        if not lines and self._media not in _UNTOLD:
+            return self._media
+        events = self._is_event(ended=ended)
+        if events is None:
+            return None
+        return EVENTS if events else WHOLE if lines else self._media
+
+    def _begins_with_scalar(self, *, ended: bool) -> bool | None:
+        """Tell whether the first line is a number, `null` or a flag; None if more must tell."""
+        line = bytes(self.read[self._begin : self._begin + _MOST_OF_SCALAR])
+        end = _LINE_END.search(line)
+        found = _SCALAR.fullmatch(line if end is None else line[: end.start()])
+        if found is None or (end is None and len(line) == _MOST_OF_SCALAR):
+            return False
+        if end is None and not ended:
+            return None
+        return found["rest"] is None
+
+    def _is_event(self, *, ended: bool) -> bool | None:
+        """Tell whether it begins with an event or a comment; None if more must tell."""
+        read, most = self.read, self._begin + _MOST
+        if self._line is None:
+            self._line = self._begin
+        while (named := _NAME.match(read, self._line, most)) is not None:
+            end = _LINE_END.search(read, max(self._line, self._scanned), most)
+            if end is None or (end.end() == len(read) and end[0] == b"\r" and not ended):
+                self._scanned = min(len(read), most) if end is None else end.start()
+                break
+            if end.start() == self._line and self._says:  # a blank line
+                return True
+            is_comment = not named[1] and end.start() > self._line
+            self._says = self._says or is_comment or named[1] == b"data"
+            self._line = end.end()
+        rest = bytes(read[self._line : min(self._line + _LONGEST, most)])
+        if named is None and not any(name.startswith(rest) for name in _NAMES):
+            return False
+        if len(read) >= most:
             return True
-    if len(start) >= _MOST:
-        return True
-    return _JSON_DATA.search(start) is not None if ended else None
+        return _JSON_DATA.search(bytes(read[self._begin :])) is not None if ended else None
+
+
+def media_told(media: str, body: bytes) -> str:
+    """Return the media type to guard a whole answer by that names the type `media`."""
+    beginning = Beginning(media)
+    told = beginning.feed(body)
+    return beginning.finish() if told is None else told
+
+
+def _end_of_space(text: bytearray, at: int) -> int:
+    found = _SPACE.match(text, at)
+    assert found is not None
+    return found.end()

@@ -5,9 +5,9 @@ Readers differ in what they go by, so nothing is taken for what its media type s
 
 from __future__ import annotations
 
+import json
 import re
 from codecs import BOM_UTF8
-from json import detect_encoding
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
@@ -22,7 +22,8 @@ AMAZON = "application/vnd.amazon.eventstream"
 
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 LINES |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
-"""The media types of JSON in lines, which come one by one."""
+LINES |= {"application/json-seq"}
+"""The media types of JSON in lines or records, which come one by one."""
 
 _TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
 _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
@@ -77,6 +78,19 @@ def is_unread(media: str) -> bool:
     """Tell whether a media type is of what nobody reads: images, sound, films."""
     named = NAME.fullmatch(media) is not None
     return named and media.startswith(_MEDIA) and not is_text(media)
+
+
+def _line_of(line: str) -> tuple[Any, str]:
+    """Return what a line stands for as JSON, and of which form that is."""
+    value, form = json_data(line)
+    if form != "text" or not _SCALAR.fullmatch(line):
+        return value, form
+    try:
+        return json.loads(line), "scalar"
+    except json.JSONDecodeError:
+        return line, "text"
+    except ValueError:
+        raise AdapterError("JSON with too long a number to be guarded") from None
 
 
 def _is_json(media: str) -> bool:
@@ -146,7 +160,7 @@ def _may_be_text(body: bytes) -> bool:
     They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
     follows and though characters in it are broken.
     """
-    named = detect_encoding(body)
+    named = json.detect_encoding(body)
     try:
         if not named.startswith("utf-8") and body.decode(named):
             return True
@@ -172,8 +186,9 @@ def json_of(media: str, text: str) -> Body | None:
     value, form = json_data(text)
     if form != "text":
         return Body("json", value)
-    lines = [json_data(line) for line in text.split("\n") if line.strip()]
-    if lines and all(form != "text" for _, form in lines):
+    lines = [_line_of(line) for line in text.split("\n") if line.strip()]
+    forms = {form for _, form in lines}
+    if "text" not in forms and forms != {"scalar"}:
         return Body("lines", [value for value, _ in lines])
     if _is_json(media) and not _SCALAR.fullmatch(text):
         return None

@@ -23,6 +23,12 @@ _PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
 """Headers whose values are of the protocol, or that clients cannot do without."""
 
 
+_LEAST = 200
+"""The first status of answers that end an exchange, or go on over HTTP."""
+
+_PARTIAL = 206
+
+
 def of_the_connection(values: Iterable[str]) -> frozenset[str]:
     """Return the names of headers that end here, given the values of `Connection`."""
     named = (name.strip().lower() for value in values for name in value.split(","))
@@ -48,6 +54,19 @@ def in_utf8(content_type: str) -> bool:
         return codecs.lookup(told.get_content_charset("utf-8")).name in ("utf-8", "ascii")
     except LookupError:
         return False
+
+
+def why_unreadable(status: int, content_type: str) -> str | None:
+    """Say why an answer cannot be read, whatever its type is; None if it can."""
+    if status < _LEAST:
+        return "it goes on in another protocol"
+    if status == _PARTIAL:
+        return "it is a part of one"
+    if not in_utf8(content_type):
+        return "its charset is not UTF-8"
+    if len({each.partition(";")[0].strip().lower() for each in content_type.split(",")}) > 1:
+        return "it has two content types: clients differ in which one counts"
+    return None
 
 
 def _passes(guard: Guard, value: str) -> bool:

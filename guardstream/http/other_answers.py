@@ -7,14 +7,18 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
-from guardstream.http.bodies import EVENTS, PARTS, json_of, text_of
+from guardstream.http.beginnings import media_told
+from guardstream.http.bodies import EVENTS, PARTS, json_of, may_be_another, text_of
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
+from guardstream.stream.synchronous import SyncGuardedStream
+
+_BLOCKED = "the policy blocked the answer"
 
 
 class Guarded(NamedTuple):
@@ -25,11 +29,13 @@ class Guarded(NamedTuple):
 
 
 def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a whole answer by what it is; `kind` is its media type.
+    """Guard a whole answer by what it is; `kind` is the media type that it names.
 
     RefusedError if it is none that can be guarded, or a rule blocks it where nothing can say so.
     AdapterError for JSON that cannot be read, StageError if a stage fails.
     """
+    if may_be_another(kind):
+        kind = media_told(kind, body) or kind
     try:
         return _guarded(guard, kind, body, attributes)
     except RecursionError as error:
@@ -44,12 +50,12 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         why = "the answer is neither text in UTF-8 nor of a type that may pass"
         raise RefusedError(502, "unguarded_answer", why)
     if kind == EVENTS:
-        return _guarded_stream(guard, body, attributes)
+        return _guarded_stream(guard, kind, body, attributes)
     said = json_of(kind, text)
     if said is None:
         raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
     if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
-        lines = _guarded_stream(guard, text.encode(), attributes)
+        lines = _guarded_stream(guard, kind, text.encode(), attributes)
         return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
@@ -63,14 +69,14 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         raise AdapterError(error.message) from error
 
 
-def _guarded_stream(guard: Guard, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     """Guard events or lines of objects that came as a whole, in the format that the first tells."""
-    stream = guard.wrap_sync([body], keep_text=False, attributes=attributes)
+    framing: Literal["sse"] | None = "sse" if kind == EVENTS else None
+    stream = guard.wrap_sync([body], framing=framing, keep_text=False, attributes=attributes)
     with stream:
         out = b"".join(stream)
         result = stream.result
-    if result.finish == "content_filter":
-        raise RefusedError(502, "content_filter", "the policy blocked the answer")
+        _check_passed(stream)
     return Guarded(out, result)
 
 
@@ -93,6 +99,13 @@ def _through(
     with stream:
         out = [each["body"] for each in stream]
         result = stream.result
-    if result.finish == "content_filter" or len(out) != len(values):
-        raise RefusedError(502, "content_filter", "the policy blocked the answer")
+        _check_passed(stream)
+    if len(out) != len(values):
+        raise RefusedError(502, "content_filter", _BLOCKED)
     return out, result
+
+
+def _check_passed(stream: SyncGuardedStream[Any]) -> None:
+    """Raise RefusedError for a stream that was blocked."""
+    if stream.finish == "content_filter":
+        raise RefusedError(502, "content_filter", _BLOCKED, stream.blocked_by)

@@ -11,20 +11,31 @@ whose connections are opened, unless a `transport` is given to put this one arou
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
-from guardstream.http.beginnings import media_told
-from guardstream.http.bodies import AMAZON, EVENTS, is_unread, may_be_another, media_of
+from guardstream.http.beginnings import Beginning
+from guardstream.http.bodies import (
+    AMAZON,
+    EVENTS,
+    LINES,
+    is_stream,
+    is_text,
+    is_unread,
+    may_be_another,
+    media_of,
+)
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
-from guardstream.http.headers import CONVERSATION, in_utf8, withheld
+from guardstream.http.headers import CONVERSATION, why_unreadable, withheld
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
@@ -58,11 +69,21 @@ ENDPOINTS = {
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = (EVENTS, "application/x-ndjson", AMAZON)
+_STREAMS = LINES | {EVENTS, AMAZON}
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
+_PARTS = ("range", "if-range")
+"""Headers that ask for a part of an answer, which could not be guarded."""
 
-_Kind: TypeAlias = Literal["stream", "body", "error", "text", "other", "nothing", "pass"]
+_ABOUT_ANSWER = ("http_version", "reason_phrase")
+"""What httpx tells of an answer beside its headers; what else it has leads around the guard."""
+
+_LONG = 64 * 1024
+"""Bytes of a body that the event loop does not wait for."""
+
+_Kind: TypeAlias = Literal["stream", "body", "error", "other", "bodiless", "nothing", "pass"]
+
+T = TypeVar("T")
 
 
 if TYPE_CHECKING:
@@ -128,34 +149,35 @@ class _Guarding(_Base):  # type: ignore[misc]
         return DashScope(unknown=guard.policy.unknown, incremental=incremental)
 
     def _guard_for(self, request: Any, body: bytes) -> Guard:
-        """Return the guard of one exchange. BlockedError if its tools cannot be guarded."""
+        """Return the guard of one exchange. AdapterError if its tools cannot be guarded."""
         provider, guard = self._provider_of(request), self._guard.pinned()
         if provider not in BODIES or request.method != "POST":
             return guard
-        try:
+        with _raised():
             return for_request(guard, provider, body)
-        except RefusedError as error:
-            raise BlockedError(error.code) from error
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
-        """Return the request that is sent. BlockedError if a rule forbids it."""
+        """Return the request that is sent. BlockedError if a rule forbids it, AdapterError if it
+        cannot be judged."""
         headers = request.headers.copy()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         headers.pop(CONVERSATION, None)
+        for name in _PARTS if self._other != "pass" else ():
+            headers.pop(name, None)
         provider = self._provider_of(request)
         url, posts = request.url, request.method == "POST"
-        try:
+        with _raised():
+            if guard.policy.input is not None and self._other != "pass":
+                _check_target(request)
             if provider in BODIES and posts:
                 body = checked_request(guard, str(provider), body)
-            elif guard.policy.input is not None and self._other == "guard":
+            elif guard.policy.input is not None and self._other != "pass":
+                if self._other == "refuse" and (posts or body):
+                    raise AdapterError(
+                        f"prompts to {url.path!r} cannot be checked: other='guard' judges what is "
+                        "sent there, other='pass' sends it"
+                    )
                 body, url = _checked(guard, request, body, headers)
-            elif guard.policy.input is not None and self._other == "refuse" and posts:
-                raise AdapterError(
-                    f"prompts to {url.path!r} cannot be checked: other='guard' judges what is sent "
-                    "there, other='pass' sends it"
-                )
-        except RefusedError as error:
-            raise BlockedError(error.rule or error.code) from error
         headers.pop("content-length", None)
         return type(request)(
             request.method,
@@ -175,21 +197,21 @@ class _Guarding(_Base):  # type: ignore[misc]
 
     def _kind(self, request: Any, response: Any) -> _Kind:
         """Tell what becomes of an answer."""
-        if response.status_code in _BODILESS or request.method == "HEAD":
-            return "nothing"
-        media = media_of(response.headers.get("content-type", ""))
-        if not in_utf8(response.headers.get("content-type", "")):
-            return self._unread(request, response, "its charset is not UTF-8")
-        if media in _STREAMS:
+        status, said = response.status_code, response.headers.get("content-type", "")
+        if status in _BODILESS or request.method == "HEAD":
+            return "bodiless"
+        why = why_unreadable(status, said)
+        if why is not None:
+            return self._unread(request, response, why)
+        media = media_of(said)
+        other = self._other == "guard" and self._provider_of(request) is None
+        if media in _STREAMS and not (other and may_be_another(media)):
             return "stream"
-        if response.status_code >= 300:
-            if media == "application/json":
-                return "error"
-            if media.startswith("text/"):
-                return "text"
-        elif media == "application/json" and self._provider_of(request) in BODIES:
+        if status >= 300:
+            return "error"
+        if media == "application/json" and self._provider_of(request) in BODIES:
             return "body"
-        elif self._other == "guard":
+        if self._other == "guard":
             return "pass" if is_unread(media) else "other"
         return self._unread(request, response, "it is of no kind that can be guarded")
 
@@ -203,6 +225,13 @@ class _Guarding(_Base):  # type: ignore[misc]
             f"the answer of {request.url.path!r} is not guarded, as {why}: other='guard' guards "
             "JSON and texts, other='pass' lets it through"
         )
+
+    def _passed(self, guard: Guard, response: Any) -> Any:
+        """Return an answer that nobody reads, without headers that a rule matches."""
+        if self._other == "guard":
+            for name in withheld(guard.with_rules_only(), response.headers.multi_items()):
+                response.headers.pop(name, None)
+        return response
 
     def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any]]:
         """Return the format of a whole answer, and what it says. AdapterError for no object."""
@@ -239,25 +268,34 @@ class GuardTransport(_Guarding):
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = await request.aread()
-        guard, sent = await self._masked(request, body, self._guard_for(request, body))
+        exchange = await _beside(body, partial(self._guard_for, request, body))
+        guard, sent = await self._masked(request, body, exchange)
         response = await self._inner(sent).handle_async_request(sent)
         try:
             kind = self._kind(request, response)
             if kind == "pass":
-                return response
-            if kind == "stream":
+                return self._passed(guard, response)
+            source, media = _AsyncSource(response), _media(response)
+            told = media
+            if kind == "other" and may_be_another(media):
+                told = await source.begin(media)
+            if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
-                stream = guard.wrap(_AsyncSource(response), provider=adapter)
+                framing = _framing(told) if kind == "other" else None
+                stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
                 made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
-            body = await response.aread()
+            body = b"" if kind in ("bodiless", "nothing") else await source.read()
             if kind == "body":
-                provider, value = self._said(request, body)
+                provider, value = await _beside(body, partial(self._said, request, body))
                 changed, _ = await aguard_body(guard, provider, value, keep_text=False)
-                body = body if changed is value else json_bytes(changed)
+                if changed is not value:
+                    body = await _beside(body, partial(json_bytes, changed, len(body)))
             elif kind == "other":
-                body = await in_thread(partial(_guarded, guard, response, body))
-            whole = _answer(guard, response, content=_unsaid(guard, kind, body))
+                body = await in_thread(partial(_guarded, guard, media, body))
+            elif kind == "error":
+                body = await _beside(body, partial(_error, guard, media, body))
+            whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
             await response.aclose()
             return whole
         except BaseException:
@@ -268,7 +306,7 @@ class GuardTransport(_Guarding):
         """Return the guard of the exchange, with its vault, and the request that is sent."""
         vaults = self._vaults_of(guard)
         if vaults is None:
-            return guard, self._prepared(request, body, guard)
+            return guard, await _beside(body, partial(self._prepared, request, body, guard))
         mask = partial(self._with_vault, request, body, guard)
         vault, sent = await vaults.amasked(mask, request.headers.get(CONVERSATION))
         return guard.with_vault(vault), sent
@@ -306,20 +344,27 @@ class SyncGuardTransport(_Guarding):
         try:
             kind = self._kind(request, response)
             if kind == "pass":
-                return response
-            if kind == "stream":
+                return self._passed(guard, response)
+            source, media = _SyncSource(response), _media(response)
+            told = media
+            if kind == "other" and may_be_another(media):
+                told = source.begin(media)
+            if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
-                stream = guard.wrap_sync(_SyncSource(response), provider=adapter)
+                framing = _framing(told) if kind == "other" else None
+                stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
                 made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
-            body = response.read()
+            body = b"" if kind in ("bodiless", "nothing") else source.read()
             if kind == "body":
                 provider, value = self._said(request, body)
                 changed, _ = guard_body(guard, provider, value, keep_text=False)
-                body = body if changed is value else json_bytes(changed)
+                body = body if changed is value else json_bytes(changed, len(body))
             elif kind == "other":
-                body = _guarded(guard, response, body)
-            whole = _answer(guard, response, content=_unsaid(guard, kind, body))
+                body = _guarded(guard, media, body)
+            elif kind == "error":
+                body = _error(guard, media, body)
+            whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
             response.close()
             return whole
         except BaseException:
@@ -360,9 +405,27 @@ class _AsyncSource:
 
     def __init__(self, response: Any) -> None:
         self._response = response
+        self._parts: AsyncIterator[bytes] = response.aiter_bytes()
+        self._begun = b""  # what was read of it, which comes first
+
+    async def begin(self, media: str) -> str:
+        """Read how it begins; return the media type to guard it by."""
+        beginning, told = Beginning(media), None
+        while told is None:
+            part = await anext(self._parts, None)
+            told = beginning.finish() if part is None else beginning.feed(part)
+        self._begun = bytes(beginning.read)
+        return told
+
+    async def read(self) -> bytes:
+        """Read all of it."""
+        return b"".join([part async for part in self])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._response.aiter_bytes():
+        begun, self._begun = self._begun, b""
+        if begun:
+            yield begun
+        async for part in self._parts:
             yield part
 
     async def aclose(self) -> None:
@@ -374,12 +437,46 @@ class _SyncSource:
 
     def __init__(self, response: Any) -> None:
         self._response = response
+        self._parts: Iterator[bytes] = response.iter_bytes()
+        self._begun = b""
+
+    def begin(self, media: str) -> str:
+        """Read how it begins; return the media type to guard it by."""
+        beginning, told = Beginning(media), None
+        while told is None:
+            part = next(self._parts, None)
+            told = beginning.finish() if part is None else beginning.feed(part)
+        self._begun = bytes(beginning.read)
+        return told
+
+    def read(self) -> bytes:
+        """Read all of it."""
+        return b"".join(self)
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._response.iter_bytes()
+        begun, self._begun = self._begun, b""
+        if begun:
+            yield begun
+        yield from self._parts
 
     def close(self) -> None:
         self._response.close()
+
+
+async def _beside(body: bytes, work: Callable[[], T]) -> T:
+    """Do work on a body; in a thread if it is long, so that the event loop goes on."""
+    return await in_thread(work) if len(body) > _LONG else work()
+
+
+@contextmanager
+def _raised() -> Iterator[None]:
+    """Raise what refuses a request or an answer as an error of the package."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.code == "content_filter":
+            raise BlockedError(error.rule or error.code) from error
+        raise AdapterError(error.message) from error
 
 
 def _class_beside(request: Any, name: str) -> Any:
@@ -393,64 +490,82 @@ def _class_beside(request: Any, name: str) -> Any:
     raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
 
 
+def _check_target(request: Any) -> None:
+    """Refuse a request whose target is not its URL: it would not be judged."""
+    if "target" in request.extensions:
+        raise AdapterError(
+            "a request with the extension 'target' is not judged: say it in the URL, "
+            "or send it with other='pass'"
+        )
+
+
 def _checked(guard: Guard, request: Any, body: bytes, headers: Any) -> tuple[bytes, Any]:
     """Return the body and the URL that are sent of a request in no known format, whose content type
     is set in the headers. RefusedError if a rule forbids it, or it cannot be judged."""
     from guardstream.http.other_requests import checked
 
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise RefusedError(415, "unguarded_input", "the request's body is compressed")
+        why = "the request's body is compressed: send it as it is, so that it can be judged"
+        raise RefusedError(415, "unguarded_input", why)
     url, query = request.url, request.url.query.decode("ascii")
-    sent = checked(guard, headers.get("content-type", ""), url.path, query, body)
+    try:
+        path = unquote(url.raw_path.partition(b"?")[0].decode("ascii"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "invalid_request", "the path is not in UTF-8") from error
+    sent = checked(guard, headers.pop("content-type", ""), path, query, body)
     if sent.kind is not None:
         headers["content-type"] = sent.kind.decode("ascii")
     asked = query if sent.query is None else sent.query
     return sent.body, url if asked == query else url.copy_with(query=asked.encode("ascii"))
 
 
-def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
+def _media(response: Any) -> str:
+    return media_of(response.headers.get("content-type", ""))
+
+
+def _is_long(guard: Guard, media: str, response: Any) -> bool:
+    """Tell whether an answer is guarded as it comes; a short text that says its length is not."""
+    told = response.headers.get("content-length", "")
+    is_short = is_text(media) and media != EVENTS and told.isdecimal() and int(told) <= _LONG
+    return is_stream(media, gated=bool(guard.gates)) and not is_short
+
+
+def _framing(media: str) -> Literal["sse", "text"] | None:
+    """How an answer comes bit by bit; None where its first byte tells."""
+    return "sse" if media == EVENTS else "text" if is_text(media) else None
+
+
+def _guarded(guard: Guard, media: str, body: bytes) -> bytes:
     """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
     rule blocks it, AdapterError for one that cannot be guarded."""
     guard.refuse_operations("guarding an answer in no known format")
-    kind = media_of(response.headers.get("content-type", ""))
-    if may_be_another(kind):
-        kind = media_told(kind, body, ended=True) or ""
-    try:
-        return guarded(guard, kind, body, {}).body
-    except RefusedError as error:
-        if error.code == "content_filter":
-            raise BlockedError(error.code) from error
-        raise AdapterError(error.message) from error
+    with _raised():
+        return guarded(guard, media, body, {}).body
 
 
-def _answer(guard: Guard, response: Any, **body: Any) -> Any:
+def _answer(guard: Guard, response: Any, *, bodiless: bool = False, **body: Any) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
-    headers = response.headers.copy()
-    rules = guard.with_rules_only()
-    for name in (*_ABOUT_BYTES, *withheld(rules, headers.multi_items())):
+    headers, rules = response.headers.copy(), guard.with_rules_only()
+    told = {name: response.extensions[name] for name in _ABOUT_ANSWER
+            if name in response.extensions}  # fmt: skip
+    if withheld(rules, [("reason", response.reason_phrase)]):
+        told.pop("reason_phrase", None)
+    about_bytes = () if bodiless else _ABOUT_BYTES
+    for name in (*about_bytes, *withheld(rules, headers.multi_items())):
         headers.pop(name, None)
-    return type(response)(response.status_code, headers=headers, **body)
+    return type(response)(response.status_code, headers=headers, extensions=told, **body)
 
 
-def _unsaid(guard: Guard, kind: _Kind, body: bytes) -> bytes:
-    """Return a body as it may go out; what a model says is guarded before."""
-    if kind == "nothing":
-        return b""
+def _error(guard: Guard, media: str, body: bytes) -> bytes:
+    """Return an error guarded by what it is; nothing if it cannot be, as its status says enough."""
     rules = guard.with_rules_only()
-    if kind == "text":
-        return rules.check(body.decode("utf-8", "replace")).text.encode()
-    return _error(rules, body) if kind == "error" else body
-
-
-def _error(guard: Guard, body: bytes) -> bytes:
-    """Return an error's JSON guarded; nothing if it cannot be, as its status says enough."""
     try:
-        value = json_object(body)
+        value = json_object(body) if media == "application/json" else None
         if value is None:
-            return b""
-        guarded = guard_error(guard, value)
-        return body if guarded is value else json_bytes(guarded)
-    except AdapterError:
+            return guarded(rules, media, body, {}).body
+        changed = guard_error(rules, value)
+        return body if changed is value else json_bytes(changed)
+    except (AdapterError, RefusedError):
         return b""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,6 +53,13 @@ def compiled(loader: Loader, whole: Whole) -> Limited | None:
     if section is None:
         return None
     repeat, mode = section.repeat, section.release
+    for key, needs in _without_effect(section):
+        source = whole.keys["limits", key]
+        if source is whole.source:  # what is inherited may have lost what it needs
+            mark = source.document.key_mark(("limits", key))
+            source.report(
+                mark, f"{key!r} has no effect without {needs}: give that, or leave it out"
+            )
     bound = section.release_max or (COMPLETE_BOUND if mode == "complete" else BOUND)
     return Limited(
         limits=LimitSet(
@@ -65,6 +73,16 @@ def compiled(loader: Loader, whole: Whole) -> Limited | None:
         bound=bound,
         channels=frozenset(section.channels) if section.channels else None,
     )
+
+
+def _without_effect(section: LimitsFile) -> Iterator[tuple[str, str]]:
+    """The keys that change nothing, and what they need."""
+    settled = section.release == "settled"
+    if section.release_max is not None and settled:
+        yield "release_max", "'release'"
+    counted = section.max_chars or section.max_lines or section.tokens
+    if section.channels and settled and not (counted or section.stop or section.repeat):
+        yield "channels", "a limit of text, or 'release'"
 
 
 def _tokens(loader: Loader, whole: Whole, section: LimitsFile) -> TokenLimit | None:

@@ -23,7 +23,9 @@ class Note(NamedTuple):
     message: str
 
 
-def notes(name: str, load: Callable[[], Built]) -> Iterator[Note]:
+def notes(
+    name: str, load: Callable[[], Built], doubts: Callable[[Built], list[str]] = warnings
+) -> Iterator[Note]:
     """Load the policy `name`; say what is wrong with it, or what is doubtful if nothing is."""
     try:
         built = load()
@@ -31,7 +33,7 @@ def notes(name: str, load: Callable[[], Built]) -> Iterator[Note]:
         for line in str(error).splitlines():
             yield _note(line, "error", name)
     else:
-        for line in warnings(built):
+        for line in doubts(built):
             yield _note(line, "warning", name)
 
 

@@ -110,6 +110,12 @@ class RetryFile(Model):
     max_retry_after: Duration = 60.0
     """The longest wait that a server may ask for by `Retry-After`; a longer one is an error."""
 
+    @model_validator(mode="after")
+    def _waits(self) -> RetryFile:
+        if self.wait_initial > self.wait_max:
+            raise ValueError("'wait_initial' is longer than 'wait_max'")
+        return self
+
 
 class PerKeyFile(Model):
     """Bounds on the streams of each key."""

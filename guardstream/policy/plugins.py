@@ -64,11 +64,10 @@ def encoding(name: str) -> Callable[[str], int]:
     except ImportError as error:
         message = f"encoding {name!r} needs tiktoken: pip install 'guardstream[tokens]'"
         raise PluginError(message) from error
-    known = list(tiktoken.list_encoding_names())
     try:
         encode = tiktoken.get_encoding(name).encode_ordinary
     except ValueError:
-        raise PluginError(f"unknown encoding {name!r}, {hint(name, known)}") from None
+        raise PluginError(missing_encoding(name) or f"unknown encoding {name!r}") from None
     except Exception as error:  # its ranks are fetched when it is first used
         reason = type(error).__name__
         message = (
@@ -80,6 +79,32 @@ def encoding(name: str) -> Callable[[str], int]:
     return lambda text: len(encode(text))
 
 
+def missing_counter(name: str) -> str | None:
+    """Return what is wrong with the name of a counter that is not here; None for any other."""
+    return missing(COUNTERS, name, list(_counters))
+
+
+def missing_encoding(name: str) -> str | None:
+    """Return what is wrong with the name of an encoding; None if it is one, or nobody can tell."""
+    try:
+        tiktoken: Any = importlib.import_module("tiktoken")
+    except ImportError:
+        return None
+    known = list(tiktoken.list_encoding_names())
+    return None if name in known else f"unknown encoding {name!r}, {hint(name, known)}"
+
+
+def missing(group: str, name: str, others: list[str] | None = None) -> str | None:
+    """Return what is wrong with a name that is neither code, an entry point nor one of `others`."""
+    known = sorted({*entry_points(group=group).names, *(others or ())})
+    if ":" in name and name not in known:
+        return f"{name!r} has a colon: write {name.replace(':', '.')!r}"
+    if name in known or "." in name:
+        return None
+    meant = hint(name, known) if known else "there is none"
+    return f"no {name!r} among the entry points {group!r}, {meant}"
+
+
 def named(group: str, name: str, code: Code, others: list[str] | None = None) -> Any:
     """Return the function or class of an entry point, or at a dotted path."""
     entries = entry_points(group=group)
@@ -88,13 +113,10 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
             return entries[name].load()
         except Exception as error:  # a module runs any code when it is imported
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
-    if ":" in name:
-        raise PluginError(f"{name!r} has a colon: write {name.replace(':', '.')!r}")
-    if "." in name:
-        return imported(name, code)
-    known = sorted({*entries.names, *(others or ())})
-    meant = hint(name, known) if known else "there is none"
-    raise PluginError(f"no {name!r} among the entry points {group!r}, {meant}")
+    wrong = missing(group, name, others)
+    if wrong is not None:
+        raise PluginError(wrong)
+    return imported(name, code)
 
 
 def imported(path: str, code: Code) -> Any:

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from guardstream.events import Channel, Severity
@@ -195,6 +196,18 @@ class JsonFile(Model):
     """Bounds on each document."""
     severity: Severity = "medium"
     """The severity of the findings about violations."""
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> JsonFile:
+        given = self.model_fields_set
+        if "last_max" in given and self.documents != "last":
+            raise ValueError("'last_max' is about 'documents: last': give that, or leave it out")
+        if "after" in given and self.documents != "one":
+            raise ValueError("'after' is about 'documents: one': leave it out")
+        about = sorted({"draft", "formats", "schemas"} & given)
+        if about and self.schema_ is None and self.tools is None:
+            raise ValueError(f"{about[0]!r} is about a 'schema': give one, or leave it out")
+        return self
 
 
 class RepeatFile(Model):

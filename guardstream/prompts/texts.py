@@ -12,7 +12,7 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, Text
 from guardstream.policy import Policy
 from guardstream.prompts.roles import NO_ROLE, SHARED
-from guardstream.stages.pipeline import Pipeline
+from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.vault.masking import masking
 from guardstream.vault.vault import Vault, VaultError
 
@@ -155,7 +155,7 @@ def findings_in(rules: Policy, text: str) -> list[Finding]:
 def _events(rules: Policy, text: str, channel: str) -> list[Event]:
     stage = Pipeline(rules.stages(channel))
     try:
-        return [*stage.feed(text), *stage.finish()]
+        return all_events(stage, text)
     except VaultError:
         raise
     except Exception as error:

@@ -16,7 +16,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
-from guardstream.http.beginnings import WHOLE, media_told
+from guardstream.http.beginnings import WHOLE, Beginning, media_told
 from guardstream.http.bodies import (
     AMAZON,
     EVENTS,
@@ -39,9 +39,6 @@ Way: TypeAlias = Media | Literal["pass", "whole"]
 SIGN = 1445
 """Bytes of a body that tell whether it is a text
 (https://mimesniff.spec.whatwg.org/#reading-the-resource-header)."""
-
-_START = 128 * 1024
-"""Bytes of white space after which a body waits for its end, to tell what it is."""
 
 _BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
 """Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
@@ -66,8 +63,6 @@ _FILE_FAMILIES = (
 """How others of them begin."""
 
 _PDF = b"%PDF-"
-_RECORD = b"\x1e"
-"""What each value begins with in `application/json-seq` (RFC 7464)."""
 
 
 def kind_of(headers: Headers) -> str:
@@ -99,6 +94,7 @@ class Other:
         self._untold = not self._json and not self._text and kind != AMAZON
         self._fault: BodyError | None = None
         self._told: str | None = None
+        self._beginning = Beginning(self._as_told()) if self._may_be_another() else None
         self._is_file: bool | None = None if self._untold else False
         if kind.startswith(PARTS):
             raise BodyError(f"a body in parts, {kind!r}, cannot be guarded{_OR_PASS}")
@@ -173,11 +169,7 @@ class Other:
     def _guarded(self, plain: bytes) -> bytes:
         guard, kind = self._route.guard, self.kind
         assert guard is not None
-        if kind.endswith("json-seq") and plain.startswith(_RECORD):
-            lines = guarded(guard, kind, plain.replace(_RECORD, b""), {}).body.split(b"\n")
-            body = b"".join(_RECORD + line + b"\n" for line in lines if line.strip())
-            return plain if body.split() == plain.split() else body
-        told = self._told_by(plain, ended=True)
+        told = media_told(self._as_told(), plain) if self._may_be_another() else kind
         if told != WHOLE and told != EVENTS and not self._json:
             return self._guarded_text(plain)
         if told == EVENTS:
@@ -226,17 +218,22 @@ class Other:
 
     def _tell(self, *, ended: bool) -> None:
         """Tell by how it begins what the body is."""
-        if self._told is None:
-            start = bytes(self._plain.getbuffer()[:_START])
-            self._told = self._told_by(start, ended=ended)
-            if self._told is None and len(start) == _START:
-                self._told = WHOLE
+        if self._told is not None:
+            return
+        if self._beginning is None:
+            self._told = self.kind
+            return
+        new = bytes(self._plain.getbuffer()[len(self._beginning.read) :])
+        self._told = self._beginning.feed(new)
+        if self._told is None and ended:
+            self._told = self._beginning.finish()
 
-    def _told_by(self, start: bytes, *, ended: bool) -> str | None:
-        if not (self._untold or may_be_another(self.kind)):
-            return self.kind
-        kind = "application/octet-stream" if self.kind in _UNTOLD else self.kind
-        return media_told(kind, start, ended=ended)
+    def _may_be_another(self) -> bool:
+        return self._untold or may_be_another(self.kind)
+
+    def _as_told(self) -> str:
+        """The media type that the body may have: one of files says nothing of a text."""
+        return "application/octet-stream" if self.kind in _UNTOLD else self.kind
 
     def _way(self) -> Media | None:
         """Return how a body is guarded that comes bit by bit; None if it waits for its end."""

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard, check_guard
+from guardstream.http.bodies import LINES
 from guardstream.policy import Policy
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
@@ -24,9 +25,6 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 POLICY_HEADER = b"guardstream-policy"
 """Says which policy, and which version of it, guarded a response."""
-
-_NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
-_NDJSON |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
 
 _OF_THE_BODY = {b"content-length", b"etag", b"content-md5", b"digest", b"content-digest"}
 _OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_HEADER}
@@ -164,7 +162,7 @@ def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
         kind = value.partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             return "sse"
-        if kind in _NDJSON:
+        if kind in LINES:
             return "ndjson"
         if kind in text_types or ("text/*" in text_types and kind.startswith("text/")):
             return "data_stream" if values(headers, b"x-vercel-ai-data-stream") else "text"

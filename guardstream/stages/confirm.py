@@ -9,7 +9,14 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Confirm
-from guardstream.scan.words.normalize import JOINS, NAMES, PATTERN_NAMES, Folding, whole_by_default
+from guardstream.scan.words.normalize import (
+    JOINS,
+    NAMES,
+    PATTERN_NAMES,
+    Folding,
+    unseen,
+    whole_by_default,
+)
 from guardstream.stages.rules import Rule
 
 
@@ -34,12 +41,14 @@ def folding_of(rule: Rule) -> Folding:
 
 
 def translation_of(rule: Rule) -> frozenset[str]:
-    """How the text is normalised for a rule's patterns."""
-    names = frozenset(rule.normalize)
+    """How the characters of the text are read for a rule's patterns, each as another."""
+    names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
-        raise RuleError(rule.id, f"normalisation {name!r} is for words; patterns know {known}")
-    return names - {"case"}
+        instead = "; write (?i) in them" if name == "case" else ""
+        message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
+        raise RuleError(rule.id, message)
+    return names - {"zero_width"}
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
@@ -53,7 +62,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
     keywords, validators = tuple(rule.keywords), tuple(rule.validators)
-    near = _near(keywords)
+    near = _near(keywords, without_unseen="zero_width" in rule.normalize)
 
     def judge(text: str, before: str) -> bool:
         if keywords and not near(before):
@@ -81,8 +90,8 @@ _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
 
 
-def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
-    """Return what tells whether one of the keywords stands in a text."""
+def _near(keywords: tuple[str, ...], *, without_unseen: bool) -> Callable[[str], bool]:
+    """Return what tells whether one of the keywords stands in a text, or in what is seen of it."""
     parts = [(word, _GAP.split(word.lower())[0]) for word in keywords if word.isascii()]
     others = [word for word in keywords if not word.isascii()]
     like_ascii = [word for word in others if not _LIKE_ASCII.isdisjoint(word)]
@@ -98,6 +107,8 @@ def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
         return [*found, *(like_ascii if is_ascii else others)]
 
     def near(before: str) -> bool:
+        if without_unseen and not (before.isascii() or unseen().isdisjoint(before)):
+            before = "".join([character for character in before if character not in unseen()])
         return any(_stands(word, before) for word in possible(before))
 
     return near

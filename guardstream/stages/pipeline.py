@@ -17,6 +17,22 @@ class Cuttable(Protocol):
         ...
 
 
+_SLICE = 64 * 1024
+"""Characters of a long text that are fed at once: other threads have their turn between."""
+
+
+def all_events(stage: Stage, text: str) -> list[Event]:
+    """Return what a stage says of a whole text."""
+    if len(text) <= _SLICE:
+        return [*stage.feed(text), *stage.finish()]
+    events: list[Event] = []
+    for at in range(0, len(text), _SLICE):
+        events += stage.feed(text[at : at + _SLICE])
+        if events and isinstance(events[-1], Finish):
+            break
+    return [*events, *stage.finish()]
+
+
 class Pipeline:
     """A row of stages that is a stage itself.
 

@@ -17,8 +17,15 @@ from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
 from guardstream.scan.together import Ran, Settled, reading, run
+from guardstream.scan.unseen import Fork, apart, forks
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
+from guardstream.scan.words.normalize import (
+    Folding,
+    Table,
+    separable,
+    unseen,
+    whole_by_default,
+)
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions, fixed
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Replacement, Rule
@@ -63,6 +70,12 @@ class RuleSet:
         self.on_error = on_error
         self._timeout = confirm_timeout
         self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
+        self.forking = frozenset(
+            number
+            for number, rule in enumerate(self.rules)
+            if rule.patterns and "zero_width" in rule.normalize
+        )
+        self.unseen = unseen() if self.forking else frozenset[str]()
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
@@ -195,9 +208,7 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._at_once = min(rules.max_holdback, MAX_PIECE)
-        self._scans = list(scans)
-        self._steps = [scan.steps for scan in scans]
-        self.read, self._run = reading(self._steps)
+        self._search(*scans)
         self._window = Window()
         self._room = MAX_SPARE
         self._regions = Regions(self._rules, rules.fixed)
@@ -207,6 +218,9 @@ class Redact:
         self._outrun = False
         self._finished = False
         self._busy = False
+        self._unseen = rules.unseen
+        self._forks: list[Fork] = []
+        self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
     def held(self) -> int:
@@ -224,7 +238,12 @@ class Redact:
         """Do as `feed`, but return text alone without an event around it."""
         regions = self._regions
         tail = regions.tail + text
-        if self._busy or not text or len(tail) > self._at_once:
+        if (
+            self._busy
+            or not text
+            or len(tail) > self._at_once
+            or (self._unseen and not text.isascii() and not self._unseen.isdisjoint(text))
+        ):
             return self._flow_on(text) if self._flowing else self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = self.read(text)
@@ -250,7 +269,14 @@ class Redact:
     def _flow_on(self, text: str) -> str | list[Event]:
         """Do as `feed_text` while what has overflowed is masked as it comes: nearly always it goes
         on to the end of a chunk."""
-        if self._finished or not text or len(text) > self._at_once or self._is_watched():
+        if (
+            self._finished
+            or not text
+            or len(text) > self._at_once
+            or self._is_watched()
+            or self._forks
+            or not self._unseen.isdisjoint(text)
+        ):
             return self._feed_carefully(text)
         ran = self.read(text)
         if not isinstance(ran, int):
@@ -315,6 +341,19 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
+        if ran is None and not self._unseen.isdisjoint(text):
+            events = []
+            for is_unseen, part in apart(text):
+                if is_unseen:
+                    self._fork()
+                events += self._read_on(part)
+            return events
+        return self._read_on(text, ran)
+
+    def _read_on(self, text: str, ran: Ran | None = None) -> list[Event]:
+        """Feed from event to event a text that is seen as a whole, or not at all."""
+        if self._finished:
+            return []
         self._window.text += text
         self._regions.tail += text
         events: list[Event] = []
@@ -342,10 +381,35 @@ class Redact:
                 self._step(events)
             else:
                 self._move(events, held)
-        self._busy = self._finished or self._outrun
+        if self._forks:
+            self._join()
+        self._busy = self._finished or self._outrun or bool(self._forks)
         if len(self._window.text) > self._room:
             self._trim()
         return events
+
+    def _fork(self) -> None:
+        """Search from here on also what is seen of the text, for the rules that ask for it."""
+        new = list(forks(self._scans, self._set.forking, self._window, self._forks))
+        if new:
+            self._forks += new
+            self._search(*self._scans, *new)
+
+    def _join(self) -> None:
+        """Drop the forks that find nothing else any more."""
+        if self._outrun or self._flowing:
+            return
+        needless = [fork for fork in self._forks if fork.is_needless]
+        if needless:
+            self._forks = [fork for fork in self._forks if fork not in needless]
+            self._search(*(scan for scan in self._scans if scan not in needless))
+            if not self._forks:
+                self._said.clear()
+
+    def _search(self, *scans: Scan) -> None:
+        self._scans = list(scans)
+        self._steps = [scan.steps for scan in scans]
+        self.read, self._run = reading(self._steps)
 
     def finish(self) -> list[Event]:
         """Take the source's end: settle what is open, release the rest, and finish."""
@@ -353,7 +417,7 @@ class Redact:
         if self._finished:
             return events
         self._busy = True
-        found = [match for scan in self._scans for match in scan.finish(self._window)]
+        found = self._found(lambda scan: scan.finish(self._window))
         if not self._concluded(events, found, self._position):
             self._finished = True
             events.append(Finish("stop"))
@@ -407,10 +471,12 @@ class Redact:
 
     def _step(self, events: list[Event]) -> None:
         """Say what the characters up to here have settled."""
-        found: list[Match] = []
+        if self._forks:
+            found = self._found(lambda scan: scan.settle(self._window))
+        else:
+            found = [match for scan in self._scans for match in scan.settle(self._window)]
         hold = self._position
         for scan in self._scans:
-            found += scan.settle(self._window)
             waits = scan.hold()
             if waits < hold:
                 hold = waits
@@ -442,6 +508,23 @@ class Redact:
             events.append(Text(text))
 
     # Matches
+
+    def _found(self, take: Callable[[Scan], list[Match]]) -> list[Match]:
+        """What all searches have found; what both a search and its fork find is found once."""
+        if not self._forks:
+            return [match for scan in self._scans for match in take(scan)]
+        found = []
+        for scan in self._scans:
+            is_fork = scan in self._forks
+            for match in take(scan):
+                times = self._said.setdefault((match.rule, match.start, match.end), [0, 0])
+                times[is_fork] += 1
+                if match.failed or times[is_fork] > times[not is_fork]:
+                    found.append(match)
+        if len(self._said) > MAX_SPARE:
+            oldest = min(fork.oldest() for fork in self._forks)
+            self._said = {match: times for match, times in self._said.items() if match[2] > oldest}
+        return found
 
     def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
@@ -508,7 +591,7 @@ class Redact:
 
     def _stopped(self, end: int) -> list[Match]:
         """The matches that stand before `end` when a rule stops the stream there."""
-        found = [match for scan in self._scans for match in scan.stop(self._window)]
+        found = self._found(lambda scan: scan.stop(self._window))
         return [
             match
             for match in found
@@ -562,7 +645,7 @@ class Redact:
             scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
             # What a dropped candidate had matched already stands.
-            found = [match for scan in self._scans for match in scan.settle(self._window)]
+            found = self._found(lambda scan: scan.settle(self._window))
             self._concluded(events, found, self._hold())
 
     def _flow(self, events: list[Event], found: list[Match]) -> None:

@@ -13,7 +13,7 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.alike import template
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames
-from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import hooks_of
@@ -134,12 +134,12 @@ class FrameFlow:
     def _pass(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
             return []
-        if frame.done:
-            return self._settle(frame.raw)
         if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
             self._others.judge_names(frame)
             if self._others.flow.ended is not None:
                 return self._block_by_others()
+        if frame.done:
+            return self._settle(frame.raw)
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
@@ -297,6 +297,8 @@ class FrameFlow:
 
     def _say(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard text, also as it reads otherwise where it is a string of JSON."""
+        if frame.form == "text" and self._unknown != "pass":
+            self._refuse_hidden(frame.data)
         if self._text is None:
             flow = self._make(self._choose(frame.value))
             if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
@@ -307,6 +309,14 @@ class FrameFlow:
             return self._text.say(frame, None)
         sent = self._text.say(frame, self._others)
         return sent if self._others.flow.ended is None else self._block_by_others()
+
+    def _refuse_hidden(self, data: str) -> None:
+        """Refuse text in which readers of single lines find JSON that says more than the text."""
+        if "\\" in data and not all(map(self._check, escaped_strings(data))):
+            raise AdapterError(
+                "a rule finds something in the JSON that a line of an event's data begins with: "
+                "send one value of JSON in each event, and a blank line after it"
+            )
 
     def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a value by its paths; in a stream of text its bytes are text, too."""

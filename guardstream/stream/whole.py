@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guardstream.events import Finding, FinishReason, Stage, Text
 from guardstream.stages.passing import Passing
-from guardstream.stages.pipeline import Pipeline
+from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flow import following
 from guardstream.stream.result import Result
 
@@ -37,7 +37,7 @@ def is_harmless(policy: Policy, text: str) -> bool:
 def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
     """Return what a pipeline makes of a whole text of a channel; `message` follows where it is
     blocked. What a stage raises passes."""
-    events = [*stage.feed(text), *stage.finish()]
+    events = all_events(stage, text)
     text = "".join(event.text for event in events if isinstance(event, Text))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")

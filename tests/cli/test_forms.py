@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from ruamel.yaml import YAML
 
 from guardstream import Guard, Policy, PolicyError
+from guardstream.cli.app import app
 from guardstream.cli.progress import shown
 from tests.cli.test_policies import POLICY, Cli, cli, dataset, policy
 
@@ -235,3 +239,21 @@ def test_every_command_has_its_whole_summary_in_the_help(cli: Cli) -> None:
 def test_a_bar_is_shown_at_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(shown([1, 2], "counting")) == [1, 2]
     assert capsys.readouterr() == ("", "")
+
+
+def commands(command: Any) -> Iterator[Any]:
+    """A command and those below it."""
+    for each in getattr(command, "commands", {}).values():
+        yield from commands(each)
+    yield command
+
+
+def test_arguments_are_named_in_one_way() -> None:
+    arguments = [
+        each
+        for command in commands(typer.main.get_command(app))
+        for each in command.params
+        if each.param_type_name == "argument"
+    ]
+    assert len(arguments) > 20
+    assert [each.name for each in arguments if not (each.metavar or "").isupper()] == []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import regex
 
 from guardstream import Guard, Policy
 from guardstream.cli.importing import convert
 from guardstream.cli.importing.betterleaks import read_filter
-from guardstream.cli.importing.re2 import re2, secrets
+from guardstream.cli.importing.re2 import re2
+from guardstream.cli.importing.secret_group import secrets
 from guardstream.cli.importing.write import ImportingError
 
 KINGFISHER = r"""
@@ -111,6 +114,7 @@ def test_trivys_rules_mask_the_named_group_or_the_whole_match(tmp_path: Path) ->
         "the rules for all: allow-rule 'tests' is about paths, left out",
         "rule 'whole': its path is left out, it holds for every text",
         "rule 'whole': its keywords ['y'] are left out, it holds without them",
+        "rule 'whole': its severity is not known, it is medium here",
         "rule 'none' has no regex, and is left out",
     ]
 
@@ -217,9 +221,25 @@ def test_a_filter_is_read_as_far_as_it_is_about_the_secret(
         (r"a\z", r"a\Z"),
         (r"\x{1F600}", r"\U0001F600"),
         ("(?x) a b # [c (\n [a #] \\ ", "ab[a#]\\ "),
-        ("(?x)(?i) a{2} [[:alnum:] _]", "(?i)a{2}[[:alnum:]_]"),
+        ("(?x)(?i) a{2} [[:alnum:] _]", "(?i)a{2}[0-9A-Za-z_]"),
         ("a(?# a note )b[(?#)]", "ab[(?#)]"),
         ("a(?i)b", "a(?i:b)"),
+        ("a(?i)b|c", "a(?i:b)|(?i:c)"),
+        ("(?i)a(?-i)b|c", "(?i)a(?-i:b)|(?-i:c)"),
+        ("x(?:a(?s)b|c.)d", "x(?:a(?s:b)|(?s:c.))d"),
+        (r"\\\\(?i)a", r"\\\\(?i:a)"),
+        ("(?U)a*b+?c{2,}", "a*?b+c{2,}?"),
+        ("a*(?U:b*)c*", "a*(?:b*?)c*"),
+        (r"\Qa.b(\Ec", r"a\.b\(c"),
+        (r"\Qa|", r"a\|"),
+        ("a{,2}{", r"a\{,2}\{"),
+        ("a$", r"a\Z"),
+        ("(?m)a$", "(?m)a$"),
+        (r"[\d[:upper:]x]", "[0-9A-Zx]"),
+        (r"[]\W]", r"[\]\x00-\x2F\x3A-\x40\x5B-\x5E\x60\x7B-\U0010FFFF]"),
+        (r"[a-[b]", r"[a-\[b]"),
+        (r"\101\x41", r"\x41\x41"),
+        (r"\p{Greek}\pL\d", r"\p{Greek}\pL[0-9]"),
     ],
 )
 def test_a_pattern_is_written_in_the_dialect_of_regex(pattern: str, written: str) -> None:
@@ -227,7 +247,8 @@ def test_a_pattern_is_written_in_the_dialect_of_regex(pattern: str, written: str
 
 
 def test_a_secrets_classes_know_ascii_alone(tmp_path: Path) -> None:
-    assert secrets(r"\b(AK[A-Z]{4})\b") == ([r"(?a)\b(?<secret>AK[A-Z]{4})\b"], True)
+    written = r"(?a:\b)(?<secret>AK[A-Z]{4})(?a:\b)"
+    assert secrets(r"\b(AK[A-Z]{4})\b") == ([written], True, False)
     guard, _ = imported(
         tmp_path, "rules:\n  - {name: a, id: a, pattern: '\\b(AK[A-Z]{4})\\b'}", "r.yml"
     )
@@ -238,3 +259,150 @@ def test_a_secrets_classes_know_ascii_alone(tmp_path: Path) -> None:
 def test_a_yaml_file_of_no_known_format_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ImportingError, match="its format cannot be told; name it: --from FORMAT"):
         imported(tmp_path, text, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"[^\D]\PL", "1-", "1-"),
+        (r"(?i)[\W]k", "\N{KELVIN SIGN}k", None),
+        (r"(?i)\wk", "\N{KELVIN SIGN}k", "\N{KELVIN SIGN}k"),
+        (r"(?i)пароль=\w+", "ПАРОЛЬ=ab", "ПАРОЛЬ=ab"),
+        (r"\d", "\N{ARABIC-INDIC DIGIT ONE}", None),
+        (r"[[:^alpha:]]b", "\N{GREEK SMALL LETTER ALPHA}b", "\N{GREEK SMALL LETTER ALPHA}b"),
+        (r"""(?:"(?i)x-key: (?:a|b)"|'(?i)x-key: c')""", "'X-KEY: C'", "'X-KEY: C'"),
+    ],
+)
+def test_a_pattern_finds_what_it_finds_there(pattern: str, text: str, found: str | None) -> None:
+    match = regex.search(re2(pattern), text, regex.V0)
+    assert (match and match[0]) == found
+
+
+@pytest.mark.parametrize("depth", [90, 3000])
+def test_a_pattern_that_is_nested_deeply_is_left_to_the_engine(depth: int) -> None:
+    assert re2("(" * depth + "a" + ")" * depth).count("(") == depth
+
+
+def gitleaks(tmp_path: Path, rule: str) -> tuple[Guard, list[str]]:
+    guard, notes = imported(tmp_path, f"[[rules]]\nid = 'a'\n{rule}", "gitleaks.toml")
+    return guard, [note.partition(": ")[2] for note in notes]
+
+
+WIDE = "rule 'a': the whole match is masked, its group is no secret"
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("regex = '(ghu|ghs)_[0-9]{4}'", "ghu_1234"),
+        ("regex = '-----BEGIN ((EC|RSA) )?KEY-----'", "-----BEGIN KEY-----"),
+        ("regex = '(x*)[0-9]{4}'", "1234"),
+        ("regex = 'a(b+)?c'\nsecretGroup = 1", "ac"),
+        ("regex = 'k=([0-9]+)'\nsecretGroup = 2", "k=12"),
+        ("regex = 'k=([0-9]+)|token'", "token"),
+    ],
+)
+def test_a_group_that_is_no_secret_does_not_leave_the_rest_bare(
+    tmp_path: Path, rule: str, text: str
+) -> None:
+    guard, notes = gitleaks(tmp_path, rule)
+    assert guard.check(text).text == "[a]"
+    assert notes == [WIDE]
+
+
+def test_what_a_secret_allows_does_not_allow_what_stands_around_it(tmp_path: Path) -> None:
+    rule = "regex = '(ghu|ghs)_[0-9]{4}'\n[rules.allowlist]\nstopwords = ['99']"
+    guard, notes = gitleaks(tmp_path, rule)
+    assert guard.check("ghu_9999").text == "[a]"
+    assert notes == [WIDE, "rule 'a': what it allows is left out, for the same reason"]
+
+
+def test_keys_of_gitleaks_are_known_in_any_case(tmp_path: Path) -> None:
+    rule = "Regex = '(a)=(b+)'\nsecretgroup = 2\n[rules.AllowList]\nstopWords = ['bb']"
+    guard, notes = gitleaks(tmp_path, rule)
+    assert (guard.check("a=b a=bb").text, notes) == ("a=[a] a=bb", [])
+
+
+def test_a_rule_that_gitleaks_does_not_report_is_left_out(tmp_path: Path) -> None:
+    guard, notes = gitleaks(tmp_path, "regex = 'name=[a-z]+'\nskipReport = true")
+    assert guard.check("name=ann").text == "name=ann"
+    assert notes[0] == "rule 'a' is not reported by itself, and is left out"
+
+
+def test_an_older_rule_is_named_by_its_description(tmp_path: Path) -> None:
+    text = "[[rules]]\ndescription = 'AWS key'\nregex = 'AKIA[A-Z]{4}'"
+    guard, _ = imported(tmp_path, text, "gitleaks.toml")
+    assert guard.check("AKIAABCD").text == "[aws-key]"
+
+
+@pytest.mark.parametrize("line", ["condition = 'XOR'", "regexTarget = 'file'"])
+def test_an_allowlist_of_an_unknown_kind_allows_nothing(tmp_path: Path, line: str) -> None:
+    rule = f"regex = 'k=([0-9]+)'\n[rules.allowlist]\nregexes = ['9']\n{line}"
+    guard, notes = gitleaks(tmp_path, rule)
+    assert guard.check("k=99").text == "k=[a]"
+    assert len(notes) == 1
+
+
+def test_a_trivy_rule_that_is_disabled_is_left_out(tmp_path: Path) -> None:
+    text = "disable-rules: [a, b]\nrules: [{id: a, regex: 'k=[0-9]+'}, {id: c, regex: 'c[0-9]'}]"
+    guard, notes = imported(tmp_path, text, "trivy.yaml")
+    assert guard.check("k=1 c2").text == "k=1 [c]"
+    assert [note.partition(": ")[2] for note in notes] == [
+        "'disable-rules': 'b' is no rule of this file",
+        "rule 'a' is disabled, and left out",
+    ]
+
+
+def test_a_trivy_group_that_is_not_there_leaves_the_whole_match(tmp_path: Path) -> None:
+    text = "rules: [{id: a, regex: '(key)=[0-9]+', secret-group-name: x}]"
+    guard, notes = imported(tmp_path, text, "trivy.yaml")
+    assert guard.check("key=1").text == "[a]"
+    assert "no group is called 'x'" in notes[0]
+
+
+def test_a_trivy_file_without_rules_is_told_by_its_keys(tmp_path: Path) -> None:
+    _, notes = imported(tmp_path, "allow-rules: [{id: a, path: x}]", "trivy.yaml")
+    assert [note.partition(": ")[2] for note in notes] == [
+        "the rules for all: allow-rule 'a' is about paths, left out",
+        "there is no rule in the policy",
+    ]
+
+
+def test_presidio_patterns_have_its_flags(tmp_path: Path) -> None:
+    text = "recognizers: [{supported_entity: ZIP, patterns: [{regex: '^[a-z]5.$', score: 1}]}]"
+    guard, _ = imported(tmp_path, text, "presidio.yaml")
+    assert guard.check("x\nA51\ny").text == "x\n[zip]\ny"
+    guard, _ = imported(tmp_path, f"{text}\nglobal_regex_flags: 0", "presidio.yaml")
+    assert guard.check("x\nA51\ny").text == "x\nA51\ny"
+
+
+def test_a_presidio_recogniser_that_is_not_enabled_is_left_out(tmp_path: Path) -> None:
+    text = "recognizers: [{supported_entity: ZIP, enabled: false, deny_list: [zip]}]"
+    guard, notes = imported(tmp_path, text, "presidio.yaml")
+    assert guard.check("zip").text == "zip"
+    assert "recogniser 'zip' is not enabled, and is left out" in notes[0]
+
+
+def test_a_bedrock_guardrail_says_its_message_and_leaves_prompts_alone(tmp_path: Path) -> None:
+    words = [{"text": "plan"}, {"text": "ask", "outputEnabled": False}]
+    config = {"blockedOutputsMessaging": "Sorry.", "wordPolicy": {"words": words}}
+    guard, notes = imported(tmp_path, json.dumps(config), "guardrail.json")
+    assert guard.check("ask plan").text == "ask Sorry."
+    assert "'words[1]' is for prompts alone, and is left out" in notes[0]
+
+
+def test_two_rules_of_one_name_are_both_kept(tmp_path: Path) -> None:
+    text = "rules: [{id: a, pattern: 'a1'}, {id: A, pattern: 'a2'}]"
+    guard, notes = imported(tmp_path, text, "rules.yaml")
+    assert guard.check("a1 a2").text == "[a] [a-2]"
+    assert "rule 'a' is there before, and called 'a-2' here" in notes[0]
+
+
+def test_another_tools_json_is_no_list_of_words(tmp_path: Path) -> None:
+    with pytest.raises(ImportingError, match="its format cannot be told"):
+        imported(tmp_path, '{"version": "1.5.0", "results": {}}', ".secrets.baseline")
+
+
+def test_a_number_of_thousands_of_digits_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ImportingError, match="not valid TOML"):
+        imported(tmp_path, "entropy = " + "9" * 5000, "gitleaks.toml")

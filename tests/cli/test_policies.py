@@ -82,6 +82,53 @@ def test_lint_prints_warnings_and_errors_with_places(cli: Cli, policy: Path) -> 
     assert done.out.startswith(f"{policy}:1:1: error: unknown key 'rulez'")
 
 
+NAMES = """
+version: 1
+rules: [{id: a, words: [b], tests: [{clean: c}]}]
+limits: {tokens: {max: 5, counter: wrods}}
+stages: [{use: my_stage}, {use: "company.stages:Mine"}]
+gate:
+  - {use: judgee}
+  - {use: judge, options: {modle: x}}
+  - {use: "company.checks:mine", options: {any: 1}}
+formats: {own: {text: $.answer}}
+serve:
+  upstream: {url: https://model.example, key: "${KEY}"}
+  policies: {strict: strict.yaml, lax: guardstream/chat}
+  routes:
+    /a: strikt
+    /b: {policy: lax, provider: openai_chatt}
+    /c: {provider: own}
+    /d: guardstream/chta
+  keys:
+    ann: {key: "${ANN}", policy: laxx}
+"""
+
+
+def test_lint_names_what_nothing_is_called(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "x")
+    monkeypatch.setenv("ANN", "x")
+    path = tmp_path / "policy.yaml"
+    path.write_text(NAMES, encoding="utf-8")
+    lines = cli("lint", path).out.splitlines()
+    strict = tmp_path / "strict.yaml"
+    assert [line.removeprefix(f"{path}:") for line in lines] == [
+        "4:36: warning: no 'wrods' among the entry points 'guardstream.counters', there is none",
+        "5:16: warning: no 'my_stage' among the entry points 'guardstream.stages', there is none",
+        "5:33: warning: 'company.stages:Mine' has a colon: write 'company.stages.Mine'",
+        "7:11: warning: no 'judgee' among the entry points 'guardstream.checks', "
+        "did you mean 'judge'?",
+        "8:27: warning: check 'judge' has no option 'modle', did you mean 'model'?",
+        f"13:22: warning: there is no file {str(strict)!r}",
+        "15:9: warning: there is no policy 'strikt', did you mean 'strict'?",
+        "16:33: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
+        "18:9: warning: no pack 'chta', did you mean 'chat'?",
+        "20:34: warning: there is no policy 'laxx', did you mean 'lax'?",
+    ]
+
+
 def test_test_prints_a_table_and_writes_xml(cli: Cli, policy: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     done = cli("test", policy, "--junit", report)
@@ -364,7 +411,7 @@ def test_gitleaks_rules_mask_only_the_secret(cli: Cli, tmp_path: Path) -> None:
     source.write_text(GITLEAKS, encoding="utf-8")
     done = cli("import", source, "--output", made)
     assert (done.status, done.out) == (0, "")
-    assert "rule 'path' looks at paths only, and is left out" in done.err
+    assert "rule 'path' has no regex of its own, and is left out" in done.err
     guard = Guard.load(made)
     shown = guard.check("KEY=k1234 left-abcd RIGHT-efgh ab-12 ac-123 x-77 key=k1234EXAMPLE").text
     assert (

@@ -78,7 +78,8 @@ def test_lines_may_break_wherever_json_has_space(text: str) -> None:
         "{broken",
         '{\n"a": 1\n"b": 2',
         '{\n"a": [1,\n]',
-        '{"a": 1} {"b": 2}',
+        '{"a": 1} x',
+        '{"a": 1},',
     ],
 )
 def test_a_broken_line_does_not_take_those_after_it(text: str) -> None:
@@ -109,3 +110,89 @@ def test_strings_that_do_not_end_are_looked_at_once() -> None:
     line = b'{"a": "' + 300_000 * b'\\"' + b"\n"  # each quote would begin another look for the end
     with pytest.raises(AdapterError, match="no JSON object"):
         list(FRAMES["ndjson"]().feed(line))
+
+
+VALUES: list[Any] = [{"a": '}{ \\ " \x1e'}, {"b": {"c": [{}, 1]}}, {}]
+
+
+@pytest.mark.parametrize("between", ["", " ", "\r", "\r\n", "\n \n", "\x1e", "\n\x1e"])
+@pytest.mark.parametrize("before", ["", "\ufeff", "\x1e", " \r\n"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_may_follow_each_other_anyhow(
+    between: str, before: str, indent: int | None
+) -> None:
+    texts = [json.dumps(value, indent=indent) for value in VALUES]
+    for end in ("", "\n"):
+        data = (before + between.join(texts) + end).encode()
+        for size in (1, 2, 7, len(data)):
+            found = frames(data, size)
+            assert [frame.value for frame in found if frame.value is not None] == VALUES
+            assert b"".join(frame.raw for frame in found) == data
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_frames_are_the_same_however_damaged_bytes_are_cut(seed: int) -> None:
+    random = Random(seed)
+    joints = ["\n", "\r\n", "\r", "", " ", "\x1e"]
+    texts = [json.dumps({"a": drawn(random, 2)}, indent=random.choice((None, 1))) for _ in range(4)]
+    data = bytearray("".join(text + random.choice(joints) for text in texts).encode())
+    for _ in range(2):
+        data[random.randrange(len(data))] = random.choice(b'{}[]",:\\ \n\r\x1e\xefa1')
+    found = [outcome(bytes(data), size) for size in (1, 3, 10, len(data))]
+    assert all(each == found[0] for each in found)
+
+
+def outcome(data: bytes, size: int) -> tuple[list[bytes], str]:
+    """The frames of bytes, and the fault that they end with."""
+    lines = FRAMES["ndjson"]()
+    raw: list[bytes] = []
+    try:
+        for at in range(0, len(data), size):
+            raw.extend(frame.raw for frame in lines.feed(data[at : at + size]))
+        raw.extend(frame.raw for frame in lines.finish())
+    except AdapterError as error:
+        return raw, str(error)
+    return raw, ""
+
+
+def test_an_object_comes_once_the_next_begins() -> None:
+    lines = FRAMES["ndjson"]()
+    assert list(lines.feed(b'{"a": 1} ')) == []
+    assert [frame.value for frame in lines.feed(b"{")] == [{"a": 1}]
+
+
+def test_brackets_in_each_other_have_an_end() -> None:
+    with pytest.raises(AdapterError, match="no JSON object"):
+        list(FRAMES["ndjson"]().feed(b'{"a": ' + 20_000 * b"[" + b"\n"))
+
+
+def said(text: str) -> dict[str, Any]:
+    """An event of Ollama's."""
+    return {"model": "m", "message": {"role": "assistant", "content": text}, "done": False}
+
+
+def guarded(data: bytes, size: int = 5) -> bytes:
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(Guard(Policy.parse(POLICY)).wrap_sync(chunks))
+
+
+@pytest.mark.parametrize("between", ["\n", "", "\r", "\n\x1e"])
+def test_a_stream_without_findings_is_the_same_to_its_last_byte(between: str) -> None:
+    data = between.join(json.dumps(said(text)) for text in ("a", "b")).encode()
+    assert guarded(data) == data
+
+
+def test_text_that_was_held_has_a_line_of_its_own_after_one_without_an_end() -> None:
+    data = "\n".join(json.dumps(said(text)) for text in ("a ", "secret s", " ")).encode()
+    for cut in (data, data.replace(b'" "', b'"!"'), data + b"\n"):
+        lines = guarded(cut).splitlines()
+        content = [json.loads(line)["message"]["content"] for line in lines]
+        assert "".join(content)[:10] == "a ****** s"
+
+
+def test_a_sequence_of_json_texts_stays_one() -> None:
+    data = b"".join(b"\x1e%b\n" % json.dumps(said(text)).encode() for text in ("a sec", "ret b"))
+    records = guarded(data).split(b"\x1e")
+    assert records[0] == b""
+    content = [json.loads(record)["message"]["content"] for record in records[1:]]
+    assert "".join(content) == "a ****** b"

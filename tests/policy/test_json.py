@@ -415,3 +415,31 @@ def test_two_keys_of_arguments_that_become_one_block() -> None:
     assert (released, reason) == ('{"[w]": 1, "x": {"[w]": 2}, "[w]', "content_filter")
     same = '{"secret": 1, "secret": 2}'  # the source names it twice itself
     assert outcome(KEYS, same, "tool_args")[0] == '{"[w]": 1, "[w]": 2}'
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("{last_max: 5}", "'last_max' is about 'documents: last': give that, or leave it out"),
+        ("{documents: many, after: stop}", "'after' is about 'documents: one': leave it out"),
+        ("{formats: true}", "'formats' is about a 'schema': give one, or leave it out"),
+        ("{draft: draft-07}", "'draft' is about a 'schema': give one, or leave it out"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(section: str, problem: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(f"json: {section}\n", name="p")
+    assert str(caught.value) == f"p:1:7: {problem}"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "{documents: last, last_max: 5}",
+        "{documents: one, after: stop}",
+        "{formats: true, schema: {type: object}}",
+        "{formats: true, tools: {send: {schema: {type: object}}}}",
+    ],
+)
+def test_what_has_its_effect_is_taken(section: str) -> None:
+    assert Policy.parse(f"json: {section}\n")

@@ -198,7 +198,7 @@ def test_lint_names_stop_sequences_that_are_never_reached() -> None:
 LIMITS = [
     "max_chars: 12", "max_chars: 30", "max_lines: 2", "stop: [END, 'D\"']", "stop: [secret]",
     "repeat: {min_chars: 2, times: 3}", "tokens: {max: 5, counter: builtins.len}",
-    "release: sentence", "release: complete", "release_max: 20",
+    "release: sentence", "release: complete", "release: sentence, release_max: 20",
 ]  # fmt: skip
 
 SECTIONS = ["", "json: {repair: close}\n", "json: {fences: keep, on_violation: monitor}\n"]
@@ -234,6 +234,44 @@ def test_all_of_it_together_is_one_answer_in_any_chunking(
     assert play(guard.session(), one_by_one(text)) == whole
     assert play(guard.session(), random_split(text, random)) == whole
     assert "forbidden" not in joined(whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "limits: {release_max: 5}",
+            "p:1:10: 'release_max' has no effect without 'release': give that, or leave it out",
+        ),
+        (
+            "limits: {channels: [text], total: 5s}",
+            "p:1:10: 'channels' has no effect without a limit of text, or 'release': "
+            "give that, or leave it out",
+        ),
+    ],
+)
+def test_what_would_change_nothing_is_refused(text: str, problem: str) -> None:
+    assert refusal(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "limits: {channels: [text], release: sentence}",
+        "limits: {channels: [text], max_chars: 5}",
+        "limits: {release: complete, release_max: 300}",
+    ],
+)
+def test_what_has_its_effect_is_taken(text: str) -> None:
+    assert policy(text)
+
+
+def test_what_is_inherited_may_lose_what_it_needs(tmp_path: Path) -> None:
+    base = "limits: {release: sentence, release_max: 300}"
+    (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
+    top = tmp_path / "top.yaml"
+    top.write_text("extends: base.yaml\nlimits: {release: settled}", encoding="utf-8")
+    assert Policy.load(top)
 
 
 def test_explain_names_the_origin_of_each_limit(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def refusal(text: str) -> str:
         ("retry: {attempts: 0}", "1:19: expected a number of at least 1"),
         ("retry: {wait_max: soon}", "1:19: expected a time such as 15s, 500ms or 2m"),
         ("retry: 3", "1:8: expected a mapping"),
+        ("retry: {wait_initial: 40s}", "1:8: 'wait_initial' is longer than 'wait_max'"),
         ("concurrency: {}", "1:14: nothing is bounded"),
         ("concurrency: {by: user, at_once: 1}", "1:14: 'by' and 'per_key' belong together"),
         ("concurrency: {by: user, per_key: {}}", "1:14: 'per_key' bounds nothing"),

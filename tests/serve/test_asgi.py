@@ -94,6 +94,14 @@ async def test_lines_of_json_are_guarded_in_every_split(kind: str) -> None:
         assert visit.complete
 
 
+async def test_a_sequence_of_json_texts_is_guarded_in_every_split() -> None:
+    for chunks in pieces(b"\x1e" + line("a sec") + b"\x1e" + line("ret b ")):
+        visit = await fetch(guarded(streaming(Upstream(chunks), "application/json-seq")))
+        assert said(visit.body.replace(b"\x1e", b"")) == "a ****** b "
+        assert visit.body.startswith(b"\x1e{")
+        assert visit.complete
+
+
 async def test_a_block_of_lines_ends_behind_a_line() -> None:
     upstream = Upstream([line("fine, forbidden!"), line("unread")], silent=True)
     visit = await fetch(guarded(streaming(upstream, "application/x-ndjson")))

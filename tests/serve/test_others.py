@@ -18,8 +18,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, Policy
-from guardstream.observability import StreamRecord, StreamStart
 from guardstream.serve import GuardMiddleware, Route
+from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.test_asgi import cut, fetch, pieces
 from tests.serve.visit import Visit

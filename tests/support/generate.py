@@ -17,7 +17,7 @@ from guardstream.events import Action, Finding, Severity
 from guardstream.stages.rules import SEVERITIES, Keep, OnOverflow, Rule, Validator
 
 from .patterns import Alt, Capture, Char, Edge, Look, Node, Repeat, Seq, Tree, can_be_empty, spelled
-from .reference import Judge, Judged, check_whole
+from .reference import UNSEEN, Judge, Judged, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
 OUTSIDE = "~q"
@@ -334,6 +334,24 @@ def draw_case(random: Random, *, max_text: int = 22) -> Case:
     limit = random.choice((2, 2, 2, 2, 3, 3, 4, 6, 12)) if tight else ROOMY
     overflow = random.choice(("mask", "mask", *get_args(OnOverflow)))
     return Case(tuple(rules), text, limit, overflow, trees)
+
+
+def draw_unseen(random: Random) -> Case:
+    """A case of characters that are not seen, which some of the patterns do without."""
+    drawer = Drawer(random)
+    case = draw_case(random)
+    rules = [
+        replace(rule, normalize=("zero_width",))
+        if rule.patterns and not rule.words and drawer.chance(80)
+        else rule
+        for rule in case.rules
+    ]
+    often, text = random.choice((5, 15, 40)), ""
+    for character in case.text:
+        while drawer.chance(often):
+            text += random.choice(UNSEEN)
+        text += character
+    return replace(case, rules=tuple(rules), text=text, trees={})
 
 
 def draw_small(random: Random) -> Case:

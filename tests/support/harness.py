@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from guardstream.cli.debug import table
 from guardstream.errors import PatternError
-from guardstream.events import Event, Finding
+from guardstream.events import Event, Finding, Finish
 from guardstream.scan.regex import dfa as automaton
 from guardstream.scan.regex import forms
 from guardstream.scan.words import aho_corasick as words
@@ -20,7 +20,7 @@ from guardstream.stages import redact
 from guardstream.stages.redact import RuleSet
 
 from .chunking import joined, one_by_one, play, random_split
-from .generate import Case, Composition, draw_case
+from .generate import ROOMY, Case, Composition, draw_case
 from .reference import Judged, check_whole, has_match
 
 Chunkings = tuple[list[str], ...]
@@ -107,6 +107,9 @@ def _finish_difference(case: Case, judged: Judged | None, got: list[Event]) -> s
     actions = {rule.action for rule in case.rules if has_match(rule, case.text)}
     if judged is not None and len(actions & {"block", "stop"}) < 2 and not _overflows(judged):
         return None if got[-1] == judged.events[-1] else _report("finish", judged.events, got)
+    if judged is None and case.max_holdback == ROOMY and actions <= {"mask", "monitor", "block"}:
+        blocks = isinstance(got[-1], Finish) and got[-1].reason == "content_filter"
+        return None if blocks == ("block" in actions) else _report("block", actions, got)
     return None
 
 
@@ -123,12 +126,13 @@ def hunt(
     composition: Composition | None = None,
     most: int = 5,
     natives: Iterable[bool] = (),
+    draw: Callable[[Random], Case] = draw_case,
 ) -> list[tuple[int, Case, str]]:
     """The first few differences among the cases of these seeds, see `difference`."""
     found: list[tuple[int, Case, str]] = []
     for seed in seeds:
         random = Random(seed)
-        case = draw_case(random)
+        case = draw(random)
         problem = difference(case, random, composition, natives)
         if problem is not None:
             found.append((seed, case, problem))

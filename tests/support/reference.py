@@ -7,6 +7,7 @@ pattern as a tree; rules it has no tree for are left to `check_whole`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -176,10 +177,33 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
         spans += [span for span in found if is_confirmed(rule, text[slice(*span)])]
-    for pattern in rule.patterns:
-        for match in pattern_found(rule, pattern, text):
-            spans += match.spans(rule.group or 0)
-    return [(start, end) for start, end in spans if start < end]
+    within = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, text)]
+    if "zero_width" in rule.normalize:
+        within = joined_spans(within, seen_spans(rule, text))
+    return [(start, end) for start, end in spans + within if start < end]
+
+
+def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
+    """What a rule masks of a pattern's matches."""
+    found = pattern_found(rule, pattern, text)
+    return [span for match in found for span in match.spans(rule.group or 0)]
+
+
+UNSEEN = "\u200b\u00ad\ufe0f"
+"""Characters that are not seen, of those that cases have."""
+
+
+def seen_spans(rule: Rule, text: str) -> list[Span]:
+    """The spans of the patterns' matches in what is seen of the text; they begin and end in it."""
+    places = [at for at, char in enumerate(text) if char not in UNSEEN]
+    seen = "".join(text[at] for at in places)
+    spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, seen)]
+    return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
+
+
+def joined_spans(some: list[Span], others: list[Span]) -> list[Span]:
+    """The spans of both; what both have is there once."""
+    return list((Counter(some) | Counter(others)).elements())
 
 
 def check_whole(rules: Sequence[Rule], text: str) -> tuple[str, list[Finding]]:

@@ -6,6 +6,7 @@ What cannot be carried over is said, one line each; nothing is dropped silently.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from guardstream.cli.importing import (
     bedrock,
@@ -32,6 +33,14 @@ FORMATS = {
 
 _SUFFIXES = {".toml": "gitleaks", ".json": "bedrock"}
 
+_KEYS = (
+    ("presidio", {"recognizers"}, {"supported_entity", "patterns", "deny_list"}),
+    ("trufflehog", {"detectors"}, set[str]()),
+    ("trivy", trivy.CONFIG.keys() - {"rules"}, {"regex"}),
+    ("kingfisher", set[str](), {"pattern"}),
+)
+"""What tells a format: keys of a YAML file, and keys of the first of its rules."""
+
 
 def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     """Return the policy for a file, as YAML, and notes on what could not be carried over."""
@@ -42,26 +51,33 @@ def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     made: Draft = FORMATS[kind](text, path)
     rules, notes = usable(made)
     made.rules[:] = rules
+    if not rules:
+        notes.append("there is no rule in the policy")
     return as_yaml(made), [f"{path}: {note}" for note in made.notes + notes]
 
 
 def _told(text: str, path: Path) -> str:
     """Return the format of a file: by its name, and a YAML file's by what is in it."""
     suffix = path.suffix.lower()
-    if suffix not in (".yaml", ".yml"):
-        return _SUFFIXES.get(suffix, "words")
-    value = value_of(text, path)
-    if isinstance(value, list):
-        return "presidio"
-    value = value if isinstance(value, dict) else {}
-    if "recognizers" in value:
-        return "presidio"
-    if "detectors" in value:
-        return "trufflehog"
-    rules = value.get("rules")
-    first = rules[0] if isinstance(rules, list) and rules else None
-    if isinstance(first, dict) and "pattern" in first:
-        return "kingfisher"
-    if isinstance(first, dict) and "regex" in first:
-        return "trivy"
-    raise ImportingError(f"{path}: its format cannot be told; name it: --from FORMAT")
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if suffix in (".yaml", ".yml"):
+        found = _told_yaml(value_of(text, path))
+    else:
+        found = None if text.lstrip().startswith(("{", "[")) else "words"
+    if found is None:
+        raise ImportingError(f"{path}: its format cannot be told; name it: --from FORMAT")
+    return found
+
+
+def _told_yaml(value: Any) -> str | None:
+    """Return the format of a YAML file by its keys, or those of its first item."""
+    value = {"": value} if isinstance(value, list) else value
+    if not isinstance(value, dict):
+        return None
+    items = next((each for each in value.values() if isinstance(each, list)), None)
+    first = items[0] if items and isinstance(items[0], dict) else {}
+    for kind, keys, own in _KEYS:
+        if keys & value.keys() or (own & first.keys() and ("" in value or "rules" in value)):
+            return kind
+    return None

@@ -6,11 +6,52 @@ import json
 from pathlib import Path
 from typing import Any
 
+from guardstream.cli.importing.shape import UNUSED, fitted
 from guardstream.cli.importing.write import Draft, ImportingError, slug
 
 _ACTIONS = {"BLOCK": "block", "ANONYMIZE": "mask", "NONE": "monitor"}
 
 _PACKS = "extend guardstream/pii-en for it"
+
+_MODELS = ("topicPolicy", "contentPolicy", "contextualGroundingPolicy", "automatedReasoningPolicy")
+
+_ABOUT = (
+    *("guardrailId", "guardrailArn", "version", "status", "statusReasons", "createdAt"),
+    *("updatedAt", "failureRecommendations", "kmsKeyArn", "kmsKeyId", "tags"),
+    *("clientRequestToken", "ResponseMetadata", "crossRegionDetails", "crossRegionConfig"),
+)
+
+_ITEM = {
+    "action": str,
+    "outputAction": str,
+    "outputEnabled": bool,
+    "inputAction": UNUSED,
+    "inputEnabled": UNUSED,
+}
+
+
+def _named(**shapes: Any) -> dict[str, Any]:
+    """Return shapes under their names in an answer, and in a request."""
+    return {**shapes, **{f"{name}Config": shape for name, shape in shapes.items()}}
+
+
+_CONFIG = {
+    "name": str,
+    "description": str,
+    "blockedInputMessaging": UNUSED,
+    "blockedOutputsMessaging": str,
+    **dict.fromkeys(_ABOUT, UNUSED),
+    **_named(**dict.fromkeys(_MODELS, UNUSED)),
+    **_named(
+        wordPolicy=_named(
+            words=[{**_ITEM, "text": str}], managedWordLists=[{**_ITEM, "type": str}]
+        ),
+        sensitiveInformationPolicy=_named(
+            piiEntities=[{**_ITEM, "type": str}],
+            regexes=[{**_ITEM, "name": str, "description": str, "pattern": str}],
+        ),
+    ),
+}
 
 
 def draft(text: str, path: Path) -> Draft:
@@ -21,47 +62,63 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(config, dict):
         raise ImportingError(f"{path}: no guardrail")
-    name = slug(str(config.get("name") or path.stem))
-    made = Draft(name, str(config.get("description") or f"Imported from {path.name}"))
-    _add_words(made, _section(config, "wordPolicy"))
-    _add_sensitive(made, _section(config, "sensitiveInformationPolicy"))
-    for key in ("topicPolicy", "contentPolicy", "contextualGroundingPolicy"):
-        if _section(config, key):
+    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    config = fitted(config, _CONFIG, "", made.notes)
+    made.name = slug(config.get("name") or path.stem)
+    made.description = config.get("description") or made.description
+    if config.get("blockedOutputsMessaging"):
+        made.settings["block_message"] = config["blockedOutputsMessaging"]
+    if config.get("blockedInputMessaging"):
+        made.notes.append("'blockedInputMessaging' is left out: the policy is for answers")
+    _add_words(made, _part(config, "wordPolicy"))
+    _add_sensitive(made, _part(config, "sensitiveInformationPolicy"))
+    for key in _MODELS:
+        if _part(config, key):
             made.notes.append(f"{key!r} asks a model, and is left out")
     return made
 
 
-def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
-    found = config.get(name) or config.get(f"{name}Config") or {}
-    return found if isinstance(found, dict) else {}
+def _part(holder: dict[str, Any], name: str) -> Any:
+    return holder.get(name) or holder.get(f"{name}Config") or {}
 
 
-def _items(section: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = section.get(name) or section.get(f"{name}Config") or []
-    return [item for item in found if isinstance(item, dict)]
+def _items(made: Draft, section: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The items of a section that are for answers."""
+    found = []
+    for place, item in enumerate(_part(section, name)):
+        if item.get("outputEnabled", True):
+            found.append(item)
+        else:
+            made.notes.append(f"'{name}[{place}]' is for prompts alone, and is left out")
+    return found
 
 
-def _action(item: dict[str, Any]) -> str:
-    given = item.get("outputAction") or item.get("action") or "BLOCK"
-    return _ACTIONS.get(str(given).upper(), "block")
+def _action(made: Draft, item: dict[str, Any]) -> str:
+    given = str(item.get("outputAction") or item.get("action") or "BLOCK").upper()
+    if given not in _ACTIONS:
+        made.notes.append(f"action {given!r} is not known, it is BLOCK here")
+    return _ACTIONS.get(given, "block")
 
 
 def _add_words(made: Draft, section: dict[str, Any]) -> None:
     by_action: dict[str, list[str]] = {}
-    for item in _items(section, "words"):
+    for item in _items(made, section, "words"):
         if item.get("text"):
-            by_action.setdefault(_action(item), []).append(str(item["text"]))
+            by_action.setdefault(_action(made, item), []).append(item["text"])
     for action, words in by_action.items():
         made.rules.append({"id": f"words-{action}", "action": action, "words": words})
-    for item in _items(section, "managedWordLists"):
+    for item in _items(made, section, "managedWordLists"):
         made.notes.append(f"word list {item.get('type')!r}: extend guardstream/profanity-en for it")
 
 
 def _add_sensitive(made: Draft, section: dict[str, Any]) -> None:
-    for item in _items(section, "regexes"):
-        if item.get("pattern"):
-            rule = {"id": slug(str(item.get("name") or "pattern"))}
-            rule |= {"description": str(item["description"])} if item.get("description") else {}
-            made.rules.append({**rule, "action": _action(item), "pattern": [str(item["pattern"])]})
-    for item in _items(section, "piiEntities"):
+    for item in _items(made, section, "regexes"):
+        name = slug(item.get("name") or "pattern")
+        if not item.get("pattern"):
+            made.notes.append(f"rule {name!r} has no pattern, and is left out")
+            continue
+        rule = {"id": name}
+        rule |= {"description": item["description"]} if item.get("description") else {}
+        made.rules.append({**rule, "action": _action(made, item), "pattern": [item["pattern"]]})
+    for item in _items(made, section, "piiEntities"):
         made.notes.append(f"entity {item.get('type')!r}: {_PACKS}")

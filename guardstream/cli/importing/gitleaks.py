@@ -16,83 +16,140 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.cli.importing.betterleaks import Filter, read_filter
-from guardstream.cli.importing.re2 import part, secrets
+from guardstream.cli.importing.re2 import part
+from guardstream.cli.importing.secret_group import secrets
+from guardstream.cli.importing.shape import ANYTHING, UNUSED, Shape, fitted
 from guardstream.cli.importing.write import (
     Draft,
     ImportingError,
     any_of,
     containing,
     slug,
-    unknown,
     untold_keywords,
 )
+
+_ALLOWLIST = {
+    "description": UNUSED,
+    "condition": str,
+    "regexTarget": str,
+    "regexes": [str],
+    "stopwords": [str],
+    "paths": [str],
+    "commits": [str],
+    "targetRules": [str],
+}
+
+_CONFIG = {
+    "title": str,
+    "description": UNUSED,
+    "minVersion": UNUSED,
+    "betterleaksMinVersion": UNUSED,
+    "extend": {"useDefault": bool, "path": str, "url": str, "disabledRules": [str]},
+    "allowlist": _ALLOWLIST,
+    "allowlists": [_ALLOWLIST],
+    "filter": str,
+    "prefilter": str,
+    "rules": [ANYTHING],
+}
+
+_RULE = {
+    "id": str,
+    "description": str,
+    "regex": str,
+    "secretGroup": int,
+    "entropy": float,
+    "keywords": [str],
+    "path": str,
+    "allowlist": _ALLOWLIST,
+    "allowlists": [_ALLOWLIST],
+    "filter": str,
+    "required": [ANYTHING],
+    "skipReport": bool,
+    "tags": UNUSED,
+    "validate": UNUSED,
+}
 
 
 def draft(text: str, path: Path) -> Draft:
     """Read a gitleaks configuration."""
     try:
         config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ImportingError(f"{path}: not valid TOML: {error}") from error
-    made = Draft(slug(str(config.get("title") or path.stem)), f"Imported from {path.name}")
-    made.notes += _extended(config.get("extend"))
-    made.notes += unknown(config, _CONFIG)
-    lists = list(_allowlists(config))
+    if "rules" in config and not isinstance(config["rules"], list):
+        raise ImportingError(f"{path}: 'rules' is no list: a rule begins with [[rules]]")
+    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    config = fitted(_as_written(config, _CONFIG), _CONFIG, "", made.notes)
+    made.name = slug(config.get("title") or path.stem)
+    made.notes += _extended(config.get("extend", {}))
+    lists = list(_allowlists(made, config, "the allowlist of all rules"))
     for allowlist in lists:
         made.notes += _left_out(allowlist, "the allowlist of all rules", None)
     every = _filter(made, config, "the filter of all rules")
     if config.get("prefilter"):
         made.notes.append("the prefilter is about paths and commits, and is left out")
-    for rule in config.get("rules", []):
-        if not isinstance(rule, dict) or "id" not in rule:
-            raise ImportingError(f"{path}: a rule without an id")
-        _add(made, rule, [each for each in lists if _is_for(each, rule["id"])], every)
+    for rule in config.get("rules", ()):
+        name = _name(rule, path)
+        rule = fitted(_as_written(rule, _RULE), _RULE, f"rule {name!r}", made.notes)
+        _add(made, name, rule, [each for each in lists if _is_for(each, rule.get("id"))], every)
     return made
 
 
-def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]], every: Filter) -> None:
-    name = slug(str(rule["id"]))
-    if not isinstance(rule.get("regex"), str):
-        made.notes.append(f"rule {name!r} looks at paths only, and is left out")
+def _name(rule: dict[str, Any], path: Path) -> str:
+    """The id of a rule; files for older versions have a description alone."""
+    found = rule.get("id") or rule.get("description")
+    if not found:
+        raise ImportingError(f"{path}: a rule without an id")
+    return slug(str(found))
+
+
+def _as_written(value: Any, shape: Shape) -> Any:
+    """Write the keys of a value as its shape does: their case does not matter."""
+    if isinstance(value, list) and isinstance(shape, list):
+        return [_as_written(each, shape[0]) for each in value]
+    if not isinstance(value, dict) or not isinstance(shape, dict):
+        return value
+    known = {key.lower(): key for key in shape}
+    named = {known.get(key.lower(), key): each for key, each in value.items()}
+    return {key: _as_written(each, shape.get(key)) for key, each in named.items()}
+
+
+def _add(
+    made: Draft, name: str, rule: dict[str, Any], lists: list[dict[str, Any]], every: Filter
+) -> None:
+    if "regex" not in rule:
+        made.notes.append(f"rule {name!r} has no regex of its own, and is left out")
+        return
+    if rule.get("skipReport"):
+        made.notes.append(f"rule {name!r} is not reported by itself, and is left out")
         return
     made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
-    number = rule.get("secretGroup")
-    patterns, group = secrets(rule["regex"], number if isinstance(number, int) else None)
+    found = secrets(rule["regex"], rule.get("secretGroup"))
     filters = (every, _filter(made, rule, f"rule {name!r}: its filter"))
-    entropy = max(float(rule.get("entropy") or 0), *(each.entropy for each in filters))
-    own = list(_allowlists(rule))
+    entropy = max(rule.get("entropy", 0.0), *(each.entropy for each in filters))
+    own = list(_allowlists(made, rule, f"rule {name!r}: its allowlist"))
     for allowlist in own:
-        made.notes += _left_out(allowlist, f"rule {name!r}: its allowlist", group)
-    allowed = [pattern for each in (*own, *lists) for pattern in _allowed(each, group=group)]
+        made.notes += _left_out(allowlist, f"rule {name!r}: its allowlist", found.group)
+    allowed = [each for one in (*own, *lists) for each in _allowed(one, group=found.group)]
     allowed += [pattern for each in filters for pattern in each.allowed]
-    about = rule.get("description")
-    made.add(name, about, "high", patterns, group=group, entropy=entropy, allowed=allowed)
-
-
-_CONFIG = frozenset({"title", "description", "extend", "allowlist", "allowlists", "rules"})
-_CONFIG |= {"minVersion", "betterleaksMinVersion", "filter", "prefilter"}
-
-_RULE = frozenset({"id", "description", "regex", "secretGroup", "entropy", "allowlist"})
-_RULE |= {"allowlists", "tags", "skipReport", "path", "required", "keywords", "filter"}
-_RULE |= {"validate"}
+    made.add(name, rule.get("description"), "high", found, entropy=entropy, allowed=allowed)
 
 
 def _filter(made: Draft, holder: dict[str, Any], whose: str) -> Filter:
     """Read the filter of a rule or of all."""
-    found = read_filter(str(holder.get("filter") or ""))
+    found = read_filter(holder.get("filter", ""))
     if not found.is_whole:
         made.notes.append(f"{whose} is left out where it asks for more than the secret")
     return found
 
 
-def _extended(extend: Any) -> Iterator[str]:
+def _extended(extend: dict[str, Any]) -> Iterator[str]:
     """What a configuration that extends another one loses."""
-    if isinstance(extend, dict):
-        for key, value in extend.items():
-            if key == "disabledRules":
-                yield f"extend.disabledRules {value} is left out: disable them where you extend"
-            elif value:
-                yield f"extend.{key} is left out: import that configuration, and extend its policy"
+    for key, value in extend.items():
+        if key == "disabledRules":
+            yield f"extend.disabledRules {value} is left out: disable them where you extend"
+        elif value:
+            yield f"extend.{key} is left out: import that configuration, and extend its policy"
 
 
 def _untold(rule: dict[str, Any]) -> Iterator[str]:
@@ -102,13 +159,18 @@ def _untold(rule: dict[str, Any]) -> Iterator[str]:
     if rule.get("required"):
         yield "'required' is left out, it holds without the other rules' findings"
     yield from untold_keywords(rule.get("keywords"), rule["regex"])
-    yield from unknown(rule, _RULE)
 
 
-def _allowlists(holder: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The allowlists of a rule or of all: as one table, or as several."""
-    for each in (holder.get("allowlist"), *(holder.get("allowlists") or ())):
-        if isinstance(each, dict):
+def _allowlists(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[dict[str, Any]]:
+    """The allowlists of a rule or of all that can be read: one table, or several."""
+    for each in (holder.get("allowlist"), *holder.get("allowlists", ())):
+        if each is None:
+            continue
+        if _condition(each) not in ("AND", "&&", "OR", "||"):
+            made.notes.append(f"{whose} is left out: its condition is not known")
+        elif _target(each) not in ("secret", "match", "line"):
+            made.notes.append(f"{whose} is left out: its regexTarget is not known")
+        else:
             yield each
 
 
@@ -130,21 +192,22 @@ def _left_out(allowlist: dict[str, Any], whose: str, group: bool | None) -> Iter
         yield f"{whose}: patterns for the whole line are left out"
     elif group and _target(allowlist) == "match" and any(map(_anchored, _regexes(allowlist))):
         yield f"{whose}: anchored patterns for the whole match are left out, a group alone is seen"
-    known = {"description", "condition", "regexTarget", "regexes", "stopwords", "targetRules"}
-    known |= {"paths", "commits"}
-    yield from (f"{whose}: {key!r} is not known, and left out" for key in allowlist.keys() - known)
+
+
+def _condition(allowlist: dict[str, Any]) -> str:
+    return str(allowlist.get("condition") or "OR").upper()
 
 
 def _is_and(allowlist: dict[str, Any]) -> bool:
-    return str(allowlist.get("condition", "OR")).upper() in ("AND", "&&")
+    return _condition(allowlist) in ("AND", "&&")
 
 
 def _target(allowlist: dict[str, Any]) -> str:
-    return str(allowlist.get("regexTarget") or "secret")
+    return str(allowlist.get("regexTarget") or "secret").lower()
 
 
 def _regexes(allowlist: dict[str, Any]) -> list[str]:
-    return [part(str(pattern)) for pattern in allowlist.get("regexes") or ()]
+    return [part(pattern) for pattern in allowlist.get("regexes", ()) if pattern]
 
 
 def _anchored(pattern: str) -> bool:
@@ -158,7 +221,7 @@ def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
     gitleaks allows what any of its criteria fits, or all with `condition = "AND"`; stop words are
     looked for in the secret, whatever their case.
     """
-    stops = any_of(allowlist.get("stopwords") or ())
+    stops = any_of(allowlist.get("stopwords", ()))
     target, regexes = _target(allowlist), _regexes(allowlist)
     if target == "line":
         regexes = []
@@ -167,7 +230,7 @@ def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
     if not _is_and(allowlist):
         yield from (containing(pattern) for pattern in (*regexes, stops) if pattern)
         return
-    complete = len(regexes) == len(allowlist.get("regexes") or ())
+    complete = len(regexes) == len(allowlist.get("regexes", ()))
     if allowlist.get("paths") or allowlist.get("commits") or not complete:
         return
     asked = [each for each in ("|".join(f"(?:{pattern})" for pattern in regexes), stops) if each]

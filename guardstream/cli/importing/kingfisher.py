@@ -14,13 +14,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.cli.importing.re2 import secrets
-from guardstream.cli.importing.write import Draft, any_of, containing, slug, unknown
-from guardstream.cli.importing.yaml_file import entries
+from guardstream.cli.importing.secret_group import secrets
+from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
+from guardstream.cli.importing.write import Draft, any_of, containing, slug
+from guardstream.cli.importing.yaml_file import mapping
 
-_RULE = frozenset({"name", "id", "pattern", "min_entropy", "confidence", "visible"})
-_RULE |= {"pattern_requirements", "description", "categories", "references", "examples"}
-_RULE |= {"negative_examples", "validation", "revocation", "depends_on_rule"}
+_REQUIRED = {
+    "min_digits": int,
+    "min_uppercase": int,
+    "min_lowercase": int,
+    "min_special_chars": int,
+    "special_chars": str,
+    "ignore_if_contains": [str],
+}
+
+_RULE = {
+    "name": str,
+    "id": str,
+    "pattern": str,
+    "min_entropy": float,
+    "confidence": str,
+    "visible": bool,
+    "pattern_requirements": _REQUIRED,
+    **dict.fromkeys(
+        ("description", "categories", "references", "examples", "negative_examples"), UNUSED
+    ),
+    **dict.fromkeys(("validation", "revocation", "depends_on_rule"), UNUSED),
+}
 
 _COUNTED = {
     "min_digits": "0-9",
@@ -34,47 +54,39 @@ _COUNTED = {
 def draft(text: str, path: Path) -> Draft:
     """Read rules. Examples, and how a secret is validated or revoked, have no meaning here."""
     made = Draft(slug(path.stem), f"Imported from {path.name}")
-    for rule in entries(text, path, "rules")[1]:
-        _add(made, rule)
+    config = fitted(mapping(text, path, "rules"), {"rules": [ANYTHING]}, "", made.notes)
+    for rule in config.get("rules", ()):
+        name = slug(str(rule.get("id") or rule.get("name")))
+        _add(made, name, fitted(rule, _RULE, f"rule {name!r}", made.notes))
     return made
 
 
-def _add(made: Draft, rule: dict[str, Any]) -> None:
-    name = slug(str(rule.get("id") or rule.get("name")))
-    if not isinstance(rule.get("pattern"), str):
+def _add(made: Draft, name: str, rule: dict[str, Any]) -> None:
+    if "pattern" not in rule:
         made.notes.append(f"rule {name!r} has no pattern, and is left out")
         return
-    if rule.get("visible") is False:
+    if not rule.get("visible", True):
         made.notes.append(f"rule {name!r} is not visible, and is left out")
         return
-    made.notes += [f"rule {name!r}: {note}" for note in unknown(rule, _RULE)]
-    patterns, group = secrets(rule["pattern"], "TOKEN", every=True)
-    required = rule.get("pattern_requirements") or {}
-    made.notes += [
-        f"rule {name!r}: 'pattern_requirements.{key}' is not known, and left out"
-        for key in required
-        if key not in _COUNTED and key not in ("special_chars", "ignore_if_contains")
-    ]
+    found = secrets(rule["pattern"], "TOKEN", every=True)
     severity, entropy = _severity(rule.get("confidence")), rule.get("min_entropy")
-    allowed = _allowed(required)
-    made.add(
-        name, rule.get("name"), severity, patterns, group=group, entropy=entropy, allowed=allowed
-    )
+    allowed = _allowed(rule.get("pattern_requirements", {}))
+    made.add(name, rule.get("name"), severity, found, entropy=entropy, allowed=allowed)
 
 
-def _severity(confidence: object) -> str:
+def _severity(confidence: str | None) -> str:
     return confidence if confidence in ("low", "medium") else "high"
 
 
 def _allowed(required: dict[str, Any]) -> Iterator[str]:
     """Patterns for what has too few of some characters, or contains a word."""
     for key, kind in _COUNTED.items():
-        least = required.get(key)
-        if isinstance(least, int) and least > 0:
+        least = required.get(key, 0)
+        if least > 0:
             own = required.get("special_chars") if key == "min_special_chars" else None
             inside = "".join(map(_in_class, own)) if own else kind
             yield rf"[^{inside}]*(?:[{inside}][^{inside}]*){{0,{least - 1}}}"
-    words = any_of(required.get("ignore_if_contains") or ())
+    words = any_of(required.get("ignore_if_contains", ()))
     if words:
         yield containing(words)
 

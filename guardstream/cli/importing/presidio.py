@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
 from guardstream.cli.importing.write import Draft, ImportingError, slug
 from guardstream.cli.importing.yaml_file import value_of
 
@@ -18,29 +19,64 @@ _CHECKS = {
     "IP_ADDRESS": "ip",
 }
 
+_CONFIG = {
+    "recognizers": [ANYTHING],
+    "global_regex_flags": int,
+    "supported_languages": UNUSED,
+    "supported_countries": UNUSED,
+}
+
+_RECOGNISER = {
+    "name": str,
+    "type": str,
+    "class_name": UNUSED,
+    "country_code": UNUSED,
+    "enabled": bool,
+    "supported_entity": str,
+    "supported_language": UNUSED,
+    "supported_languages": [(str, {"language": UNUSED, "context": [str]})],
+    "patterns": [{"name": UNUSED, "regex": str, "score": float}],
+    "context": [str],
+    "deny_list": [str],
+    "deny_list_score": UNUSED,
+}
+
+_FLAGS = {2: "i", 8: "m", 16: "s", 64: "x"}
+"""The flags of Python's `re`, of which Presidio takes the sum; all others are left out."""
+
+_USUAL_FLAGS = 26
+
 
 def draft(text: str, path: Path) -> Draft:
     """Read recognisers: patterns with their scores, deny lists, and context words."""
     value = value_of(text, path)
-    recognisers = value.get("recognizers") if isinstance(value, dict) else value
-    if not isinstance(recognisers, list):
+    value = {"recognizers": value} if isinstance(value, list) else value
+    if not isinstance(value, dict) or not isinstance(value.get("recognizers"), list):
         raise ImportingError(f"{path}:1:1: no list of recognizers")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
-    for recogniser in recognisers:
-        if isinstance(recogniser, dict):
-            _add(made, recogniser)
+    config = fitted(value, _CONFIG, "", made.notes)
+    flags = config.get("global_regex_flags", _USUAL_FLAGS)
+    if flags < 0 or flags & ~sum(_FLAGS):
+        made.notes.append("'global_regex_flags' has flags that are not known, and left out")
+    written = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
+    for recogniser in config["recognizers"]:
+        name = str(recogniser.get("supported_entity") or recogniser.get("name") or "rule")
+        whose = f"recogniser {slug(name)!r}"
+        _add(made, name, fitted(recogniser, _RECOGNISER, whose, made.notes), written)
     return made
 
 
-def _add(made: Draft, recogniser: dict[str, Any]) -> None:
-    entity = str(recogniser.get("supported_entity") or recogniser.get("name") or "rule")
+def _add(made: Draft, entity: str, recogniser: dict[str, Any], flags: str) -> None:
     name = slug(entity)
+    if not recogniser.get("enabled", True):
+        made.notes.append(f"recogniser {name!r} is not enabled, and is left out")
+        return
     patterns = [
-        "(?i)" + str(pattern["regex"])
-        for pattern in recogniser.get("patterns") or ()
-        if isinstance(pattern, dict) and pattern.get("regex")
+        (f"(?{flags})" if flags else "") + pattern["regex"]
+        for pattern in recogniser.get("patterns", ())
+        if pattern.get("regex")
     ]
-    words = [str(word) for word in recogniser.get("deny_list") or ()]
+    words = [word for word in recogniser.get("deny_list", ()) if word]
     if not patterns and not words:
         made.notes.append(f"recogniser {name!r} has no patterns and no deny list, and is left out")
         return
@@ -49,6 +85,7 @@ def _add(made: Draft, recogniser: dict[str, Any]) -> None:
     rule |= {"words": words} if words else {}
     if entity in _CHECKS:
         rule["validate"] = _CHECKS[entity]
+        made.notes.append(f"recogniser {name!r}: its check digits are tested, as Presidio's own do")
     context = _context(recogniser)
     if context and _needs_context(recogniser):
         rule["keywords"] = {"words": context, "within": 50}
@@ -58,19 +95,14 @@ def _add(made: Draft, recogniser: dict[str, Any]) -> None:
 
 
 def _context(recogniser: dict[str, Any]) -> list[str]:
-    words = recogniser.get("context") or []
-    for language in recogniser.get("supported_languages") or ():
+    words = [*recogniser.get("context", ())]
+    for language in recogniser.get("supported_languages", ()):
         if isinstance(language, dict):
-            words = [*words, *(language.get("context") or ())]
-    return [str(word) for word in words]
+            words += language.get("context", ())
+    return [word for word in words if word]
 
 
 def _needs_context(recogniser: dict[str, Any]) -> bool:
     """Whether all patterns score so low that Presidio itself asks for context."""
-    scores = [
-        pattern.get("score", 1)
-        for pattern in recogniser.get("patterns") or ()
-        if isinstance(pattern, dict)
-    ]
-    numbers = [score for score in scores if isinstance(score, (int, float))]
-    return bool(numbers) and max(numbers) < 0.4
+    scores = [pattern.get("score", 1) for pattern in recogniser.get("patterns", ())]
+    return bool(scores) and max(scores) < 0.4

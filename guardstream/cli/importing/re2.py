@@ -1,210 +1,296 @@
 """Patterns of Go's RE2 and Rust's `regex`, written in the dialect of `regex`.
 
-Their `\\w`, `\\d`, `\\s` and `\\b` know ASCII alone: https://github.com/google/re2/wiki/Syntax.
+https://github.com/google/re2/wiki/Syntax, https://docs.rs/regex/latest/regex/#syntax
+
+What differs is written out: `\\w`, `\\d`, `\\s`, `\\b` and `[[:alpha:]]` know ASCII alone there, a
+flag such as `(?i)` holds to the end of its group, `(?U)` swaps greedy and lazy, `\\Q...\\E` quotes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate
 
-_ESCAPE = re.compile(r"\\x\{([0-9A-Fa-f]+)\}|\\z|\\.", re.DOTALL)
+_LAST = 0x10FFFF
 
-_LEADING_FLAGS = re.compile(r"\s*\(\?([a-zA-Z]+)\)")
+_DIGIT = frozenset(range(0x30, 0x3A))
+_UPPER = frozenset(range(0x41, 0x5B))
+_LOWER = frozenset(range(0x61, 0x7B))
+_ALNUM = _DIGIT | _UPPER | _LOWER
+_WORD = _ALNUM | {0x5F}
+_GRAPH = frozenset(range(0x21, 0x7F))
 
-_ASCII = re.compile(r"\\[wWdDsSbB]")
-"""What knows ASCII alone there, and all of Unicode here."""
+_KINDS = {"d": _DIGIT, "w": _WORD, "s": frozenset(b"\t\n\f\r ")}
 
-_CLASS = r"(?P<class>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\\\]])*\])"
+_POSIX = {
+    "alnum": _ALNUM,
+    "alpha": _UPPER | _LOWER,
+    "ascii": frozenset(range(0x80)),
+    "blank": frozenset(b"\t "),
+    "cntrl": frozenset((*range(0x20), 0x7F)),
+    "digit": _DIGIT,
+    "graph": _GRAPH,
+    "lower": _LOWER,
+    "print": _GRAPH | {0x20},
+    "punct": _GRAPH - _ALNUM,
+    "space": frozenset(b"\t\n\v\f\r "),
+    "upper": _UPPER,
+    "word": _WORD,
+    "xdigit": frozenset(b"0123456789ABCDEFabcdef"),
+}
 
-_PLAIN = re.compile(rf"{_CLASS}|\\.|(?P<comment>\(\?\#[^)]*\))|.", re.DOTALL)
+_FOLDED = {0x4B: 0x212A, 0x6B: 0x212A, 0x53: 0x17F, 0x73: 0x17F}
+"""The letters outside of ASCII that some in it are the same as, whatever their case."""
 
-_VERBOSE = re.compile(rf"{_CLASS}|\\.|(?P<comment>\(\?\#[^)]*\)|\#[^\n]*|\s)|.", re.DOTALL)
+_QUOTED = re.compile(r"\\Q(.*?)(?:\\E|\Z)|\\.", re.DOTALL)
+_VERBOSE = re.compile(r"\s+(?=\(\?[a-wyz]*x)")
+_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
+_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|<?[=!]|[>|]))?")
+_COUNT = re.compile(r"\{\d+(?:,\d*)?\}|[*+?]")
+_CODE = re.compile(r"\\(?:x\{([0-9A-Fa-f]{1,8})\}|x([0-9A-Fa-f]{2})|(0[0-7]{0,2}|[1-7][0-7]{1,2}))")
+_PROPERTY = re.compile(r"\\[pP](?:\{[^}]*\}|.)", re.DOTALL)
+_POSIX_CLASS = re.compile(r"\[:(\^?)([a-z]+):\]")
+_KIND = re.compile(r"\\([dDwWsS])")
+_RANGE = re.compile(r"-[^\]]")
+_COMMENT = re.compile(r"\(\?#[^)]*\)")
+_SPACES = re.compile(r"(?:\s|#[^\n]*)+")
 
-_MOST_VARIANTS = 16
-"""Patterns that one may become; beyond that its groups are no secrets but structure."""
+
+_MOST_NESTED = 100
+"""Groups in each other; the engine takes fewer."""
 
 
 def re2(pattern: str) -> str:
-    """Write such a pattern in the dialect of `regex`."""
-
-    def replaced(found: re.Match[str]) -> str:
-        if found[1]:
-            return f"\\U{int(found[1], 16):08X}"
-        if found[0] == "\\z":
-            return "\\Z"
-        return found[0]
-
-    written = _ESCAPE.sub(replaced, _compact(pattern))
-    return _flags_first(written)
-
-
-def secrets(
-    pattern: str, secret: int | str | None = None, *, every: bool = False
-) -> tuple[list[str], bool]:
-    """Write a pattern in the dialect of `regex`, its secret as the group `secret`: the group of a
-    number or name, or the first. Returns a pattern for each branch that has a group of its own,
-    with `every` one for each of its groups, and whether there is such a group; the whole match is
-    the secret without one."""
-    patterns, group = _patterns(re2(pattern), secret, every=every)
-    return [_in_ascii(each) for each in patterns], group
-
-
-def whole(pattern: str) -> str:
-    """Write a pattern in the dialect of `regex`, whose whole match is the secret."""
-    return _in_ascii(re2(pattern))
+    """Write such a pattern in the dialect of `regex`; as it is if it is nested too deeply."""
+    if pattern.count("(") > _MOST_NESTED and _is_deep(pattern):
+        return pattern
+    plain = _QUOTED.sub(_unquoted, pattern)
+    return _Writer(_VERBOSE.sub("", plain, count=1) if plain[:1].isspace() else plain).written()
 
 
 def part(pattern: str) -> str:
     """Write a pattern in the dialect of `regex`, to stand in another one."""
-    return f"(?a:{re2(pattern)})"
+    written = re2(pattern)
+    flags = _FLAGS.match(written)
+    if flags and flags[3] == ")":
+        return f"(?{flags[1]}:{written[flags.end() :]})"
+    return f"(?:{written})"
 
 
-def _in_ascii(pattern: str) -> str:
-    return f"(?a){pattern}" if _ASCII.search(pattern) else pattern
+def _is_deep(pattern: str) -> bool:
+    steps = ((mark == "(") - (mark == ")") for mark in pattern)
+    return max(accumulate(steps)) > _MOST_NESTED
 
 
-def _compact(pattern: str) -> str:
-    """Leave out comments, and the spaces of a verbose pattern, those in classes as well."""
-    flags, rest = "", pattern
-    while found := _LEADING_FLAGS.match(rest):
-        flags, rest = flags + found[1], rest[found.end() :]
-    if "x" not in flags:
-        return "".join(found[0] for found in _PLAIN.finditer(pattern) if not found["comment"])
-    flags = "".join(dict.fromkeys(flags.replace("x", "")))
-    head = f"(?{flags})" if flags else ""
-    return head + "".join(
-        re.sub(r"(\\.)|\s", r"\1", found[0]) if found["class"] else found[0]
-        for found in _VERBOSE.finditer(rest)
-        if not found["comment"]
+class _Writer:
+    """Reads a pattern from its beginning, and writes it anew.
+
+    A method is told the flags that are `on`, as letters.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._at = 0
+        self._out: list[str] = []
+
+    def written(self) -> str:
+        head = self._head()
+        while self._at < len(self._pattern):
+            self._branches(head, head)
+            self._copy(1)  # a parenthesis too many, which the engine refuses
+        return (f"(?{_written(head)})" if _written(head) else "") + "".join(self._out)
+
+    def _head(self) -> frozenset[str]:
+        """Take the flags that the pattern begins with."""
+        on: frozenset[str] = frozenset()
+        while (found := self._look(_FLAGS)) and found[3] == ")" and not found[2]:
+            on |= set(found[1])
+            self._at = found.end()
+        return on
+
+    def _look(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        return pattern.match(self._pattern, self._at)
+
+    def _copy(self, size: int) -> None:
+        self._out.append(self._pattern[self._at : self._at + size])
+        self._at += size
+
+    def _branches(self, on: frozenset[str], outer: frozenset[str]) -> None:
+        """Write what stands up to the end of a group, with the flags `outer`.
+
+        A flag that is set inside holds in all branches from there on: in each it has a group.
+        """
+        wrapped = False
+        while (character := self._next(on)) not in ("", ")"):
+            flags = self._look(_FLAGS)
+            is_set = flags is not None and flags[3] == ")"
+            if wrapped and (is_set or character == "|"):
+                self._out.append(")")
+                wrapped = False
+            if flags is not None and is_set:
+                self._at = flags.end()
+                on = _with(on, flags)
+            elif character == "|":
+                self._copy(1)
+            else:
+                if not wrapped and _written(on) != _written(outer):
+                    self._out.append(_opened(on, outer))
+                    wrapped = True
+                self._piece(character, on)
+        if wrapped:
+            self._out.append(")")
+
+    def _next(self, on: frozenset[str]) -> str:
+        """Return the next character that is no comment, nor a space in a verbose pattern."""
+        while found := self._look(_COMMENT) or ("x" in on and self._look(_SPACES)):
+            self._at = found.end()
+        return self._pattern[self._at : self._at + 1]
+
+    def _piece(self, character: str, on: frozenset[str]) -> None:
+        """Write one thing, and how often it is repeated."""
+        if character == "\\":
+            self._escape(on)
+        elif character == "[":
+            self._class(on)
+        elif character == "(":
+            self._group(on)
+        elif character == "$" and "m" not in on:
+            self._out.append(r"\Z")  # here `$` comes before a last line feed as well
+            self._at += 1
+        elif character == "{":
+            self._out.append(r"\{")
+            self._at += 1
+        else:
+            self._copy(1)
+        self._next(on)
+        if count := self._look(_COUNT):
+            self._copy(len(count[0]))
+            lazy = self._pattern.startswith("?", self._at)
+            self._at += lazy
+            self._out.append("?" if lazy != ("U" in on) else "")
+
+    def _group(self, on: frozenset[str]) -> None:
+        flags, inside = self._look(_FLAGS), on
+        if flags is not None:
+            self._at = flags.end()
+            inside = _with(on, flags)
+            self._out.append(_opened(inside, on))
+        else:
+            found = self._look(_GROUP)
+            assert found is not None
+            self._copy(len(found[0]))
+        self._branches(inside, inside)
+        self._copy(1)
+
+    def _escape(self, on: frozenset[str]) -> None:
+        """Write an escape outside of a class."""
+        kind = self._pattern[self._at + 1 : self._at + 2]
+        if kind == "z":
+            written = r"\Z"
+        elif kind in ("b", "B") and "u" not in on:
+            written = rf"(?a:\{kind})"
+        elif kind and kind in "dDwWsS" and "u" not in on:
+            inside = _ranges(_KINDS[kind.lower()])
+            written = f"[^{inside}]" if kind.isupper() else f"[{inside}]"
+        else:
+            self._escaped()
+            return
+        self._out.append(written)
+        self._at += 2
+
+    def _escaped(self) -> None:
+        """Write an escape that means the same in a class and outside."""
+        code, named = self._look(_CODE), self._look(_PROPERTY)
+        if code is not None:
+            self._out.append(_character(_number(code)))
+            self._at = code.end()
+        else:
+            self._copy(len(named[0]) if named is not None else 2)
+
+    def _class(self, on: frozenset[str]) -> None:
+        self._copy(2 if self._pattern.startswith("[^", self._at) else 1)
+        first = True
+        while (character := self._pattern[self._at : self._at + 1]) and (first or character != "]"):
+            if "x" in on and character.isspace():
+                self._at += 1
+                continue
+            first = False
+            self._item(on)
+        self._copy(1)
+
+    def _item(self, on: frozenset[str]) -> None:
+        """Write what stands in a class: another class, a character, or two and all between."""
+        posix = self._look(_POSIX_CLASS)
+        kind = self._look(_KIND) if "u" not in on else None
+        if posix is not None and posix[2] in _POSIX:
+            self._out.append(_ranges(_POSIX[posix[2]], negated=bool(posix[1]), on=on))
+            self._at = posix.end()
+        elif kind is not None:
+            found = _KINDS[kind[1].lower()]
+            self._out.append(_ranges(found, negated=kind[1].isupper(), on=on))
+            self._at = kind.end()
+        else:
+            self._in_class()
+            if self._look(_RANGE):
+                self._copy(1)
+                self._in_class()
+
+    def _in_class(self) -> None:
+        """Write one character of a class."""
+        character = self._pattern[self._at : self._at + 1]
+        if character == "\\":
+            self._escaped()
+        elif character in ("[", "]") or self._look(_RANGE):
+            self._out.append(f"\\{character}")
+            self._at += 1
+        else:
+            self._copy(1)
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    return found[0] if found[1] is None else re.escape(found[1])
+
+
+def _with(on: frozenset[str], flags: re.Match[str]) -> frozenset[str]:
+    return (on | set(flags[1])) - set(flags[2] or "")
+
+
+def _written(on: frozenset[str]) -> str:
+    """The flags that are written: `U` and `x` are carried out instead."""
+    return "".join(sorted(on - set("Ux")))
+
+
+def _opened(on: frozenset[str], outer: frozenset[str]) -> str:
+    """The beginning of a group in which other flags hold than around it."""
+    off = _written(outer - on)
+    return f"(?{_written(on - outer)}{'-' if off else ''}{off}:"
+
+
+def _number(code: re.Match[str]) -> int:
+    return int(code[3], 8) if code[3] else int(code[1] or code[2], 16)
+
+
+def _character(number: int) -> str:
+    return f"\\x{number:02X}" if number < 0x100 else f"\\U{number:08X}"
+
+
+def _ranges(
+    characters: frozenset[int], *, negated: bool = False, on: frozenset[str] = frozenset()
+) -> str:
+    """Some characters, or all others, as what stands in a class."""
+    left = set(characters)
+    if negated and "i" in on:
+        left |= {_FOLDED[each] for each in characters & _FOLDED.keys()}
+    starts = sorted(each for each in left if each - 1 not in left)
+    ends = sorted(each for each in left if each + 1 not in left)
+    if negated:
+        starts, ends = [0, *(each + 1 for each in ends)], [*(each - 1 for each in starts), _LAST]
+    pairs = [(start, end) for start, end in zip(starts, ends, strict=True) if start <= end]
+    return "".join(
+        _shown(start) if start == end else f"{_shown(start)}-{_shown(end)}" for start, end in pairs
     )
 
 
-def _flags_first(pattern: str) -> str:
-    """Give a flag that stands inside, such as `(?i)`, a group up to the end of its own group.
-
-    RE2 applies such a flag from there on; `regex` (version 0) does not take it for the part.
-    """
-    for found in re.finditer(r"(?<!\\)\(\?([imsU]+(?:-[imsU]+)?|-[imsU]+)\)", pattern):
-        if found.start() == 0:
-            continue
-        end = _group_end(pattern, found.end())
-        inside = f"(?{found[1]}:{pattern[found.end() : end]})"
-        return _flags_first(pattern[: found.start()] + inside + pattern[end:])
-    return pattern
-
-
-def _group_end(pattern: str, start: int) -> int:
-    """The offset of the parenthesis that closes the group around `start`, or the end."""
-    depth = 0
-    for place, character in _outside_classes(pattern, start):
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            return place
-    return len(pattern)
-
-
-def _outside_classes(pattern: str, start: int = 0) -> Iterator[tuple[int, str]]:
-    """The characters that are no escape and of no class, with their offsets."""
-    for found in _PLAIN.finditer(pattern, start):
-        if len(found[0]) == 1:
-            yield found.start(), found[0]
-
-
-def _patterns(pattern: str, secret: int | str | None, *, every: bool) -> tuple[list[str], bool]:
-    """The pattern with its secret group named; one for each branch that has a group of its own."""
-    groups = _groups(pattern)
-    if isinstance(secret, str):
-        names = [_name(pattern, place) for place in groups]
-        secret = names.index(secret) + 1 if secret in names else None
-    if not groups:
-        return [pattern], False
-    if secret:
-        return [_named(pattern, secret)], True
-    variants = _variants(pattern)
-    if variants is None or not all(map(_groups, variants)):
-        return [_named(pattern, 0)], False  # the whole match is masked
-    numbers = [range(1, len(_groups(each)) + 1 if every else 2) for each in variants]
-    named = zip(variants, numbers, strict=True)
-    return [_named(each, number) for each, own in named for number in own], True
-
-
-def _name(pattern: str, place: int) -> str:
-    """The name of a group; empty if it has none."""
-    found = re.match(r"\(\?P?<(\w+)>", pattern[place:])
-    return found[1] if found else ""
-
-
-def _variants(pattern: str) -> list[str] | None:
-    """The pattern once for each branch of its alternations that has groups; None for too many."""
-    done: list[str] = []
-    open_ = [pattern]
-    while open_:
-        branches = _split(open_[0])
-        if branches:
-            open_[:1] = branches
-        else:
-            done.append(open_.pop(0))
-        if len(done) + len(open_) > _MOST_VARIANTS:
-            return None
-    return done
-
-
-def _split(pattern: str) -> list[str]:
-    """The pattern with one alternation, of which several branches have groups, taken apart."""
-    for start, end, cuts in _alternations(pattern):
-        head = re.match(r"\((?:\?[\w-]*:)?", pattern[start:]) if start >= 0 else None
-        if head is not None and head[0] == "(":
-            continue  # it is captured as a whole
-        first = start + head.end() if head else 0
-        edges = [first - 1, *cuts, end]
-        branches = [pattern[a + 1 : b] for a, b in pairwise(edges)]
-        if sum(bool(_groups(branch)) for branch in branches) > 1:
-            if head is None:
-                flags = re.match(r"\(\?[a-zA-Z]+\)", pattern)
-                return [_with_flags(flags[0] if flags else "", branch) for branch in branches]
-            before, after = pattern[:first], pattern[end:]
-            return [f"{before}{branch}{after}" for branch in branches]
-    return []
-
-
-def _with_flags(flags: str, branch: str) -> str:
-    return flags + branch.removeprefix(flags)
-
-
-def _alternations(pattern: str) -> list[tuple[int, int, list[int]]]:
-    """Where each group begins and ends, and where its branches part; the outermost first."""
-    stack: list[tuple[int, list[int]]] = [(-1, [])]
-    found: list[tuple[int, int, list[int]]] = []
-    for place, character in _outside_classes(pattern):
-        if character == "(":
-            stack.append((place, []))
-        elif character == ")" and len(stack) > 1:
-            start, cuts = stack.pop()
-            found.append((start, place, cuts))
-        elif character == "|":
-            stack[-1][1].append(place)
-    found.append((-1, len(pattern), stack[0][1]))
-    return sorted(item for item in found if item[2])
-
-
-def _groups(pattern: str) -> list[int]:
-    """Where the capturing groups of a pattern begin."""
-    return [
-        place
-        for place, character in _outside_classes(pattern)
-        if character == "("
-        and (pattern[place + 1 : place + 2] != "?" or re.match(r"\(\?P?<\w", pattern[place:]))
-    ]
-
-
-def _named(pattern: str, number: int) -> str:
-    """The pattern with one capturing group named `secret` and the others capturing nothing."""
-    out, last = "", 0
-    for count, place in enumerate(_groups(pattern), 1):
-        found = re.match(r"\(\?P?<\w+>|\(", pattern[place:])
-        assert found is not None
-        out += pattern[last:place] + ("(?<secret>" if count == number else "(?:")
-        last = place + found.end()
-    return out + pattern[last:]
+def _shown(number: int) -> str:
+    character = chr(number)
+    return character if number in _WORD else _character(number)

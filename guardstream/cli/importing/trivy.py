@@ -9,55 +9,95 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.cli.importing.re2 import part, secrets, whole
-from guardstream.cli.importing.write import Draft, containing, slug, unknown, untold_keywords
-from guardstream.cli.importing.yaml_file import entries
+from guardstream.cli.importing.re2 import part, re2
+from guardstream.cli.importing.secret_group import Secrets, secrets
+from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
+from guardstream.cli.importing.write import Draft, containing, slug, untold_keywords
+from guardstream.cli.importing.yaml_file import mapping
 from guardstream.stages.rules import SEVERITIES
 
-_CONFIG = frozenset({"rules", "allow-rules"})
+_ALLOWED = {"id": str, "description": UNUSED, "regex": str, "path": str}
 
-_RULE = frozenset({"id", "category", "title", "severity", "regex", "keywords", "path"})
-_RULE |= {"allow-rules", "secret-group-name", "examples"}
+_ELSEWHERE = ("enable-builtin-rules", "disable-allow-rules", "exclude-block")
+
+CONFIG = {
+    "rules": [ANYTHING],
+    "allow-rules": [_ALLOWED],
+    "disable-rules": [str],
+    **dict.fromkeys(_ELSEWHERE, UNUSED),
+}
+
+_RULE = {
+    "id": str,
+    "category": UNUSED,
+    "title": str,
+    "severity": str,
+    "regex": str,
+    "keywords": [str],
+    "path": str,
+    "allow-rules": [_ALLOWED],
+    "secret-group-name": str,
+    "examples": UNUSED,
+}
 
 
 def draft(text: str, path: Path) -> Draft:
     """Read rules and what they allow; paths have no meaning here."""
-    config, rules = entries(text, path, "rules")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
-    made.notes += [f"{key!r} is left out" for key in config if key not in _CONFIG]
+    config = fitted(mapping(text, path), CONFIG, "", made.notes)
+    made.notes += [f"{key!r} is left out" for key in config if key in _ELSEWHERE]
+    rules = [fitted(rule, _RULE, _whose(rule), made.notes) for rule in config.get("rules", ())]
+    disabled = config.get("disable-rules", [])
+    for name in disabled:
+        if name not in [rule.get("id") for rule in rules]:
+            made.notes.append(f"'disable-rules': {name!r} is no rule of this file")
     allowed = list(_allowed(made, config, "the rules for all"))
     for rule in rules:
-        _add(made, rule, allowed)
+        if rule.get("id") in disabled:
+            made.notes.append(f"{_whose(rule)} is disabled, and left out")
+        else:
+            _add(made, rule, allowed)
     return made
 
 
+def _whose(rule: dict[str, Any]) -> str:
+    return f"rule {_id(rule)!r}"
+
+
+def _id(rule: dict[str, Any]) -> str:
+    return slug(str(rule.get("id") or rule.get("title")))
+
+
 def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
-    name = slug(str(rule.get("id") or rule.get("title")))
-    if not isinstance(rule.get("regex"), str):
-        made.notes.append(f"rule {name!r} has no regex, and is left out")
+    if "regex" not in rule:
+        made.notes.append(f"{_whose(rule)} has no regex, and is left out")
         return
-    made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
+    made.notes += [f"{_whose(rule)}: {note}" for note in _untold(rule)]
     named = rule.get("secret-group-name")
-    patterns, group = [whole(rule["regex"])], False
-    if named:
-        patterns, group = secrets(rule["regex"], str(named))
-    severity = str(rule.get("severity", "")).lower()
-    severity = severity if severity in SEVERITIES else "medium"
-    own = [*_allowed(made, rule, f"rule {name!r}"), *allowed]
-    made.add(name, rule.get("title"), severity, patterns, group=group, allowed=own)
+    found = Secrets([re2(rule["regex"])], group=False)
+    if named and f"<{named}>" in rule["regex"]:
+        found = secrets(rule["regex"], named)
+    elif named:
+        made.notes.append(f"{_whose(rule)}: no group is called {named!r}, its matches are masked")
+    severity = rule.get("severity", "").lower()
+    if severity not in SEVERITIES:
+        if severity:
+            made.notes.append(f"{_whose(rule)}: its severity is not known, it is medium here")
+        severity = "medium"
+    own = [*_allowed(made, rule, _whose(rule)), *allowed]
+    made.add(_id(rule), rule.get("title"), severity, found, allowed=own)
 
 
 def _untold(rule: dict[str, Any]) -> Iterator[str]:
     if rule.get("path"):
         yield "its path is left out, it holds for every text"
     yield from untold_keywords(rule.get("keywords"), rule["regex"])
-    yield from unknown(rule, _RULE)
 
 
 def _allowed(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[str]:
     """The patterns for secrets that are allowed."""
-    for each in holder.get("allow-rules") or ():
-        if isinstance(each, dict) and each.get("regex"):
-            yield containing(part(str(each["regex"])))
-        elif isinstance(each, dict):
+    for each in holder.get("allow-rules", ()):
+        if each.get("regex"):
+            yield containing(part(each["regex"]))
+        if each.get("path") or not each.get("regex"):
             made.notes.append(f"{whose}: allow-rule {each.get('id')!r} is about paths, left out")

@@ -10,60 +10,69 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.cli.importing.re2 import part, secrets
+from guardstream.cli.importing.re2 import part
+from guardstream.cli.importing.secret_group import secrets
+from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
 from guardstream.cli.importing.write import (
     Draft,
     any_of,
     containing,
     slug,
-    unknown,
     untold_keywords,
 )
-from guardstream.cli.importing.yaml_file import entries
+from guardstream.cli.importing.yaml_file import mapping
 
-_DETECTOR = frozenset({"name", "keywords", "regex", "entropy", "exclude_words", "description"})
-_DETECTOR |= {"exclude_regexes_capture", "exclude_regexes_match", "verify", "primary_regex_name"}
+_DETECTOR = {
+    "name": str,
+    "description": str,
+    "keywords": [str],
+    "regex": ANYTHING,
+    "entropy": float,
+    "exclude_words": [str],
+    "exclude_regexes_capture": [str],
+    "exclude_regexes_match": [str],
+    "verify": UNUSED,
+    "primary_regex_name": UNUSED,
+}
 
 
 def draft(text: str, path: Path) -> Draft:
     """Read detectors; how they verify what they find has no meaning here."""
-    config, detectors = entries(text, path, "detectors")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
-    made.notes += unknown(config, frozenset({"detectors"}))
-    for detector in detectors:
-        _add(made, detector)
+    config = fitted(mapping(text, path, "detectors"), {"detectors": [ANYTHING]}, "", made.notes)
+    for detector in config.get("detectors", ()):
+        name = slug(str(detector.get("name") or "detector"))
+        _add(made, name, fitted(detector, _DETECTOR, f"detector {name!r}", made.notes))
     return made
 
 
-def _add(made: Draft, detector: dict[str, Any]) -> None:
-    name = slug(str(detector.get("name") or "detector"))
-    given = detector.get("regex")
-    patterns = given if isinstance(given, dict) else {}
+def _add(made: Draft, name: str, detector: dict[str, Any]) -> None:
+    given = detector.get("regex", {})
+    whose = f"detector {name!r}"
+    patterns = fitted(given, dict.fromkeys(given, str), f"{whose}: regex", made.notes)
     if not patterns:
-        made.notes.append(f"detector {name!r} has no regex, and is left out")
+        made.notes.append(f"{whose} has no regex, and is left out")
         return
-    made.notes += [f"detector {name!r}: {note}" for note in _untold(detector, patterns)]
+    made.notes += [f"{whose}: {note}" for note in _untold(detector, patterns)]
     allowed = list(_allowed(detector))
     for key, pattern in patterns.items():
         own = name if len(patterns) == 1 else slug(f"{name}-{key}")
-        written, group = secrets(str(pattern))
         about, entropy = detector.get("description"), detector.get("entropy")
-        made.add(own, about, "high", written, group=group, entropy=entropy, allowed=allowed)
+        made.add(own, about, "high", secrets(pattern), entropy=entropy, allowed=allowed)
 
 
-def _untold(detector: dict[str, Any], patterns: dict[str, Any]) -> Iterator[str]:
+def _untold(detector: dict[str, Any], patterns: dict[str, str]) -> Iterator[str]:
     if len(patterns) > 1:
         yield "each of its patterns holds without the others"
     if detector.get("exclude_regexes_match"):
         yield "'exclude_regexes_match' is left out, the secret alone is seen"
-    yield from untold_keywords(detector.get("keywords"), " ".join(map(str, patterns.values())))
-    yield from unknown(detector, _DETECTOR)
+    yield from untold_keywords(detector.get("keywords"), " ".join(patterns.values()))
 
 
 def _allowed(detector: dict[str, Any]) -> Iterator[str]:
     """The patterns for secrets that are excluded."""
-    for pattern in detector.get("exclude_regexes_capture") or ():
-        yield containing(part(str(pattern)))
-    words = any_of(detector.get("exclude_words") or ())
+    for pattern in detector.get("exclude_regexes_capture", ()):
+        yield containing(part(pattern))
+    words = any_of(detector.get("exclude_words", ()))
     if words:
         yield containing(words)

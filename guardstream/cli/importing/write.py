@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
-import regex
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
+from guardstream.cli.importing.secret_group import Secrets, compiles, refusal
 from guardstream.errors import GuardstreamError
-from guardstream.stages.redact import RuleError, RuleSet
-from guardstream.stages.rules import Rule
+
+_MOST_ENTROPY = 21.0
+"""Bits for a character, the most that a policy takes."""
 
 
 class ImportingError(GuardstreamError):
@@ -23,11 +24,12 @@ class ImportingError(GuardstreamError):
 
 @dataclass(slots=True)
 class Draft:
-    """A policy that is being made: its name, rules as they stand in the file, and notes."""
+    """A policy that is being made: its name, rules as they stand in the file, other keys, notes."""
 
     name: str
     description: str
     rules: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def add(
@@ -35,44 +37,36 @@ class Draft:
         name: str,
         description: object,
         severity: str,
-        patterns: list[str],
+        found: Secrets,
         *,
-        group: bool,
-        entropy: object = None,
+        entropy: float | None = None,
         allowed: Iterable[str] = (),
     ) -> None:
         """Add a rule for a secret, which is the group `secret` or the whole match.
 
-        `allowed` patterns match such secrets in full that are none; one that cannot be read is
-        left out, and noted: more is found without it.
+        `allowed` patterns match such secrets in full that are none. They are left out, and noted,
+        if they cannot be read or more than the secret is masked: more is found without them.
         """
         rule: dict[str, Any] = {"id": name, "description": str(description or "")}
-        rule |= {"severity": severity, "pattern": patterns}
-        if group:
+        rule |= {"severity": severity, "pattern": found.patterns}
+        if found.group:
             rule["group"] = "secret"
-        if entropy:
-            rule["validate"] = {"entropy": float(str(entropy))}
-        given = list(allowed)
-        readable = [pattern for pattern in given if _compiles(pattern)]
+        if found.is_wider:
+            self.notes.append(f"rule {name!r}: the whole match is masked, its group is no secret")
+            if any(True for _ in allowed):
+                self.notes.append(f"rule {name!r}: what it allows is left out, for the same reason")
+        if entropy and 0 < entropy <= _MOST_ENTROPY:
+            rule["validate"] = {"entropy": entropy}
+        elif entropy and entropy > 0:
+            self.notes.append(f"rule {name!r}: its entropy is more than a text has, and left out")
+        given = [] if found.is_wider else list(allowed)
+        readable = [pattern for pattern in given if compiles(pattern)]
         if len(readable) < len(given):
             count = len(given) - len(readable)
             self.notes.append(f"rule {name!r}: {count} allowed patterns cannot be read, left out")
         if readable:
             rule["allow"] = {"patterns": list(dict.fromkeys(readable))}
         self.rules.append(rule)
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        regex.compile(pattern, regex.V0)
-    except regex.error:
-        return False
-    return True
-
-
-def unknown(entry: dict[str, Any], known: frozenset[str]) -> Iterator[str]:
-    """Say which keys are not known, and left out."""
-    yield from (f"{key!r} is not known, and left out" for key in entry if key not in known)
 
 
 def containing(pattern: str) -> str:
@@ -86,9 +80,8 @@ def any_of(words: Iterable[object]) -> str:
     return f"(?i:{found})" if found else ""
 
 
-def untold_keywords(keywords: object, pattern: str) -> Iterator[str]:
+def untold_keywords(words: list[str] | None, pattern: str) -> Iterator[str]:
     """Say that keywords are left out, if a pattern does not have one of them in it anyway."""
-    words = [str(word) for word in keywords] if isinstance(keywords, list) else []
     if words and not any(word.lower() in pattern.lower() for word in words):
         yield f"its keywords {words} are left out, it holds without them"
 
@@ -106,7 +99,7 @@ def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
     for rule in draft.rules:
         patterns: list[str] = []
         for pattern in rule.get("pattern", []):
-            problem = _problem(pattern, rule.get("group"))
+            problem = refusal(pattern, rule.get("group"))
             if problem is None:
                 patterns.append(pattern)
             else:
@@ -114,18 +107,14 @@ def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
         if not patterns and not rule.get("words"):
             continue
         count = seen[rule["id"]] = seen.get(rule["id"], 0) + 1
-        name = rule["id"] if count == 1 else f"{rule['id']}-{count}"
-        kept.append({**rule, "id": name, **({"pattern": patterns} if patterns else {})})
+        name = rule["id"]
+        if count > 1:
+            name += f"-{count}"
+            notes.append(f"rule {rule['id']!r} is there before, and called {name!r} here")
+        kept.append({**rule, "id": name, "pattern": patterns})
+        if not patterns:
+            del kept[-1]["pattern"]
     return kept, notes
-
-
-def _problem(pattern: str, group: str | int | None) -> str | None:
-    """Return why the engine refuses a pattern; None if it takes it."""
-    try:
-        RuleSet([Rule("x", patterns=(pattern,), group=group)])
-    except RuleError as error:
-        return str(error)
-    return None
 
 
 def as_yaml(draft: Draft) -> str:
@@ -134,7 +123,7 @@ def as_yaml(draft: Draft) -> str:
         {key: _quoted(value) if key == "pattern" else value for key, value in rule.items()}
         for rule in draft.rules
     ]
-    head = {"version": 1, "name": draft.name, "description": draft.description}
+    head = {"version": 1, "name": draft.name, "description": draft.description, **draft.settings}
     yaml = YAML()
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -1,4 +1,4 @@
-"""The mapping in a YAML file that is to be imported."""
+"""The values in a YAML file that is to be imported."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ def value_of(text: str, path: Path) -> Any:
     return document.value
 
 
-def entries(text: str, path: Path, key: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read a mapping and the list of mappings under one of its keys. Raises ImportingError."""
+def mapping(text: str, path: Path, key: str | None = None) -> dict[str, Any]:
+    """Read a mapping, with a list under a `key`. Raises ImportingError."""
     value = value_of(text, path)
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, list):
+    if not isinstance(value, dict):
+        raise ImportingError(f"{path}:1:1: no mapping")
+    if key is not None and not isinstance(value.get(key), list):
         raise ImportingError(f"{path}:1:1: no list of {key}")
-    return value, [entry for entry in found if isinstance(entry, dict)]
+    return value

@@ -715,6 +715,25 @@ oldest_hold(const Stream *self)
 
 /* --- as an object --------------------------------------------------------------------------- */
 
+/* A stream at the beginning of its text. */
+static PyObject *
+stream_made(PyTypeObject *type, Machine *machine)
+{
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Stream *self = (Stream *)alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->machine = (Machine *)Py_NewRef((PyObject *)machine);
+    self->after = machine->streams;
+    if (self->after != NULL) {
+        self->after->before = self;
+    }
+    machine->streams = self;
+    self->now.joint = self->mark.joint = NONE;
+    return (PyObject *)self;
+}
+
 static PyObject *
 stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
@@ -728,19 +747,83 @@ stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_SetString(PyExc_TypeError, "a stream needs a machine");
         return NULL;
     }
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Stream *self = (Stream *)alloc(type, 0);
-    if (self == NULL) {
+    return stream_made(type, (Machine *)given);
+}
+
+/* fork() -> a stream that stands where this one does, and goes on by itself */
+static PyObject *
+stream_fork(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    if (is_busy(self)) {
         return NULL;
     }
-    self->machine = (Machine *)Py_NewRef(given);
-    self->after = self->machine->streams;
-    if (self->after != NULL) {
-        self->after->before = self;
+    PyObject *made = stream_made(Py_TYPE((PyObject *)self), self->machine);
+    Stream *fork = (Stream *)made;
+    if (made == NULL) {
+        return NULL;
     }
-    self->machine->streams = self;
-    self->now.joint = self->mark.joint = NONE;
-    return (PyObject *)self;
+    if (stand_copy(&fork->now, &self->now) < 0
+        || grown((void **)&fork->lost, &fork->lost_room, self->lost_count, sizeof(Lost)) < 0) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    if (self->lost_count) {
+        memcpy(fork->lost, self->lost, (size_t)self->lost_count * sizeof(Lost));
+        fork->lost_count = self->lost_count;
+    }
+    if (self->off != NULL) {
+        fork->off = PyMem_Calloc((size_t)self->machine->patterns, 1);
+        if (fork->off == NULL) {
+            Py_DECREF(made);
+            return PyErr_NoMemory();
+        }
+        memcpy(fork->off, self->off, (size_t)self->machine->patterns);
+    }
+    return made;
+}
+
+/* is_alike(other) -> whether another stream of the machine stands as this one does, but for its
+   offsets and for what is disabled here alone: each candidate began as far back, and no match is
+   left to settle. */
+static PyObject *
+stream_is_alike(Stream *self, PyObject *given)
+{
+    if (Py_TYPE(given) != Py_TYPE((PyObject *)self)) {
+        Py_RETURN_FALSE;
+    }
+    Stream *other = (Stream *)given;
+    const Machine *machine = self->machine;
+    if (is_busy(self) || is_busy(other)) {
+        return NULL;
+    }
+    if (machine != other->machine || self->now.last != other->now.last
+        || self->now.open.count || other->now.open.count || self->hits.count
+        || other->hits.count || self->lost_count || other->lost_count) {
+        Py_RETURN_FALSE;
+    }
+    int32_t count, others;
+    const Run *run = stand_runs(machine, &self->now, &count);
+    const Run *its = stand_runs(machine, &other->now, &others);
+    const int64_t further = other->now.offset - self->now.offset;
+    for (; others; its++, others--) {
+        if (self->off && self->off[its->pattern]) {
+            continue;
+        }
+        if (!count || run->pattern != its->pattern || run->node != its->node
+            || run->count != its->count) {
+            Py_RETURN_FALSE;
+        }
+        const int64_t *began = self->now.runs.registers + run->registers;
+        const int64_t *its_began = other->now.runs.registers + its->registers;
+        for (int32_t index = 0; index < run->count; index++) {
+            if (began[index] + further != its_began[index]) {
+                Py_RETURN_FALSE;
+            }
+        }
+        run++;
+        count--;
+    }
+    return PyBool_FromLong(!count);
 }
 
 static int
@@ -1425,6 +1508,8 @@ static PyGetSetDef stream_members[] = {
 static PyMethodDef stream_methods[] = {
     {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
+    {"fork", (PyCFunction)stream_fork, METH_NOARGS, "A stream that goes on from here by itself."},
+    {"is_alike", (PyCFunction)stream_is_alike, METH_O, "Whether another stands as this does."},
     {"held", (PyCFunction)stream_held, METH_NOARGS, "Where the oldest hold-back began."},
     {"oldest", (PyCFunction)stream_oldest, METH_NOARGS, "Where the oldest candidate began."},
     {"began", (PyCFunction)stream_began, METH_O, "Where a pattern's oldest candidate began."},

@@ -10,9 +10,10 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
@@ -91,7 +92,7 @@ class PatternSet:
         for members in self._apart():
             machine = Machine(self.automata, handling, self.classes, alphabet, members)
             steps = (stepping or forms.stepping)(machine)
-            self.searches.append(partial(PatternScan, self, steps))
+            self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(
             [p.behind + (p.confirm.reach if p.confirm else 0) for p in self.patterns], default=0
@@ -108,6 +109,11 @@ class PatternSet:
         for index, pattern in enumerate(self.patterns):
             kinds.setdefault(spelled[pattern.rule] >= SPELLED, []).append(index)
         return kinds.values()
+
+    def _share(self, members: Iterable[int]) -> Share:
+        found = [self.patterns[index] for index in members]
+        rules = frozenset(pattern.rule for pattern in found)
+        return Share(rules, max(pattern.behind for pattern in found))
 
     def _warm(self) -> None:
         """Read the ASCII characters, so that the first stream need not judge them. A pattern that
@@ -163,13 +169,22 @@ def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
         raise TooLargeError(str(error), index) from error
 
 
+class Share(NamedTuple):
+    """What one search of a set looks for: the rules, and how many characters before a match it may
+    look back at."""
+
+    rules: frozenset[int]
+    behind: int
+
+
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled."""
 
-    __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps")
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps", "share")
 
-    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper]) -> None:
+    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], share: Share) -> None:
         self._set = patterns
+        self.share = share
         self._steps = steps()
         self._standing: list[Match] = []
         self._masked: dict[tuple[int, int, int], int] = {}
@@ -184,6 +199,22 @@ class PatternScan:
     def steps(self) -> AnyStepper:
         """See `Scan.steps`."""
         return self._steps
+
+    def fork(self, rules: Collection[int]) -> PatternScan | None:
+        """What stands here, too, and goes on by itself to look for some of the rules; None if it
+        looks for none of them."""
+        if self.share.rules.isdisjoint(rules):
+            return None
+        fork = PatternScan(self._set, self._steps.fork, self.share)
+        fork._standing, fork._masked = list(self._standing), dict(self._masked)
+        fork._spent = self._spent
+        for rule in self.share.rules.difference(rules):
+            fork.disable(rule)
+        return fork
+
+    def is_alike(self, fork: PatternScan) -> bool:
+        """Whether a fork of this would find nothing else from here on, but for its offsets."""
+        return not (self._standing or fork._standing) and fork._steps.is_alike(self._steps)
 
     def watched(self) -> bool:
         """See `Scan.watched`: of what is approximated only the matcher can tell."""

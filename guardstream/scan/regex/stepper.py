@@ -283,6 +283,32 @@ class Stepper:
         self._hits = []
         self.due = self.plain = False
 
+    def fork(self) -> Stepper:
+        """What stands here, too, and goes on by itself."""
+        fork = Stepper(self._machine, self._joints)
+        fork._joint, fork._registers, fork._runs, fork._open, fork.offset, fork._kind = self._here()
+        fork._lost, fork._off = dict(self._lost), self._off
+        return fork
+
+    def is_alike(self, other: object) -> bool:
+        """Whether another stands as this one does, but for its offsets and for what is disabled
+        here alone: each candidate began as far back, and no match is left to settle."""
+        if not isinstance(other, Stepper) or self._last != other._last:
+            return False
+        if self._open or other._open or self._lost or other._lost:
+            return False
+        further = other.offset - self.offset
+        awake = {number: run for number, run in other.awake.items() if number not in self._off}
+        return awake == {
+            number: (state, tuple([offset + further for offset in registers]))
+            for number, (state, registers) in self.awake.items()
+        }
+
+    @property
+    def _last(self) -> int:
+        """What the sleeping patterns ask of the last character."""
+        return self._kind if self._joint is None else self._joint.kind
+
     def held_back(self) -> int:
         """See `Steps.held_back`."""
         return self.offset - self.held()

@@ -26,7 +26,8 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
-Patterns, which see one character for one, know width, confusables and simplified only.
+Patterns, which see one character for one, know width, confusables and simplified; and zero_width:
+they are searched for in the text as it is, and in what is seen of it.
 """
 
 MAX_GAP = 3
@@ -122,15 +123,15 @@ class Folding:
 MAX_TABLE = 20_000
 """How many characters' translations are remembered."""
 
-PATTERN_NAMES = frozenset(("case", "width", "confusables", "simplified"))
-"""What can be normalised for patterns: what maps one character to one. Their case is their own."""
+PATTERN_NAMES = frozenset(("width", "zero_width", "confusables", "simplified"))
+"""What can be normalised for patterns: what maps one character to one, and what is not seen."""
 
 
 class Table(dict[int, str]):
     """Translates a text for patterns, each character to one, by `str.translate`."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        self._folding = Folding(names - {"case"})
+        self._folding = Folding(names)
 
     def __missing__(self, code: int) -> str:
         letters = self._folding.letters(chr(code))
@@ -138,6 +139,17 @@ class Table(dict[int, str]):
             self.clear()
         self[code] = letters = letters if len(letters) == 1 else chr(code)
         return letters
+
+
+# Unicode has characters that are not seen, and reserves places for more, in these parts alone.
+_UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
+
+
+@cache
+def unseen() -> frozenset[str]:
+    """The characters that are not seen, see `NAMES`."""
+    parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
+    return frozenset(character for part in parts for character in _UNSEEN.findall(part))
 
 
 def runs(word: str) -> tuple[str, tuple[int, ...]]:

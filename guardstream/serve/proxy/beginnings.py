@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardstream.http.beginnings import media_told
+from guardstream.http.beginnings import Beginning
 from guardstream.serve.proxy.sending import Incoming
 from guardstream.serve.routes import Headers
 
@@ -12,12 +12,11 @@ async def begun(answer: Incoming, media: str) -> tuple[Incoming, str]:
 
     No more of it is read than tells that. UpstreamError if it breaks off there.
     """
-    start, told = b"", media_told(media, b"")
+    beginning, told = Beginning(media), None
     while told is None:
         part = await anext(answer, None)
-        start += part or b""
-        told = media_told(media, start, ended=part is None)
-    return _Begun(answer, start), told
+        told = beginning.finish() if part is None else beginning.feed(part)
+    return _Begun(answer, bytes(beginning.read)), told
 
 
 class _Begun:

@@ -19,7 +19,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http import bodies
 from guardstream.http.bodies import LINES, Sent
-from guardstream.http.headers import CONVERSATION, in_utf8
+from guardstream.http.headers import CONVERSATION, why_unreadable
 from guardstream.http.other_answers import Guarded
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
@@ -77,7 +77,6 @@ _TOO_LONG = "the answer took longer than the policy allows"
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
 _TOO_LATE = 504
-_PARTIAL = 206
 
 _NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
 _NOT_ASKED |= {b"content-type", b"content-encoding"}
@@ -422,14 +421,15 @@ class ProxyExchange:
 
     async def _begun(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
+        told = kind
         if bodies.may_be_another(kind):
             try:
                 with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                    response, kind = await begun(response, kind)
+                    response, told = await begun(response, kind)
             except TimeoutError:
                 raise UpstreamError(504, "deadline", _TOO_LONG) from None
-        if bodies.is_stream(kind, gated=bool(guard.gates)):
-            await self._stream(guard, response, kind)
+        if bodies.is_stream(told, gated=bool(guard.gates)):
+            await self._stream(guard, response, told)
         else:
             await self._answer(guard, response, kind)
 
@@ -661,14 +661,11 @@ class ProxyExchange:
 def _media(response: Incoming) -> str:
     """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
     said = content_type(response)
-    kinds = {bodies.media_of(each) for each in said.split(",")}
-    if response.status == _PARTIAL or not in_utf8(said):
-        why = "the upstream's answer is a part of one, or not in UTF-8: it cannot be guarded"
+    why = why_unreadable(response.status, said)
+    if why is not None:
+        why = f"the upstream's answer cannot be guarded, as {why}"
         raise UpstreamError(502, "unguarded_answer", why)
-    if len(kinds) > 1:
-        why = "the upstream's answer has two content types: clients differ in which one counts"
-        raise UpstreamError(502, "unguarded_answer", why)
-    return kinds.pop()
+    return bodies.media_of(said)
 
 
 def _ready(stream: object) -> Sequence[bytes]:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.framing import aws
-from guardstream.http.beginnings import media_told
+from guardstream.http.beginnings import Beginning, media_told
 from guardstream.http.bodies import AMAZON
 from guardstream.serve.proxy import Key, SettingsError
 from guardstream.serve.proxy.endpoints import UNKNOWN, Table
@@ -390,20 +390,28 @@ EVENTS = b'event: a\r\ndata: {"a":1}\r\n\r\n'
         ("text/plain", EVENTS, "text/event-stream"),
         ("text/html", EVENTS, "text/html"),
         ("text/plain", b"retry: 5\n\nid: 1\n\n" + EVENTS, "text/event-stream"),
+        ("text/plain", b"retry\n\ndata\r\n\r\n", "text/event-stream"),
+        ("text/plain", b"data: a\n" * 10_000, "text/event-stream"),
+        ("text/plain", b" " * 70_000, ""),
         ("text/plain", b"id: 1\n\nname: 2", "text/plain"),
         ("text/plain", b"data: " + b"a" * 70_000 + b"\nname: 2", "text/event-stream"),
         ("text/plain", b'\xef\xbb\xbf\r\n{"a":1}', ""),
         ("text/plain", b"event: a\nevents: b", "text/plain"),
         ("text/plain", b"data: " + b"a" * 70_000, "text/event-stream"),
         ("application/x-ndjson", b'{"a":1}', "application/x-ndjson"),
+        ("application/x-ndjson", b'\n{"a":1}', "application/x-ndjson"),
+        ("application/x-ndjson", b'null\n{"a":1}', ""),
+        ("application/x-ndjson", EVENTS, "text/event-stream"),
     ],
 )
 def test_how_an_answer_begins_tells_what_it_is_however_it_is_cut(
     media: str, text: bytes, told: str
 ) -> None:
-    found = [media_told(media, text[:end]) for end in range(len(text) + 1)]
-    assert set(found) == {None, told}
+    beginning = Beginning(media)
+    found = [beginning.feed(text[at : at + 1]) for at in range(len(text))]
+    assert {*found, None} == {None, told}
     assert found == sorted(found, key=lambda each: each is not None)
+    assert media_told(media, text) == told
 
 
 def test_a_deadline_holds_for_the_beginning_of_an_answer() -> None:

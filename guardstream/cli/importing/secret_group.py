@@ -1,0 +1,194 @@
+"""The group of a pattern that is the secret, as a group of that name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import regex
+
+from guardstream.cli.importing.re2 import re2
+from guardstream.stages.redact import RuleError, RuleSet
+from guardstream.stages.rules import Rule
+
+_TOKEN = re.compile(r"\[\^?\]?(?:\\.|[^\\\]])*\]|\\.|.", re.DOTALL)
+
+_HEAD = re.compile(r"\(\?[a-zA-Z]+\)")
+
+_MOST_VARIANTS = 16
+"""Patterns that one may become; beyond that its groups are no secrets but structure."""
+
+
+class Secrets(NamedTuple):
+    """Patterns with the secret as the group `secret`, if `group`, or as the whole match.
+
+    `is_wider` where more is masked than the tool takes for the secret.
+    """
+
+    patterns: list[str]
+    group: bool
+    is_wider: bool = False
+
+
+def secrets(pattern: str, secret: int | str | None = None, *, every: bool = False) -> Secrets:
+    r"""Write a pattern in the dialect of `regex`, its secret as a group: that of a number or name.
+
+    Otherwise it is the first group, in each branch that has one, or `every` one: a pattern each. A
+    group that repeats nothing, as in `(ghu|ghs)_\w{36}`, or may be empty, is no secret: the whole
+    match is masked then.
+    """
+    written = re2(pattern)
+    groups = _groups(written)
+    if isinstance(secret, str):
+        names = [_name(written, place) for place in groups]
+        secret = names.index(secret) + 1 if secret in names else None
+    if not groups:
+        return Secrets([written], group=False, is_wider=bool(secret))
+    chosen = [(written, secret)] if secret else _chosen(written, every=every)
+    wide = Secrets([_named(written, 0)], group=False, is_wider=True)
+    if not all(0 < number <= len(_groups(each)) for each, number in chosen):
+        return wide
+    structure = [each for each in chosen if _is_structure(_inside(*each))]
+    if structure and not secret:
+        chosen = [each for each in chosen if each not in structure] if every else []
+    if not chosen:
+        return wide
+    patterns = list(dict.fromkeys(_named(each, number) for each, number in chosen))
+    if any(refusal(each, "secret") for each in patterns):  # it can be skipped
+        return wide
+    return Secrets(patterns, group=True)
+
+
+def _chosen(pattern: str, *, every: bool) -> list[tuple[str, int]]:
+    """The pattern, or its variants, each with the number of a group; none without one."""
+    variants = _variants(pattern) or [pattern]
+    counts = [max(len(_groups(each)), 1) if every else 1 for each in variants]
+    return [
+        (each, number)
+        for each, count in zip(variants, counts, strict=True)
+        for number in range(1, count + 1)
+    ]
+
+
+def compiles(pattern: str) -> regex.Pattern[str] | None:
+    """Return a pattern that is compiled; None if it cannot be."""
+    try:
+        return regex.compile(pattern, regex.V0)
+    except (regex.error, RecursionError):
+        return None
+
+
+def refusal(pattern: str, group: str | int | None) -> str | None:
+    """Return why the engine refuses a pattern with a masked group; None if it takes it."""
+    try:
+        RuleSet([Rule("x", patterns=(pattern,), group=group)])
+    except RuleError as error:
+        return str(error)
+    return None
+
+
+def _is_structure(inside: str) -> bool:
+    """Tell whether a group is none for a secret: nothing is repeated in it, or it may be empty."""
+    marks = {character for _, character in _outside_classes(inside)}
+    compiled = compiles(inside)
+    return not marks & set("*+{") or bool(compiled and compiled.fullmatch(""))
+
+
+def _inside(pattern: str, number: int) -> str:
+    """What stands in a group, with its parentheses and the flags for all."""
+    start = _groups(pattern)[number - 1]
+    depth = 0
+    for place, character in _outside_classes(pattern, start):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return pattern[start : place + 1]
+    return pattern[start:]
+
+
+def _outside_classes(pattern: str, start: int = 0) -> Iterator[tuple[int, str]]:
+    """The characters that are no escape and of no class, with their offsets."""
+    for found in _TOKEN.finditer(pattern, start):
+        if len(found[0]) == 1:
+            yield found.start(), found[0]
+
+
+def _name(pattern: str, place: int) -> str:
+    """The name of a group; empty if it has none."""
+    found = re.match(r"\(\?P?<(\w+)>", pattern[place:])
+    return found[1] if found else ""
+
+
+def _variants(pattern: str) -> list[str] | None:
+    """The pattern once for each branch of its alternations that has groups; None for too many."""
+    done: list[str] = []
+    open_ = [pattern]
+    while open_:
+        branches = _split(open_[0])
+        if branches:
+            open_[:1] = branches
+        else:
+            done.append(open_.pop(0))
+        if len(done) + len(open_) > _MOST_VARIANTS:
+            return None
+    return done
+
+
+def _split(pattern: str) -> list[str]:
+    """The pattern with one alternation, of which several branches have groups, taken apart."""
+    for start, end, cuts in _alternations(pattern):
+        head = re.match(r"\((?:\?[\w-]*:)?", pattern[start:]) if start >= 0 else None
+        if head is not None and head[0] == "(":
+            continue  # it is captured as a whole
+        first = start + head.end() if head else 0
+        edges = [first - 1, *cuts, end]
+        branches = [pattern[a + 1 : b] for a, b in pairwise(edges)]
+        if sum(bool(_groups(branch)) for branch in branches) > 1:
+            if head is None:
+                flags = _HEAD.match(pattern)
+                return [_with_flags(flags[0] if flags else "", branch) for branch in branches]
+            before, after = pattern[:first], pattern[end:]
+            return [f"{before}{branch}{after}" for branch in branches]
+    return []
+
+
+def _with_flags(flags: str, branch: str) -> str:
+    return flags + branch.removeprefix(flags)
+
+
+def _alternations(pattern: str) -> list[tuple[int, int, list[int]]]:
+    """Where each group begins and ends, and where its branches part; the outermost first."""
+    stack: list[tuple[int, list[int]]] = [(-1, [])]
+    found: list[tuple[int, int, list[int]]] = []
+    for place, character in _outside_classes(pattern):
+        if character == "(":
+            stack.append((place, []))
+        elif character == ")" and len(stack) > 1:
+            start, cuts = stack.pop()
+            found.append((start, place, cuts))
+        elif character == "|":
+            stack[-1][1].append(place)
+    found.append((-1, len(pattern), stack[0][1]))
+    return sorted(item for item in found if item[2])
+
+
+def _groups(pattern: str) -> list[int]:
+    """Where the capturing groups of a pattern begin."""
+    return [
+        place
+        for place, character in _outside_classes(pattern)
+        if character == "("
+        and (pattern[place + 1 : place + 2] != "?" or re.match(r"\(\?P?<\w", pattern[place:]))
+    ]
+
+
+def _named(pattern: str, number: int) -> str:
+    """The pattern with one capturing group named `secret` and the others capturing nothing."""
+    out, last = "", 0
+    for count, place in enumerate(_groups(pattern), 1):
+        found = re.match(r"\(\?P?<\w+>|\(", pattern[place:])
+        assert found is not None
+        out += pattern[last:place] + ("(?<secret>" if count == number else "(?:")
+        last = place + found.end()
+    return out + pattern[last:]

@@ -1,0 +1,110 @@
+"""Names in a policy that nothing here is called by: checks, stages, counters, policies, formats.
+
+Loading does not look for them: what they name may be installed elsewhere, and is made when it is
+needed. Code, at a dotted path or as `module:name`, is left alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from guardstream.errors import AdapterError, PolicyError
+from guardstream.gate.from_policy import CHECKS, OWN
+from guardstream.hints import hint
+from guardstream.policy import packs, plugins, problems
+from guardstream.policy.build import Built
+from guardstream.policy.document import Problem
+from guardstream.policy.model import PolicyFile
+from guardstream.policy.sections import GateFile
+from guardstream.policy.serving import KeyFile, ServeFile
+from guardstream.providers import named
+from guardstream.serve.configured import policy_path, route_of
+
+Found = Iterator[tuple[tuple[str | int, ...], str]]
+"""What is said of names, each with the path to it in the policy."""
+
+
+def warnings(built: Built) -> list[str]:
+    """Return the warnings about the names in a policy's own file, as lint's."""
+    source = built.source
+    found = [*_sections(source.file), *_serving(source.file, source.folder)]
+    said = [Problem(source.document.mark(path), f"warning: {message}") for path, message in found]
+    return problems.lines_of(source.name, said)
+
+
+def _sections(file: PolicyFile) -> Found:
+    for number, gate in enumerate(file.gate):
+        if message := plugins.missing(CHECKS, gate.use.replace(":", "."), list(OWN)):
+            yield ("gate", number, "use"), message
+        elif message := _options(gate):
+            yield ("gate", number, "options"), message
+    for number, stage in enumerate(file.stages):
+        if message := plugins.missing(plugins.STAGES, stage.use):
+            yield ("stages", number, "use"), message
+    tokens = file.limits.tokens if file.limits else None
+    if tokens and tokens.counter and (message := plugins.missing_counter(tokens.counter)):
+        yield ("limits", "tokens", "counter"), message
+    if tokens and tokens.encoding and (message := plugins.missing_encoding(tokens.encoding)):
+        yield ("limits", "tokens", "encoding"), message
+
+
+def _options(gate: GateFile) -> str | None:
+    """What is wrong with the names of the options of a check that comes with the package."""
+    if gate.use not in OWN:
+        return None
+    module, _, name = OWN[gate.use].rpartition(".")
+    try:
+        known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    except ImportError:  # it needs a package that is not here
+        return None
+    for option in gate.options:
+        if option not in known:
+            return f"check {gate.use!r} has no option {option!r}, {hint(option, known)}"
+    return None
+
+
+def _serving(file: PolicyFile, folder: Path) -> Found:
+    section = file.serve
+    if section is None:
+        return
+    for name in section.policies:
+        if message := _policy(section, folder, name):
+            yield ("serve", "policies", name), message
+    for place, entry in section.routes.items():
+        route = route_of(entry)
+        path: tuple[str | int, ...] = ("serve", "routes", place)
+        if route.policy and (message := _policy(section, folder, route.policy)):
+            yield path if isinstance(entry, str) else (*path, "policy"), message
+        if route.provider and (message := _format(route.provider, file)):
+            yield (*path, "provider"), message
+    for name, key in section.keys.items():
+        named_policy = key.policy if isinstance(key, KeyFile) else None
+        if named_policy and (message := _policy(section, folder, named_policy)):
+            yield ("serve", "keys", name, "policy"), message
+
+
+def _format(name: str, file: PolicyFile) -> str | None:
+    """What is wrong with the name of a format: one of the package, installed, or the policy's."""
+    formats = file.formats or {}
+    try:
+        if name not in formats:
+            named(name, beside=formats)
+    except AdapterError as error:
+        return str(error)
+    return None
+
+
+def _policy(section: ServeFile, folder: Path, name: str) -> str | None:
+    """What is wrong with the name of a policy; None for that of a file or a pack."""
+    path = policy_path(section, folder, name)
+    try:
+        if packs.resolve(path).exists():
+            return None
+    except PolicyError as error:
+        return str(error)
+    if name in section.policies or not section.policies:
+        return f"there is no file {path!r}"
+    return f"there is no policy {name!r}, {hint(name, section.policies)}"

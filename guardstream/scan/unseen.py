@@ -1,0 +1,241 @@
+"""Searches that read on as if characters that are not seen were not there.
+
+Where such a character comes, a search for patterns is forked: the one reads it as any other, and
+the fork does without it. So a pattern is found in the text as it is, and in what is seen of it.
+Once no candidate of either lives they stand alike, and the fork is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+from typing import TypeAlias
+
+from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.regex.forms import AnyStepper
+from guardstream.scan.regex.search import PatternScan
+from guardstream.scan.words.normalize import unseen
+
+
+def apart(text: str) -> Iterator[tuple[bool, str]]:
+    """The parts of a text that are seen and those that are not, in turn: whether each is unseen."""
+    for is_out, part in groupby(text, key=unseen().__contains__):
+        yield is_out, "".join(part)
+
+
+def forks(
+    scans: Iterable[Scan], rules: Collection[int], window: Window, known: Iterable[Fork]
+) -> Iterator[Fork]:
+    """Forks of the searches for some rules' patterns, but for those that are known, before a
+    character that is not seen."""
+    forked = {id(fork.of) for fork in known}
+    for scan in scans:
+        if isinstance(scan, PatternScan) and id(scan) not in forked:
+            fork = scan.fork(rules)
+            if fork is not None:
+                yield Fork(scan, fork, window)
+
+
+_Place: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
+
+
+class _Places:
+    """Where what is seen stands in the source: offsets of both count code points from the start."""
+
+    __slots__ = ("_gaps", "read", "seen")
+
+    def __init__(self, offset: int) -> None:
+        self.read = self.seen = offset
+        self._gaps: tuple[tuple[int, int], ...] = ()  # from where so many are missing in all
+
+    def here(self) -> _Place:
+        """What has been read."""
+        return self.read, self.seen, self._gaps
+
+    def put(self, place: _Place) -> None:
+        """Go back to where one was."""
+        self.read, self.seen, self._gaps = place
+
+    def skip(self, length: int) -> None:
+        """Read characters that are not seen."""
+        self.read += length
+        gaps = self._gaps
+        if gaps and gaps[-1][0] == self.seen:
+            gaps = gaps[:-1]
+        self._gaps = (*gaps, (self.seen, self.read - self.seen))
+
+    def take(self, length: int) -> None:
+        """Read characters that are seen."""
+        self.read += length
+        self.seen += length
+
+    @property
+    def since(self) -> int:
+        """How many characters have been read since the last that is not seen."""
+        return self.seen - self._gaps[-1][0] if self._gaps else self.seen
+
+    def source(self, offset: int) -> int:
+        """Where a character that is seen stands in the source."""
+        for first, missing in reversed(self._gaps):
+            if first <= offset:
+                return offset + missing
+        return offset
+
+    def before(self, source: int) -> int:
+        """How many of the characters before an offset of the source are seen."""
+        end = self.seen
+        for first, missing in reversed(self._gaps):
+            if first + missing <= source:
+                return min(source - missing, end)
+            end = first
+        return min(source, end)
+
+    def forget(self, before: int) -> None:
+        """Forget where the characters before an offset stand, but for the one before it."""
+        gaps = self._gaps
+        while len(gaps) > 1 and gaps[1][0] < before:
+            gaps = gaps[1:]
+        self._gaps = gaps
+
+    def match(self, found: Match) -> Match:
+        """A match as it stands in the source."""
+        end = self.source(found.end - 1) + 1 if found.end > found.start else found.end
+        began = None if found.began is None else self.source(found.began)
+        start = min(self.source(found.start), end)
+        return found._replace(start=start, end=end, began=began)
+
+
+class _Steps:
+    """What steps a fork, see `match.Steps`: a text is read that is seen as a whole, or not at
+    all."""
+
+    __slots__ = ("_inner", "_mark", "due", "places", "window")
+
+    def __init__(self, inner: AnyStepper, window: Window) -> None:
+        self._inner = inner
+        self.window = Window()
+        self.window.base = window.base
+        self.window.text = window.text[: inner.offset - window.base]
+        self.places = _Places(inner.offset)
+        self._mark = self.places.here()
+        self.due = False
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Steps.run`."""
+        self._mark = self.places.here()
+        self.due = False
+        if begin < end and text[begin] in unseen():
+            self.places.skip(end - begin)
+            return end
+        stop = self._inner.run(text, begin, end)
+        self.due = bool(self._inner.due)
+        self.places.take(stop - begin)
+        self.window.text += text[begin:stop]
+        return stop
+
+    def unread(self) -> None:
+        """See `Steps.unread`."""
+        seen = self.places.seen
+        self.places.put(self._mark)
+        if self.places.seen < seen:
+            self._inner.unread()
+            self.window.text = self.window.text[: self.places.seen - seen]
+        self.due = False
+
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.places.read - self.hold()
+
+    def hold(self) -> int:
+        """Where the oldest hold-back begins in the source."""
+        held = self._inner.held()
+        return self.places.read if held >= self.places.seen else self.places.source(held)
+
+
+class Fork:
+    """One search that does without what is not seen; a Scan, of offsets in the source."""
+
+    __slots__ = ("_inner", "_steps", "of")
+
+    def __init__(self, of: PatternScan, inner: PatternScan, window: Window) -> None:
+        self.of = of
+        self._inner = inner
+        self._steps = _Steps(inner.steps, window)
+
+    @property
+    def steps(self) -> _Steps:
+        """See `Scan.steps`."""
+        return self._steps
+
+    @property
+    def is_needless(self) -> bool:
+        """Whether it finds what the search finds that it is a fork of, from here on: neither can
+        look back at what is not seen, and no candidate began before that."""
+        places = self._steps.places
+        if places.since <= self._inner.share.behind or not self.of.is_alike(self._inner):
+            return False
+        return places.seen - self._inner.steps.oldest() <= places.since
+
+    def oldest(self) -> int:
+        """Where the oldest candidate of both began: nothing older is found any more."""
+        places, oldest = self._steps.places, self._inner.steps.oldest()
+        own = places.read if oldest >= places.seen else places.source(oldest)
+        return min(own, self.of.steps.oldest())
+
+    def watched(self) -> bool:
+        """See `Scan.watched`."""
+        return self._inner.watched()
+
+    def settle(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.settle`."""
+        return self._placed(self._inner.settle(self._steps.window))
+
+    def stop(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.stop`."""
+        return self._placed(self._inner.stop(self._steps.window))
+
+    def finish(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.finish`."""
+        return self._placed(self._inner.finish(self._steps.window))
+
+    def _placed(self, found: Iterable[Match]) -> list[Match]:
+        return [self._steps.places.match(match) for match in found]
+
+    def hold(self) -> int:
+        """See `Scan.hold`."""
+        return self._steps.hold()
+
+    def needed(self) -> int:
+        """See `Scan.needed`: it keeps a window of its own."""
+        needed = self._inner.needed()
+        self._steps.window.forget(needed)
+        self._steps.places.forget(needed)
+        return self._steps.places.read
+
+    def holders(self, hold: int) -> list[int]:
+        """See `Scan.holders`."""
+        return self._inner.holders(self._last(hold))
+
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
+        """See `Scan.overflow`."""
+        self._inner.overflow(self._last(hold), self._steps.window, drop=drop)
+
+    def _last(self, source: int) -> int:
+        """The last character that is seen up to an offset of the source."""
+        return self._steps.places.before(source + 1) - 1
+
+    def prune(self, window: Window) -> None:  # noqa: ARG002
+        """See `Scan.prune`."""
+        self._inner.prune(self._steps.window)
+
+    def wrote(self, upto: int, window: Window) -> None:  # noqa: ARG002
+        """See `Scan.wrote`."""
+        self._inner.wrote(self._steps.places.before(upto), self._steps.window)
+
+    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
+        """See `Scan.overflowing`."""
+        return self._inner.overflowing(self._steps.window)
+
+    def disable(self, rule: int) -> None:
+        """See `Scan.disable`."""
+        self._inner.disable(rule)

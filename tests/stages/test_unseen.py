@@ -1,0 +1,150 @@
+"""Rules with `normalize: [zero_width]`: patterns in the text, and in what is seen of it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import regex
+
+from guardstream.events import Event, Finding, Finish
+from guardstream.scan.words.normalize import unseen
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Keep, Rule
+from tests.support.chunking import joined, one_by_one, play
+from tests.support.forms import form
+from tests.support.generate import draw_unseen
+from tests.support.harness import hunt, told
+
+__all__ = ["form"]
+
+BLOCKS = 4
+CASES_PER_BLOCK = 1_500
+
+ZWSP, SHY, HEART = "\u200b", "\u00ad", "\u2764\ufe0f"
+
+KEY = Rule(
+    "key", patterns=(r"(?<!\w)key-[0-9a-z]{8}(?!\w)",), normalize=("zero_width",), replacement="*"
+)
+
+
+def events(text: str, *rules: Rule, max_holdback: int = 64) -> list[Event]:
+    """What becomes of a text, character by character as well as at once."""
+    made = RuleSet(rules, max_holdback=max_holdback)
+    whole = play(made.stage(), [text], max_holdback)
+    assert play(made.stage(), one_by_one(text), max_holdback) == whole
+    return whole
+
+
+def spans(text: str, *rules: Rule) -> list[tuple[str, int, int]]:
+    return [(e.rule, e.start, e.end) for e in events(text, *rules) if isinstance(e, Finding)]
+
+
+@pytest.mark.generated
+@pytest.mark.parametrize("block", range(BLOCKS))
+@pytest.mark.usefixtures("form")
+def test_generated_cases_equal_the_reference(block: int) -> None:
+    first = block * CASES_PER_BLOCK
+    found = hunt(range(first, first + CASES_PER_BLOCK), draw=draw_unseen)
+    assert not found, told(found)
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"a k{ZWSP}ey-1234{SHY}5678 b", f"a {'*' * 14} b"),
+        (f"a {ZWSP}key-12345678{ZWSP} b", f"a {ZWSP}{'*' * 12}{ZWSP} b"),
+        # What is not seen is a boundary as well.
+        (f"a{ZWSP}key-12345678{ZWSP}b", f"a{ZWSP}{'*' * 12}{ZWSP}b"),
+        (f"{HEART} key-12345678 {HEART}", f"{HEART} {'*' * 12} {HEART}"),
+        (f"{HEART} key{ZWSP}-1234", f"{HEART} key{ZWSP}-1234"),
+        (ZWSP * 3, ZWSP * 3),
+    ],
+)
+def test_a_pattern_is_found_with_what_is_not_seen_in_it(text: str, shown: str) -> None:
+    assert joined(events(text, KEY)) == shown
+
+
+@pytest.mark.usefixtures("form")
+def test_a_span_begins_and_ends_in_what_is_seen() -> None:
+    assert spans(f"{ZWSP}key-{ZWSP}12345678{ZWSP}", KEY) == [("key", 1, 14)]
+
+
+@pytest.mark.usefixtures("form")
+def test_what_is_found_both_ways_is_found_once() -> None:
+    quoted = Rule("quoted", patterns=('"[^"]{1,9}"',), normalize=("zero_width",))
+    assert spans(f'"a{ZWSP}b" "c"', quoted) == [("quoted", 0, 5), ("quoted", 6, 9)]
+
+
+@pytest.mark.usefixtures("form")
+def test_a_rule_that_does_not_ask_for_it_sees_all() -> None:
+    plain = Rule("plain", patterns=("ab",))
+    asks = Rule("asks", patterns=("ab",), normalize=("zero_width",))
+    assert spans(f"a{ZWSP}b ab", plain, asks) == [("asks", 0, 3), ("plain", 4, 6), ("asks", 4, 6)]
+
+
+@pytest.mark.usefixtures("form")
+def test_a_block_and_a_stop_happen_at_the_character_that_completes_them() -> None:
+    block = Rule("no", patterns=("badly",), action="block", normalize=("zero_width",))
+    assert events(f"so b{SHY}adly!", block)[-1] == Finish("content_filter")
+    assert joined(events(f"so b{SHY}adly!", block)) == "so "
+
+
+@pytest.mark.usefixtures("form")
+def test_validators_and_keywords_judge_what_is_seen() -> None:
+    seen: list[str] = []
+
+    def note(text: str) -> bool:
+        seen.append(text)
+        return True
+
+    pin = Rule(
+        "pin",
+        patterns=("[0-9]{4}",),
+        validators=(note,),
+        keywords=("code",),
+        keyword_distance=40,
+        normalize=("zero_width",),
+    )
+    assert spans(f"the c{ZWSP}ode, as it was told to you, is 12{ZWSP}34", pin) == [("pin", 37, 42)]
+    assert set(seen) == {"1234"}
+
+
+@pytest.mark.usefixtures("form")
+def test_keywords_are_found_long_after_what_is_not_seen() -> None:
+    pin = Rule(
+        "pin",
+        patterns=("[0-9]{4}",),
+        keywords=("code",),
+        keyword_distance=40,
+        normalize=("zero_width",),
+    )
+    assert spans(f"the c{ZWSP}ode, as it was told to you, is 1234", pin) == [("pin", 37, 41)]
+
+
+@pytest.mark.usefixtures("form")
+def test_the_characters_that_are_kept_are_those_of_the_source() -> None:
+    card = Rule("card", patterns=("[0-9]{8}",), normalize=("zero_width",), replacement=Keep(last=4))
+    assert joined(events(f"no. 1234{ZWSP}5678.", card)) == "no. *****5678."
+
+
+@pytest.mark.usefixtures("form")
+def test_it_joins_other_ways_of_reading_characters() -> None:
+    wide = Rule("wide", patterns=("[0-9]{4}",), normalize=("width", "zero_width"))
+    assert spans(f"\uff11\uff12{ZWSP}\uff13\uff14", wide) == [("wide", 0, 5)]
+
+
+@pytest.mark.usefixtures("form")
+def test_the_search_of_what_is_seen_ends_once_it_finds_nothing_else() -> None:
+    stage = RuleSet([KEY]).stage()
+    stage.feed(f"{HEART} hello ")
+    assert stage.only_reads
+    stage.feed(f"{HEART} key-1")
+    stage.feed("2345678")
+    assert joined(stage.finish()) == "*" * 12
+
+
+def test_all_characters_that_are_not_seen_are_known() -> None:
+    pattern = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
+    assert unseen() == {c for c in map(chr, range(sys.maxunicode + 1)) if pattern.match(c)}
