@@ -43,6 +43,13 @@ Show = Callable[[float, str, View], None]
 """Called with the time, what came in or went out just now, and the whole view."""
 
 
+class _Output(Console):
+    """Standard output; a reader that leaves is told as for any other command."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # the error for which rich calls this
+
+
 def recording() -> list[Delta]:
     """Return the recorded stream that comes with the package."""
     file = resources.files("guardstream.cli") / "recordings" / "demo.jsonl"
@@ -53,7 +60,7 @@ def recording() -> list[Delta]:
 def demo(policy: str, speed: float, timeline: Path | None = None, code: Sequence[str] = ()) -> None:
     """Replay the recording through `policy`, live on a terminal, line by line elsewhere."""
     guard = Guard.load(policy, allow_code=code, rules_only=True)
-    console = Console(highlight=False)
+    console = _Output(highlight=False)
     deltas = recording()
     drawn = Timeline()
     console.print(f"Replaying {len(deltas)} chunks through the policy {guard.policy.name!r}.\n")

@@ -403,6 +403,7 @@ def test_what_is_redirected_is_utf8_in_any_locale(folder: Path, encoding: str) -
         ("guardstream explain good.yaml --text $'\\xff'", 0, ""),
         ("guardstream explain guardstream/secrets --yaml | head -1; exit ${PIPESTATUS[0]}", 0, ""),
         ("yes | guardstream run good.yaml | head -1; exit ${PIPESTATUS[1]}", 141, ""),
+        ("guardstream demo --speed 0 | true; exit ${PIPESTATUS[0]}", 141, ""),
         (
             "guardstream run good.yaml good.jsonl --findings good.yaml/x",
             2,
