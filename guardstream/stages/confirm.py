@@ -89,22 +89,34 @@ _ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
 
+_ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
+"""Characters that stand, in small letters, wherever they are found: of the others some have a case
+that `str.lower` does not know."""
+
+
+def _certain(keyword: str) -> str:
+    """A part of a keyword, the longest, that a text has in small letters if it has the keyword."""
+    return max(_ONE_CASE.findall(_GAP.split(keyword)[0].lower()), key=len, default="")
+
+
+def _may_be_ascii(keyword: str) -> bool:
+    """Whether a keyword may stand in a text of ASCII."""
+    return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
+
 
 def _near(keywords: tuple[str, ...], *, without_unseen: bool) -> Callable[[str], bool]:
     """Return what tells whether one of the keywords stands in a text, or in what is seen of it."""
-    parts = [(word, _GAP.split(word.lower())[0]) for word in keywords if word.isascii()]
-    others = [word for word in keywords if not word.isascii()]
-    like_ascii = [word for word in others if not _LIKE_ASCII.isdisjoint(word)]
+    parts = [(word, _certain(word)) for word in keywords]
+    of_ascii = [(word, part) for word, part in parts if _may_be_ascii(word)]
 
     def possible(before: str) -> Sequence[str]:
-        """The keywords that may stand there: nearly always none, which is seen sooner without
-        their boundaries."""
+        """The keywords that may stand there: nearly always none, which is seen sooner by a part of
+        each."""
         is_ascii = before.isascii()
         if not is_ascii and not _LIKE_ASCII.isdisjoint(before):
             return keywords
         lowered = before.lower()
-        found = [word for word, part in parts if part in lowered]
-        return [*found, *(like_ascii if is_ascii else others)]
+        return [word for word, part in (of_ascii if is_ascii else parts) if part in lowered]
 
     def near(before: str) -> bool:
         if without_unseen and not (before.isascii() or unseen().isdisjoint(before)):

@@ -10,7 +10,7 @@ import regex
 from guardstream.scan.pages import Pages, Row, page_of, rows_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import NAMES, Folding
+from guardstream.scan.words.normalize import NAMES, PATTERN_NAMES, Folding, Table
 
 SETS = (
     r"\w",
@@ -88,3 +88,18 @@ def test_words_judge_a_page_as_its_characters(page: int, names: tuple[str, ...])
     classes = [index.class_of(character) for character in characters(page)]
     alone = [again._class_of_one(character) for character in characters(page)]
     assert classes == alone
+
+
+@pytest.mark.parametrize("name", sorted(PATTERN_NAMES))
+def test_a_table_translates_the_pages_that_it_keeps_to_themselves(name: str) -> None:
+    table = Table(frozenset((name,)))
+    kept = [page for page in range(0x1100) if table.keeps(chr(page << 8))]
+    assert len(kept) > 4_000
+    assert all(table[ord(c)] == c for page in kept for c in characters(page))
+
+
+@pytest.mark.parametrize("name", ["width", "confusables", "simplified"])
+def test_a_page_with_a_character_that_is_translated_is_not_kept(name: str) -> None:
+    table = Table(frozenset((name,)))
+    changed = next(c for c in map(chr, range(0x80, 0x10000)) if table[ord(c)] != c)
+    assert not table.keeps(changed)

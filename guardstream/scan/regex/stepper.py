@@ -88,7 +88,7 @@ class Classes(dict[str, int]):
     def row(self, character: str) -> Row[int]:
         """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
-            if self._table is None:
+            if self._table is None or self._table.keeps(character):
                 signature, first, last = self._sets.row(character)
             else:
                 signature = self._sets.signature(self._table[ord(character)])

@@ -12,6 +12,8 @@ from itertools import groupby
 
 import regex
 
+from guardstream.scan import pages
+
 NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", "simplified")
 """What can be normalised:
 
@@ -91,6 +93,17 @@ class Folding:
         # A confusable may look like a capital.
         return character.casefold() if "case" in self.names and self._tables else character
 
+    def keeps(self, text: str) -> bool:
+        """Whether no character of a text is compared as another one, as far as can be told at once.
+
+        What is ignored, or compared as several, does not count.
+        """
+        if "case" in self.names:
+            return False
+        # What has a form of one character alone has no other one in NFKC either.
+        same = "width" not in self.names or unicodedata.is_normalized("NFKC", text)
+        return same and all(text.translate(table) == text for table in self._tables)
+
     def gaps(self, character: str) -> tuple[bool, bool]:
         """Whether the character may separate letters, and whether it may as white space."""
         if "separators" not in self.names:
@@ -132,6 +145,15 @@ class Table(dict[int, str]):
 
     def __init__(self, names: frozenset[str]) -> None:
         self._folding = Folding(names)
+        self._kept: dict[int, bool] = {}
+
+    def keeps(self, character: str) -> bool:
+        """Whether the character, and all of its page, is known to be translated to itself."""
+        number = ord(character) // pages.SIZE
+        known = self._kept.get(number)
+        if known is None:
+            known = self._kept[number] = self._folding.keeps(pages.page_of(character))
+        return known
 
     def __missing__(self, code: int) -> str:
         letters = self._folding.letters(chr(code))
