@@ -7,6 +7,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
@@ -51,8 +52,12 @@ class Pages(Generic[Answer]):
 
 def page_of(character: str) -> str:
     """All characters of the page that a character is in."""
-    begin = ord(character) // SIZE * SIZE
-    codes = array("I", range(begin, begin + SIZE))
+    return _page(ord(character) // SIZE)
+
+
+@lru_cache(maxsize=64)  # several searches ask for a page that is new
+def _page(number: int) -> str:
+    codes = array("I", range(number * SIZE, (number + 1) * SIZE))
     return codes.tobytes().decode("utf-32", "surrogatepass")
 
 

@@ -7,8 +7,8 @@ Once no candidate of either lives they stand alike, and the fork is dropped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
 from typing import TypeAlias
 
 from guardstream.scan.match import Match, Scan, Window
@@ -19,8 +19,14 @@ from guardstream.scan.words.normalize import unseen
 
 def apart(text: str) -> Iterator[tuple[bool, str]]:
     """The parts of a text that are seen and those that are not, in turn: whether each is unseen."""
-    for is_out, part in groupby(text, key=unseen().__contains__):
-        yield is_out, "".join(part)
+    at = 0
+    for found in re.finditer(f"{unseen().pattern}+", text):
+        if at < found.start():
+            yield False, text[at : found.start()]
+        yield True, found[0]
+        at = found.end()
+    if at < len(text):
+        yield False, text[at:]
 
 
 def forks(
@@ -124,7 +130,7 @@ class _Steps:
         """See `Steps.run`."""
         self._mark = self.places.here()
         self.due = False
-        if begin < end and text[begin] in unseen():
+        if begin < end and unseen().match(text, begin):
             self.places.skip(end - begin)
             return end
         stop = self._inner.run(text, begin, end)

@@ -119,8 +119,8 @@ def _near(keywords: tuple[str, ...], *, without_unseen: bool) -> Callable[[str],
         return [word for word, part in (of_ascii if is_ascii else parts) if part in lowered]
 
     def near(before: str) -> bool:
-        if without_unseen and not (before.isascii() or unseen().isdisjoint(before)):
-            before = "".join([character for character in before if character not in unseen()])
+        if without_unseen and not before.isascii():
+            before = unseen().sub("", before)
         return any(_stands(word, before) for word in possible(before))
 
     return near

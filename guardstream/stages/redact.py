@@ -75,7 +75,7 @@ class RuleSet:
             for number, rule in enumerate(self.rules)
             if rule.patterns and "zero_width" in rule.normalize
         )
-        self.unseen = unseen() if self.forking else frozenset[str]()
+        self.unseen = unseen() if self.forking else None
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
@@ -218,7 +218,7 @@ class Redact:
         self._outrun = False
         self._finished = False
         self._busy = False
-        self._unseen = rules.unseen
+        self._find_unseen = rules.unseen.search if rules.unseen else None
         self._forks: list[Fork] = []
         self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
@@ -242,7 +242,7 @@ class Redact:
             self._busy
             or not text
             or len(tail) > self._at_once
-            or (self._unseen and not text.isascii() and not self._unseen.isdisjoint(text))
+            or (self._find_unseen and not text.isascii() and self._find_unseen(text))
         ):
             return self._flow_on(text) if self._flowing else self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
@@ -275,7 +275,7 @@ class Redact:
             or len(text) > self._at_once
             or self._is_watched()
             or self._forks
-            or not self._unseen.isdisjoint(text)
+            or (self._find_unseen and self._find_unseen(text))
         ):
             return self._feed_carefully(text)
         ran = self.read(text)
@@ -341,7 +341,7 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
-        if ran is None and not self._unseen.isdisjoint(text):
+        if ran is None and self._find_unseen and self._find_unseen(text):
             events = []
             for is_unseen, part in apart(text):
                 if is_unseen:

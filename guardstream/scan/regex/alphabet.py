@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
-from guardstream.scan.pages import Pages, Row, told_apart
+from guardstream.scan.pages import SIZE, Pages, Row, told_apart
 
 START = 1
 """The bit of what stands before the text: no character."""
@@ -27,6 +27,9 @@ ANYTHING = r"[\s\S]"
 
 _FOLDED = frozenset(regex.findall(r"(?i:[\x00-\x7f])", "".join(map(chr, range(0x2200))), regex.V0))
 """What is ASCII or folds to it: the last is U+212A, the Kelvin sign."""
+
+_FOLDED_ON = {ord(character) // SIZE for character in _FOLDED}
+"""The numbers of the pages that have some of it."""
 
 _HEX = "[0-9a-fA-F]"
 _CODE = rf"U000000[0-7]{_HEX}|u00[0-7]{_HEX}|x[0-7]{_HEX}"
@@ -72,6 +75,7 @@ class CharSets:
         self._wide: list[tuple[int, regex.Pattern[str], int]] = []
         self._kinds: dict[tuple[int, bool], int] = {}
         self._listed: set[str] = set()
+        self._listed_on: set[int] = set()  # the numbers of their pages
         self._pages = Pages(self._of_page)
 
     def bit(self, fragment: str) -> int:
@@ -89,6 +93,7 @@ class CharSets:
                 listed = set(map(_character, _LISTED.findall(fragment)))
                 (self._by_case if any(map(_CASED.match, listed)) else self._by_kind).append(judge)
                 self._listed |= listed
+                self._listed_on |= {ord(character) // SIZE for character in listed}
                 self._kinds.clear()
             else:
                 self._wide.append((bit, _runs(fragment), _last(fragment)))
@@ -127,8 +132,10 @@ class CharSets:
 
     def _of_page(self, page: str) -> Iterator[Row[int]]:
         """The signatures of a page's characters."""
-        folded = self._of_each("".join(_FOLDED.intersection(page)))
-        alone = [*folded, *self._listed.intersection(page)]
+        number = ord(page[0]) // SIZE
+        folded = self._of_each("".join(_FOLDED.intersection(page))) if number in _FOLDED_ON else {}
+        listed = self._listed.intersection(page) if number in self._listed_on else ()
+        alone = [*folded, *listed]
         cased = _CASED.search(page) is not None
         judges = [(bit, judge) for bit, judge, last in self._wide if ord(page[0]) <= last]
         judges += self._by_case if cased else ()

@@ -88,11 +88,7 @@ class Classes(dict[str, int]):
     def row(self, character: str) -> Row[int]:
         """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
-            if self._table is None or self._table.keeps(character):
-                signature, first, last = self._sets.row(character)
-            else:
-                signature = self._sets.signature(self._table[ord(character)])
-                first = last = ord(character)
+            signature, first, last = self._judged(character)
             number = self._numbers.get(signature)
             if number is None:
                 number = self._numbers[signature] = len(self._alphabet.signatures)
@@ -101,6 +97,17 @@ class Classes(dict[str, int]):
                 self.clear()
             self[character] = number
         return Row(number, first, last)
+
+    def _judged(self, character: str) -> Row[int]:
+        """The sets that a character is in as the table translates it."""
+        if self._table is None:
+            return self._sets.row(character)
+        kept = self._table.kept(character)
+        if kept is None:
+            code = ord(character)
+            return Row(self._sets.signature(self._table[code]), code, code)
+        signature, first, last = self._sets.row(character)
+        return Row(signature, max(first, kept[0]), min(last, kept[1]))
 
 
 class Machine:

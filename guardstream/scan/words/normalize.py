@@ -6,13 +6,15 @@ the text alike, character by character.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from bisect import bisect_left
 from functools import cache
 from itertools import groupby
 
 import regex
 
-from guardstream.scan import pages
+from guardstream.scan.pages import SIZE, page_of
 
 NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", "simplified")
 """What can be normalised:
@@ -145,22 +147,36 @@ class Table(dict[int, str]):
 
     def __init__(self, names: frozenset[str]) -> None:
         self._folding = Folding(names)
-        self._kept: dict[int, bool] = {}
+        self._changed: dict[int, list[int]] = {}  # by page
 
-    def keeps(self, character: str) -> bool:
-        """Whether the character, and all of its page, is known to be translated to itself."""
-        number = ord(character) // pages.SIZE
-        known = self._kept.get(number)
-        if known is None:
-            known = self._kept[number] = self._folding.keeps(pages.page_of(character))
-        return known
+    def kept(self, character: str) -> tuple[int, int] | None:
+        """The first and the last of the characters of a page, around the given one, that are all
+        translated to themselves; None if that is not."""
+        code = ord(character)
+        page = code // SIZE
+        changed = self._changed.get(page)
+        if changed is None:
+            changed = self._changed[page] = self._changed_on(page_of(character))
+        at = bisect_left(changed, code)
+        after = changed[at] if at < len(changed) else (page + 1) * SIZE
+        if after == code:
+            return None
+        return changed[at - 1] + 1 if at else page * SIZE, after - 1
 
     def __missing__(self, code: int) -> str:
-        letters = self._folding.letters(chr(code))
         if len(self) > MAX_TABLE:
             self.clear()
-        self[code] = letters = letters if len(letters) == 1 else chr(code)
-        return letters
+        self[code] = letter = self._letter(chr(code))
+        return letter
+
+    def _changed_on(self, page: str) -> list[int]:
+        if self._folding.keeps(page):  # as most do
+            return []
+        return [ord(character) for character in page if self._letter(character) != character]
+
+    def _letter(self, character: str) -> str:
+        letters = self._folding.letters(character)
+        return letters if len(letters) == 1 else character
 
 
 # Unicode has characters that are not seen, and reserves places for more, in these parts alone.
@@ -168,10 +184,14 @@ _UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000
 
 
 @cache
-def unseen() -> frozenset[str]:
-    """The characters that are not seen, see `NAMES`."""
+def unseen() -> re.Pattern[str]:
+    """What finds a character that is not seen, see `NAMES`.
+
+    `re` has no such classes, but tells the characters of a short text from others the sooner.
+    """
     parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
-    return frozenset(character for part in parts for character in _UNSEEN.findall(part))
+    runs = [match for part in parts for match in regex.findall(f"{_UNSEEN.pattern}+", part)]
+    return re.compile("[" + "".join(f"{run[0]}-{run[-1]}" for run in runs) + "]")
 
 
 def runs(word: str) -> tuple[str, tuple[int, ...]]:
