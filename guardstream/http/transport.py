@@ -108,11 +108,11 @@ class _Guarding(_Base):  # type: ignore[misc]
         transport: Any = None,
         *,
         provider: str | None = None,
-        other: Literal["refuse", "guard", "pass"] = "refuse",
+        other: Literal["guard", "refuse", "pass"] = "guard",
         vaults: Vaults | None = None,
     ) -> None:
         check_guard(guard, "a transport")
-        check_known("other", other, ("refuse", "guard", "pass"))
+        check_known("other", other, ("guard", "refuse", "pass"))
         choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
         self._guard = guard
@@ -247,9 +247,9 @@ class GuardTransport(_Guarding):
     - `guard`: judges answers and, with the policy's `input`, prompts.
     - `transport`: the one that sends requests; by default that of the client's package.
     - `provider`: names the adapter for all answers; otherwise the path tells, or the first chunk.
-    - `other`: what becomes of requests and answers in no known format. They are refused
-      ("refuse"); or guarded by what they are ("guard"): all text that is sent as the user's, JSON
-      and texts that come back as the model's, while images, sound and films pass; or they pass
+    - `other`: what becomes of requests and answers in no known format. They are guarded by what
+      they are ("guard"): all text that is sent as the user's, JSON and texts that come back as the
+      model's, while images, sound and films pass. Or they are refused ("refuse"), or pass
       unguarded ("pass").
     - `vaults`: makes masks reversible, as the policy's `vault` does. A request's header
       `guardstream-conversation`, which is not sent on, names its conversation; without it the vault
