@@ -211,6 +211,7 @@ _NO_OBJECT = "a line in a stream of JSON is no JSON object"
 _RECORD = b"\x1e"
 """What stands before each object in a sequence of JSON texts (RFC 7464)."""
 
+_BETWEEN = b" \t\r" + _RECORD
 _GAP = re.compile(rb"[ \t\r\x1e]*")
 _JOINT = re.compile(rb"\}[ \t\r\x1e]*\{")
 
@@ -224,6 +225,7 @@ class LineFrames(_Plain):
     def __init__(self) -> None:
         self._rest = bytearray()
         self._look_at_rest()
+        self._is_closed = False  # whether what was read ends with a brace
         self._unfinished: Unfinished | None = None
         self._start = codecs.BOM_UTF8  # what may stand before the first
         self._mark = b""  # what stands before each
@@ -232,13 +234,15 @@ class LineFrames(_Plain):
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
+        self._look_at(data)
         if b"\n" in data:
             lines = self._rest.split(b"\n")
             self._rest = lines.pop()
             self._look_at_rest()
             for line in lines:
                 yield from self._take(bytes(line) + b"\n")
-        yield from self._joined()
+        if self._may_join:
+            yield from self._joined()
         self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
@@ -263,7 +267,16 @@ class LineFrames(_Plain):
         self._is_open = source is not None and source is self._last
         return lead
 
+    def _look_at(self, data: bytes) -> None:
+        """Note whether an object may follow another one in the rest, which is seldom."""
+        opens = data.lstrip(_BETWEEN).startswith(b"{")
+        if (self._is_closed and opens) or _JOINT.search(data):
+            self._may_join = True
+        if said := data.rstrip(_BETWEEN):
+            self._is_closed = said.endswith(b"}")
+
     def _look_at_rest(self) -> None:
+        self._may_join = _JOINT.search(self._rest) is not None
         self._ends = Ends()  # of the object that the rest begins with
         self._end: int | None = None
         self._next = 0  # where what comes after it begins
