@@ -56,7 +56,7 @@ from guardstream.policy.serving import (
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
-    "case", "width", "zero_width", "confusables", "separators", "repeats", "simplified"
+    "case", "width", "zero_width", "confusables", "separators", "spaces", "repeats", "simplified"
 ]
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]

@@ -37,7 +37,14 @@ def folding_of(rule: Rule) -> Folding:
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
     for name in sorted(names.difference(NAMES)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
+    if "spaces" in names and any(word != word.strip() for word in rule.words):
+        message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
+        raise RuleError(rule.id, message)
     return Folding(names)
+
+
+_WRITTEN = {"case": "(?i)", "spaces": r"\s+"}
+"""How patterns say themselves what words are normalised for."""
 
 
 def translation_of(rule: Rule) -> frozenset[str]:
@@ -45,7 +52,7 @@ def translation_of(rule: Rule) -> frozenset[str]:
     names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
-        instead = "; write (?i) in them" if name == "case" else ""
+        instead = f"; write {_WRITTEN[name]} in them" if name in _WRITTEN else ""
         message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
         raise RuleError(rule.id, message)
     return names - {"zero_width"}

@@ -279,10 +279,11 @@ class WordIndex:
 
     def living(self, state: WordState) -> Living | None:
         """The live text of a state, if nothing else lives in it, each of its letters was one
-        character, and there are not too many; None too where letters may be repeated or separated.
+        character, and there are not too many; None too where characters may be passed over for
+        what stands before them.
         """
         shape = state.shape
-        plain = self.folding.names.isdisjoint(("repeats", "separators"))
+        plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces"))
         if not plain or shape.waiting or len(shape.prefix) > MAX_LIVING:
             return None
         starts = sum(may_begin << letter for letter, may_begin in enumerate(shape.starts))
@@ -334,7 +335,7 @@ class WordIndex:
     def _build(self, shape: Shape, compared: Compared) -> WordState:
         """The state after a character."""
         character, letters, joins = compared
-        if not letters:
+        if not letters or self.folding.goes_on(letters, shape.prefix):
             return self._state(self._unseen(shape))
         if self.folding.repeats and set(letters) == {shape.last}:
             return self._state(self._repeated(shape, len(letters), joins))

@@ -16,7 +16,9 @@ import regex
 
 from guardstream.scan.pages import SIZE, page_of
 
-NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", "simplified")
+NAMES = (
+    "case", "width", "zero_width", "confusables", "separators", "spaces", "repeats", "simplified",
+)  # fmt: skip
 """What can be normalised:
 
 - case: full case folding, as `str.casefold` does it
@@ -27,6 +29,7 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space after a character of a script without spaces, or between letters that each stand
   alone (`p a s s`)
+- spaces: white space, line breaks among it, is compared as one space, however much there is
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
@@ -73,6 +76,7 @@ class Folding:
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
         self.repeats = "repeats" in names
+        self.spaces = "spaces" in names
         self.ignores_only_case = names == _CASE
         self._tables = [
             table()
@@ -86,6 +90,8 @@ class Folding:
             return character.casefold()
         if "zero_width" in self.names and _UNSEEN.match(character):
             return ""
+        if self.spaces and character.isspace():
+            return " "
         if "width" in self.names:
             character = unicodedata.normalize("NFKD", character)
         if "case" in self.names:
@@ -120,6 +126,11 @@ class Folding:
             return True
         return bool(_SPACE.match(character) and last and _UNSPACED_LETTER.match(last))
 
+    def goes_on(self, letters: str, before: str) -> bool:
+        """Whether what a character is compared as is more of the white space at the end of a text,
+        which is passed over."""
+        return self.spaces and letters == " " and before.endswith(" ")
+
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters of which each stands alone."""
         return "separators" in self.names and _SPACE.match(character) is not None
@@ -130,8 +141,9 @@ class Folding:
             return word.casefold() if self.names else word
         folded = ""
         for character in word:
-            if not self.separates(character, folded[-1:]):
-                folded += self.letters(character)
+            letters = self.letters(character)
+            if not self.separates(character, folded[-1:]) and not self.goes_on(letters, folded):
+                folded += letters
         return folded
 
 

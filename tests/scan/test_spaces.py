@@ -1,0 +1,87 @@
+"""Phrases whose spaces are any white space: found as in a text where each stands once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardstream.errors import PatternError
+from guardstream.events import Finding
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule
+
+LETTERS = "ab \t\n\u00a0\u3000."
+
+
+def found(rules: RuleSet, chunks: Sequence[str]) -> list[tuple[int, int]]:
+    stage = rules.stage()
+    events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
+    return [(event.start, event.end) for event in events if isinstance(event, Finding)]
+
+
+def spans(word: str, text: str, *, whole: bool) -> Iterator[tuple[int, int]]:
+    """Every occurrence of a word in a text, of which white space after white space is left out."""
+    places = [
+        at for at, char in enumerate(text) if not (char.isspace() and text[:at][-1:].isspace())
+    ]
+    seen = "".join(" " if text[at].isspace() else text[at] for at in places)
+    wanted = " ".join(word.split())
+    for at in range(len(seen) - len(wanted) + 1):
+        start, end = places[at], places[at + len(wanted) - 1] + 1
+        around = text[:start][-1:] + text[end : end + 1]
+        if seen[at : at + len(wanted)] == wanted and not (whole and any(map(str.isalnum, around))):
+            yield start, end
+
+
+@given(
+    st.text("ab ", min_size=1).filter(lambda word: word == word.strip()),
+    st.text(LETTERS, max_size=12),
+    st.booleans(),
+    st.integers(1, 4),
+)
+def test_white_space_is_one_space(word: str, text: str, whole: bool, size: int) -> None:
+    rule = Rule("w", words=(word,), whole_word=whole, normalize=("spaces",))
+    rules = RuleSet([rule])
+    expected = sorted(spans(word, text, whole=whole))
+    assert sorted(found(rules, [text])) == expected
+    assert sorted(found(rules, list(text))) == expected
+    cut = [text[at : at + size] for at in range(0, len(text), size)]
+    assert sorted(found(rules, cut)) == expected
+
+
+@pytest.mark.parametrize(
+    ("normalize", "text", "expected"),
+    [
+        (("spaces",), "a blue\n    bird.", "blue\n    bird"),
+        (("spaces",), "a blue\u00a0bird", "blue\u00a0bird"),
+        (("spaces",), "a bluebird", ""),
+        (("spaces", "zero_width"), "a blue \u200b bird", "blue \u200b bird"),
+        (("spaces", "repeats"), "a bluue \n birdd", "bluue \n birdd"),
+        (("spaces", "separators"), "a b.l.u.e\r\n\tbi-rd", "b.l.u.e\r\n\tbi-rd"),
+        (("spaces", "width"), "ａ ｂｌｕｅ　　ｂｉｒｄ", "ｂｌｕｅ　　ｂｉｒｄ"),
+    ],
+)
+def test_it_goes_together_with_others(normalize: tuple[str, ...], text: str, expected: str) -> None:
+    rules = RuleSet([Rule("w", words=("blue  bird",), normalize=normalize)])
+    for chunks in ([text], list(text)):
+        assert [text[slice(*span)] for span in found(rules, chunks)] == [expected] * bool(expected)
+
+
+def test_a_long_gap_overflows() -> None:
+    rules = RuleSet([Rule("w", words=("blue bird",), normalize=("spaces",))], max_holdback=20)
+    assert found(rules, ["blue" + " " * 12 + "bird"]) == [(0, 20)]
+    assert found(rules, ["blue" + " " * 100_000 + "bird"])[0][0] == 0
+
+
+@pytest.mark.parametrize("word", [" a", "a\n"])
+def test_a_word_with_space_at_its_ends_is_refused(word: str) -> None:
+    with pytest.raises(PatternError, match="begins or ends with white space"):
+        RuleSet([Rule("w", words=(word,), normalize=("spaces",))])
+
+
+def test_a_pattern_says_itself_what_its_spaces_are() -> None:
+    with pytest.raises(PatternError, match=r"write \\s\+ in them"):
+        RuleSet([Rule("w", patterns=("a b",), normalize=("spaces",))])
