@@ -798,3 +798,11 @@ def test_what_is_no_setting_is_said_at_once(given: dict[str, Any], said: str) ->
     with pytest.raises((TypeError, ValueError)) as raised:
         GuardMiddleware(app, **given)
     assert said in str(raised.value)
+
+
+async def test_a_line_of_json_in_a_text_is_text_in_every_split() -> None:
+    data = b'a log:\n{"a": "se\\u0063ret"} a secret\n'
+    for chunks in pieces(data):
+        visit = await fetch(guarded(streaming(Upstream(chunks), PLAIN)))
+        assert visit.body == data.replace(b"secret", b"******")
+        assert visit.complete
