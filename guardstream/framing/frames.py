@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+import regex
+
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
@@ -590,11 +592,16 @@ def sniffed(start: bytes) -> Media | None:
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream from other text by how they begin; None if not yet.
+    """Tell the lines of a data stream, and events, from other text by how they begin; None if not
+    yet.
 
-    A first line of text comes at once; what else such streams begin with (thinking, data, a call)
-    could be text, too, until it has ended as a line of theirs does.
+    Of the lines a first one of text comes at once; what else such streams begin with (thinking,
+    data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
+    by JSON in the first data, which stands in the first `MAX_MARK` bytes.
     """
+    events = _EVENTS.match(start[:MAX_MARK], partial=len(start) < MAX_MARK)
+    if events is not None:
+        return None if events.partial else "sse"
     if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
     if start.startswith(_CODED_STARTS):
@@ -609,6 +616,9 @@ def sniffed_text(start: bytes) -> Media | None:
     return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
 
 
+_EVENTS = regex.compile(
+    rb'(?:\xef\xbb\xbf)?(?:(?:(?:event|id|retry)?:[^\r\n]*+)?(?:\r\n?+|\n))*+data: ?(?:\{|\[\{?) *"'
+)
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
 _CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
 _LINE_CODE = re.compile(rb"[2389bcg-k]:?")

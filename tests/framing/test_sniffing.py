@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardstream.framing.frames import sniffed, sniffed_text
+from guardstream.framing.frames import MAX_MARK, sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire
 
@@ -36,6 +36,37 @@ def test_each_first_line_of_a_data_stream_is_known(line: bytes) -> None:
 )
 def test_other_text_stays_text(text: bytes) -> None:
     assert sniffed_text(text) == "text"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b'data: {"',
+        b'data:{ "',
+        b'data: [{"',
+        b': hi\r\n\r\nevent: a\r\nid: 1\rretry: 5\ndata: {"',
+        b'\xef\xbb\xbf\n:\ndata: ["',
+    ],
+)
+def test_events_with_json_in_them_are_known(start: bytes) -> None:
+    seen = [sniffed_text(start[:size]) for size in range(1, len(start) + 5)]
+    assert set(seen[: len(start) - 1]) == {None}
+    assert set(seen[len(start) - 1 :]) == {"sse"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"data: a", b"data {", b"data: {a", b"idea", b"events", b":-) a\nb", b"\n\nso", b"datum"],
+)
+def test_text_that_begins_like_an_event_is_told_at_once(text: bytes) -> None:
+    assert sniffed_text(text) == "text"
+
+
+def test_events_are_known_by_as_many_bytes_in_every_split() -> None:
+    for more, media in ((8, "sse"), (7, "text")):
+        start = b":" + b" " * (MAX_MARK - 2 - more) + b'\ndata: {"'
+        seen = [sniffed_text(start[:size]) for size in range(1, len(start) + 1)]
+        assert {each for each in seen if each} == {media}
 
 
 @pytest.mark.parametrize(("spaces", "media"), [(1024, "data_stream"), (1025, "sse")])

@@ -442,3 +442,17 @@ def test_the_section_sets_them(tmp_path: Path) -> None:
 def test_what_is_no_setting_is_said(given: dict[str, Any], said: str) -> None:
     with pytest.raises((TypeError, ValueError), match=said):
         Route("/", guard(), **given)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", HTML, None])
+async def test_events_of_a_provider_are_known_in_any_text(kind: str | None) -> None:
+    said = [b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % each for each in TOLD]
+    for chunks in pieces(b": hi\n\n" + b"".join(said) + b"data: [DONE]\n\n"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert b'"a ' in visit.body
+        assert b"***" in visit.body
+        assert b"ret" not in visit.body
+        assert visit.complete
+
+
+TOLD = (b"a sec", b"ret b")
