@@ -288,6 +288,14 @@ class Transcoding:
         return read.getvalue()
 
 
+def charset_of(headers: Headers) -> str | None:
+    """Return the charset that a body names; None for UTF-8, and for one that nobody knows."""
+    try:
+        return _charset(headers)
+    except BodyError:
+        return None
+
+
 def _encodings(headers: Headers) -> list[str]:
     """Return the content encodings, the outermost last."""
     named = ",".join(values(headers, b"content-encoding")).lower().split(",")

@@ -23,7 +23,7 @@ from guardstream.http.body import in_thread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, kind_of
+from guardstream.serve.others import PART, Other, Way, fits, kind_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
@@ -145,6 +145,8 @@ class Exchange:
             await self._begin_other(message)
         elif self._scope["method"] == "HEAD":
             await self._begin_nothing(message, media)
+        elif media == "text" and fits(headers, self._route.max_answer):
+            self._await_other(message, text=True)
         else:
             await self._open(message, media)
 
@@ -186,9 +188,20 @@ class Exchange:
             elif self._scope["method"] == "HEAD":
                 await self._begin_nothing(message)
             else:
-                route, _ = self._with_vault(None)
-                part = message["status"] == _PARTIAL
-                self._other, self._start = Other(route, headers, kind, part=part), message
+                self._await_other(message)
+        except BodyError as error:
+            self._refuse(error)
+
+    def _await_other(self, message: Message, *, text: bool = False) -> None:
+        """Begin a response that waits until it is told what becomes of it, and maybe for its end.
+
+        A `text` is one that would go out as it comes if nothing said how long it is.
+        """
+        headers, part = message["headers"], message["status"] == _PARTIAL
+        try:
+            route, _ = self._with_vault(None)
+            self._other = Other(route, headers, kind_of(headers), part=part, text=text)
+            self._start = message
         except BodyError as error:
             self._refuse(error)
 

@@ -7,6 +7,7 @@ it is of a type that is a file, and is refused otherwise.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from io import BytesIO
 from json import detect_encoding
@@ -30,7 +31,7 @@ from guardstream.http.headers import in_utf8
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.serve.bodies import BodyError, Reading, encoded, reading
+from guardstream.serve.bodies import BodyError, Reading, charset_of, encoded, reading
 from guardstream.serve.routes import Headers, Route, values
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
@@ -51,9 +52,17 @@ _FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2"
 _FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
 _FILES |= {"msword", "wasm", "x-sqlite3", "vnd.sqlite3", "x-iso9660-image", "x-apple-diskimage"}
 _FILES |= {"vnd.apache.parquet", "x-parquet", "vnd.android.package-archive", "x-msdownload"}
+_FILES |= {"x-msdos-program", "x-msi", "vnd.debian.binary-package", "x-debian-package", "x-rpm"}
+_FILES |= {"x-redhat-package-manager", "x-xpinstall", "x-executable", "x-sharedlib", "java-vm"}
+_FILES |= {"x-hdf", "x-hdf5", "x-netcdf", "x-cdf", "x-python-code", "x-bittorrent", "postscript"}
+_FILES |= {"x-pkcs12", "pkcs12", "pkix-cert", "x-x509-ca-cert", "x-x509-user-cert", "x-dvi"}
+_FILES |= {"x-shockwave-flash", "vnd.adobe.flash.movie"}
 """The media types, after `application/`, of files that programs open, and nobody reads as text."""
 
 _FILE_FAMILIES = (
+    "model/",
+    "application/vnd.apache.arrow.",
+    "application/vnd.apple.",
     "application/vnd.ms-",
     "application/vnd.openxmlformats-officedocument.",
     "application/vnd.oasis.opendocument.",
@@ -78,10 +87,19 @@ class Other:
     """One body, until it is told what becomes of it. `feed` takes it piece by piece.
 
     `raw` is what has come, `kind` its media type. With `part` it is a part of a body, which passes
-    as a file or is refused.
+    as a file or is refused. With `text` it is one that would stream if nobody knew how long it is:
+    if a rule blocks it, what stands before that goes out.
     """
 
-    def __init__(self, route: Route, headers: Headers, kind: str, *, part: bool = False) -> None:
+    def __init__(
+        self,
+        route: Route,
+        headers: Headers,
+        kind: str,
+        *,
+        part: bool = False,
+        text: bool = False,
+    ) -> None:
         """BodyError if no body with these headers can be guarded."""
         self.kind = kind
         self.raw = BytesIO()
@@ -90,7 +108,9 @@ class Other:
         self._part = part
         self._plain = BytesIO()
         self._json = "json" in kind
-        self._text = is_text(kind)
+        self._charset = charset_of(headers)
+        self._may_end_early = text
+        self._text = text or is_text(kind) or (self._charset is not None and self._is_unknown())
         self._untold = not self._json and not self._text and kind != AMAZON
         self._fault: BodyError | None = None
         self._told: str | None = None
@@ -104,9 +124,8 @@ class Other:
         self._reading: Reading = reading(route, headers, text=self._text)
         if not self._untold and not self._text and not in_utf8(content_type):
             raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
-        self._length = _length(headers)
-        self._fits = self._length is not None and self._length <= route.max_answer
-        if self._json and self._length is not None and not self._fits:
+        self._fits = fits(headers, route.max_answer)
+        if self._json and self._fits is False:
             raise self._too_long()
 
     @property
@@ -122,6 +141,8 @@ class Other:
         self.raw.write(data)
         self._read(data, last=last)
         ended = last or self._fault is not None
+        if self._part and self._names_a_file():
+            return "pass"
         if self._is_file is None and (ended or self._plain.tell() >= SIGN):
             whole = ended and self._plain.tell() <= SIGN
             self._is_file = self._a_file(bytes(self._plain.getbuffer()[:SIGN]), whole=whole)
@@ -146,7 +167,7 @@ class Other:
 
     def _at_its_end(self) -> Way:
         """Return what becomes of a body that has come whole: it may be no text after all."""
-        if self._untold:
+        if self._untold and self._fits:
             plain = self._plain.getvalue()
             if text_of(plain) is None and self._a_file(plain, whole=True):
                 return "pass"
@@ -202,7 +223,7 @@ class Other:
     def _ended(self, finish: FinishReason | None) -> None:
         """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
         self.finish = finish
-        if finish == "content_filter" and self._fits:
+        if finish == "content_filter" and self._fits and not self._may_end_early:
             raise BodyError("the policy blocked the response", "content_filter")
 
     def _read(self, data: bytes, *, last: bool) -> None:
@@ -229,7 +250,7 @@ class Other:
             self._told = self._beginning.finish()
 
     def _may_be_another(self) -> bool:
-        return self._untold or may_be_another(self.kind)
+        return self._untold or self._is_unknown() or may_be_another(self.kind)
 
     def _as_told(self) -> str:
         """The media type that the body may have: one of files says nothing of a text."""
@@ -257,14 +278,22 @@ class Other:
         )
 
     def _passes(self, data: bytes) -> bool:
-        kind = self.kind
-        if kind in self._route.file_types:
+        if self.kind in self._route.file_types:
             return True
-        if _BINARY.isdisjoint(data) or _may_be_text(data):
+        if _BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
+        return self._names_a_file() or self.kind in _UNTOLD
+
+    def _names_a_file(self) -> bool:
+        kind = self.kind
         named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
         family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
-        return named or family or kind in _UNTOLD
+        return named or family or kind in self._route.file_types
+
+    def _is_unknown(self) -> bool:
+        """Tell whether the media type is neither of JSON, nor of events, nor of a file."""
+        known = self._json or self.kind == AMAZON or self.kind in _UNTOLD
+        return not known and not self._names_a_file()
 
     def _too_long(self) -> BodyError:
         return BodyError(
@@ -284,10 +313,10 @@ def _opens(body: bytes) -> bool:
     return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"')
 
 
-def _length(headers: Headers) -> int | None:
-    """Return how long a body is, as its headers say."""
+def fits(headers: Headers, most: int) -> bool | None:
+    """Tell whether a body has at most so many bytes; None if its headers do not say."""
     told = values(headers, b"content-length")
-    return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
+    return int(told[0]) <= most if told and told[0].isascii() and told[0].isdigit() else None
 
 
 def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:
@@ -305,17 +334,24 @@ def _text_so_far(data: bytes) -> str | None:
     return None
 
 
-def _may_be_text(data: bytes) -> bool:
+def _may_be_text(data: bytes, charset: str | None) -> bool:
     """Tell whether some readers take bytes for a text that are none in UTF-8: for one in UTF-16 or
-    UTF-32, or for the JSON that they begin with."""
+    UTF-32, in the charset that is named, or for the JSON that they begin with."""
+    if charset is not None and _is_text_in(charset, data):
+        return True
     named = detect_encoding(data)
     if not named.startswith("utf-8"):
-        try:
-            text = data[: len(data) // 4 * 4].decode(named)
-        except UnicodeDecodeError:
-            return False
-        return _BINARY.isdisjoint(map(ord, text))
+        return _is_text_in(named, data)
     try:
         return bool(json_start(data.decode(errors="replace").removeprefix("\ufeff")))
     except AdapterError:
         return True
+
+
+def _is_text_in(charset: str, data: bytes) -> bool:
+    """Tell whether bytes begin a text in a charset; a last character may be cut."""
+    try:
+        text = getincrementaldecoder(charset)().decode(data)
+    except UnicodeError:
+        return False
+    return _BINARY.isdisjoint(map(ord, text))

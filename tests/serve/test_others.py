@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, Policy
@@ -73,6 +73,7 @@ GUARDED = [
     (b"a secret", OCTETS, b"a ******"),
     (b'{"a": "se\\u0063ret"}', OCTETS, b'{"a":"******"}'),
     (b"a secret", "application/pdf", b"a ******"),
+    (b"a secret", "application/postscript", b"a ******"),
     (b"a secret", "application/x-own", b"a ******"),
     (b"pong secret", "application/json", b"pong ******"),
     (b"a: secret", "application/yaml", b"a: ******"),
@@ -155,6 +156,9 @@ FILES = [
     (PDF, OCTETS),
     (b"\0asm\1\0\0\0secret", "application/wasm"),
     (b"\0asm\1\0\0\0secret", OCTETS),
+    (b"glTF\2\0\0\0\xffsecret", "model/gltf-binary"),
+    (b"MZ\x90\0\3\0\xffsecret", "application/x-msdos-program"),
+    (zipped(), "application/vnd.apple.pages"),
 ]
 
 
@@ -456,3 +460,75 @@ async def test_events_of_a_provider_are_known_in_any_text(kind: str | None) -> N
 
 
 TOLD = (b"a sec", b"ret b")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=latin-1", None])
+async def test_a_text_of_a_known_length_is_guarded_whole(kind: str | None) -> None:
+    plain = whole(b"nothing here", kind, etag='"x"')
+    visit = await fetch(guarded(plain))
+    assert (visit.headers["etag"], visit.headers["content-length"]) == ('"x"', "12")
+    for data, made in (
+        (b"a secret", b"a ******"),
+        (b"fine, forbidden!", b"fine, "),
+        (b'{"a": "se\\u0063ret"}', b'{"a":"******"}'),
+        (b'["se\\u0063ret"] is a list', None),
+        (b'{"a": "forbidden"}', None),
+    ):
+        length = {"content-length": str(len(data))}
+        for chunks in pieces(data):
+            visit = await fetch(guarded(streaming(Upstream(chunks), kind, headers=length)))
+            assert (visit.status, visit.complete) == (502 if made is None else 200, True)
+            assert made is None or (visit.body, visit.headers["content-length"]) == (
+                made,
+                str(len(made)),
+            )
+            assert not any(each in visit.body for each in (b"secret", b"u0063"))
+
+
+async def test_a_redirect_keeps_its_length() -> None:
+    app = app_of(lambda _: RedirectResponse("/other"))
+    visit = await fetch(guarded(app))
+    assert (visit.status, visit.headers["content-length"]) == (307, "0")
+
+
+async def test_a_large_description_of_an_api_is_guarded() -> None:
+    paths = {f"/{n}": {"get": {"summary": "a secret"}} for n in range(1000)}
+    visit = await fetch(guarded(whole(json.dumps(paths).encode(), "application/json")))
+    assert visit.status == 200
+    assert visit.body.count(b"a ******") == 1000
+
+
+async def test_what_is_a_text_at_first_ends_in_the_same_way_in_every_split() -> None:
+    data = b"a secret line\n" * 200 + b"\0\xff raw"
+    for chunks in ([data], [data, b""], cut(data, 1000)):
+        visit = Visit()
+        with pytest.raises(Exception, match="NUL"):
+            await visit.to(guarded(streaming(Upstream(chunks), "application/zip")))
+        assert not visit.complete
+        assert b"secret" not in visit.body
+        assert b"raw" not in visit.body
+    visit = await fetch(guarded(whole(data, "application/zip")))
+    assert visit.body == data
+
+
+async def test_a_text_names_its_charset_whatever_its_type() -> None:
+    data = "é, a secret".encode("utf-16-le")
+    kind = "application/x-own; charset=utf-16-le"
+    for chunks in pieces(data):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert visit.body.decode("utf-16-le") == "é, a ******"
+    kind = "application/x-own; charset=latin-1"
+    for chunks in pieces(b'{"a": "se\\u0063ret"}'):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert visit.body == b'{"a":"******"}'
+    for named in (OCTETS, "application/zip"):
+        kind = f"{named}; charset=utf-16-le"
+        text = "\u2c69\u1f00 secret".encode("utf-16-le")
+        assert (await fetch(guarded(whole(text, kind)))).status == 502
+        assert (await fetch(guarded(whole(zipped(), kind)))).body == zipped()
+
+
+async def test_a_part_of_a_file_passes_though_it_is_a_text() -> None:
+    for kind, status in (("application/pdf", 206), ("application/x-tar", 206), (OCTETS, 502)):
+        app = whole(b"a secret", kind, 206, content_range="bytes 0-7/100")
+        assert (await fetch(guarded(app))).status == status
