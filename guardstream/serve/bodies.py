@@ -148,10 +148,13 @@ def encoded(body: bytes, charset: str | None) -> bytes:
     return body if charset is None else body.decode().encode(charset, "replace")
 
 
-def open_body(route: Route, media: Media, headers: Headers) -> Body:
-    """Return the guard of a body with these headers; BodyError if it cannot be read."""
+def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True) -> Body:
+    """Return the guard of a body with these headers; BodyError if it cannot be read.
+
+    It is in its charset if its type is that of a `text`.
+    """
     assert route.guard is not None
-    read = reading(route, headers)
+    read = reading(route, headers, text=text)
     if read.charset is not None and media != "text":
         raise BodyError(f"JSON and events in the charset {read.charset!r} cannot be guarded")
     wire = WireGuard(

@@ -156,15 +156,15 @@ class Exchange:
         headers = guarded_headers(message["headers"], self._route.label, media)
         await self._transmit({**message, "headers": headers})
 
-    async def _open(self, message: Message, media: Media) -> None:
-        """Begin to guard a stream."""
+    async def _open(self, message: Message, media: Media, *, text: bool = True) -> None:
+        """Begin to guard a stream, in its charset if its type is that of a `text`."""
         replay = self._replay if media == "sse" else None
         headers, policy = message["headers"], self._route.label
         try:
             if message["status"] == _PARTIAL:
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)
-            self._body = open_body(route, media, headers)
+            self._body = open_body(route, media, headers, text=text)
         except BodyError as error:
             self._refuse(error)
         self._media = media
@@ -225,7 +225,7 @@ class Exchange:
             await self._send(self._start)
             await self._send({**message, "body": raw})
         elif way != "whole":
-            await self._open(self._start, way)
+            await self._open(self._start, way, text=other.is_text)
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 

@@ -86,9 +86,9 @@ def kind_of(headers: Headers) -> str:
 class Other:
     """One body, until it is told what becomes of it. `feed` takes it piece by piece.
 
-    `raw` is what has come, `kind` its media type. With `part` it is a part of a body, which passes
-    as a file or is refused. With `text` it is one that would stream if nobody knew how long it is:
-    if a rule blocks it, what stands before that goes out.
+    `raw` is what has come, `kind` its media type, `is_text` whether that is of a text. With `part`
+    it is a part of a body, which passes as a file or is refused. With `text` it would stream if
+    nobody knew how long it is: if a rule blocks it, what stands before that goes out.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Other:
         self._json = "json" in kind
         self._charset = charset_of(headers)
         self._may_end_early = text
-        self._text = text or is_text(kind) or (self._charset is not None and self._is_unknown())
-        self._untold = not self._json and not self._text and kind != AMAZON
+        self.is_text = text or is_text(kind) or (self._charset is not None and self._is_unknown())
+        self._untold = not self._json and not self.is_text and kind != AMAZON
         self._fault: BodyError | None = None
         self._told: str | None = None
         self._beginning = Beginning(self._as_told()) if self._may_be_another() else None
@@ -121,8 +121,8 @@ class Other:
         if part and not self._untold:
             raise BodyError(PART)
         content_type = "".join(values(headers, b"content-type"))
-        self._reading: Reading = reading(route, headers, text=self._text)
-        if not self._untold and not self._text and not in_utf8(content_type):
+        self._reading: Reading = reading(route, headers, text=self.is_text)
+        if not self._untold and not self.is_text and not in_utf8(content_type):
             raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
         self._fits = fits(headers, route.max_answer)
         if self._json and self._fits is False:

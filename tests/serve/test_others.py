@@ -523,6 +523,9 @@ async def test_a_text_names_its_charset_whatever_its_type() -> None:
         assert visit.body == b'{"a":"******"}'
     for named in (OCTETS, "application/zip"):
         kind = f"{named}; charset=utf-16-le"
+        for chunks in pieces(b"a secret" + b" more" * 400):
+            visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+            assert visit.body.startswith(b"a ****** more")
         text = "\u2c69\u1f00 secret".encode("utf-16-le")
         assert (await fetch(guarded(whole(text, kind)))).status == 502
         assert (await fetch(guarded(whole(zipped(), kind)))).body == zipped()
