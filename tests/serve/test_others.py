@@ -535,3 +535,11 @@ async def test_a_part_of_a_file_passes_though_it_is_a_text() -> None:
     for kind, status in (("application/pdf", 206), ("application/x-tar", 206), (OCTETS, 502)):
         app = whole(b"a secret", kind, 206, content_range="bytes 0-7/100")
         assert (await fetch(guarded(app))).status == status
+
+
+@pytest.mark.parametrize("kind", [HTML, OCTETS, "application/json"])
+async def test_a_long_blank_body_is_a_text(kind: str) -> None:
+    data = b" \n" * 40_000
+    for chunks in ([data], cut(data, 30_000)):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert (visit.status, visit.body, visit.complete) == (200, data, True)
