@@ -93,11 +93,13 @@ class Exchange:
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
         self._says_its_end = False  # whether the events do that were released
+        self._watched = False  # whether the client's leaving is noticed
         self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
         self._gone = False  # nothing more is sent to the client
         self._complete = False  # the last frame is sent
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
+        self._opened = anyio.Event()  # set when the stream begins
         self._helping = anyio.CancelScope()
         self._sending = anyio.Lock()
         self._sent_at = 0.0
@@ -170,7 +172,9 @@ class Exchange:
         self._media = media
         if replay is not None:
             self._journal = Journal(replay, self._scope, policy, restoring=restoring)
-        self._group.start_soon(self._help)
+        if not self._watched:
+            self._watch()
+        self._opened.set()
         if self._body.remaining() is not None:
             self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
@@ -204,6 +208,12 @@ class Exchange:
             self._start = message
         except BodyError as error:
             self._refuse(error)
+        if not self._other.waits:
+            self._watch()
+
+    def _watch(self) -> None:
+        self._watched = True
+        self._group.start_soon(self._help)
 
     async def _judge(self, other: Other, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""
@@ -404,7 +414,8 @@ class Exchange:
 
         Return False if it is to see to itself: its response is not guarded, or complete.
         """
-        if self._body is None or self._complete:
+        streams = self._body is not None or (self._other is not None and not self._other.waits)
+        if not streams or self._complete:
             return False
         if self._running.stopped or self._gone:
             return True
@@ -431,14 +442,12 @@ class Exchange:
 
     async def _help(self) -> None:
         """Watch for the client to leave, and send heartbeats, until the response is complete."""
-        beat = self._route.heartbeat if self._media == "sse" else None
         with self._helping:
-            if beat is None:
-                await self._receiver.watch()
-                return
             async with anyio.create_task_group() as group:
                 group.start_soon(self._receiver.watch)
-                group.start_soon(self._beat, beat)
+                await self._opened.wait()
+                if self._route.heartbeat is not None and self._media == "sse":
+                    group.start_soon(self._beat, self._route.heartbeat)
 
     async def _keep_deadlines(self, body: Body) -> None:
         """End the response when a deadline of the policy passes."""

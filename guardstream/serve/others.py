@@ -129,6 +129,11 @@ class Other:
             raise self._too_long()
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for its end, as far as is known."""
+        return bool(self._fits) or self._json or self._told == WHOLE
+
+    @property
     def streams(self) -> bool:
         """Whether it is guarded as it comes, once it is told that it is a text."""
         return not self._fits and self._told is not None and self._way() is not None

@@ -543,3 +543,17 @@ async def test_a_long_blank_body_is_a_text(kind: str) -> None:
     for chunks in ([data], cut(data, 30_000)):
         visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
         assert (visit.status, visit.body, visit.complete) == (200, data, True)
+
+
+@pytest.mark.parametrize("kind", [HTML, OCTETS, "application/x-own"])
+@pytest.mark.parametrize("begun", [[], [b"few bytes"], [b" "]])
+async def test_a_client_that_leaves_before_a_text_is_told_stops_it(
+    kind: str, begun: list[bytes]
+) -> None:
+    upstream, visit = Upstream(begun, silent=True), Visit()
+    async with anyio.create_task_group() as group:
+        group.start_soon(visit.to, guarded(streaming(upstream, kind)))
+        with anyio.fail_after(5):
+            await anyio.wait_all_tasks_blocked()
+            visit.left.set()
+            await upstream.closed.wait()
