@@ -312,8 +312,8 @@ def _charset(headers: Headers) -> str | None:
     named = message.get_param("charset")
     charset = named if isinstance(named, str) else "utf-8"
     try:
-        "a".encode(charset)  # refuses the codecs that are not of text
+        "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
         codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
         return None if codecs.lookup(charset).name in ("utf-8", "ascii") else charset
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):
         raise BodyError(f"a body in the unknown charset {charset!r} cannot be guarded") from None

@@ -121,7 +121,9 @@ class Exchange:
     async def _take(self, message: Message) -> None:
         """Take a message from the application."""
         kind = message["type"]
-        if kind == "http.response.start":
+        if self._complete and self._body is None:
+            await self._end_again(message)
+        elif kind == "http.response.start":
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
@@ -136,12 +138,20 @@ class Exchange:
         else:
             await self._fail("unguarded_message", BodyError(f"{kind!r} cannot be guarded"))
 
+    async def _end_again(self, message: Message) -> None:
+        """Take what comes after the end. Servers refuse it; nothing of it goes out."""
+        if message["type"] == "http.response.body":
+            await self._send({**message, "body": b""})
+        else:
+            _LOG.error("left out %r, which came after the end of a response", message["type"])
+
     async def _begin(self, message: Message) -> None:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
+            self._silent = True
             await self._send(message)
         elif media is None:
             await self._begin_other(message)
@@ -172,8 +182,7 @@ class Exchange:
         self._media = media
         if replay is not None:
             self._journal = Journal(replay, self._scope, policy, restoring=restoring)
-        if not self._watched:
-            self._watch()
+        self._watch()
         self._opened.set()
         if self._body.remaining() is not None:
             self._group.start_soon(self._keep_deadlines, self._body)
@@ -212,8 +221,10 @@ class Exchange:
             self._watch()
 
     def _watch(self) -> None:
-        self._watched = True
-        self._group.start_soon(self._help)
+        """Notice from now on that the client leaves."""
+        if not self._watched:
+            self._watched = True
+            self._group.start_soon(self._help)
 
     async def _judge(self, other: Other, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""

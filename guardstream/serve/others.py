@@ -7,6 +7,7 @@ it is of a type that is a file, and is refused otherwise.
 
 from __future__ import annotations
 
+import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from io import BytesIO
@@ -72,6 +73,8 @@ _FILE_FAMILIES = (
 """How others of them begin."""
 
 _PDF = b"%PDF-"
+
+_LENGTH = re.compile("[0-9]{1,18}")
 
 
 def kind_of(headers: Headers) -> str:
@@ -321,7 +324,8 @@ def _opens(body: bytes) -> bool:
 def fits(headers: Headers, most: int) -> bool | None:
     """Tell whether a body has at most so many bytes; None if its headers do not say."""
     told = values(headers, b"content-length")
-    return int(told[0]) <= most if told and told[0].isascii() and told[0].isdigit() else None
+    found = _LENGTH.fullmatch(told[0]) if told else None
+    return None if found is None else int(found[0]) <= most
 
 
 def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import json
 import logging
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from guardstream import Guard, Policy
+from guardstream import Guard, GuardstreamError, Policy
 from guardstream.serve import GuardMiddleware, Route
 from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import Upstream, app_of, guarded, streaming
@@ -557,3 +558,58 @@ async def test_a_client_that_leaves_before_a_text_is_told_stops_it(
             await anyio.wait_all_tasks_blocked()
             visit.left.set()
             await upstream.closed.wait()
+
+
+def sending(*messages: dict[str, Any]) -> Any:
+    """An application that sends these messages, whatever they are."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+def begun(kind: str, status: int = 200) -> dict[str, Any]:
+    headers = [(b"content-type", kind.encode())]
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def said(data: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data}
+
+
+@pytest.mark.parametrize("kind", [HTML, "application/json", "text/plain"])
+async def test_nothing_goes_out_after_the_end(kind: str) -> None:
+    trailers = {"type": "http.response.trailers", "headers": [(b"x-own", b"secret")]}
+    for more in (said(b"a secret"), begun("image/png"), trailers):
+        visit = Visit()
+        with anyio.fail_after(5), suppress(GuardstreamError):
+            await visit.to(guarded(sending(begun(kind), said(b'"x"'), more)))
+        assert visit.body == b'"x"'
+        assert "secret" not in str(visit.sent)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_what_has_no_body_gets_none(status: int) -> None:
+    visit = await fetch(guarded(sending(begun(HTML, status), said(b"a secret"))))
+    assert (visit.status, visit.body, visit.complete) == (status, b"", True)
+
+
+async def test_a_response_that_begins_twice_is_guarded() -> None:
+    for kinds in ((HTML, HTML), (HTML, "text/plain"), ("application/json", HTML)):
+        starts = [begun(kind) for kind in kinds]
+        visit = await fetch(guarded(sending(*starts, said(b"a secret"))))
+        assert visit.body == b"a ******"
+
+
+@pytest.mark.parametrize("charset", ["utf\0-8", "idna", "hex", "undefined"])
+async def test_a_charset_that_is_none_is_refused(charset: str) -> None:
+    visit = await fetch(guarded(sending(begun(f"text/html; charset={charset}"), said(b"a secret"))))
+    assert (visit.status, visit.complete) == (502, True)
+
+
+async def test_a_length_that_is_none_says_nothing() -> None:
+    for length in ("9" * 5000, "-1", "1e3", "²"):
+        app = streaming(Upstream([b"a secret"]), HTML, headers={"content-length": length})
+        assert (await fetch(guarded(app))).body == b"a ******"
