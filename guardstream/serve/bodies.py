@@ -27,7 +27,7 @@ _SLICE = 1024
 """Compressed bytes that are inflated at once: to a megabyte at most."""
 
 _PIECE = 32 * 1024
-"""Inflated bytes that are guarded at once."""
+"""Bytes that are guarded at once: others have their turn after each."""
 
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window sizes; 16 more mean gzip's header."""
@@ -68,6 +68,8 @@ class Reading:
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Take the next bytes; give what they say. BodyError after what stands before a fault."""
         pieces: Iterable[bytes] = [data]
+        if len(data) > _PIECE:
+            pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
         for decoder in self._decoders:
             pieces = _fed(decoder, pieces)
         return pieces

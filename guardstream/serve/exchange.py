@@ -42,7 +42,7 @@ _PARTIAL = 206
 
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
-_SHORT = 16 * 1024
+_SHORT = 4 * 1024
 """Bytes of a body that is guarded at once; what is longer is guarded in a thread."""
 
 _MANY = 256

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -613,3 +614,22 @@ async def test_a_length_that_is_none_says_nothing() -> None:
     for length in ("9" * 5000, "-1", "1e3", "²"):
         app = streaming(Upstream([b"a secret"]), HTML, headers={"content-length": length})
         assert (await fetch(guarded(app))).body == b"a ******"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", HTML, "application/x-own"])
+async def test_others_have_their_turn_while_a_long_message_is_guarded(kind: str) -> None:
+    text, turns = b"one secret, two secrets " * 20_000, 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        visit = await fetch(guarded(streaming(Upstream([text]), kind)))
+        group.cancel_scope.cancel()
+    assert visit.body == text.replace(b"secret,", b"******,")
+    assert len(visit.bodies) > 10
+    assert turns > 10
