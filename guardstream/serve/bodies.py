@@ -32,6 +32,13 @@ _PIECE = 32 * 1024
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window sizes; 16 more mean gzip's header."""
 
+_MARKS = {
+    codecs.BOM_UTF8: {"utf-8-sig"},
+    codecs.BOM_UTF16_LE: {"utf-16", "utf-16-le", "utf-32", "utf-32-le"},
+    codecs.BOM_UTF16_BE: {"utf-16", "utf-16-be"},
+}
+"""Byte order marks, and the charsets that have them."""
+
 _GZIP = 16
 
 
@@ -260,11 +267,15 @@ class Inflating:
 
 
 class Transcoding:
-    """A text in another charset than UTF-8, into that."""
+    """A text in another charset than UTF-8, into that.
+
+    Some readers go by a byte order mark, whatever charset is named: BodyError if it is of another.
+    """
 
     def __init__(self, charset: str) -> None:
         self._charset = charset
         self._decoder = codecs.getincrementaldecoder(charset)()
+        self._start: bytes | None = b""  # until it is told whether it is a mark
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes; give them in UTF-8."""
@@ -275,6 +286,13 @@ class Transcoding:
         return self._read(b"", final=True)
 
     def _read(self, data: bytes, *, final: bool) -> Iterator[bytes]:
+        if self._start is not None:
+            data = self._start = self._start + data
+            begun = any(mark.startswith(data) and mark != data for mark in _MARKS)
+            if begun and not final:
+                return
+            self._start = None
+            self._check_mark(data)
         before = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final).encode()
@@ -284,6 +302,13 @@ class Transcoding:
             raise BodyError(f"a body is not in its charset {self._charset!r}") from None
         if text:
             yield text
+
+    def _check_mark(self, start: bytes) -> None:
+        name = codecs.lookup(self._charset).name
+        for mark, charsets in _MARKS.items():
+            if start.startswith(mark) and name not in charsets:
+                why = f"a body in the charset {self._charset!r} has a byte order mark of another"
+                raise BodyError(why)
 
     def _before_fault(self, data: bytes) -> bytes:
         read = BytesIO()

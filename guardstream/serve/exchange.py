@@ -18,12 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
-from guardstream.http.bodies import is_unread
 from guardstream.http.body import in_thread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, fits, kind_of
+from guardstream.serve.others import PART, Other, Way, fits, kind_of, passes_unread
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
@@ -195,7 +194,7 @@ class Exchange:
             kind = "" if route.other == "pass" else kind_of(headers)
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
-            if route.other == "pass" or is_unread(kind):
+            if passes_unread(route, kind, part=message["status"] == _PARTIAL):
                 self._say_passed(kind)
                 await self._send(message)
             elif self._scope["method"] == "HEAD":

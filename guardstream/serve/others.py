@@ -24,6 +24,7 @@ from guardstream.http.bodies import (
     EVENTS,
     PARTS,
     is_text,
+    is_unread,
     may_be_another,
     media_of,
     text_of,
@@ -86,12 +87,17 @@ def kind_of(headers: Headers) -> str:
     return kinds.pop() if kinds else ""
 
 
+def passes_unread(route: Route, kind: str, *, part: bool) -> bool:
+    """Tell whether a body, or a `part` of one, passes by its media type alone."""
+    return route.other == "pass" or is_unread(kind) or (part and _is_of_files(route, kind))
+
+
 class Other:
     """One body, until it is told what becomes of it. `feed` takes it piece by piece.
 
     `raw` is what has come, `kind` its media type, `is_text` whether that is of a text. With `part`
-    it is a part of a body, which passes as a file or is refused. With `text` it would stream if
-    nobody knew how long it is: if a rule blocks it, what stands before that goes out.
+    it is a part of a body, which passes if it is no text, or is refused. With `text` it would
+    stream if nobody knew how long it is: if a rule blocks it, what stands before that goes out.
     """
 
     def __init__(
@@ -149,8 +155,6 @@ class Other:
         self.raw.write(data)
         self._read(data, last=last)
         ended = last or self._fault is not None
-        if self._part and self._names_a_file():
-            return "pass"
         if self._is_file is None and (ended or self._plain.tell() >= SIGN):
             whole = ended and self._plain.tell() <= SIGN
             self._is_file = self._a_file(bytes(self._plain.getbuffer()[:SIGN]), whole=whole)
@@ -164,8 +168,8 @@ class Other:
         if not self._fits and not self._is_file:
             self._tell(ended=ended)
             way = self._way()
-            fits = last and self._fault is None and not too_long
-            if way is not None and not (way == "text" and fits):
+            is_whole = last and self._fault is None and not too_long
+            if way is not None and not (way == "text" and is_whole):
                 return way
         if self._fault is not None:
             raise self._fault
@@ -290,18 +294,12 @@ class Other:
             return True
         if _BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
-        return self._names_a_file() or self.kind in _UNTOLD
-
-    def _names_a_file(self) -> bool:
-        kind = self.kind
-        named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
-        family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
-        return named or family or kind in self._route.file_types
+        return _is_of_files(self._route, self.kind) or self.kind in _UNTOLD
 
     def _is_unknown(self) -> bool:
         """Tell whether the media type is neither of JSON, nor of events, nor of a file."""
         known = self._json or self.kind == AMAZON or self.kind in _UNTOLD
-        return not known and not self._names_a_file()
+        return not known and not _is_of_files(self._route, self.kind)
 
     def _too_long(self) -> BodyError:
         return BodyError(
@@ -314,6 +312,13 @@ class Other:
 _OR_PASS = ", or give its path a route without a guard"
 
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
+
+
+def _is_of_files(route: Route, kind: str) -> bool:
+    """Tell whether a media type is of files that are no text."""
+    named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
+    family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
+    return named or family or kind in route.file_types
 
 
 def _opens(body: bytes) -> bool:

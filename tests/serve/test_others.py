@@ -633,3 +633,29 @@ async def test_others_have_their_turn_while_a_long_message_is_guarded(kind: str)
     assert visit.body == text.replace(b"secret,", b"******,")
     assert len(visit.bodies) > 10
     assert turns > 10
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "application/x-own"])
+async def test_a_byte_order_mark_of_another_charset_is_refused(kind: str) -> None:
+    for data in (b'\xef\xbb\xbf{"a": "se\\u0063ret"}', "\ufeff青鸟".encode("utf-16-le")):
+        length = {"content-length": str(len(data))}
+        for chunks in pieces(data):
+            app = streaming(Upstream(chunks), f"{kind}; charset=latin-1")
+            visit = Visit()
+            with suppress(GuardstreamError):
+                await visit.to(guarded(app))
+            assert visit.body[:1] in (b"", b"{")
+            assert b"ret" not in visit.body
+            app = streaming(Upstream(chunks), f"{kind}; charset=latin-1", headers=length)
+            assert (await fetch(guarded(app))).status == 502
+
+
+async def test_a_byte_order_mark_of_the_named_charset_is_read() -> None:
+    for charset in ("utf-16", "utf-8-sig"):
+        data = "a secret".encode(charset)
+        for chunks in pieces(data):
+            app = streaming(Upstream(chunks), f"text/html; charset={charset}")
+            assert (await fetch(guarded(app))).body.decode(charset) == "a ******"
+    for data in (b"\xef a secret", b"\xff", b"\xef\xbb"):
+        app = streaming(Upstream(cut(data, 1)), "text/html; charset=latin-1")
+        assert (await fetch(guarded(app))).body == data.replace(b"secret", b"******")
