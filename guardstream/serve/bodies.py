@@ -33,11 +33,14 @@ _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window sizes; 16 more mean gzip's header."""
 
 _MARKS = {
-    codecs.BOM_UTF8: {"utf-8-sig"},
+    codecs.BOM_UTF8: set(),
     codecs.BOM_UTF16_LE: {"utf-16", "utf-16-le", "utf-32", "utf-32-le"},
     codecs.BOM_UTF16_BE: {"utf-16", "utf-16-be"},
 }
 """Byte order marks, and the charsets that have them."""
+
+_IN_UTF8 = ("utf-8", "utf-8-sig", "ascii")
+"""UTF-8 and its subset."""
 
 _GZIP = 16
 
@@ -341,6 +344,6 @@ def _charset(headers: Headers) -> str | None:
     try:
         "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
         codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
-        return None if codecs.lookup(charset).name in ("utf-8", "ascii") else charset
+        return None if codecs.lookup(charset).name in _IN_UTF8 else charset
     except (LookupError, ValueError):
         raise BodyError(f"a body in the unknown charset {charset!r} cannot be guarded") from None

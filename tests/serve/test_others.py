@@ -659,3 +659,9 @@ async def test_a_byte_order_mark_of_the_named_charset_is_read() -> None:
     for data in (b"\xef a secret", b"\xff", b"\xef\xbb"):
         app = streaming(Upstream(cut(data, 1)), "text/html; charset=latin-1")
         assert (await fetch(guarded(app))).body == data.replace(b"secret", b"******")
+
+
+async def test_no_byte_order_mark_is_added() -> None:
+    for chunks in pieces(b"a secret"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), "text/html; charset=utf-8-sig")))
+        assert visit.body == b"a ******"
