@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+import regex
+
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
@@ -603,11 +605,20 @@ def sniffed(start: bytes) -> Media | None:
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream from other text by how they begin; None if not yet.
+    """Tell the lines of a data stream, and events, from other text by how they begin; None if not
+    yet.
 
-    A first line of text comes at once; what else such streams begin with (thinking, data, a call)
-    could be text, too, until it has ended as a line of theirs does.
+    Of the lines a first one of text comes at once; what else such streams begin with (thinking,
+    data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
+    by the first that has data: JSON, which begins in the first `MAX_MARK` bytes.
     """
+    event = _EVENT_START.match(start[:MAX_MARK], partial=len(start) < MAX_MARK)
+    if event is not None and event.partial:
+        return None
+    if event is not None and (
+        rest := _EVENT_REST.match(start[:_MAX_EVENT], event.end(), partial=True)
+    ):
+        return None if rest.partial and len(start) < _MAX_EVENT else "sse"
     if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
     if start.startswith(_CODED_STARTS):
@@ -622,6 +633,15 @@ def sniffed_text(start: bytes) -> Media | None:
     return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
 
 
+_MAX_EVENT = 16 * 1024
+"""Bytes of a first event after which it is taken for one, though it has not ended."""
+
+_EVENT_START = regex.compile(
+    rb'(?:\xef\xbb\xbf)?(?:(?:(?:event|id|retry)?:[^\r\n]*+)?(?:\r\n?+|\n))*+data: ?(?:\{|\[\{?) *"'
+)
+_EVENT_REST = regex.compile(
+    rb"[^\r\n]*+(?:\r\n?+|\n)(?:(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n))*+[\r\n]"
+)
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
 _CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
 _LINE_CODE = re.compile(rb"[2389bcg-k]:?")

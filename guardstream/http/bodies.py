@@ -188,7 +188,7 @@ def json_of(media: str, text: str) -> Body | None:
         return Body("json", value)
     lines = [_line_of(line) for line in text.split("\n") if line.strip()]
     forms = {form for _, form in lines}
-    if "text" not in forms and forms != {"scalar"}:
+    if forms and "text" not in forms and forms != {"scalar"}:
         return Body("lines", [value for value, _ in lines])
     if _is_json(media) and not _SCALAR.fullmatch(text):
         return None

@@ -27,10 +27,20 @@ _SLICE = 1024
 """Compressed bytes that are inflated at once: to a megabyte at most."""
 
 _PIECE = 32 * 1024
-"""Inflated bytes that are guarded at once."""
+"""Bytes that are guarded at once: others have their turn after each."""
 
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window sizes; 16 more mean gzip's header."""
+
+_MARKS = {
+    codecs.BOM_UTF8: set(),
+    codecs.BOM_UTF16_LE: {"utf-16", "utf-16-le", "utf-32", "utf-32-le"},
+    codecs.BOM_UTF16_BE: {"utf-16", "utf-16-be"},
+}
+"""Byte order marks, and the charsets that have them."""
+
+_IN_UTF8 = ("utf-8", "utf-8-sig", "ascii")
+"""UTF-8 and its subset."""
 
 _GZIP = 16
 
@@ -68,6 +78,8 @@ class Reading:
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Take the next bytes; give what they say. BodyError after what stands before a fault."""
         pieces: Iterable[bytes] = [data]
+        if len(data) > _PIECE:
+            pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
         for decoder in self._decoders:
             pieces = _fed(decoder, pieces)
         return pieces
@@ -148,10 +160,13 @@ def encoded(body: bytes, charset: str | None) -> bytes:
     return body if charset is None else body.decode().encode(charset, "replace")
 
 
-def open_body(route: Route, media: Media, headers: Headers) -> Body:
-    """Return the guard of a body with these headers; BodyError if it cannot be read."""
+def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True) -> Body:
+    """Return the guard of a body with these headers; BodyError if it cannot be read.
+
+    It is in its charset if its type is that of a `text`.
+    """
     assert route.guard is not None
-    read = reading(route, headers)
+    read = reading(route, headers, text=text)
     if read.charset is not None and media != "text":
         raise BodyError(f"JSON and events in the charset {read.charset!r} cannot be guarded")
     wire = WireGuard(
@@ -255,11 +270,15 @@ class Inflating:
 
 
 class Transcoding:
-    """A text in another charset than UTF-8, into that."""
+    """A text in another charset than UTF-8, into that.
+
+    Some readers go by a byte order mark, whatever charset is named: BodyError if it is of another.
+    """
 
     def __init__(self, charset: str) -> None:
         self._charset = charset
         self._decoder = codecs.getincrementaldecoder(charset)()
+        self._start: bytes | None = b""  # until it is told whether it is a mark
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes; give them in UTF-8."""
@@ -270,6 +289,13 @@ class Transcoding:
         return self._read(b"", final=True)
 
     def _read(self, data: bytes, *, final: bool) -> Iterator[bytes]:
+        if self._start is not None:
+            data = self._start = self._start + data
+            begun = any(mark.startswith(data) and mark != data for mark in _MARKS)
+            if begun and not final:
+                return
+            self._start = None
+            self._check_mark(data)
         before = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final).encode()
@@ -280,12 +306,27 @@ class Transcoding:
         if text:
             yield text
 
+    def _check_mark(self, start: bytes) -> None:
+        name = codecs.lookup(self._charset).name
+        for mark, charsets in _MARKS.items():
+            if start.startswith(mark) and name not in charsets:
+                why = f"a body in the charset {self._charset!r} has a byte order mark of another"
+                raise BodyError(why)
+
     def _before_fault(self, data: bytes) -> bytes:
         read = BytesIO()
         with suppress(UnicodeError):
             for at in range(len(data)):
                 read.write(self._decoder.decode(data[at : at + 1]).encode())
         return read.getvalue()
+
+
+def charset_of(headers: Headers) -> str | None:
+    """Return the charset that a body names; None for UTF-8, and for one that nobody knows."""
+    try:
+        return _charset(headers)
+    except BodyError:
+        return None
 
 
 def _encodings(headers: Headers) -> list[str]:
@@ -301,8 +342,8 @@ def _charset(headers: Headers) -> str | None:
     named = message.get_param("charset")
     charset = named if isinstance(named, str) else "utf-8"
     try:
-        "a".encode(charset)  # refuses the codecs that are not of text
+        "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
         codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
-        return None if codecs.lookup(charset).name in ("utf-8", "ascii") else charset
-    except (LookupError, UnicodeError):
+        return None if codecs.lookup(charset).name in _IN_UTF8 else charset
+    except (LookupError, ValueError):
         raise BodyError(f"a body in the unknown charset {charset!r} cannot be guarded") from None

@@ -18,12 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
-from guardstream.http.bodies import is_unread
 from guardstream.http.body import in_thread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, kind_of
+from guardstream.serve.others import PART, Other, Way, fits, kind_of, passes_unread
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
@@ -42,7 +41,7 @@ _PARTIAL = 206
 
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
-_SHORT = 16 * 1024
+_SHORT = 4 * 1024
 """Bytes of a body that is guarded at once; what is longer is guarded in a thread."""
 
 _MANY = 256
@@ -93,11 +92,13 @@ class Exchange:
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
         self._says_its_end = False  # whether the events do that were released
+        self._watched = False  # whether the client's leaving is noticed
         self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
         self._gone = False  # nothing more is sent to the client
         self._complete = False  # the last frame is sent
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
+        self._opened = anyio.Event()  # set when the stream begins
         self._helping = anyio.CancelScope()
         self._sending = anyio.Lock()
         self._sent_at = 0.0
@@ -119,7 +120,9 @@ class Exchange:
     async def _take(self, message: Message) -> None:
         """Take a message from the application."""
         kind = message["type"]
-        if kind == "http.response.start":
+        if self._complete and self._body is None:
+            await self._end_again(message)
+        elif kind == "http.response.start":
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
@@ -134,17 +137,27 @@ class Exchange:
         else:
             await self._fail("unguarded_message", BodyError(f"{kind!r} cannot be guarded"))
 
+    async def _end_again(self, message: Message) -> None:
+        """Take what comes after the end. Servers refuse it; nothing of it goes out."""
+        if message["type"] == "http.response.body":
+            await self._send({**message, "body": b""})
+        else:
+            _LOG.error("left out %r, which came after the end of a response", message["type"])
+
     async def _begin(self, message: Message) -> None:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
+            self._silent = True
             await self._send(message)
         elif media is None:
             await self._begin_other(message)
         elif self._scope["method"] == "HEAD":
             await self._begin_nothing(message, media)
+        elif media == "text" and fits(headers, self._route.max_answer):
+            self._await_other(message, text=True)
         else:
             await self._open(message, media)
 
@@ -154,21 +167,22 @@ class Exchange:
         headers = guarded_headers(message["headers"], self._route.label, media)
         await self._transmit({**message, "headers": headers})
 
-    async def _open(self, message: Message, media: Media) -> None:
-        """Begin to guard a stream."""
+    async def _open(self, message: Message, media: Media, *, text: bool = True) -> None:
+        """Begin to guard a stream, in its charset if its type is that of a `text`."""
         replay = self._replay if media == "sse" else None
         headers, policy = message["headers"], self._route.label
         try:
             if message["status"] == _PARTIAL:
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)
-            self._body = open_body(route, media, headers)
+            self._body = open_body(route, media, headers, text=text)
         except BodyError as error:
             self._refuse(error)
         self._media = media
         if replay is not None:
             self._journal = Journal(replay, self._scope, policy, restoring=restoring)
-        self._group.start_soon(self._help)
+        self._watch()
+        self._opened.set()
         if self._body.remaining() is not None:
             self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
@@ -180,17 +194,36 @@ class Exchange:
             kind = "" if route.other == "pass" else kind_of(headers)
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
-            if route.other == "pass" or is_unread(kind):
+            if passes_unread(route, kind, part=message["status"] == _PARTIAL):
                 self._say_passed(kind)
                 await self._send(message)
             elif self._scope["method"] == "HEAD":
                 await self._begin_nothing(message)
             else:
-                route, _ = self._with_vault(None)
-                part = message["status"] == _PARTIAL
-                self._other, self._start = Other(route, headers, kind, part=part), message
+                self._await_other(message)
         except BodyError as error:
             self._refuse(error)
+
+    def _await_other(self, message: Message, *, text: bool = False) -> None:
+        """Begin a response that waits until it is told what becomes of it, and maybe for its end.
+
+        A `text` is one that would go out as it comes if nothing said how long it is.
+        """
+        headers, part = message["headers"], message["status"] == _PARTIAL
+        try:
+            route, _ = self._with_vault(None)
+            self._other = Other(route, headers, kind_of(headers), part=part, text=text)
+            self._start = message
+        except BodyError as error:
+            self._refuse(error)
+        if not self._other.waits:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Notice from now on that the client leaves."""
+        if not self._watched:
+            self._watched = True
+            self._group.start_soon(self._help)
 
     async def _judge(self, other: Other, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""
@@ -212,7 +245,7 @@ class Exchange:
             await self._send(self._start)
             await self._send({**message, "body": raw})
         elif way != "whole":
-            await self._open(self._start, way)
+            await self._open(self._start, way, text=other.is_text)
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 
@@ -391,7 +424,8 @@ class Exchange:
 
         Return False if it is to see to itself: its response is not guarded, or complete.
         """
-        if self._body is None or self._complete:
+        streams = self._body is not None or (self._other is not None and not self._other.waits)
+        if not streams or self._complete:
             return False
         if self._running.stopped or self._gone:
             return True
@@ -418,14 +452,12 @@ class Exchange:
 
     async def _help(self) -> None:
         """Watch for the client to leave, and send heartbeats, until the response is complete."""
-        beat = self._route.heartbeat if self._media == "sse" else None
         with self._helping:
-            if beat is None:
-                await self._receiver.watch()
-                return
             async with anyio.create_task_group() as group:
                 group.start_soon(self._receiver.watch)
-                group.start_soon(self._beat, beat)
+                await self._opened.wait()
+                if self._route.heartbeat is not None and self._media == "sse":
+                    group.start_soon(self._beat, self._route.heartbeat)
 
     async def _keep_deadlines(self, body: Body) -> None:
         """End the response when a deadline of the policy passes."""

@@ -7,6 +7,8 @@ it is of a type that is a file, and is refused otherwise.
 
 from __future__ import annotations
 
+import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from io import BytesIO
 from json import detect_encoding
@@ -22,6 +24,7 @@ from guardstream.http.bodies import (
     EVENTS,
     PARTS,
     is_text,
+    is_unread,
     may_be_another,
     media_of,
     text_of,
@@ -30,7 +33,7 @@ from guardstream.http.headers import in_utf8
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.serve.bodies import BodyError, Reading, encoded, reading
+from guardstream.serve.bodies import BodyError, Reading, charset_of, encoded, reading
 from guardstream.serve.routes import Headers, Route, values
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
@@ -51,9 +54,17 @@ _FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2"
 _FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
 _FILES |= {"msword", "wasm", "x-sqlite3", "vnd.sqlite3", "x-iso9660-image", "x-apple-diskimage"}
 _FILES |= {"vnd.apache.parquet", "x-parquet", "vnd.android.package-archive", "x-msdownload"}
+_FILES |= {"x-msdos-program", "x-msi", "vnd.debian.binary-package", "x-debian-package", "x-rpm"}
+_FILES |= {"x-redhat-package-manager", "x-xpinstall", "x-executable", "x-sharedlib", "java-vm"}
+_FILES |= {"x-hdf", "x-hdf5", "x-netcdf", "x-cdf", "x-python-code", "x-bittorrent", "postscript"}
+_FILES |= {"x-pkcs12", "pkcs12", "pkix-cert", "x-x509-ca-cert", "x-x509-user-cert", "x-dvi"}
+_FILES |= {"x-shockwave-flash", "vnd.adobe.flash.movie"}
 """The media types, after `application/`, of files that programs open, and nobody reads as text."""
 
 _FILE_FAMILIES = (
+    "model/",
+    "application/vnd.apache.arrow.",
+    "application/vnd.apple.",
     "application/vnd.ms-",
     "application/vnd.openxmlformats-officedocument.",
     "application/vnd.oasis.opendocument.",
@@ -63,6 +74,8 @@ _FILE_FAMILIES = (
 """How others of them begin."""
 
 _PDF = b"%PDF-"
+
+_LENGTH = re.compile("[0-9]{1,18}")
 
 
 def kind_of(headers: Headers) -> str:
@@ -74,14 +87,28 @@ def kind_of(headers: Headers) -> str:
     return kinds.pop() if kinds else ""
 
 
+def passes_unread(route: Route, kind: str, *, part: bool) -> bool:
+    """Tell whether a body, or a `part` of one, passes by its media type alone."""
+    return route.other == "pass" or is_unread(kind) or (part and _is_of_files(route, kind))
+
+
 class Other:
     """One body, until it is told what becomes of it. `feed` takes it piece by piece.
 
-    `raw` is what has come, `kind` its media type. With `part` it is a part of a body, which passes
-    as a file or is refused.
+    `raw` is what has come, `kind` its media type, `is_text` whether that is of a text. With `part`
+    it is a part of a body, which passes if it is no text, or is refused. With `text` it would
+    stream if nobody knew how long it is: if a rule blocks it, what stands before that goes out.
     """
 
-    def __init__(self, route: Route, headers: Headers, kind: str, *, part: bool = False) -> None:
+    def __init__(
+        self,
+        route: Route,
+        headers: Headers,
+        kind: str,
+        *,
+        part: bool = False,
+        text: bool = False,
+    ) -> None:
         """BodyError if no body with these headers can be guarded."""
         self.kind = kind
         self.raw = BytesIO()
@@ -90,8 +117,10 @@ class Other:
         self._part = part
         self._plain = BytesIO()
         self._json = "json" in kind
-        self._text = is_text(kind)
-        self._untold = not self._json and not self._text and kind != AMAZON
+        self._charset = charset_of(headers)
+        self._may_end_early = text
+        self.is_text = text or is_text(kind) or (self._charset is not None and self._is_unknown())
+        self._untold = not self._json and not self.is_text and kind != AMAZON
         self._fault: BodyError | None = None
         self._told: str | None = None
         self._beginning = Beginning(self._as_told()) if self._may_be_another() else None
@@ -101,13 +130,17 @@ class Other:
         if part and not self._untold:
             raise BodyError(PART)
         content_type = "".join(values(headers, b"content-type"))
-        self._reading: Reading = reading(route, headers, text=self._text)
-        if not self._untold and not self._text and not in_utf8(content_type):
+        self._reading: Reading = reading(route, headers, text=self.is_text)
+        if not self._untold and not self.is_text and not in_utf8(content_type):
             raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
-        self._length = _length(headers)
-        self._fits = self._length is not None and self._length <= route.max_answer
-        if self._json and self._length is not None and not self._fits:
+        self._fits = fits(headers, route.max_answer)
+        if self._json and self._fits is False:
             raise self._too_long()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its end, as far as is known."""
+        return bool(self._fits) or self._json or self._told == WHOLE
 
     @property
     def streams(self) -> bool:
@@ -135,8 +168,8 @@ class Other:
         if not self._fits and not self._is_file:
             self._tell(ended=ended)
             way = self._way()
-            fits = last and self._fault is None and not too_long
-            if way is not None and not (way == "text" and fits):
+            is_whole = last and self._fault is None and not too_long
+            if way is not None and not (way == "text" and is_whole):
                 return way
         if self._fault is not None:
             raise self._fault
@@ -146,7 +179,7 @@ class Other:
 
     def _at_its_end(self) -> Way:
         """Return what becomes of a body that has come whole: it may be no text after all."""
-        if self._untold:
+        if self._untold and self._fits:
             plain = self._plain.getvalue()
             if text_of(plain) is None and self._a_file(plain, whole=True):
                 return "pass"
@@ -202,7 +235,7 @@ class Other:
     def _ended(self, finish: FinishReason | None) -> None:
         """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
         self.finish = finish
-        if finish == "content_filter" and self._fits:
+        if finish == "content_filter" and self._fits and not self._may_end_early:
             raise BodyError("the policy blocked the response", "content_filter")
 
     def _read(self, data: bytes, *, last: bool) -> None:
@@ -229,7 +262,7 @@ class Other:
             self._told = self._beginning.finish()
 
     def _may_be_another(self) -> bool:
-        return self._untold or may_be_another(self.kind)
+        return self._untold or self._is_unknown() or may_be_another(self.kind)
 
     def _as_told(self) -> str:
         """The media type that the body may have: one of files says nothing of a text."""
@@ -257,14 +290,16 @@ class Other:
         )
 
     def _passes(self, data: bytes) -> bool:
-        kind = self.kind
-        if kind in self._route.file_types:
+        if self.kind in self._route.file_types:
             return True
-        if _BINARY.isdisjoint(data) or _may_be_text(data):
+        if _BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
-        named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
-        family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
-        return named or family or kind in _UNTOLD
+        return _is_of_files(self._route, self.kind) or self.kind in _UNTOLD
+
+    def _is_unknown(self) -> bool:
+        """Tell whether the media type is neither of JSON, nor of events, nor of a file."""
+        known = self._json or self.kind == AMAZON or self.kind in _UNTOLD
+        return not known and not _is_of_files(self._route, self.kind)
 
     def _too_long(self) -> BodyError:
         return BodyError(
@@ -279,15 +314,23 @@ _OR_PASS = ", or give its path a route without a guard"
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 
 
+def _is_of_files(route: Route, kind: str) -> bool:
+    """Tell whether a media type is of files that are no text."""
+    named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
+    family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
+    return named or family or kind in route.file_types
+
+
 def _opens(body: bytes) -> bool:
     """Tell whether a body begins as a value of JSON that is no number."""
     return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"')
 
 
-def _length(headers: Headers) -> int | None:
-    """Return how long a body is, as its headers say."""
+def fits(headers: Headers, most: int) -> bool | None:
+    """Tell whether a body has at most so many bytes; None if its headers do not say."""
     told = values(headers, b"content-length")
-    return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
+    found = _LENGTH.fullmatch(told[0]) if told else None
+    return None if found is None else int(found[0]) <= most
 
 
 def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:
@@ -305,17 +348,24 @@ def _text_so_far(data: bytes) -> str | None:
     return None
 
 
-def _may_be_text(data: bytes) -> bool:
+def _may_be_text(data: bytes, charset: str | None) -> bool:
     """Tell whether some readers take bytes for a text that are none in UTF-8: for one in UTF-16 or
-    UTF-32, or for the JSON that they begin with."""
+    UTF-32, in the charset that is named, or for the JSON that they begin with."""
+    if charset is not None and _is_text_in(charset, data):
+        return True
     named = detect_encoding(data)
     if not named.startswith("utf-8"):
-        try:
-            text = data[: len(data) // 4 * 4].decode(named)
-        except UnicodeDecodeError:
-            return False
-        return _BINARY.isdisjoint(map(ord, text))
+        return _is_text_in(named, data)
     try:
         return bool(json_start(data.decode(errors="replace").removeprefix("\ufeff")))
     except AdapterError:
         return True
+
+
+def _is_text_in(charset: str, data: bytes) -> bool:
+    """Tell whether bytes begin a text in a charset; a last character may be cut."""
+    try:
+        text = getincrementaldecoder(charset)().decode(data)
+    except UnicodeError:
+        return False
+    return _BINARY.isdisjoint(map(ord, text))

@@ -65,7 +65,8 @@ class Route:
     `path` is a pattern as Starlette has them: `/chat/{id}`, `/api/{rest:path}`. `provider` names
     the wire format of JSON events, otherwise the first one tells; `unknown` says what becomes of
     what that format does not know in a stream, otherwise the policy does. `text_types` are media
-    types that are guarded as plain text, as it comes; `""` is a response that names none.
+    types that are guarded as plain text: as it comes, unless it says how long it is; `""` is a
+    response that names none.
     `decompress` reads gzip and deflate, and sends them uncompressed. After `heartbeat` seconds of
     silence a comment is sent in an event stream.
 

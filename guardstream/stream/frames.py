@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.alike import template
-from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames
+from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
@@ -297,7 +297,8 @@ class FrameFlow:
 
     def _say(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard text, also as it reads otherwise where it is a string of JSON."""
-        if frame.form == "text" and self._unknown != "pass":
+        whole = isinstance(self._frames, (EventFrames, MessageFrames))  # a frame, not cut anywhere
+        if frame.form == "text" and whole and self._unknown != "pass":
             self._refuse_hidden(frame.data)
         if self._text is None:
             flow = self._make(self._choose(frame.value))

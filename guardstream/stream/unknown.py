@@ -16,8 +16,11 @@ from guardstream.events import Event, Finding, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.paths import spoken
 
-PATHS = 256
-"""How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
+PATHS = 65_536
+"""How many unknown paths a stream may have: the description of a large API has half as many."""
+
+_REMEMBERED = 256
+"""How many texts are remembered with what became of them, of those that often come again."""
 
 REQUESTED = 4096
 """How many texts of the request are told apart; more are left out."""
@@ -122,7 +125,7 @@ class UnknownTexts:
         last, events = self._last.get(place, ("", ()))
         if text != last:
             events = self._check(text)
-            if len(text) <= _SHORT:
+            if len(text) <= _SHORT and (place in self._last or len(self._last) < _REMEMBERED):
                 self._last[place] = text, events
         return events
 
@@ -191,7 +194,7 @@ class UnknownTexts:
 
     def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
         """Remember a text of which nothing is to be said: names and keys come again and again."""
-        if len(events) == 1 and len(self._harmless) < PATHS and events[0] == Text(text):
+        if len(events) == 1 and len(self._harmless) < _REMEMBERED and events[0] == Text(text):
             self._harmless.add(text)
         return events
 

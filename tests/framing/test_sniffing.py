@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardstream.framing.frames import sniffed, sniffed_text
+from guardstream.framing.frames import MAX_MARK, sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire
 
@@ -36,6 +36,51 @@ def test_each_first_line_of_a_data_stream_is_known(line: bytes) -> None:
 )
 def test_other_text_stays_text(text: bytes) -> None:
     assert sniffed_text(text) == "text"
+
+
+EVENTS = [
+    b'data: {"a": 1}\n\n',
+    b'data:{ "a"\r\ndata: : 1}\r\n\r',
+    b'data: [{"\r: hi\r\r',
+    b': hi\r\n\r\nevent: a\r\nid: 1\rretry: 5\ndata: {"\n\n',
+    b'\xef\xbb\xbf\n:\ndata: ["\n\n',
+]
+
+
+@pytest.mark.parametrize("start", EVENTS)
+def test_events_with_json_in_them_are_known(start: bytes) -> None:
+    seen = [sniffed_text(start[:size]) for size in range(1, len(start))]
+    assert set(seen) == {None}
+    assert sniffed_text(start) == sniffed_text(start + b"more") == "sse"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"data: a",
+        b"data {",
+        b"data: {a",
+        b"idea",
+        b"events",
+        b":-) a\nb",
+        b"\n\nso",
+        b"datum",
+        b'data: {"a": 1}\nother',
+        b'data: {"a": 1}\r\n- a',
+    ],
+)
+def test_text_that_begins_like_an_event_is_told_at_once(text: bytes) -> None:
+    assert sniffed_text(text) == "text"
+
+
+def test_events_are_known_by_as_many_bytes_in_every_split() -> None:
+    for more, media in ((8, "sse"), (7, "text")):
+        start = b":" + b" " * (MAX_MARK - 2 - more) + b'\ndata: {"\n\n'
+        seen = [sniffed_text(start[:size]) for size in range(1, len(start) + 1)]
+        assert {each for each in seen if each} == {media}
+    long = b'data: {"' + b"x" * 20_000 + b"\n"
+    seen = [sniffed_text(long[:size]) for size in range(16_380, 16_390)]
+    assert seen == [None] * 4 + ["sse"] * 6
 
 
 @pytest.mark.parametrize(("spaces", "media"), [(1024, "data_stream"), (1025, "sse")])

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Text
+from guardstream.stream import unknown
 from guardstream.stream.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
 
@@ -147,7 +148,14 @@ def test_bytes_are_guarded_as_text() -> None:
     assert out == [b"a *********", b"\xff\xfe *********", b"\xff\x00"]
 
 
-def test_too_many_paths_block() -> None:
+def test_many_paths_are_guarded() -> None:
+    whole = {"body": {f"field{n}": {"text": "a blue bird"} for n in range(1000)}}
+    (out,) = GUARD.wrap_sync([whole], provider="json")
+    assert {each["text"] for each in out["body"].values()} == {"a *********"}
+
+
+def test_too_many_paths_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown, "PATHS", 256)
     chunks = [{**FORMATS["openai_chat"], f"field{n}": "x"} for n in range(300)]
     stream = GUARD.wrap_sync(chunks)
     with pytest.raises(AdapterError, match="256 paths"):

@@ -8,16 +8,18 @@ import json
 import logging
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from guardstream import Guard, Policy
+from guardstream import Guard, GuardstreamError, Policy
 from guardstream.serve import GuardMiddleware, Route
 from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import Upstream, app_of, guarded, streaming
@@ -73,6 +75,7 @@ GUARDED = [
     (b"a secret", OCTETS, b"a ******"),
     (b'{"a": "se\\u0063ret"}', OCTETS, b'{"a":"******"}'),
     (b"a secret", "application/pdf", b"a ******"),
+    (b"a secret", "application/postscript", b"a ******"),
     (b"a secret", "application/x-own", b"a ******"),
     (b"pong secret", "application/json", b"pong ******"),
     (b"a: secret", "application/yaml", b"a: ******"),
@@ -155,6 +158,9 @@ FILES = [
     (PDF, OCTETS),
     (b"\0asm\1\0\0\0secret", "application/wasm"),
     (b"\0asm\1\0\0\0secret", OCTETS),
+    (b"glTF\2\0\0\0\xffsecret", "model/gltf-binary"),
+    (b"MZ\x90\0\3\0\xffsecret", "application/x-msdos-program"),
+    (zipped(), "application/vnd.apple.pages"),
 ]
 
 
@@ -442,3 +448,220 @@ def test_the_section_sets_them(tmp_path: Path) -> None:
 def test_what_is_no_setting_is_said(given: dict[str, Any], said: str) -> None:
     with pytest.raises((TypeError, ValueError), match=said):
         Route("/", guard(), **given)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", HTML, None])
+async def test_events_of_a_provider_are_known_in_any_text(kind: str | None) -> None:
+    said = [b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % each for each in TOLD]
+    for chunks in pieces(b": hi\n\n" + b"".join(said) + b"data: [DONE]\n\n"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert b'"a ' in visit.body
+        assert b"***" in visit.body
+        assert b"ret" not in visit.body
+        assert visit.complete
+
+
+TOLD = (b"a sec", b"ret b")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=latin-1", None])
+async def test_a_text_of_a_known_length_is_guarded_whole(kind: str | None) -> None:
+    plain = whole(b"nothing here", kind, etag='"x"')
+    visit = await fetch(guarded(plain))
+    assert (visit.headers["etag"], visit.headers["content-length"]) == ('"x"', "12")
+    for data, made in (
+        (b"a secret", b"a ******"),
+        (b"fine, forbidden!", b"fine, "),
+        (b'{"a": "se\\u0063ret"}', b'{"a":"******"}'),
+        (b'["se\\u0063ret"] is a list', None),
+        (b'{"a": "forbidden"}', None),
+    ):
+        length = {"content-length": str(len(data))}
+        for chunks in pieces(data):
+            visit = await fetch(guarded(streaming(Upstream(chunks), kind, headers=length)))
+            assert (visit.status, visit.complete) == (502 if made is None else 200, True)
+            assert made is None or (visit.body, visit.headers["content-length"]) == (
+                made,
+                str(len(made)),
+            )
+            assert not any(each in visit.body for each in (b"secret", b"u0063"))
+
+
+async def test_a_redirect_keeps_its_length() -> None:
+    app = app_of(lambda _: RedirectResponse("/other"))
+    visit = await fetch(guarded(app))
+    assert (visit.status, visit.headers["content-length"]) == (307, "0")
+
+
+async def test_a_large_description_of_an_api_is_guarded() -> None:
+    paths = {f"/{n}": {"get": {"summary": "a secret"}} for n in range(1000)}
+    visit = await fetch(guarded(whole(json.dumps(paths).encode(), "application/json")))
+    assert visit.status == 200
+    assert visit.body.count(b"a ******") == 1000
+
+
+async def test_what_is_a_text_at_first_ends_in_the_same_way_in_every_split() -> None:
+    data = b"a secret line\n" * 200 + b"\0\xff raw"
+    for chunks in ([data], [data, b""], cut(data, 1000)):
+        visit = Visit()
+        with pytest.raises(Exception, match="NUL"):
+            await visit.to(guarded(streaming(Upstream(chunks), "application/zip")))
+        assert not visit.complete
+        assert b"secret" not in visit.body
+        assert b"raw" not in visit.body
+    visit = await fetch(guarded(whole(data, "application/zip")))
+    assert visit.body == data
+
+
+async def test_a_text_names_its_charset_whatever_its_type() -> None:
+    data = "é, a secret".encode("utf-16-le")
+    kind = "application/x-own; charset=utf-16-le"
+    for chunks in pieces(data):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert visit.body.decode("utf-16-le") == "é, a ******"
+    kind = "application/x-own; charset=latin-1"
+    for chunks in pieces(b'{"a": "se\\u0063ret"}'):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert visit.body == b'{"a":"******"}'
+    for named in (OCTETS, "application/zip"):
+        kind = f"{named}; charset=utf-16-le"
+        for chunks in pieces(b"a secret" + b" more" * 400):
+            visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+            assert visit.body.startswith(b"a ****** more")
+        text = "\u2c69\u1f00 secret".encode("utf-16-le")
+        assert (await fetch(guarded(whole(text, kind)))).status == 502
+        assert (await fetch(guarded(whole(zipped(), kind)))).body == zipped()
+
+
+async def test_a_part_of_a_file_passes_though_it_is_a_text() -> None:
+    for kind, status in (("application/pdf", 206), ("application/x-tar", 206), (OCTETS, 502)):
+        app = whole(b"a secret", kind, 206, content_range="bytes 0-7/100")
+        assert (await fetch(guarded(app))).status == status
+
+
+@pytest.mark.parametrize("kind", [HTML, OCTETS, "application/json"])
+async def test_a_long_blank_body_is_a_text(kind: str) -> None:
+    data = b" \n" * 40_000
+    for chunks in ([data], cut(data, 30_000)):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert (visit.status, visit.body, visit.complete) == (200, data, True)
+
+
+@pytest.mark.parametrize("kind", [HTML, OCTETS, "application/x-own"])
+@pytest.mark.parametrize("begun", [[], [b"few bytes"], [b" "]])
+async def test_a_client_that_leaves_before_a_text_is_told_stops_it(
+    kind: str, begun: list[bytes]
+) -> None:
+    upstream, visit = Upstream(begun, silent=True), Visit()
+    async with anyio.create_task_group() as group:
+        group.start_soon(visit.to, guarded(streaming(upstream, kind)))
+        with anyio.fail_after(5):
+            await anyio.wait_all_tasks_blocked()
+            visit.left.set()
+            await upstream.closed.wait()
+
+
+def sending(*messages: dict[str, Any]) -> Any:
+    """An application that sends these messages, whatever they are."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+def begun(kind: str, status: int = 200) -> dict[str, Any]:
+    headers = [(b"content-type", kind.encode())]
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def said(data: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data}
+
+
+@pytest.mark.parametrize("kind", [HTML, "application/json", "text/plain"])
+async def test_nothing_goes_out_after_the_end(kind: str) -> None:
+    trailers = {"type": "http.response.trailers", "headers": [(b"x-own", b"secret")]}
+    for more in (said(b"a secret"), begun("image/png"), trailers):
+        visit = Visit()
+        with anyio.fail_after(5), suppress(GuardstreamError):
+            await visit.to(guarded(sending(begun(kind), said(b'"x"'), more)))
+        assert visit.body == b'"x"'
+        assert "secret" not in str(visit.sent)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_what_has_no_body_gets_none(status: int) -> None:
+    visit = await fetch(guarded(sending(begun(HTML, status), said(b"a secret"))))
+    assert (visit.status, visit.body, visit.complete) == (status, b"", True)
+
+
+async def test_a_response_that_begins_twice_is_guarded() -> None:
+    for kinds in ((HTML, HTML), (HTML, "text/plain"), ("application/json", HTML)):
+        starts = [begun(kind) for kind in kinds]
+        visit = await fetch(guarded(sending(*starts, said(b"a secret"))))
+        assert visit.body == b"a ******"
+
+
+@pytest.mark.parametrize("charset", ["utf\0-8", "idna", "hex", "undefined"])
+async def test_a_charset_that_is_none_is_refused(charset: str) -> None:
+    visit = await fetch(guarded(sending(begun(f"text/html; charset={charset}"), said(b"a secret"))))
+    assert (visit.status, visit.complete) == (502, True)
+
+
+async def test_a_length_that_is_none_says_nothing() -> None:
+    for length in ("9" * 5000, "-1", "1e3", "²"):
+        app = streaming(Upstream([b"a secret"]), HTML, headers={"content-length": length})
+        assert (await fetch(guarded(app))).body == b"a ******"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", HTML, "application/x-own"])
+async def test_others_have_their_turn_while_a_long_message_is_guarded(kind: str) -> None:
+    text, turns = b"one secret, two secrets " * 20_000, 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(take_turns)
+        visit = await fetch(guarded(streaming(Upstream([text]), kind)))
+        group.cancel_scope.cancel()
+    assert visit.body == text.replace(b"secret,", b"******,")
+    assert len(visit.bodies) > 10
+    assert turns > 10
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "application/x-own"])
+async def test_a_byte_order_mark_of_another_charset_is_refused(kind: str) -> None:
+    for data in (b'\xef\xbb\xbf{"a": "se\\u0063ret"}', "\ufeff青鸟".encode("utf-16-le")):
+        length = {"content-length": str(len(data))}
+        for chunks in pieces(data):
+            app = streaming(Upstream(chunks), f"{kind}; charset=latin-1")
+            visit = Visit()
+            with suppress(GuardstreamError):
+                await visit.to(guarded(app))
+            assert visit.body[:1] in (b"", b"{")
+            assert b"ret" not in visit.body
+            app = streaming(Upstream(chunks), f"{kind}; charset=latin-1", headers=length)
+            assert (await fetch(guarded(app))).status == 502
+
+
+async def test_a_byte_order_mark_of_the_named_charset_is_read() -> None:
+    for charset in ("utf-16", "utf-8-sig"):
+        data = "a secret".encode(charset)
+        for chunks in pieces(data):
+            app = streaming(Upstream(chunks), f"text/html; charset={charset}")
+            assert (await fetch(guarded(app))).body.decode(charset) == "a ******"
+    for data in (b"\xef a secret", b"\xff", b"\xef\xbb"):
+        app = streaming(Upstream(cut(data, 1)), "text/html; charset=latin-1")
+        assert (await fetch(guarded(app))).body == data.replace(b"secret", b"******")
+
+
+async def test_no_byte_order_mark_is_added() -> None:
+    for chunks in pieces(b"a secret"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), "text/html; charset=utf-8-sig")))
+        assert visit.body == b"a ******"
