@@ -107,6 +107,14 @@ def test_a_match_may_be_as_long_as_a_large_counter_says() -> None:
     )
 
 
+def test_a_pattern_may_list_thousands_of_words() -> None:
+    words = [f"{n:04}word{n * 7919 % 10_007}" for n in range(2_000)]
+    rule = Rule("p", patterns=(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)",), replacement="*")
+    text = f"{words[3]} {words[7]}x {words[1999]}, {words[1000]}"
+    shown = f"{len(words[3]) * '*'} {words[7]}x {len(words[1999]) * '*'}, {len(words[1000]) * '*'}"
+    assert joined(events_of(rule, text, 64)) == shown
+
+
 # --- ends ---------------------------------------------------------------------------------
 
 

@@ -40,7 +40,7 @@ from guardstream.scan.regex.rewrite import (
     walk,
 )
 
-MAX_PLACES = 10_000
+MAX_PLACES = 100_000
 """How many places one pattern may have, without those of counters that are written out lazily."""
 
 WRITTEN_OUT = 40
@@ -202,7 +202,8 @@ class Program:
     ) -> Place:
         number = len(self.places)
         if self._limit is not None and number >= self._limit:
-            raise PatternError(f"the pattern needs over {MAX_PLACES} places; lower its counters")
+            message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
+            raise PatternError(f"{message}, and give long lists of words as 'words'")
         if kind in (Kind.CHAR, Kind.AHEAD, Kind.BEHIND):
             self.mask |= condition.needs | condition.bars
         if kind is Kind.BEHIND:
