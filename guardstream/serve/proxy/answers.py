@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import Beside, guard_body, guard_error, judged_body
+from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
 from guardstream.http.stream import WireGuard
 from guardstream.operations import behind
@@ -38,21 +39,16 @@ T = TypeVar("T")
 _JUDGED = ("transcript", "results", "file")
 """Answers that gates judge, besides what a model says."""
 
-_JSON = ("application/json",)
-_LINES = ("application/x-jsonl", "application/jsonl", "application/x-ndjson", "application/binary")
-_TEXT = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
-_ANY = ("application/octet-stream", *_LINES, *_TEXT, *_JSON)
-
 
 def guarded_answer(
-    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard, endpoint: Endpoint, media: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
-    """Guard a whole answer of an endpoint; `kind` is its media type.
+    """Guard a whole answer of an endpoint; `media` is its media type.
 
     UpstreamError if it is none that can be guarded.
     """
     try:
-        return _by_kind(guard, endpoint, kind, body, attributes)
+        return _by_kind(guard, endpoint, media, body, attributes)
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     except RecursionError as error:
@@ -62,7 +58,7 @@ def guarded_answer(
 async def judged_answer(
     guard: Guard,
     endpoint: Endpoint,
-    kind: str,
+    media: str,
     body: bytes,
     attributes: Mapping[str, str],
     beside: Beside,
@@ -73,9 +69,9 @@ async def judged_answer(
     batch each string by itself. UpstreamError, too, for one of these that is blocked.
     """
     try:
-        if endpoint.answer == "said" and kind in _KINDS["said"]:
+        if endpoint.answer == "said" and kind_of(media) in _KINDS["said"]:
             return await _judged(guard, endpoint.provider, body, attributes, beside)
-        rules = partial(guarded_answer, guard, endpoint, kind, body, attributes)
+        rules = partial(guarded_answer, guard, endpoint, media, body, attributes)
         guarded = await beside(rules)
         if endpoint.answer in _JUDGED:
             return Guarded(await judged_strings(guard, guarded.body))
@@ -148,10 +144,11 @@ def guarded_error(guard: Guard, body: bytes) -> bytes:
 
 
 def _by_kind(
-    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard, endpoint: Endpoint, media: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
     answer = endpoint.answer
-    if kind not in _KINDS[answer] and not (answer == "speech" and kind.startswith("audio/")):
+    kind = kind_of(media)
+    if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise _unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "said":
         return _said(guard, endpoint.provider, body, attributes)
@@ -159,24 +156,24 @@ def _by_kind(
         return Guarded(body)
     if answer in ("results", "file"):
         return Guarded(_file(guard, body, lines_only=answer == "results"))
-    if answer == "transcript" and kind not in _JSON:
+    if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
     value = _object(body)
     guarded = _GUARDS[answer](guard, value)
     return Guarded(body if guarded is value else json_bytes(guarded, len(body)))
 
 
-_KINDS: Mapping[Answer, Sequence[str]] = {
-    "said": _JSON,
-    "strings": _JSON,
-    "plain": _JSON,
-    "images": _JSON,
-    "transcript": (*_JSON, *_TEXT),
-    "results": (*_LINES, "application/octet-stream"),
-    "file": _ANY,
+_KINDS: Mapping[Answer, Sequence[Kind]] = {
+    "said": ("json",),
+    "strings": ("json",),
+    "plain": ("json",),
+    "images": ("json",),
+    "transcript": ("json", "text"),
+    "results": ("lines", "untold"),
+    "file": ("lines", "untold", "text", "json"),
     "speech": (),
 }
-"""The media types of answers that can be guarded."""
+"""What answers are that can be guarded."""
 
 
 def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
