@@ -21,7 +21,7 @@ from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.hooks import hooks_of
 from guardstream.stages.custom import CustomStage, StagePlan
-from guardstream.stages.pipeline import Pipeline
+from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
     check_framing,
     check_listed,
@@ -496,16 +496,17 @@ class Guard:
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
 
-    def session(self, channel: str = "text") -> Pipeline:
-        """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events, no I/O.
+    def session(self, channel: str = "text") -> Session:
+        """Return a session to feed by hand: `feed(text)` and `finish()` return events, no I/O.
 
         `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
-        many code points the pipeline holds back. What a stage raises passes unchanged: release
-        nothing then. PolicyError for a policy with a `gate`, which only a stream passes.
+        many code points the session holds back. What a stage raises passes unchanged: release
+        nothing then. `feed` raises RuntimeError after `finish`. PolicyError for a policy with a
+        `gate`, which only a stream passes.
         """
         policy = self.policy
         self._refuse_operations(policy, "session()", ["gate"])
-        return Pipeline(policy.stages(channel))
+        return Session(policy.stages(channel))
 
     @known_arguments
     def flow(
