@@ -35,6 +35,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
+from guardstream.scan.regex.rewrite import inside
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -300,21 +301,11 @@ def _held(parsed: Parsed, group: str | int | None) -> Node:
 def _group(node: Node, number: int) -> Node | None:
     if isinstance(node, Group) and node.number == number:
         return node.item
-    for item in _inside(node):
+    for item in inside(node):
         found = _group(item, number)
         if found is not None:
             return found
     return None
-
-
-def _inside(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Cat(items) | Alt(items):
-            return items
-        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
-            return (item,)
-        case _:
-            return ()
 
 
 def _quadratic(node: Node) -> bool:
@@ -323,7 +314,7 @@ def _quadratic(node: Node) -> bool:
         return True
     if isinstance(node, Cat) and _adjacent(node.items):
         return True
-    return any(map(_quadratic, _inside(node)))
+    return any(map(_quadratic, inside(node)))
 
 
 def _only_repeats(node: Node) -> bool:
