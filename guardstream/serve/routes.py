@@ -15,11 +15,9 @@ from guardstream.guard import Guard, check_guard
 from guardstream.http.media import kind_of
 from guardstream.http.media import media_of as named_media
 from guardstream.policy import Policy
+from guardstream.policy.serving import MAX_ANSWER
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
-
-MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of a response that waits for its end, unless it is said otherwise."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
