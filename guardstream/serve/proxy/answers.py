@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http import other_answers
 from guardstream.http.body import Beside, guard_body, guard_error, judged_body
 from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
+from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
 from guardstream.operations import behind
 from guardstream.providers.any_json import AnyJSON
@@ -155,7 +157,12 @@ def _by_kind(
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
-        return Guarded(_file(guard, body, lines_only=answer == "results"))
+        results = _results(guard, body)
+        if results is not None:
+            return Guarded(results)
+        if answer == "results":
+            raise _unguarded("the results of a batch are no lines of JSON")
+        return _file(guard, media, body, attributes)
     if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
     value = _object(body)
@@ -292,20 +299,27 @@ def _cues(guard: Guard, text: str) -> str:
     return "\n".join(lines)
 
 
-def _file(guard: Guard, body: bytes, *, lines_only: bool) -> bytes:
-    """Guard a file: the whole answers in the results of a batch; other JSON; or text."""
-    text = _utf8(body)
-    lines = [line for line in text.split("\n") if line.strip()]
-    values = [json_object(line) for line in lines]
-    if all(value is not None for value in values) and values:
-        out = []
-        for line, value in zip(lines, values, strict=True):
-            guarded = _result(guard, value or {})
-            out.append(line.encode() if guarded is value else json_bytes(guarded))
-        return b"\n".join([*out, b""])
-    if lines_only and lines:
-        raise _unguarded("the results of a batch are no lines of JSON")
-    return guard.check(text).text.encode()
+def _results(guard: Guard, body: bytes) -> bytes | None:
+    """Guard lines of objects, such as the results of a batch; None if they are none."""
+    lines = [line for line in _utf8(body).split("\n") if line.strip()]
+    if not lines:
+        return body
+    out = []
+    for line in lines:
+        value = json_object(line)
+        if value is None:
+            return None
+        guarded = _result(guard, value)
+        out.append(line.encode() if guarded is value else json_bytes(guarded))
+    return b"\n".join([*out, b""])
+
+
+def _file(guard: Guard, media: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard a file by what it is: JSON by its paths, in which a text may stand in escapes."""
+    try:
+        return Guarded(other_answers.guarded(guard, media, body, attributes).body)
+    except RefusedError as error:
+        raise UpstreamError(error.status, error.code, error.message) from error
 
 
 _SHAPES = {
