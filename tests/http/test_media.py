@@ -15,7 +15,7 @@ from guardstream.serve import Route
 from guardstream.serve.routes import media_of as media_of_headers
 from tests.http.test_transport import HELLO, Source, provider, sync_client
 from tests.serve.apps import Upstream, guarded, streaming
-from tests.serve.proxy.upstream import guard, proxied
+from tests.serve.proxy.upstream import chat, guard, proxied
 from tests.serve.visit import Visit
 
 LINES = [
@@ -142,3 +142,20 @@ def test_a_block_in_lines_says_so_under_every_name(media: str) -> None:
 def test_a_route_says_that_events_and_lines_are_never_texts(media: str) -> None:
     with pytest.raises(ValueError, match=r"'text_types' names .*: leave it out"):
         Route("/chat", guard(), text_types=(media,))
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/octet-stream", ""])
+def test_what_a_model_says_is_told_by_its_beginning_if_its_type_says_nothing(media: str) -> None:
+    whole = {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": {"content": "a secret"}}],
+    }
+    for parts in (chat("a sec", "ret b"), [json.dumps(whole).encode()]):
+        with proxied(upstream_of(media, parts)) as (url, _):
+            answer = httpx.post(f"{url}/v1/chat/completions", json={"model": "m", **HELLO})
+        assert answer.status_code == 200
+        assert "######" in answer.text
+        assert "sec" not in answer.text
+    with proxied(upstream_of(media, [b"a secret"])) as (url, _):
+        answer = httpx.post(f"{url}/v1/chat/completions", json={"model": "m", **HELLO})
+    assert (answer.status_code, "secret" in answer.text) == (502, False)

@@ -17,6 +17,7 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http.beginnings import WHOLE
 from guardstream.http.bodies import Sent
 from guardstream.http.headers import CONVERSATION, why_unreadable
 from guardstream.http.media import (
@@ -84,6 +85,7 @@ _TOO_LONG = "the answer took longer than the policy allows"
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
 _TOO_LATE = 504
+_JSON = "application/json"
 
 _NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
 _NOT_ASKED |= {b"content-type", b"content-encoding"}
@@ -403,8 +405,8 @@ class ProxyExchange:
                 await self._nothing(guard, response)
             elif response.status >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-            elif self._found.endpoint.provider and self._streams(media):
-                await self._stream(guard, response, media)
+            elif self._found.endpoint.provider:
+                await self._said(guard, response, media)
             else:
                 await self._answer(guard, response, media)
         finally:
@@ -426,15 +428,29 @@ class ProxyExchange:
         else:
             await self._begun(guard, response, media)
 
+    async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard an answer of a model; where its type says little, its beginning tells more."""
+        if self._found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
+            response, told = await self._told(guard, response, media)
+            media = _JSON if told == WHOLE else told
+        if self._streams(media):
+            await self._stream(guard, response, media)
+        else:
+            await self._answer(guard, response, media)
+
+    async def _told(self, guard: Guard, response: Incoming, media: str) -> tuple[Incoming, str]:
+        """Return an answer, and the media type that its beginning tells."""
+        try:
+            with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
+                return await begun(response, media)
+        except TimeoutError:
+            raise UpstreamError(504, "deadline", _TOO_LONG) from None
+
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
         told = media
         if may_be_another(media):
-            try:
-                with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                    response, told = await begun(response, media)
-            except TimeoutError:
-                raise UpstreamError(504, "deadline", _TOO_LONG) from None
+            response, told = await self._told(guard, response, media)
         if is_stream(told, gated=bool(guard.gates)):
             await self._stream(guard, response, told)
         else:
