@@ -20,9 +20,11 @@ from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.hooks import hooks_of
-from guardstream.stages.custom import CustomStage, StagePlan
-from guardstream.stages.pipeline import Pipeline
+from guardstream.stages.custom import CustomStage, StagePlan, planned
+from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
+    check_attributes,
+    check_flag,
     check_framing,
     check_listed,
     check_vault,
@@ -303,6 +305,7 @@ class Guard:
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
         observing, extraction = self.observing(policy, options), _extraction(policy)
+        self.options(policy, options, observing)  # raises now, not when a stream is opened
         choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
         lines = framing == "sse"
         wrapping = Wrapping(stream, choose, lines, options, observing, extraction, guarded)
@@ -354,10 +357,11 @@ class Guard:
         """Return a guard with more stages of your own, and otherwise like this one.
 
         Each is called for every pipeline and makes a stage, which stands after the rules; give a
-        `StagePlan` to say otherwise. See `guardstream.stages.custom`.
+        `StagePlan` to say otherwise. See `guardstream.stages.custom`. TypeError for what makes
+        none.
         """
         guard = copy(self)
-        guard._stages = (*self._stages, *stages)
+        guard._stages = (*self._stages, *planned(stages))
         guard._staged = None
         return guard
 
@@ -496,16 +500,17 @@ class Guard:
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
 
-    def session(self, channel: str = "text") -> Pipeline:
-        """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events, no I/O.
+    def session(self, channel: str = "text") -> Session:
+        """Return a session to feed by hand: `feed(text)` and `finish()` return events, no I/O.
 
         `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
-        many code points the pipeline holds back. What a stage raises passes unchanged: release
-        nothing then. PolicyError for a policy with a `gate`, which only a stream passes.
+        many code points the session holds back. What a stage raises passes unchanged: release
+        nothing then. `feed` raises RuntimeError after `finish`. PolicyError for a policy with a
+        `gate`, which only a stream passes.
         """
         policy = self.policy
         self._refuse_operations(policy, "session()", ["gate"])
-        return Pipeline(policy.stages(channel))
+        return Session(policy.stages(channel))
 
     @known_arguments
     def flow(
@@ -617,8 +622,10 @@ class Guard:
         """Return how a stream is delivered: what the caller says, then what the policy says.
 
         `observing` takes the place of the guard's observers. Raises TypeError for a callback that
-        is no function, and for `deadlines` that are none.
+        is no function, and for `deadlines`, flags and `attributes` that are none.
         """
+        for name in ("raise_on_block", "keep_text"):
+            check_flag(name, options.get(name, False))
         hooks = Hooks(
             on_text=options.get("on_text"),
             on_part=options.get("on_part"),
@@ -668,8 +675,10 @@ def _asynchronous() -> type[GuardedStream[Any]]:
 
 def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
     """Return what the records of a stream say besides: what the policy says, then the caller."""
-    section = policy.file.audit
-    return {**(section.attributes if section else {}), **(options.get("attributes") or {})}
+    section, said = policy.file.audit, options.get("attributes")
+    if said is not None:
+        check_attributes(said)
+    return {**(section.attributes if section else {}), **(said or {})}
 
 
 def _extraction(policy: Policy) -> Mapping[str, Any]:

@@ -159,6 +159,20 @@ async def test_a_session_is_fed_by_hand() -> None:
     assert events[-1] == Finish("stop")
 
 
+async def test_a_session_says_that_a_text_after_its_end_would_be_lost() -> None:
+    session = guard().session()
+    session.finish()
+    assert session.finish() == []
+    with pytest.raises(RuntimeError, match=r"feed\(\) after finish\(\): make a session"):
+        session.feed("more")
+
+
+async def test_a_session_has_nothing_to_say_after_a_block() -> None:
+    session = Guard(Policy.parse("rules: [{id: bad, words: [bad], action: block}]")).session()
+    assert session.feed("bad ")[-1] == Finish("content_filter")
+    assert (session.feed("more"), session.finish()) == ([], [])
+
+
 async def test_rules_apply_to_their_channels_only() -> None:
     policy = """
     rules:

@@ -338,6 +338,46 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MIDDLEWARE(asgi, GUARD, text_types="text/*"),
         "'text_types' is a list, such as ('text/*',), not one text",
     ),
+    "a text for a flag": (
+        lambda: GUARD.wrap_sync(["a"], keep_text="no"),
+        "keep_text= is True or False, not 'str'",
+    ),
+    "a text for another flag": (
+        lambda: GUARD.wrap(asynchronous(), raise_on_block="no"),
+        "raise_on_block= is True or False, not 'str'",
+    ),
+    "a text for a flag of a function that opens a stream": (
+        lambda: GUARD.wrap(asynchronous, keep_text="no"),
+        "keep_text= is True or False, not 'str'",
+    ),
+    "a number for attributes": (
+        lambda: GUARD.wrap_sync(["a"], attributes=3),
+        "attributes= needs texts by name, such as {'user': 'ann'}, not 'int'",
+    ),
+    "a format for a provider": (
+        lambda: GUARD.wrap(asynchronous(), format="ollama"),
+        "wrap() has no argument 'format': did you mean 'provider'?",
+    ),
+    "a number for a path": (
+        lambda: ITEMS(["[]"], 3),
+        "a path is a text, such as 'orders.item', not 'int'",
+    ),
+    "a number for a path to a text": (
+        lambda: extract.text_sync(["{}"], 3),  # type: ignore[arg-type]
+        "a path is a text, such as 'orders.item', not 'int'",
+    ),
+    "a number for stages": (
+        lambda: GUARD.with_stages(3),
+        "stages are given as a list, such as [Stage], not 'int'",
+    ),
+    "a stage for stages of a guard": (
+        lambda: GUARD.with_stages([Stage()]),
+        "a stage is given as what makes it, such as its class",
+    ),
+    "a number for stages of a policy": (
+        lambda: POLICY.with_stages(3),
+        "stages are given as a list, such as [Stage], not 'int'",
+    ),
     "prompts without rules for them": (
         lambda: GUARD.check_messages([{"role": "user", "content": "a"}]),
         "the policy has no section 'input'",

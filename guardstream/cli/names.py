@@ -1,4 +1,5 @@
-"""Names in a policy that nothing here is called by: checks, stages, counters, policies, formats.
+"""Names in a policy that nothing here is called by: checks, stages, counters, policies, formats,
+keywords of schemas.
 
 Loading does not look for them: what they name may be installed elsewhere, and is made when it is
 needed. Code, at a dotted path or as `module:name`, is left alone.
@@ -8,15 +9,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.gate.from_policy import CHECKS, OWN
 from guardstream.hints import hint
-from guardstream.policy import packs, plugins, problems
+from guardstream.jsonstream.schema.keywords import slips
+from guardstream.policy import json_schemas, packs, plugins, problems
 from guardstream.policy.build import Built
-from guardstream.policy.document import Problem
+from guardstream.policy.document import Document, Problem, read
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import GateFile
 from guardstream.policy.serving import KeyFile, ServeFile
@@ -32,7 +35,46 @@ def warnings(built: Built) -> list[str]:
     source = built.source
     found = [*_sections(source.file), *_serving(source.file, source.folder)]
     said = [Problem(source.document.mark(path), f"warning: {message}") for path, message in found]
-    return problems.lines_of(source.name, said)
+    files: dict[str, None] = {}
+    for path, given in _schemas(source.file):
+        if isinstance(given, str):
+            files[given] = None
+        else:
+            said += _slips(given, source.document, path)
+    lines = problems.lines_of(source.name, said)
+    return [*lines, *(line for name in files for line in _in_file(source.folder / name))]
+
+
+def _schemas(file: PolicyFile) -> Iterator[tuple[tuple[str, ...], str | dict[str, Any]]]:
+    """Yield the schemas of a policy, each the name of its file or itself, with the path to it."""
+    section, read_as = file.json_, file.extract
+    if section and section.schema_ is not None:
+        yield ("json", "schema"), section.schema_
+    tools = section.tools if section else None
+    for name, tool in tools.items() if isinstance(tools, Mapping) else ():
+        if tool.schema_ is not None:
+            yield ("json", "tools", name, "schema"), tool.schema_
+    if read_as and read_as.schema_ is not None:
+        yield ("extract", "schema"), read_as.schema_
+
+
+def _in_file(path: Path) -> list[str]:
+    """Return the warnings about the keywords of a schema in a file."""
+    text = path.read_text(encoding="utf-8-sig")
+    schema = json_schemas.parsed(text, str(path))
+    return problems.lines_of(str(path), _slips(schema, read(text), ()))
+
+
+def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Problem]:
+    """Return what is said of the keywords of a schema that stands at `path`."""
+    return [
+        Problem(
+            document.key_mark((*path, *slip.path)),
+            f"warning: {slip.path[-1]!r} is no keyword of JSON Schema and has no effect, "
+            f"did you mean {slip.meant!r}?",
+        )
+        for slip in slips(schema)
+    ]
 
 
 def _sections(file: PolicyFile) -> Found:
@@ -44,6 +86,9 @@ def _sections(file: PolicyFile) -> Found:
     for number, stage in enumerate(file.stages):
         if message := plugins.missing(plugins.STAGES, stage.use):
             yield ("stages", number, "use"), message
+    read_as = file.extract.provider if file.extract else None
+    if read_as and (message := _format(read_as, file)):
+        yield ("extract", "provider"), message
     tokens = file.limits.tokens if file.limits else None
     if tokens and tokens.counter and (message := plugins.missing_counter(tokens.counter)):
         yield ("limits", "tokens", "counter"), message

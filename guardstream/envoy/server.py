@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from guardstream.envoy.call import Call, CallError, Relay, entered
 from guardstream.envoy.local import is_local, passed
 from guardstream.errors import GuardstreamError
+from guardstream.policy.serving import GRACE
 from guardstream.serve.proxy.app import Proxy, signing
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
@@ -123,7 +124,7 @@ async def serve(
     *,
     address: str = "127.0.0.1:9002",
     drain: float = 0.0,
-    grace: float = 30.0,
+    grace: float = GRACE,
     started: Callable[[int], None] | None = None,
 ) -> None:
     """Serve Envoy's calls at `address` until cancelled, or told to stop by SIGTERM or SIGINT.

@@ -30,7 +30,11 @@ _step = re.compile(r"""\.([^.\[\]'"*]+)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]|\["(
 
 
 def matcher(path: str) -> Match:
-    """What tells whether steps lead to `path`; ValueError if it is written in none of the ways."""
+    """What tells whether steps lead to `path`; ValueError if it is written in none of the ways,
+    TypeError for no text."""
+    if not isinstance(path, str):
+        given = type(path).__qualname__
+        raise TypeError(f"a path is a text, such as 'orders.item', not {given!r}")
     if path.startswith("/"):
         wanted = [each.replace("~1", "/").replace("~0", "~") for each in path[1:].split("/")]
         return _by_steps([None if each == "*" else each for each in wanted], digits=True)

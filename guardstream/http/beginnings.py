@@ -9,13 +9,10 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 
-from guardstream.http.bodies import EVENTS, LINES
+from guardstream.http.media import EVENTS, kind_of, may_be_events
 
 WHOLE = ""
 """Stands for no media type: all of the answer tells what it is."""
-
-_UNTOLD = frozenset({"", "text/plain", "application/octet-stream"})
-"""The media types of answers that may be events all the same."""
 
 _MOST = 64 * 1024
 """Bytes of a first event after which it is taken for one, and of space that are waited through."""
@@ -76,7 +73,7 @@ class Beginning:
         first = bytes(self.read[self._begin : self._begin + 1])
         if not first:
             return self._media if ended else WHOLE if self._begin >= _MOST else None
-        lines = self._media in LINES
+        lines = kind_of(self._media) == "lines"
         if lines and first in (b"{", b"\x1e"):  # of lines objects alone are guarded one by one
             return self._media
         if first in (b"{", b"[", b'"'):
@@ -84,7 +81,7 @@ class Beginning:
         is_scalar = self._begins_with_scalar(ended=ended)
         if is_scalar is not False:  # lines of JSON may begin so
             return WHOLE if is_scalar else None
-        if not lines and self._media not in _UNTOLD:
+        if not lines and not may_be_events(self._media):
             return self._media
         events = self._is_event(ended=ended)
         if events is None:

@@ -12,72 +12,13 @@ from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.http.media import kind_of
 from guardstream.http.request import RefusedError, refused
-
-EVENTS = "text/event-stream"
-"""The media type of server-sent events."""
-
-AMAZON = "application/vnd.amazon.eventstream"
-"""The media type of Amazon's events, such as those of Bedrock."""
-
-LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
-LINES |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
-LINES |= {"application/json-seq"}
-"""The media types of JSON in lines or records, which come one by one."""
-
-_TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
-_TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
-"""The media types of texts beside `text/…`, `…+xml` and `…+yaml`."""
-
-_MEDIA = ("image/", "audio/", "video/", "font/")
-"""How media types begin of what is no text, whoever reads it."""
-
-_FILES = frozenset({"", "application/octet-stream", "application/pdf", "application/zip"})
-_FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
-"""The media types of files that are sent unread, if they are no text."""
-
-FIELDS = "application/x-www-form-urlencoded"
-"""The media type of a form without files, which some clients name whatever they send."""
-
-PARTS = "multipart/"
-"""How media types begin of bodies in parts, each of a type of its own."""
-
-NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
-"""A media type, without parameters."""
 
 _SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
 
 _CHARSET = "_charset_"
 """The field that says in which charset the others are (RFC 7578, section 4.6)."""
-
-
-def media_of(content_type: str) -> str:
-    """Return the media type of a body, in lower case, without parameters."""
-    return content_type.partition(";")[0].strip().lower()
-
-
-def is_text(media: str) -> bool:
-    """Tell whether a media type is of a text that is none of JSON."""
-    return media.startswith("text/") or media in _TEXTS or media.endswith(("+xml", "+yaml"))
-
-
-def is_stream(media: str, *, gated: bool) -> bool:
-    """Tell whether a body of a media type may come bit by bit: events, lines, or a text.
-
-    Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
-    """
-    return media in (EVENTS, AMAZON) or media in LINES or (is_text(media) and not gated)
-
-
-def may_be_another(media: str) -> bool:
-    """Tell whether how an answer begins may tell another media type than it names."""
-    return media in _FILES or media in LINES or (is_text(media) and media != EVENTS)
-
-
-def is_unread(media: str) -> bool:
-    """Tell whether a media type is of what nobody reads: images, sound, films."""
-    named = NAME.fullmatch(media) is not None
-    return named and media.startswith(_MEDIA) and not is_text(media)
 
 
 def _line_of(line: str) -> tuple[Any, str]:
@@ -91,10 +32,6 @@ def _line_of(line: str) -> tuple[Any, str]:
         return line, "text"
     except ValueError:
         raise AdapterError("JSON with too long a number to be guarded") from None
-
-
-def _is_json(media: str) -> bool:
-    return "json" in media
 
 
 def check_charset(name: str, text: str) -> None:
@@ -135,7 +72,7 @@ def body_of(media: str, body: bytes) -> Body:
     """Tell what a body is, whatever it calls itself: readers differ in what they go by."""
     text = text_of(body)
     if text is None:
-        if (media in _FILES or is_unread(media)) and not _may_be_text(body):
+        if kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body):
             return Body("unread", body)
         why = "the request's body is neither text in UTF-8 nor of a type that is a file"
         raise RefusedError(415, "unguarded_input", why)
@@ -190,6 +127,6 @@ def json_of(media: str, text: str) -> Body | None:
     forms = {form for _, form in lines}
     if forms and "text" not in forms and forms != {"scalar"}:
         return Body("lines", [value for value, _ in lines])
-    if _is_json(media) and not _SCALAR.fullmatch(text):
+    if kind_of(media) in ("json", "lines") and not _SCALAR.fullmatch(text):
         return None
     return Body("text", text)

@@ -8,6 +8,7 @@ from email.message import Message
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.http.media import media_of
 
 CONVERSATION = "guardstream-conversation"
 """The header of a request that names its conversation, where masks are reversible."""
@@ -64,7 +65,7 @@ def why_unreadable(status: int, content_type: str) -> str | None:
         return "it is a part of one"
     if not in_utf8(content_type):
         return "its charset is not UTF-8"
-    if len({each.partition(";")[0].strip().lower() for each in content_type.split(",")}) > 1:
+    if len({media_of(each) for each in content_type.split(",")}) > 1:
         return "it has two content types: clients differ in which one counts"
     return None
 

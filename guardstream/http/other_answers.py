@@ -13,7 +13,8 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
-from guardstream.http.bodies import EVENTS, PARTS, json_of, may_be_another, text_of
+from guardstream.http.bodies import json_of, text_of
+from guardstream.http.media import EVENTS, PARTS, may_be_another
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream

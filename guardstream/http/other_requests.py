@@ -14,19 +14,8 @@ from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode
 
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
-from guardstream.http.bodies import (
-    FIELDS,
-    NAME,
-    PARTS,
-    Body,
-    Sent,
-    body_of,
-    check_charset,
-    field_of,
-    is_text,
-    media_of,
-    text_of,
-)
+from guardstream.http.bodies import Body, Sent, body_of, check_charset, field_of, text_of
+from guardstream.http.media import FIELDS, NAME, PARTS, is_text, media_of
 from guardstream.http.queries import MOST, asked
 from guardstream.http.request import RefusedError, checked_messages, refused
 

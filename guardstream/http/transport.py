@@ -24,18 +24,17 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.beginnings import Beginning
-from guardstream.http.bodies import (
-    AMAZON,
-    EVENTS,
-    LINES,
+from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
+from guardstream.http.headers import CONVERSATION, why_unreadable, withheld
+from guardstream.http.media import (
+    framing_of,
     is_stream,
     is_text,
     is_unread,
+    kind_of,
     may_be_another,
     media_of,
 )
-from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
-from guardstream.http.headers import CONVERSATION, why_unreadable, withheld
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
@@ -69,7 +68,6 @@ ENDPOINTS = {
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = LINES | {EVENTS, AMAZON}
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _PARTS = ("range", "if-range")
@@ -205,11 +203,11 @@ class _Guarding(_Base):  # type: ignore[misc]
             return self._unread(request, response, why)
         media = media_of(said)
         other = self._other == "guard" and self._provider_of(request) is None
-        if media in _STREAMS and not (other and may_be_another(media)):
+        if is_stream(media, gated=True) and not (other and may_be_another(media)):
             return "stream"
         if status >= 300:
             return "error"
-        if media == "application/json" and self._provider_of(request) in BODIES:
+        if kind_of(media) == "json" and self._provider_of(request) in BODIES:
             return "body"
         if self._other == "guard":
             return "pass" if is_unread(media) else "other"
@@ -281,7 +279,7 @@ class GuardTransport(_Guarding):
                 told = await source.begin(media)
             if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
-                framing = _framing(told) if kind == "other" else None
+                framing = framing_of(told) if kind == "other" else None
                 stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
                 made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
@@ -351,7 +349,7 @@ class SyncGuardTransport(_Guarding):
                 told = source.begin(media)
             if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
                 adapter = self._adapter_of(request, body, guard)
-                framing = _framing(told) if kind == "other" else None
+                framing = framing_of(told) if kind == "other" else None
                 stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
                 made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
                 return _answer(guard, response, stream=made(stream))
@@ -526,13 +524,8 @@ def _media(response: Any) -> str:
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
     """Tell whether an answer is guarded as it comes; a short text that says its length is not."""
     told = response.headers.get("content-length", "")
-    is_short = is_text(media) and media != EVENTS and told.isdecimal() and int(told) <= _LONG
+    is_short = is_text(media) and told.isdecimal() and int(told) <= _LONG
     return is_stream(media, gated=bool(guard.gates)) and not is_short
-
-
-def _framing(media: str) -> Literal["sse", "text"] | None:
-    """How an answer comes bit by bit; None where its first byte tells."""
-    return "sse" if media == EVENTS else "text" if is_text(media) else None
 
 
 def _guarded(guard: Guard, media: str, body: bytes) -> bytes:
@@ -560,7 +553,7 @@ def _error(guard: Guard, media: str, body: bytes) -> bytes:
     """Return an error guarded by what it is; nothing if it cannot be, as its status says enough."""
     rules = guard.with_rules_only()
     try:
-        value = json_object(body) if media == "application/json" else None
+        value = json_object(body) if kind_of(media) == "json" else None
         if value is None:
             return guarded(rules, media, body, {}).body
         changed = guard_error(rules, value)

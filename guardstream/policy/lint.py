@@ -35,6 +35,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
+from guardstream.scan.regex.rewrite import inside
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -54,6 +55,7 @@ def warnings(built: Built) -> list[str]:
         found += _untested(placed)
         found += _template(placed, rule)
         found += _irreversible(built, placed)
+        found += _unused_replacement(built, placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -158,6 +160,32 @@ def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
         return
     mark = placed.origin_of("reversible").mark("reversible")
     yield Problem(mark, f"rule {placed.rule.id!r}: 'reversible' has no effect: {why}")
+
+
+def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """A rule with a replacement that nothing is replaced by."""
+    here, action = placed.origin_of("replacement"), placed.rule.action
+    if placed.rule.replacement is None or here.source is not built.source:
+        return
+    if action == "monitor" or (action != "mask" and not _may_overflow(built, rule)):
+        message = f"'replacement' has no effect with 'action: {action}', which masks nothing"
+        yield Problem(here.mark("replacement"), f"rule {rule.id!r}: {message}")
+
+
+def _may_overflow(built: Built, rule: Rule) -> bool:
+    """Whether what a rule holds may grow too long, and is masked then."""
+    file = built.file
+    if file.on_overflow != "mask":
+        return False
+    if rule.normalize or max(map(len, rule.words), default=0) >= file.max_holdback:
+        return True
+    return any(_is_long(pattern, file.max_holdback) for pattern in rule.patterns)
+
+
+def _is_long(pattern: str, limit: int) -> bool:
+    """Whether a match, with what it looks ahead at, may have so many characters."""
+    width = max_width(parse(pattern).tree)
+    return width is None or width >= limit or regex.search(r"\(\?[=!]", pattern) is not None
 
 
 def _long_words(placed: Placed, rule: Rule, limit: int) -> Iterator[Problem]:
@@ -273,21 +301,11 @@ def _held(parsed: Parsed, group: str | int | None) -> Node:
 def _group(node: Node, number: int) -> Node | None:
     if isinstance(node, Group) and node.number == number:
         return node.item
-    for item in _inside(node):
+    for item in inside(node):
         found = _group(item, number)
         if found is not None:
             return found
     return None
-
-
-def _inside(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Cat(items) | Alt(items):
-            return items
-        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
-            return (item,)
-        case _:
-            return ()
 
 
 def _quadratic(node: Node) -> bool:
@@ -296,7 +314,7 @@ def _quadratic(node: Node) -> bool:
         return True
     if isinstance(node, Cat) and _adjacent(node.items):
         return True
-    return any(map(_quadratic, _inside(node)))
+    return any(map(_quadratic, inside(node)))
 
 
 def _only_repeats(node: Node) -> bool:

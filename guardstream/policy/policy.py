@@ -19,7 +19,7 @@ from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
 from guardstream.policy.sources import Loader
-from guardstream.stages.custom import CustomStage, Position, StagePlan
+from guardstream.stages.custom import CustomStage, Position, StagePlan, planned
 from guardstream.stages.json.structure import Structure
 from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
@@ -253,10 +253,9 @@ class Policy:
         """Return this policy with more stages of your own, after those that it names.
 
         Each is called for every pipeline and makes a stage, which stands after the rules; give a
-        StagePlan to say otherwise.
+        StagePlan to say otherwise. TypeError for what makes none.
         """
-        more = [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
-        return self._but(plans=(*self._plans, *more))
+        return self._but(plans=(*self._plans, *planned(stages)))
 
     def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it.
@@ -301,15 +300,6 @@ class Policy:
 
 def _revived(given: pickling.Pickled, *state: Any) -> Policy:
     return Policy(pickling.revived(given), *state)
-
-
-def _plan(make: Callable[[], CustomStage]) -> StagePlan:
-    if not callable(make):
-        raise TypeError(
-            "a stage is given as what makes it, such as its class: each text has one of its own; "
-            f"not {type(make).__qualname__!r}"
-        )
-    return StagePlan(make, getattr(make, "__name__", type(make).__name__))
 
 
 def _listed(rule: str, listed: Iterable[object]) -> list[str]:

@@ -19,6 +19,17 @@ from pydantic import (
 from guardstream.policy.operational import Rate, Secret, Setting
 from guardstream.policy.sections import Duration, Model, Pause, quantity
 
+# What holds where nothing is said, in a policy or in code: sizes in bytes, times in seconds.
+MAX_BODY = 16 * 1024 * 1024
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_CONNECTIONS = 1000
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 600.0
+HEADER_TIMEOUT = 10.0
+BODY_TIMEOUT = 60.0
+GRACE = 30.0
+ANSWER_TOKENS = 4096
+
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
 
@@ -88,9 +99,9 @@ class UpstreamFile(Model):
     """The header of the key, `authorization` as `Bearer`; as each endpoint has it if absent."""
     version: bool | None = None
     """Whether `/v1` stands between the address and the path; if absent, unless it ends in one."""
-    connect_timeout: Duration = 10.0
+    connect_timeout: Duration = CONNECT_TIMEOUT
     """How long a connection may take."""
-    read_timeout: Duration = 600.0
+    read_timeout: Duration = READ_TIMEOUT
     """The longest silence before the first byte, and between any two."""
 
 
@@ -226,17 +237,17 @@ class ReplayFile(Model):
 class ServeLimitsFile(Model):
     """Bounds on requests and answers."""
 
-    body: Size = 16 * 1024 * 1024
+    body: Size = MAX_BODY
     """Bytes of a request's body."""
-    answer: Size = 64 * 1024 * 1024
+    answer: Size = MAX_ANSWER
     """Bytes of an answer that is not streamed. For the proxy and for the middleware."""
-    connections: int = Field(default=1000, ge=1)
+    connections: int = Field(default=MAX_CONNECTIONS, ge=1)
     """Connections of a process; more get a 503."""
-    header_timeout: Duration = 10.0
+    header_timeout: Duration = HEADER_TIMEOUT
     """How long the headers of a request may take."""
-    body_timeout: Duration = 60.0
+    body_timeout: Duration = BODY_TIMEOUT
     """How long the body of a request may take."""
-    answer_tokens: int = Field(default=4096, ge=1)
+    answer_tokens: int = Field(default=ANSWER_TOKENS, ge=1)
     """Tokens that are reserved for an answer which its request does not bound."""
 
 
@@ -296,7 +307,7 @@ class ServeFile(Model):
     """What becomes of paths that the proxy does not know."""
     drain: Pause | None = None
     """When told to stop, how long new requests are still taken while `/readyz` says 503."""
-    grace: Pause = 30.0
+    grace: Pause = GRACE
     """How long requests that run may then take to end; after that they are broken off."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""

@@ -97,22 +97,33 @@ def routes_of(guard: Guard) -> Iterator[Route]:
             raise PolicyError(f"{where}: the middleware has no upstreams: leave it out")
         of_route = _guard(guard, section, said.policy, made) if said.guard else None
         inbound = _guard(guard, section, said.inbound, made) if said.inbound else None
-        yield Route(
-            path,
-            of_route,
-            provider=said.provider,
-            unknown=said.unknown,
-            text_types=tuple(said.text_types),
-            other=said.other,
-            file_types=tuple(said.file_types),
-            max_answer=said.max_answer or section.limits.answer,
-            decompress=said.decompress,
-            heartbeat=said.heartbeat or section.heartbeats,
-            websocket=said.websocket,
-            end_mark=said.end_mark,
-            binary=said.binary,
-            inbound=inbound,
-        )
+        try:
+            route = _route(path, said, section, of_route, inbound)
+        except ValueError as error:
+            where = policy.place("serve", "routes", path)
+            raise PolicyError(f"{where}: {error}") from error
+        yield route
+
+
+def _route(
+    path: str, said: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
+) -> Route:
+    return Route(
+        path,
+        guard,
+        provider=said.provider,
+        unknown=said.unknown,
+        text_types=tuple(said.text_types),
+        other=said.other,
+        file_types=tuple(said.file_types),
+        max_answer=said.max_answer or section.limits.answer,
+        decompress=said.decompress,
+        heartbeat=said.heartbeat or section.heartbeats,
+        websocket=said.websocket,
+        end_mark=said.end_mark,
+        binary=said.binary,
+        inbound=inbound,
+    )
 
 
 def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, Guard]) -> Guard:

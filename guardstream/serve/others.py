@@ -19,7 +19,9 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
-from guardstream.http.bodies import (
+from guardstream.http.bodies import text_of
+from guardstream.http.headers import in_utf8
+from guardstream.http.media import (
     AMAZON,
     EVENTS,
     PARTS,
@@ -27,9 +29,7 @@ from guardstream.http.bodies import (
     is_unread,
     may_be_another,
     media_of,
-    text_of,
 )
-from guardstream.http.headers import in_utf8
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard

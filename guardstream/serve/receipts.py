@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from guardstream.http.media import kind_of, media_of
 from guardstream.receipts.collecting import collected
 from guardstream.receipts.receipt import (
     HEADER,
@@ -88,11 +89,11 @@ class _Answer:
     def _begin(self, message: Message) -> None:
         self._start = message
         headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
-        media = "".join(values(headers, b"content-type")[:1]).partition(";")[0].strip().lower()
-        self._streams = media == "text/event-stream"
+        kind = kind_of(media_of("".join(values(headers, b"content-type")[:1])))
+        self._streams = kind == "events"
         # What the guard has not judged has no receipt; other streams have no place for one.
         judged = bool(values(headers, POLICY_HEADER))
-        self._signs = judged and media in ("text/event-stream", "application/json")
+        self._signs = judged and kind in ("events", "json")
         self._policy = (values(headers, POLICY_HEADER) or ["@"])[0]
 
     async def _whole(self, body: bytes, *, more: bool) -> None:

@@ -12,13 +12,12 @@ from starlette.types import Scope
 
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard, check_guard
-from guardstream.http.bodies import LINES
+from guardstream.http.media import kind_of
+from guardstream.http.media import media_of as named_media
 from guardstream.policy import Policy
+from guardstream.policy.serving import MAX_ANSWER
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
-
-MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of a response that waits for its end, unless it is said otherwise."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
@@ -103,10 +102,7 @@ class Route:
         for guard in (self.guard, self.inbound):
             if guard is not None:
                 check_guard(guard, "a route")
-        for name in ("text_types", "file_types"):
-            given = getattr(self, name)
-            if isinstance(given, str):
-                raise TypeError(f"{name!r} is a list, such as ({given!r},), not one text")
+        self._check_types()
         self._check_numbers()
         if self.unknown is not None:
             check_unknown(self.unknown)
@@ -116,6 +112,18 @@ class Route:
             if value not in get_args(known):
                 choices = ", ".join(map(repr, get_args(known)))
                 raise ValueError(f"{name!r} is one of {choices}, not {value!r}")
+
+    def _check_types(self) -> None:
+        for name in ("text_types", "file_types"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise TypeError(f"{name!r} is a list, such as ({given!r},), not one text")
+        for media in self.text_types:
+            if kind_of(media) in ("events", "lines"):
+                raise ValueError(
+                    f"'text_types' names {media!r}, which is always guarded as events or lines of "
+                    "JSON: leave it out"
+                )
 
     def _check_numbers(self) -> None:
         seconds = self.heartbeat
@@ -160,12 +168,13 @@ def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
     """Return what kind of body these headers announce; None for one that is not guarded."""
     named = [part for value in values(headers, b"content-type") for part in value.split(",")]
     for value in named or [""]:
-        kind = value.partition(";")[0].strip().lower()
-        if kind == "text/event-stream":
+        media = named_media(value)
+        kind = kind_of(media)
+        if kind == "events":
             return "sse"
-        if kind in LINES:
+        if kind == "lines":
             return "ndjson"
-        if kind in text_types or ("text/*" in text_types and kind.startswith("text/")):
+        if media in text_types or ("text/*" in text_types and media.startswith("text/")):
             return "data_stream" if values(headers, b"x-vercel-ai-data-stream") else "text"
     return None
 

@@ -90,6 +90,23 @@ class StagePlan:
         return Checked(self.make(), self.name)
 
 
+def planned(stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> list[StagePlan]:
+    """Return the plans of a list of stages. TypeError for no list, and for what makes no stage."""
+    if not isinstance(stages, Iterable):
+        given = type(stages).__qualname__
+        raise TypeError(f"stages are given as a list, such as [Stage], not {given!r}")
+    return [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
+
+
+def _plan(make: Callable[[], CustomStage]) -> StagePlan:
+    if not callable(make):
+        raise TypeError(
+            "a stage is given as what makes it, such as its class: each text has one of its own; "
+            f"not {type(make).__qualname__!r}"
+        )
+    return StagePlan(make, getattr(make, "__name__", type(make).__name__))
+
+
 class Checked:
     """A Stage around one of your own, which is held to what a stage promises.
 

@@ -51,10 +51,13 @@ class Pipeline:
         return 0 if self._finished else sum([stage.held for stage in self._stages])
 
     def feed(self, text: str) -> list[Event]:
-        """Pass `text` through every stage. Raises TypeError for what is no text."""
+        """Pass `text` through every stage. TypeError for what is no text; of a session RuntimeError
+        after `finish`."""
         if not isinstance(text, str):
             raise TypeError(f"feed() needs a text, a str, not {type(text).__qualname__!r}")
-        if self._finished or not text:
+        if self._finished:
+            return self._late()
+        if not text:
             return []
         return self._through([Text(text)])
 
@@ -63,6 +66,10 @@ class Pipeline:
         if self._finished:
             return []
         return self._through([Finish("stop")])
+
+    def _late(self) -> list[Event]:
+        """What there is to say of a text after the end: nothing, as in any stage."""
+        return []
 
     def _through(self, events: list[Event]) -> list[Event]:
         for stage in self._stages:
@@ -84,6 +91,27 @@ class Pipeline:
             if out and isinstance(out[-1], Finish):
                 return out
         return out
+
+
+class Session(Pipeline):
+    """A pipeline that is fed by hand: a text after `finish()` is a mistake, and would be lost.
+
+    After a Finish of the rules, such as a block, `feed` returns an empty list as in any stage.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        super().__init__(stages)
+        self._closed = False
+
+    def finish(self) -> list[Event]:
+        """Settle every stage in order and end with one Finish."""
+        self._closed = True
+        return super().finish()
+
+    def _late(self) -> list[Event]:
+        if self._closed:
+            raise RuntimeError("feed() after finish(): make a session for each text")
+        return []
 
 
 def _ended(stage: Stage, finish: Finish) -> list[Event]:

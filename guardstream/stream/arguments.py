@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import CO_VARKEYWORDS
 from typing import Any, TypeVar, cast
@@ -46,7 +46,14 @@ def _checked(function: F, more: Iterable[str]) -> F:
     return cast(F, checked)
 
 
+_MEANT = {"format": "provider", "adapter": "provider"}
+"""Names that are asked for, and what they are called here."""
+
+
 def _hint(name: str, names: frozenset[str]) -> str:
+    meant = _MEANT.get(name)
+    if meant in names:
+        return f": did you mean {meant!r}?"
     close = nearest(name, sorted(names), cutoff=0.5)
     return f": did you mean {close!r}?" if close else f", it has: {', '.join(sorted(names))}"
 
@@ -63,6 +70,19 @@ def check_listed(name: str, given: object) -> None:
         kind = "the class " if isinstance(given, type) else ""
         what = given.__qualname__ if isinstance(given, type) else type(given).__qualname__
         raise TypeError(f"{name}= needs a list, such as [one], not {kind}{what!r}")
+
+
+def check_flag(name: str, given: object) -> None:
+    """Refuse what is neither True nor False: a text such as "no" would count as True."""
+    if not isinstance(given, bool):
+        raise TypeError(f"{name}= is True or False, not {type(given).__qualname__!r}")
+
+
+def check_attributes(given: object) -> None:
+    """Refuse attributes that are no mapping."""
+    if not isinstance(given, Mapping):
+        what = type(given).__qualname__
+        raise TypeError(f"attributes= needs texts by name, such as {{'user': 'ann'}}, not {what!r}")
 
 
 def check_provider(provider: object) -> None:

@@ -92,6 +92,11 @@ gate:
   - {use: judge, options: {modle: x}}
   - {use: "company.checks:mine", options: {any: 1}}
 formats: {own: {text: $.answer}}
+extract: {provider: openai_chatt}
+json:
+  tools:
+    find: {schema: {type: object, propertys: {a: {x-own: 1}}, markdownDescription: b}}
+    take: {schema: take.json}
 serve:
   upstream: {url: https://model.example, key: "${KEY}"}
   policies: {strict: strict.yaml, lax: guardstream/chat}
@@ -112,7 +117,10 @@ def test_lint_names_what_nothing_is_called(
     monkeypatch.setenv("ANN", "x")
     path = tmp_path / "policy.yaml"
     path.write_text(NAMES, encoding="utf-8")
+    schema = '{"type": "object",\n "properties": {"a": {"anyOf": [{"maxLenght": 3}]}}}'
+    (tmp_path / "take.json").write_text(schema, encoding="utf-8")
     lines = cli("lint", path).out.splitlines()
+    take = tmp_path / "take.json"
     strict = tmp_path / "strict.yaml"
     assert [line.removeprefix(f"{path}:") for line in lines] == [
         "4:36: warning: no 'wrods' among the entry points 'guardstream.counters', there is none",
@@ -121,11 +129,16 @@ def test_lint_names_what_nothing_is_called(
         "7:11: warning: no 'judgee' among the entry points 'guardstream.checks', "
         "did you mean 'judge'?",
         "8:27: warning: check 'judge' has no option 'modle', did you mean 'model'?",
-        f"13:22: warning: there is no file {str(strict)!r}",
-        "15:9: warning: there is no policy 'strikt', did you mean 'strict'?",
-        "16:33: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
-        "18:9: warning: no pack 'chta', did you mean 'chat'?",
-        "20:34: warning: there is no policy 'laxx', did you mean 'lax'?",
+        "11:21: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
+        "14:35: warning: 'propertys' is no keyword of JSON Schema and has no effect, did you mean "
+        "'properties'?",
+        f"18:22: warning: there is no file {str(strict)!r}",
+        "20:9: warning: there is no policy 'strikt', did you mean 'strict'?",
+        "21:33: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
+        "23:9: warning: no pack 'chta', did you mean 'chat'?",
+        "25:34: warning: there is no policy 'laxx', did you mean 'lax'?",
+        f"{take}:2:34: warning: 'maxLenght' is no keyword of JSON Schema and has no effect, did "
+        "you mean 'maxLength'?",
     ]
 
 

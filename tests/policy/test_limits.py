@@ -16,6 +16,7 @@ from guardstream.cli.explain import whole as explained
 from guardstream.events import Event, FinishReason
 from guardstream.policy import plugins
 from guardstream.policy.lint import warnings
+from guardstream.stages.pipeline import Pipeline
 from guardstream.testing import check_stage
 from tests.support import encodings
 from tests.support.chunking import joined, one_by_one, play, random_split
@@ -39,7 +40,7 @@ def refusal(text: str) -> list[str]:
 
 def played(made: Policy, text: str, channel: str = "text") -> list[Event]:
     """What becomes of a text, in any chunking the same."""
-    check_stage(lambda: Guard(made).session(channel), [text], alone=True)
+    check_stage(lambda: Pipeline(made.stages(channel)), [text], alone=True)
     return play(Guard(made).session(channel), one_by_one(text))
 
 

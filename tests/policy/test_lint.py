@@ -143,6 +143,29 @@ def test_a_pattern_that_yaml_changes_is_a_warning(written: str, said: list[str])
     assert all(part in line for part, line in zip(said, warned, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("rule", "more", "warned"),
+    [
+        ("words: [x], action: monitor", "", True),
+        ("words: [x], action: block", "", True),
+        ("words: [x], action: stop", "", True),
+        ("words: [x], action: mask", "", False),
+        ("pattern: 'x{1,9}', action: block", "", True),
+        # It is written for what grows too long to be held.
+        ("pattern: 'x{1,9}', action: block", "max_holdback: 9", False),
+        ("pattern: 'x{1,9}', action: block", "max_holdback: 9\non_overflow: block", True),
+        ("pattern: 'x{1,9}(?!.{300})', action: block", "", False),
+        ("words: [x], action: block, normalize: [separators]", "", False),
+        ("words: [long], action: stop", "max_holdback: 4", False),
+    ],
+)
+def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warned: bool) -> None:
+    found = lint(f"rules: [{{id: a, {rule}, replacement: '*', {TESTS}}}]\n{more}")
+    assert [each for each in found if "'replacement' has no effect with 'action: " in each] == (
+        found[:1] if warned else []
+    )
+
+
 def test_reversible_without_an_effect_is_a_warning() -> None:
     rule = f"{{id: a, words: [x], channels: [text], reversible: true, {TESTS}}}"
     inside = f"{{id: b, words: [x], action: block, reversible: true, {TESTS}}}"

@@ -62,8 +62,7 @@ GUARDED = [
     (b'{"a": "a secret", "b": [1]}', "application/json", b'{"a":"a ******","b":[1]}'),
     (b'{"a": "a se\\u0063ret"}', "application/json", b'{"a":"a ******"}'),
     (b'{"a": "a secret"}', "application/problem+json", b'{"a":"a ******"}'),
-    (b'{"a": "a secret"}\n{"a": 1}\n', "application/stream+json", b'{"a":"a ******"}\n{"a": 1}\n'),
-    (b'\x1e{"a":"secret"}\n\x1e{"a":1}\n', "application/geo+json-seq", None),
+    (b'{"a": "a secret"}\n{"a": 1}\n', "application/x-json", b'{"a":"a ******"}\n{"a": 1}\n'),
     (b"<p>a secret</p>", HTML, b"<p>a ******</p>"),
     (b"# a secret", "text/markdown", b"# a ******"),
     (b"name,secret\n", "text/csv", b"name,******\n"),
@@ -85,9 +84,8 @@ GUARDED = [
 
 @pytest.mark.parametrize(("data", "kind", "masked"), GUARDED)
 async def test_all_that_is_text_is_guarded_in_every_split(
-    data: bytes, kind: str, masked: bytes | None
+    data: bytes, kind: str, masked: bytes
 ) -> None:
-    masked = b'\x1e{"a":"******"}\n\x1e{"a":1}\n' if masked is None else masked
     at_once = await fetch(guarded(whole(data, kind)))
     assert at_once.body == masked
     assert at_once.headers["content-length"] == str(len(masked))

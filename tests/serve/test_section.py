@@ -103,6 +103,7 @@ def test_what_a_server_does_not_do_is_refused(section: str) -> None:
         ("  replay: {redis: '${BAD_URL}'}\n", r"5:3: \$\{BAD_URL\} holds no URL of a Redis"),
         ("  routes: {/x: none.yaml}\n", r"none.yaml:1:1: cannot be read"),
         ("  upstreams: {b: 'http://b'}\n  routes: {/x: {upstream: b}}\n", r"has no upstreams"),
+        ("  routes: {/x: {text_types: [text/jsonl]}}\n", r"5:\d+: 'text_types' names 'text/jsonl'"),
     ],
 )
 def test_what_cannot_be_made_is_told_with_its_place(

@@ -15,7 +15,6 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
 
 _TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})
-_GENERATIONS = frozenset({"ChatGenerationChunk", "ChatGeneration"})
 TEXT = Slot(0, "text", "content")
 
 

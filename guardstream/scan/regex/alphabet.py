@@ -23,8 +23,6 @@ END = 2
 
 ASCII = "".join(map(chr, range(128)))
 
-ANYTHING = r"[\s\S]"
-
 _FOLDED = frozenset(regex.findall(r"(?i:[\x00-\x7f])", "".join(map(chr, range(0x2200))), regex.V0))
 """What is ASCII or folds to it: the last is U+212A, the Kelvin sign."""
 

@@ -20,6 +20,13 @@ def char(fragment: str) -> Char:
     return Char(fragment)
 
 
+def literal(character: str) -> str:
+    """The character as a fragment that means itself in any mode."""
+    if character.isalnum() or character == "_":
+        return character
+    return f"\\U{ord(character):08x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cat:
     """A sequence; an empty one matches the empty string."""

@@ -30,6 +30,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
     char,
+    literal,
 )
 
 
@@ -230,7 +231,7 @@ class _Parser:
         if character == "$":
             # Without (?m) it means the end of the text, never the place before a last line end.
             return Assert("line_end" if flags.multiline else "end")
-        return self._char(_escaped(character), flags)
+        return self._char(literal(character), flags)
 
     def _char(self, fragment: str, flags: Flags) -> Char:
         if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
@@ -494,13 +495,6 @@ class _Parser:
             hint = _OTHERWISE.get(letter, "")
             raise PatternError(f"unknown escape \\{letter}{hint}", start)
         return self.pattern[start : self.at]
-
-
-def _escaped(character: str) -> str:
-    """The character as a fragment that means itself in any mode."""
-    if character.isalnum() or character == "_":
-        return character
-    return f"\\U{ord(character):08x}"
 
 
 def _is_count(text: str) -> bool:

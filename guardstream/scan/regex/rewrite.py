@@ -30,6 +30,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
     char,
+    literal,
 )
 
 MAX_TEXTS = 64
@@ -44,13 +45,6 @@ MAX_LEAD = 20
 
 class _NotFiniteError(Exception):
     """The group's texts cannot be written out, or not where the group stands."""
-
-
-def literal(character: str) -> str:
-    """The character as a fragment that means itself in any mode."""
-    if character.isalnum() or character == "_":
-        return character
-    return f"\\U{ord(character):08x}"
 
 
 def inside(node: Node) -> tuple[Node, ...]:

@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http import other_answers
 from guardstream.http.body import Beside, guard_body, guard_error, judged_body
+from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
+from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
 from guardstream.operations import behind
 from guardstream.providers.any_json import AnyJSON
@@ -38,21 +41,16 @@ T = TypeVar("T")
 _JUDGED = ("transcript", "results", "file")
 """Answers that gates judge, besides what a model says."""
 
-_JSON = ("application/json",)
-_LINES = ("application/x-jsonl", "application/jsonl", "application/x-ndjson", "application/binary")
-_TEXT = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
-_ANY = ("application/octet-stream", *_LINES, *_TEXT, *_JSON)
-
 
 def guarded_answer(
-    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard, endpoint: Endpoint, media: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
-    """Guard a whole answer of an endpoint; `kind` is its media type.
+    """Guard a whole answer of an endpoint; `media` is its media type.
 
     UpstreamError if it is none that can be guarded.
     """
     try:
-        return _by_kind(guard, endpoint, kind, body, attributes)
+        return _by_kind(guard, endpoint, media, body, attributes)
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     except RecursionError as error:
@@ -62,7 +60,7 @@ def guarded_answer(
 async def judged_answer(
     guard: Guard,
     endpoint: Endpoint,
-    kind: str,
+    media: str,
     body: bytes,
     attributes: Mapping[str, str],
     beside: Beside,
@@ -73,9 +71,9 @@ async def judged_answer(
     batch each string by itself. UpstreamError, too, for one of these that is blocked.
     """
     try:
-        if endpoint.answer == "said" and kind in _KINDS["said"]:
+        if endpoint.answer == "said" and kind_of(media) in _KINDS["said"]:
             return await _judged(guard, endpoint.provider, body, attributes, beside)
-        rules = partial(guarded_answer, guard, endpoint, kind, body, attributes)
+        rules = partial(guarded_answer, guard, endpoint, media, body, attributes)
         guarded = await beside(rules)
         if endpoint.answer in _JUDGED:
             return Guarded(await judged_strings(guard, guarded.body))
@@ -148,35 +146,41 @@ def guarded_error(guard: Guard, body: bytes) -> bytes:
 
 
 def _by_kind(
-    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard, endpoint: Endpoint, media: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
     answer = endpoint.answer
-    if kind not in _KINDS[answer] and not (answer == "speech" and kind.startswith("audio/")):
+    kind = kind_of(media)
+    if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise _unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "said":
         return _said(guard, endpoint.provider, body, attributes)
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
-        return Guarded(_file(guard, body, lines_only=answer == "results"))
-    if answer == "transcript" and kind not in _JSON:
+        results = _results(guard, body)
+        if results is not None:
+            return Guarded(results)
+        if answer == "results":
+            raise _unguarded("the results of a batch are no lines of JSON")
+        return _file(guard, media, body, attributes)
+    if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
     value = _object(body)
     guarded = _GUARDS[answer](guard, value)
     return Guarded(body if guarded is value else json_bytes(guarded, len(body)))
 
 
-_KINDS: Mapping[Answer, Sequence[str]] = {
-    "said": _JSON,
-    "strings": _JSON,
-    "plain": _JSON,
-    "images": _JSON,
-    "transcript": (*_JSON, *_TEXT),
-    "results": (*_LINES, "application/octet-stream"),
-    "file": _ANY,
+_KINDS: Mapping[Answer, Sequence[Kind]] = {
+    "said": ("json",),
+    "strings": ("json",),
+    "plain": ("json",),
+    "images": ("json",),
+    "transcript": ("json", "text"),
+    "results": ("lines", "untold"),
+    "file": ("lines", "untold", "text", "json"),
     "speech": (),
 }
-"""The media types of answers that can be guarded."""
+"""What answers are that can be guarded."""
 
 
 def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
@@ -295,20 +299,27 @@ def _cues(guard: Guard, text: str) -> str:
     return "\n".join(lines)
 
 
-def _file(guard: Guard, body: bytes, *, lines_only: bool) -> bytes:
-    """Guard a file: the whole answers in the results of a batch; other JSON; or text."""
-    text = _utf8(body)
-    lines = [line for line in text.split("\n") if line.strip()]
-    values = [json_object(line) for line in lines]
-    if all(value is not None for value in values) and values:
-        out = []
-        for line, value in zip(lines, values, strict=True):
-            guarded = _result(guard, value or {})
-            out.append(line.encode() if guarded is value else json_bytes(guarded))
-        return b"\n".join([*out, b""])
-    if lines_only and lines:
-        raise _unguarded("the results of a batch are no lines of JSON")
-    return guard.check(text).text.encode()
+def _results(guard: Guard, body: bytes) -> bytes | None:
+    """Guard lines of objects, such as the results of a batch; None if they are none."""
+    lines = [line for line in _utf8(body).split("\n") if line.strip()]
+    if not lines:
+        return body
+    out = []
+    for line in lines:
+        value = json_object(line)
+        if value is None:
+            return None
+        guarded = _result(guard, value)
+        out.append(line.encode() if guarded is value else json_bytes(guarded))
+    return b"\n".join([*out, b""])
+
+
+def _file(guard: Guard, media: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard a file by what it is: JSON by its paths, in which a text may stand in escapes."""
+    try:
+        return Guarded(other_answers.guarded(guard, media, body, attributes).body)
+    except RefusedError as error:
+        raise UpstreamError(error.status, error.code, error.message) from error
 
 
 _SHAPES = {

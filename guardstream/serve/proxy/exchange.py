@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from functools import partial
 from io import BytesIO
 from math import ceil
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 from starlette.types import Receive, Scope, Send
@@ -17,9 +17,17 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http import bodies
-from guardstream.http.bodies import LINES, Sent
+from guardstream.http.beginnings import WHOLE
+from guardstream.http.bodies import Sent
 from guardstream.http.headers import CONVERSATION, why_unreadable
+from guardstream.http.media import (
+    framing_of,
+    is_stream,
+    is_unread,
+    kind_of,
+    may_be_another,
+    media_of,
+)
 from guardstream.http.other_answers import Guarded
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
@@ -49,7 +57,7 @@ from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
-from guardstream.serve.proxy.reply import STREAMS, Outcome, Reply
+from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
 from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
@@ -77,6 +85,7 @@ _TOO_LONG = "the answer took longer than the policy allows"
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
 _TOO_LATE = 504
+_JSON = "application/json"
 
 _NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
 _NOT_ASKED |= {b"content-type", b"content-encoding"}
@@ -384,9 +393,9 @@ class ProxyExchange:
                 self._spend(0)
             raise
         try:
-            kind = _media(response)
+            media = _media(response)
             if self._found.endpoint.answer == "any":
-                await self._other(guard, response, kind)
+                await self._other(guard, response, media)
             elif response.status >= 400:
                 self._spend(0)
                 answer = await read_whole(response, _MAX_ERROR)
@@ -396,14 +405,14 @@ class ProxyExchange:
                 await self._nothing(guard, response)
             elif response.status >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-            elif self._found.endpoint.provider and self._streams(kind):
-                await self._stream(guard, response, kind)
+            elif self._found.endpoint.provider:
+                await self._said(guard, response, media)
             else:
-                await self._answer(guard, response, kind)
+                await self._answer(guard, response, media)
         finally:
             await aclose_source(response)
 
-    async def _other(self, guard: Guard, response: Incoming, kind: str) -> None:
+    async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard the answer of a path that is not known, by what it is."""
         fails = response.status >= 400
         if fails:
@@ -412,26 +421,40 @@ class ProxyExchange:
             await self._nothing(guard, response)
         elif not fails and response.status >= 300:
             raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-        elif not fails and bodies.is_unread(kind):
+        elif not fails and is_unread(media):
             await self._unread(response, guard)
         elif fails:
-            await self._answer(guard, response, kind)
+            await self._answer(guard, response, media)
         else:
-            await self._begun(guard, response, kind)
+            await self._begun(guard, response, media)
 
-    async def _begun(self, guard: Guard, response: Incoming, kind: str) -> None:
+    async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard an answer of a model; where its type says little, its beginning tells more."""
+        if self._found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
+            response, told = await self._told(guard, response, media)
+            media = _JSON if told == WHOLE else told
+        if self._streams(media):
+            await self._stream(guard, response, media)
+        else:
+            await self._answer(guard, response, media)
+
+    async def _told(self, guard: Guard, response: Incoming, media: str) -> tuple[Incoming, str]:
+        """Return an answer, and the media type that its beginning tells."""
+        try:
+            with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
+                return await begun(response, media)
+        except TimeoutError:
+            raise UpstreamError(504, "deadline", _TOO_LONG) from None
+
+    async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
-        told = kind
-        if bodies.may_be_another(kind):
-            try:
-                with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                    response, told = await begun(response, kind)
-            except TimeoutError:
-                raise UpstreamError(504, "deadline", _TOO_LONG) from None
-        if bodies.is_stream(told, gated=bool(guard.gates)):
+        told = media
+        if may_be_another(media):
+            response, told = await self._told(guard, response, media)
+        if is_stream(told, gated=bool(guard.gates)):
             await self._stream(guard, response, told)
         else:
-            await self._answer(guard, response, kind)
+            await self._answer(guard, response, media)
 
     async def _unread(self, response: Incoming, guard: Guard | None = None) -> None:
         """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
@@ -446,18 +469,18 @@ class ProxyExchange:
             return  # a body that is cut off says by itself that something is missing
         await self._reply.say(b"", more=False)
 
-    def _streams(self, kind: str) -> bool:
+    def _streams(self, media: str) -> bool:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
         path = self._found.endpoint.path
-        listed = path.endswith(":streamGenerateContent") and kind == "application/json"
-        return kind in STREAMS or listed
+        listed = path.endswith(":streamGenerateContent") and kind_of(media) == "json"
+        return kind_of(media) in SAYING or listed
 
-    async def _answer(self, guard: Guard, response: Incoming, kind: str) -> None:
+    async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
         fails = response.status >= 400
         answer = await read_whole(response, _MAX_ERROR if fails else self._settings.max_answer)
-        body, result = await self._guarded(guard, kind, answer)
+        body, result = await self._guarded(guard, media, answer)
         if result is not None:
             self.outcome.finish = result.finish
         if self._caller is not None and not fails:
@@ -467,16 +490,16 @@ class ProxyExchange:
             body = await self._noted(body)
         await self._whole(guard, response, body)
 
-    async def _guarded(self, guard: Guard, kind: str, answer: bytes) -> Guarded:
+    async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
         beside = partial(self._parts.apart.text, len(answer))
         endpoint, attributes = self._found.endpoint, self._attributes
         if endpoint.answer == "any":
-            rules = partial(other_answers.guarded, guard, kind, answer, attributes)
+            rules = partial(other_answers.guarded, guard, media, answer, attributes)
             return await other_answers.judged(guard, rules, beside)
         if guard.gates:
-            return await judged_answer(guard, endpoint, kind, answer, attributes, beside)
-        return await beside(partial(guarded_answer, guard, endpoint, kind, answer, attributes))
+            return await judged_answer(guard, endpoint, media, answer, attributes, beside)
+        return await beside(partial(guarded_answer, guard, endpoint, media, answer, attributes))
 
     async def _noted(self, body: bytes) -> bytes:
         """Remember the objects that an answer tells of; of a list show the caller's."""
@@ -580,14 +603,15 @@ class ProxyExchange:
         await self._reply.start(response.status, headers)
         await self._reply.say(b"", more=False)
 
-    async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
-        events = kind == "text/event-stream"
+    async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
+        self._reply.kind = kind_of(media)
+        events = self._reply.kind == "events"
         guard, restoring = self._in_halves(guard) if events else (guard, None)
         try:
             stream = guard.wrap(
                 response,
                 provider=self._found.endpoint.provider or None,
-                framing=self._framing(kind),
+                framing=None if self._found.endpoint.provider else framing_of(media),
                 keep_text=False,
                 attributes=self._attributes,
             )
@@ -597,7 +621,6 @@ class ProxyExchange:
         long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        self._reply.media = STREAMS[1] if kind in LINES else kind
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._reply.start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
@@ -622,7 +645,8 @@ class ProxyExchange:
                 self._spend(budgets.of_stream(self._asked.weight, usage, said))
             await self._conclude(stream.finish)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        if self.outcome.error is None or self._found.endpoint.provider or kind in STREAMS:
+        says = self._found.endpoint.provider or self._reply.kind in SAYING
+        if self.outcome.error is None or says:
             await self._reply.say(b"", more=False)
         # What cannot say that it failed is cut off.
 
@@ -632,16 +656,10 @@ class ProxyExchange:
             return
         # Before its format has begun nothing has said so, and one that is not known never does.
         unsaid = not self._reply.begun or not self._found.endpoint.provider
-        if finish == "content_filter" and unsaid and self._reply.media in STREAMS:
+        if finish == "content_filter" and unsaid and self._reply.kind in SAYING:
             await self._reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
             await self._reply.fail(504, "deadline", _TOO_LONG)
-
-    def _framing(self, kind: str) -> Literal["sse", "text"] | None:
-        """How a stream of the endpoint comes; None where its first byte tells."""
-        if self._found.endpoint.provider or not bodies.is_text(kind):
-            return None
-        return "sse" if kind == "text/event-stream" else "text"
 
     def _telling(self) -> objects.Telling | None:
         """What finds the objects in a stream, if they are to be remembered."""
@@ -665,7 +683,7 @@ def _media(response: Incoming) -> str:
     if why is not None:
         why = f"the upstream's answer cannot be guarded, as {why}"
         raise UpstreamError(502, "unguarded_answer", why)
-    return bodies.media_of(said)
+    return media_of(said)
 
 
 def _ready(stream: object) -> Sequence[bytes]:

@@ -19,6 +19,15 @@ from guardstream.policy.operational import revealed
 from guardstream.policy.plugins import PluginError
 from guardstream.policy.reload import Watched
 from guardstream.policy.serving import (
+    ANSWER_TOKENS,
+    BODY_TIMEOUT,
+    CONNECT_TIMEOUT,
+    GRACE,
+    HEADER_TIMEOUT,
+    MAX_ANSWER,
+    MAX_BODY,
+    MAX_CONNECTIONS,
+    READ_TIMEOUT,
     KeyFile,
     ReceiptsFile,
     ReplayFile,
@@ -66,23 +75,23 @@ class ServeOptions:
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
     other: Literal["refuse", "guard", "pass"] = "refuse"
-    max_body: int = 16 * 1024 * 1024
-    max_answer: int = 64 * 1024 * 1024
-    connect_timeout: float = 10.0
-    read_timeout: float = 600.0
+    max_body: int = MAX_BODY
+    max_answer: int = MAX_ANSWER
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
     reload: bool = False
     metrics: bool = False
     metrics_listen: str | None = None
     audit: str | None = None
     audit_errors: Literal["report", "raise"] | None = None
-    max_connections: int = 1000
-    header_timeout: float = 10.0
-    body_timeout: float = 60.0
+    max_connections: int = MAX_CONNECTIONS
+    header_timeout: float = HEADER_TIMEOUT
+    body_timeout: float = BODY_TIMEOUT
     allow_code: Sequence[str] = ()
     upstream_key: str | None = None
     keys: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
     drain: float = 0.0
-    grace: float = 30.0
+    grace: float = GRACE
     heartbeat: float | None = None
     replay: Mapping[str, Any] | None = None
     receipts: Mapping[str, Any] | None = None
@@ -94,7 +103,7 @@ class ServeOptions:
     key_function: str | None = None
     state: Mapping[str, Any] | None = None
     shared_objects: Sequence[str] = ()
-    answer_tokens: int = 4096
+    answer_tokens: int = ANSWER_TOKENS
     upstream_auth: Auth | None = None
     upstream_version: bool | None = None
 
@@ -288,7 +297,7 @@ def said_by(path: str) -> dict[str, Any]:
         "key_file": str(source.folder / section.key_file) if section.key_file else None,
         "key_function": section.key_function,
         "state": section.state.model_dump() if section.state else None,
-        "shared_objects": list(section.shared_objects),
+        "shared_objects": tuple(section.shared_objects),
         "answer_tokens": section.limits.answer_tokens,
         "heartbeat": section.heartbeats,
         "drain": section.drain or 0.0,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from guardstream.http.bodies import FIELDS, body_of, media_of
+from guardstream.http.bodies import body_of
 from guardstream.http.forms import Part, read_form
+from guardstream.http.media import FIELDS, media_of
 from guardstream.http.other_requests import form_fields, is_json_all_the_same
 from guardstream.http.queries import asked
 from guardstream.serve.proxy.budgets import FILE

@@ -19,6 +19,8 @@ from h11._receivebuffer import ReceiveBuffer
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from guardstream.policy.serving import HEADER_TIMEOUT, MAX_CONNECTIONS
+
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"content-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
@@ -83,8 +85,8 @@ class BoundedProtocol(H11Protocol):
     connection that is open `lasts` seconds after the server began to stop is cut.
     """
 
-    seconds: ClassVar[float] = 10.0
-    most: ClassVar[int] = 1000
+    seconds: ClassVar[float] = HEADER_TIMEOUT
+    most: ClassVar[int] = MAX_CONNECTIONS
     lasts: ClassVar[float] = 60.0
     _late: asyncio.TimerHandle | None = None
     _last: asyncio.TimerHandle | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
@@ -12,6 +12,7 @@ import anyio
 from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
+from guardstream.http.media import Kind
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.parts import Parts
@@ -19,8 +20,8 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
 from guardstream.serve.streams import PING
 
-STREAMS = ("text/event-stream", "application/x-ndjson")
-"""The media types of answers that come bit by bit."""
+SAYING: Sequence[Kind] = ("events", "lines")
+"""The streams that have a place for an error; an array, which is cut, has none."""
 
 _PATIENCE = 1.0
 """Seconds that a store may take to note a stream's end."""
@@ -45,8 +46,8 @@ class Outcome:
 class Reply:
     """The answer to one client: its head, its body part by part, and errors in the client's format.
 
-    `label` names the policy, `caller` whose key it is, `media` the type of a stream; each is set
-    when it is known.
+    `label` names the policy, `caller` whose key it is, `kind` what a stream is; each is set when it
+    is known.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Reply:
     ) -> None:
         self.label: bytes | None = None
         self.caller = ""
-        self.media = ""
+        self.kind: Kind | None = None
         self.ended = False
         self.begun = False  # whether the body has begun
         self._send = send
@@ -101,22 +102,22 @@ class Reply:
     async def fail(self, status: int, code: str, message: str) -> None:
         """Say within a stream that it fails, and why, if it has a place for that."""
         self._outcome.failed(code)
-        if self.media in STREAMS:  # an array is cut: it has no place for an error
-            lines = self.media != "text/event-stream"
+        if self.kind in SAYING:
+            lines = self.kind == "lines"
             await self.say(self._errors.frame(status, code, message, lines=lines))
 
     async def break_off(self, status: int, code: str, message: str) -> None:
         """End an answer that is not finished, and say why where it has a place for that."""
         if self._outcome.status is None:
             await self.refuse(status, code, message, [(b"retry-after", b"1")])
-        elif self.media in STREAMS:
+        elif self.kind in SAYING:
             await self.fail(status, code, message)
             await self.say(b"", more=False)
 
     async def send_kept(self, message: Message) -> None:
         """Send a part of a stream that was kept."""
         if message["type"] == "http.response.start":
-            self._outcome.status, self.media = message["status"], "text/event-stream"
+            self._outcome.status, self.kind = message["status"], "events"
         else:
             self.ended = not message.get("more_body")
         await self._send(message)
@@ -133,7 +134,7 @@ class Reply:
     async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:
         """Keep what is said of an event stream for clients that come back, if that is asked for."""
         replay = self._parts.settings.replay
-        if replay is None or self.label is None or self.media != "text/event-stream":
+        if replay is None or self.label is None or self.kind != "events":
             yield
             return
         journal = self._journal = Journal(
@@ -162,7 +163,7 @@ class Reply:
     async def beating(self) -> AsyncIterator[None]:
         """Send heartbeats within an event stream meanwhile, if that is asked for."""
         seconds = self._parts.settings.heartbeat
-        if seconds is None or self.media != "text/event-stream":
+        if seconds is None or self.kind != "events":
             yield
             return
         async with anyio.create_task_group() as group:

@@ -10,6 +10,14 @@ from urllib.parse import urlsplit
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.hints import hint
+from guardstream.policy.serving import (
+    ANSWER_TOKENS,
+    BODY_TIMEOUT,
+    CONNECT_TIMEOUT,
+    MAX_ANSWER,
+    MAX_BODY,
+    READ_TIMEOUT,
+)
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
@@ -73,11 +81,11 @@ class ProxySettings:
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
     other: Literal["refuse", "guard", "pass"] = "refuse"
-    max_body: int = 16 * 1024 * 1024
-    max_answer: int = 64 * 1024 * 1024
-    connect_timeout: float = 10.0
-    read_timeout: float = 600.0
-    body_timeout: float = 60.0
+    max_body: int = MAX_BODY
+    max_answer: int = MAX_ANSWER
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
+    body_timeout: float = BODY_TIMEOUT
     max_connections: int | None = None
     metrics: Prometheus | None = None
     upstream_key: str | None = field(default=None, repr=False)
@@ -93,7 +101,7 @@ class ProxySettings:
     more_keys: Keys | None = None
     state: State | None = None
     shared_objects: frozenset[str] = frozenset()
-    answer_tokens: int = 4096
+    answer_tokens: int = ANSWER_TOKENS
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():

@@ -14,6 +14,7 @@ from yarl import URL
 
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
+from guardstream.policy.serving import CONNECT_TIMEOUT, READ_TIMEOUT
 from guardstream.serve.proxy.keys import plain_name, query_without, with_key
 from guardstream.serve.proxy.sending import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.routes import Headers, values
@@ -61,8 +62,8 @@ class Target:
     key: str | None = field(default=None, repr=False)
     auth: Auth | None = None
     version: bool | None = None
-    connect_timeout: float = 10.0
-    read_timeout: float = 600.0
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
 
     def address(self, path: str, query: str) -> str:
         """Return where a request goes.

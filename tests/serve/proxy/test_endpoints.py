@@ -320,6 +320,31 @@ def test_anthropics_batches_are_judged() -> None:
     )
 
 
+@pytest.mark.parametrize("media", ["application/octet-stream", "text/plain", "application/json"])
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ('{\n "a": "my \\u0073ecret"\n}', '{"a":"my ######"}'),
+        ('["\\u0073ecret"]', '["######"]'),
+        ('["\\u0073ecret"]\n{"a":1}\n', '["######"]\n{"a":1}'),
+        ('{ "a":  1 }\n', '{ "a":  1 }\n'),
+        (" \n", " \n"),
+        ("", ""),
+    ],
+)
+def test_files_of_json_are_guarded_as_such(media: str, body: str, text: str) -> None:
+    with proxied(lambda *_: Response(body, media_type=media)) as (url, _):
+        answer = httpx.get(f"{url}/v1/files/file-1/content")
+    assert (answer.status_code, answer.text) == (200, text)
+
+
+@pytest.mark.parametrize("body", ['{"a": "\\u0073ecret"} and', "data: forbidden\n\n"])
+def test_files_of_which_readers_make_more_than_the_guard_are_refused(body: str) -> None:
+    with proxied(lambda *_: Response(body, media_type="text/plain")) as (url, _):
+        answer = httpx.get(f"{url}/v1/files/file-1/content")
+    assert answer.status_code == 502
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"my secret\nnotes", 200), (b"\xff\xfe\x00", 502), (b'{"a": "secret", "a": 1}', 502)],

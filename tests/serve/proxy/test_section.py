@@ -17,7 +17,14 @@ from starlette.responses import JSONResponse, Response
 
 from guardstream import PolicyError
 from guardstream.observability import read_audit
-from guardstream.serve.proxy import ServeOptions, SettingsError, application, said_by
+from guardstream.serve import Route
+from guardstream.serve.proxy import (
+    ProxySettings,
+    ServeOptions,
+    SettingsError,
+    application,
+    said_by,
+)
 from tests.cli.test_serve import command, running
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion
@@ -39,6 +46,18 @@ def options(path: Path) -> ServeOptions:
     said = {name: value for name, value in said.items() if name not in ("listen", "workers")}
     said["policies"] = {**said["policies"], "default": str(path)}
     return ServeOptions(**said)
+
+
+def test_a_section_that_says_nothing_says_what_the_code_does(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: [{id: a, words: [b]}]\nserve: {upstream: 'https://a.example'}")
+    assert options(path) == ServeOptions("https://a.example", {"default": str(path)})
+    settings = options(path).settings()
+    alone = ProxySettings("https://a.example", settings.guards)
+    assert settings.targets == alone.targets
+    for bound in ("max_body", "max_answer", "body_timeout", "answer_tokens", "heartbeat"):
+        assert getattr(settings, bound) == getattr(alone, bound)
+    assert Route("/", None).max_answer == alone.max_answer
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""What a media type says that a body is: the one table, for all that reads a content type.
+
+Nothing is taken for what its type says alone: `beginnings` and `bodies` look at what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal[
+    "events", "amazon", "lines", "json", "text", "unread", "untold", "file", "other"
+]
+"""Server-sent events; Amazon's; JSON in lines or records, which come one by one; one JSON; a text;
+what nobody reads, such as images; what is not said; a file; and what no table has."""
+
+EVENTS = "text/event-stream"
+"""The media type of server-sent events."""
+
+AMAZON = "application/vnd.amazon.eventstream"
+"""The media type of Amazon's events, such as those of Bedrock."""
+
+FIELDS = "application/x-www-form-urlencoded"
+"""The media type of a form without files, which some clients name whatever they send."""
+
+PARTS = "multipart/"
+"""How media types begin of bodies in parts, each of a type of its own."""
+
+NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+"""A media type, without parameters."""
+
+_LINES = frozenset({"ndjson", "jsonl", "jsonlines", "json-lines", "ldjson", "json-seq"})
+"""What JSON in lines or records is called after `application/` or `text/`, where `x-` may stand
+first; and after a `+`: RFC 8091, section 3."""
+
+_OTHER_LINES = frozenset({"application/stream+json", "application/x-json-stream"})
+"""Names of the same that older servers have, such as those of Spring."""
+
+_TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
+_TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
+_TEXTS |= {"application/x-subrip"}
+"""The media types of texts beside `text/…`, `…+xml` and `…+yaml`."""
+
+_UNREAD = ("image/", "audio/", "video/", "font/")
+"""How media types begin of what is no text, whoever reads it."""
+
+_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
+"""The media types that say no more than that there is something."""
+
+_FILES = frozenset({"application/pdf", "application/zip"})
+_FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
+"""The media types of files that are sent unread, if they are no text."""
+
+
+def media_of(content_type: str) -> str:
+    """Return the media type of a body, in lower case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def kind_of(media: str) -> Kind:
+    """Tell what a media type, as `media_of` gives it, says that a body is."""
+    if media in (EVENTS, AMAZON):
+        return "events" if media == EVENTS else "amazon"
+    if _is_lines(media):
+        return "lines"
+    if "json" in media:
+        return "json"
+    if media.startswith("text/") or media in _TEXTS or media.endswith(("+xml", "+yaml")):
+        return "text"
+    if media.startswith(_UNREAD) and NAME.fullmatch(media) is not None:
+        return "unread"
+    if media in _UNTOLD:
+        return "untold"
+    return "file" if media in _FILES else "other"
+
+
+def _is_lines(media: str) -> bool:
+    family, _, name = media.partition("/")
+    if family not in ("application", "text"):
+        return False
+    return name.rpartition("+")[2].removeprefix("x-") in _LINES or media in _OTHER_LINES
+
+
+def is_text(media: str) -> bool:
+    """Tell whether a media type is of a text that is neither JSON nor events."""
+    return kind_of(media) == "text"
+
+
+def is_unread(media: str) -> bool:
+    """Tell whether a media type is of what nobody reads: images, sound, films."""
+    return kind_of(media) == "unread"
+
+
+def is_stream(media: str, *, gated: bool) -> bool:
+    """Tell whether a body of a media type may come bit by bit: events, lines, or a text.
+
+    Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
+    """
+    kind = kind_of(media)
+    return kind in ("events", "amazon", "lines") or (kind == "text" and not gated)
+
+
+def framing_of(media: str) -> Literal["sse", "text"] | None:
+    """Return how a body comes bit by bit; None where its first byte tells."""
+    kind = kind_of(media)
+    return "sse" if kind == "events" else "text" if kind == "text" else None
+
+
+def may_be_another(media: str) -> bool:
+    """Tell whether how an answer begins may tell another media type than it names."""
+    return kind_of(media) in ("untold", "file", "lines", "text")
+
+
+def may_be_events(media: str) -> bool:
+    """Tell whether an answer may be events that does not say so."""
+    return media == "text/plain" or kind_of(media) == "untold"
