@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
-from guardstream.http.media import is_unread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay

@@ -1,0 +1,48 @@
+"""Keywords are found as a search for each would find them, whatever is looked at first."""
+
+from __future__ import annotations
+
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardstream.stages.confirm import confirmation_of
+from guardstream.stages.rules import Rule
+
+LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
+
+
+def is_near(keyword: str, before: str) -> bool:
+    judge = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)), 1.0)
+    assert judge is not None
+    return judge.judge("x", before)
+
+
+@given(
+    st.text(LETTERS.replace(" ", "").replace("-", "").replace("_", ""), min_size=1, max_size=3),
+    st.text(LETTERS, max_size=3),
+    st.text(LETTERS, max_size=3),
+)
+def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -> None:
+    for written in (keyword, keyword.lower(), keyword.upper(), keyword.swapcase()):
+        if regex.fullmatch(regex.escape(keyword), written, regex.V0 | regex.IGNORECASE):
+            assert is_near(keyword, f"{before} {written} {after}")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "before", "found"),
+    [
+        ("numéro", "NUMÉRO", True),
+        ("numéro", "numero", False),
+        ("Жук", "жУК:", True),
+        ("番号", "口座番号は", True),
+        ("番号", "口座", False),
+        ("phone number", "homePhone_Number", True),
+        ("kilo", "\u212aIL\u014f", False),
+        ("kilo", "\u212a\u0130LO", True),
+        ("ma\u017fk", "MASK", True),
+    ],
+)
+def test_keywords_beyond_ascii(keyword: str, before: str, found: bool) -> None:
+    assert is_near(keyword, before) is found
