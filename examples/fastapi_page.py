@@ -26,7 +26,13 @@ PAGE = Path(__file__).with_name("page") / "index.html"
 guard = Guard(Policy.parse("{name: page, extends: [guardstream/chat, guardstream/code]}"))
 
 app = FastAPI()
-app.add_middleware(GuardMiddleware, guard=guard, replay=MemoryReplay(), heartbeat=15.0)
+app.add_middleware(
+    GuardMiddleware,
+    guard=guard,
+    routes=[("/", None)],  # the page is ours
+    replay=MemoryReplay(),
+    heartbeat=15.0,
+)
 
 
 async def model(question: str) -> AsyncIterator[str]:

@@ -38,7 +38,7 @@ class Chat(BaseModel):
 
 
 app = FastAPI()
-app.add_middleware(GuardMiddleware, guard=Guard(Policy.parse(POLICY)))
+app.add_middleware(GuardMiddleware, routes=[("/chat", Guard(Policy.parse(POLICY)))])
 
 
 async def model(question: str) -> AsyncIterator[str]:

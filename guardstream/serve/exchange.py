@@ -292,7 +292,7 @@ class Exchange:
         assert self._route.guard is not None
         code = error.code if isinstance(error, BodyError) else "unguardable_response"
         why = str(error) if isinstance(error, BodyError) else told(self._route.guard, error)
-        _LOG.error("refused a response: %s", why)
+        _LOG.error("refused the response to %r: %s", self._scope["path"], why)
         return refusal(502, code, why)
 
     def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:

@@ -236,7 +236,7 @@ class Other:
         """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
         self.finish = finish
         if finish == "content_filter" and self._fits and not self._may_end_early:
-            raise BodyError("the policy blocked the response", "content_filter")
+            raise BodyError(f"the policy blocked the response{_OF_YOUR_OWN}", "content_filter")
 
     def _read(self, data: bytes, *, last: bool) -> None:
         """Read bytes as the headers say; a fault counts after what stands before it."""
@@ -310,6 +310,8 @@ class Other:
 
 
 _OR_PASS = ", or give its path a route without a guard"
+
+_OF_YOUR_OWN = ": give pages and files of your own a route without a guard"
 
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 
