@@ -45,11 +45,31 @@ _UNREAD = ("image/", "audio/", "video/", "font/")
 """How media types begin of what is no text, whoever reads it."""
 
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
-"""The media types that say no more than that there is something."""
+_UNTOLD |= {"application/force-download", "application/x-download", "application/download"}
+"""The media types that say no more than that there is something, or something to save."""
 
-_FILES = frozenset({"application/pdf", "application/zip"})
-_FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
-"""The media types of files that are sent unread, if they are no text."""
+_FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2", "x-xz", "zstd"})
+_FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
+_FILES |= {"msword", "wasm", "x-sqlite3", "vnd.sqlite3", "x-iso9660-image", "x-apple-diskimage"}
+_FILES |= {"vnd.apache.parquet", "x-parquet", "vnd.android.package-archive", "x-msdownload"}
+_FILES |= {"x-msdos-program", "x-msi", "vnd.debian.binary-package", "x-debian-package", "x-rpm"}
+_FILES |= {"x-redhat-package-manager", "x-xpinstall", "x-executable", "x-sharedlib", "java-vm"}
+_FILES |= {"x-hdf", "x-hdf5", "x-netcdf", "x-cdf", "x-python-code", "x-bittorrent", "postscript"}
+_FILES |= {"x-pkcs12", "pkcs12", "pkix-cert", "x-x509-ca-cert", "x-x509-user-cert", "x-dvi"}
+_FILES |= {"x-shockwave-flash", "vnd.adobe.flash.movie"}
+"""The media types, after `application/`, of files that programs open, and nobody reads as text."""
+
+_FILE_FAMILIES = (
+    "model/",
+    "application/vnd.apache.arrow.",
+    "application/vnd.apple.",
+    "application/vnd.ms-",
+    "application/vnd.openxmlformats-officedocument.",
+    "application/vnd.oasis.opendocument.",
+    "application/font-",
+    "application/x-font",
+)
+"""How others of them begin."""
 
 
 def media_of(content_type: str) -> str:
@@ -71,7 +91,13 @@ def kind_of(media: str) -> Kind:
         return "unread"
     if media in _UNTOLD:
         return "untold"
-    return "file" if media in _FILES else "other"
+    return "file" if _is_file(media) else "other"
+
+
+def _is_file(media: str) -> bool:
+    family, _, name = media.partition("/")
+    named = family == "application" and name in _FILES
+    return named or media.startswith(_FILE_FAMILIES) or media.endswith(("+zip", "+gzip"))
 
 
 def _is_lines(media: str) -> bool:

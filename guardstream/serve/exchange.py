@@ -22,7 +22,7 @@ from guardstream.http.body import in_thread
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, fits, kind_of, passes_unread
+from guardstream.serve.others import PART, Other, Way, fits, passes_unread, type_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
@@ -191,7 +191,7 @@ class Exchange:
         """Begin a response that is no known stream; what it is tells what becomes of it."""
         route, headers = self._route, message["headers"]
         try:
-            kind = "" if route.other == "pass" else kind_of(headers)
+            kind = "" if route.other == "pass" else type_of(headers)
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
             if passes_unread(route, kind, part=message["status"] == _PARTIAL):
@@ -212,7 +212,7 @@ class Exchange:
         headers, part = message["headers"], message["status"] == _PARTIAL
         try:
             route, _ = self._with_vault(None)
-            self._other = Other(route, headers, kind_of(headers), part=part, text=text)
+            self._other = Other(route, headers, type_of(headers), part=part, text=text)
             self._start = message
         except BodyError as error:
             self._refuse(error)

@@ -27,6 +27,7 @@ from guardstream.http.media import (
     PARTS,
     is_text,
     is_unread,
+    kind_of,
     may_be_another,
     media_of,
 )
@@ -46,39 +47,12 @@ SIGN = 1445
 _BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
 """Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
 
-_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_UNTOLD |= {"application/force-download", "application/x-download", "application/download"}
-"""The media types that say no more than that there is something to save."""
-
-_FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2", "x-xz", "zstd"})
-_FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
-_FILES |= {"msword", "wasm", "x-sqlite3", "vnd.sqlite3", "x-iso9660-image", "x-apple-diskimage"}
-_FILES |= {"vnd.apache.parquet", "x-parquet", "vnd.android.package-archive", "x-msdownload"}
-_FILES |= {"x-msdos-program", "x-msi", "vnd.debian.binary-package", "x-debian-package", "x-rpm"}
-_FILES |= {"x-redhat-package-manager", "x-xpinstall", "x-executable", "x-sharedlib", "java-vm"}
-_FILES |= {"x-hdf", "x-hdf5", "x-netcdf", "x-cdf", "x-python-code", "x-bittorrent", "postscript"}
-_FILES |= {"x-pkcs12", "pkcs12", "pkix-cert", "x-x509-ca-cert", "x-x509-user-cert", "x-dvi"}
-_FILES |= {"x-shockwave-flash", "vnd.adobe.flash.movie"}
-"""The media types, after `application/`, of files that programs open, and nobody reads as text."""
-
-_FILE_FAMILIES = (
-    "model/",
-    "application/vnd.apache.arrow.",
-    "application/vnd.apple.",
-    "application/vnd.ms-",
-    "application/vnd.openxmlformats-officedocument.",
-    "application/vnd.oasis.opendocument.",
-    "application/font-",
-    "application/x-font",
-)
-"""How others of them begin."""
-
 _PDF = b"%PDF-"
 
 _LENGTH = re.compile("[0-9]{1,18}")
 
 
-def kind_of(headers: Headers) -> str:
+def type_of(headers: Headers) -> str:
     """Return the media type of a body; BodyError for two, of which clients choose differently."""
     said = [part for value in values(headers, b"content-type") for part in value.split(",")]
     kinds = {media_of(each) for each in said if each.strip()}
@@ -266,7 +240,7 @@ class Other:
 
     def _as_told(self) -> str:
         """The media type that the body may have: one of files says nothing of a text."""
-        return "application/octet-stream" if self.kind in _UNTOLD else self.kind
+        return "application/octet-stream" if kind_of(self.kind) == "untold" else self.kind
 
     def _way(self) -> Media | None:
         """Return how a body is guarded that comes bit by bit; None if it waits for its end."""
@@ -278,7 +252,8 @@ class Other:
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
         """Tell whether bytes are a file that passes; BodyError for neither that nor a text."""
-        if data.startswith(_PDF) and (self.kind in _UNTOLD or self.kind == "application/pdf"):
+        may_be_pdf = kind_of(self.kind) == "untold" or self.kind == "application/pdf"
+        if data.startswith(_PDF) and may_be_pdf:
             return True  # though much of it may be a text
         if (text_of(data) if whole else _text_so_far(data)) is not None:
             return False
@@ -294,11 +269,11 @@ class Other:
             return True
         if _BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
-        return _is_of_files(self._route, self.kind) or self.kind in _UNTOLD
+        return _is_of_files(self._route, self.kind) or kind_of(self.kind) == "untold"
 
     def _is_unknown(self) -> bool:
         """Tell whether the media type is neither of JSON, nor of events, nor of a file."""
-        known = self._json or self.kind == AMAZON or self.kind in _UNTOLD
+        known = self._json or self.kind == AMAZON or kind_of(self.kind) == "untold"
         return not known and not _is_of_files(self._route, self.kind)
 
     def _too_long(self) -> BodyError:
@@ -318,9 +293,7 @@ PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 
 def _is_of_files(route: Route, kind: str) -> bool:
     """Tell whether a media type is of files that are no text."""
-    named = kind.startswith("application/") and kind.removeprefix("application/") in _FILES
-    family = kind.startswith(_FILE_FAMILIES) or kind.endswith(("+zip", "+gzip"))
-    return named or family or kind in route.file_types
+    return kind_of(kind) == "file" or kind in route.file_types
 
 
 def _opens(body: bytes) -> bool:
