@@ -17,6 +17,13 @@ from guardstream.http.request import RefusedError, refused
 
 _SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
 
+SIGN = 1445
+"""Bytes of a body that tell whether it is a text
+(https://mimesniff.spec.whatwg.org/#reading-the-resource-header)."""
+
+BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
+"""Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
+
 _CHARSET = "_charset_"
 """The field that says in which charset the others are (RFC 7578, section 4.6)."""
 
@@ -72,7 +79,7 @@ def body_of(media: str, body: bytes) -> Body:
     """Tell what a body is, whatever it calls itself: readers differ in what they go by."""
     text = text_of(body)
     if text is None:
-        if kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body):
+        if is_file(media, body):
             return Body("unread", body)
         why = "the request's body is neither text in UTF-8 nor of a type that is a file"
         raise RefusedError(415, "unguarded_input", why)
@@ -89,6 +96,12 @@ def text_of(body: bytes) -> str | None:
         return None if b"\0" in body else body.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError:
         return None
+
+
+def is_file(media: str, body: bytes) -> bool:
+    """Tell whether a body that is no text in UTF-8 is a file which nobody reads as text: its media
+    type is one of files, or says nothing."""
+    return kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body)
 
 
 def _may_be_text(body: bytes) -> bool:

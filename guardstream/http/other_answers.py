@@ -1,7 +1,7 @@
 """Answers in no known format, guarded by what they are.
 
 All that is text is taken for a model's; JSON is guarded by its paths. What is no text in UTF-8 is
-refused.
+refused, unless it is a file and may pass.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
-from guardstream.http.bodies import json_of, text_of
+from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
 from guardstream.http.media import EVENTS, PARTS, may_be_another
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
@@ -23,20 +23,35 @@ _BLOCKED = "the policy blocked the answer"
 
 
 class Guarded(NamedTuple):
-    """An answer as it may go out; `result` says what a model said in it, if that is one answer."""
+    """An answer as it may go out; `result` says what a model said in it, if that is one answer.
+
+    `is_read` is false for a file, which nobody has read.
+    """
 
     body: bytes
     result: Result | None = None
+    is_read: bool = True
 
 
-def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+def guarded(
+    guard: Guard,
+    kind: str,
+    body: bytes,
+    attributes: Mapping[str, str],
+    *,
+    files: bool = False,
+) -> Guarded:
     """Guard a whole answer by what it is; `kind` is the media type that it names.
 
-    RefusedError if it is none that can be guarded, or a rule blocks it where nothing can say so.
-    AdapterError for JSON that cannot be read, StageError if a stage fails.
+    With `files` those pass that are no text. RefusedError if it is none that can be guarded, or a
+    rule blocks it where nothing can say so. AdapterError for JSON that cannot be read, StageError
+    if a stage fails.
     """
-    if may_be_another(kind):
-        kind = media_told(kind, body) or kind
+    told = media_told(kind, body) if may_be_another(kind) else kind
+    is_binary = files and not BINARY.isdisjoint(body[:SIGN])
+    if is_binary and told != EVENTS and text_of(body) is None and is_file(kind, body):
+        return Guarded(body, is_read=False)
+    kind = told or kind
     try:
         return _guarded(guard, kind, body, attributes)
     except RecursionError as error:

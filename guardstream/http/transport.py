@@ -247,8 +247,8 @@ class GuardTransport(_Guarding):
     - `provider`: names the adapter for all answers; otherwise the path tells, or the first chunk.
     - `other`: what becomes of requests and answers in no known format. They are guarded by what
       they are ("guard"): all text that is sent as the user's, JSON and texts that come back as the
-      model's, while images, sound and films pass. Or they are refused ("refuse"), or pass
-      unguarded ("pass").
+      model's, while images, sound, films and files that are no text pass. Or they are refused
+      ("refuse"), or pass unguarded ("pass").
     - `vaults`: makes masks reversible, as the policy's `vault` does. A request's header
       `guardstream-conversation`, which is not sent on, names its conversation; without it the vault
       is that of the request alone.
@@ -533,7 +533,7 @@ def _guarded(guard: Guard, media: str, body: bytes) -> bytes:
     rule blocks it, AdapterError for one that cannot be guarded."""
     guard.refuse_operations("guarding an answer in no known format")
     with _raised():
-        return guarded(guard, media, body, {}).body
+        return guarded(guard, media, body, {}, files=True).body
 
 
 def _answer(guard: Guard, response: Any, *, bodiless: bool = False, **body: Any) -> Any:

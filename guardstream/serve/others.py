@@ -19,7 +19,7 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
-from guardstream.http.bodies import text_of
+from guardstream.http.bodies import BINARY, SIGN, text_of
 from guardstream.http.headers import in_utf8
 from guardstream.http.media import (
     AMAZON,
@@ -39,13 +39,6 @@ from guardstream.serve.routes import Headers, Route, values
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
 """What becomes of a body: it is guarded as a stream, or whole, or it passes."""
-
-SIGN = 1445
-"""Bytes of a body that tell whether it is a text
-(https://mimesniff.spec.whatwg.org/#reading-the-resource-header)."""
-
-_BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
-"""Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
 
 _PDF = b"%PDF-"
 
@@ -267,7 +260,7 @@ class Other:
     def _passes(self, data: bytes) -> bool:
         if self.kind in self._route.file_types:
             return True
-        if _BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
+        if BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
         return _is_of_files(self._route, self.kind) or kind_of(self.kind) == "untold"
 
@@ -343,4 +336,4 @@ def _is_text_in(charset: str, data: bytes) -> bool:
         text = getincrementaldecoder(charset)().decode(data)
     except UnicodeError:
         return False
-    return _BINARY.isdisjoint(map(ord, text))
+    return BINARY.isdisjoint(map(ord, text))

@@ -244,6 +244,8 @@ def echo(request: httpx.Request) -> httpx.Response:
         ("text/plain", b"data: a sec\n\ndata: ret\n\n", b"data: a \n\ndata: ######\n\n"),
         ("", b"a secret", b"a ######"),
         ("image/png", b"\x89PNG a secret", b"\x89PNG a secret"),
+        ("application/pdf", b"%PDF-1.7\n\xe2\x00 a secret", b"%PDF-1.7\n\xe2\x00 a secret"),
+        ("", b"PK\x03\x04\xff\x00", b"PK\x03\x04\xff\x00"),
     ],
 )
 def test_an_answer_in_no_known_format_is_guarded(kind: str, sent: bytes, shown: bytes) -> None:
@@ -259,7 +261,8 @@ def echoed(kind: str, body: bytes) -> httpx.Response:
     ("kind", "body", "why"),
     [
         ("application/json", b"{", "no JSON"),
-        ("application/zip", b"PK\xff\x00", "neither text in UTF-8"),
+        ("application/x-protobuf", b"PK\xff\x00", "neither text in UTF-8"),
+        ("application/octet-stream", b"a secret \xe9", "neither text in UTF-8"),
         ("multipart/mixed; boundary=b", b"--b--", "neither text in UTF-8"),
         ("text/html; charset=utf-16", b"a", "charset"),
     ],

@@ -480,7 +480,9 @@ class ProxyExchange:
         endpoint = self._found.endpoint
         fails = response.status >= 400
         answer = await read_whole(response, _MAX_ERROR if fails else self._settings.max_answer)
-        body, result = await self._guarded(guard, media, answer)
+        body, result, is_read = await self._guarded(guard, media, answer)
+        if not is_read:
+            self._reply.label = self.outcome.policy = None
         if result is not None:
             self.outcome.finish = result.finish
         if self._caller is not None and not fails:

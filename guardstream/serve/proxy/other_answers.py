@@ -15,12 +15,12 @@ from guardstream.serve.proxy.answers import UpstreamError, judged_strings
 
 
 def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a whole answer by what it is; `kind` is its media type.
+    """Guard a whole answer by what it is; `kind` is its media type. Files pass that are no text.
 
     UpstreamError if it is none that can be guarded, or a rule blocks it where nothing can say so.
     """
     try:
-        return other_answers.guarded(guard, kind, body, attributes)
+        return other_answers.guarded(guard, kind, body, attributes, files=True)
     except RefusedError as error:
         raise UpstreamError(error.status, error.code, error.message) from error
     except GuardstreamError as error:
@@ -33,7 +33,7 @@ async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> 
     They judge each string by itself. UpstreamError, too, for an answer that they block.
     """
     answer = await beside(rules)
-    if not guard.gates or not answer.body:
+    if not guard.gates or not answer.body or not answer.is_read:
         return answer
     try:
         return answer._replace(body=await judged_strings(guard, answer.body))

@@ -455,8 +455,12 @@ def test_an_error_is_told_once() -> None:
          "unguarded_answer"),
         (Response('{"a":"\\u0073ecret"} and', media_type="text/plain"), "unguarded_answer"),
         (Response(b"data: forbidden\n\n", 400, media_type="text/event-stream"), "content_filter"),
-        (Response(PNG), "unguarded_answer"),
-        (Response(PNG, media_type="application/octet-stream"), "unguarded_answer"),
+        (Response(PNG, media_type="application/x-protobuf"), "unguarded_answer"),
+        (Response(b"secret \xe9", media_type="application/octet-stream"), "unguarded_answer"),
+        (Response(b"a secret" * 200 + b"\0", media_type="application/octet-stream"),
+         "unguarded_answer"),
+        (Response('"secret"'.encode("utf-16-le"), media_type="application/pdf"),
+         "unguarded_answer"),
         (Response("é".encode("latin-1"), media_type="application/json"), "unguarded_answer"),
         (Response('{"a":1}'.encode("utf-16-le"), media_type="application/json"),
          "unguarded_answer"),
@@ -466,7 +470,6 @@ def test_an_error_is_told_once() -> None:
         (JSONResponse({"a": "forbidden"}), "content_filter"),
         (RedirectResponse("/elsewhere"), "unguarded_answer"),
         (Response("a", 206), "unguarded_answer"),
-        (Response(PNG, 404, media_type="image/png"), "unguarded_answer"),
     ],
 )  # fmt: skip
 def test_an_answer_that_cannot_be_guarded_is_refused(answer: Response, code: str) -> None:
@@ -483,6 +486,21 @@ def test_images_sound_and_films_pass_and_say_that_nothing_has_judged_them(kind: 
 
     found = answered(sent)
     assert found.content == PNG + b"secret"
+    assert "x-prompt" not in found.headers
+    assert "guardstream-policy" not in found.headers
+
+
+PDF = b"%PDF-1.7\n\xe2\xe3\n1 0 obj\nstream\n\x00\x01\x02 a secret"
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "application/octet-stream", "application/zip"])
+@pytest.mark.parametrize("gates", [False, True])
+def test_files_that_are_no_text_pass_and_say_that_nothing_has_judged_them(
+    kind: str, gates: bool
+) -> None:
+    answer = Response(PDF, headers={"x-prompt": "a secret"}, media_type=kind)
+    found = answered(answer, **(gated() if gates else {}))
+    assert (found.status_code, found.content) == (200, PDF)
     assert "x-prompt" not in found.headers
     assert "guardstream-policy" not in found.headers
 
