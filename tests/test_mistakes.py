@@ -408,7 +408,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "what becomes of a prompt in no known format, misspelt": (
         lambda: TRANSPORT(GUARD, other="refus"),
-        "other 'refus' is not known: take 'refuse' or 'guard' or 'pass'",
+        "other 'refus' is not known: take 'guard' or 'refuse' or 'pass'",
     ),
     "what becomes of unknown text behind a gate, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, unknown="gard"),

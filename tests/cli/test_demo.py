@@ -46,7 +46,7 @@ def test_plain_output_shows_what_came_in_was_held_and_released(
 def test_a_terminal_shows_it_live(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(
-        demo, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100)
+        demo, "_Output", lambda **_: Console(file=screen, force_terminal=True, width=100)
     )
     demo.demo("guardstream/chat", 1000.0)
     assert "came in, " in screen.getvalue()
