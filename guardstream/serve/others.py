@@ -25,7 +25,6 @@ from guardstream.http.media import (
     AMAZON,
     EVENTS,
     PARTS,
-    is_text,
     is_unread,
     kind_of,
     may_be_another,
@@ -83,11 +82,14 @@ class Other:
         self._route = route
         self._part = part
         self._plain = BytesIO()
-        self._json = "json" in kind
+        self._kind = kind_of(kind)
+        self._json = self._kind == "json"
         self._charset = charset_of(headers)
         self._may_end_early = text
-        self.is_text = text or is_text(kind) or (self._charset is not None and self._is_unknown())
-        self._untold = not self._json and not self.is_text and kind != AMAZON
+        self.is_text = (
+            text or self._kind == "text" or (self._charset is not None and self._is_unknown())
+        )
+        self._untold = not self.is_text and self._kind not in ("json", "amazon")
         self._fault: BodyError | None = None
         self._told: str | None = None
         self._beginning = Beginning(self._as_told()) if self._may_be_another() else None
@@ -233,7 +235,7 @@ class Other:
 
     def _as_told(self) -> str:
         """The media type that the body may have: one of files says nothing of a text."""
-        return "application/octet-stream" if kind_of(self.kind) == "untold" else self.kind
+        return "application/octet-stream" if self._kind == "untold" else self.kind
 
     def _way(self) -> Media | None:
         """Return how a body is guarded that comes bit by bit; None if it waits for its end."""
@@ -245,7 +247,7 @@ class Other:
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
         """Tell whether bytes are a file that passes; BodyError for neither that nor a text."""
-        may_be_pdf = kind_of(self.kind) == "untold" or self.kind == "application/pdf"
+        may_be_pdf = self._kind == "untold" or self.kind == "application/pdf"
         if data.startswith(_PDF) and may_be_pdf:
             return True  # though much of it may be a text
         if (text_of(data) if whole else _text_so_far(data)) is not None:
@@ -262,11 +264,11 @@ class Other:
             return True
         if BINARY.isdisjoint(data) or _may_be_text(data, self._charset):
             return False
-        return _is_of_files(self._route, self.kind) or kind_of(self.kind) == "untold"
+        return _is_of_files(self._route, self.kind) or self._kind == "untold"
 
     def _is_unknown(self) -> bool:
         """Tell whether the media type is neither of JSON, nor of events, nor of a file."""
-        known = self._json or self.kind == AMAZON or kind_of(self.kind) == "untold"
+        known = self._kind in ("json", "amazon", "untold")
         return not known and not _is_of_files(self._route, self.kind)
 
     def _too_long(self) -> BodyError:

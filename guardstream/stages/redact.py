@@ -471,10 +471,7 @@ class Redact:
 
     def _step(self, events: list[Event]) -> None:
         """Say what the characters up to here have settled."""
-        if self._forks:
-            found = self._found(lambda scan: scan.settle(self._window))
-        else:
-            found = [match for scan in self._scans for match in scan.settle(self._window)]
+        found = self._found(lambda scan: scan.settle(self._window))
         hold = self._position
         for scan in self._scans:
             waits = scan.hold()
