@@ -47,13 +47,13 @@ def main() -> int:
     chosen = options()
     first = randbits(40) if chosen.seed is None else chosen.seed
     deadline = time.monotonic() + 60 * chosen.minutes
-    total, problems = Composition(), ""
+    total, differs = Composition(), False
     print(f"seeds from {first}", flush=True)
     starts = count(first, BATCH)
     with ProcessPoolExecutor(chosen.jobs) as pool:
         running: set[Future[tuple[Composition, str]]] = set()
         submitted = 0
-        while not problems:
+        while not differs:
             open_for_more = submitted < chosen.cases and time.monotonic() < deadline
             while open_for_more and len(running) < chosen.jobs:
                 start = next(starts)
@@ -68,12 +68,16 @@ def main() -> int:
                 part, problems = future.result()
                 total.total += part.total
                 total.counts += part.counts
+                if problems:
+                    print(problems, flush=True)
+                    differs = True
     print(total)
-    print(problems or "no differences")
+    if not differs:
+        print("no differences")
     missing = total.missing() if total.total >= BATCH else {}
     if missing:
         print(f"too few: {missing}")
-    return 1 if problems or missing else 0
+    return 1 if differs or missing else 0
 
 
 if __name__ == "__main__":
