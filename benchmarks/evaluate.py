@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import Any
 
 from benchmarks.arguments import parser
 from benchmarks.splits import side
@@ -24,7 +24,7 @@ from guardstream import Finding, Guard, Policy
 from guardstream.cli import measure
 from guardstream.cli.measure import Kind, Span, found, in_pieces, inside
 from guardstream.policy import packs
-from guardstream.policy.model import Normalization
+from guardstream.scan.words.normalize import WORD_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("GUARDSTREAM_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -234,7 +234,7 @@ def words() -> Iterator[Row]:
     """A list of 60,000 Chinese words, each sampled word in each disguise."""
     lines = (CORPORA / "words" / "zh_union_dedup.txt").read_text("utf-8").splitlines()
     listed_words = [word for line in lines if len(word := line.strip()) > 1][:60_000]
-    rule = f"words: {{file: words}}, normalize: [{', '.join(get_args(Normalization))}]"
+    rule = f"words: {{file: words}}, normalize: [{', '.join(sorted(WORD_NAMES))}]"
     with TemporaryDirectory() as folder:
         Path(folder, "words").write_text("\n".join(listed_words), encoding="utf-8")
         text = f'rules: [{{id: listed, {rule}, replacement: "*"}}]'

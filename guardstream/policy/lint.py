@@ -56,6 +56,7 @@ def warnings(built: Built) -> list[str]:
         found += _template(placed, rule)
         found += _irreversible(built, placed)
         found += _unused_replacement(built, placed, rule)
+        found += _unused_spaces(placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -170,6 +171,20 @@ def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Pr
     if action == "monitor" or (action != "mask" and not _may_overflow(built, rule)):
         message = f"'replacement' has no effect with 'action: {action}', which masks nothing"
         yield Problem(here.mark("replacement"), f"rule {rule.id!r}: {message}")
+
+
+def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """What says how spaces are compared, where there are none."""
+    names = [name for name in rule.normalize if name in ("spaces", "markdown")]
+    has_space = any(" " in word for word in rule.words) or any(map(_has_space, rule.patterns))
+    if names and not has_space:
+        message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
+        yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
+
+
+def _has_space(pattern: str) -> bool:
+    """Whether a space stands in a pattern, where `parse` takes it for one."""
+    return parse(pattern).tree != parse(pattern, r"\s").tree
 
 
 def _may_overflow(built: Built, rule: Rule) -> bool:

@@ -56,8 +56,9 @@ from guardstream.policy.serving import (
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
-    "case", "width", "zero_width", "confusables", "separators", "spaces", "repeats", "simplified"
-]
+    "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
+    "simplified",
+]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]

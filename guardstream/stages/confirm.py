@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Confirm
+from guardstream.scan.regex.parser import is_plain, parse
 from guardstream.scan.words.normalize import (
     JOINS,
     NAMES,
     PATTERN_NAMES,
+    TRANSLATED,
+    WORD_NAMES,
     Folding,
+    spacing,
     unseen,
     whole_by_default,
 )
@@ -37,14 +41,13 @@ def folding_of(rule: Rule) -> Folding:
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
     for name in sorted(names.difference(NAMES)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
+    for name in sorted(names - WORD_NAMES):
+        message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
+        raise RuleError(rule.id, message)
     if "spaces" in names and any(word != word.strip() for word in rule.words):
         message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
         raise RuleError(rule.id, message)
     return Folding(names)
-
-
-_WRITTEN = {"case": "(?i)", "spaces": r"\s+"}
-"""How patterns say themselves what words are normalised for."""
 
 
 def translation_of(rule: Rule) -> frozenset[str]:
@@ -52,10 +55,15 @@ def translation_of(rule: Rule) -> frozenset[str]:
     names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
-        instead = f"; write {_WRITTEN[name]} in them" if name in _WRITTEN else ""
+        instead = "; write (?i) in them" if name == "case" else ""
         message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
         raise RuleError(rule.id, message)
-    return names - {"zero_width"}
+    return names & TRANSLATED
+
+
+def spacing_of(rule: Rule) -> str:
+    """What a space in a rule's patterns stands for, as a pattern."""
+    return spacing(frozenset(rule.normalize))
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
@@ -64,10 +72,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
         return None
     fold = str.casefold if rule.ignore_case else str
     words = frozenset(map(fold, rule.allow_words))
-    try:
-        patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
-    except regex.error as error:
-        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+    patterns = _Allowed(rule, timeout) if rule.allow_patterns else None
     keywords, validators = tuple(rule.keywords), tuple(rule.validators)
     near = _near(keywords, without_unseen="zero_width" in rule.normalize)
 
@@ -76,15 +81,65 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
             return False
         if fold(text) in words:
             return False
-        for pattern in patterns:
-            if pattern.fullmatch(text, timeout=timeout):
-                return False
+        if patterns is not None and patterns.match(text):
+            return False
         for validator in validators:  # noqa: SIM110 - each match is judged: no generator
             if not validator(text):
                 return False
         return True
 
     return Confirm(judge, rule.keyword_distance if keywords else 0)
+
+
+class _Allowed:
+    """The patterns of an allowlist: `timeout` is how many seconds each look at them may take.
+
+    They are compiled when first asked for, as one where they can be: `regex` takes longer to watch
+    the time than to match.
+    """
+
+    def __init__(self, rule: Rule, timeout: float) -> None:
+        self._timeout = timeout
+        self._patterns = tuple([_checked(rule, pattern) for pattern in rule.allow_patterns])
+
+    def match(self, text: str) -> bool:
+        """Whether one of the patterns matches all of a text."""
+        for pattern in self._compiled:  # noqa: SIM110 - each match is judged: no generator
+            if pattern.fullmatch(text, timeout=self._timeout):
+                return True
+        return False
+
+    @cached_property
+    def _compiled(self) -> Sequence[regex.Pattern[str]]:
+        together = [_branch(pattern) for pattern in self._patterns if is_plain(pattern)]
+        alone = [pattern for pattern in self._patterns if not is_plain(pattern)]
+        patterns = ["|".join(together), *alone] if together else alone
+        return [regex.compile(pattern, regex.V0) for pattern in patterns]
+
+
+def _checked(rule: Rule, pattern: str) -> str:
+    """An allowed pattern; RuleError if `regex` refuses it."""
+    try:
+        parse(pattern)
+    except PatternError:
+        # A text that has ended may be matched by more than a stream may be searched for.
+        try:
+            regex.compile(pattern, regex.V0)
+        except regex.error as error:
+            raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+    return pattern
+
+
+_FLAG = regex.compile(r"\(\?([ims])\)")
+
+
+def _branch(pattern: str) -> str:
+    """A plain pattern as a way of a larger one, which ends where the text does."""
+    flags = set()
+    while found := _FLAG.match(pattern):
+        flags.add(found[1])
+        pattern = pattern[found.end() :]
+    return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
 # Where a name in code has another word: `homePhone`, `SSNNumber`.

@@ -26,7 +26,13 @@ from guardstream.scan.words.normalize import (
     unseen,
     whole_by_default,
 )
-from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
+from guardstream.stages.confirm import (
+    RuleError,
+    confirmation_of,
+    folding_of,
+    spacing_of,
+    translation_of,
+)
 from guardstream.stages.regions import Regions, fixed
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Replacement, Rule
 
@@ -148,6 +154,7 @@ class RuleSet:
             return compile_pattern(
                 rule.patterns[index],
                 number,
+                space=spacing_of(rule),
                 group=rule.group,
                 eager=rule.action in ENDING,
                 holds=rule.action != "monitor",

@@ -166,6 +166,24 @@ def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warn
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "warned"),
+    [
+        ("words: [x], normalize: [spaces]", True),
+        ("words: [x, 'x y'], normalize: [spaces]", False),
+        ("pattern: 'x[ ]y', normalize: [width, markdown]", True),
+        ("pattern: '(?x) x y', normalize: [spaces]", True),
+        ("pattern: 'x y', normalize: [markdown]", False),
+        ("words: [x], pattern: 'x y', normalize: [spaces]", False),
+    ],
+)
+def test_spaces_without_a_space_are_a_warning(rule: str, warned: bool) -> None:
+    found = lint(f"rules: [{{id: a, {rule}, {TESTS}}}]")
+    assert [each for each in found if "' has no effect: no word and no pattern" in each] == (
+        found[:1] if warned else []
+    )
+
+
 def test_reversible_without_an_effect_is_a_warning() -> None:
     rule = f"{{id: a, words: [x], channels: [text], reversible: true, {TESTS}}}"
     inside = f"{{id: b, words: [x], action: block, reversible: true, {TESTS}}}"

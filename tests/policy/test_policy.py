@@ -216,7 +216,8 @@ CASES = {
     "rules: [{id: a, words: [x], channels: []}]": "p:1:39: must not be empty",
     "rules: [{id: a, words: [x], enabled: 1}]": "p:1:38: expected true or false",
     "rules: [{id: a, pattern: x, normalize: [case]}]": "p:1:26: rule 'a': normalisation 'case' is "
-    "for words; patterns know confusables, simplified, width, zero_width; write (?i) in them",
+    "for words; patterns know confusables, markdown, simplified, spaces, width, zero_width; "
+    "write (?i) in them",
     "rules: [{id: a, pattern: x, ignore_case: true}]": "p:1:29: rule 'a': 'ignore_case' is for "
     "words, not for a pattern: write (?i) in it",
     "rules: [{id: a, pattern: x, whole_word: true}]": "p:1:29: rule 'a': 'whole_word' is for "

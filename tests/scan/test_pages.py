@@ -10,7 +10,7 @@ import regex
 from guardstream.scan.pages import Pages, Row, page_of, rows_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import NAMES, PATTERN_NAMES, Folding, Table
+from guardstream.scan.words.normalize import TRANSLATED, WORD_NAMES, Folding, Table
 
 SETS = (
     r"\w",
@@ -74,7 +74,7 @@ def test_sets_judge_a_page_as_its_characters(page: int) -> None:
         assert sets.signature(character) == expected, character
 
 
-@pytest.mark.parametrize("names", [(), ("case",), NAMES], ids=str)
+@pytest.mark.parametrize("names", [(), ("case",), tuple(sorted(WORD_NAMES))], ids=str)
 @pytest.mark.parametrize("page", PAGES)
 def test_words_judge_a_page_as_its_characters(page: int, names: tuple[str, ...]) -> None:
     folding = Folding(frozenset(names))
@@ -90,7 +90,7 @@ def test_words_judge_a_page_as_its_characters(page: int, names: tuple[str, ...])
     assert classes == alone
 
 
-@pytest.mark.parametrize("name", sorted(PATTERN_NAMES))
+@pytest.mark.parametrize("name", sorted(TRANSLATED))
 def test_a_table_tells_what_it_translates_to_itself(name: str) -> None:
     table = Table(frozenset((name,)))
     for page in range(0x1100):

@@ -1,10 +1,11 @@
-"""Phrases whose spaces are any white space: found as in a text where each stands once."""
+"""Phrases and patterns whose spaces are any white space."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,46 @@ def test_a_word_with_space_at_its_ends_is_refused(word: str) -> None:
         RuleSet([Rule("w", words=(word,), normalize=("spaces",))])
 
 
-def test_a_pattern_says_itself_what_its_spaces_are() -> None:
-    with pytest.raises(PatternError, match=r"write \\s\+ in them"):
-        RuleSet([Rule("w", patterns=("a b",), normalize=("spaces",))])
+def test_words_do_not_know_markdown() -> None:
+    with pytest.raises(PatternError, match="'markdown' is for patterns; words know 'spaces'"):
+        RuleSet([Rule("w", words=("a b",), normalize=("markdown",))])
+
+
+# Patterns
+
+PARTS = ("a", "b", " ", " ?", " {2}", "(?: |b)", "[ b]", r"\ ", r"\s", "(?=a)", "(?i:A )")
+
+
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=5), st.text(LETTERS, max_size=12))
+def test_a_space_in_a_pattern_is_white_space(parts: list[str], text: str) -> None:
+    pattern = "".join(parts) + "a"
+    written = "".join(part if part[0] in "[\\" else part.replace(" ", r"(?:\s+)") for part in parts)
+    rules = RuleSet([Rule("p", patterns=(pattern,), normalize=("spaces",))])
+    expected = [match.span() for match in regex.finditer(written + "a", text)]
+    assert found(rules, [text]) == expected
+    assert found(rules, list(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("blue bird", "a blue\n  bird", "blue\n  bird"),
+        ("blue bird", "> a **blue**\n> > _bird_", "blue**\n> > _bird"),
+        ("(?i)BLUE BIRD", 'a "blue" `bird`', 'blue" `bird'),
+        ("blue bird", "a blue*bird", ""),
+        ("blue bird", "a blue ****bird", ""),
+        ("blue, bird", "a blue, ~~bird~~", "blue, ~~bird"),
+        (r"blue\ bird", "a blue  bird", ""),
+        ("(?x) blue [ ] bird", "a blue bird", "blue bird"),
+        ("(?a)blue bird", "a blue\u2003bird", ""),
+    ],
+)
+def test_markdown_at_a_space_is_passed_over(pattern: str, text: str, expected: str) -> None:
+    rules = RuleSet([Rule("p", patterns=(pattern,), normalize=("markdown",))])
+    for chunks in ([text], list(text)):
+        assert [text[slice(*span)] for span in found(rules, chunks)] == [expected] * bool(expected)
+
+
+def test_a_space_has_no_bound_in_a_lookbehind() -> None:
+    with pytest.raises(PatternError, match="unbounded lookbehind"):
+        RuleSet([Rule("p", patterns=("(?<=a )b",), normalize=("spaces",))])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Keep, OnError, OnOverflow, Rule
@@ -240,6 +241,15 @@ def test_an_allowed_text_is_no_match() -> None:
 
 def test_an_allow_pattern_must_match_in_full() -> None:
     assert shown("abb", pattern("ab+", allow_patterns=("ab",))) == "***"
+
+
+def test_each_pattern_of_an_allowlist_is_a_pattern_by_itself() -> None:
+    allowed = ("(?i)a|b", "(?s)(?i)c.?", "[^c-z]x", "[^A-Z]y", r"(d)\1", "(?x) e # f", r"(?a)\w{3}")
+    rule = pattern(r"(?<!\S)\S{1,4}", allow_patterns=allowed)
+    text = "A B D ab cx C dx ax Ay ay dd ee e fff ééé"
+    assert shown(text, rule) == "A B * ** cx C ** ax ** ay dd ** e fff ***"
+    with pytest.raises(PatternError, match=r"in an allowed pattern: missing \)"):
+        shown("a", pattern("a", allow_patterns=("a", "(b")))
 
 
 def test_words_ignore_case_unless_told_otherwise() -> None:

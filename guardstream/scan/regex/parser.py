@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import regex
@@ -103,8 +104,11 @@ _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
-def _is_plain(pattern: str) -> bool:
-    """Whether `regex` need not be asked about a pattern that this parser has read."""
+def is_plain(pattern: str) -> bool:
+    """Whether `regex` need not be asked about a pattern that this parser has read.
+
+    It refers to no group, and has no flags but those of all of it, in front.
+    """
     if _PLAIN.fullmatch(pattern) is None:
         return False
     sets = _SETS.findall(pattern)
@@ -120,15 +124,19 @@ class Parsed:
     names: dict[str, int]
 
 
-def parse(pattern: str) -> Parsed:
-    """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded."""
-    parser = _Parser(pattern)
+def parse(pattern: str, space: str = " ") -> Parsed:
+    """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded.
+
+    `space` is a pattern without groups, and each space stands for it that is neither in a class nor
+    behind a backslash.
+    """
+    parser = _Parser(pattern, space)
     try:
         tree = parser.alternatives(Flags(), 0)
         if parser.at < len(pattern):
             raise PatternError("unbalanced parenthesis", parser.at)
         # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
-        flags = 0 if _is_plain(pattern) else regex.compile(pattern, regex.V0).flags
+        flags = 0 if is_plain(pattern) else regex.compile(pattern, regex.V0).flags
     except regex.error as error:
         raise PatternError(error.msg, error.pos) from error
     except ValueError as error:
@@ -136,7 +144,7 @@ def parse(pattern: str) -> Parsed:
         raise PatternError(str(error)) from error
     if flags & regex.ASCII and not parser.ascii:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
-        parser = _Parser(pattern, ascii_pattern=True)
+        parser = _Parser(pattern, space, ascii_pattern=True)
         tree = parser.alternatives(Flags(), 0)
     return Parsed(tree, parser.groups, parser.names)
 
@@ -144,8 +152,9 @@ def parse(pattern: str) -> Parsed:
 class _Parser:
     """A recursive descent over the pattern; `at` is the offset of the next character."""
 
-    def __init__(self, pattern: str, *, ascii_pattern: bool = False) -> None:
+    def __init__(self, pattern: str, space: str = " ", *, ascii_pattern: bool = False) -> None:
         self.pattern = pattern
+        self.space = space
         self.ascii = ascii_pattern
         self.at = 0
         self.groups = 0
@@ -231,6 +240,8 @@ class _Parser:
         if character == "$":
             # Without (?m) it means the end of the text, never the place before a last line end.
             return Assert("line_end" if flags.multiline else "end")
+        if character == " " != self.space:
+            return _spacing(self.space, flags, self.ascii)
         return self._char(literal(character), flags)
 
     def _char(self, fragment: str, flags: Flags) -> Char:
@@ -495,6 +506,12 @@ class _Parser:
             hint = _OTHERWISE.get(letter, "")
             raise PatternError(f"unknown escape \\{letter}{hint}", start)
         return self.pattern[start : self.at]
+
+
+@cache
+def _spacing(space: str, flags: Flags, ascii_pattern: bool) -> Node:
+    """What a space stands for, under the flags that hold where it is."""
+    return _Parser(space, ascii_pattern=ascii_pattern).alternatives(flags, 0)
 
 
 def _is_count(text: str) -> bool:

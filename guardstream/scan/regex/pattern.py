@@ -64,16 +64,18 @@ def compile_pattern(
     source: str,
     rule: int = 0,
     *,
+    space: str = " ",
     group: str | int | None = None,
     eager: bool = False,
     holds: bool = True,
     confirm: Confirm | None = None,
 ) -> Pattern:
-    """Compile one pattern in the `regex` dialect, version 0, Unicode.
+    """Compile one pattern in the `regex` dialect, version 0, Unicode; `space` is the pattern that
+    each space in it stands for.
 
     Raises PatternError, with the offset in the pattern, for what is malformed or unbounded.
     """
-    parsed = parse(source)
+    parsed = parse(source, space)
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)

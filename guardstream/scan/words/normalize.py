@@ -17,7 +17,8 @@ import regex
 from guardstream.scan.pages import SIZE, page_of
 
 NAMES = (
-    "case", "width", "zero_width", "confusables", "separators", "spaces", "repeats", "simplified",
+    "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
+    "simplified",
 )  # fmt: skip
 """What can be normalised:
 
@@ -30,12 +31,18 @@ NAMES = (
   white space after a character of a script without spaces, or between letters that each stand
   alone (`p a s s`)
 - spaces: white space, line breaks among it, is compared as one space, however much there is
+- markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
+  marks of emphasis, code and quotation on each side, and the signs that quote the next line
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
-Patterns, which see one character for one, know width, confusables and simplified; and zero_width:
-they are searched for in the text as it is, and in what is seen of it.
+Patterns, which see one character for one, know width, confusables and simplified; spaces and
+markdown, where a space stands in the pattern; and zero_width: they are searched for in the text as
+it is, and in what is seen of it. Words do not know markdown.
 """
+
+WORD_NAMES = frozenset(NAMES) - {"markdown"}
+"""What can be normalised for words."""
 
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
@@ -71,7 +78,7 @@ _CASE = frozenset(("case",))
 
 
 class Folding:
-    """A way of comparing characters; `names` are some of `NAMES`."""
+    """A way of comparing characters; `names` are some of `WORD_NAMES`."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
@@ -150,8 +157,20 @@ class Folding:
 MAX_TABLE = 20_000
 """How many characters' translations are remembered."""
 
-PATTERN_NAMES = frozenset(("width", "zero_width", "confusables", "simplified"))
-"""What can be normalised for patterns: what maps one character to one, and what is not seen."""
+TRANSLATED = frozenset(("width", "confusables", "simplified"))
+"""What maps one character to one."""
+
+PATTERN_NAMES = TRANSLATED | {"zero_width", "spaces", "markdown"}
+"""What can be normalised for patterns."""
+
+_MARKS = r"""[*_~`"]{0,3}"""
+
+
+def spacing(names: frozenset[str]) -> str:
+    """What a space in a pattern stands for, as a pattern; see `NAMES`."""
+    if "markdown" in names:
+        return rf"{_MARKS}\s+(?:>\s+)*{_MARKS}"
+    return r"\s+" if "spaces" in names else " "
 
 
 class Table(dict[int, str]):
