@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import regex
 
@@ -94,27 +94,23 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
 class _Allowed:
     """The patterns of an allowlist: `timeout` is how many seconds each look at them may take.
 
-    They are compiled when first asked for, as one where they can be: `regex` takes longer to watch
-    the time than to match.
+    They are one where they can be: `regex` takes longer to watch the time than to match.
     """
 
     def __init__(self, rule: Rule, timeout: float) -> None:
         self._timeout = timeout
-        self._patterns = tuple([_checked(rule, pattern) for pattern in rule.allow_patterns])
+        patterns = [_checked(rule, pattern) for pattern in rule.allow_patterns]
+        together = [_branch(pattern) for pattern in patterns if is_plain(pattern)]
+        alone = [pattern for pattern in patterns if not is_plain(pattern)]
+        written = ["|".join(together), *alone] if together else alone
+        self._patterns = [regex.compile(pattern, regex.V0) for pattern in written]
 
     def match(self, text: str) -> bool:
         """Whether one of the patterns matches all of a text."""
-        for pattern in self._compiled:  # noqa: SIM110 - each match is judged: no generator
+        for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
             if pattern.fullmatch(text, timeout=self._timeout):
                 return True
         return False
-
-    @cached_property
-    def _compiled(self) -> Sequence[regex.Pattern[str]]:
-        together = [_branch(pattern) for pattern in self._patterns if is_plain(pattern)]
-        alone = [pattern for pattern in self._patterns if not is_plain(pattern)]
-        patterns = ["|".join(together), *alone] if together else alone
-        return [regex.compile(pattern, regex.V0) for pattern in patterns]
 
 
 def _checked(rule: Rule, pattern: str) -> str:
