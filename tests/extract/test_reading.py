@@ -171,6 +171,27 @@ def test_the_partial_value_has_the_open_string(text, partial):
         assert caught.value.partial == partial
 
 
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        ('{"kind": "disc", "size": null, "more": 1}', {"kind": "disc"}),
+        ('{"kind": "disc", "size": "wide", "more": 1}', {"kind": "disc"}),
+        ('{"kind": "disc", "size": [1, true, 2]}', {"kind": "disc", "size": [1]}),
+        ('{"kind": "cone", "size": 1}', {}),
+    ],
+)
+def test_what_a_union_refuses_is_no_part_of_the_partial_value(text, partial):
+    size = {"anyOf": [{"type": "number"}, {"items": {"type": "number"}, "type": "array"}]}
+    shapes = [
+        {"properties": {"kind": {"const": kind}, "size": size, "more": {}}}
+        for kind in ("disc", "ring")
+    ]
+    for chunks in cuttings(text, random.Random(0)):
+        with pytest.raises(extract.ExtractError) as caught:
+            extract.final_sync(chunks, Any, schema={"type": "object", "anyOf": shapes})
+        assert caught.value.partial == partial
+
+
 def test_options_bound_and_judge_what_is_read():
     with pytest.raises(extract.ExtractError, match="twice"):
         items('{"a": 1, "a": 2}', "a")

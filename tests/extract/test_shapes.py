@@ -270,6 +270,20 @@ def test_snapshots_do_without_what_a_model_does_after_its_validation():
     assert last._length == 6
 
 
+class Cue(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    title: Annotated[str, Field(pattern="^(?!-)")] | None = None
+    lines: list[str]
+
+
+@pytest.mark.parametrize("title", ["one", None])
+def test_a_pattern_may_be_for_the_engine_of_its_model(title):
+    text = json.dumps({"title": title, "lines": ["two"]})
+    shown = list(extract.snapshots_sync(list(text), Cue))
+    assert shown[-1] == Cue(title=title, lines=["two"])
+    assert shown[-2].title == title
+
+
 def test_a_default_that_is_made_of_other_fields_waits_for_them():
     class Account(BaseModel):
         host: str

@@ -200,6 +200,12 @@ def test_unions_that_multiply_are_refused_before_the_model_tries_them(depth, key
     assert (listed is None) == (keyword is None)
 
 
+def test_the_error_for_unions_that_multiply_says_what_to_change():
+    found = verdict([nested(100, "null")], ModelSchema(Left))
+    assert found
+    assert "less nesting of the model's unions, which have no discriminator" in found.advice
+
+
 def test_unions_with_a_tag_do_not_multiply():
     text = nested(100, '{"kind": "other"}', '"kind": "tagged", "next"')
     assert verdict([text], ModelSchema(Tagged)) is None

@@ -35,6 +35,9 @@ _SCALAR_TYPES = (
     "int", "float", "decimal", "bool", "date", "time", "datetime", "timedelta", "url",
     "multi-host-url", "uuid", "bytes", "complex",
 )  # fmt: skip
+_UNION = "union"
+"""The keyword of a value for which pydantic would try the choices of unions too often."""
+
 _INNER = {
     "default": "schema",
     "function-after": "schema",
@@ -74,6 +77,8 @@ class EarlySchema:
 
     def _words(self, path: list[str | int], keyword: str, by: Any) -> str:
         """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
+        if keyword == _UNION:
+            return "less nesting of the model's unions, which have no discriminator"
         if by and keyword in by:
             return _expectations(by).words([], keyword)
         said = self._said
@@ -93,7 +98,7 @@ class EarlySchema:
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None where the model may be built, as whoever builds it hears its word."""
-        return ("union", []) if self._unions.too_many(value, len(text)) else None
+        return (_UNION, []) if self._unions.too_many(value, len(text)) else None
 
 
 class ModelSchema(EarlySchema):
