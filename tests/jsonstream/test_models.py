@@ -112,7 +112,7 @@ def check(text, chunks=None):
         ('{"pet": {"kind": "c|ow"}}', "anyOf"),
         ('{"pet": {"kind": "dog", "name": |3}}', "anyOf"),
         ('{"parts": [{"items": |{}}]}', "type"),
-        ('{"pair": [1, "b"|, 3]}', "items"),
+        ('{"pair": [1, "b"|, 3]}', "maxItems"),
         ('{"strict": {"count": |"1"}}', "type"),
         ('{"day": |[1]}', "type"),
         ('{"day": "2020-13-01|"}', "date"),
@@ -186,6 +186,19 @@ class Tagged(BaseModel):
 
 class Other(BaseModel):
     kind: Literal["other"] = "other"
+
+
+class Shade(enum.Enum):
+    DARK = "dark"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Shade | None:
+        return cls.DARK if value == "DARK" else None
+
+
+def test_an_enum_may_make_a_member_of_another_text():
+    assert verdict(['"DARK"'], ModelSchema(Shade)) is None
+    assert verdict(['["DARK", "dark", "light"]'], ModelSchema(list[Shade])) is not None
 
 
 def nested(depth, inner, key='"next"'):
