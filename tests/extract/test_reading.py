@@ -217,6 +217,29 @@ def test_an_integer_that_python_does_not_read_is_an_error():
             list(read(limits=limits))
 
 
+def test_an_item_that_python_does_not_read_is_an_error():
+    text, limits = ["[1, " + "[" * 20_000 + "]" * 20_001], Limits(depth=100_000)
+    found = extract.items_sync(text, "item", limits=limits)
+    assert next(found) == 1
+    with pytest.raises(extract.ExtractError, match=r"limits\.depth") as caught:
+        next(found)
+    assert caught.value.index == 1
+
+
+class OfAnotherPackage:
+    pass
+
+
+# As a model of pydantic 1 is, whose package cannot be loaded in every Python.
+OfPydantic1 = type("Order", (type("BaseModel", (), {"__module__": "pydantic.v1.main"}),), {})
+
+
+@pytest.mark.parametrize("model", [OfAnotherPackage, OfPydantic1])
+def test_a_class_that_pydantic_does_not_know_is_refused_with_what_to_do(model):
+    with pytest.raises(TypeError, match=rf"{model.__name__}.*PlainValidator"):
+        extract.final_sync(['{"id": 1}'], model)
+
+
 def test_a_plain_stream_is_closed_and_a_guarded_one_read():
     closed = []
 
