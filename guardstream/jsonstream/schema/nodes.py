@@ -350,6 +350,12 @@ def canonical(value: Any) -> Any:
     return ("b", value) if isinstance(value, bool) else value
 
 
+def among(texts: tuple[str, ...], text: str) -> bool:
+    """Whether `text` is one of the sorted `texts`."""
+    at = bisect_left(texts, text)
+    return at < len(texts) and texts[at] == text
+
+
 def continues(texts: tuple[str, ...], so_far: str) -> bool:
     """Whether one of the sorted `texts` begins with `so_far`."""
     at = bisect_left(texts, so_far)
