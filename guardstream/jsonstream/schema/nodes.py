@@ -139,7 +139,8 @@ class Node:
                 self.closed = allowed
             if self.closed is not None or self.key_prefixes is not None:
                 self.beginnings = Beginnings(allowed)
-        if not self.patterns and not self.name_check:
+        # A comma tells of too many members, but for the first.
+        if not self.patterns and not self.name_check and self.max_properties != 0:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
         self.watches_text = (
