@@ -35,5 +35,5 @@ class Missing(Enum):
         return "MISSING"
 
 
-MISSING: Final = Missing.MISSING
-"""A field that has not come and has no default; it is false."""
+MISSING: Final[Any] = Missing.MISSING
+"""A field that has not come and has no default; it is false. A field of any type may be it."""

@@ -55,10 +55,24 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
         return model
     if isinstance(model, str):
         raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
+    if _is_of_pydantic_1(model):
+        raise TypeError(
+            f"{model!r} is a model of pydantic 1: say how it is made of plain values, "
+            "Annotated[Any, PlainValidator(MODEL.parse_obj)]"
+        )
     try:
         return TypeAdapter(model)
     except PydanticSchemaGenerationError as error:
         raise TypeError(
             f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
-            "of them; or take plain values, of the type Any, and make it of those"
+            "of them; or say how it is made of plain values, "
+            "Annotated[TYPE, PlainValidator(function)]"
         ) from error
+
+
+_OF_1 = ("pydantic.v1.main", "BaseModel")
+
+
+def _is_of_pydantic_1(model: object) -> bool:
+    bases = model.__mro__ if isinstance(model, type) else ()
+    return any((each.__module__, each.__name__) == _OF_1 for each in bases)

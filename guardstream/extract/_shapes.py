@@ -35,7 +35,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, SchemaError
 
 from guardstream.extract._errors import MISSING
 
@@ -477,4 +477,11 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
 
 
 _PLAIN = frozenset({str, int, float, bool})
-REFUSALS = (ValidationError, TypeError, PydanticUserError, PydanticSchemaGenerationError)
+# A type that its model's configuration alone makes usable, such as a pattern, is a SchemaError.
+REFUSALS = (
+    ValidationError,
+    TypeError,
+    PydanticUserError,
+    PydanticSchemaGenerationError,
+    SchemaError,
+)

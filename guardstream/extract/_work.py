@@ -139,16 +139,27 @@ class Items(_Work[T]):
 
     def _value(self, text: str) -> T:
         if self._adapter is None:
-            return plain(text)  # type: ignore[no-any-return]
-        reader, unions = self.reader, self._unions
-        if unions and unions.any and unions.too_many(plain(text), len(text)):
-            reason = "the model's unions would be tried too often: give them a tag"
-            raise ExtractError(reason, reader.offset, reader.partial, index=self._index)
+            return self._plain(text)  # type: ignore[no-any-return]
+        unions = self._unions
+        if unions and unions.any and unions.too_many(self._plain(text), len(text)):
+            raise self._refusal("the model's unions would be tried too often: give them a tag")
         try:
             return self._adapter.validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
             hint = self._spans.place.elements if text.lstrip()[:1] == "[" else ""
-            raise reader.refusal(error, self._index, hint) from error
+            raise self.reader.refusal(error, self._index, hint) from error
+
+    def _plain(self, text: str) -> Any:
+        try:
+            return plain(text)
+        except RecursionError:
+            raise self._refusal(
+                "the item is nested deeper than Python reads: allow less in limits.depth"
+            ) from None
+
+    def _refusal(self, reason: str) -> ExtractError:
+        reader = self.reader
+        return ExtractError(reason, reader.offset, reader.partial, index=self._index)
 
 
 class Pieces(_Work[str]):

@@ -171,6 +171,27 @@ def test_the_partial_value_has_the_open_string(text, partial):
         assert caught.value.partial == partial
 
 
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        ('{"kind": "disc", "size": null, "more": 1}', {"kind": "disc"}),
+        ('{"kind": "disc", "size": "wide", "more": 1}', {"kind": "disc"}),
+        ('{"kind": "disc", "size": [1, true, 2]}', {"kind": "disc", "size": [1]}),
+        ('{"kind": "cone", "size": 1}', {}),
+    ],
+)
+def test_what_a_union_refuses_is_no_part_of_the_partial_value(text, partial):
+    size = {"anyOf": [{"type": "number"}, {"items": {"type": "number"}, "type": "array"}]}
+    shapes = [
+        {"properties": {"kind": {"const": kind}, "size": size, "more": {}}}
+        for kind in ("disc", "ring")
+    ]
+    for chunks in cuttings(text, random.Random(0)):
+        with pytest.raises(extract.ExtractError) as caught:
+            extract.final_sync(chunks, Any, schema={"type": "object", "anyOf": shapes})
+        assert caught.value.partial == partial
+
+
 def test_options_bound_and_judge_what_is_read():
     with pytest.raises(extract.ExtractError, match="twice"):
         items('{"a": 1, "a": 2}', "a")
@@ -194,6 +215,29 @@ def test_an_integer_that_python_does_not_read_is_an_error():
     ):
         with pytest.raises(extract.ExtractError, match="too many digits"):
             list(read(limits=limits))
+
+
+def test_an_item_that_python_does_not_read_is_an_error():
+    text, limits = ["[1, " + "[" * 20_000 + "]" * 20_001], Limits(depth=100_000)
+    found = extract.items_sync(text, "item", limits=limits)
+    assert next(found) == 1
+    with pytest.raises(extract.ExtractError, match=r"limits\.depth") as caught:
+        next(found)
+    assert caught.value.index == 1
+
+
+class OfAnotherPackage:
+    pass
+
+
+# As a model of pydantic 1 is, whose package cannot be loaded in every Python.
+OfPydantic1 = type("Order", (type("BaseModel", (), {"__module__": "pydantic.v1.main"}),), {})
+
+
+@pytest.mark.parametrize("model", [OfAnotherPackage, OfPydantic1])
+def test_a_class_that_pydantic_does_not_know_is_refused_with_what_to_do(model):
+    with pytest.raises(TypeError, match=rf"{model.__name__}.*PlainValidator"):
+        extract.final_sync(['{"id": 1}'], model)
 
 
 def test_a_plain_stream_is_closed_and_a_guarded_one_read():

@@ -270,6 +270,20 @@ def test_snapshots_do_without_what_a_model_does_after_its_validation():
     assert last._length == 6
 
 
+class Cue(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    title: Annotated[str, Field(pattern="^(?!-)")] | None = None
+    lines: list[str]
+
+
+@pytest.mark.parametrize("title", ["one", None])
+def test_a_pattern_may_be_for_the_engine_of_its_model(title):
+    text = json.dumps({"title": title, "lines": ["two"]})
+    shown = list(extract.snapshots_sync(list(text), Cue))
+    assert shown[-1] == Cue(title=title, lines=["two"])
+    assert shown[-2].title == title
+
+
 def test_a_default_that_is_made_of_other_fields_waits_for_them():
     class Account(BaseModel):
         host: str
@@ -291,16 +305,30 @@ def test_a_name_that_is_the_alias_of_another_field_is_not_taken_for_it():
     assert {(each.source, each.target) for each in [*growing, last]} == {(12, "a")}
 
 
+class Mood(Enum):
+    GOOD = 1
+    BAD = -1
+
+
 def test_a_field_is_refused_as_soon_as_it_is_over():
     class Form(BaseModel):
         age: Annotated[int, Field(gt=0)]
         day: datetime.date
         name: str
+        level: Literal[1, 2] = 1
+        mood: Literal[Mood.GOOD] | None = None
+        moods: list[Mood] = []
+        pair: tuple[int, str] | None = None
 
     for text, offset in [
         ('{"age": -5, "name": "', 10),
         ('{"day": "never", "', 14),
         ('{"name": 5', 9),
+        ('{"level": 3, "', 11),
+        ('{"level": null, "', 13),
+        ('{"mood": 0, "', 10),
+        ('{"moods": [1, 7, "', 15),
+        ('{"pair": [1, "a", 3', 16),
     ]:
         with pytest.raises(extract.ExtractError) as caught:
             grown(text, Form)

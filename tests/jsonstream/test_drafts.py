@@ -206,6 +206,7 @@ def test_a_reference_to_a_part_of_a_metaschema_leads_there(draft):
         ("http://json-schema.org/draft-05/schema#", "draft-04"),
         ("https://spec.openapis.org/oas/3.1/dialect/base", "2020-12"),
         ("https://json-schema.org/draft-7/schema", "draft-07"),
+        ("http://json-schema.org/2019-09/schema#", "2019-09"),
         ("json-schema.org/draft-07/schema#", "draft-07"),
         ("http://json-schema.org/draft-06/schema#/", "draft-06"),
         ("//json-schema.org/draft/2019-09/schema", "2019-09"),

@@ -112,7 +112,7 @@ def check(text, chunks=None):
         ('{"pet": {"kind": "c|ow"}}', "anyOf"),
         ('{"pet": {"kind": "dog", "name": |3}}', "anyOf"),
         ('{"parts": [{"items": |{}}]}', "type"),
-        ('{"pair": [1, "b"|, 3]}', "items"),
+        ('{"pair": [1, "b"|, 3]}', "maxItems"),
         ('{"strict": {"count": |"1"}}', "type"),
         ('{"day": |[1]}', "type"),
         ('{"day": "2020-13-01|"}', "date"),
@@ -188,6 +188,19 @@ class Other(BaseModel):
     kind: Literal["other"] = "other"
 
 
+class Shade(enum.Enum):
+    DARK = "dark"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Shade | None:
+        return cls.DARK if value == "DARK" else None
+
+
+def test_an_enum_may_make_a_member_of_another_text():
+    assert verdict(['"DARK"'], ModelSchema(Shade)) is None
+    assert verdict(['["DARK", "dark", "light"]'], ModelSchema(list[Shade])) is not None
+
+
 def nested(depth, inner, key='"next"'):
     return f"{{{key}: " * depth + inner + "}" * depth
 
@@ -198,6 +211,12 @@ def test_unions_that_multiply_are_refused_before_the_model_tries_them(depth, key
     assert (found and found.keyword) == keyword
     listed = verdict([f"[{nested(depth, 'null')}]"], ModelSchema(list[Left]))
     assert (listed is None) == (keyword is None)
+
+
+def test_the_error_for_unions_that_multiply_says_what_to_change():
+    found = verdict([nested(100, "null")], ModelSchema(Left))
+    assert found
+    assert "less nesting of the model's unions, which have no discriminator" in found.advice
 
 
 def test_unions_with_a_tag_do_not_multiply():

@@ -362,3 +362,10 @@ def test_tool_calls_are_accepted_as_jsonschema_accepts_them():
             assert not expected or document.value == json.loads(text)
         valid += expected
     assert valid > 500
+
+
+@pytest.mark.parametrize("schema", [{"properties": {"a": {}}}, {}])
+def test_an_object_that_may_have_no_member_is_refused_at_its_first_key(schema):
+    for chunks in cuttings('{ "a": 1, "b": 2}', random.Random(0)):
+        error = check(Schema({**schema, "maxProperties": 0}), chunks).error
+        assert (error.offset, error.keyword) == (2, "maxProperties")

@@ -29,6 +29,7 @@ from guardstream import (
 from guardstream.events import FinishReason
 from guardstream.gate import Context, GatedStream, Verdict, gate
 from guardstream.http import GuardTransport, SyncGuardTransport
+from guardstream.jsonstream import Document, DocumentError, ModelSchema, Schema
 from guardstream.vault import MemoryStore, Vault, Vaults
 
 
@@ -107,7 +108,11 @@ async def typed_values(source: AsyncIterator[str], plain: Iterator[str]) -> None
         assert_type(order, Order)
     for value in extract.items_sync(plain, "orders.item"):
         assert_type(value, Any)
+    for checks in (Schema({"type": "object"}), ModelSchema(Order)):
+        assert_type(Document(checks).error, DocumentError | None)
     async for growing in extract.snapshots(source, Order, partial_strings=False):
+        if growing.amount is not extract.MISSING:
+            assert_type(growing.amount, float)
         assert_type(growing, Order)
     async for piece in extract.text(source, "summary"):
         assert_type(piece, str)

@@ -167,7 +167,7 @@ class Compiler:
             return
         texts = {value for value in values if isinstance(value, str)}
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
-        numbers = [value for value in values if n.kind_of(value) == n.NUMBER]
+        numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
         node.number_checks += ((keyword, numbers.__contains__),)
 
     def _strings_and_numbers(self, node: Node, read: Schema) -> None:

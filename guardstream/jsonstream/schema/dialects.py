@@ -188,7 +188,7 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 _uri = re.compile(
-    r"(?:https?:)?(?://)?(?:www\.)?json-schema[.-]org/(?:draft[-/](0?[4567]|2019-09|2020-12)/)?"
+    r"(?:https?:)?(?://)?(?:www\.)?json-schema[.-]org/(?:(?:draft[-/])?(0?[4567]|2019-09|2020-12)/)?"
     r"(?:hyper-)?schema(?:\.json)?/?#?/?"
 ).fullmatch
 _openapi = re.compile(

@@ -8,13 +8,14 @@ exhaust the stack. The rules are those of draft 2020-12; other drafts are read a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
 from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword
 from guardstream.jsonstream.schema.refs import META, References
+from guardstream.jsonstream.schema.tags import Tags
 
 
 class Evaluated(NamedTuple):
@@ -66,6 +67,7 @@ class Evaluator:
         self._annotates = self._dynamic = True
         self._targets: dict[int, Any] = {}
         self._plans: dict[int, tuple[Schema, tuple[Any, ...]]] = {}
+        self._tags = Tags(references)
 
     def settle(self) -> None:
         """Leave out what no schema asks for, when all of them are known."""
@@ -216,6 +218,10 @@ class Evaluator:
                     return self._targets[target]  # type: ignore[no-any-return]
         return references.resolve(schema, reference)
 
+    def left(self, branches: list[Any], value: Any) -> Sequence[Any]:
+        """The branches of a choice that may allow `value`."""
+        return self._tags.left(branches, value)
+
     def matches(self, pattern: str, name: str) -> bool:
         """Whether a member's name matches."""
         return self._check("pattern", pattern)(name)
@@ -293,7 +299,7 @@ def _all(q: Question, keyword: str) -> _Step:
 
 def _choice(q: Question, keyword: str) -> _Step:
     allowed = 0
-    for each in q.read[keyword]:
+    for each in q.judge.left(q.read[keyword], q.value):
         found = yield (each, q.value, q.scope)
         allowed += q.add(found)
     return None if allowed == 1 or (allowed and keyword == "anyOf") else Fault(keyword)

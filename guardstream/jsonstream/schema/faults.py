@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Sized
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema.nodes import Node, continues
+from guardstream.jsonstream.schema.nodes import Node, among, continues
 from guardstream.jsonstream.schema.prefixes import PrefixState
 
 Fault: TypeAlias = tuple[int, str]  # an offset in the source and the keyword that refuses
@@ -55,7 +55,7 @@ def end_fault(
             return fault
     if len(value) < node.min_length:
         return end - 1, "minLength"
-    if node.texts is not None and value not in node.texts:
+    if node.texts is not None and not among(node.texts, value):
         return end - 1, "enum"
     for keyword, check in node.text_checks:
         if not check(value):

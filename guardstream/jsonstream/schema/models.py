@@ -31,10 +31,16 @@ Core: TypeAlias = Mapping[str, Any]
 
 _SCALARS = 1 << n.STRING | 1 << n.NUMBER | 1 << n.TRUE | 1 << n.FALSE
 _BOOLEANS = 1 << n.TRUE | 1 << n.FALSE
+_LISTED = _SCALARS | 1 << n.NULL
+"""The kinds of a literal or enum that has more than strings."""
+
 _SCALAR_TYPES = (
     "int", "float", "decimal", "bool", "date", "time", "datetime", "timedelta", "url",
     "multi-host-url", "uuid", "bytes", "complex",
 )  # fmt: skip
+_UNION = "union"
+"""The keyword of a value for which pydantic would try the choices of unions too often."""
+
 _INNER = {
     "default": "schema",
     "function-after": "schema",
@@ -74,6 +80,8 @@ class EarlySchema:
 
     def _words(self, path: list[str | int], keyword: str, by: Any) -> str:
         """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
+        if keyword == _UNION:
+            return "less nesting of the model's unions, which have no discriminator"
         if by and keyword in by:
             return _expectations(by).words([], keyword)
         said = self._said
@@ -93,7 +101,7 @@ class EarlySchema:
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None where the model may be built, as whoever builds it hears its word."""
-        return ("union", []) if self._unions.too_many(value, len(text)) else None
+        return (_UNION, []) if self._unions.too_many(value, len(text)) else None
 
 
 class ModelSchema(EarlySchema):
@@ -214,7 +222,7 @@ class _Translator:
         if core["type"] == "tuple":
             if core.get("variadic_item_index") is None:
                 node.prefix = tuple(self.node(each, config, False) for each in items or ())
-                node.items = NEVER
+                node.max_items = len(node.prefix)
         elif items:
             cls = self._model(items)
             judges = outer and cls is not None
@@ -286,7 +294,7 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
         node.max_length = None if strips else core.get("max_length")
     elif kind == "literal":
         _one_of(node, core["expected"])
-    elif kind == "enum" and not core.get("missing"):
+    elif kind == "enum" and not _has_missing(core["cls"]):
         _one_of(node, [member.value for member in core["members"]])
     elif kind in _SCALAR_TYPES:
         node.mask = _SCALARS
@@ -295,6 +303,9 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
     if kind == "str" or kind in _SCALAR_TYPES:
         node.judge = _scalar_judge(core, config)
         node.late, node.late_keyword = _SCALARS, kind
+    elif node.mask == _LISTED:
+        node.judge = _scalar_judge(core, config)
+        node.late, node.late_keyword = _LISTED, "enum"
 
 
 def _scalar_judge(core: Core, config: Core) -> n.Judge:
@@ -310,9 +321,17 @@ def _scalar_judge(core: Core, config: Core) -> n.Judge:
     return judge
 
 
+def _has_missing(cls: type[Enum]) -> bool:
+    """Whether an enum makes a member of a value that is none's: then anything may come."""
+    own = next(each for each in cls.__mro__ if "_missing_" in vars(each))
+    return own.__module__ != Enum.__module__
+
+
 def _one_of(node: Node, values: list[Any]) -> None:
     if all(isinstance(value, str) and not isinstance(value, Enum) for value in values):
         node.mask = 1 << n.STRING
         node.texts = tuple(sorted(values))
-    elif all(isinstance(value, str | int | float | bool | None) for value in values):
-        node.mask = _SCALARS | 1 << n.NULL
+        return
+    plain = [value.value if isinstance(value, Enum) else value for value in values]
+    if all(isinstance(value, str | int | float | bool | None) for value in plain):
+        node.mask = _LISTED

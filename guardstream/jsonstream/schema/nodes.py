@@ -139,7 +139,8 @@ class Node:
                 self.closed = allowed
             if self.closed is not None or self.key_prefixes is not None:
                 self.beginnings = Beginnings(allowed)
-        if not self.patterns and not self.name_check:
+        # A comma tells of too many members, but for the first.
+        if not self.patterns and not self.name_check and self.max_properties != 0:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
         self.watches_text = (
@@ -348,6 +349,12 @@ def canonical(value: Any) -> Any:
     if isinstance(value, list):
         return "a", tuple(canonical(each) for each in value)
     return ("b", value) if isinstance(value, bool) else value
+
+
+def among(texts: tuple[str, ...], text: str) -> bool:
+    """Whether `text` is one of the sorted `texts`."""
+    at = bisect_left(texts, text)
+    return at < len(texts) and texts[at] == text
 
 
 def continues(texts: tuple[str, ...], so_far: str) -> bool:

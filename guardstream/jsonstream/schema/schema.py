@@ -114,7 +114,13 @@ class Schema:
         words = self._expectations.words(path, keyword, by)
         return self._expectations.pointer(path, value), words
 
-    def verdict(self, value: Any, _text: str, *, followed: bool = False) -> Verdict:
+    def verdict(
+        self,
+        value: Any,
+        text: str,  # noqa: ARG002
+        *,
+        followed: bool = False,
+    ) -> Verdict:
         """The last word on a whole document, from which `value` was built.
 
         `followed` says that it was followed by the nodes and all judges were heard. That decides as

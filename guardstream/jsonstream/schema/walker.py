@@ -129,8 +129,10 @@ class Walker:
                         self._key = None
                 elif kind == STRING:
                     self._string(value, start, end)
+                    continue
                 elif kind <= LITERAL:
                     self._end_scalar(kind, value, start, end)
+                    continue
                 elif kind == SCALAR_PART:
                     if not self._begun:
                         first = FIRST.get(value, n.NUMBER)
@@ -222,6 +224,8 @@ class Walker:
                 raise Refused(*fault)
             if node.late >> n.STRING & 1:
                 self._judge(node, value, start, end - 1)
+        if self._parallel:
+            self._follow((STRING, value, start, end))
         container = self._container
         if type(container) is dict:
             container[self._key] = value
@@ -253,6 +257,8 @@ class Walker:
                     raise Refused(*fault)
         if node.late >> kind & 1:
             self._judge(node, value, start, last)
+        if self._parallel:
+            self._follow((token, written, start, end))
         container = self._container
         if type(container) is dict:
             container[self._key] = value
@@ -374,13 +380,16 @@ class Walker:
     # -- several nodes at once
 
     def _follow(self, token: Token) -> None:
-        """Show the parallel nodes the token that was just taken, and leave them when it is over."""
+        """Show the parallel nodes a token, and leave them when it is over.
+
+        A bracket has been taken by then. A scalar has not: what is refused is no part of the value.
+        """
         parallel = self._parallel
         assert parallel
         try:
             parallel.take(token, self._container, self._last)
         except Refused as refused:
-            refused.path = self._path(token[0], added=True)
+            refused.path = self._path(token[0], added=token[0] > LITERAL)
             raise
         if parallel.done:
             self._parallel = None

@@ -1,0 +1,84 @@
+"""Tells the branches of a large choice apart by the text of one member, such as `type` or `kind`.
+
+A branch that allows only other texts there allows no such object, and need not be asked. What this
+leaves out the branch itself would refuse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.jsonstream.schema.dialects import Schema
+from guardstream.jsonstream.schema.refs import References
+
+_MANY = 8  # branches; fewer are asked one by one
+
+
+class _Tag(NamedTuple):
+    """The branches by the text of the member `name`, and those that any text leaves open."""
+
+    name: str
+    by_text: dict[str, list[Any]]
+    others: list[Any]
+
+
+class Tags:
+    """The tags of all choices of a schema, each found when it is first needed."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._known: dict[int, _Tag | None] = {}
+
+    def left(self, branches: Sequence[Any], value: Any) -> Sequence[Any]:
+        """The branches that may allow `value`."""
+        if len(branches) < _MANY or not isinstance(value, dict):
+            return branches
+        if id(branches) not in self._known:
+            self._known[id(branches)] = self._tag(branches)
+        tag = self._known[id(branches)]
+        text = value.get(tag.name) if tag else None
+        if tag is None or not isinstance(text, str):
+            return branches
+        return [*tag.by_text.get(text, ()), *tag.others]
+
+    def _tag(self, branches: Sequence[Any]) -> _Tag | None:
+        """What tells most branches apart."""
+        listed = [self._members(each) for each in branches]
+        counted = Counter(name for members in listed for name in members).most_common(1)
+        if not counted:
+            return None
+        tag = _Tag(counted[0][0], {}, [])
+        for branch, members in zip(branches, listed, strict=True):
+            if tag.name not in members:
+                tag.others.append(branch)
+                continue
+            for text in members[tag.name]:
+                tag.by_text.setdefault(text, []).append(branch)
+        return tag
+
+    def _members(self, branch: Any) -> dict[str, set[str]]:
+        """The members of which a branch allows only some texts, with these."""
+        found: dict[str, set[str]] = {}
+        for read in self._reads(branch):
+            for name, schema in read.get("properties", {}).items():
+                for inner in self._reads(schema):
+                    if "const" in inner or "enum" in inner:
+                        values = [inner["const"]] if "const" in inner else inner["enum"]
+                        found[name] = {each for each in values if isinstance(each, str)}
+        return found
+
+    def _reads(self, schema: Any) -> Iterator[Schema]:
+        """The keywords of a schema, and of those that must hold with it."""
+        todo, seen = [schema], set()
+        while todo:
+            each = todo.pop()
+            if not isinstance(each, dict) or id(each) in seen:
+                continue
+            seen.add(id(each))
+            read = self._references.read(each)
+            yield read
+            todo += read.get("allOf", ())
+            if "$ref" in read:
+                todo.append(self._references.resolve(each, read["$ref"]))
