@@ -70,23 +70,22 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
     said = json_of(kind, text)
     if said is None:
         raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
-    if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
+    if said.form == "lines":
         lines = _guarded_stream(guard, kind, text.encode(), attributes)
         return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
-    values = said.value if said.form == "lines" else [said.value]
-    out, result = _through(guard, values, attributes)
-    if out == values:
+    (value,), result = _through(guard, [said.value], attributes)
+    if value == said.value:
         return Guarded(body, result)
     try:
-        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
+        return Guarded(said.written(value), result)
     except RefusedError as error:
         raise AdapterError(error.message) from error
 
 
 def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard events or lines of objects that came as a whole, in the format that the first tells."""
+    """Guard events or lines of JSON that came as a whole, in the format that the first tells."""
     framing: Literal["sse"] | None = "sse" if kind == EVENTS else None
     stream = guard.wrap_sync([body], framing=framing, keep_text=False, attributes=attributes)
     with stream:

@@ -33,6 +33,9 @@ Check: TypeAlias = Callable[[str], bool]
 
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
+_TEXTS = ("text", "string")
+"""The forms of an event's data that may be text."""
+
 LONG_EVENT = 64 * 1024
 """The size, in bytes or in characters of its data, above which an event is long.
 
@@ -139,7 +142,7 @@ class FrameFlow:
             if self._others.flow.ended is not None:
                 return self._block_by_others()
         if frame.done:
-            return self._settle(frame.raw)
+            return [Sent(frame.raw)] if self._is_by_path else self._settle(frame.raw)
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
@@ -187,7 +190,7 @@ class FrameFlow:
                 sent = self._written(self._fed(self._chunks, frame), frame)
                 self._note_template(frame)
                 return sent
-        elif frame.form != "list" and (self._text is not None or self._chunks is None):
+        elif frame.form in _TEXTS and (self._text is not None or self._chunks is None):
             return self._say(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is no JSON object")
@@ -287,6 +290,12 @@ class FrameFlow:
         return TextFrames(flow, self._frames, quoted=quoted)
 
     @property
+    def _is_by_path(self) -> bool:
+        """Whether all is guarded by its path: nothing of it is held, and more may come."""
+        chunks = self._chunks
+        return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
+
+    @property
     def _others(self) -> OtherFrames:
         """What guards frames that are neither a provider's chunk nor text."""
         if self._other is None:
@@ -325,8 +334,9 @@ class FrameFlow:
             raise AdapterError(
                 f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
             )
-        if self._unknown == "pass" and self._text is None:
-            return [Sent(frame.raw)]
+        passes = frame.form == "number" and self._check(str(frame.value))
+        if self._text is None and (passes or self._unknown == "pass"):
+            return self._written([Sent(frame.value, origin=frame)], frame)
         value = self._others.value(frame)
         if value is not None and self._text is None and frame.form in ("list", "string"):
             raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
