@@ -18,9 +18,10 @@ from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
+from guardstream.framing.packets import SEPARATOR, are_packets, divided
 
 Media: TypeAlias = Literal[
-    "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
+    "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
 ]
 
 UNNAMED = ("", "message")
@@ -584,12 +585,58 @@ class MessageFrames(_Plain):
         return json_bytes(value)
 
 
+class PacketFrames(_Plain):
+    """Packets of Socket.IO in the body of an answer: JSON, or text, after a few marks."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        self._rest += data
+        if SEPARATOR in data:
+            packets = self._rest.split(SEPARATOR)
+            self._rest = packets.pop()
+            for packet in packets:
+                yield self._frame(bytes(packet + SEPARATOR))
+        if len(self._rest) > sse.MAX_EVENT:
+            raise AdapterError(f"a packet of more than {sse.MAX_EVENT} bytes")
+
+    def finish(self) -> Iterator[Frame]:
+        if self._rest:
+            yield self._frame(bytes(self._rest))
+
+    def write(
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
+        assert like is not None  # nothing is held that could come later
+        said = str(value).encode() if like.form == "line" else json_bytes(value)
+        return like.note.encode() + said + SEPARATOR * like.raw.endswith(SEPARATOR)
+
+    @staticmethod
+    def _frame(raw: bytes) -> Frame:
+        try:
+            packet = raw.removesuffix(SEPARATOR).decode()
+        except UnicodeDecodeError:
+            raise AdapterError("invalid UTF-8 in a packet") from None
+        lead, said = divided(packet)
+        value, form = json_data(said)
+        if form in ("object", "list"):
+            return Frame(value, raw, "list", note=lead)
+        return Frame(packet[1:], raw, "line", note=packet[:1])
+
+
 FRAMES: dict[Media, type[Frames]] = {
     "sse": EventFrames,
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "data_stream": CodedFrames,
     "event_stream": BinaryFrames,
+    "packets": PacketFrames,
     "text": TextFrames,
     "messages": MessageFrames,
 }
@@ -634,12 +681,15 @@ def sniffed(start: bytes) -> Media | None:
         return "ndjson"
     if any(word.startswith(stripped) for word in _WORDS):
         return None
+    packets = are_packets(stripped)
+    if packets is not False:
+        return "packets" if packets else None
     return _SNIFFED.get(stripped[:1], "sse")
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream, and events, from other text by how they begin; None if not
-    yet.
+    """Tell the lines of a data stream, packets, and events, from other text by how they begin;
+    None if not yet.
 
     Of the lines a first one of text comes at once; what else such streams begin with (thinking,
     data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
@@ -652,6 +702,9 @@ def sniffed_text(start: bytes) -> Media | None:
         rest := _EVENT_REST.match(start[:_MAX_EVENT], event.end(), partial=True)
     ):
         return None if rest.partial and len(start) < _MAX_EVENT else "sse"
+    packets = are_packets(start)
+    if packets is not False:
+        return "packets" if packets else None
     if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
     if start.startswith(_CODED_STARTS):

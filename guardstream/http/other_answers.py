@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
+from guardstream.framing.frames import sniffed_text
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
@@ -66,12 +67,12 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         why = "the answer is neither text in UTF-8 nor of a type that may pass"
         raise RefusedError(502, "unguarded_answer", why)
     if kind == EVENTS:
-        return _guarded_stream(guard, kind, body, attributes)
+        return _guarded_stream(guard, body, attributes, "sse")
     said = json_of(kind, text)
     if said is None:
         raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
     if said.form == "lines":
-        lines = _guarded_stream(guard, kind, text.encode(), attributes)
+        lines = _guarded_stream(guard, text.encode(), attributes)
         return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
@@ -84,9 +85,13 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         raise AdapterError(error.message) from error
 
 
-def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard events or lines of JSON that came as a whole, in the format that the first tells."""
-    framing: Literal["sse"] | None = "sse" if kind == EVENTS else None
+def _guarded_stream(
+    guard: Guard,
+    body: bytes,
+    attributes: Mapping[str, str],
+    framing: Literal["sse", "text"] | None = None,
+) -> Guarded:
+    """Guard a stream that came as a whole, in the format that how it begins tells."""
     stream = guard.wrap_sync([body], framing=framing, keep_text=False, attributes=attributes)
     with stream:
         out = b"".join(stream)
@@ -97,6 +102,8 @@ def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[st
 
 def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
     """Guard a text; what some readers find in it must be left as it is then."""
+    if sniffed_text(body) not in ("text", None):  # a text that streams is told so, too
+        return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:

@@ -478,6 +478,24 @@ def test_numbers_between_lines_of_json_hide_nothing(kind: str) -> None:
         assert http.get(OTHER).content == b'null\n1\n{"a":"a ######"}\n'
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "application/octet-stream"])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(
+    ("body", "out"),
+    [
+        (b'0:"\\u0073ecret"\n', b'0:"######"\n'),
+        (b'42["a","\\u0073ecret"]\x1e6', b'42["a","######"]\x1e6'),
+    ],
+)
+def test_lines_and_packets_are_known_in_any_text(
+    kind: str, told: bool, body: bytes, out: bytes
+) -> None:
+    content = body if told else iter([body])
+    answer = httpx.Response(200, headers={"content-type": kind}, content=content)
+    with sync_client(lambda _: answer, other="guard") as http:
+        assert http.get(OTHER).content == out
+
+
 def test_lines_of_json_that_are_none_are_refused() -> None:
     body = b'hello\n{"a": "a \\u0073ecret"}\n'
     client = sync_client(lambda _: echoed("application/x-ndjson", body), other="guard")
