@@ -57,6 +57,13 @@ def in_utf8(content_type: str) -> bool:
         return False
 
 
+def media_types(content_types: Iterable[str]) -> frozenset[str]:
+    """Return the media types that the values of `Content-Type` name: of two, clients differ in
+    which one counts."""
+    named = (each for value in content_types for each in value.split(","))
+    return frozenset(media_of(each) for each in named if each.strip())
+
+
 def why_unreadable(status: int, content_type: str) -> str | None:
     """Say why an answer cannot be read, whatever its type is; None if it can."""
     if status < _LEAST:
@@ -65,7 +72,7 @@ def why_unreadable(status: int, content_type: str) -> str | None:
         return "it is a part of one"
     if not in_utf8(content_type):
         return "its charset is not UTF-8"
-    if len({media_of(each) for each in content_type.split(",")}) > 1:
+    if len(media_types([content_type])) > 1:
         return "it has two content types: clients differ in which one counts"
     return None
 

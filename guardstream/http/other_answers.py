@@ -20,6 +20,9 @@ from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream
 
+_OPENS = ("{", "[", '"')
+"""What values of JSON begin with that are no numbers."""
+
 _BLOCKED = "the policy blocked the answer"
 
 
@@ -70,7 +73,7 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         return _guarded_stream(guard, body, attributes, "sse")
     said = json_of(kind, text)
     if said is None:
-        raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
+        return _guarded_unsound(guard, body, text, attributes)
     if said.form == "lines":
         lines = _guarded_stream(guard, text.encode(), attributes)
         return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
@@ -83,6 +86,19 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         return Guarded(said.written(value), result)
     except RefusedError as error:
         raise AdapterError(error.message) from error
+
+
+def _guarded_unsound(
+    guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]
+) -> Guarded:
+    """Guard what is called one JSON, and is none: several, events, or a text without escapes, which
+    says what it says."""
+    if "\\" not in text and not text.lstrip().startswith(_OPENS):
+        return _guarded_text(guard, body, text, attributes)
+    try:
+        return _guarded_stream(guard, body, attributes)
+    except AdapterError as error:
+        raise RefusedError(502, "upstream_invalid", "the answer is no JSON") from error
 
 
 def _guarded_stream(

@@ -219,9 +219,10 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "pass"
         if response.status_code >= 300:
             return "nothing"
+        hint = "" if self._other == "guard" else "other='guard' guards JSON and texts, "
         raise AdapterError(
-            f"the answer of {request.url.path!r} is not guarded, as {why}: other='guard' guards "
-            "JSON and texts, other='pass' lets it through"
+            f"the answer of {request.url.path!r} is not guarded, as {why}: {hint}"
+            "other='pass' lets it through"
         )
 
     def _passed(self, guard: Guard, response: Any) -> Any:

@@ -172,6 +172,7 @@ class Exchange:
         replay = self._replay if media == "sse" else None
         headers, policy = message["headers"], self._route.label
         try:
+            type_of(headers)
             if message["status"] == _PARTIAL:
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)

@@ -20,7 +20,7 @@ from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
 from guardstream.http.bodies import BINARY, SIGN, text_of
-from guardstream.http.headers import in_utf8
+from guardstream.http.headers import in_utf8, media_types
 from guardstream.http.media import (
     AMAZON,
     EVENTS,
@@ -28,7 +28,6 @@ from guardstream.http.media import (
     is_unread,
     kind_of,
     may_be_another,
-    media_of,
 )
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
@@ -46,11 +45,10 @@ _LENGTH = re.compile("[0-9]{1,18}")
 
 def type_of(headers: Headers) -> str:
     """Return the media type of a body; BodyError for two, of which clients choose differently."""
-    said = [part for value in values(headers, b"content-type") for part in value.split(",")]
-    kinds = {media_of(each) for each in said if each.strip()}
+    kinds = media_types(values(headers, b"content-type"))
     if len(kinds) > 1:
         raise BodyError("a body with two content types cannot be guarded: send one")
-    return kinds.pop() if kinds else ""
+    return next(iter(kinds), "")
 
 
 def passes_unread(route: Route, kind: str, *, part: bool) -> bool:
@@ -176,8 +174,6 @@ class Other:
             return self._guarded_text(plain)
         if told == EVENTS:
             kind = EVENTS
-        elif self._json and b"\\" not in plain and not _opens(plain):
-            kind = ""  # without an escape it says what it says, JSON or not
         found = guarded(guard, kind, plain, {})
         if found.result is not None and not self._json:
             self._ended(found.result.finish)
@@ -289,11 +285,6 @@ PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 def _is_of_files(route: Route, kind: str) -> bool:
     """Tell whether a media type is of files that are no text."""
     return kind_of(kind) == "file" or kind in route.file_types
-
-
-def _opens(body: bytes) -> bool:
-    """Tell whether a body begins as a value of JSON that is no number."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"')
 
 
 def fits(headers: Headers, most: int) -> bool | None:

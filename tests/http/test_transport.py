@@ -162,7 +162,7 @@ def test_answers_cannot_come_compressed() -> None:
         (400, "application/json", b'{"error": {"message": "a secret"}}', '"a ######"'),
         (500, "text/html", b"<p>a secret</p>", "<p>a ######</p>"),
         (429, "text/event-stream", b'data: {"error": "a secret"}\n\n', "a ######"),
-        (400, "application/json", b"a secret", None),
+        (400, "application/json", b"a secret", "a ######"),
         (400, "application/json", b'{"a": 1, "a": "secret"}', None),
         (502, "application/octet-stream", b"a secret", "a ######"),
         (502, "application/octet-stream", b"\xff a secret", None),

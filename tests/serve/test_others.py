@@ -239,6 +239,50 @@ async def test_what_cannot_be_guarded_is_refused(data: bytes, kind: str, why: by
     assert visit.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("text/plain", "application/json"),
+        ("text/event-stream", "text/html"),
+        ("application/x-ndjson", "text/event-stream"),
+    ],
+)
+async def test_a_stream_of_two_types_is_refused_too(first: str, second: str) -> None:
+    data = b'{"a":"se\\u0063ret"}\n'
+    for kinds in ([f"{first}, {second}"], [first, second]):
+
+        async def app(_scope: Any, _receive: Any, send: Any, kinds: list[str] = kinds) -> None:
+            headers = [(b"content-type", kind.encode()) for kind in kinds]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": data})
+
+        visit = await fetch(guarded(app))
+        assert (visit.status, visit.complete) == (502, True)
+        assert b"two content types" in visit.body
+
+
+async def test_one_type_that_is_named_twice_is_one() -> None:
+    app = guarded(streaming(Upstream([b"a secret"]), "text/plain, Text/Plain; charset=utf-8"))
+    visit = await fetch(app)
+    assert (visit.status, visit.body) == (200, b"a ******")
+
+
+@pytest.mark.parametrize(
+    ("data", "out"),
+    [
+        (b'{"a":"se\\u0063ret"}{"b":1}', b'{"a":"******"}\n{"b":1}'),
+        (b'{"a": 1}\n[\n"se\\u0063ret"\n]\n', b'{"a": 1}\n["******"]\n'),
+        (b'data: {"a":"se\\u0063ret"}\n\n', b'data: {"a":"******"}\n\n'),
+        (b')]}\'\n{"a": "secret"}', b')]}\'\n{"a": "******"}'),
+        (b'{"a": 1} {"b": 2}', b'{"a": 1} {"b": 2}'),
+        (b"no JSON", b"no JSON"),
+    ],
+)
+async def test_what_says_that_it_is_json_is_guarded_by_what_it_is(data: bytes, out: bytes) -> None:
+    visit = await fetch(guarded(whole(data, "application/json")))
+    assert (visit.status, visit.body) == (200, out)
+
+
 async def test_a_page_in_no_charset_is_cut_off_in_every_split() -> None:
     data = b"<p>a caf\xe9 raw" + b"x" * 100
     for chunks in pieces(data):
