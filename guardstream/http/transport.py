@@ -73,6 +73,9 @@ _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _PARTS = ("range", "if-range")
 """Headers that ask for a part of an answer, which could not be guarded."""
 
+_UNDONE = {"", "identity", "gzip", "deflate"}
+"""The content encodings that each of these clients undoes."""
+
 _ABOUT_ANSWER = ("http_version", "reason_phrase")
 """What httpx tells of an answer beside its headers; what else it has leads around the guard."""
 
@@ -291,7 +294,7 @@ class GuardTransport(_Guarding):
                 if changed is not value:
                     body = await _beside(body, partial(json_bytes, changed, len(body)))
             elif kind == "other":
-                body = await in_thread(partial(_guarded, guard, media, body))
+                body = await in_thread(partial(_guarded, guard, response, body))
             elif kind == "error":
                 body = await _beside(body, partial(_error, guard, media, body))
             whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -360,7 +363,7 @@ class SyncGuardTransport(_Guarding):
                 changed, _ = guard_body(guard, provider, value, keep_text=False)
                 body = body if changed is value else json_bytes(changed, len(body))
             elif kind == "other":
-                body = _guarded(guard, media, body)
+                body = _guarded(guard, response, body)
             elif kind == "error":
                 body = _error(guard, media, body)
             whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -529,12 +532,20 @@ def _is_long(guard: Guard, media: str, response: Any) -> bool:
     return is_stream(media, gated=bool(guard.gates)) and not is_short
 
 
-def _guarded(guard: Guard, media: str, body: bytes) -> bytes:
+def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
     """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
     rule blocks it, AdapterError for one that cannot be guarded."""
     guard.refuse_operations("guarding an answer in no known format")
+    media, encoding = _media(response), response.headers.get("content-encoding", "")
+    undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
     with _raised():
-        return guarded(guard, media, body, {}, files=True).body
+        found = guarded(guard, media, body, {}, files=True)
+    if not (undone or found.is_read):  # it may be a text, compressed
+        raise AdapterError(
+            f"an answer that is no text, with content-encoding {encoding!r}, which was not asked "
+            "for, is not guarded: other='pass' lets it through"
+        )
+    return found.body
 
 
 def _answer(guard: Guard, response: Any, *, bodiless: bool = False, **body: Any) -> Any:

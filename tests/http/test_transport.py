@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -366,6 +367,16 @@ def test_another_protocol_is_no_way_around(kind: str) -> None:
     headers = {"content-type": kind, "upgrade": "websocket"}
     client = sync_client(lambda _: httpx.Response(101, headers=headers), other="guard")
     with client as http, pytest.raises(AdapterError, match="another protocol"):
+        http.get(OTHER)
+
+
+@pytest.mark.parametrize("encoding", ["x-gzip", "compress"])
+@pytest.mark.parametrize("kind", ["", "application/octet-stream", "application/pdf"])
+def test_a_text_that_stays_compressed_is_no_file(encoding: str, kind: str) -> None:
+    headers = {"content-type": kind, "content-encoding": encoding}
+    packed = gzip.compress(b"a secret")
+    client = sync_client(lambda _: httpx.Response(200, headers=headers, content=packed))
+    with client as http, pytest.raises(AdapterError, match="content-encoding"):
         http.get(OTHER)
 
 
