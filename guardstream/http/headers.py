@@ -24,6 +24,9 @@ _PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
 """Headers whose values are of the protocol, or that clients cannot do without."""
 
 
+NOT_UTF8 = "its charset is not UTF-8"
+"""Why an answer cannot be read that could be, in its own charset."""
+
 _LEAST = 200
 """The first status of answers that end an exchange, or go on over HTTP."""
 
@@ -65,16 +68,15 @@ def media_types(content_types: Iterable[str]) -> frozenset[str]:
 
 
 def why_unreadable(status: int, content_type: str) -> str | None:
-    """Say why an answer cannot be read, whatever its type is; None if it can."""
+    """Say why an answer cannot be read, whatever its type is; None if it can. That its charset is
+    another than UTF-8 comes last."""
     if status < _LEAST:
         return "it goes on in another protocol"
     if status == _PARTIAL:
         return "it is a part of one"
-    if not in_utf8(content_type):
-        return "its charset is not UTF-8"
     if len(media_types([content_type])) > 1:
         return "it has two content types: clients differ in which one counts"
-    return None
+    return None if in_utf8(content_type) else NOT_UTF8
 
 
 def _passes(guard: Guard, value: str) -> bool:

@@ -15,6 +15,7 @@ from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
+from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS, PARTS, may_be_another
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
@@ -60,6 +61,25 @@ def guarded(
         return _guarded(guard, kind, body, attributes)
     except RecursionError as error:
         raise RefusedError(502, "unguarded_answer", "the answer is nested too deeply") from error
+
+
+def guarded_in(
+    charset: str, guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    """Guard a whole answer in another charset than UTF-8, and once more as some readers take it for
+    UTF-8. Raises what `guarded` does."""
+    try:
+        plain = body.decode(charset).encode()
+    except UnicodeError as error:
+        why = f"the answer is not in its charset {charset!r}"
+        raise RefusedError(502, "unguarded_answer", why) from error
+    found = guarded(guard, kind, plain, attributes)
+    changed = body if found.body == plain else found.body.decode().encode(charset, "replace")
+    again = AsUTF8(guard)
+    shown = again.feed(changed) + again.finish()
+    if again.ended == "content_filter":
+        raise RefusedError(502, "content_filter", _BLOCKED)
+    return found._replace(body=shown)
 
 
 def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:

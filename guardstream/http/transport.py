@@ -25,7 +25,8 @@ from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.beginnings import Beginning
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
-from guardstream.http.headers import CONVERSATION, why_unreadable, withheld
+from guardstream.http.charsets import charset_of
+from guardstream.http.headers import CONVERSATION, NOT_UTF8, why_unreadable, withheld
 from guardstream.http.media import (
     framing_of,
     is_stream,
@@ -35,7 +36,7 @@ from guardstream.http.media import (
     may_be_another,
     media_of,
 )
-from guardstream.http.other_answers import guarded
+from guardstream.http.other_answers import guarded, guarded_in
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
@@ -82,7 +83,9 @@ _ABOUT_ANSWER = ("http_version", "reason_phrase")
 _LONG = 64 * 1024
 """Bytes of a body that the event loop does not wait for."""
 
-_Kind: TypeAlias = Literal["stream", "body", "error", "other", "bodiless", "nothing", "pass"]
+_Kind: TypeAlias = Literal[
+    "stream", "body", "error", "other", "bodiless", "nothing", "pass", "charset"
+]
 
 T = TypeVar("T")
 
@@ -202,10 +205,12 @@ class _Guarding(_Base):  # type: ignore[misc]
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
         why = why_unreadable(status, said)
-        if why is not None:
-            return self._unread(request, response, why)
         media = media_of(said)
         other = self._other == "guard" and self._provider_of(request) is None
+        if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):
+            return "charset"
+        if why is not None:
+            return self._unread(request, response, why)
         if is_stream(media, gated=True) and not (other and may_be_another(media)):
             return "stream"
         if status >= 300:
@@ -293,7 +298,7 @@ class GuardTransport(_Guarding):
                 changed, _ = await aguard_body(guard, provider, value, keep_text=False)
                 if changed is not value:
                     body = await _beside(body, partial(json_bytes, changed, len(body)))
-            elif kind == "other":
+            elif kind in ("other", "charset"):
                 body = await in_thread(partial(_guarded, guard, response, body))
             elif kind == "error":
                 body = await _beside(body, partial(_error, guard, media, body))
@@ -362,7 +367,7 @@ class SyncGuardTransport(_Guarding):
                 provider, value = self._said(request, body)
                 changed, _ = guard_body(guard, provider, value, keep_text=False)
                 body = body if changed is value else json_bytes(changed, len(body))
-            elif kind == "other":
+            elif kind in ("other", "charset"):
                 body = _guarded(guard, response, body)
             elif kind == "error":
                 body = _error(guard, media, body)
@@ -525,6 +530,15 @@ def _media(response: Any) -> str:
     return media_of(response.headers.get("content-type", ""))
 
 
+def _charset(response: Any) -> str | None:
+    """Return the charset of an answer, None for UTF-8. AdapterError for an unknown one."""
+    said = response.headers.get("content-type", "")
+    try:
+        return charset_of(said)
+    except (LookupError, ValueError):
+        raise AdapterError(f"an answer of the type {said!r} is in no known charset") from None
+
+
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
     """Tell whether an answer is guarded as it comes; a short text that says its length is not."""
     told = response.headers.get("content-length", "")
@@ -539,6 +553,9 @@ def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
     media, encoding = _media(response), response.headers.get("content-encoding", "")
     undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
     with _raised():
+        charset = _charset(response)
+        if charset is not None:
+            return guarded_in(charset, guard, media, body, {}).body
         found = guarded(guard, media, body, {}, files=True)
     if not (undone or found.is_read):  # it may be a text, compressed
         raise AdapterError(

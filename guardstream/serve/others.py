@@ -20,6 +20,7 @@ from guardstream.framing.frames import Media
 from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
 from guardstream.http.bodies import BINARY, SIGN, text_of
+from guardstream.http.charsets import AsUTF8
 from guardstream.http.headers import in_utf8, media_types
 from guardstream.http.media import (
     AMAZON,
@@ -32,7 +33,7 @@ from guardstream.http.media import (
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.serve.bodies import BodyError, Reading, charset_of, encoded, reading
+from guardstream.serve.bodies import BodyError, Reading, encoded, known_charset, reading
 from guardstream.serve.routes import Headers, Route, values
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
@@ -82,7 +83,7 @@ class Other:
         self._plain = BytesIO()
         self._kind = kind_of(kind)
         self._json = self._kind == "json"
-        self._charset = charset_of(headers)
+        self._charset = known_charset(headers)
         self._may_end_early = text
         self.is_text = (
             text or self._kind == "text" or (self._charset is not None and self._is_unknown())
@@ -97,9 +98,9 @@ class Other:
         if part and not self._untold:
             raise BodyError(PART)
         content_type = "".join(values(headers, b"content-type"))
-        self._reading: Reading = reading(route, headers, text=self.is_text)
-        if not self._untold and not self.is_text and not in_utf8(content_type):
-            raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
+        self._reading: Reading = reading(route, headers, text=self.is_text or self._json)
+        if self._kind == "amazon" and not in_utf8(content_type):
+            raise BodyError("events that are not in UTF-8 cannot be guarded")
         self._fits = fits(headers, route.max_answer)
         if self._json and self._fits is False:
             raise self._too_long()
@@ -164,7 +165,19 @@ class Other:
             body = self._guarded(plain)
         except RefusedError as error:
             raise BodyError(error.message, error.code) from error
-        return None if body == plain else encoded(body, self._reading.charset)
+        charset = self._reading.charset
+        changed = encoded(body, charset)
+        shown = changed if charset is None else self._as_utf8(changed)
+        return None if body == plain and shown == changed else shown
+
+    def _as_utf8(self, body: bytes) -> bytes:
+        """Guard a text in another charset once more, as those read it who go by UTF-8."""
+        assert self._route.guard is not None
+        again = AsUTF8(self._route.guard)
+        shown = again.feed(body) + again.finish()
+        if again.ended == "content_filter":
+            self._ended(again.ended)
+        return shown
 
     def _guarded(self, plain: bytes) -> bytes:
         guard, kind = self._route.guard, self.kind

@@ -202,6 +202,35 @@ def test_an_answer_without_a_body_needs_no_guard(path: str) -> None:
         assert http.head(f"http://provider{path}").headers["etag"] == "e"
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "out"),
+    [
+        ("text/html; charset=gbk", "<p>青 secret".encode("gbk"), "<p>青 ######".encode("gbk")),
+        ("text/plain; charset=utf-16", "a secret".encode("utf-16"), "a ######".encode("utf-16")),
+        ("text/plain; charset=latin-1", b"caf\xe9", b"caf\xe9"),
+        ("text/plain; charset=cp037", b"a secret", b"a ######"),
+        ("application/json; charset=latin-1", b'{"a":"se\\u0063ret"}', b'{"a":"######"}'),
+    ],
+)
+def test_a_text_in_another_charset_is_guarded_in_it(kind: str, body: bytes, out: bytes) -> None:
+    with sync_client(lambda _: echoed(kind, body)) as http:
+        assert http.get(OTHER).content == out
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "why"),
+    [
+        ("text/plain; charset=gbk", b"secret \xff", "not in its charset"),
+        ("text/plain; charset=none", b"secret", "no known charset"),
+        ("text/event-stream; charset=gbk", b"secret", "not UTF-8"),
+    ],
+)
+def test_a_text_in_no_charset_is_refused(kind: str, body: bytes, why: str) -> None:
+    client = sync_client(lambda _: echoed(kind, body))
+    with client as http, pytest.raises(AdapterError, match=why):
+        http.get(OTHER)
+
+
 def test_an_answer_in_another_charset_is_refused() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         headers = {"content-type": "application/json; charset=utf-7"}

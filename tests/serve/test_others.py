@@ -43,7 +43,7 @@ def whole(data: bytes, kind: str | None, status: int = 200, **headers: str) -> A
 def zipped() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", "secret " * 1000)
+        archive.writestr(zipfile.ZipInfo("a.txt"), "secret " * 1000)
     return file.getvalue()
 
 
@@ -226,7 +226,7 @@ REFUSED = [
     (b"<p>forbidden", HTML, b"blocked"),
     (b"--x\r\n\r\nsecret", "multipart/mixed; boundary=x", b"in parts"),
     (b"secret", "image/png, text/html", b"two content types"),
-    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in UTF-8"),
+    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in its charset"),
 ]
 
 
@@ -281,6 +281,56 @@ async def test_one_type_that_is_named_twice_is_one() -> None:
 async def test_what_says_that_it_is_json_is_guarded_by_what_it_is(data: bytes, out: bytes) -> None:
     visit = await fetch(guarded(whole(data, "application/json")))
     assert (visit.status, visit.body) == (200, out)
+
+
+CHARSETS = [
+    ("text/plain; charset=iso-8859-1", "看秘密".encode(), "看**".encode()),
+    ("text/html; charset=cp037", b"a secret", b"a ******"),
+    (
+        "text/plain; charset=latin-1",
+        "é 秘密 secret ".encode() + b"\xff",
+        "é ** ****** ".encode() + b"\xff",
+    ),
+    ("text/plain; charset=gbk", "看秘密".encode("gbk"), "看**".encode("gbk")),
+    (
+        "text/plain; charset=utf-16-le",
+        "a secret".encode("utf-16-le"),
+        "a ******".encode("utf-16-le"),
+    ),
+    ("text/plain; charset=latin-1", b"caf\xe9 \xe7\xa7", b"caf\xe9 \xe7\xa7"),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "out"), CHARSETS)
+async def test_a_text_in_a_charset_is_guarded_as_utf_8_too(
+    kind: str, data: bytes, out: bytes
+) -> None:
+    words = Guard(Policy.parse('rules: [{id: w, words: [secret, 秘密], replacement: "*"}]'))
+    for app in (whole(data, kind), *(streaming(Upstream(parts), kind) for parts in pieces(data))):
+        visit = await fetch(GuardMiddleware(app, words))
+        assert (visit.status, visit.body, visit.complete) == (200, out, True)
+
+
+async def test_a_block_in_the_other_reading_ends_the_text() -> None:
+    kind = "text/plain; charset=cp037"
+    for chunks in pieces(b"so. forbidden!"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert (visit.body, visit.complete) == (b"so. ", True)
+    visit = await fetch(guarded(whole(b"<forbidden", "text/html; charset=cp037")))
+    assert visit.status == 502
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "shift_jis"])
+async def test_json_may_be_in_another_charset(charset: str) -> None:
+    for text in ('{"a":"secret"}', '{"a":"se\\u0063ret"}'):
+        data = text.encode(charset)
+        app = guarded(whole(data, f"application/json; charset={charset}"))
+        visit = await fetch(app)
+        assert visit.status == 200
+        assert visit.body == '{"a":"******"}'.encode(charset)
+    clean = '{"a": "ä"}'.encode("latin-1")
+    app = guarded(whole(clean, "application/json; charset=latin-1"))
+    assert (await fetch(app)).body == clean
 
 
 async def test_a_page_in_no_charset_is_cut_off_in_every_split() -> None:
