@@ -14,12 +14,10 @@ from io import BytesIO
 from json import detect_encoding
 from typing import Literal, TypeAlias
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
-from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
-from guardstream.http.bodies import BINARY, SIGN, text_of
+from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.headers import in_utf8, media_types
 from guardstream.http.media import (
@@ -330,10 +328,7 @@ def _may_be_text(data: bytes, charset: str | None) -> bool:
     named = detect_encoding(data)
     if not named.startswith("utf-8"):
         return _is_text_in(named, data)
-    try:
-        return bool(json_start(data.decode(errors="replace").removeprefix("\ufeff")))
-    except AdapterError:
-        return True
+    return begins_with_json(data)
 
 
 def _is_text_in(charset: str, data: bytes) -> bool:

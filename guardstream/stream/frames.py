@@ -338,7 +338,8 @@ class FrameFlow:
         if self._text is None and (passes or self._unknown == "pass"):
             return self._written([Sent(frame.value, origin=frame)], frame)
         value = self._others.value(frame)
-        if value is not None and self._text is None and frame.form in ("list", "string"):
+        may_show = frame.data and self._text is None  # clients may show an event's data as it is
+        if value is not None and may_show and frame.form in ("list", "string"):
             raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
             value = value if raw == frame.data else raw
         if self._others.flow.ended is not None:
