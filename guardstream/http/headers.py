@@ -32,6 +32,9 @@ _LEAST = 200
 
 _PARTIAL = 206
 
+BYTES = "bytes"
+"""The unit of ranges that cut a body anywhere."""
+
 
 def of_the_connection(values: Iterable[str]) -> frozenset[str]:
     """Return the names of headers that end here, given the values of `Connection`."""
@@ -67,12 +70,19 @@ def media_types(content_types: Iterable[str]) -> frozenset[str]:
     return frozenset(media_of(each) for each in named if each.strip())
 
 
-def why_unreadable(status: int, content_type: str) -> str | None:
+def is_part(status: int, content_range: str) -> bool:
+    """Tell whether a body is some of the bytes of one. Parts in other units, such as the items of a
+    list, are bodies of their own (RFC 9110, section 14)."""
+    unit = content_range.strip().lower()
+    return status == _PARTIAL and (not unit or unit.startswith(BYTES))
+
+
+def why_unreadable(status: int, content_type: str, content_range: str = "") -> str | None:
     """Say why an answer cannot be read, whatever its type is; None if it can. That its charset is
     another than UTF-8 comes last."""
     if status < _LEAST:
         return "it goes on in another protocol"
-    if status == _PARTIAL:
+    if is_part(status, content_range):
         return "it is a part of one"
     if len(media_types([content_type])) > 1:
         return "it has two content types: clients differ in which one counts"

@@ -26,7 +26,7 @@ from guardstream.hints import check_known
 from guardstream.http.beginnings import Beginning
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.charsets import charset_of
-from guardstream.http.headers import CONVERSATION, NOT_UTF8, why_unreadable, withheld
+from guardstream.http.headers import BYTES, CONVERSATION, NOT_UTF8, why_unreadable, withheld
 from guardstream.http.media import (
     framing_of,
     is_stream,
@@ -166,7 +166,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         headers = request.headers.copy()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         headers.pop(CONVERSATION, None)
-        for name in _PARTS if self._other != "pass" else ():
+        cuts = headers.get("range", BYTES).strip().lower().startswith(BYTES)
+        for name in _PARTS if cuts and self._other != "pass" else ():
             headers.pop(name, None)
         provider = self._provider_of(request)
         url, posts = request.url, request.method == "POST"
@@ -204,7 +205,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         status, said = response.status_code, response.headers.get("content-type", "")
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
-        why = why_unreadable(status, said)
+        why = why_unreadable(status, said, response.headers.get("content-range", ""))
         media = media_of(said)
         other = self._other == "guard" and self._provider_of(request) is None
         if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):

@@ -388,6 +388,17 @@ def test_a_part_of_an_answer_is_not_asked_for_and_is_refused() -> None:
         http.get(OTHER)
 
 
+@pytest.mark.parametrize("unit", ["", "items "])
+def test_some_items_of_a_list_are_an_answer_of_their_own(unit: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["range"] == "0-1"
+        headers = {"content-range": f"{unit}0-1/7"}
+        return httpx.Response(206, headers=headers, json=["a secret", 2])
+
+    with sync_client(answer) as http:
+        assert http.get(OTHER, headers={"range": "0-1"}).json() == ["a ######", 2]
+
+
 TEXT = {"content-type": "text/plain"}
 
 

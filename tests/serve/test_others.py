@@ -333,6 +333,15 @@ async def test_json_may_be_in_another_charset(charset: str) -> None:
     assert (await fetch(app)).body == clean
 
 
+@pytest.mark.parametrize("unit", ["", "items "])
+async def test_some_items_of_a_list_are_guarded(unit: str) -> None:
+    app = whole(b'["a secret", 2]', "application/json", 206, content_range=f"{unit}0-1/7")
+    visit = await fetch(guarded(app))
+    assert (visit.status, visit.body) == (206, b'["a ******",2]')
+    app = whole(b"a secret", "text/plain", 206, content_range=f"{unit}0-1/7")
+    assert (await fetch(guarded(app))).body == b"a ******"
+
+
 async def test_a_page_in_no_charset_is_cut_off_in_every_split() -> None:
     data = b"<p>a caf\xe9 raw" + b"x" * 100
     for chunks in pieces(data):
