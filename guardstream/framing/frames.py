@@ -465,12 +465,12 @@ class ArrayFrames(_Plain):
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b""
         first, self._wrote = not self._wrote, True
-        if first or not self._is_open:
+        if first:
             return lead.replace(b",", b"")
         return lead if b"," in lead else b"," + lead
 
     def close(self, mark: str) -> bytes:  # noqa: ARG002
-        return b"]" if self._is_open else b""
+        return b"" if self._over and not self._is_open else b"]"
 
     def _next(self) -> Frame | None:
         """Return the next frame that is complete."""
@@ -498,6 +498,8 @@ class ArrayFrames(_Plain):
             raise AdapterError("a stream of JSON in an array begins with something else")
         self._read -= 1
         self._item = self._read
+        if not self._is_open:
+            self._wrote = False  # no comma stands before it
         self._ends = Ends(self._item) if byte in b'{["' else None
 
     def _ended_item(self, start: int) -> Frame | None:
