@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import regex
@@ -57,6 +57,7 @@ class Frame:
     id: str | None = None
     done: bool = False
     lead: bytes = b""
+    array: int = 0  # which one it is an item of, where several follow each other
 
 
 class Frames(Protocol):
@@ -448,7 +449,8 @@ class ArrayFrames(_Plain):
         self._ends: Ends | None = None  # of that item, unless it is a number or a word
         self._is_open = False
         self._over = False  # at least one array has ended
-        self._wrote = False
+        self._array = 0  # how many have begun, and values outside of them
+        self._wrote = 0  # in which of these the last item stood that went out
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
@@ -464,7 +466,8 @@ class ArrayFrames(_Plain):
 
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b""
-        first, self._wrote = not self._wrote, True
+        array = source.array if source else self._array or 1
+        first, self._wrote = array != self._wrote, array
         if first:
             return lead.replace(b",", b"")
         return lead if b"," in lead else b"," + lead
@@ -484,7 +487,8 @@ class ArrayFrames(_Plain):
             if byte in (_SPACE if self._is_open or self._over else _START):
                 continue
             if byte == b"[" and not self._is_open:
-                self._is_open, self._wrote = True, False
+                self._is_open = True
+                self._array += 1
                 return Frame(None, self._cut())
             if byte == b"]" and self._is_open:
                 self._is_open, self._over = False, True
@@ -498,8 +502,7 @@ class ArrayFrames(_Plain):
             raise AdapterError("a stream of JSON in an array begins with something else")
         self._read -= 1
         self._item = self._read
-        if not self._is_open:
-            self._wrote = False  # no comma stands before it
+        self._array += not self._is_open  # no comma stands before it
         self._ends = Ends(self._item) if byte in b'{["' else None
 
     def _ended_item(self, start: int) -> Frame | None:
@@ -518,6 +521,7 @@ class ArrayFrames(_Plain):
         frame = _value_frame(item[start:], item[start:], item[:start])
         if frame is None:
             raise AdapterError("an item in a stream of JSON is no JSON")
+        frame = replace(frame, array=self._array)
         return frame if frame.value else Frame(None, self.between(frame) + frame.raw)
 
     @staticmethod
