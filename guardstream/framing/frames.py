@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import regex
@@ -16,11 +16,12 @@ import regex
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
-from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
+from guardstream.framing.packets import SEPARATOR, are_packets, divided
 
 Media: TypeAlias = Literal[
-    "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
+    "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
 ]
 
 UNNAMED = ("", "message")
@@ -30,10 +31,11 @@ DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 
 
-Form: TypeAlias = Literal["object", "list", "string", "text", "alike"]
+Form: TypeAlias = Literal["object", "list", "string", "text", "alike", "line", "number"]
 """What the data of a frame is: JSON of some type, or text that is no JSON.
 
-`alike` is an object of which the text alone was read, as it is like an earlier one.
+`alike` is an object of which the text alone was read, as it is like an earlier one. Of JSON in
+lines and arrays, which is no event's data, a string is a `line`, and a `number` its own digits.
 """
 
 
@@ -55,6 +57,7 @@ class Frame:
     id: str | None = None
     done: bool = False
     lead: bytes = b""
+    array: int = 0  # which one it is an item of, where several follow each other
 
 
 class Frames(Protocol):
@@ -207,19 +210,22 @@ class EventFrames(_Plain):
         return Frame(value, raw, form, item.data, name=item.event, id=item.id)
 
 
-_NO_OBJECT = "a line in a stream of JSON is no JSON object"
+_NO_JSON = "a line in a stream of JSON is no JSON"
+_AS_TEXT = "; if the bytes are plain text, say framing='text'"
 
 
 _RECORD = b"\x1e"
-"""What stands before each object in a sequence of JSON texts (RFC 7464)."""
+"""What stands before each value in a sequence of JSON texts (RFC 7464)."""
 
 _BETWEEN = b" \t\r" + _RECORD
 _GAP = re.compile(rb"[ \t\r\x1e]*")
-_JOINT = re.compile(rb"\}[ \t\r\x1e]*\{")
+_JOINT = re.compile(rb"[\]}][ \t\r\x1e]*[\[{]")
+_OPENS = (b"{", b"[")
 
 
 class LineFrames(_Plain):
-    """JSON objects: each on a line, on several, as they are written for readers, or several on one.
+    """JSON: each value on a line. Objects and arrays may have several lines, as they are written
+    for readers, or stand on one.
 
     There may be a mark before each, as in sequences of JSON texts.
     """
@@ -227,7 +233,7 @@ class LineFrames(_Plain):
     def __init__(self) -> None:
         self._rest = bytearray()
         self._look_at_rest()
-        self._is_closed = False  # whether what was read ends with a brace
+        self._is_closed = False  # whether what was read ends with a closing bracket
         self._unfinished: Unfinished | None = None
         self._start = codecs.BOM_UTF8  # what may stand before the first
         self._mark = b""  # what stands before each
@@ -252,7 +258,7 @@ class LineFrames(_Plain):
             self._last = frame
             yield frame
         if self._unfinished is not None:
-            raise AdapterError("the stream ends inside of a JSON object")
+            raise AdapterError("the stream ends inside of a value in JSON")
 
     def write(
         self,
@@ -270,21 +276,21 @@ class LineFrames(_Plain):
         return lead
 
     def _look_at(self, data: bytes) -> None:
-        """Note whether an object may follow another one in the rest, which is seldom."""
-        opens = data.lstrip(_BETWEEN).startswith(b"{")
+        """Note whether a value may follow another one in the rest, which is seldom."""
+        opens = data.lstrip(_BETWEEN).startswith(_OPENS)
         if (self._is_closed and opens) or _JOINT.search(data):
             self._may_join = True
         if said := data.rstrip(_BETWEEN):
-            self._is_closed = said.endswith(b"}")
+            self._is_closed = said.endswith((b"}", b"]"))
 
     def _look_at_rest(self) -> None:
         self._may_join = _JOINT.search(self._rest) is not None
-        self._ends = Ends()  # of the object that the rest begins with
+        self._ends = Ends()  # of the value that the rest begins with
         self._end: int | None = None
         self._next = 0  # where what comes after it begins
 
     def _joined(self) -> Iterator[Frame]:
-        """Give the objects of a line that have others after them."""
+        """Give the values of a line that have others after them."""
         while self._unfinished is None:
             if self._end is None:
                 self._end = self._ends.find(self._rest)
@@ -293,7 +299,7 @@ class LineFrames(_Plain):
                 return
             gap = _GAP.match(self._rest, self._next)
             self._next = gap.end() if gap else self._next
-            if self._rest[self._next : self._next + 1] != b"{":
+            if not self._rest.startswith(_OPENS, self._next):
                 return
             piece = bytes(self._rest[: self._end])
             del self._rest[: self._end]
@@ -301,7 +307,7 @@ class LineFrames(_Plain):
             yield from self._take(piece)
 
     def _take(self, line: bytes) -> Iterator[Frame]:
-        """Take a line, or an object of one; give the frames that are complete with it."""
+        """Take a line, or a value of one; give the frames that are complete with it."""
         if self._unfinished is None and len(line) <= sse.MAX_EVENT:
             value = json_object(line)
             if value is not None:
@@ -317,19 +323,19 @@ class LineFrames(_Plain):
                 yield frame
 
     def _pieces(self, line: bytes) -> Iterator[bytes]:
-        """Divide a line after each object that has another one after it."""
+        """Divide a line after each value that has another one after it."""
         ends = Ends() if self._unfinished is None else self._unfinished.ends()
         at = 0
         while (end := ends.find(line)) is not None:
             gap = _GAP.match(line, end)
-            if gap is None or line[gap.end() : gap.end() + 1] != b"{":
+            if gap is None or not line.startswith(_OPENS, gap.end()):
                 break
             yield line[at:end]
             at, ends = end, Ends(end)
         yield line[at:]
 
     def _begin(self, line: bytes) -> Frame | None:
-        """Take a line that an object begins with, if any does."""
+        """Take a line that a value begins with, if any does."""
         rest = line.lstrip(_SPACE)
         if rest.startswith(self._start):
             rest = rest.removeprefix(self._start).lstrip(_SPACE)
@@ -338,27 +344,27 @@ class LineFrames(_Plain):
             rest = rest.lstrip(_SPACE + _RECORD)
         if not rest.strip():
             return Frame(None, line)
-        self._start = b""
+        is_first, self._start = bool(self._start), b""
         self._check_size(rest)
-        value = json_object(rest)
-        if value is not None:
-            return Frame(value, line)
-        if not rest.startswith(b"{"):
-            raise AdapterError(_NO_OBJECT)
+        frame = _value_frame(rest, line)
+        if frame is not None:
+            return frame
+        if not rest.startswith(_OPENS):
+            raise AdapterError(_NO_JSON + _AS_TEXT * is_first)
         self._unfinished = Unfinished(line[: len(line) - len(rest)])
         return self._go_on(self._unfinished, rest)
 
     def _go_on(self, unfinished: Unfinished, line: bytes) -> Frame | None:
-        """Take a line of an object that has more than one; return the frame that it completes."""
+        """Take a line of a value that has more than one; return the frame that it completes."""
         may_be = unfinished.take(line)
         self._check_size(unfinished.raw)
         if may_be and not unfinished.is_over:
             return None
         self._unfinished, raw = None, bytes(unfinished.raw)
-        value = json_object(raw) if may_be else None
-        if value is None:
-            raise AdapterError(_NO_OBJECT)
-        return Frame(value, unfinished.lead + raw)
+        frame = _value_frame(raw, unfinished.lead + raw) if may_be else None
+        if frame is None:
+            raise AdapterError(_NO_JSON)
+        return frame
 
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
@@ -367,7 +373,13 @@ class LineFrames(_Plain):
     @staticmethod
     def _check_size(lines: bytes | bytearray) -> None:
         if len(lines) > sse.MAX_EVENT:
-            raise AdapterError(f"an object of more than {sse.MAX_EVENT} bytes in a stream of JSON")
+            raise AdapterError(f"a value of more than {sse.MAX_EVENT} bytes in a stream of JSON")
+
+
+def _value_frame(value: bytes, raw: bytes, lead: bytes = b"") -> Frame | None:
+    """Return the frame of one value in JSON; None if it is none."""
+    found = json_line(value)
+    return None if found is None else Frame(found[0], raw, found[1], lead=lead)
 
 
 _ERROR = b"error:"
@@ -421,18 +433,24 @@ class BinaryFrames(_Plain):
 
 _SPACE = b" \t\r\n"
 _START = _SPACE + codecs.BOM_UTF8
+_ITEM_END = re.compile(rb"[,\] \t\r\n]")
 
 
 class ArrayFrames(_Plain):
-    """JSON objects in an array, as Gemini's REST interface sends them without `alt=sse`."""
+    """JSON in an array, as Gemini's REST interface sends it without `alt=sse`.
+
+    More arrays may follow, and what else there is in lines of JSON.
+    """
 
     def __init__(self) -> None:
         self._rest = bytearray()
         self._read = 0  # how much of the rest was looked at
-        self._depth = 0
-        self._ends = Ends()
-        self._over = False
-        self._wrote = False
+        self._item: int | None = None  # where the item begins that has not ended
+        self._ends: Ends | None = None  # of that item, unless it is a number or a word
+        self._is_open = False
+        self._over = False  # at least one array has ended
+        self._array = 0  # how many have begun, and values outside of them
+        self._wrote = 0  # in which of these the last item stood that went out
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
@@ -441,59 +459,70 @@ class ArrayFrames(_Plain):
         self._check_size(len(self._rest))
 
     def finish(self) -> Iterator[Frame]:
-        if self._rest.strip() or (self._depth and not self._over):
+        if self._item is not None and self._ends is None and not self._is_open:
+            yield self._cut_item(self._item)
+        if self._rest.strip() or self._is_open:
             raise AdapterError("the stream ends inside of a JSON array")
-        return iter(())
 
     def between(self, source: Frame | None) -> bytes:
-        lead = source.lead if source else b"\n"
-        first, self._wrote = not self._wrote, True
+        lead = source.lead if source else b""
+        array = source.array if source else self._array or 1
+        first, self._wrote = array != self._wrote, array
         if first:
             return lead.replace(b",", b"")
         return lead if b"," in lead else b"," + lead
 
     def close(self, mark: str) -> bytes:  # noqa: ARG002
-        return b"" if self._over else b"]"
+        return b"" if self._over and not self._is_open else b"]"
 
     def _next(self) -> Frame | None:
         """Return the next frame that is complete."""
-        if self._depth > 1:
-            return self._item()
-        rest = self._rest
-        while self._read < len(rest):
-            byte = rest[self._read : self._read + 1]
+        while self._item is None:
+            if self._read == len(self._rest):
+                return None
+            byte = bytes(self._rest[self._read : self._read + 1])
             self._read += 1
-            if self._over and byte in _SPACE:
+            if self._over and not self._is_open and byte in _SPACE:
                 return Frame(None, self._cut())
-            if byte in (_SPACE if self._depth else _START) or (byte == b"," and self._depth):
+            if byte in (_SPACE if self._is_open or self._over else _START):
                 continue
-            if byte == b"[" and not self._depth and not self._over:
-                self._depth = 1
+            if byte == b"[" and not self._is_open:
+                self._is_open = True
+                self._array += 1
                 return Frame(None, self._cut())
-            if byte == b"]" and self._depth:
-                self._depth, self._over = 0, True
+            if byte == b"]" and self._is_open:
+                self._is_open, self._over = False, True
                 return Frame(None, self._cut(), done=True)
-            if byte == b"{" and self._depth:
-                self._depth = 2
-                self._ends = Ends(self._read, is_open=1)
-                return self._item()
-            raise AdapterError("a stream of JSON in an array has something else between its items")
-        return None
+            if byte != b"," or not self._is_open:
+                self._begin_item(byte)
+        return self._ended_item(self._item)
 
-    def _item(self) -> Frame | None:
-        end = self._ends.find(self._rest)
-        if end is None:
-            return None
-        self._read, self._depth = end, 1
-        return self._object()
+    def _begin_item(self, byte: bytes) -> None:
+        if not (self._is_open or self._over):
+            raise AdapterError("a stream of JSON in an array begins with something else")
+        self._read -= 1
+        self._item = self._read
+        self._array += not self._is_open  # no comma stands before it
+        self._ends = Ends(self._item) if byte in b'{["' else None
 
-    def _object(self) -> Frame:
-        item = self._cut()
-        start = item.index(b"{")
-        value = json_object(item[start:])
-        if value is None:
-            raise AdapterError("an item in a stream of JSON is no JSON object")
-        return Frame(value, item[start:], lead=item[:start])
+    def _ended_item(self, start: int) -> Frame | None:
+        """Return the frame of the item in hand, if it has ended."""
+        if self._ends is not None:
+            end = self._ends.find(self._rest)
+        else:
+            found = _ITEM_END.search(self._rest, self._read)
+            end = None if found is None else found.start()
+        self._read = len(self._rest) if end is None else end
+        return None if end is None else self._cut_item(start)
+
+    def _cut_item(self, start: int) -> Frame:
+        """Return the frame of the item that has been read."""
+        item, self._item = self._cut(), None
+        frame = _value_frame(item[start:], item[start:], item[:start])
+        if frame is None:
+            raise AdapterError("an item in a stream of JSON is no JSON")
+        frame = replace(frame, array=self._array)
+        return frame if frame.value else Frame(None, self.between(frame) + frame.raw)
 
     @staticmethod
     def _check_size(size: int) -> None:
@@ -562,12 +591,58 @@ class MessageFrames(_Plain):
         return json_bytes(value)
 
 
+class PacketFrames(_Plain):
+    """Packets of Socket.IO in the body of an answer: JSON, or text, after a few marks."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        self._rest += data
+        if SEPARATOR in data:
+            packets = self._rest.split(SEPARATOR)
+            self._rest = packets.pop()
+            for packet in packets:
+                yield self._frame(bytes(packet + SEPARATOR))
+        if len(self._rest) > sse.MAX_EVENT:
+            raise AdapterError(f"a packet of more than {sse.MAX_EVENT} bytes")
+
+    def finish(self) -> Iterator[Frame]:
+        if self._rest:
+            yield self._frame(bytes(self._rest))
+
+    def write(
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
+        assert like is not None  # nothing is held that could come later
+        said = str(value).encode() if like.form == "line" else json_bytes(value)
+        return like.note.encode() + said + SEPARATOR * like.raw.endswith(SEPARATOR)
+
+    @staticmethod
+    def _frame(raw: bytes) -> Frame:
+        try:
+            packet = raw.removesuffix(SEPARATOR).decode()
+        except UnicodeDecodeError:
+            raise AdapterError("invalid UTF-8 in a packet") from None
+        lead, said = divided(packet)
+        value, form = json_data(said)
+        if form in ("object", "list"):
+            return Frame(value, raw, "list", note=lead)
+        return Frame(packet[1:], raw, "line", note=packet[:1])
+
+
 FRAMES: dict[Media, type[Frames]] = {
     "sse": EventFrames,
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "data_stream": CodedFrames,
     "event_stream": BinaryFrames,
+    "packets": PacketFrames,
     "text": TextFrames,
     "messages": MessageFrames,
 }
@@ -579,17 +654,19 @@ MAX_MARK = 2 * _MAX_SPACE + 8
 """Bytes by which a format is told, unless it takes the whole of a first line."""
 
 _SNIFFED: dict[bytes, Media] = {
-    b"{": "ndjson",
-    _RECORD: "ndjson",
-    b"[": "json_array",
+    **dict.fromkeys((b"{", b"[", b'"', _RECORD, b"-"), "ndjson"),
+    **{b"%d" % digit: "ndjson" for digit in range(10)},
     b"\0": "event_stream",
 }
+_WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
 
 
 def sniffed(start: bytes) -> Media | None:
     """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
 
-    What begins with more than 1,024 bytes of white space, or has them after a code, are events.
+    An array is one of items that come one by one if an object is the first of them.
+
+    What begins with more than 1,024 bytes of white space are events.
     """
     if codecs.BOM_UTF8.startswith(start):
         return None
@@ -601,12 +678,24 @@ def sniffed(start: bytes) -> Media | None:
         return None
     if _CODE_START.match(stripped):
         return "data_stream"
-    return _SNIFFED.get(stripped[:1], "sse") if stripped else None
+    if stripped.startswith(b"["):
+        item = stripped[1:].lstrip()[:1]
+        if not item and len(stripped) <= _MAX_SPACE:
+            return None
+        return "json_array" if item in (b"{", b"") else "ndjson"
+    if stripped.startswith(_WORDS):
+        return "ndjson"
+    if any(word.startswith(stripped) for word in _WORDS):
+        return None
+    packets = are_packets(stripped)
+    if packets is not False:
+        return "packets" if packets else None
+    return _SNIFFED.get(stripped[:1], "sse")
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream, and events, from other text by how they begin; None if not
-    yet.
+    """Tell the lines of a data stream, packets, and events, from other text by how they begin;
+    None if not yet.
 
     Of the lines a first one of text comes at once; what else such streams begin with (thinking,
     data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
@@ -619,6 +708,9 @@ def sniffed_text(start: bytes) -> Media | None:
         rest := _EVENT_REST.match(start[:_MAX_EVENT], event.end(), partial=True)
     ):
         return None if rest.partial and len(start) < _MAX_EVENT else "sse"
+    packets = are_packets(start)
+    if packets is not False:
+        return "packets" if packets else None
     if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
     if start.startswith(_CODED_STARTS):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from math import isinf
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError
 
@@ -66,6 +66,35 @@ def json_data(
     except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
         raise AdapterError(_TOO_MUCH) from None
     return value, _FORMS[type(value)]
+
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+
+
+_Line: TypeAlias = tuple[
+    dict[str, Any] | list[Any] | str | None, Literal["object", "list", "line", "number"]
+]
+"""What a line of JSON holds, and of which form that is."""
+
+
+def json_line(line: bytes) -> _Line | None:
+    """Return what a line of JSON holds, and of which form that is; None if it is no JSON in UTF-8.
+
+    A number stays as it is written; flags and null hold nothing. AdapterError as for `json_data`.
+    """
+    try:
+        text = line.decode().strip(_SPACE)
+    except UnicodeDecodeError:
+        return None
+    if text in _WORDS:
+        return None, "number"
+    if _NUMBER.fullmatch(text):
+        return text, "number"
+    value, form = json_data(text)
+    if form == "text":
+        return None
+    return value, "line" if form == "string" else form
 
 
 def json_start(data: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Where JSON objects end: in the middle of a line, or after several.
+"""Where JSON objects and arrays end: in the middle of a line, or after several.
 
 One over several lines, as objects are written for readers, is refused at the first line that cannot
 be of it, so that a broken line does not take the lines after it for its own.
@@ -25,7 +25,8 @@ _IN_STRING = re.compile(rb'["\\]')
 
 
 class Ends:
-    """Finds where an object ends in bytes that grow, and looks at each of them once.
+    """Finds where a value ends in bytes that grow, and looks at each of them once: an object, an
+    array or a string.
 
     It looks from `at`, where so many brackets are open.
     """
@@ -36,7 +37,7 @@ class Ends:
         self._in_string = False
 
     def find(self, data: bytes | bytearray) -> int | None:
-        """Return the offset after the object, which is asked for once; None if it goes on."""
+        """Return the offset after the value, which is asked for once; None if it goes on."""
         while found := (_IN_STRING if self._in_string else _STRUCTURE).search(data, self._at):
             if found[0] == b"\\" and found.end() == len(data):
                 self._at = found.start()
@@ -46,8 +47,8 @@ class Ends:
                 self._in_string = not self._in_string
             elif not self._in_string:
                 self._open += 1 if found[0] in b"{[" else -1
-                if self._open <= 0:
-                    return self._at
+            if self._open <= 0 and not self._in_string:
+                return self._at
         self._at = max(self._at, len(data))
         return None
 

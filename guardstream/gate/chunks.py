@@ -196,7 +196,7 @@ class FrameAdapter:
     def recognised(self, chunk: Frame, reading: Reading) -> FrameAdapter | None:
         """Return what reads the stream from this frame on, if it shows a known format."""
         recognised = self._hooks.recognised if self._hooks else None
-        if recognised is None or chunk.form != "object":
+        if recognised is None or chunk.form != "object" or not chunk.value:
             return None
         known = recognised(chunk.value, reading)
         return FrameAdapter(lambda _: known, self._out, self._adapters) if known else None

@@ -74,13 +74,13 @@ class Beginning:
         if not first:
             return self._media if ended else WHOLE if self._begin >= _MOST else None
         lines = kind_of(self._media) == "lines"
-        if lines and first in (b"{", b"\x1e"):  # of lines objects alone are guarded one by one
+        if lines and first in (b"{", b"[", b'"', b"\x1e"):
             return self._media
         if first in (b"{", b"[", b'"'):
             return WHOLE
         is_scalar = self._begins_with_scalar(ended=ended)
         if is_scalar is not False:  # lines of JSON may begin so
-            return WHOLE if is_scalar else None
+            return None if not is_scalar else self._media if lines else WHOLE
         if not lines and not may_be_events(self._media):
             return self._media
         events = self._is_event(ended=ended)

@@ -116,9 +116,14 @@ def _may_be_text(body: bytes) -> bool:
             return True
     except UnicodeDecodeError:
         pass
+    return begins_with_json(body)
+
+
+def begins_with_json(body: bytes) -> bool:
+    """Tell whether readers find JSON at the beginning of bytes, whatever follows it."""
     try:
         return bool(json_start(body.removeprefix(BOM_UTF8).decode(errors="replace")))
-    except AdapterError:
+    except AdapterError:  # other readers might read it
         return True
 
 

@@ -24,10 +24,16 @@ _PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
 """Headers whose values are of the protocol, or that clients cannot do without."""
 
 
+NOT_UTF8 = "its charset is not UTF-8"
+"""Why an answer cannot be read that could be, in its own charset."""
+
 _LEAST = 200
 """The first status of answers that end an exchange, or go on over HTTP."""
 
 _PARTIAL = 206
+
+BYTES = "bytes"
+"""The unit of ranges that cut a body anywhere."""
 
 
 def of_the_connection(values: Iterable[str]) -> frozenset[str]:
@@ -57,17 +63,30 @@ def in_utf8(content_type: str) -> bool:
         return False
 
 
-def why_unreadable(status: int, content_type: str) -> str | None:
-    """Say why an answer cannot be read, whatever its type is; None if it can."""
+def media_types(content_types: Iterable[str]) -> frozenset[str]:
+    """Return the media types that the values of `Content-Type` name: of two, clients differ in
+    which one counts."""
+    named = (each for value in content_types for each in value.split(","))
+    return frozenset(media_of(each) for each in named if each.strip())
+
+
+def is_part(status: int, content_range: str) -> bool:
+    """Tell whether a body is some of the bytes of one. Parts in other units, such as the items of a
+    list, are bodies of their own (RFC 9110, section 14)."""
+    unit = content_range.strip().lower()
+    return status == _PARTIAL and (not unit or unit.startswith(BYTES))
+
+
+def why_unreadable(status: int, content_type: str, content_range: str = "") -> str | None:
+    """Say why an answer cannot be read, whatever its type is; None if it can. That its charset is
+    another than UTF-8 comes last."""
     if status < _LEAST:
         return "it goes on in another protocol"
-    if status == _PARTIAL:
+    if is_part(status, content_range):
         return "it is a part of one"
-    if not in_utf8(content_type):
-        return "its charset is not UTF-8"
-    if len({media_of(each) for each in content_type.split(",")}) > 1:
+    if len(media_types([content_type])) > 1:
         return "it has two content types: clients differ in which one counts"
-    return None
+    return None if in_utf8(content_type) else NOT_UTF8
 
 
 def _passes(guard: Guard, value: str) -> bool:

@@ -10,14 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
+from guardstream.framing.frames import sniffed_text
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
+from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS, PARTS, may_be_another
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream
+
+_OPENS = ("{", "[", '"')
+"""What values of JSON begin with that are no numbers."""
 
 _BLOCKED = "the policy blocked the answer"
 
@@ -58,6 +63,25 @@ def guarded(
         raise RefusedError(502, "unguarded_answer", "the answer is nested too deeply") from error
 
 
+def guarded_in(
+    charset: str, guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    """Guard a whole answer in another charset than UTF-8, and once more as some readers take it for
+    UTF-8. Raises what `guarded` does."""
+    try:
+        plain = body.decode(charset).encode()
+    except UnicodeError as error:
+        why = f"the answer is not in its charset {charset!r}"
+        raise RefusedError(502, "unguarded_answer", why) from error
+    found = guarded(guard, kind, plain, attributes)
+    changed = body if found.body == plain else found.body.decode().encode(charset, "replace")
+    again = AsUTF8(guard)
+    shown = again.feed(changed) + again.finish()
+    if again.ended == "content_filter":
+        raise RefusedError(502, "content_filter", _BLOCKED)
+    return found._replace(body=shown)
+
+
 def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     if not body:
         return Guarded(b"")
@@ -66,28 +90,44 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         why = "the answer is neither text in UTF-8 nor of a type that may pass"
         raise RefusedError(502, "unguarded_answer", why)
     if kind == EVENTS:
-        return _guarded_stream(guard, kind, body, attributes)
+        return _guarded_stream(guard, body, attributes, "sse")
     said = json_of(kind, text)
     if said is None:
-        raise RefusedError(502, "upstream_invalid", "the answer is no JSON")
-    if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
-        lines = _guarded_stream(guard, kind, text.encode(), attributes)
+        return _guarded_unsound(guard, body, text, attributes)
+    if said.form == "lines":
+        lines = _guarded_stream(guard, text.encode(), attributes)
         return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
-    values = said.value if said.form == "lines" else [said.value]
-    out, result = _through(guard, values, attributes)
-    if out == values:
+    (value,), result = _through(guard, [said.value], attributes)
+    if value == said.value:
         return Guarded(body, result)
     try:
-        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
+        return Guarded(said.written(value), result)
     except RefusedError as error:
         raise AdapterError(error.message) from error
 
 
-def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard events or lines of objects that came as a whole, in the format that the first tells."""
-    framing: Literal["sse"] | None = "sse" if kind == EVENTS else None
+def _guarded_unsound(
+    guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]
+) -> Guarded:
+    """Guard what is called one JSON, and is none: several, events, or a text without escapes, which
+    says what it says."""
+    if "\\" not in text and not text.lstrip().startswith(_OPENS):
+        return _guarded_text(guard, body, text, attributes)
+    try:
+        return _guarded_stream(guard, body, attributes)
+    except AdapterError as error:
+        raise RefusedError(502, "upstream_invalid", "the answer is no JSON") from error
+
+
+def _guarded_stream(
+    guard: Guard,
+    body: bytes,
+    attributes: Mapping[str, str],
+    framing: Literal["sse", "text"] | None = None,
+) -> Guarded:
+    """Guard a stream that came as a whole, in the format that how it begins tells."""
     stream = guard.wrap_sync([body], framing=framing, keep_text=False, attributes=attributes)
     with stream:
         out = b"".join(stream)
@@ -98,6 +138,8 @@ def _guarded_stream(guard: Guard, kind: str, body: bytes, attributes: Mapping[st
 
 def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
     """Guard a text; what some readers find in it must be left as it is then."""
+    if sniffed_text(body) not in ("text", None):  # a text that streams is told so, too
+        return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:

@@ -25,7 +25,8 @@ from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.beginnings import Beginning
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
-from guardstream.http.headers import CONVERSATION, why_unreadable, withheld
+from guardstream.http.charsets import charset_of
+from guardstream.http.headers import BYTES, CONVERSATION, NOT_UTF8, why_unreadable, withheld
 from guardstream.http.media import (
     framing_of,
     is_stream,
@@ -35,7 +36,7 @@ from guardstream.http.media import (
     may_be_another,
     media_of,
 )
-from guardstream.http.other_answers import guarded
+from guardstream.http.other_answers import guarded, guarded_in
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
@@ -73,13 +74,18 @@ _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _PARTS = ("range", "if-range")
 """Headers that ask for a part of an answer, which could not be guarded."""
 
+_UNDONE = {"", "identity", "gzip", "deflate"}
+"""The content encodings that each of these clients undoes."""
+
 _ABOUT_ANSWER = ("http_version", "reason_phrase")
 """What httpx tells of an answer beside its headers; what else it has leads around the guard."""
 
 _LONG = 64 * 1024
 """Bytes of a body that the event loop does not wait for."""
 
-_Kind: TypeAlias = Literal["stream", "body", "error", "other", "bodiless", "nothing", "pass"]
+_Kind: TypeAlias = Literal[
+    "stream", "body", "error", "other", "bodiless", "nothing", "pass", "charset"
+]
 
 T = TypeVar("T")
 
@@ -160,7 +166,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         headers = request.headers.copy()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         headers.pop(CONVERSATION, None)
-        for name in _PARTS if self._other != "pass" else ():
+        cuts = headers.get("range", BYTES).strip().lower().startswith(BYTES)
+        for name in _PARTS if cuts and self._other != "pass" else ():
             headers.pop(name, None)
         provider = self._provider_of(request)
         url, posts = request.url, request.method == "POST"
@@ -198,11 +205,13 @@ class _Guarding(_Base):  # type: ignore[misc]
         status, said = response.status_code, response.headers.get("content-type", "")
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
-        why = why_unreadable(status, said)
-        if why is not None:
-            return self._unread(request, response, why)
+        why = why_unreadable(status, said, response.headers.get("content-range", ""))
         media = media_of(said)
         other = self._other == "guard" and self._provider_of(request) is None
+        if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):
+            return "charset"
+        if why is not None:
+            return self._unread(request, response, why)
         if is_stream(media, gated=True) and not (other and may_be_another(media)):
             return "stream"
         if status >= 300:
@@ -219,9 +228,10 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "pass"
         if response.status_code >= 300:
             return "nothing"
+        hint = "" if self._other == "guard" else "other='guard' guards JSON and texts, "
         raise AdapterError(
-            f"the answer of {request.url.path!r} is not guarded, as {why}: other='guard' guards "
-            "JSON and texts, other='pass' lets it through"
+            f"the answer of {request.url.path!r} is not guarded, as {why}: {hint}"
+            "other='pass' lets it through"
         )
 
     def _passed(self, guard: Guard, response: Any) -> Any:
@@ -289,8 +299,8 @@ class GuardTransport(_Guarding):
                 changed, _ = await aguard_body(guard, provider, value, keep_text=False)
                 if changed is not value:
                     body = await _beside(body, partial(json_bytes, changed, len(body)))
-            elif kind == "other":
-                body = await in_thread(partial(_guarded, guard, media, body))
+            elif kind in ("other", "charset"):
+                body = await in_thread(partial(_guarded, guard, response, body))
             elif kind == "error":
                 body = await _beside(body, partial(_error, guard, media, body))
             whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -358,8 +368,8 @@ class SyncGuardTransport(_Guarding):
                 provider, value = self._said(request, body)
                 changed, _ = guard_body(guard, provider, value, keep_text=False)
                 body = body if changed is value else json_bytes(changed, len(body))
-            elif kind == "other":
-                body = _guarded(guard, media, body)
+            elif kind in ("other", "charset"):
+                body = _guarded(guard, response, body)
             elif kind == "error":
                 body = _error(guard, media, body)
             whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -521,6 +531,15 @@ def _media(response: Any) -> str:
     return media_of(response.headers.get("content-type", ""))
 
 
+def _charset(response: Any) -> str | None:
+    """Return the charset of an answer, None for UTF-8. AdapterError for an unknown one."""
+    said = response.headers.get("content-type", "")
+    try:
+        return charset_of(said)
+    except (LookupError, ValueError):
+        raise AdapterError(f"an answer of the type {said!r} is in no known charset") from None
+
+
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
     """Tell whether an answer is guarded as it comes; a short text that says its length is not."""
     told = response.headers.get("content-length", "")
@@ -528,12 +547,23 @@ def _is_long(guard: Guard, media: str, response: Any) -> bool:
     return is_stream(media, gated=bool(guard.gates)) and not is_short
 
 
-def _guarded(guard: Guard, media: str, body: bytes) -> bytes:
+def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
     """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
     rule blocks it, AdapterError for one that cannot be guarded."""
     guard.refuse_operations("guarding an answer in no known format")
+    media, encoding = _media(response), response.headers.get("content-encoding", "")
+    undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
     with _raised():
-        return guarded(guard, media, body, {}, files=True).body
+        charset = _charset(response)
+        if charset is not None:
+            return guarded_in(charset, guard, media, body, {}).body
+        found = guarded(guard, media, body, {}, files=True)
+    if not (undone or found.is_read):  # it may be a text, compressed
+        raise AdapterError(
+            f"an answer that is no text, with content-encoding {encoding!r}, which was not asked "
+            "for, is not guarded: other='pass' lets it through"
+        )
+    return found.body
 
 
 def _answer(guard: Guard, response: Any, *, bodiless: bool = False, **body: Any) -> Any:

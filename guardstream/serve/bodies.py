@@ -6,7 +6,6 @@ import codecs
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from email.message import Message
 from io import BytesIO
 from math import inf
 from typing import Protocol
@@ -14,6 +13,7 @@ from typing import Protocol
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
+from guardstream.http.charsets import AsUTF8, charset_of
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values
 
@@ -38,9 +38,6 @@ _MARKS = {
     codecs.BOM_UTF16_BE: {"utf-16", "utf-16-be"},
 }
 """Byte order marks, and the charsets that have them."""
-
-_IN_UTF8 = ("utf-8", "utf-8-sig", "ascii")
-"""UTF-8 and its subset."""
 
 _GZIP = 16
 
@@ -100,16 +97,19 @@ class Body:
     unless that has ended the body.
     """
 
-    def __init__(self, wire: WireGuard, reading: Reading) -> None:
+    def __init__(self, wire: WireGuard, reading: Reading, again: AsUTF8 | None = None) -> None:
+        """`again` guards what goes out once more, where its charset is another."""
         self._wire = wire
         self._reading = reading
+        self._again = again
         charset = reading.charset
         made = codecs.getincrementalencoder(charset) if charset is not None else None
         self._encode = made("replace").encode if made is not None else None
 
     @property
     def ended(self) -> FinishReason | None:
-        return self._wire.ended
+        again = self._again.ended if self._again is not None else None
+        return self._wire.ended or again
 
     @property
     def error(self) -> Exception | None:
@@ -123,7 +123,7 @@ class Body:
         """Take the source's end. Raises what `feed` does."""
         yield from self._guarded(self._reading.finish())
         if self.ended is None:
-            yield self._back(self._wire.finish())
+            yield [*self._back(self._wire.finish()), *self._held_again()]
 
     def remaining(self) -> float | None:
         """Return the seconds until the policy's next deadline; None if it has none."""
@@ -135,14 +135,24 @@ class Body:
 
     def _guarded(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
         for piece in pieces:
-            yield self._back(self._wire.feed(piece))
+            frames = self._back(self._wire.feed(piece))
             if self.ended is not None:
+                yield [*frames, *self._held_again()]
                 return
+            yield frames
 
     def _back(self, frames: list[bytes]) -> list[bytes]:
         """Return frames in the body's charset; a question mark is what it does not have."""
-        encode = self._encode
-        return frames if encode is None else [encode(frame.decode()) for frame in frames]
+        encode, again = self._encode, self._again
+        if encode is None:
+            return frames
+        frames = [encode(frame.decode()) for frame in frames]
+        if again is not None:
+            frames = [again.feed(frame) for frame in frames]
+        return [frame for frame in frames if frame]
+
+    def _held_again(self) -> list[bytes]:
+        return [self._again.finish()] if self._again is not None else []
 
 
 def _fed(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -176,7 +186,7 @@ def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True
         unknown=route.unknown,
         keep_text=False,  # nobody asks for it, and a connection may last
     )
-    return Body(wire, read)
+    return Body(wire, read, AsUTF8(route.guard) if read.charset is not None else None)
 
 
 def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
@@ -321,7 +331,7 @@ class Transcoding:
         return read.getvalue()
 
 
-def charset_of(headers: Headers) -> str | None:
+def known_charset(headers: Headers) -> str | None:
     """Return the charset that a body names; None for UTF-8, and for one that nobody knows."""
     try:
         return _charset(headers)
@@ -337,13 +347,9 @@ def _encodings(headers: Headers) -> list[str]:
 
 def _charset(headers: Headers) -> str | None:
     """Return the charset of a text; None for UTF-8 and its subset ASCII."""
-    message = Message()
-    message["content-type"] = "".join(values(headers, b"content-type")[:1])
-    named = message.get_param("charset")
-    charset = named if isinstance(named, str) else "utf-8"
+    content_type = "".join(values(headers, b"content-type")[:1])
     try:
-        "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
-        codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
-        return None if codecs.lookup(charset).name in _IN_UTF8 else charset
+        return charset_of(content_type)
     except (LookupError, ValueError):
-        raise BodyError(f"a body in the unknown charset {charset!r} cannot be guarded") from None
+        why = f"a body in the unknown charset of {content_type!r} cannot be guarded"
+        raise BodyError(why) from None

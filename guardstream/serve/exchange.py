@@ -19,13 +19,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
+from guardstream.http.headers import is_part
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.others import PART, Other, Way, fits, passes_unread, type_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
-from guardstream.serve.routes import Headers, Route, guarded_headers, media_of, whole_headers
+from guardstream.serve.routes import (
+    Headers,
+    Route,
+    guarded_headers,
+    media_of,
+    values,
+    whole_headers,
+)
 from guardstream.serve.running import Running, StoppedError
 from guardstream.serve.streams import PING
 
@@ -36,8 +44,6 @@ VAULT = "guardstream_vault"
 
 PATIENCE = 1.0
 """Seconds that a stopped application may take to leave before its client gets the last frames."""
-
-_PARTIAL = 206
 
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
@@ -172,7 +178,8 @@ class Exchange:
         replay = self._replay if media == "sse" else None
         headers, policy = message["headers"], self._route.label
         try:
-            if message["status"] == _PARTIAL:
+            type_of(headers)
+            if _is_part(message):
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)
             self._body = open_body(route, media, headers, text=text)
@@ -194,7 +201,7 @@ class Exchange:
             kind = "" if route.other == "pass" else type_of(headers)
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
-            if passes_unread(route, kind, part=message["status"] == _PARTIAL):
+            if passes_unread(route, kind, part=_is_part(message)):
                 self._say_passed(kind)
                 await self._send(message)
             elif self._scope["method"] == "HEAD":
@@ -209,7 +216,7 @@ class Exchange:
 
         A `text` is one that would go out as it comes if nothing said how long it is.
         """
-        headers, part = message["headers"], message["status"] == _PARTIAL
+        headers, part = message["headers"], _is_part(message)
         try:
             route, _ = self._with_vault(None)
             self._other = Other(route, headers, type_of(headers), part=part, text=text)
@@ -477,6 +484,11 @@ class Exchange:
             async with self._sending:
                 if anyio.current_time() - self._sent_at >= seconds:
                     await self._transmit(_PING)
+
+
+def _is_part(message: Message) -> bool:
+    """Tell whether a response begins that is some of the bytes of a body."""
+    return is_part(message["status"], ", ".join(values(message["headers"], b"content-range")))
 
 
 def _uncompressed(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

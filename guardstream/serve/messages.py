@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.framing.packets import divided
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
@@ -220,10 +220,6 @@ class _Record(NamedTuple):
 _Records: TypeAlias = Callable[[str], Sequence[_Record]]
 """Returns what is said in a message."""
 
-_PACKET = re.compile(r"\d+(?:probe|/[^,]*,?)?\Z|\d*-?(?:/[^,]*,)?\d*(?=[\[{])|\d*")
-"""What begins a packet of Socket.IO: its type, a namespace, the number that is to be confirmed
-(https://socket.io/docs/v4/socket-io-protocol/)."""
-
 _SEPARATOR = "\x1e"
 """What ends a record of SignalR's JSON (https://github.com/dotnet/aspnetcore, HubProtocol.md)."""
 
@@ -244,9 +240,7 @@ def _signalr(text: str) -> Sequence[_Record]:
 
 
 def _socket_io(text: str) -> _Record:
-    found = _PACKET.match(text)
-    assert found is not None  # it may be empty
-    return _Record(found[0], text[found.end() :], "")
+    return _Record(*divided(text), "")
 
 
 def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:

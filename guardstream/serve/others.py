@@ -14,13 +14,12 @@ from io import BytesIO
 from json import detect_encoding
 from typing import Literal, TypeAlias
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
-from guardstream.framing.json import json_start
 from guardstream.http.beginnings import WHOLE, Beginning, media_told
-from guardstream.http.bodies import BINARY, SIGN, text_of
-from guardstream.http.headers import in_utf8
+from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
+from guardstream.http.charsets import AsUTF8
+from guardstream.http.headers import in_utf8, media_types
 from guardstream.http.media import (
     AMAZON,
     EVENTS,
@@ -28,12 +27,11 @@ from guardstream.http.media import (
     is_unread,
     kind_of,
     may_be_another,
-    media_of,
 )
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.serve.bodies import BodyError, Reading, charset_of, encoded, reading
+from guardstream.serve.bodies import BodyError, Reading, encoded, known_charset, reading
 from guardstream.serve.routes import Headers, Route, values
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
@@ -46,11 +44,10 @@ _LENGTH = re.compile("[0-9]{1,18}")
 
 def type_of(headers: Headers) -> str:
     """Return the media type of a body; BodyError for two, of which clients choose differently."""
-    said = [part for value in values(headers, b"content-type") for part in value.split(",")]
-    kinds = {media_of(each) for each in said if each.strip()}
+    kinds = media_types(values(headers, b"content-type"))
     if len(kinds) > 1:
         raise BodyError("a body with two content types cannot be guarded: send one")
-    return kinds.pop() if kinds else ""
+    return next(iter(kinds), "")
 
 
 def passes_unread(route: Route, kind: str, *, part: bool) -> bool:
@@ -84,7 +81,7 @@ class Other:
         self._plain = BytesIO()
         self._kind = kind_of(kind)
         self._json = self._kind == "json"
-        self._charset = charset_of(headers)
+        self._charset = known_charset(headers)
         self._may_end_early = text
         self.is_text = (
             text or self._kind == "text" or (self._charset is not None and self._is_unknown())
@@ -99,9 +96,9 @@ class Other:
         if part and not self._untold:
             raise BodyError(PART)
         content_type = "".join(values(headers, b"content-type"))
-        self._reading: Reading = reading(route, headers, text=self.is_text)
-        if not self._untold and not self.is_text and not in_utf8(content_type):
-            raise BodyError("JSON and events that are not in UTF-8 cannot be guarded")
+        self._reading: Reading = reading(route, headers, text=self.is_text or self._json)
+        if self._kind == "amazon" and not in_utf8(content_type):
+            raise BodyError("events that are not in UTF-8 cannot be guarded")
         self._fits = fits(headers, route.max_answer)
         if self._json and self._fits is False:
             raise self._too_long()
@@ -166,7 +163,19 @@ class Other:
             body = self._guarded(plain)
         except RefusedError as error:
             raise BodyError(error.message, error.code) from error
-        return None if body == plain else encoded(body, self._reading.charset)
+        charset = self._reading.charset
+        changed = encoded(body, charset)
+        shown = changed if charset is None else self._as_utf8(changed)
+        return None if body == plain and shown == changed else shown
+
+    def _as_utf8(self, body: bytes) -> bytes:
+        """Guard a text in another charset once more, as those read it who go by UTF-8."""
+        assert self._route.guard is not None
+        again = AsUTF8(self._route.guard)
+        shown = again.feed(body) + again.finish()
+        if again.ended == "content_filter":
+            self._ended(again.ended)
+        return shown
 
     def _guarded(self, plain: bytes) -> bytes:
         guard, kind = self._route.guard, self.kind
@@ -176,8 +185,6 @@ class Other:
             return self._guarded_text(plain)
         if told == EVENTS:
             kind = EVENTS
-        elif self._json and b"\\" not in plain and not _opens(plain):
-            kind = ""  # without an escape it says what it says, JSON or not
         found = guarded(guard, kind, plain, {})
         if found.result is not None and not self._json:
             self._ended(found.result.finish)
@@ -291,11 +298,6 @@ def _is_of_files(route: Route, kind: str) -> bool:
     return kind_of(kind) == "file" or kind in route.file_types
 
 
-def _opens(body: bytes) -> bool:
-    """Tell whether a body begins as a value of JSON that is no number."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"')
-
-
 def fits(headers: Headers, most: int) -> bool | None:
     """Tell whether a body has at most so many bytes; None if its headers do not say."""
     told = values(headers, b"content-length")
@@ -326,10 +328,7 @@ def _may_be_text(data: bytes, charset: str | None) -> bool:
     named = detect_encoding(data)
     if not named.startswith("utf-8"):
         return _is_text_in(named, data)
-    try:
-        return bool(json_start(data.decode(errors="replace").removeprefix("\ufeff")))
-    except AdapterError:
-        return True
+    return begins_with_json(data)
 
 
 def _is_text_in(charset: str, data: bytes) -> bool:

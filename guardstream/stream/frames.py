@@ -33,6 +33,15 @@ Check: TypeAlias = Callable[[str], bool]
 
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
+_TEXTS = ("text", "string")
+"""The forms of an event's data that may be text."""
+
+_PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
+"""The names of events that say no more than that the stream goes on."""
+
+_MOST_WAITING = 64
+"""Events that wait for the text before them."""
+
 LONG_EVENT = 64 * 1024
 """The size, in bytes or in characters of its data, above which an event is long.
 
@@ -75,6 +84,8 @@ class FrameFlow:
         self._said_by = ""  # the name of the last event that had text
         self._last: Frame | None = None
         self._settled = False
+        self._waiting: list[Sent[bytes]] = []  # events after text that is held
+        self._said_since = 0  # characters of text that came after the first of them
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -139,18 +150,61 @@ class FrameFlow:
             if self._others.flow.ended is not None:
                 return self._block_by_others()
         if frame.done:
-            return self._settle(frame.raw)
-        if not frame.value:
-            return [Sent(frame.raw)]
+            return [Sent(frame.raw)] if self._is_by_path else self._settle(frame.raw)
+        if not frame.value and not self._is_text(frame):
+            return self._in_turn([Sent(frame.raw)], frame)
         if self._settled:
             raise AdapterError("a chunk follows the end of the stream")
-        self._last = frame
-        sent = self._route(frame)
+        sent = self._ordered(frame)
         if self.ended is None:
             sent += self._note_end()
         if len(frame.raw) > LONG_EVENT and self.ended is None:
             self._forget()
         return sent
+
+    # -- the order of text, and of what is no text
+
+    def _is_text(self, frame: Frame) -> bool:
+        """Tell whether a frame of text says an empty object, list or string: two characters."""
+        if self._text is None or not frame.data or self._is_apart(frame):
+            return False
+        return frame.form != "string" or not self._text.quoted
+
+    def _is_apart(self, frame: Frame) -> bool:
+        """Tell whether JSON among text is an event of its own, as it has another name."""
+        if self._text is None or frame.form not in ("object", "list"):
+            return False
+        return frame.name not in (*UNNAMED, self._text.name)
+
+    def _ordered(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard a frame; return what goes out by now, with events that waited for text."""
+        before, self._last = self._last, frame
+        sent = self._route(frame)
+        if self._is_apart(frame) and self._chunks is None:
+            self._last = before  # what is held goes out as text does
+        elif self._waiting and self.ended is None:
+            sent += self._waited(frame)
+        return sent
+
+    def _in_turn(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
+        """Let an event wait for the text before it that is held: clients may end with it."""
+        held = self._text.flow.held if self._text is not None else 0
+        if not held or frame.name in (*UNNAMED, *_PINGS):
+            return sent
+        if len(self._waiting) == _MOST_WAITING or len(frame.raw) > LONG_EVENT:
+            return [*self._let_go(), *sent]
+        self._waiting += sent
+        return []
+
+    def _waited(self, frame: Frame) -> list[Sent[bytes]]:
+        """Return what waits if none of the text before it is held any more, after another one."""
+        self._said_since += len(str(frame.value))
+        held = self._text.flow.held if self._text is not None else 0
+        return self._let_go() if held <= self._said_since else []
+
+    def _let_go(self) -> list[Sent[bytes]]:
+        waiting, self._waiting, self._said_since = self._waiting, [], 0
+        return waiting
 
     def _forget(self) -> None:
         """Keep nothing of the last frame's text, which is long, as far as nobody can ask for it.
@@ -187,7 +241,7 @@ class FrameFlow:
                 sent = self._written(self._fed(self._chunks, frame), frame)
                 self._note_template(frame)
                 return sent
-        elif frame.form != "list" and (self._text is not None or self._chunks is None):
+        elif frame.form in _TEXTS and (self._text is not None or self._chunks is None):
             return self._say(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is no JSON object")
@@ -287,6 +341,12 @@ class FrameFlow:
         return TextFrames(flow, self._frames, quoted=quoted)
 
     @property
+    def _is_by_path(self) -> bool:
+        """Whether all is guarded by its path: nothing of it is held, and more may come."""
+        chunks = self._chunks
+        return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
+
+    @property
     def _others(self) -> OtherFrames:
         """What guards frames that are neither a provider's chunk nor text."""
         if self._other is None:
@@ -325,22 +385,25 @@ class FrameFlow:
             raise AdapterError(
                 f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
             )
-        if self._unknown == "pass" and self._text is None:
-            return [Sent(frame.raw)]
+        passes = frame.form == "number" and self._check(str(frame.value))
+        if self._text is None and (passes or self._unknown == "pass"):
+            return self._written([Sent(frame.value, origin=frame)], frame)
         value = self._others.value(frame)
-        if value is not None and self._text is None and frame.form in ("list", "string"):
+        apart = self._text is None or self._is_apart(frame)
+        may_show = frame.data and apart  # clients may show an event's data as it is
+        if value is not None and may_show and frame.form in ("list", "string"):
             raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
             value = value if raw == frame.data else raw
         if self._others.flow.ended is not None:
             return self._block_by_others()
         if value is None:
             return []
-        if self._text is not None:
+        if self._text is not None and not apart:
             same = value is frame.value and frame.data
             return self._text.say_as(frame, frame.data if same else json_bytes(value).decode())
         if frame.form == "string" and value is not frame.value:
             value = json_bytes(value).decode()
-        return self._written([Sent(value, origin=frame)], frame)
+        return self._in_turn(self._written([Sent(value, origin=frame)], frame), frame)
 
     # -- the end
 
@@ -373,6 +436,7 @@ class FrameFlow:
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)
+            sent += self._let_go() if self._text.flow.ended != "content_filter" else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         said_its_end = self._chunks is not None and self._chunks.said_its_end

@@ -21,15 +21,15 @@ class TextFrames:
 
     def __init__(self, flow: TextFlow, frames: Frames, *, quoted: bool) -> None:
         self.flow = flow
+        self.quoted = quoted
         self._frames = frames
-        self._quoted = quoted
-        self._name: str | None = None  # of the last event that had text
+        self.name: str | None = None  # of the last event that had text
 
     def say(self, frame: Frame, beside: OtherFrames | None) -> list[Sent[bytes]]:
         """Guard a frame's text, and, `beside` it, as it reads otherwise; nothing if that blocks."""
         said, quoted = frame.data, False
         if beside is not None:
-            quoted = self._quoted
+            quoted = self.quoted
             decoded = str(frame.value)
             reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
             apart = beside.judged(reading, text)
@@ -47,20 +47,20 @@ class TextFrames:
 
     def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
         """End the text as blocked by something beside it, after the frame that came last."""
-        return self._written(self.flow.block(rule), last, "", quoted=self._quoted)
+        return self._written(self.flow.block(rule), last, "", quoted=self.quoted)
 
     def finish(self, last: Frame | None) -> list[Sent[bytes]]:
         """Take the source's end, after the frame that came last, which may be no text."""
-        quoted = self._quoted and (last is None or last.form == "string")
-        if last is not None and self._name not in (None, last.name):
-            last = replace(last, name=self._name or "", id=None)
+        quoted = self.quoted and (last is None or last.form == "string")
+        if last is not None and self.name not in (None, last.name):
+            last = replace(last, name=self.name or "", id=None)
         return self._written(self.flow.finish(), last, "", quoted=quoted)
 
     def _written(
         self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
     ) -> list[Sent[bytes]]:
         if said and frame is not None:
-            self._name = frame.name
+            self.name = frame.name
         own = frame.value if frame is not None and quoted else frame.data if frame else None
         written = []
         for place, each in enumerate(sent, 1):

@@ -83,7 +83,7 @@ def test_events_are_known_by_as_many_bytes_in_every_split() -> None:
     assert seen == [None] * 4 + ["sse"] * 6
 
 
-@pytest.mark.parametrize(("spaces", "media"), [(1024, "data_stream"), (1025, "sse")])
+@pytest.mark.parametrize(("spaces", "media"), [(1024, "data_stream"), (1025, "ndjson")])
 def test_a_format_is_told_within_so_many_bytes_of_white_space(spaces: int, media: str) -> None:
     start = b"0:" + b" " * spaces + b'"'
     told = [sniffed(start[:size]) for size in range(1, len(start) + 1)]

@@ -48,6 +48,21 @@ def guarded(policy: str = POLICY) -> Guard:
     return Guard(Policy.parse(policy, allow_code=["gate_checks:check"]))
 
 
+@pytest.mark.parametrize(
+    ("data", "out"),
+    [
+        (b'[{"a":"k"}]\n[{"b":"ok"}]', b'[{"a":"k"}]\n[{"b":"ok"}]'),
+        (b'["bluebird"]\n"x"\n3\n', b'["[w]"]\n"x"\n3\n'),
+        (b'["x"]\n["so bad"]\n["y"]\n', b'["x"]\n'),
+        (b'42["x"]\x1e42["so bad"]\x1e6', b'42["x"]\x1e'),
+    ],
+)
+async def test_a_gate_judges_lines_of_any_json(data: bytes, out: bytes) -> None:
+    for size in (3, len(data)):
+        parts = [data[at : at + size] for at in range(0, len(data), size)]
+        assert b"".join([each async for each in guarded().wrap(Source(parts))]) == out
+
+
 def chat(text: str, finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     return {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -162,7 +163,7 @@ def test_answers_cannot_come_compressed() -> None:
         (400, "application/json", b'{"error": {"message": "a secret"}}', '"a ######"'),
         (500, "text/html", b"<p>a secret</p>", "<p>a ######</p>"),
         (429, "text/event-stream", b'data: {"error": "a secret"}\n\n', "a ######"),
-        (400, "application/json", b"a secret", None),
+        (400, "application/json", b"a secret", "a ######"),
         (400, "application/json", b'{"a": 1, "a": "secret"}', None),
         (502, "application/octet-stream", b"a secret", "a ######"),
         (502, "application/octet-stream", b"\xff a secret", None),
@@ -199,6 +200,35 @@ def test_an_answer_without_a_body_needs_no_guard(path: str) -> None:
 
     with sync_client(answer) as http:
         assert http.head(f"http://provider{path}").headers["etag"] == "e"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "out"),
+    [
+        ("text/html; charset=gbk", "<p>青 secret".encode("gbk"), "<p>青 ######".encode("gbk")),
+        ("text/plain; charset=utf-16", "a secret".encode("utf-16"), "a ######".encode("utf-16")),
+        ("text/plain; charset=latin-1", b"caf\xe9", b"caf\xe9"),
+        ("text/plain; charset=cp037", b"a secret", b"a ######"),
+        ("application/json; charset=latin-1", b'{"a":"se\\u0063ret"}', b'{"a":"######"}'),
+    ],
+)
+def test_a_text_in_another_charset_is_guarded_in_it(kind: str, body: bytes, out: bytes) -> None:
+    with sync_client(lambda _: echoed(kind, body)) as http:
+        assert http.get(OTHER).content == out
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "why"),
+    [
+        ("text/plain; charset=gbk", b"secret \xff", "not in its charset"),
+        ("text/plain; charset=none", b"secret", "no known charset"),
+        ("text/event-stream; charset=gbk", b"secret", "not UTF-8"),
+    ],
+)
+def test_a_text_in_no_charset_is_refused(kind: str, body: bytes, why: str) -> None:
+    client = sync_client(lambda _: echoed(kind, body))
+    with client as http, pytest.raises(AdapterError, match=why):
+        http.get(OTHER)
 
 
 def test_an_answer_in_another_charset_is_refused() -> None:
@@ -358,6 +388,17 @@ def test_a_part_of_an_answer_is_not_asked_for_and_is_refused() -> None:
         http.get(OTHER)
 
 
+@pytest.mark.parametrize("unit", ["", "items "])
+def test_some_items_of_a_list_are_an_answer_of_their_own(unit: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["range"] == "0-1"
+        headers = {"content-range": f"{unit}0-1/7"}
+        return httpx.Response(206, headers=headers, json=["a secret", 2])
+
+    with sync_client(answer) as http:
+        assert http.get(OTHER, headers={"range": "0-1"}).json() == ["a ######", 2]
+
+
 TEXT = {"content-type": "text/plain"}
 
 
@@ -366,6 +407,16 @@ def test_another_protocol_is_no_way_around(kind: str) -> None:
     headers = {"content-type": kind, "upgrade": "websocket"}
     client = sync_client(lambda _: httpx.Response(101, headers=headers), other="guard")
     with client as http, pytest.raises(AdapterError, match="another protocol"):
+        http.get(OTHER)
+
+
+@pytest.mark.parametrize("encoding", ["x-gzip", "compress"])
+@pytest.mark.parametrize("kind", ["", "application/octet-stream", "application/pdf"])
+def test_a_text_that_stays_compressed_is_no_file(encoding: str, kind: str) -> None:
+    headers = {"content-type": kind, "content-encoding": encoding}
+    packed = gzip.compress(b"a secret")
+    client = sync_client(lambda _: httpx.Response(200, headers=headers, content=packed))
+    with client as http, pytest.raises(AdapterError, match="content-encoding"):
         http.get(OTHER)
 
 
@@ -475,7 +526,25 @@ def test_the_event_that_ends_a_stream_is_judged_too(name: bytes) -> None:
 def test_numbers_between_lines_of_json_hide_nothing(kind: str) -> None:
     body = b'null\n1\n{"a": "a \\u0073ecret"}\n'
     with sync_client(lambda _: echoed(kind, body), other="guard") as http:
-        assert http.get(OTHER).content == b'null\n1\n{"a":"a ######"}'
+        assert http.get(OTHER).content == b'null\n1\n{"a":"a ######"}\n'
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "application/octet-stream"])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(
+    ("body", "out"),
+    [
+        (b'0:"\\u0073ecret"\n', b'0:"######"\n'),
+        (b'42["a","\\u0073ecret"]\x1e6', b'42["a","######"]\x1e6'),
+    ],
+)
+def test_lines_and_packets_are_known_in_any_text(
+    kind: str, told: bool, body: bytes, out: bytes
+) -> None:
+    content = body if told else iter([body])
+    answer = httpx.Response(200, headers={"content-type": kind}, content=content)
+    with sync_client(lambda _: answer, other="guard") as http:
+        assert http.get(OTHER).content == out
 
 
 def test_lines_of_json_that_are_none_are_refused() -> None:

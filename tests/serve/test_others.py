@@ -43,7 +43,7 @@ def whole(data: bytes, kind: str | None, status: int = 200, **headers: str) -> A
 def zipped() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", "secret " * 1000)
+        archive.writestr(zipfile.ZipInfo("a.txt"), "secret " * 1000)
     return file.getvalue()
 
 
@@ -226,7 +226,7 @@ REFUSED = [
     (b"<p>forbidden", HTML, b"blocked"),
     (b"--x\r\n\r\nsecret", "multipart/mixed; boundary=x", b"in parts"),
     (b"secret", "image/png, text/html", b"two content types"),
-    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in UTF-8"),
+    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in its charset"),
 ]
 
 
@@ -237,6 +237,109 @@ async def test_what_cannot_be_guarded_is_refused(data: bytes, kind: str, why: by
     assert why in visit.body
     assert b"secret" not in visit.body
     assert visit.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("text/plain", "application/json"),
+        ("text/event-stream", "text/html"),
+        ("application/x-ndjson", "text/event-stream"),
+    ],
+)
+async def test_a_stream_of_two_types_is_refused_too(first: str, second: str) -> None:
+    data = b'{"a":"se\\u0063ret"}\n'
+    for kinds in ([f"{first}, {second}"], [first, second]):
+
+        async def app(_scope: Any, _receive: Any, send: Any, kinds: list[str] = kinds) -> None:
+            headers = [(b"content-type", kind.encode()) for kind in kinds]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": data})
+
+        visit = await fetch(guarded(app))
+        assert (visit.status, visit.complete) == (502, True)
+        assert b"two content types" in visit.body
+
+
+async def test_one_type_that_is_named_twice_is_one() -> None:
+    app = guarded(streaming(Upstream([b"a secret"]), "text/plain, Text/Plain; charset=utf-8"))
+    visit = await fetch(app)
+    assert (visit.status, visit.body) == (200, b"a ******")
+
+
+@pytest.mark.parametrize(
+    ("data", "out"),
+    [
+        (b'{"a":"se\\u0063ret"}{"b":1}', b'{"a":"******"}\n{"b":1}'),
+        (b'{"a": 1}\n[\n"se\\u0063ret"\n]\n', b'{"a": 1}\n["******"]\n'),
+        (b'data: {"a":"se\\u0063ret"}\n\n', b'data: {"a":"******"}\n\n'),
+        (b')]}\'\n{"a": "secret"}', b')]}\'\n{"a": "******"}'),
+        (b'{"a": 1} {"b": 2}', b'{"a": 1} {"b": 2}'),
+        (b"no JSON", b"no JSON"),
+    ],
+)
+async def test_what_says_that_it_is_json_is_guarded_by_what_it_is(data: bytes, out: bytes) -> None:
+    visit = await fetch(guarded(whole(data, "application/json")))
+    assert (visit.status, visit.body) == (200, out)
+
+
+CHARSETS = [
+    ("text/plain; charset=iso-8859-1", "看秘密".encode(), "看**".encode()),
+    ("text/html; charset=cp037", b"a secret", b"a ******"),
+    (
+        "text/plain; charset=latin-1",
+        "é 秘密 secret ".encode() + b"\xff",
+        "é ** ****** ".encode() + b"\xff",
+    ),
+    ("text/plain; charset=gbk", "看秘密".encode("gbk"), "看**".encode("gbk")),
+    (
+        "text/plain; charset=utf-16-le",
+        "a secret".encode("utf-16-le"),
+        "a ******".encode("utf-16-le"),
+    ),
+    ("text/plain; charset=latin-1", b"caf\xe9 \xe7\xa7", b"caf\xe9 \xe7\xa7"),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "out"), CHARSETS)
+async def test_a_text_in_a_charset_is_guarded_as_utf_8_too(
+    kind: str, data: bytes, out: bytes
+) -> None:
+    words = Guard(Policy.parse('rules: [{id: w, words: [secret, 秘密], replacement: "*"}]'))
+    for app in (whole(data, kind), *(streaming(Upstream(parts), kind) for parts in pieces(data))):
+        visit = await fetch(GuardMiddleware(app, words))
+        assert (visit.status, visit.body, visit.complete) == (200, out, True)
+
+
+async def test_a_block_in_the_other_reading_ends_the_text() -> None:
+    kind = "text/plain; charset=cp037"
+    for chunks in pieces(b"so. forbidden!"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), kind)))
+        assert (visit.body, visit.complete) == (b"so. ", True)
+    visit = await fetch(guarded(whole(b"<forbidden", "text/html; charset=cp037")))
+    assert visit.status == 502
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "shift_jis"])
+async def test_json_may_be_in_another_charset(charset: str) -> None:
+    for text in ('{"a":"secret"}', '{"a":"se\\u0063ret"}'):
+        data = text.encode(charset)
+        app = guarded(whole(data, f"application/json; charset={charset}"))
+        visit = await fetch(app)
+        assert visit.status == 200
+        assert visit.body == '{"a":"******"}'.encode(charset)
+    clean = '{"a": "ä"}'.encode("latin-1")
+    app = guarded(whole(clean, "application/json; charset=latin-1"))
+    assert (await fetch(app)).body == clean
+
+
+@pytest.mark.parametrize("unit", ["", "items "])
+async def test_some_items_of_a_list_are_guarded(unit: str) -> None:
+    app = whole(b'["a secret", 2]', "application/json", 206, content_range=f"{unit}0-1/7")
+    visit = await fetch(guarded(app))
+    assert (visit.status, visit.body) == (206, b'["a ******",2]')
+    app = whole(b"a secret", "text/plain", 206, content_range=f"{unit}0-1/7")
+    assert (await fetch(guarded(app))).body == b"a ******"
 
 
 async def test_a_page_in_no_charset_is_cut_off_in_every_split() -> None:

@@ -681,7 +681,8 @@ class ProxyExchange:
 def _media(response: Incoming) -> str:
     """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
     said = content_type(response)
-    why = why_unreadable(response.status, said)
+    parts = ", ".join(values(response.headers, b"content-range"))
+    why = why_unreadable(response.status, said, parts)
     if why is not None:
         why = f"the upstream's answer cannot be guarded, as {why}"
         raise UpstreamError(502, "unguarded_answer", why)

@@ -341,7 +341,7 @@ def of(kind: str, *parts: bytes) -> Any:
         (of("text/plain", b"data: a secret"), "data: a ######"),
         (of("text/plain", b""), ""),
         (of("text/plain", b"  "), "  "),
-        (of("application/x-ndjson", b'["\\u0073ecret"]\n', b"[1]\n"), '["######"]\n[1]'),
+        (of("application/x-ndjson", b'["\\u0073ecret"]\n', b"[1]\n"), '["######"]\n[1]\n'),
         (of("application/x-ndjson", b'\xef\xbb\xbf{"a":"secret"}'), '{"a":"######"}\n'),
         (of("application/json-seq", b'\x1e{"a":"secret"}\n'), '\x1e{"a":"######"}\n'),
         (Response('{"a":"\\u0073ecret"}\n{"a":1}'), '{"a":"######"}\n{"a":1}'),
@@ -401,7 +401,7 @@ EVENTS = b'event: a\r\ndata: {"a":1}\r\n\r\n'
         ("text/plain", b"data: " + b"a" * 70_000, "text/event-stream"),
         ("application/x-ndjson", b'{"a":1}', "application/x-ndjson"),
         ("application/x-ndjson", b'\n{"a":1}', "application/x-ndjson"),
-        ("application/x-ndjson", b'null\n{"a":1}', ""),
+        ("application/x-ndjson", b'null\n{"a":1}', "application/x-ndjson"),
         ("application/x-ndjson", EVENTS, "text/event-stream"),
     ],
 )

@@ -1,0 +1,67 @@
+"""Texts in another charset than UTF-8, which some readers take for UTF-8 all the same."""
+
+from __future__ import annotations
+
+import codecs
+from email.message import Message
+
+from guardstream.errors import StageError
+from guardstream.events import UNKNOWN, Event, Finish, FinishReason, Text
+from guardstream.guard import Guard
+from guardstream.stream.whole import pipeline_of
+
+_IN_UTF8 = ("utf-8", "utf-8-sig", "ascii")
+"""UTF-8 and its subset."""
+
+
+def charset_of(content_type: str) -> str | None:
+    """Return the charset that a content type names; None for UTF-8 and its subset ASCII.
+
+    LookupError or ValueError for one that is not known, or not of text.
+    """
+    message = Message()
+    message["content-type"] = content_type
+    named = message.get_param("charset")
+    charset = named if isinstance(named, str) else "utf-8"
+    "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
+    codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
+    return None if codecs.lookup(charset).name in _IN_UTF8 else charset
+
+
+class AsUTF8:
+    """A text in another charset, guarded once more as those read it who go by UTF-8.
+
+    The rules of every channel apply, as nobody knows what it is then. Bytes that are no UTF-8 stay
+    what they are. `ended` says why it ended, if a rule ends it.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self.ended: FinishReason | None = None
+        self._stage = pipeline_of(guard.policy, UNKNOWN)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes; return those that may go out. StageError if a stage fails."""
+        return self._take(data, last=False)
+
+    def finish(self) -> bytes:
+        """Take the end; return the rest. Raises what `feed` does."""
+        return self._take(b"", last=True)
+
+    def _take(self, data: bytes, *, last: bool) -> bytes:
+        if self.ended is not None:
+            return b""
+        try:
+            events = list(self._stage.feed(self._decoder.decode(data, last)))
+            if last and not _ends(events):
+                events += self._stage.finish()
+        except Exception as error:
+            raise StageError(f"a stage failed ({type(error).__name__})") from error
+        if _ends(events):
+            self.ended = events[-1].reason if isinstance(events[-1], Finish) else None
+        said = "".join([event.text for event in events if isinstance(event, Text)])
+        return said.encode("utf-8", "surrogateescape")
+
+
+def _ends(events: list[Event]) -> bool:
+    return bool(events) and isinstance(events[-1], Finish)

@@ -1,0 +1,101 @@
+"""The order of events of text, and of those that are no text."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.http.stream import WireGuard
+
+GUARD = Guard(
+    Policy.parse("""
+rules:
+  - {id: word, words: [bluebird], replacement: "*"}
+  - {id: bad, words: [forbidden], action: block}
+  - {id: end, pattern: 'over$', action: block}
+""")
+)
+
+
+def events(*named: tuple[str, str]) -> bytes:
+    """Events of a name and data each."""
+    said = (f"event: {name}\n" * bool(name) + f"data: {data}\n\n" for name, data in named)
+    return "".join(said).encode()
+
+
+def in_every_cut(data: bytes) -> bytes:
+    """What becomes of events, which is the same however they are cut."""
+    found = set()
+    for size in (1, 3, 10, len(data)):
+        wire = WireGuard(GUARD, media="sse")
+        out = [each for at in range(0, len(data), size) for each in wire.feed(data[at : at + size])]
+        found.add(b"".join([*out, *wire.finish()]))
+    assert len(found) == 1
+    return found.pop()
+
+
+@pytest.mark.parametrize("end", ["{}", '{"n": 1}', '["x"]', "[]", ""])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_an_event_that_is_no_text_waits_for_the_text_before_it(end: str, quote: str) -> None:
+    done = ("done", end)
+    out = in_every_cut(events(("token", f"{quote}see blue{quote}"), done))
+    shown = [("token", f"{quote}{each}{quote}") for each in ("see ", "blue")]
+    assert out == events(*shown, done)
+
+
+def test_what_is_masked_at_the_end_comes_before_such_an_event() -> None:
+    out = in_every_cut(events(("token", "a bluebird"), ("done", "{}")))
+    assert out == events(("token", "a "), ("token", "********"), ("done", "{}"))
+
+
+def test_a_match_on_both_sides_of_such_an_event_is_found() -> None:
+    data = events(("token", "a blue"), ("usage", '{"n":1}'), ("token", "bird b"), ("done", "{}"))
+    assert in_every_cut(data) == events(
+        ("token", "a "),
+        ("token", "******** "),
+        ("usage", '{"n":1}'),
+        ("token", "b"),
+        ("done", "{}"),
+    )
+
+
+def test_text_that_is_held_anew_lets_such_an_event_go() -> None:
+    wire = WireGuard(GUARD, media="sse")
+    assert b"usage" not in b"".join(wire.feed(events(("t", "a blue"), ("usage", '{"n":1}'))))
+    assert b"usage" in b"".join(wire.feed(events(("t", "x and so on blue"))))
+
+
+@pytest.mark.parametrize("empty", ["{}", "[]", '""'])
+@pytest.mark.parametrize("name", ["", "token"])
+def test_an_empty_object_among_text_is_text_in_its_place(empty: str, name: str) -> None:
+    data = events((name, "see blue"), (name, empty), (name, "so"))
+    out = in_every_cut(data).decode().replace("\n", "").replace("event: token", "")
+    assert out.replace("data: ", "") == f"see blue{empty}so"
+
+
+def test_what_says_that_a_stream_goes_on_does_not_wait() -> None:
+    wire = WireGuard(GUARD, media="sse")
+    assert wire.feed(events(("token", "a blue")))
+    assert b"".join(wire.feed(events(("ping", "{}")))) == events(("ping", "{}"))
+    assert b"".join(wire.feed(b": so\n\n")) == b": so\n\n"
+
+
+def test_few_events_wait() -> None:
+    wire = WireGuard(GUARD, media="sse")
+    wire.feed(events(("token", "a blue")))
+    for _ in range(64):
+        assert wire.feed(events(("usage", '{"n":1}'))) == []
+    assert b"".join(wire.feed(events(("usage", '{"n":1}')))) == 65 * events(("usage", '{"n":1}'))
+    long = events(("usage", f'{{"n":"{70_000 * "x"}"}}'))
+    assert b"".join(wire.feed(long)) == long
+
+
+@pytest.mark.parametrize("said", ["so forbidden", "it is over"])
+def test_what_waits_does_not_go_out_after_a_block(said: str) -> None:
+    data = events(("token", said), ("usage", '{"n":1}'))
+    assert b"usage" not in in_every_cut(data)
+
+
+def test_json_under_another_name_is_guarded() -> None:
+    data = events(("token", "a "), ("usage", '{"n":"bluebird"}'), ("done", '["forbidden"]'))
+    assert in_every_cut(data) == events(("token", "a "), ("usage", '{"n":"********"}'))
