@@ -268,7 +268,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),
-        "give a model, a dataclass, a TypedDict or a list of them; or take plain values",
+        "give a model, a dataclass, a TypedDict or a list of them; or say how it is made of plain "
+        "values",
     ),
     "an option that is misspelt": (
         lambda: list(ITEMS(["[]"], "item", document="many")),
