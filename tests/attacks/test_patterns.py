@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-import time
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,6 +11,7 @@ from guardstream.events import Event, Finding, Finish
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule
 from tests.support.chunking import joined, normalised, one_by_one, play
+from tests.support.effort import lines_executed
 
 LIMIT = 32
 MEGABYTE = 1_000_000
@@ -64,36 +61,16 @@ def run(rule_set: RuleSet, text: str, size: int = 4) -> list[Event]:
     return play(rule_set.stage(), chunks_of(text, size), rule_set.max_holdback)
 
 
-def lines_executed(rule_set: RuleSet, text: str) -> int:
+def lines_of(rule_set: RuleSet, text: str, size: int = 4) -> int:
     """How many lines of Python a stream costs, once the automata know its characters."""
-    count = 0
+    chunks, stage = chunks_of(text, size), rule_set.stage()
 
-    def tracer(_frame: FrameType, event: str, _arg: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return tracer
-
-    chunks, stage = chunks_of(text, 4), rule_set.stage()
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
+    def stream() -> None:
         for chunk in chunks:
             stage.feed(chunk)
         stage.finish()
-    finally:
-        sys.settrace(before)
-    return count
 
-
-def seconds(rule_set: RuleSet, text: str) -> float:
-    """The least processor time of three runs."""
-    taken = []
-    gc.collect()
-    for _ in range(3):
-        start = time.process_time()
-        run(rule_set, text, 64)
-        taken.append(time.process_time() - start)
-    return min(taken)
+    return lines_executed(stream)
 
 
 # --- linear -------------------------------------------------------------------------------
@@ -104,7 +81,7 @@ def seconds(rule_set: RuleSet, text: str) -> float:
 def test_work_grows_with_the_text_and_not_faster(rule: Rule, on_overflow: OnOverflow) -> None:
     rules = RuleSet([rule], max_holdback=LIMIT, on_overflow=on_overflow)
     run(rules, 2_000 * "a")
-    once, twice = (lines_executed(rules, size * "a") for size in (1_000, 2_000))
+    once, twice = (lines_of(rules, size * "a") for size in (1_000, 2_000))
     assert twice <= 2.2 * once + 500
 
 
@@ -113,8 +90,8 @@ def test_confirmation_does_not_grow_with_the_text(rule: Rule) -> None:
     rules = RuleSet([rule], max_holdback=LIMIT)
     text = 40 * ("a" * 50 + "b!")
     run(rules, text)
-    short, long = seconds(rules, 2 * text), seconds(rules, 16 * text)
-    assert long <= 8 * 2.5 * short + 0.05  # quadratic work would take 64 times as long
+    short, long = lines_of(rules, 2 * text, 64), lines_of(rules, 16 * text, 64)
+    assert long <= 8 * 1.2 * short + 500
 
 
 def feed_one_letter(rules: RuleSet, length: int) -> None:
@@ -149,7 +126,7 @@ def test_a_candidate_that_never_closes_stays_within_the_limit(on_overflow: OnOve
 def test_a_region_that_never_closes_costs_no_more_at_its_end() -> None:
     rules = RuleSet([Rule("w", words=("aba", "bab"), whole_word=False)], max_holdback=LIMIT)
     run(rules, 2_000 * "ab")
-    once, twice = (lines_executed(rules, size * "ab") for size in (1_000, 2_000))
+    once, twice = (lines_of(rules, size * "ab") for size in (1_000, 2_000))
     assert twice <= 2.2 * once + 500
 
 
@@ -174,7 +151,7 @@ def test_ten_thousand_combining_marks_neither_hide_a_match_nor_slow_the_stream()
     shown = joined(run(rules, f"bad {marks} bad"))
     assert shown.startswith("[w] ")
     assert shown.endswith(" [w]")
-    once, twice = (lines_executed(rules, size * "\u0301") for size in (1_000, 2_000))
+    once, twice = (lines_of(rules, size * "\u0301") for size in (1_000, 2_000))
     assert twice <= 2.2 * once + 500
 
 

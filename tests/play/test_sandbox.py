@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -130,7 +129,8 @@ def bounded(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program within the worker's bounds."""
     pytest.importorskip("resource", reason="this system knows no limits")
     code = f"from guardstream.play import worker\nallow = worker.bound()\n{program}"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is bounded on Linux alone")
@@ -146,7 +146,4 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_processor_time_is_bounded() -> None:
-    began = time.monotonic()
-    done = bounded("worker.SECONDS = 1\nallow()\nwhile True: pass")
-    assert done.returncode != 0
-    assert time.monotonic() - began < 60  # it ends at all
+    assert bounded("worker.SECONDS = 1\nallow()\nwhile True: pass").returncode != 0

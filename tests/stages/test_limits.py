@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from random import Random
 
@@ -16,6 +15,7 @@ from guardstream.stages.limits.limits import LimitSet, Loops, TokenLimit
 from guardstream.stages.limits.repeat import RepeatScan
 from guardstream.testing import check_stage
 from tests.support.chunking import joined, one_by_one, play, random_split
+from tests.support.effort import lines_executed
 
 ALPHABET = "ab \n"
 
@@ -271,21 +271,14 @@ def test_what_is_kept_for_repetition_is_bounded() -> None:
 
 
 def steps(make: Callable[[], LimitSet], text: str) -> int:
-    """How many lines of code it takes to read a text in chunks of four."""
-    stage, total = make().stage(), 0
+    """How many lines of Python it takes to read a text in chunks of four."""
+    stage = make().stage()
 
-    def trace(frame: object, event: str, arg: object) -> object:  # noqa: ARG001
-        nonlocal total
-        total += 1
-        return trace
-
-    sys.settrace(trace)  # type: ignore[arg-type]
-    try:
+    def read() -> None:
         for at in range(0, len(text), 4):
             stage.feed(text[at : at + 4])
-    finally:
-        sys.settrace(None)
-    return total
+
+    return lines_executed(read)
 
 
 @pytest.mark.parametrize("text", ["a" * 60, "ab" * 30, "a" * 59 + "b"], ids=["a", "ab", "aab"])

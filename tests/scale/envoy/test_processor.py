@@ -69,16 +69,15 @@ def test_a_block_ends_the_stream_and_the_provider(gateway: Gateway) -> None:
 
 
 def test_text_goes_on_as_it_comes(gateway: Gateway) -> None:
-    Provider.seconds = 0.1
-    began = time.monotonic()
+    Provider.said, Provider.seconds = 0, 0.1
     with gateway.client.stream("POST", CHAT, json=ask(["one "] * 10, stream=True)) as answer:
         pieces = answer.iter_raw()
         first = next(pieces)
-        waited = time.monotonic() - began
+        said = Provider.said
         list(pieces)
     Provider.seconds = 0.0
     assert b"one" in first
-    assert waited < (time.monotonic() - began) / 2
+    assert said < 10
 
 
 def test_a_whole_answer_is_guarded(gateway: Gateway) -> None:
