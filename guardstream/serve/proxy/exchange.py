@@ -22,6 +22,7 @@ from guardstream.http.bodies import Sent
 from guardstream.http.headers import CONVERSATION, why_unreadable
 from guardstream.http.media import (
     framing_of,
+    is_listed,
     is_stream,
     is_unread,
     kind_of,
@@ -471,9 +472,7 @@ class ProxyExchange:
 
     def _streams(self, media: str) -> bool:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
-        path = self._found.endpoint.path
-        listed = path.endswith(":streamGenerateContent") and kind_of(media) == "json"
-        return kind_of(media) in SAYING or listed
+        return kind_of(media) in SAYING or is_listed(self._found.endpoint.path, media)
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
