@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from json import dumps
 from typing import Any
 
@@ -15,9 +15,6 @@ from guardstream.jsonstream.errors import SchemaError
 _MOST = 256  # tools of a request
 _LARGEST = 100_000  # characters of their schemas as JSON, in all
 
-_WHERE = ("openai_chat", "openai_responses", "openai_completions", "anthropic")
-"""The formats whose requests are known."""
-
 
 def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     """Return a guard that judges the answer to the request `body`.
@@ -27,14 +24,15 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     """
     if not guard.policy.needs_request:
         return guard
-    if provider not in _WHERE:
+    tools_of = _TOOLS.get(str(provider))
+    if tools_of is None:
         raise RefusedError(400, "unknown_tools", "requests of this format name no known tools")
     try:
         request = json_object(body)
     except AdapterError as error:
         raise RefusedError(400, "invalid_json", str(error)) from error
     try:
-        tools = dict(_tools(request or {}))
+        tools = dict(tools_of(request or {}))
         size = len(dumps(tools))
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         why = "the tools of the request cannot be read"
@@ -53,7 +51,8 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each tool's name and schema; None for a tool whose arguments are a text.
 
     https://platform.openai.com/docs/api-reference/chat/create, …/responses/create and
-    https://docs.anthropic.com/en/api/messages.
+    https://docs.anthropic.com/en/api/messages. Requests to Ollama and to Cohere's v2 chat name
+    tools as OpenAI's do.
     """
     for function in request.get("functions") or ():
         yield _named(function["name"]), _schema(function.get("parameters"))
@@ -71,6 +70,38 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield tool["name"], True
 
 
+def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The functions of Gemini's request: https://ai.google.dev/api/caching#Tool.
+
+    Its own tools have no names, and no arguments that come as calls.
+    """
+    for tool in request.get("tools") or ():
+        for name in ("functionDeclarations", "function_declarations"):
+            for function in tool.get(name) or ():
+                kinds = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+                schemas = (function.get(kind) for kind in kinds)
+                given = next((each for each in schemas if each is not None), None)
+                yield _named(function["name"]), _schema(given)
+
+
+def _of_bedrock(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tools of Converse, and of Nova's own requests.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html.
+    """
+    for tool in (request.get("toolConfig") or {}).get("tools") or ():
+        if "toolSpec" in tool:
+            yield _named(tool["toolSpec"]["name"]), tool["toolSpec"]["inputSchema"]["json"]
+        elif "systemTool" in tool:
+            yield _named(tool["systemTool"]["name"]), True
+
+
+def _of_model(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tools of a model's own request to Bedrock: Anthropic's, OpenAI's or Nova's."""
+    yield from _tools(request)
+    yield from _of_bedrock(request)
+
+
 def _named(name: Any) -> str:
     if not isinstance(name, str):
         raise TypeError("a name is no text")
@@ -80,3 +111,17 @@ def _named(name: Any) -> str:
 def _schema(schema: Any) -> Any:
     """A tool that takes no arguments has no schema."""
     return {"type": "object"} if schema is None else schema
+
+
+_TOOLS: Mapping[str, Callable[[dict[str, Any]], Iterator[tuple[str, Any]]]] = {
+    "openai_chat": _tools,
+    "openai_responses": _tools,
+    "openai_completions": _tools,
+    "anthropic": _tools,
+    "ollama": _tools,
+    "cohere": _tools,
+    "gemini": _of_gemini,
+    "bedrock": _of_bedrock,
+    "bedrock_invoke": _of_model,
+}
+"""What finds the tools of a request, by the format of its answer."""

@@ -59,6 +59,15 @@ ITEM = Leaf("item")
 """Stands for an item of `Each` among what is found."""
 
 
+class Arguments(NamedTuple):
+    """The arguments of a call, which come whole: an empty object says that there are none.
+
+    Elsewhere an empty object says nothing: arguments may yet come in pieces.
+    """
+
+    leaf: Leaf
+
+
 class OneOf(NamedTuple):
     """Objects told apart by the value of their field `key`; `other` is for the rest."""
 
@@ -116,7 +125,7 @@ class Mirror(NamedTuple):
 
 
 Spec: TypeAlias = (
-    "Leaf | OneOf | Tree | Either | Each | Values | Mirror | dict[str, Any] | list[Any]"
+    "Leaf | Arguments | OneOf | Tree | Either | Each | Values | Mirror | dict[str, Any] | list[Any]"
 )
 
 Path: TypeAlias = tuple[int, ...]

@@ -20,6 +20,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     NUMBER,
+    Arguments,
     Leaf,
     Path,
     Spec,
@@ -48,7 +49,7 @@ _SPEC: Spec = {
                     "name": NAME,
                     "index": NUMBER,
                     "description": META,
-                    "arguments": Leaf("whole", "tool_args", "tool_calls"),
+                    "arguments": Arguments(Leaf("whole", "tool_args", "tool_calls")),
                 },
             }
         ],

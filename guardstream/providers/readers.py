@@ -23,6 +23,7 @@ from guardstream.providers.nodes import (
     PADDED,
     PASSED,
     UNKNOWN,
+    Arguments,
     Each,
     Either,
     Leaf,
@@ -101,6 +102,8 @@ class _Compiler:
         return cell[0]
 
     def _make(self, spec: Spec) -> Reader:
+        if isinstance(spec, Arguments):
+            return _leaf_reader(spec.leaf)
         if isinstance(spec, Tree):
             return partial(_read_tree, spec)
         if isinstance(spec, Either):
@@ -119,7 +122,9 @@ class _Compiler:
         if isinstance(spec, list):
             return _list_reader(self.reader(spec[0]))
         assert isinstance(spec, dict)
-        return _object_reader({name: self._field(name, inner) for name, inner in spec.items()})
+        readers = {name: self._field(name, inner) for name, inner in spec.items()}
+        whole = frozenset(name for name, inner in spec.items() if isinstance(inner, Arguments))
+        return _object_reader(readers, whole)
 
     def _field(self, name: str, spec: Spec) -> Reader | None:
         if name in _COUNTS and isinstance(spec, Leaf) and spec.kind in ("meta", "keep"):
@@ -260,7 +265,10 @@ def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 _MISSING: Any = object()
 
 
-def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
+def _object_reader(
+    readers: Mapping[str, Reader | None], whole: frozenset[str] = frozenset()
+) -> Reader:
+    """Return what reads an object by its fields; in those of `whole` an empty object counts."""
     get = readers.get
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -276,7 +284,7 @@ def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
             reader = get(name, _MISSING)
             if reader is _MISSING:
                 _read_field(name in names_in(value), name, inner, steps, path, found)
-            elif inner:
+            elif inner or (name in whole and type(inner) is dict):
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
                 elif type(inner) is not str or inner not in KNOWN:  # most are the formats' words

@@ -62,6 +62,50 @@ def test_each_tool_is_judged_by_its_schema(provider: str) -> None:
     assert judged(made, "other", "{}")[1] == "json"
 
 
+SPEC = {"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}
+CAPITALS = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}, "required": ["city"]}
+OTHERS: dict[str, list[Any]] = {
+    "gemini": [
+        {"tools": [{"functionDeclarations": [{"name": "weather", "parameters": CAPITALS}]}]},
+        {"tools": [
+            {"googleSearch": {}},
+            {"function_declarations": [{"name": "weather", "parametersJsonSchema": SCHEMA}]},
+        ]},
+    ],
+    "bedrock": [{"toolConfig": {"tools": [
+        SPEC,
+        {"cachePoint": {"type": "default"}},
+        {"systemTool": {"name": "sql"}},
+    ]}}],
+    "ollama": [{"tools": chat_tools(weather=SCHEMA)}],
+    "cohere": [{"tools": chat_tools(weather=SCHEMA)}],
+    "bedrock_invoke": [
+        REQUESTS["anthropic"],
+        {"toolConfig": {"tools": [SPEC]}},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("provider", OTHERS)
+def test_so_it_is_in_the_requests_of_others(provider: str) -> None:
+    for request in OTHERS[provider]:
+        made = for_request(guard(), provider, json.dumps(request).encode())
+        assert judged(made, "weather", '{"city": "secret"}') == ('{"city": "[w]"}', None)
+        assert judged(made, "weather", '{"city": 1}') == ('{"city": ', "json")
+        assert judged(made, "other", "{}")[1] == "json"
+
+
+def test_a_call_that_comes_whole_is_judged() -> None:
+    for args, allowed in (({"city": "Rome"}, True), ({"city": 1}, False), ({}, False)):
+        made = for_request(guard(), "gemini", json.dumps(OTHERS["gemini"][0]).encode())
+        part = {"functionCall": {"name": "weather", "args": args}}
+        answer = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
+        with made.wrap_sync([answer]) as stream:
+            out = list(stream)
+        assert (stream.blocked_by is None) == allowed
+        assert ("Rome" in str(out)) == allowed
+
+
 def test_without_a_request_nothing_is_guarded() -> None:
     with pytest.raises(PolicyError, match="needs the request"):
         guard().wrap_sync([])

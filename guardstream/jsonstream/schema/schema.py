@@ -8,11 +8,12 @@ from typing import Any
 
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
-from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS
+from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS, DRAFT_2020, OPENAPI
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.expected import Expectations
+from guardstream.jsonstream.schema.gemini import as_json_schema, is_gemini
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
@@ -36,7 +37,8 @@ class Schema:
     """A JSON Schema, compiled once and shared by any number of documents.
 
     `draft` is one of "draft-04", "draft-06", "draft-07", "2019-09", "2020-12" and "openapi-3.0";
-    without, it is what `$schema` says, or 2020-12. With `formats`, `format` is asserted. A `$ref`
+    without, it is what `$schema` says, or 2020-12. Types in capitals, as Gemini has them, need no
+    draft. With `formats`, `format` is asserted. A `$ref`
     may lead to one of `documents`, schemas by their address; it starts from `base`, the schema's
     own address. Nothing is ever fetched.
 
@@ -55,7 +57,7 @@ class Schema:
         base: str = ROOT,
     ) -> None:
         plain = schema if isinstance(schema, bool) else _plain(schema)
-        self._schema = plain
+        self._schema: dict[str, Any] | bool = plain
         self._fast: Callable[[Any], bool] | None = None
         self._exact = True
         self._expectations: Expectations | None = None
@@ -63,6 +65,9 @@ class Schema:
             self._node = ANY if plain else NEVER
             return
         try:
+            if draft in (None, OPENAPI.name) and is_gemini(plain):
+                self._schema = plain = as_json_schema(plain)
+                draft = DRAFT_2020.name
             self._compile(plain, draft, formats, documents, base)
         except RecursionError:
             raise SchemaError("/: the schema is nested too deeply") from None

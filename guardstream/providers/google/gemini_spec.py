@@ -17,6 +17,7 @@ from guardstream.providers.spec import (
     NUMBER,
     REQUEST,
     SKIP,
+    Arguments,
     Leaf,
     Spec,
     Tree,
@@ -67,7 +68,7 @@ BESIDE = frozenset({"history", "error"})
 FUNCTION_CALL = {
     "name": NAME,
     "id": META,
-    "args": Leaf("whole", "tool_args", "args"),
+    "args": Arguments(Leaf("whole", "tool_args", "args")),
     "partial_args": [
         {
             "json_path": META,
@@ -102,7 +103,7 @@ PART: dict[str, Any] = {
         "id": META,
     },
     "tool_call": {
-        "args": Leaf("whole", "tool_args", "tool_call"),
+        "args": Arguments(Leaf("whole", "tool_args", "tool_call")),
         "tool_type": META,
         "id": META,
     },
