@@ -20,10 +20,11 @@ from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
+from guardstream.serve.announced import fits, passes_unread, type_of
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, fits, passes_unread, type_of
+from guardstream.serve.others import PART, Undecided, Way
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import (
@@ -90,7 +91,7 @@ class Exchange:
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
-        self._other: Other | None = None  # until it is told what becomes of it
+        self._undecided: Undecided | None = None  # until it is told what becomes of it
         self._start: Message = {}
         self._passed = set() if passed is None else passed
         self._journal: Journal | None = None
@@ -132,11 +133,11 @@ class Exchange:
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
-        elif kind == "http.response.body" and self._other is not None:
-            await self._judge(self._other, message)
+        elif kind == "http.response.body" and self._undecided is not None:
+            await self._judge(self._undecided, message)
         elif kind == "http.response.body" and self._silent:
             await self._send({**message, "body": b""})
-        elif self._other is not None and kind in _UNREAD:
+        elif self._undecided is not None and kind in _UNREAD:
             self._refuse(BodyError(f"{kind!r} cannot be guarded"))
         elif self._body is None:
             await self._send(message)
@@ -219,11 +220,11 @@ class Exchange:
         headers, part = message["headers"], _is_part(message)
         try:
             route, _ = self._with_vault(None)
-            self._other = Other(route, headers, type_of(headers), part=part, text=text)
+            self._undecided = Undecided(route, headers, type_of(headers), part=part, text=text)
             self._start = message
         except BodyError as error:
             self._refuse(error)
-        if not self._other.waits:
+        if not self._undecided.waits:
             self._watch()
 
     def _watch(self) -> None:
@@ -232,47 +233,47 @@ class Exchange:
             self._watched = True
             self._group.start_soon(self._help)
 
-    async def _judge(self, other: Other, message: Message) -> None:
+    async def _judge(self, body: Undecided, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""
         last = not message.get("more_body", False)
         try:
-            way = other.feed(bytes(message.get("body", b"")), last=last)
+            way = body.feed(bytes(message.get("body", b"")), last=last)
         except BodyError as error:
             if not last:
                 self._refuse(error)
             await self._answer_refused(error)
             return
         if way == "whole":
-            way = await self._whole(other)
+            way = await self._whole(body)
         if way is None:
             return
-        self._other, raw = None, other.raw.getvalue()
+        self._undecided, raw = None, body.raw.getvalue()
         if way == "pass":
-            self._say_passed(other.kind)
+            self._say_passed(body.media)
             await self._send(self._start)
             await self._send({**message, "body": raw})
         elif way != "whole":
-            await self._open(self._start, way, text=other.is_text)
+            await self._open(self._start, way, text=body.is_text)
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 
-    async def _whole(self, other: Other) -> Way | None:
+    async def _whole(self, body: Undecided) -> Way | None:
         """Guard a whole response and send it, or an error; return "text" for one that streams."""
-        raw = other.raw.getvalue()
+        raw, whole = body.raw.getvalue(), body.whole()
         try:
             short = len(raw) <= _SHORT
-            changed = other.guarded() if short else await in_thread(other.guarded)
+            changed = whole.guarded() if short else await in_thread(whole.guarded)
         except GuardstreamError as error:
-            if other.streams:  # which goes out as far as it is good
+            if body.streams:  # which goes out as far as it is good
                 return "text"
             await self._answer_refused(error)
             return None
-        if other.finish in ("content_filter", "length"):
-            _LOG.warning("the policy ended a response of the type %r early", other.kind)
+        if whole.finish in ("content_filter", "length"):
+            _LOG.warning("the policy ended a response of the type %r early", body.media)
         headers = whole_headers(
             self._start["headers"], self._route.label, None if changed is None else len(changed)
         )
-        self._other = None
+        self._undecided = None
         await self._transmit({**self._start, "headers": headers})
         await self._put([raw if changed is None else changed], last=True)
         return None
@@ -284,13 +285,13 @@ class Exchange:
 
     def _refuse(self, error: BodyError) -> NoReturn:
         """End a response of which nothing has gone out with an error, and stop the application."""
-        self._other = None
+        self._undecided = None
         self._refusal, body = self._refused(error)
         self._stop([body])
 
     async def _answer_refused(self, error: GuardstreamError) -> None:
         """Send an error instead of a response that has come whole."""
-        self._other = None
+        self._undecided = None
         start, body = self._refused(error)
         await self._transmit(start)
         await self._put([body], last=True)
@@ -379,7 +380,7 @@ class Exchange:
             if failure is not None and not isinstance(failure, OSError):
                 _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
-        if self._other is not None and failure is None:
+        if self._undecided is not None and failure is None:
             _LOG.error("an application left its response unfinished")
         if self._body is not None and not self._complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
@@ -431,7 +432,9 @@ class Exchange:
 
         Return False if it is to see to itself: its response is not guarded, or complete.
         """
-        streams = self._body is not None or (self._other is not None and not self._other.waits)
+        streams = self._body is not None or (
+            self._undecided is not None and not self._undecided.waits
+        )
         if not streams or self._complete:
             return False
         if self._running.stopped or self._gone:
