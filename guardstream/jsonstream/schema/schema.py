@@ -28,8 +28,8 @@ _WRAPPING = ("json_schema", "function")
 
 _KEYWORDS = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
 
-#: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
+"""A verdict on a whole value: the keyword that refuses it and the path to where, or None."""
 
 
 class Schema:
@@ -105,9 +105,10 @@ class Schema:
     def explain(
         self, path: list[str | int], keyword: str, value: Any, by: Any = None
     ) -> tuple[str, str]:
-        """The pointer to what was refused, and what was expected there; no text of the document.
+        """Return the pointer to what was refused, and what was expected there; no text of it.
 
-        `by` is the schema that the keyword stands in, where that is known.
+        `path` leads to it in the document's `value`, `keyword` refused it, and `by` is the schema
+        that the keyword stands in, where that is known.
         """
         if self._expectations is None:
             return "", keyword
