@@ -88,9 +88,9 @@ class Guard:
         - `rules_only`: the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics` are left
           out: for tests, or where something else carries them out.
 
-        Raises TypeError for a policy that is none, such as a path, and for stages and observers
-        that are none; PolicyError for a format of the policy whose name is taken, and for a section
-        that cannot be carried out: a check that cannot be made, a record that cannot be written, a
+        Raises TypeError for a policy, stages or observers of the wrong type, such as the path of a
+        policy; PolicyError for a format of the policy whose name is taken, and for a section that
+        cannot be carried out: a check that cannot be made, a record that cannot be written, a
         package that is not installed.
         """
         from guardstream.policy import Policy
@@ -264,12 +264,11 @@ class Guard:
         The stream is a GuardedStream; a RetryingStream where a function is called again; and a
         GatedStream, which has the same words, where the policy has a `gate`.
 
-        Raises TypeError for what is no async stream and for an argument that is not there,
-        AdapterError for a `provider` that is not known, PolicyError for words of a rule that the
-        policy has not, for a policy with `retry` and a stream that is open already, and for one
-        with `concurrency` by an attribute that is missing. Iterating raises what the source raises,
-        LimiterError where there is no room, and AdapterError or StageError, with which the stream
-        ends as blocked.
+        Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
+        for an unknown `provider`; PolicyError for words of a rule that the policy does not have,
+        for a policy with `retry` and a stream that is open already, and for one with `concurrency`
+        by an attribute that is missing. Iterating raises what the source raises, LimiterError where
+        there is no room, and AdapterError or StageError, with which the stream ends as blocked.
         """
         policy = self._policy_with(words)
         check_framing(framing)
@@ -330,12 +329,12 @@ class Guard:
         - `deadlines`: in seconds. They are looked at when a chunk comes, since a source that waits
           cannot be interrupted.
 
-        Raises TypeError for what is no plain iterable, such as an async stream or one chunk, for a
-        callback that would have to be awaited, and for an argument that is not there; AdapterError
-        for a `provider` that is not known; PolicyError for words of a rule that the policy has not,
-        and for a policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating
-        raises what the source raises, and AdapterError or StageError, with which the stream ends as
-        blocked.
+        Raises TypeError for a stream that is no plain iterable, such as an async stream or one
+        chunk, for a callback that would have to be awaited, and for an unknown argument;
+        AdapterError for an unknown `provider`; PolicyError for words of a rule that the policy does
+        not have, and for a policy with `gate`, `retry` or `concurrency`, which need an event loop.
+        Iterating raises what the source raises, and AdapterError or StageError, with which the
+        stream ends as blocked.
         """
         check_sync(stream)
         policy = self._policy_with(words)

@@ -199,7 +199,7 @@ class RuleFile(Model):
     whole_word: bool | None = None
     """Whether words match as whole words only; by default those of letters do."""
     normalize: list[Normalization] = Field(default=[])
-    """What else is made alike before comparing."""
+    """Which other differences between words do not count."""
     validate_: Annotated[list[Check] | None, BeforeValidator(_listed), _OneOrMore()] = Field(
         default=None, alias="validate"
     )
