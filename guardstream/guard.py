@@ -349,8 +349,8 @@ class Guard:
         """Guard a complete text. The result is the same as for a stream of it, in any chunking.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
-        Raises ValueError for another one, TypeError for what is no text, StageError if a stage
-        fails, and PolicyError for a policy with a `gate`, which only a stream passes.
+        Raises ValueError for any other channel, TypeError for a text that is not a str, StageError
+        if a stage fails, and PolicyError for a policy with a `gate`, which only a stream passes.
         """
         if not isinstance(text, str):
             raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
@@ -618,7 +618,7 @@ class Guard:
         """Return how a stream is delivered: what the caller says, then what the policy says.
 
         `observing` takes the place of the guard's observers. Raises TypeError for a callback that
-        is no function, and for `deadlines`, flags and `attributes` that are none.
+        is no function, and for `deadlines`, flags and `attributes` of the wrong type.
         """
         if observing is None:
             observing = self.observing(policy, options)
@@ -673,7 +673,7 @@ def _check_beside_vault(
 
 
 def check_guard(given: object, what: str) -> None:
-    """Refuse what is no guard, such as a policy or its path; `what` needs one."""
+    """Refuse anything but a guard, such as a policy or its path; `what` needs one."""
     if not hasattr(given, "flow"):
         kind = type(given).__qualname__
         raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")

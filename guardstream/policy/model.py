@@ -129,7 +129,7 @@ class ReplacementFile(Model):
 
 
 class AllowFile(Model):
-    """Matches that are none: whole words, or patterns that match them in full."""
+    """Exceptions: matches that are one of the words, or that a pattern matches in full."""
 
     words: list[Text] = Field(default=[])
     patterns: list[Text] = Field(default=[])
@@ -207,7 +207,7 @@ class RuleFile(Model):
     keywords: Keywords | None = None
     """Words of which one must stand before the match."""
     allow: AllowFile = AllowFile()
-    """Matches that are none."""
+    """Exceptions: what does not count as a match."""
     action: Action = "mask"
     """What happens to a match."""
     replacement: Replacement | None = None

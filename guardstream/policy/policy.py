@@ -104,7 +104,7 @@ class Policy:
         - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
 
         Raises PolicyError for all that is wrong in the text, with `name:line:column: message` for
-        each, and TypeError for what is no text.
+        each, and TypeError for a text that is not a str.
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__
@@ -208,8 +208,8 @@ class Policy:
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
         """Return this policy with more words for some of its rules, by rule id.
 
-        What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
-        words that cannot be matched; TypeError for what is no list of words.
+        What is compiled is shared. Raises PolicyError for a rule that the policy does not have, and
+        for words that cannot be matched; TypeError for words that are not a list.
         """
         if not isinstance(words, Mapping):
             given = type(words).__qualname__
@@ -303,7 +303,7 @@ def _revived(given: pickling.Pickled, *state: Any) -> Policy:
 
 
 def _listed(rule: str, listed: Iterable[object]) -> list[str]:
-    """Return the words for a rule. TypeError for what is no list of words."""
+    """Return the words for a rule. TypeError unless they are a list."""
     if isinstance(listed, (str, bytes)):
         raise TypeError(f"words for {rule!r} must be a list of words, not one text")
     words = []

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def options_of(policy: Policy, options: Delivering, observing: Observing) -> Options:
     """Return how a stream is delivered, of which `observing` is told.
 
-    Raises TypeError for a callback that is no function, and for `deadlines` and flags that are
-    none.
+    Raises TypeError for a callback that is not a function, and for `deadlines` and flags of the
+    wrong type.
     """
     for name in ("raise_on_block", "keep_text"):
         check_flag(name, options.get(name, False))

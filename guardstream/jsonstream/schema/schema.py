@@ -40,9 +40,9 @@ class Schema:
     may lead to one of `documents`, schemas by their address; it starts from `base`, the schema's
     own address. Nothing is ever fetched.
 
-    Raises SchemaError for what is no schema of that draft, refers to what is not there, or has a
-    pattern that cannot run in linear time; and for what only has a schema in it, as a tool's
-    description or an OpenAPI document has: as a schema it would allow anything.
+    Raises SchemaError for a schema that is invalid in that draft, refers to one that is missing, or
+    has a pattern that cannot run in linear time; and for a document that only contains a schema, as
+    a tool's description or OpenAPI's does: as a schema it would allow anything.
     """
 
     def __init__(
