@@ -27,8 +27,7 @@ from guardstream.providers.langchain.protocol_messages import (
 )
 from guardstream.providers.langchain.protocol_spec import EVENTS, MESSAGE, PAIR, STATES
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.readers import compiled
-from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
+from guardstream.providers.spec import Leaf, OneOf, Path, Spec, VariedSpecAdapter
 
 _SLOTS = {
     "text": ("text", "text"),
@@ -59,7 +58,7 @@ class _Border(NamedTuple):
     slot: Slot | None
 
 
-class LangChainProtocol(SpecAdapter):
+class LangChainProtocol(VariedSpecAdapter):
     """The adapter for events, with what a graph says around them or without."""
 
     name = "langchain_protocol"
@@ -93,6 +92,11 @@ class LangChainProtocol(SpecAdapter):
         if event == "message-start":
             return "data" not in chunk and ("role" in chunk or "id" in chunk)
         return str(event).startswith("content-block-") and "index" in chunk
+
+    def spec_of(self, chunk: Any) -> Spec:
+        event = fields_of(chunk)
+        paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))
+        return PAIR if paired else self.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         data = data_of(event)
@@ -128,13 +132,6 @@ class LangChainProtocol(SpecAdapter):
         reading = super().read(chunk)
         self._values.streamed.note(reading.pieces)
         return reading
-
-    def _read(self, chunk: Any, event: Mapping[str, Any]) -> Any:
-        last = self._last
-        if last is None or last.chunk is not chunk:
-            paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))
-            self._reader = _READ_PAIR if paired else _READ
-        return super()._read(chunk, event)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts` in place of its own; None if nothing is left to say."""
@@ -311,8 +308,6 @@ class LangChainProtocol(SpecAdapter):
 
 
 _BORDERS = ("content-block-start", "content-block-finish")
-_READ = compiled(LangChainProtocol.spec)
-_READ_PAIR = compiled(PAIR)
 
 _CHANNELS = {
     "text-delta": ("text", "text"),
