@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.bodies import Sent
+from guardstream.http.bodies import Outgoing
 from guardstream.http.headers import CONVERSATION
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
@@ -257,7 +257,7 @@ class ProxyExchange:
             raise RefusedError(404, "not_guarded", _NOT_KNOWN)
         places = (self._scope["path"],)
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
-        response = await self._send_on(Sent(body))
+        response = await self._send_on(Outgoing(body))
         try:
             await self._answering().unread(response)
         finally:
@@ -280,12 +280,12 @@ class ProxyExchange:
             provider = endpoint.provider or None if endpoint.sends else None
             by_tools = partial(for_request, guard, provider, body)
             guard = await self._parts.apart.text(len(body), by_tools)
-        guard, sent_on = await self._checked(guard, kind, body)
+        guard, outgoing = await self._checked(guard, kind, body)
         if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
-            await self._list_models(sent_on)
+            await self._list_models(outgoing)
             return
         async with self._tokens(count):
-            await self._exchange(guard, sent_on)
+            await self._exchange(guard, outgoing)
 
     async def _permit(self, caller: Caller) -> None:
         """Raise RefusedError for a key that may not use paths that the proxy does not know.
@@ -296,14 +296,14 @@ class ProxyExchange:
             raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
         await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
-    async def _list_models(self, sent_on: Sent) -> None:
+    async def _list_models(self, outgoing: Outgoing) -> None:
         """Answer with the models of all upstreams; those that fail are left out, unless all do."""
         answers: dict[str, dict[str, Any]] = {}
         failed: list[UpstreamError] = []
 
         async def ask(name: str) -> None:
             try:
-                answers[name] = await self._asked_of(name, sent_on)
+                answers[name] = await self._asked_of(name, outgoing)
             except UpstreamError as error:
                 log.warning("no models of the upstream %r: %s", name, error.code)
                 failed.append(error)
@@ -317,9 +317,9 @@ class ProxyExchange:
         body = json_bytes(models.merged(in_order, self._parts.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
-    async def _asked_of(self, name: str, sent_on: Sent) -> dict[str, Any]:
+    async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
         """Return the JSON that an upstream answers. UpstreamError if that is none."""
-        response = await self._send_on(sent_on, name)
+        response = await self._send_on(outgoing, name)
         try:
             answer = await read_whole(response, self._settings.max_answer)
         finally:
@@ -348,11 +348,11 @@ class ProxyExchange:
     def _content_type(self) -> str:
         return next(iter(values(self._headers, b"content-type")), "")
 
-    async def _exchange(self, guard: Guard, sent_on: Sent) -> None:
+    async def _exchange(self, guard: Guard, outgoing: Outgoing) -> None:
         """Send a request on, and its answer back."""
         answering = self._answering()
         try:
-            response = await self._send_on(sent_on)
+            response = await self._send_on(outgoing)
         except UpstreamError as error:
             if error.status != _TOO_LATE:  # it may be at work all the same
                 answering.spend(0)
@@ -373,7 +373,7 @@ class ProxyExchange:
             self._upstream,
         )
 
-    async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Sent]:
+    async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Outgoing]:
         """Return the guard of the exchange, with its vault if there is one, and what is sent."""
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
@@ -381,7 +381,7 @@ class ProxyExchange:
             judged = partial(self._judged, guard, kind, body)
             return guard, await self._parts.apart.text(len(body), judged)
 
-        def check(vault: Vault | None) -> Sent:
+        def check(vault: Vault | None) -> Outgoing:
             work = partial(self._judged, guard.with_vault(vault), kind, body)
             return self._parts.apart.text_of_thread(len(body), work)
 
@@ -391,7 +391,7 @@ class ProxyExchange:
             raise UpstreamError(503, "vault_failed", str(error)) from error
         return guard.with_vault(vault), sent
 
-    def _judged(self, guard: Guard, kind: str, body: bytes) -> Sent:
+    def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
         """Return what may be sent on of the request. RefusedError if that is nothing."""
         endpoint = self._found.endpoint
         if endpoint.sends != "any":
@@ -426,7 +426,7 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, sent_on: Sent, name: str | None = None) -> Incoming:
+    async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
         path = endpoint.below + self._scope["path"]
@@ -434,14 +434,14 @@ class ProxyExchange:
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
-        if sent_on.kind is not None:
-            headers.append((b"content-type", sent_on.kind))
-        query = self._query if sent_on.query is None else sent_on.query
+        if outgoing.kind is not None:
+            headers.append((b"content-type", outgoing.kind))
+        query = self._query if outgoing.query is None else outgoing.query
         around = self._settings.operations.get(self._name)
 
         async def send() -> Incoming:
             return await upstream.send(
-                self._method, path, query, headers, sent_on.body, endpoint.auth
+                self._method, path, query, headers, outgoing.body, endpoint.auth
             )
 
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
