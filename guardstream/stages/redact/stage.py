@@ -44,19 +44,19 @@ class Redact:
         self._set = rules
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
-        self._at_once = min(rules.max_holdback, MAX_PIECE)
+        self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points in which nothing overflows
         self._search(*scans)
         self._window = Window()
-        self._room = MAX_SPARE
+        self._room = MAX_SPARE  # how long the window grows before it is trimmed
         self._regions = Regions(self._rules, rules.fixed)
-        self._position = 0
-        self._flowing: dict[int, int] = {}
-        self._overflown = False
-        self._outrun = False
+        self._position = 0  # how far the source was read
+        self._flowing: dict[int, int] = {}  # rules that mask what overflowed, and where that began
+        self._overflown = False  # just now: it may end at once, and no search would say so
+        self._outrun = False  # text was written that a candidate still claims
         self._finished = False
-        self._busy = False
+        self._busy = False  # the next text has to be fed carefully
         self._find_unseen = rules.unseen.search if rules.unseen else None
-        self._forks: list[Fork] = []
+        self._forks: list[Fork] = []  # searches of what is seen alone
         self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
