@@ -126,6 +126,14 @@ def is_stream(media: str, *, gated: bool) -> bool:
     return kind in ("events", "amazon", "lines") or (kind == "text" and not gated)
 
 
+def is_listed(path: str, media: str) -> bool:
+    """Tell whether an answer is JSON in an array whose items come one by one.
+
+    That is so of Gemini's streams without `alt=sse`, which nothing but their path tells.
+    """
+    return path.endswith(":streamGenerateContent") and kind_of(media) == "json"
+
+
 def framing_of(media: str) -> Literal["sse", "text"] | None:
     """Return how a body comes bit by bit; None where its first byte tells."""
     kind = kind_of(media)

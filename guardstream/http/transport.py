@@ -34,6 +34,7 @@ from guardstream.http.httpx_objects import (
 )
 from guardstream.http.media import (
     framing_of,
+    is_listed,
     is_stream,
     is_text,
     is_unread,
@@ -224,6 +225,8 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "stream"
         if status >= 300:
             return "error"
+        if is_listed(request.url.path, media):
+            return "stream"
         if kind_of(media) == "json" and self._provider_of(request) in BODIES:
             return "body"
         if self._other == "guard":
@@ -249,10 +252,13 @@ class _Guarding(_Base):  # type: ignore[misc]
                 response.headers.pop(name, None)
         return response
 
-    def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any]]:
-        """Return the format of a whole answer, and what it says. AdapterError for no object."""
+    def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any] | None]:
+        """Return the format of a whole answer, and what it says; None if that is in none.
+
+        AdapterError if such an answer is refused.
+        """
         value = json_object(body)
-        if value is None:
+        if value is None and self._other == "refuse":
             raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
         return str(self._provider_of(request)), value
 
@@ -301,12 +307,14 @@ class GuardTransport(_Guarding):
                 stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
                 return _answer(guard, response, stream=async_body(response, stream))
             body = b"" if kind in ("bodiless", "nothing") else await source.read()
+            provider, value = "", None
             if kind == "body":
                 provider, value = await _beside(body, partial(self._said, request, body))
+            if value is not None:
                 changed, _ = await aguard_body(guard, provider, value, keep_text=False)
                 if changed is not value:
                     body = await _beside(body, partial(json_bytes, changed, len(body)))
-            elif kind in ("other", "charset"):
+            elif kind in ("body", "other", "charset"):
                 body = await in_thread(partial(_guarded, guard, response, body))
             elif kind == "error":
                 body = await _beside(body, partial(_error, guard, media, body))
@@ -370,11 +378,11 @@ class SyncGuardTransport(_Guarding):
                 stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
                 return _answer(guard, response, stream=sync_body(response, stream))
             body = b"" if kind in ("bodiless", "nothing") else source.read()
-            if kind == "body":
-                provider, value = self._said(request, body)
+            provider, value = self._said(request, body) if kind == "body" else ("", None)
+            if value is not None:
                 changed, _ = guard_body(guard, provider, value, keep_text=False)
                 body = body if changed is value else json_bytes(changed, len(body))
-            elif kind in ("other", "charset"):
+            elif kind in ("body", "other", "charset"):
                 body = _guarded(guard, response, body)
             elif kind == "error":
                 body = _error(guard, media, body)

@@ -46,6 +46,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "gemini": "guardstream.providers.google.gemini:Gemini",
         "ollama": "guardstream.providers.ollama:Ollama",
         "bedrock": "guardstream.providers.bedrock:Bedrock",
+        "bedrock_agent": "guardstream.providers.bedrock_agents:BedrockAgent",
         "bedrock_invoke": "guardstream.providers.bedrock_invoke:BedrockInvoke",
         "cohere": "guardstream.providers.cohere:Cohere",
         "mistral": "guardstream.providers.mistral:Mistral",

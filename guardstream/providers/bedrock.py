@@ -48,7 +48,7 @@ DELTA: dict[str, Spec] = {
     "image": KEEP,
 }
 
-_FAULT: Spec = {
+FAULT: Spec = {
     "message": Leaf("whole", "text", "error"),
     "originalMessage": Leaf("whole", "text", "error"),
     "originalStatusCode": META,
@@ -88,7 +88,7 @@ _SPEC: dict[str, Spec] = {
         "performanceConfig": META,
         "serviceTier": META,
     },
-    **dict.fromkeys(FAULTS, _FAULT),
+    **dict.fromkeys(FAULTS, FAULT),
 }
 
 REASONS: dict[str, FinishReason] = {

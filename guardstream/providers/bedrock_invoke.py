@@ -18,13 +18,13 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.providers import detect
 from guardstream.providers.adapter import Passes, Reading, Unknown
 from guardstream.providers.any_json import AnyJSON
-from guardstream.providers.bedrock import FAULTS, Bedrock
+from guardstream.providers.bedrock import Bedrock
 from guardstream.providers.fields import BYTES
 from guardstream.providers.holding import Holding
 
 
 class BedrockInvoke(Holding):
-    """The adapter for chunks, and for the errors that end a stream."""
+    """The adapter for chunks, and for what comes beside them, such as errors that end a stream."""
 
     name = "bedrock_invoke"
     field = "chunk"
@@ -34,7 +34,7 @@ class BedrockInvoke(Holding):
         self._unknown = unknown
         self._told = False
         self._last: tuple[Any, Any] = (None, None)
-        self._faults = Bedrock(unknown=unknown)
+        self._beside_chunks = Bedrock(unknown=unknown)
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -44,12 +44,12 @@ class BedrockInvoke(Holding):
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in events and in errors."""
         super().judge_marks(passes)
-        self._faults.judge_marks(passes)
+        self._beside_chunks.judge_marks(passes)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in the event inside, or in an error."""
-        if _is_fault(chunk):
-            return self._faults.read(chunk)
+        """Find the text in the event inside, or in one that holds none."""
+        if _is_beside(chunk):
+            return self._beside_chunks.read(chunk)
         if not self._told:
             self._read_inside_by(detect(self.held(chunk), unknown=self._unknown))
             self._told = True
@@ -57,17 +57,17 @@ class BedrockInvoke(Holding):
 
     def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any | None:
         """Return a chunk that says `texts`; None if nothing is left to say."""
-        if _is_fault(chunk):
-            return self._faults.write(chunk, texts, ends=ends)
+        if _is_beside(chunk):
+            return self._beside_chunks.write(chunk, texts, ends=ends)
         return super().write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return a chunk without text that nothing is known of."""
-        return chunk if _is_fault(chunk) else super().without_unknown(chunk)
+        return chunk if _is_beside(chunk) else super().without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
         """Tell the adapter inside what went out."""
-        if not _is_fault(chunk):
+        if not _is_beside(chunk):
             super().passed(chunk)
 
     def held(self, chunk: Any) -> Any:
@@ -97,8 +97,9 @@ class BedrockInvoke(Holding):
 _KNOWN = frozenset({"bytes", "p"})
 
 
-def _is_fault(chunk: Any) -> bool:
-    return isinstance(chunk, dict) and not chunk.keys().isdisjoint(FAULTS)
+def _is_beside(chunk: Any) -> bool:
+    """Tell whether an event holds none of the model's: an error, or one that nobody knows."""
+    return isinstance(chunk, dict) and _data(chunk) is None
 
 
 def _data(chunk: Mapping[str, Any]) -> Any:

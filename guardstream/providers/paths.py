@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from guardstream.errors import AdapterError
 from guardstream.providers.fields import LISTS, fields_of, listed, replaced, with_names
 
 Steps: TypeAlias = tuple[Any, ...]
@@ -139,6 +138,21 @@ def _rebuilt(value: Any, node: Any) -> Any:
     if not renamed:
         return replaced(value, changed)
     kept = {name: new for name in fields if (new := renamed.get(name, name))}
-    if len({*kept.values()}) < len(kept):
-        raise AdapterError("two keys of an object became the same: neither can be sent")
-    return with_names(value, {new: changed.get(name, fields[name]) for name, new in kept.items()})
+    told = _told_apart(kept)
+    return with_names(value, {told[name]: changed.get(name, fields[name]) for name in kept})
+
+
+def _told_apart(kept: Mapping[str, str]) -> dict[str, str]:
+    """Return what names become, by those they were: where several become the same, such as what
+    stands for a match, all but the first have a number after it."""
+    taken = {name for name, new in kept.items() if new == name}
+    numbers: dict[str, int] = {}
+    told = {}
+    for name, new in kept.items():
+        made = new
+        while made != name and made in taken:
+            numbers[new] = numbers.get(new, 1) + 1
+            made = f"{new} {numbers[new]}"
+        told[name] = made
+        taken.add(made)
+    return told

@@ -409,10 +409,11 @@ def test_keys_of_arguments_are_guarded_unless_the_policy_says_no() -> None:
     assert outcome(KEYS + no, text, "tool_args")[0] == '{"a secret": {"secret": "[w]"}}'
 
 
-def test_two_keys_of_arguments_that_become_one_block() -> None:
-    text = '{"secret": 1, "x": {"hidden": 2}, "hidden": 3}'
+def test_keys_of_arguments_that_become_the_same_are_told_apart() -> None:
+    text = '{"secret": 1, "x": {"hidden": 2}, "hidden": 3, "[w]": {"[w] 2": 4}, "hidden": 5}'
     released, _, reason = outcome(KEYS, text, "tool_args")
-    assert (released, reason) == ('{"[w]": 1, "x": {"[w]": 2}, "[w]', "content_filter")
+    told = '{"[w]": 1, "x": {"[w]": 2}, "[w] 2": 3, "[w] 3": {"[w] 2": 4}, "[w] 2": 5}'
+    assert (released, reason) == (told, "stop")
     same = '{"secret": 1, "secret": 2}'  # the source names it twice itself
     assert outcome(KEYS, same, "tool_args")[0] == '{"[w]": 1, "[w]": 2}'
 

@@ -126,6 +126,19 @@ def test_an_answer_after_a_call_is_a_text_of_its_own() -> None:
     assert joined(GUARD.wrap_sync(source))[0, "text"] == "secret"
 
 
+@pytest.mark.parametrize(
+    ("number", "finish"), [(1, "stop"), (2, "length"), (3, "content_filter"), (99, "stop")]
+)
+def test_a_reason_to_finish_may_be_a_number(number: int, finish: str) -> None:
+    last = response({"text": "ret"})
+    last["candidates"][0]["finishReason"] = number
+    source = [text("a sec"), last]
+    assert unchanged(source)
+    stream = GUARD.wrap_sync(source)
+    list(stream)
+    assert (stream.result.text, stream.finish) == ("a ######", finish)
+
+
 def test_a_reason_to_finish_in_every_chunk_ends_nothing() -> None:
     source = [text("a sec", finish="STOP"), text("ret", finish="STOP"), text(" x", finish="STOP")]
     assert joined(GUARD.wrap_sync(source))[0, "text"] == "a ###### x"

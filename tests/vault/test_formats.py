@@ -28,6 +28,7 @@ from tests.providers import (
     test_answers,
     test_assistants,
     test_bedrock,
+    test_bedrock_agents,
     test_bedrock_invoke,
     test_bodies,
     test_cohere,
@@ -169,6 +170,7 @@ FORMATS: dict[str, Make] = {
     "bedrock": _between(
         test_bedrock.START, test_bedrock.text, test_bedrock.stop(), test_bedrock.end()
     ),
+    "bedrock_agent": test_bedrock_agents.parts,
     "bedrock_invoke": lambda pieces: test_bedrock_invoke.chunks(
         test_bedrock_invoke.anthropic(pieces)
     ),

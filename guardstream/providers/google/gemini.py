@@ -31,6 +31,10 @@ REASONS: dict[str, FinishReason] = {
     "IMAGE_SAFETY": "content_filter",
     "MODEL_ARMOR": "content_filter",
 }
+_NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 7: "BLOCKLIST", 8: "SPII"}
+"""Reasons as `$alt=json;enum-encoding=int` asks for them, which Google's REST clients say; Vertex
+and the Gemini API number some others differently."""
+
 STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
 
 
@@ -110,6 +114,8 @@ class Gemini(SpecAdapter):
         if not reason:
             self._going_on.add(choice)
             return None
+        if type(reason) is int:
+            reason = _NUMBERED.get(reason, "STOP")
         if reason == "STOP" and choice not in self._going_on:
             parts = parts_of(candidate)
             if any(part.get("text") for part in parts) and not any(map(call_in, parts)):

@@ -15,6 +15,7 @@ from guardstream.http.beginnings import WHOLE
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     framing_of,
+    is_listed,
     is_stream,
     is_unread,
     kind_of,
@@ -155,9 +156,7 @@ class Answering:
 
     def _streams(self, media: str) -> bool:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
-        path = self.found.endpoint.path
-        listed = path.endswith(":streamGenerateContent") and kind_of(media) == "json"
-        return kind_of(media) in SAYING or listed
+        return kind_of(media) in SAYING or is_listed(self.found.endpoint.path, media)
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""

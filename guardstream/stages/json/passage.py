@@ -71,7 +71,7 @@ class Passage:
         self._held_text = ""  # what `_inner` holds
         self._closers: list[str] = []
         self._place: list[str] = []  # of the value that is open, where `restore` asks for it
-        self._keys: list[dict[str, str]] = []  # of each open object: the source's, by what came out
+        self._keys: list[_Keys] = []  # of each open object
         self._key: tuple[list[str], list[str]] | None = None  # the one that is open, and its text
 
     @property
@@ -203,7 +203,7 @@ class Passage:
             if self._settings.restore:
                 self._place.pop()
         if kind == t.OPEN_OBJECT:
-            self._keys.append({})
+            self._keys.append(_Keys())
         elif kind == t.CLOSE_OBJECT and self._keys:
             self._keys.pop()
 
@@ -260,10 +260,9 @@ class Passage:
             self._end_key(*("".join(each) for each in self._key))
 
     def _end_key(self, source: str, released: str) -> None:
-        """Block where two keys of an object became one: who reads it would lose a value."""
         self._key = None
-        if self._keys and self._keys[-1].setdefault(released, source) != source:
-            self._output.guarded([Finish("content_filter")], self.at, self._in_source)
+        if self._keys:
+            self._output.text(self._keys[-1].after(source, released), self.at)
 
     def _in_source(self, finding: Finding) -> Finding:
         start, end = self._source(*self._spans.placed(finding.start, finding.end))
@@ -294,6 +293,28 @@ class Passage:
             text = self.raw[self.at - self._raw_at : end - self._raw_at]
             self._output.text(text, self.at)
             self.at = end
+
+
+class _Keys:
+    """The keys of an open object, told apart where several became the same: who reads it would
+    lose a value."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, str] = {}  # by what came out
+        self._numbers: dict[str, int] = {}
+        self._told: dict[tuple[str, str], str] = {}
+
+    def after(self, source: str, released: str) -> str:
+        """Return what is written after a key: nothing, or a number that no other has."""
+        if self._sources.setdefault(released, source) == source:
+            return ""
+        if (source, released) not in self._told:
+            number = self._numbers.get(released, 1) + 1
+            while self._sources.setdefault(f"{released} {number}", source) != source:
+                number += 1
+            self._numbers[released] = number
+            self._told[source, released] = f" {number}"
+        return self._told[source, released]
 
 
 def _quiet(settings: Settings) -> frozenset[int]:

@@ -1,0 +1,185 @@
+"""Amazon Bedrock's agents, flows and knowledge bases: what `bedrock-agent-runtime` streams.
+
+InvokeAgent and InvokeInlineAgent give the answer as bytes of UTF-8, beside traces, requests to run
+a tool, and files; RetrieveAndGenerateStream and AgenticRetrieveStream give it as text; flows give
+what each output node says. boto3 gives `{"chunk": {"bytes": b"…"}}`, the wire the same in base64:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Agents_for_Amazon_Bedrock_Runtime.html.
+No event says that the answer is over.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_object
+from guardstream.providers.adapter import Said, Slot, Unknown
+from guardstream.providers.bedrock import FAULT, FAULTS
+from guardstream.providers.fields import BYTES, fields_of
+from guardstream.providers.holding import Holding
+from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
+
+_ANSWER = Leaf("delta", "text", "text")
+_SOURCES = Tree(Leaf("whole", "text", "citation"))
+_SAID = {"content": {"document": Tree(Leaf("whole", "text", "document"))}, "nodeType": META}
+_TRACE = Tree(
+    Leaf("whole", "text", "trace"),
+    frozenset(
+        {
+            *("agentAliasArn", "agentAliasId", "agentId", "agentVersion", "sessionId", "traceId"),
+            *("clientRequestId", "eventTime", "startTime", "endTime", "foundationModel"),
+        }
+    ),
+)
+
+_OUTPUT: dict[str, Spec] = {
+    "chunk": {"text": _ANSWER, "attribution": _SOURCES},
+    "output": {"text": _ANSWER},
+    "responseEvent": {"text": _ANSWER},
+}
+"""The events that say a part of the answer, their bytes read as text."""
+
+_EVENTS: dict[str, Spec] = {
+    **_OUTPUT,
+    "citation": _SOURCES,
+    "guardrail": {"action": META},
+    "trace": _TRACE,
+    "returnControl": Tree(Leaf("whole", "tool_args", "return_control")),
+    "files": Tree(Leaf("whole", "text", "file"), frozenset({"bytes", "type"})),
+    "flowOutputEvent": _SAID,
+    "flowMultiTurnInputRequestEvent": _SAID,
+    "flowCompletionEvent": {"completionReason": META},
+    "flowTraceEvent": _TRACE,
+}
+
+_FAULTS = frozenset(
+    {
+        *FAULTS,
+        *("accessDeniedException", "badGatewayException", "conflictException"),
+        *("dependencyFailedException", "modelNotReadyException", "resourceNotFoundException"),
+        "serviceQuotaExceededException",
+    }
+)
+
+_TOLD_BY: Mapping[str, frozenset[str]] = {
+    "output": frozenset({"text"}),
+    "responseEvent": frozenset({"text"}),
+    "trace": frozenset({"trace", "sessionId"}),
+    "returnControl": frozenset({"invocationId"}),
+    "files": frozenset({"files"}),
+    "flowOutputEvent": frozenset({"content"}),
+    "flowMultiTurnInputRequestEvent": frozenset({"content"}),
+    "flowTraceEvent": frozenset({"trace"}),
+}
+"""The events that tell the format, and what each of them has."""
+
+
+class _Events(SpecAdapter):
+    """The adapter for events whose bytes are text."""
+
+    name = "bedrock_agent"
+    spec: ClassVar[Spec] = {**_EVENTS, **dict.fromkeys(_FAULTS, FAULT)}
+    repeats = False
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return an event that goes on with the answer."""
+        spoken = next((name for name in _OUTPUT if name in fields_of(chunk)), "chunk")
+        return [{spoken: {"text": text}}]
+
+
+class BedrockAgent(Holding):
+    """The adapter for events; it reads and writes their bytes."""
+
+    name = "bedrock_agent"
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(_Events(unknown=unknown), unknown=unknown)
+        self._last: tuple[Any, Any] = (None, None)
+        self._as_bytes = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of an agent, a flow or a knowledge base.
+
+        A part whose bytes are a JSON object is one of a model's own stream (`bedrock_invoke`).
+        """
+        if not isinstance(chunk, dict) or len(chunk) != 1:
+            return False
+        ((kind, event),) = chunk.items()
+        if kind == "chunk":
+            text = _text_of(fields_of(event).get("bytes"))
+            return text is not None and not _is_object(text)
+        has = _TOLD_BY.get(kind)
+        return has is not None and isinstance(event, dict) and has <= event.keys()
+
+    def held(self, chunk: Any) -> Any:
+        """Return an event with text in place of its bytes; the same one for the same chunk."""
+        if self._last[0] is not chunk:
+            self._last = (chunk, self._read_bytes(chunk))
+        return self._last[1]
+
+    def holding(self, chunk: Any, held: Any) -> Any:  # noqa: ARG002
+        """Return an event with bytes in place of its text, as those that came are."""
+        return _each_part(held, self._with_bytes)
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return nothing: the adapter inside reads all of an event."""
+        return {}
+
+    def _read_bytes(self, chunk: Any) -> Any:
+        part = fields_of(fields_of(chunk).get("chunk"))
+        if part:
+            self._as_bytes = isinstance(part.get("bytes"), BYTES)
+            if "bytes" in part and _text_of(part["bytes"]) is None:
+                raise AdapterError("bedrock_agent: the bytes of a chunk are no text in UTF-8")
+        return _each_part(chunk, _with_text)
+
+    def _with_bytes(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "text" not in part:
+            return part
+        data = part["text"].encode()
+        made = {**part, "bytes": data if self._as_bytes else b64encode(data).decode()}
+        del made["text"]
+        return made
+
+
+def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
+    """Return an event like another, what holds bytes in it changed."""
+    if "chunk" in event and isinstance(event["chunk"], dict):
+        return {**event, "chunk": change(event["chunk"])}
+    files = fields_of(event.get("files")).get("files")
+    if isinstance(files, list):
+        changed = [change(each) if isinstance(each, dict) else each for each in files]
+        return {**event, "files": {**event["files"], "files": changed}}
+    return event
+
+
+def _with_text(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part or a file with text in place of its bytes, if they are text."""
+    text = None if "text" in part else _text_of(part.get("bytes"))
+    if text is None:
+        return part
+    made = {**part, "text": text}
+    del made["bytes"]
+    return made
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return json_object(text) is not None
+    except AdapterError:  # a key twice
+        return True
+
+
+def _text_of(data: Any) -> str | None:
+    """Return bytes as text; None if they are none."""
+    try:
+        if isinstance(data, str):
+            data = b64decode(data, validate=True)
+        return bytes(data).decode() if isinstance(data, BYTES) else None
+    except (Error, UnicodeDecodeError):
+        return None

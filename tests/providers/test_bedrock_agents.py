@@ -1,0 +1,140 @@
+"""Events of Bedrock's agents, flows and knowledge bases: an answer in bytes, and what is beside."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError
+from guardstream.framing import aws
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
+
+TEXT = "a secret, no sec"
+MASKED = "a ######, no sec"
+TRACE = {"trace": {"sessionId": "s", "agentId": "A", "trace": {"step": {"text": "a secret"}}}}
+
+Event = dict[str, Any]
+Make = Callable[[Sequence[str]], list[Event]]
+
+
+def parts(pieces: Sequence[str]) -> list[Event]:
+    return [{"chunk": {"bytes": piece.encode()}} for piece in pieces]
+
+
+def parts_on_the_wire(pieces: Sequence[str]) -> list[Event]:
+    return [{"chunk": {"bytes": b64encode(piece.encode()).decode()}} for piece in pieces]
+
+
+def outputs(pieces: Sequence[str]) -> list[Event]:
+    return [{"output": {"text": piece}} for piece in pieces]
+
+
+def responses(pieces: Sequence[str]) -> list[Event]:
+    return [{"responseEvent": {"text": piece}} for piece in pieces]
+
+
+MAKERS: list[Make] = [parts, parts_on_the_wire, outputs, responses]
+
+
+def texts(events: Sequence[Event]) -> list[str]:
+    found = []
+    for event in events:
+        (said,) = event.values()
+        data = said.get("bytes", said.get("text", ""))
+        if "bytes" in said:
+            data = (b64decode(data) if isinstance(data, str) else data).decode()
+        found.append(data)
+    return found
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_answer_is_guarded(make: Make) -> None:
+    for pieces in cuttings(TEXT):
+        source = make(pieces)
+        assert detect(source[0]).name == "bedrock_agent"  # type: ignore[attr-defined]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert "".join(texts(out)) == stream.result.text == MASKED
+        assert {type(each["chunk"]["bytes"]) for each in out if "chunk" in each} <= {
+            type(each["chunk"]["bytes"]) for each in source if "chunk" in each
+        }
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_block_ends_the_answer(make: Make) -> None:
+    stream = GUARD.wrap_sync(make(["all ", "forbid", "den", "!"]))
+    assert texts(list(stream)) == ["all "]
+    assert stream.finish == "content_filter"
+
+
+def test_what_comes_first_may_be_a_trace() -> None:
+    source = [TRACE, *parts(["a sec", "ret"])]
+    out = list(GUARD.wrap_sync(source))
+    assert not left_raw(out[0])
+    assert "".join(texts(out[1:])) == "a ######"
+
+
+def test_all_that_is_beside_the_answer_is_guarded() -> None:
+    sources = {"citations": [{"retrievedReferences": [{"content": {"text": "a secret"}}]}]}
+    call = {"function": "f", "parameters": [{"name": "a", "type": "string", "value": "secret"}]}
+    said = {"nodeName": "n", "nodeType": "FlowOutputNode", "content": {"document": ["secret"]}}
+    beside: list[Event] = [
+        {"chunk": {"bytes": b"so", "attribution": sources}},
+        {"trace": {**TRACE["trace"], "eventTime": datetime(2026, 1, 1, tzinfo=UTC)}},
+        {"returnControl": {"invocationId": "i", "invocationInputs": [{"x": call}]}},
+        {"citation": sources},
+        {"flowOutputEvent": said},
+        {"flowMultiTurnInputRequestEvent": said},
+        {"flowTraceEvent": {"trace": {"nodeInputTrace": {"fields": ["secret"]}}}},
+        {"another": {"deep": ["a secret"]}},
+        {"dependencyFailedException": {"message": "a secret"}},
+    ]
+    assert left_raw(beside)
+    out = list(GUARD.wrap_sync([*parts(["so"]), *beside]))
+    assert len(out) == len(beside) + 1
+    assert not left_raw(out)
+
+
+@pytest.mark.parametrize("wire", [False, True])
+def test_files_are_guarded_if_they_are_text(wire: bool) -> None:
+    def file(data: bytes) -> Event:
+        given = b64encode(data).decode() if wire else data
+        return {"name": "x", "type": "t", "bytes": given}
+
+    source = [{"files": {"files": [file(b"a,secret\n"), file(b"\x89PNG\xff")]}}]
+    make = parts_on_the_wire if wire else parts
+    out = list(GUARD.wrap_sync([*make(["so"]), *source]))[1]["files"]["files"]
+    assert [each["bytes"] for each in out] == [
+        file(b"a,######\n")["bytes"],
+        file(b"\x89PNG\xff")["bytes"],
+    ]
+
+
+def test_an_answer_that_is_a_json_object_is_guarded_with_what_follows() -> None:
+    out = list(GUARD.wrap_sync([*parts(['{"a": "a secret"}']), TRACE]))
+    assert json.loads(out[0]["chunk"]["bytes"]) == {"a": "a ######"}
+    assert not left_raw(out[1])
+
+
+def test_the_wire_carries_the_events() -> None:
+    source = [TRACE, *parts_on_the_wire(["a sec", "ret"])]
+    messages = [(kind, json.dumps(said)) for event in source for kind, said in event.items()]
+    data = b"".join(aws.message(kind, said.encode()) for kind, said in messages)
+    assert in_any_cut(data) == data
+    out = in_any_cut(data, GUARD)
+    events = [aws.event(headers, payload) for _, headers, payload in aws.Messages().feed(out)]
+    assert not left_raw(events[0])
+    assert "".join(texts(events[1:])) == "a ######"
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    for data in (b"\xff", "????"):
+        with pytest.raises(AdapterError, match="no text in UTF-8"):
+            list(GUARD.wrap_sync([*parts(["so"]), {"chunk": {"bytes": data}}]))
