@@ -21,7 +21,7 @@ from guardstream.http.media import AMAZON, EVENTS, PARTS
 from guardstream.serve.announced import announced
 from guardstream.serve.bodies import BodyError, Reading, reading
 from guardstream.serve.routes import Headers, Route, values
-from guardstream.serve.whole import WholeBody
+from guardstream.serve.whole_body import WholeBody
 
 Way: TypeAlias = Media | Literal["pass", "whole"]
 """What becomes of a body: it is guarded as a stream, or whole, or it passes."""
