@@ -97,6 +97,24 @@ class Answering:
         finally:
             await aclose_source(response)
 
+    async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
+        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
+        self.reply.label = self.outcome.policy = None
+        headers = returned_headers(response, guard, held=self.parts.held)
+        await self.reply.start(response.status, headers)
+        try:
+            async for part in response:
+                await self.reply.say(part)
+        except UpstreamError as error:
+            self.outcome.failed(error.code, error.reason)
+            return  # a body that is cut off says by itself that something is missing
+        await self.reply.say(b"", more=False)
+
+    def spend(self, tokens: int | None) -> None:
+        """Note how many tokens were spent; None if nobody knows."""
+        if self.caller is not None:
+            self.caller.spent = tokens
+
     async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard the answer of a path that is not known, by what it is."""
         fails = response.status >= 400
@@ -116,14 +134,16 @@ class Answering:
     async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer of a model; where its type says little, its beginning tells more."""
         if self.found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
-            response, told = await self._told(guard, response, media)
-            media = _JSON if told == WHOLE else told
+            response, found = await self._beginning(guard, response, media)
+            media = _JSON if found == WHOLE else found
         if self._streams(media):
             await self._stream(guard, response, media)
         else:
             await self._answer(guard, response, media)
 
-    async def _told(self, guard: Guard, response: Incoming, media: str) -> tuple[Incoming, str]:
+    async def _beginning(
+        self, guard: Guard, response: Incoming, media: str
+    ) -> tuple[Incoming, str]:
         """Return an answer, and the media type that its beginning tells."""
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
@@ -133,26 +153,13 @@ class Answering:
 
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
-        told = media
+        found = media
         if may_be_another(media):
-            response, told = await self._told(guard, response, media)
-        if is_stream(told, gated=bool(guard.gates)):
-            await self._stream(guard, response, told)
+            response, found = await self._beginning(guard, response, media)
+        if is_stream(found, gated=bool(guard.gates)):
+            await self._stream(guard, response, found)
         else:
             await self._answer(guard, response, media)
-
-    async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
-        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
-        self.reply.label = self.outcome.policy = None
-        headers = returned_headers(response, guard, held=self.parts.held)
-        await self.reply.start(response.status, headers)
-        try:
-            async for part in response:
-                await self.reply.say(part)
-        except UpstreamError as error:
-            self.outcome.failed(error.code, error.reason)
-            return  # a body that is cut off says by itself that something is missing
-        await self.reply.say(b"", more=False)
 
     def _streams(self, media: str) -> bool:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
@@ -197,11 +204,6 @@ class Answering:
             ids = await self.parts.apart.text(len(body), partial(objects.made_by, body))
             await caller.keep(ids, self.upstream, self.asked.weight.batch)
         return body
-
-    def spend(self, tokens: int | None) -> None:
-        """Note how many tokens were spent; None if nobody knows."""
-        if self.caller is not None:
-            self.caller.spent = tokens
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         headers = returned_headers(response, guard, held=self.parts.held)
