@@ -15,8 +15,10 @@ from guardstream.framing.frames import Media
 from guardstream.framing.json import json_object
 from guardstream.framing.packets import are_packets
 
+_SPACE = b" \t\r\n"
+
 _MAX_SPACE = 1024
-"""Bytes of white space before what tells a format."""
+"""Bytes of white space in the middle of what tells a format."""
 
 MAX_MARK = 2 * _MAX_SPACE + 8
 """Bytes by which a format is told, unless it takes the whole of a first line."""
@@ -55,19 +57,26 @@ _CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)
 """A code with JSON; `_CODE` may become one."""
 
 
+def space_before(start: bytes | bytearray) -> int:
+    """Return how many bytes of white space come before what tells a format.
+
+    They are in no frame: while a model thinks, some servers send them alone, so that nobody closes
+    the connection.
+    """
+    mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
+    space = len(start) - mark - len(start[mark:].lstrip(_SPACE))
+    return mark + space if space else 0
+
+
 def sniffed(start: bytes) -> Media | None:
     """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
 
     An array is one of items that come one by one if an object is the first of them.
-
-    What begins with more than 1,024 bytes of white space are events.
     """
     if codecs.BOM_UTF8.startswith(start):
         return None
     plain = start.removeprefix(codecs.BOM_UTF8)
     stripped = plain.lstrip()
-    if len(plain) - len(stripped) > _MAX_SPACE:
-        return "sse"
     if _CODE.fullmatch(stripped):
         return None
     if _CODE_START.match(stripped):

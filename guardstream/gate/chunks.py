@@ -10,7 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
-from guardstream.framing.sniffing import sniffed
+from guardstream.framing.sniffing import sniffed, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
@@ -109,11 +109,12 @@ class _Bytes:
     def _taken(self, data: bytes, otherwise: Media | None) -> Sequence[Frame]:
         if self._frames is None:
             data = self._start = self._start + data
-            media = sniffed(data) or otherwise
+            count = space_before(data)
+            media = sniffed(data[count:]) or otherwise
             if media is None:
                 return ()
-            self._begin(media)
-        assert self._frames is not None
+            space = [Frame(None, data[:count])] if count else []
+            return [*space, *self._begin(media).feed(data[count:])]
         return list(self._frames.feed(data))
 
     def chunks(self, read: Frame) -> Sequence[Any]:

@@ -12,7 +12,7 @@ from guardstream.errors import AdapterError
 from guardstream.framing.alike import Around
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Media
 from guardstream.framing.json import json_object
-from guardstream.framing.sniffing import MAX_MARK, sniffed, sniffed_text
+from guardstream.framing.sniffing import MAX_MARK, sniffed, sniffed_text, space_before
 from guardstream.framing.sse import MAX_LINE
 from guardstream.providers.adapter import Unknown
 from guardstream.stream.choosing import Choose
@@ -117,14 +117,23 @@ class WireFlow(FrameFlow):
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
         data = bytes(chunk)
-        if self._frames is None:
-            self._start += data
-            media = self._sniffed(data)
-            if media is None:
-                return ()
-            self._frames, data = FRAMES[media](), bytes(self._start)
-            self._start.clear()
-        return self._take(self._frames.feed(data))
+        if self._frames is not None:
+            return self._take(self._frames.feed(data))
+        self._start += data
+        space = self._space_before()
+        media = self._sniffed(data)
+        if media is None:
+            return space
+        self._frames, data = FRAMES[media](), bytes(self._start)
+        self._start.clear()
+        return [*space, *self._take(self._frames.feed(data))]
+
+    def _space_before(self) -> Sequence[Sent[bytes]]:
+        """Return white space before what tells a format, which goes out at once."""
+        count = space_before(self._start) if self._sniff is sniffed else 0
+        space = bytes(self._start[:count])
+        del self._start[:count]
+        return [Sent(space)] if space else []
 
     def _sniffed(self, data: bytes) -> Media | None:
         """Return what the source is, of which some more has come; None if that is yet to be told.

@@ -55,6 +55,7 @@ def guarded(policy: str = POLICY) -> Guard:
         (b'["bluebird"]\n"x"\n3\n', b'["[w]"]\n"x"\n3\n'),
         (b'["x"]\n["so bad"]\n["y"]\n', b'["x"]\n'),
         (b'42["x"]\x1e42["so bad"]\x1e6', b'42["x"]\x1e'),
+        (b"\n " * 2_000 + b'["bluebird"]\n', b"\n " * 2_000 + b'["[w]"]\n'),
     ],
 )
 async def test_a_gate_judges_lines_of_any_json(data: bytes, out: bytes) -> None:

@@ -250,3 +250,24 @@ def test_an_adapter_that_fails_to_end_a_blocked_stream_does_so_in_every_cut() ->
             for at in range(0, len(data), size):
                 out += b"".join(wire.feed(data[at : at + size]))
         assert (out, wire.ended) == (good, "content_filter")
+
+
+@pytest.mark.parametrize(
+    "space", [b"\n", b"\n   \n\n   " * 300, b"\xef\xbb\xbf \r\n", b" \t" * 2_000]
+)
+@pytest.mark.parametrize(
+    ("body", "out"),
+    [
+        (b'{"log": "a secret"}\n', b'{"log":"a ######"}\n'),
+        (b'[{"log": "a secret"}]', b'[{"log":"a ######"}]'),
+        (b'data: {"log": "a secret"}\n\n', b'data: {"log":"a ######"}\n\n'),
+        (b"", b""),
+    ],
+)
+def test_white_space_that_keeps_a_connection_alive_goes_out_at_once(
+    space: bytes, body: bytes, out: bytes
+) -> None:
+    assert guarded(space + body, None) == (space + out, "")
+    wire = WireGuard(GUARD)
+    pieces = [space[at : at + 3] for at in range(0, len(space), 3)]
+    assert b"".join(b"".join(wire.feed(piece)) for piece in pieces) == space
