@@ -24,8 +24,8 @@ class PolicyError(GuardstreamError):
 class PatternError(GuardstreamError):
     """A pattern cannot be searched exactly in a stream.
 
-    `offset` is the position in the pattern, in code points from its start, or None when the
-    whole pattern is meant.
+    `message` says why, and how to write it otherwise. `offset` is the position in the pattern, in
+    code points from its start, or None when the whole pattern is meant.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:

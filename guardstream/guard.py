@@ -11,7 +11,6 @@ from copy import copy
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
@@ -23,17 +22,15 @@ from guardstream.providers.hooks import hooks_of
 from guardstream.stages.custom import CustomStage, StagePlan, planned
 from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
-    check_attributes,
-    check_flag,
     check_framing,
     check_listed,
     check_vault,
     knowing,
     known_arguments,
 )
-from guardstream.stream.callbacks import ON_ERRORS, Hooks
+from guardstream.stream.callbacks import ON_ERRORS
 from guardstream.stream.choosing import choosing, own_formats
-from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.delivery_options import attributes_of, extraction_of, options_of
 from guardstream.stream.flow_maker import FlowMaker, Framing
 from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.observers import Observer, Observing, check_observer
@@ -91,9 +88,9 @@ class Guard:
         - `rules_only`: the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics` are left
           out: for tests, or where something else carries them out.
 
-        Raises TypeError for a policy that is none, such as a path, and for stages and observers
-        that are none; PolicyError for a format of the policy whose name is taken, and for a section
-        that cannot be carried out: a check that cannot be made, a record that cannot be written, a
+        Raises TypeError for a policy, stages or observers of the wrong type, such as the path of a
+        policy; PolicyError for a format of the policy whose name is taken, and for a section that
+        cannot be carried out: a check that cannot be made, a record that cannot be written, a
         package that is not installed.
         """
         from guardstream.policy import Policy
@@ -267,12 +264,11 @@ class Guard:
         The stream is a GuardedStream; a RetryingStream where a function is called again; and a
         GatedStream, which has the same words, where the policy has a `gate`.
 
-        Raises TypeError for what is no async stream and for an argument that is not there,
-        AdapterError for a `provider` that is not known, PolicyError for words of a rule that the
-        policy has not, for a policy with `retry` and a stream that is open already, and for one
-        with `concurrency` by an attribute that is missing. Iterating raises what the source raises,
-        LimiterError where there is no room, and AdapterError or StageError, with which the stream
-        ends as blocked.
+        Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
+        for an unknown `provider`; PolicyError for words of a rule that the policy does not have,
+        for a policy with `retry` and a stream that is open already, and for one with `concurrency`
+        by an attribute that is missing. Iterating raises what the source raises, LimiterError where
+        there is no room, and AdapterError or StageError, with which the stream ends as blocked.
         """
         policy = self._policy_with(words)
         check_framing(framing)
@@ -304,7 +300,7 @@ class Guard:
                 make = flows(more)
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
-        observing, extraction = self.observing(policy, options), _extraction(policy)
+        observing, extraction = self.observing(policy, options), extraction_of(policy)
         self.options(policy, options, observing)  # raises now, not when a stream is opened
         choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
         lines = framing == "sse"
@@ -333,12 +329,12 @@ class Guard:
         - `deadlines`: in seconds. They are looked at when a chunk comes, since a source that waits
           cannot be interrupted.
 
-        Raises TypeError for what is no plain iterable, such as an async stream or one chunk, for a
-        callback that would have to be awaited, and for an argument that is not there; AdapterError
-        for a `provider` that is not known; PolicyError for words of a rule that the policy has not,
-        and for a policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating
-        raises what the source raises, and AdapterError or StageError, with which the stream ends as
-        blocked.
+        Raises TypeError for a stream that is no plain iterable, such as an async stream or one
+        chunk, for a callback that would have to be awaited, and for an unknown argument;
+        AdapterError for an unknown `provider`; PolicyError for words of a rule that the policy does
+        not have, and for a policy with `gate`, `retry` or `concurrency`, which need an event loop.
+        Iterating raises what the source raises, and AdapterError or StageError, with which the
+        stream ends as blocked.
         """
         check_sync(stream)
         policy = self._policy_with(words)
@@ -348,6 +344,54 @@ class Guard:
             policy, provider=provider, unknown=unknown, framing=framing, vault=vault
         )
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
+
+    def check(self, text: str, channel: str = "text") -> Result:
+        """Guard a complete text. The result is the same as for a stream of it, in any chunking.
+
+        `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
+        Raises ValueError for any other channel, TypeError for a text that is not a str, StageError
+        if a stage fails, and PolicyError for a policy with a `gate`, which only a stream passes.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
+        policy = self.policy
+        self._refuse_operations(policy, "check()", ["gate"])
+        stage = pipeline_of(policy, channel)
+        try:
+            return result_of(stage, text, channel, policy.block_message)
+        except Exception as error:
+            raise StageError(f"a stage failed ({type(error).__name__})") from error
+
+    def session(self, channel: str = "text") -> Session:
+        """Return a session to feed by hand: `feed(text)` and `finish()` return events, no I/O.
+
+        `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
+        many code points the session holds back. What a stage raises passes unchanged: release
+        nothing then. `feed` raises RuntimeError after `finish`. PolicyError for a policy with a
+        `gate`, which only a stream passes.
+        """
+        policy = self.policy
+        self._refuse_operations(policy, "session()", ["gate"])
+        return Session(policy.stages(channel))
+
+    def check_messages(
+        self, messages: Iterable[Any], *, vault: Vault | None = None
+    ) -> MessagesResult:
+        """Apply the policy's section `input` to prompts; see `guardstream.prompts`.
+
+        `messages` have the form of the API of OpenAI, Anthropic, Google (`contents`) or Bedrock
+        (Converse); in others, and in what is not known, each string is a text. They are not
+        changed; the result has the messages to send. With a `vault`, reversible rules write
+        stand-ins, which `wrap` with the same vault turns back into the real values.
+
+        Raises PolicyError if the policy has no `input`, AdapterError for an object that cannot be
+        read and for what a policy with `unknown: refuse` does not know, StageError if a stage
+        fails, and VaultError if the vault has no room.
+        """
+        from guardstream.prompts import check_messages
+
+        policy = self.policy
+        return check_messages(policy, messages, self._vault_for(policy, vault))
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
@@ -464,54 +508,6 @@ class Guard:
         guard._policy, guard._watched, guard._stages = policy, None, ()
         return guard
 
-    def check_messages(
-        self, messages: Iterable[Any], *, vault: Vault | None = None
-    ) -> MessagesResult:
-        """Apply the policy's section `input` to prompts; see `guardstream.prompts`.
-
-        `messages` have the form of the API of OpenAI, Anthropic, Google (`contents`) or Bedrock
-        (Converse); in others, and in what is not known, each string is a text. They are not
-        changed; the result has the messages to send. With a `vault`, reversible rules write
-        stand-ins, which `wrap` with the same vault turns back into the real values.
-
-        Raises PolicyError if the policy has no `input`, AdapterError for an object that cannot be
-        read and for what a policy with `unknown: refuse` does not know, StageError if a stage
-        fails, and VaultError if the vault has no room.
-        """
-        from guardstream.prompts import check_messages
-
-        policy = self.policy
-        return check_messages(policy, messages, self._vault_for(policy, vault))
-
-    def check(self, text: str, channel: str = "text") -> Result:
-        """Guard a complete text. The result is the same as for a stream of it, in any chunking.
-
-        `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
-        Raises ValueError for another one, TypeError for what is no text, StageError if a stage
-        fails, and PolicyError for a policy with a `gate`, which only a stream passes.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
-        policy = self.policy
-        self._refuse_operations(policy, "check()", ["gate"])
-        stage = pipeline_of(policy, channel)
-        try:
-            return result_of(stage, text, channel, policy.block_message)
-        except Exception as error:
-            raise StageError(f"a stage failed ({type(error).__name__})") from error
-
-    def session(self, channel: str = "text") -> Session:
-        """Return a session to feed by hand: `feed(text)` and `finish()` return events, no I/O.
-
-        `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
-        many code points the session holds back. What a stage raises passes unchanged: release
-        nothing then. `feed` raises RuntimeError after `finish`. PolicyError for a policy with a
-        `gate`, which only a stream passes.
-        """
-        policy = self.policy
-        self._refuse_operations(policy, "session()", ["gate"])
-        return Session(policy.stages(channel))
-
     @known_arguments
     def flow(
         self,
@@ -622,32 +618,11 @@ class Guard:
         """Return how a stream is delivered: what the caller says, then what the policy says.
 
         `observing` takes the place of the guard's observers. Raises TypeError for a callback that
-        is no function, and for `deadlines`, flags and `attributes` that are none.
+        is no function, and for `deadlines`, flags and `attributes` of the wrong type.
         """
-        for name in ("raise_on_block", "keep_text"):
-            check_flag(name, options.get(name, False))
-        hooks = Hooks(
-            on_text=options.get("on_text"),
-            on_part=options.get("on_part"),
-            on_tool_call=options.get("on_tool_call"),
-            on_finding=options.get("on_finding"),
-            on_finish=options.get("on_finish"),
-            errors=options.get("callback_errors", "raise"),
-        )
-        hooks.check_callable()
-        deadlines = options.get("deadlines")
-        if not (deadlines is None or isinstance(deadlines, Deadlines)):
-            given = type(deadlines).__qualname__
-            raise TypeError(f"deadlines= needs Deadlines(first_token=15, idle=30), not {given!r}")
-        return Options(
-            raise_on_block=options.get("raise_on_block", False),
-            keep_text=options.get("keep_text", True),
-            hooks=hooks,
-            deadlines=_deadlines(policy) if deadlines is None else deadlines,
-            clock=options.get("clock", monotonic),
-            extraction=_extraction(policy),
-            observing=self.observing(policy, options) if observing is None else observing,
-        )
+        if observing is None:
+            observing = self.observing(policy, options)
+        return options_of(policy, options, observing)
 
     def observing(self, policy: Policy, options: Delivering) -> Observing:
         """Return who is told of a stream: observers of the guard and of its policy."""
@@ -661,7 +636,7 @@ class Guard:
             policy=policy.name,
             fingerprint=policy.fingerprint,
             shadow=policy.shadow,
-            attributes=_attributes(policy, options),
+            attributes=attributes_of(policy, options),
         )
 
 
@@ -671,29 +646,6 @@ def _asynchronous() -> type[GuardedStream[Any]]:
     from guardstream.stream.asynchronous import GuardedStream
 
     return GuardedStream
-
-
-def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
-    """Return what the records of a stream say besides: what the policy says, then the caller."""
-    section, said = policy.file.audit, options.get("attributes")
-    if said is not None:
-        check_attributes(said)
-    return {**(section.attributes if section else {}), **(said or {})}
-
-
-def _extraction(policy: Policy) -> Mapping[str, Any]:
-    """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
-    said = policy.extraction
-    own = own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
-    return said if own is None else {**said, "provider": own}
-
-
-def _deadlines(policy: Policy) -> Deadlines:
-    """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
-    limits = policy.file.limits
-    if limits is None or policy.shadow:
-        return Deadlines()
-    return Deadlines(limits.first_token, limits.idle, limits.total)
 
 
 def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool) -> Guard:
@@ -721,7 +673,7 @@ def _check_beside_vault(
 
 
 def check_guard(given: object, what: str) -> None:
-    """Refuse what is no guard, such as a policy or its path; `what` needs one."""
+    """Refuse anything but a guard, such as a policy or its path; `what` needs one."""
     if not hasattr(given, "flow"):
         kind = type(given).__qualname__
         raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")

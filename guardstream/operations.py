@@ -151,7 +151,7 @@ class Wrapping:
             whole = self.guarded(Source(stream, operations.limiter, key), (), options, inner)
         else:
             whole = self.guarded(stream, (), options, inner)
-        return behind(whole, gates, self.choose, last, lines=self.lines)
+        return gated(whole, gates, self.choose, last, lines=self.lines)
 
     def _retrying(
         self,
@@ -181,7 +181,7 @@ def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, 
     return last, last.observing
 
 
-def behind(
+def gated(
     stream: Any,
     gates: Sequence[Gate],
     choose: Choose,

@@ -57,7 +57,8 @@ def check_stage(
     """Check that a stage promises what all stages do, on each of `texts`.
 
     - It gives the same text, the same findings in the same order and the same finish, each at the
-      same place, in any chunking: whole, character by character, in a random split for each seed.
+      same place, in any chunking: whole, character by character, in a random split for each of the
+      `seeds`.
     - It returns events; a Finish is the last, spans are spans, nothing follows the end.
     - Nothing is held at the end, and after each chunk at most `most_held`, if given, and never more
       than was fed.

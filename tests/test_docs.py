@@ -19,7 +19,7 @@ from guardstream.policy import inline, packs
 from guardstream.policy.document import read
 from guardstream.policy.model import MODELS, PolicyFile, keys
 from guardstream.policy.sections import Model
-from guardstream.stream.callbacks import Hooks
+from guardstream.stream.callbacks import Handlers
 from guardstream.stream.result import Result
 from tests.support import encodings
 from tests.support.watching import Watching
@@ -130,7 +130,7 @@ def test_every_field_metric_and_callback_is_named() -> None:
     families = {family.name: family.type for family in metrics.registry.collect()}
     named = [name + "_total" * (kind == "counter") for name, kind in families.items()]
     named += [*as_dict(seen.record), *(each.name for each in fields(Result))]
-    named += [each.name for each in fields(Hooks) if each.name.startswith("on_")]
+    named += [each.name for each in fields(Handlers) if each.name.startswith("on_")]
     assert [name for name in named if f"`{name}`" not in OPERATIONS] == []
 
 

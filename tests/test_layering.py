@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,15 @@ def test_doors_only_hand_on(door: str) -> None:
 def test_the_architecture_shows_these_layers() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     assert written(page) == page, "run python -m tests.support.layers"
+
+
+@pytest.mark.parametrize("folder", ["stream", "serve", "serve/proxy", "vault"])
+def test_a_table_of_modules_names_all_of_them(folder: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("| module |")]
+    named = [
+        {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+        for rows in tables
+    ]
+    modules = {path.stem for path in (PACKAGE / folder).glob("*.py")} - {"__init__"}
+    assert any(modules <= names for names in named)

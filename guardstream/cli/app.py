@@ -11,19 +11,15 @@ from typing import Annotated
 
 import typer
 
+from guardstream.cli.bulk_commands import bulk
+from guardstream.cli.key_commands import keys
 from guardstream.cli.options import (
     AfterArgument,
     BeforeArgument,
     CodeOption,
-    ColumnOption,
-    EngineOption,
-    FormatOption,
-    JobsOption,
     JsonOption,
-    PartOption,
     PoliciesArgument,
     PolicyArgument,
-    SourceArgument,
     TimelineOption,
     to_a_file,
 )
@@ -41,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys)
+app.add_typer(bulk)
 
 
 def _version(wanted: bool) -> None:
@@ -458,154 +456,6 @@ def serve(
         header_timeout=header_timeout,
         body_timeout=body_timeout,
     )
-
-
-keys = typer.Typer(
-    name="key",
-    cls=Commands,
-    help="Make keys for the clients of the proxy.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(keys)
-
-
-@keys.command()
-def new(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Who the key is for, as records name it.")
-    ],
-    file: Annotated[
-        Path | None, typer.Option(help="Add it to this file, the key_file of the section serve.")
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="The policy for all its requests, one of the section's policies."),
-    ] = None,
-    at_once: Annotated[
-        int | None, typer.Option(min=1, help="How many of its requests may run at once.")
-    ] = None,
-    tokens: Annotated[
-        str | None, typer.Option(help="How many tokens in how long: 100000/d.")
-    ] = None,
-    other: Annotated[
-        bool, typer.Option("--other", help="It may use paths that the proxy does not know.")
-    ] = False,
-) -> None:
-    """Make a key and print it, once; the proxy needs only its SHA-256."""
-    from guardstream.cli import key as key_command
-
-    made = key_command.new(
-        name, file=file, policy=policy, at_once=at_once, tokens=tokens, other=other
-    )
-    print(made)
-
-
-bulk = typer.Typer(
-    name="bulk",
-    cls=Commands,
-    help="Guard, measure or compare stored texts: JSON lines, Parquet and text files.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(bulk)
-
-
-@bulk.command()
-def redact(
-    policy: PolicyArgument,
-    source: SourceArgument,
-    target: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder for those of a folder.")
-    ],
-    column: ColumnOption = None,
-    form: FormatOption = None,
-    jobs: JobsOption = 1,
-    engine: EngineOption = "local",
-    part_size: PartOption = 4,
-    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
-    json: JsonOption = False,
-    allow_code: CodeOption = None,
-) -> None:
-    """Write the files with all texts in them guarded; continue a run that was stopped."""
-    from guardstream.bulk.batches import guard_of
-    from guardstream.cli import bulk as bulk_command
-
-    check_apart(target, policy)
-    job = bulk_command.job(
-        guard_of(policy, allow_code or []),
-        source,
-        target,
-        columns=column,
-        form=form,
-        jobs=jobs,
-        engine=engine,
-        part_size=part_size,
-        overwrite=overwrite,
-    )
-    bulk_command.carry_out(job, "redacting", as_json=json)
-
-
-@bulk.command(name="eval")
-def survey(
-    policy: PolicyArgument,
-    source: SourceArgument,
-    column: ColumnOption = None,
-    form: FormatOption = None,
-    jobs: JobsOption = 1,
-    engine: EngineOption = "local",
-    part_size: PartOption = 4,
-    json: JsonOption = False,
-    allow_code: CodeOption = None,
-) -> None:
-    """Show what a policy finds in the files, and write nothing."""
-    from guardstream.bulk.batches import guard_of
-    from guardstream.cli import bulk as bulk_command
-
-    job = bulk_command.job(
-        guard_of(policy, allow_code or []),
-        source,
-        None,
-        columns=column,
-        form=form,
-        jobs=jobs,
-        engine=engine,
-        part_size=part_size,
-    )
-    bulk_command.carry_out(job, "reading", as_json=json)
-
-
-@bulk.command(name="diff")
-def compare(
-    before: BeforeArgument,
-    after: AfterArgument,
-    source: SourceArgument,
-    column: ColumnOption = None,
-    form: FormatOption = None,
-    jobs: JobsOption = 1,
-    engine: EngineOption = "local",
-    part_size: PartOption = 4,
-    json: JsonOption = False,
-    allow_code: CodeOption = None,
-) -> None:
-    """Show in which records two policies differ, and in how many: exit 1 if in any."""
-    from guardstream.bulk.batches import guard_of
-    from guardstream.cli import bulk as bulk_command
-
-    code = allow_code or []
-    job = bulk_command.job(
-        guard_of(after, code),
-        source,
-        None,
-        before=guard_of(before, code),
-        columns=column,
-        form=form,
-        jobs=jobs,
-        engine=engine,
-        part_size=part_size,
-    )
-    report = bulk_command.carry_out(job, "comparing", as_json=json)
-    raise typer.Exit(1 if report.differ else 0)
 
 
 @app.command()

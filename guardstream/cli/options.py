@@ -39,18 +39,3 @@ TimelineOption = Annotated[
         callback=to_a_file, help="Draw what came in, was held and went out, to this SVG file."
     ),
 ]
-
-# Of the commands of `bulk`.
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern: logs/*.jsonl.")
-]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="A column with texts; all if none is named."),
-]
-FormatOption = Annotated[
-    str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
-]
-JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
-EngineOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
-PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]

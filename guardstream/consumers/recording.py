@@ -120,7 +120,8 @@ async def replay(
     """Yield the chunks recorded at `path` at the times at which they came, `speed` times as fast.
 
     Speed 0 does not wait at all. Objects come as dicts unless `build` makes something of their
-    fields. RecordingError for what is no recording. A recorded error just ends the stream.
+    fields. RecordingError for a file that is not a recording. A recorded error just ends the
+    stream.
     """
     started = anyio.current_time()
     for seconds, chunk in _read(Path(path), build):

@@ -36,7 +36,7 @@ class Known:
 
 
 def known(model: Any) -> Known:
-    """What is known of a type, or of the adapter for one; TypeError for what is no type."""
+    """What is known of a type, or of the adapter for one; TypeError for anything but a type."""
     if isinstance(model, TypeAdapter):
         return _kept(model, None)
     if isinstance(model, type) and issubclass(model, BaseModel):

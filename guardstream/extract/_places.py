@@ -23,8 +23,9 @@ _FILLED = "an array with elements"  # none of which is on the way
 
 Steps: TypeAlias = list[str | int]
 _Wanted: TypeAlias = str | int | None  # a key, an index, or None for any element
-#: 2 at the path, 1 on the way there, 0 elsewhere.
 Match: TypeAlias = Callable[[Steps], int]
+"""2 at the path, 1 on the way there, 0 elsewhere."""
+
 
 _step = re.compile(r"""\.([^.\[\]'"*]+)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]|\["([^"]*)"\]""").match
 

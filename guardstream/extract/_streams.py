@@ -58,7 +58,7 @@ def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None
 
 
 def _check(stream: object) -> None:
-    """Raise TypeError for what is no stream."""
+    """Raise TypeError for anything but a stream."""
     if inspect.iscoroutine(stream):
         stream.close()
         raise TypeError("a coroutine is no stream: await it first")

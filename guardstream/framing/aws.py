@@ -58,7 +58,7 @@ class Messages:
 
 
 def event(headers: Headers, payload: bytes) -> dict[str, Any]:
-    """Return a message as an object of one field. AdapterError for what is no event of JSON."""
+    """Return a message as an object of one field. AdapterError unless it is an event with JSON."""
     name = headers.get(":event-type") or headers.get(":exception-type")
     value = json_object(payload) if payload else {}
     if not name or value is None:

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
-import regex
-
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
-from guardstream.framing.packets import SEPARATOR, are_packets, divided
+from guardstream.framing.packets import SEPARATOR, divided
 
 Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
@@ -646,105 +644,3 @@ FRAMES: dict[Media, type[Frames]] = {
     "text": TextFrames,
     "messages": MessageFrames,
 }
-
-_SPACE = b" \t\r\n"
-
-_MAX_SPACE = 1024
-"""Bytes of white space in the middle of what tells a format."""
-
-MAX_MARK = 2 * _MAX_SPACE + 8
-"""Bytes by which a format is told, unless it takes the whole of a first line."""
-
-_SNIFFED: dict[bytes, Media] = {
-    **dict.fromkeys((b"{", b"[", b'"', _RECORD, b"-"), "ndjson"),
-    **{b"%d" % digit: "ndjson" for digit in range(10)},
-    b"\0": "event_stream",
-}
-_WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
-
-
-def space_before(start: bytes | bytearray) -> int:
-    """Return how many bytes of white space come before what tells a format.
-
-    They are in no frame: while a model thinks, some servers send them alone, so that nobody closes
-    the connection.
-    """
-    mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
-    space = len(start) - mark - len(start[mark:].lstrip(_SPACE))
-    return mark + space if space else 0
-
-
-def sniffed(start: bytes) -> Media | None:
-    """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
-
-    An array is one of items that come one by one if an object is the first of them.
-    """
-    if codecs.BOM_UTF8.startswith(start):
-        return None
-    plain = start.removeprefix(codecs.BOM_UTF8)
-    stripped = plain.lstrip()
-    if _CODE.fullmatch(stripped):
-        return None
-    if _CODE_START.match(stripped):
-        return "data_stream"
-    if stripped.startswith(b"["):
-        item = stripped[1:].lstrip()[:1]
-        if not item and len(stripped) <= _MAX_SPACE:
-            return None
-        return "json_array" if item in (b"{", b"") else "ndjson"
-    if stripped.startswith(_WORDS):
-        return "ndjson"
-    if any(word.startswith(stripped) for word in _WORDS):
-        return None
-    packets = are_packets(stripped)
-    if packets is not False:
-        return "packets" if packets else None
-    return _SNIFFED.get(stripped[:1], "sse")
-
-
-def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream, packets, and events, from other text by how they begin;
-    None if not yet.
-
-    Of the lines a first one of text comes at once; what else such streams begin with (thinking,
-    data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
-    by the first that has data: JSON, which begins in the first `MAX_MARK` bytes.
-    """
-    event = _EVENT_START.match(start[:MAX_MARK], partial=len(start) < MAX_MARK)
-    if event is not None and event.partial:
-        return None
-    if event is not None and (
-        rest := _EVENT_REST.match(start[:_MAX_EVENT], event.end(), partial=True)
-    ):
-        return None if rest.partial and len(start) < _MAX_EVENT else "sse"
-    packets = are_packets(start)
-    if packets is not False:
-        return "packets" if packets else None
-    if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
-        return None
-    if start.startswith(_CODED_STARTS):
-        return "data_stream"
-    if not _CODED_LINE.match(start):
-        return "text"
-    line, ended, _ = start.partition(b"\n")
-    if len(line) > sse.MAX_LINE:
-        return "text"
-    if not ended:
-        return None
-    return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
-
-
-_MAX_EVENT = 16 * 1024
-"""Bytes of a first event after which it is taken for one, though it has not ended."""
-
-_EVENT_START = regex.compile(
-    rb'(?:\xef\xbb\xbf)?(?:(?:(?:event|id|retry)?:[^\r\n]*+)?(?:\r\n?+|\n))*+data: ?(?:\{|\[\{?) *"'
-)
-_EVENT_REST = regex.compile(
-    rb"[^\r\n]*+(?:\r\n?+|\n)(?:(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n))*+[\r\n]"
-)
-_CODED_STARTS = (b'0:"', b'f:{"messageId"')
-_CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
-_LINE_CODE = re.compile(rb"[2389bcg-k]:?")
-_CODE = re.compile(rb"[0-9a-z](?::\s{0,%d})?" % _MAX_SPACE)
-_CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)

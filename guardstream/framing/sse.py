@@ -52,10 +52,11 @@ _RETRY_DIGITS = 15
 class Event:
     """An event as a client sees it.
 
-    `event` is "message" where none is named. `id` is the one that this event states, `last_id` the
-    last that the stream has stated, which is what a client would send as `Last-Event-ID`. `retry`
-    counts milliseconds. `raw` are the bytes that it came from, blank line included; unless it is
-    `plain` they say more than the other fields do: comments, unknown fields, invalid UTF-8.
+    `data` is its text, with line feeds between the lines. `event` is "message" where none is named.
+    `id` is the one that this event states, `last_id` the last that the stream has stated, which is
+    what a client would send as `Last-Event-ID`. `retry` counts milliseconds. `raw` are the bytes
+    that it came from, blank line included; unless it is `plain` they say more than the other fields
+    do: comments, unknown fields, invalid UTF-8.
     """
 
     data: str
@@ -69,7 +70,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment line that stands before an event or by itself, as heartbeats do."""
+    """A comment line that stands before an event or by itself, as heartbeats do.
+
+    `text` is what stands after the colon, `raw` the bytes that it came from.
+    """
 
     text: str
     raw: bytes = field(default=b"", compare=False, repr=False)
@@ -79,7 +83,8 @@ class Comment:
 class Blank:
     """A blank line, or fields without data: nothing is dispatched, but id and retry may be set.
 
-    `event` is the name that such a heartbeat may have; clients do not see it.
+    `event` is the name that such a heartbeat may have; clients do not see it. `plain` and `raw` are
+    as an event's.
     """
 
     id: str | None = None
@@ -365,7 +370,7 @@ def _one_line(name: str, value: str) -> str:
 
 
 def start(id: str, **fields: object) -> Event:  # noqa: A002
-    """Return the event that begins an answer; `fields` are added to its JSON object."""
+    """Return the event that begins the answer `id`; `fields` are added to its JSON object."""
     return _named("start", {"id": id, **fields})
 
 

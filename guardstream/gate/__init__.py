@@ -62,11 +62,10 @@ def gate(
     - `channels`: which are judged, all if None; the others pass, in order.
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
 
-    A block closes the source and ends the stream as `content_filter`. Raises ValueError for a unit
-    or a channel that is not known, and for other values that cannot be; TypeError for an argument
-    that is not there, for what is no asynchronous stream, and for a check that is no function.
-    Iterating raises what `stream` raises, and AdapterError for a chunk that the adapter does not
-    know.
+    A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
+    unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for a
+    stream that is not asynchronous, and for a check that is not a function. Iterating raises what
+    `stream` raises, and AdapterError for a chunk that the adapter does not know.
     """
     if not hasattr(stream, "__aiter__"):
         given = type(stream).__qualname__

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media, sniffed, space_before
+from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
+from guardstream.framing.sniffing import sniffed, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of

@@ -47,10 +47,11 @@ def check_charset(name: str, text: str) -> None:
         raise RefusedError(400, "invalid_form", "the form is not in UTF-8")
 
 
-class Sent(NamedTuple):
-    """The body that may be sent on, and its content type: none but what was judged may be read.
+class Outgoing(NamedTuple):
+    """What may be sent on of a request: what was judged, and nothing else.
 
-    So it is with the query, where that was judged.
+    `body` is its body, `kind` its content type if it has one, and `query` its query, None if that
+    was not judged.
     """
 
     body: bytes

@@ -10,7 +10,7 @@ import anyio
 
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard
-from guardstream.operations import behind, joined
+from guardstream.operations import gated, joined
 from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID, Body
 from guardstream.stream.arguments import known_arguments
@@ -77,7 +77,7 @@ async def judged_body(
     # What ends a body is remembered by its adapter: each step has its own.
     adapter = _adapter(guard, provider, body)
     answer = _Answer(guarded, result)
-    async with behind(answer, gates, lambda _: adapter, last, whole=True) as stream:
+    async with gated(answer, gates, lambda _: adapter, last, whole=True) as stream:
         sent = [each async for each in stream]
         judged = stream.result
     return _completed(adapter, sent, guarded), judged

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
-from guardstream.framing.frames import sniffed_text
 from guardstream.framing.json import json_start
+from guardstream.framing.sniffing import sniffed_text
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of

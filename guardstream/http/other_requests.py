@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode
 
 from guardstream.framing.json import json_start
 from guardstream.guard import Guard
-from guardstream.http.bodies import Body, Sent, body_of, check_charset, field_of, text_of
+from guardstream.http.bodies import Body, Outgoing, body_of, check_charset, field_of, text_of
 from guardstream.http.media import FIELDS, NAME, PARTS, is_text, media_of
 from guardstream.http.queries import MOST, asked
 from guardstream.http.request import RefusedError, checked_messages, refused
@@ -80,7 +80,7 @@ class _Judged:
         return content if isinstance(content, str) else content[0]["body"]
 
 
-def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Sent:
+def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outgoing:
     """Return what may be sent on of a request. RefusedError if a rule forbids it, and for a body
     that cannot be judged. `kind` is its content type, `path` without escapes.
     """
@@ -93,7 +93,9 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Sent
         raise RefusedError(400, "unguarded_input", "the policy masks what stands in the path")
     changed = {each: written() for each, written in said}
     content_type, made = sending()
-    return Sent(made, content_type, "&".join(changed.get(each, each) for each in query.split("&")))
+    return Outgoing(
+        made, content_type, "&".join(changed.get(each, each) for each in query.split("&"))
+    )
 
 
 def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:

@@ -35,7 +35,8 @@ class WireGuard(Outcome[bytes]):
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
     what ended it, where that came after frames that were good. Observers of the guard are told of
     the body, so `close` it when it is left; that they failed at its end is an `error` too, if the
-    guard is to raise it. The policy's deadlines are yours to keep: `remaining`.
+    guard is to raise it. The caller must keep the policy's deadlines: `remaining` says how long the
+    next one is off.
     """
 
     @known_arguments

@@ -10,10 +10,9 @@ whose connections are opened, unless a `transport` is given to put this one arou
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
@@ -23,10 +22,16 @@ from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
-from guardstream.http.beginnings import Beginning
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.charsets import charset_of
 from guardstream.http.headers import BYTES, CONVERSATION, NOT_UTF8, why_unreadable, withheld
+from guardstream.http.httpx_objects import (
+    AsyncSource,
+    SyncSource,
+    async_body,
+    class_beside,
+    sync_body,
+)
 from guardstream.http.media import (
     framing_of,
     is_listed,
@@ -85,8 +90,11 @@ _LONG = 64 * 1024
 """Bytes of a body that the event loop does not wait for."""
 
 _Kind: TypeAlias = Literal[
-    "stream", "body", "error", "other", "bodiless", "nothing", "pass", "charset"
+    "stream", "body", "error", "other", "charset", "bodiless", "nothing", "pass"
 ]
+"""What becomes of an answer. It is guarded as a stream; whole, in a known format (`body`); as an
+error; by what it is (`other`), which may be a text in another charset (`charset`). It has no body
+(`bodiless`), loses it (`nothing`), or passes unread."""
 
 T = TypeVar("T")
 
@@ -130,7 +138,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         """Return the transport behind this one; by default one of the package of the request."""
         with self._making:
             if self._transport is None:
-                self._transport = _class_beside(request, self._default)()
+                self._transport = class_beside(request, self._default)()
             return self._transport
 
     def _provider_of(self, request: Any) -> str | None:
@@ -289,7 +297,7 @@ class GuardTransport(_Guarding):
             kind = self._kind(request, response)
             if kind == "pass":
                 return self._passed(guard, response)
-            source, media = _AsyncSource(response), _media(response)
+            source, media = AsyncSource(response), _media(response)
             told = media
             if kind == "other" and may_be_another(media):
                 told = await source.begin(media)
@@ -297,8 +305,7 @@ class GuardTransport(_Guarding):
                 adapter = self._adapter_of(request, body, guard)
                 framing = framing_of(told) if kind == "other" else None
                 stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
-                made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
-                return _answer(guard, response, stream=made(stream))
+                return _answer(guard, response, stream=async_body(response, stream))
             body = b"" if kind in ("bodiless", "nothing") else await source.read()
             provider, value = "", None
             if kind == "body":
@@ -361,7 +368,7 @@ class SyncGuardTransport(_Guarding):
             kind = self._kind(request, response)
             if kind == "pass":
                 return self._passed(guard, response)
-            source, media = _SyncSource(response), _media(response)
+            source, media = SyncSource(response), _media(response)
             told = media
             if kind == "other" and may_be_another(media):
                 told = source.begin(media)
@@ -369,8 +376,7 @@ class SyncGuardTransport(_Guarding):
                 adapter = self._adapter_of(request, body, guard)
                 framing = framing_of(told) if kind == "other" else None
                 stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
-                made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
-                return _answer(guard, response, stream=made(stream))
+                return _answer(guard, response, stream=sync_body(response, stream))
             body = b"" if kind in ("bodiless", "nothing") else source.read()
             provider, value = self._said(request, body) if kind == "body" else ("", None)
             if value is not None:
@@ -416,69 +422,6 @@ class SyncGuardTransport(_Guarding):
             self._transport.__exit__(kind, error, traceback)
 
 
-class _AsyncSource:
-    """A response's bytes; closing it closes the connection."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._parts: AsyncIterator[bytes] = response.aiter_bytes()
-        self._begun = b""  # what was read of it, which comes first
-
-    async def begin(self, media: str) -> str:
-        """Read how it begins; return the media type to guard it by."""
-        beginning, told = Beginning(media), None
-        while told is None:
-            part = await anext(self._parts, None)
-            told = beginning.finish() if part is None else beginning.feed(part)
-        self._begun = bytes(beginning.read)
-        return told
-
-    async def read(self) -> bytes:
-        """Read all of it."""
-        return b"".join([part async for part in self])
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        begun, self._begun = self._begun, b""
-        if begun:
-            yield begun
-        async for part in self._parts:
-            yield part
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-class _SyncSource:
-    """The same for a synchronous response."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._parts: Iterator[bytes] = response.iter_bytes()
-        self._begun = b""
-
-    def begin(self, media: str) -> str:
-        """Read how it begins; return the media type to guard it by."""
-        beginning, told = Beginning(media), None
-        while told is None:
-            part = next(self._parts, None)
-            told = beginning.finish() if part is None else beginning.feed(part)
-        self._begun = bytes(beginning.read)
-        return told
-
-    def read(self) -> bytes:
-        """Read all of it."""
-        return b"".join(self)
-
-    def __iter__(self) -> Iterator[bytes]:
-        begun, self._begun = self._begun, b""
-        if begun:
-            yield begun
-        yield from self._parts
-
-    def close(self) -> None:
-        self._response.close()
-
-
 async def _beside(body: bytes, work: Callable[[], T]) -> T:
     """Do work on a body; in a thread if it is long, so that the event loop goes on."""
     return await in_thread(work) if len(body) > _LONG else work()
@@ -493,17 +436,6 @@ def _raised() -> Iterator[None]:
         if error.code == "content_filter":
             raise BlockedError(error.rule or error.code) from error
         raise AdapterError(error.message) from error
-
-
-def _class_beside(request: Any, name: str) -> Any:
-    """Return the class `name` of the package that a request's class is from."""
-    for base in type(request).__mro__:
-        package = sys.modules.get(base.__module__.partition(".")[0])
-        found = getattr(package, name, None)
-        if found is not None:
-            return found
-    kind = f"{type(request).__module__}.{type(request).__qualname__}"
-    raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
 
 
 def _check_target(request: Any) -> None:
@@ -598,43 +530,3 @@ def _error(guard: Guard, media: str, body: bytes) -> bytes:
         return body if changed is value else json_bytes(changed)
     except (AdapterError, RefusedError):
         return b""
-
-
-def _base(response: Any, name: str) -> type[Any]:
-    """Return the class that bodies have in the package that a response is from."""
-    return next(base for base in type(response.stream).__mro__ if base.__name__ == name)
-
-
-@cache
-def _async_body(base: type[Any]) -> type[Any]:
-    class Body(base):  # type: ignore[misc]
-        """A guarded stream as a client wants a body."""
-
-        def __init__(self, stream: Any) -> None:
-            self._stream = stream
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for frame in self._stream:
-                yield frame
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-
-    return Body
-
-
-@cache
-def _sync_body(base: type[Any]) -> type[Any]:
-    class Body(base):  # type: ignore[misc]
-        """The same for a synchronous stream."""
-
-        def __init__(self, stream: Any) -> None:
-            self._stream = stream
-
-        def __iter__(self) -> Iterator[bytes]:
-            yield from self._stream
-
-        def close(self) -> None:
-            self._stream.close()
-
-    return Body

@@ -23,7 +23,10 @@ _PACKAGE = "kosong.chat_provider"
 
 
 class GuardedChatProvider:
-    """A chat provider around another one; `options` are those of `Guard.wrap`."""
+    """A chat provider whose answers `guard` guards; `options` are those of `Guard.wrap`.
+
+    `provider` is the one that it stands around, and that is asked.
+    """
 
     def __init__(self, provider: Any, guard: Guard, **options: Any) -> None:
         self._provider = provider

@@ -23,7 +23,7 @@ _MESSAGES = "langchain_core.messages"
 
 
 def step(guard: Guard, **options: Any) -> Any:
-    """Return a Runnable that guards what passes; `options` are those of `Guard.wrap`.
+    """Return a Runnable that guards what passes by `guard`; `options` are those of `Guard.wrap`.
 
     Each call of the chain is a stream of its own. GuardstreamError if `langchain_core` has not been
     imported: a chain to put the step into needs it anyway.

@@ -13,22 +13,17 @@ from typing import Literal, TypeAlias
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
-from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Kind, Repair
 from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.trial import LONGEST, Trial
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
 
-_LONGEST = 256  # code points that are held to tell a document or a fence from prose
 _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
-#: What is repaired in the beginning of what may be prose.
-_PLAIN: frozenset[Kind] = frozenset(
-    ("comments", "single_quotes", "python_literals", "raw_newlines", "unquoted_keys")
-)
 _BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{<\n]")  # where prose may end
@@ -94,6 +89,7 @@ class Documents:
         self._in_prose = fences is not None
         self._or_text = or_text and fences is None
         self._repair = repair
+        self._trial = Trial(new, repair)
         self._brackets = fences != "require"
         self._state: _State = self._prose if fences else self._between
         self._pending = ""
@@ -305,64 +301,26 @@ class Documents:
         return (end, Prose(text[index:end], self._offset)) if end > index else (index, None)
 
     def _try_brackets(self, text: str, index: int, final: bool) -> _Step:
-        begins = self._begins(text[index : index + _LONGEST]) if self._brackets else False
+        begins = self._begins(text, index) if self._brackets else False
         if begins is None and not final:
             return index, None
         if begins:
             return self._open(index)
         return index + 1, self._text(text[index])
 
-    def _begins(self, text: str) -> bool | None:
-        """Whether `text`, which begins with a bracket, begins a document; None if it may yet.
-
-        An object does so with a key and its colon. An array must stand at the start, or have a
-        schema that allows it, and begins with a value that is allowed in it; without a schema that
-        value is no number or literal, since `[1]` is a mark of prose.
-        """
-        trial, tokens = self._tried(text)
-        kinds = [token[0] for token in tokens]
+    def _begins(self, text: str, index: int) -> bool | None:
+        """Tell whether the bracket at `index` begins a document; None if more must tell."""
         anywhere = self._fresh or bool(self._fence)
-        if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
-            return False
-        past_key = trial.state.step is trial.state.before_value
-        if past_key and "unquoted_keys" in self._repair:
-            # A word and a colon after a brace are prose, unless a value follows.
-            past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
-        found = _evidence(kinds, past_key=past_key)
-        if found or trial.error:
-            return found
-        if trial.done:
-            return anywhere
-        return True if len(text) == _LONGEST else None
-
-    def _tried(self, text: str) -> tuple[Document, list[Token]]:
-        """What `text` would be as a document, without a schema."""
-        if self._repair:
-            trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
-        else:
-            trial = Document(duplicates=True)
-        return trial, _read(trial, text)
-
-    def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
-        """Whether an array may stand in prose, as far as its first value has begun."""
-        trial = self._new(0, 1, 1)
-        if not trial.allows_arrays or len(tokens) < 2:
-            return trial.allows_arrays
-        kind, _, start, _ = tokens[1]
-        if not trial.judged or self._repair:
-            return kind in _TELLING
-        trial.feed(text)
-        refused = isinstance(trial.error, SchemaViolationError)
-        return not refused or trial.offset > start - (kind in _STRINGS)
+        return self._trial.begins(text[index : index + LONGEST], anywhere=anywhere)
 
     def _try_fence(self, text: str, index: int, final: bool) -> _Step | None:
-        found = _fence_run.match(text, index, index + _LONGEST)
+        found = _fence_run.match(text, index, index + LONGEST)
         assert found
-        newline = text.find("\n", found.end(), index + _LONGEST)
+        newline = text.find("\n", found.end(), index + LONGEST)
         run = found[1] or ""
         info = text[found.end() : newline] if newline >= 0 else text[found.end() :]
         may_grow = found.end() == len(text) or len(run) >= 3
-        if newline < 0 and may_grow and len(text) < index + _LONGEST and not final:
+        if newline < 0 and may_grow and len(text) < index + LONGEST and not final:
             return None if "`" in info else (index, None)
         if len(run) < 3 or newline < 0 or "`" in info:
             return None
@@ -392,9 +350,9 @@ class Documents:
     def _code(self, text: str, index: int, final: bool) -> _Step:
         """In a fence that holds no JSON, or JSON among other text."""
         if self._line_start:
-            found = _fence_run.match(text, index, index + _LONGEST)
+            found = _fence_run.match(text, index, index + LONGEST)
             assert found
-            if found.end() == len(text) and found.end() < index + _LONGEST and not final:
+            if found.end() == len(text) and found.end() < index + LONGEST and not final:
                 return index, None
             if (found[1] or "").startswith(self._fence):
                 self._state = self._fence_end
@@ -404,7 +362,7 @@ class Documents:
         end = newline + 1 if newline >= 0 else len(text)
         bracket = None if self._closed else _bracket(text, index, end)
         if bracket and bracket.start() == index:
-            begins = self._begins(text[index : index + _LONGEST])
+            begins = self._begins(text, index)
             if begins is None and not final:
                 return index, None
             return self._open(index) if begins else (index + 1, self._text(text[index]))
@@ -432,31 +390,6 @@ class Documents:
     def _rest(self, text: str, index: int, final: bool) -> _Step:
         del final
         return len(text), Prose(text[index:], self._offset)
-
-
-_STRINGS = frozenset((t.STRING, t.STRING_PART))
-#: What begins an array in prose where no schema says more.
-_TELLING = _STRINGS | {t.OPEN_OBJECT, t.OPEN_ARRAY}
-_ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT)
-
-
-def _evidence(kinds: list[int], *, past_key: bool) -> bool:
-    """Whether the first tokens are those of a document: a key with its colon, or an element."""
-    if kinds[:1] == [t.OPEN_ARRAY] and any(kind in _ENDED for kind in kinds[1:]):
-        return True
-    return t.KEY in kinds and (past_key or kinds.index(t.KEY) < len(kinds) - 1)
-
-
-def _read(document: Document, text: str) -> list[Token]:
-    """Feed a document of which no more will come; what may depend on that is left out."""
-    if not isinstance(document, RepairedDocument):
-        return document.feed(text)
-    tokens: list[Token] = []
-    start, end = document.accepted, -1
-    while document.accepted > end and not document.ended:
-        end = document.accepted
-        tokens += document.read(text, end - start)
-    return tokens
 
 
 def _begun(tag: str, text: str) -> int:

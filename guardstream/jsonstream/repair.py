@@ -35,15 +35,20 @@ KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USUAL: frozenset[Kind] = KINDS - {"truncated"}
 """What is repaired where no more is said: a document that is cut is not the one that was meant."""
 
-_LONGEST = 256  # code points that are held to tell what a comma, a key or a word is
-_MOST = 8  # comments and escapes in them: what is held is read again with each chunk
+_LONGEST = 256
+"""Code points that are held to tell what a comma, a key or a word is."""
+
+_MOST = 8
+"""Comments and escapes in them: what is held is read again with each chunk."""
+
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
 _ENDS = frozenset(",}]")
 _SPACE = frozenset(" \t\n\r")
 _COMMENTS = frozenset("/#")
-#: How what is open is closed: brackets, Python's tuples and sets (`s`), and what only groups (`g`).
 _CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
+"""How what is open is closed: brackets, tuples and sets (`s`) of Python, what only groups (`g`)."""
+
 _CLOSING = {"}": "{s", "]": "[", ")": "(g"}
 
 _space = re.compile(r"[ \t\n\r]*").match
@@ -51,23 +56,37 @@ _run = {
     quote: re.compile(rf'[^"\\\x00-\x1f{closing}]*').match
     for quote, closing in {'"': "", **_QUOTES}.items()
 }
+"""By the opening quote: characters that stand in a string as they do in JSON."""
+
 _escape = re.compile(
     r"\\(?:[^u]|u(?![dD][89abAB])[0-9a-fA-F]{4}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 ).match
+"""A whole escape; of two surrogates, both."""
+
 _cut_escape = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}"
     r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
 ).fullmatch
+"""One that the end of the text cuts."""
+
 _scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
 _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
+"""A value without quotes: up to a comma, a bracket, a line's end, or a comment after space."""
+
 _set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
+"""A set of Python as far as it tells: a brace, a string, and the character after that."""
+
 _set_begun = re.compile(
     r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?)?", re.DOTALL
 ).fullmatch
+"""What may become one."""
+
 _group = re.compile(
     r"""\([ \t\n\r]*(?:"[^"\\]*"|'[^'\\]*'|[^ \t\n\r,()\[\]{}"']+)[ \t\n\r]*\)"""
 ).match
+"""One value in round brackets: they only group it, and are no tuple."""
+
 _item = re.compile(r"[,()\[\]{}]").search
 _ellipsis = re.compile(r"(?:\.\.\.|…)[ \t\n\r]*,?").match
 _json_scalar = re.compile(

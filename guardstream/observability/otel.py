@@ -45,8 +45,8 @@ _SPEEDS = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
 class OpenTelemetry:
     """An observer that makes a span of each stream, and metrics of all.
 
-    A span's parent is the one that is current where the stream is first read. The providers are the
-    global ones if none are given.
+    A span's parent is the one that is current where the stream is first read. `tracer_provider` and
+    `meter_provider` are the global ones if none are given.
     """
 
     def __init__(

@@ -139,7 +139,7 @@ def _untested(placed: Placed) -> Iterator[Problem]:
 
 
 def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
-    """A replacement with a placeholder that is none."""
+    """A replacement with an unknown placeholder."""
     made = rule.replacement
     for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
         if name != "{id}":

@@ -129,7 +129,7 @@ class ReplacementFile(Model):
 
 
 class AllowFile(Model):
-    """Matches that are none: whole words, or patterns that match them in full."""
+    """Exceptions: matches that are one of the words, or that a pattern matches in full."""
 
     words: list[Text] = Field(default=[])
     patterns: list[Text] = Field(default=[])
@@ -199,7 +199,7 @@ class RuleFile(Model):
     whole_word: bool | None = None
     """Whether words match as whole words only; by default those of letters do."""
     normalize: list[Normalization] = Field(default=[])
-    """What else is made alike before comparing."""
+    """Which other differences between words do not count."""
     validate_: Annotated[list[Check] | None, BeforeValidator(_listed), _OneOrMore()] = Field(
         default=None, alias="validate"
     )
@@ -207,7 +207,7 @@ class RuleFile(Model):
     keywords: Keywords | None = None
     """Words of which one must stand before the match."""
     allow: AllowFile = AllowFile()
-    """Matches that are none."""
+    """Exceptions: what does not count as a match."""
     action: Action = "mask"
     """What happens to a match."""
     replacement: Replacement | None = None

@@ -12,13 +12,13 @@ from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
 from guardstream.hints import nearest
 from guardstream.policy import build, json_section, packs, pickling
-from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
 from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
 from guardstream.policy.sources import Loader
+from guardstream.policy.veiled import Veiled
 from guardstream.stages.custom import CustomStage, Position, StagePlan, planned
 from guardstream.stages.json.structure import Structure
 from guardstream.stages.passing import Passing
@@ -40,7 +40,7 @@ class Policy:
         words: Mapping[str, Sequence[str]] | None = None,
         plans: tuple[StagePlan, ...] = (),
         tools: Mapping[str, Any] | None = None,
-        behind: Behind | None = None,
+        veiled: Veiled | None = None,
     ) -> None:
         if not hasattr(built, "rulesets"):
             kind = type(built).__qualname__
@@ -49,14 +49,14 @@ class Policy:
                 "Policy.parse(text) takes its text"
             )
         self._built = built
-        self._behind = behind
+        self._veiled = veiled
         self._words = words
         self._plans = plans
         self._rulesets = built.rulesets
         if words:
             self._rulesets = _with_words(built, words)
-        if behind is not None:
-            self._rulesets = behind.rulesets(self._rulesets)
+        if veiled is not None:
+            self._rulesets = veiled.rulesets(self._rulesets)
         self._tools = tools
         self._json = json_section.guarding(built.json, self._rulesets)
         if tools is not None:
@@ -72,7 +72,7 @@ class Policy:
 
         TypeError for a policy behind a vault, and for a part of one such as `input`.
         """
-        if self._behind is not None:
+        if self._veiled is not None:
             raise TypeError("a policy behind a vault cannot be pickled")
         return _revived, (pickling.pickled(self._built), self._words, self._plans, self._tools)
 
@@ -104,7 +104,7 @@ class Policy:
         - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
 
         Raises PolicyError for all that is wrong in the text, with `name:line:column: message` for
-        each, and TypeError for what is no text.
+        each, and TypeError for a text that is not a str.
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__
@@ -208,8 +208,8 @@ class Policy:
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
         """Return this policy with more words for some of its rules, by rule id.
 
-        What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
-        words that cannot be matched; TypeError for what is no list of words.
+        What is compiled is shared. Raises PolicyError for a rule that the policy does not have, and
+        for words that cannot be matched; TypeError for words that are not a list.
         """
         if not isinstance(words, Mapping):
             given = type(words).__qualname__
@@ -236,16 +236,16 @@ class Policy:
         """
         return self._but(tools=tools)
 
-    def behind(self, behind: Behind) -> Policy:
+    def with_veil(self, veiled: Veiled) -> Policy:
         """Return this policy for texts with stand-ins in them, as a vault asks for it."""
-        return self._but(behind=behind)
+        return self._but(veiled=veiled)
 
     def _but(self, **changes: Any) -> Policy:
         now = {
             "words": self._words,
             "plans": self._plans,
             "tools": self._tools,
-            "behind": self._behind,
+            "veiled": self._veiled,
         }
         return Policy(self._built, **{**now, **changes})
 
@@ -278,8 +278,8 @@ class Policy:
 
     def _rules(self, channel: str, tool: str | None) -> list[Stage]:
         ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool)
-        if self._behind is not None:
-            over = partial(self._behind.veil.over, channel, tool)
+        if self._veiled is not None:
+            over = partial(self._veiled.veil.over, channel, tool)
             if json is None:  # nothing is asked of it, but values in it are those of JSON
                 json = self._built.json.settings(channel, tool)
             if json is None:
@@ -303,7 +303,7 @@ def _revived(given: pickling.Pickled, *state: Any) -> Policy:
 
 
 def _listed(rule: str, listed: Iterable[object]) -> list[str]:
-    """Return the words for a rule. TypeError for what is no list of words."""
+    """Return the words for a rule. TypeError unless they are a list."""
     if isinstance(listed, (str, bytes)):
         raise TypeError(f"words for {rule!r} must be a list of words, not one text")
     words = []

@@ -171,10 +171,11 @@ Purpose: TypeAlias = Literal["guard", "test", "lint"]
 
 
 class Loader:
-    """Reads a policy and all that it extends; `paths` are the files it asked for, even in vain.
+    """Reads a policy and all that it extends.
 
-    `code` is what of the program's own the policy may name. `texts` are files that are not read
-    again, but known already.
+    `paths` lists every file that it tried to open, those included that are not there. `code` is
+    what of the program's own the policy may name. `texts` are files that are not read again, but
+    known already.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ _SECTIONS = {
 
 
 def _conditions(placed: Placed, matched: str) -> Iterator[str]:
-    """What the match had to pass, and what was made alike for it."""
+    """What the match had to pass, and which differences do not count for it."""
     rule = placed.rule
     for check in rule.validate_ or ():
         yield f"validated: {checks.spelled(check)}"

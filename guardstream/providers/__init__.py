@@ -148,7 +148,10 @@ def is_known(name: str) -> bool:
 
 
 def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
-    """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
+    """Return a new adapter by its name, which treats what it does not know as `unknown` says.
+
+    AdapterError for another name says which there are, and which `beside`.
+    """
     known = [*_names(), *beside]
     if name not in known:
         raise AdapterError(f"no adapter {name!r}, {hint(name, known, 'there are')}")
@@ -182,7 +185,9 @@ def chosen(
 ) -> Adapter[Any]:
     """Return the adapter for a stream: by name, like the one given, or by its first chunk.
 
-    An adapter that is given is copied: an instance serves one stream.
+    `provider` is a name, an adapter, which is copied, as an instance serves one stream, or None.
+    A new adapter treats what it does not know as `unknown` says. AdapterError for an unknown name,
+    and for a chunk that cannot be guarded.
     """
     if isinstance(provider, str):
         return named(provider, unknown=unknown)

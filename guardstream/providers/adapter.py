@@ -51,16 +51,26 @@ Kind: TypeAlias = Literal[
 ]
 """What a piece of text is to the stream.
 
-`delta`: the next characters of its slot. `last`: those that end it. `whole`: a text of its own.
-`copy`: all of its slot's text so far, once more. `parsed`: JSON for a value that was parsed from
-the slot's text. `echo`: the slot's last delta, once more. What repeats text is replaced by what was
-released; if it does not repeat what the slot said, it is guarded as a whole text. `aside`: a text
-that is not said (a token that was as likely): it is judged by itself, without findings, and
-becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
-the field of its slot: it is guarded at once, as a text of its own and with what came before there.
-`name`: a name or an id, by its path: a match in it blocks. `mark`: an id, a kind or a status
-that a rule would change: it becomes "". `later`: a text that the adapter lets
-wait, as it may be read in two ways: "" stands for it, and it is said with a later chunk.
+New text:
+- `delta`: the next characters of its slot.
+- `last`: those that end it.
+- `whole`: a text of its own.
+
+Text that repeats; what was released takes its place. If it does not repeat what the slot said, it
+is guarded as a whole text:
+- `copy`: all of its slot's text so far.
+- `parsed`: JSON for a value that was parsed from the slot's text.
+- `echo`: the slot's last delta.
+
+Everything else:
+- `aside`: a text that is not said, such as a token that was as likely: it is judged by itself,
+  without findings, and becomes "" if anything in it would change.
+- `unknown`: text at a path that the adapter does not know, which is the field of its slot: it is
+  guarded at once, as a text of its own and with what came before there.
+- `name`: a name or an id, by its path: a match in it blocks.
+- `mark`: an id, a kind or a status that a rule would change: it becomes "".
+- `later`: a text that the adapter lets wait, as it may be read in two ways: "" stands for it, and
+  it is said with a later chunk.
 """
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
@@ -70,8 +80,8 @@ NEW: tuple[Kind, ...] = ("delta", "last", "whole")
 class Slot(NamedTuple):
     """Where a stream of text flows: each slot has a pipeline of its own, unless it is joined.
 
-    `field` tells apart fields of one channel, `number` tool calls and blocks. The answer itself is
-    channel `text`, field `content` or `text`.
+    `choice` counts the answers to one request, from 0. `field` tells apart fields of one channel,
+    `number` tool calls and blocks. The answer itself is channel `text`, field `content` or `text`.
     """
 
     choice: int
@@ -91,7 +101,7 @@ class Slot(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some text in a chunk, never empty."""
+    """Some text in a chunk, never empty; `kind` says what it is to the stream."""
 
     slot: Slot
     text: str
@@ -99,14 +109,14 @@ class Piece(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A tool call as it is announced: its tool, and its id if the format gives one."""
+    """A tool call as it is announced: the `name` of its tool, and its id if the format has one."""
 
     name: str
     id: str | None = None
 
 
 class Again(NamedTuple):
-    """A text so far, as it turns out to read, and what of it went out in chunks."""
+    """A slot's `text` so far, as it turns out to read, and what of it was `shown` in chunks."""
 
     text: str
     shown: str
@@ -126,19 +136,27 @@ NONE: Mapping[Any, Any] = {}
 
 
 class Reading(NamedTuple):
-    """What a chunk says: its pieces in order, the choices in it, and those that end with it.
+    """What a chunk says. Most formats need the first three fields, and some of the others.
 
-    `failed`: it reports an error. What is held is dropped, and the stream has failed, whatever else
-    its source sends (a mark that ends it).
-    `closed`: slots whose text is complete; what is held of it is settled before this chunk.
-    `joined`: slots that begin here and go on with the pipeline of an earlier one (consecutive
-    text blocks: a word may be cut by a citation).
-    `waits`: the chunk marks the end of this slot's block and goes out after what is held of it,
-    unless the next chunk joins another block to it.
-    `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
-    `complete`: slots that say their last in this chunk, with what is held of them.
-    `only_text`: the chunk says nothing besides its pieces, so `write` would return None if all of
-    them became empty. It is then not asked: a chunk whose text is held is read once and no more.
+    - `pieces`: its texts, in order.
+    - `choices`: the choices in it.
+    - `finished`: the choices that end with it, and why.
+    - `failed`: it reports an error. What is held is dropped, and the stream has failed, whatever
+      else its source sends, such as a mark that ends it.
+    - `closed`: slots whose text is complete; what is held of it is settled before this chunk.
+    - `joined`: slots that begin here and go on with the pipeline of an earlier one, as consecutive
+      text blocks do: a citation may cut a word.
+    - `waits`: the chunk marks the end of this slot's block and goes out after what is held of it,
+      unless the next chunk joins another block to it.
+    - `calls`: tool calls that begin here, by the slot of their arguments.
+    - `usage`: the provider's own, as it stands.
+    - `complete`: slots that say their last in this chunk, with what is held of them.
+    - `only_text`: the chunk says nothing besides its pieces, so `write` would return None if all of
+      them became empty. It is then not asked: a chunk whose text is held is read once and no more.
+    - `again`: slots whose text turns out to read otherwise than it was taken: it is guarded once
+      more from its beginning, and what is missing is sent.
+    - `doubtful`: by slot, the values of a text that may be one text in pieces or several: what
+      rules match across their borders is found, too.
     """
 
     pieces: Sequence[Piece]

@@ -106,6 +106,7 @@ class Alike:
     def reading(self, text: str) -> Reading:
         """Return what an event means that says `text` alone."""
         pieces = (Piece(self._slot, text, "delta"),)
+        # By position: it is made for each chunk, and a keyword costs a tenth more.
         return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
 
     def saying(self, text: str, event: Any) -> Any:

@@ -44,9 +44,8 @@ CALL: Spec = {
 }
 
 
-def _event(kept: bool, message: Any = None, **fields: Spec) -> Spec:
-    """An event; one that marks something is kept though it says nothing."""
-    type_ = KEEP if kept else META
+def _event(type_: Leaf, message: Any = None, **fields: Spec) -> Spec:
+    """Return an event's fields; the type of one that marks something is to KEEP."""
     delta: dict[str, Any] = {} if message is None else {"delta": {"message": message}}
     return {"type": type_, "id": META, "index": NUMBER, **delta, **fields}
 
@@ -54,25 +53,25 @@ def _event(kept: bool, message: Any = None, **fields: Spec) -> Spec:
 _SPEC = OneOf(
     "type",
     {
-        "message-start": _event(True, {"role": META}),
-        "content-start": _event(True, {"content": CONTENT}),
-        "content-delta": _event(False, {"content": CONTENT}, logprobs=ABOUT),
-        "content-end": _event(True),
-        "tool-plan-delta": _event(False, {"tool_plan": Leaf("delta", "thinking", "tool_plan")}),
-        "tool-call-start": _event(True, {"tool_calls": CALL}),
-        "tool-call-delta": _event(False, {"tool_calls": CALL}),
-        "tool-call-end": _event(True),
-        "citation-start": _event(True, {"citations": CITATION}),
-        "citation-end": _event(True),
+        "message-start": _event(KEEP, {"role": META}),
+        "content-start": _event(KEEP, {"content": CONTENT}),
+        "content-delta": _event(META, {"content": CONTENT}, logprobs=ABOUT),
+        "content-end": _event(KEEP),
+        "tool-plan-delta": _event(META, {"tool_plan": Leaf("delta", "thinking", "tool_plan")}),
+        "tool-call-start": _event(KEEP, {"tool_calls": CALL}),
+        "tool-call-delta": _event(META, {"tool_calls": CALL}),
+        "tool-call-end": _event(KEEP),
+        "citation-start": _event(KEEP, {"citations": CITATION}),
+        "citation-end": _event(KEEP),
         "message-end": _event(
-            True,
+            KEEP,
             delta={
                 "finish_reason": END,
                 "usage": META,
                 "error": Leaf("whole", "text", "error"),
             },
         ),
-        "debug": _event(True, prompt=REQUEST),
+        "debug": _event(KEEP, prompt=REQUEST),
     },
 )
 

@@ -39,7 +39,7 @@ class JSONFormat(SpecAdapter):
     - `harmless`: where strings stand that are no text: ids, types, names.
     - `unknown`: what becomes of text at other paths, as for `Guard.wrap`.
 
-    Each takes a path or several. Raises ValueError for what is no path, or stands for two things.
+    Each takes a path or several. Raises ValueError for an invalid path, or one given twice.
     """
 
     sse_end = "[DONE]"

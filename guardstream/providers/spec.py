@@ -31,12 +31,10 @@ from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import (
     BYTES,
     LISTS,
-    chosen,
     fields_of,
     same_or,
-    spelled,
-    spelled_whole,
 )
+from guardstream.providers.logprobs import numbered, spelled
 from guardstream.providers.nodes import (
     ABOUT,
     APART,
@@ -104,25 +102,20 @@ _AS_VALUE: dict[str, Kind] = {
 }
 """The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
 
-
 _ASIDE = Leaf("about", "text", "logprobs")
+"""What tokens that were as likely as the text stand for."""
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
-
 
 KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
 """Fields of events that tell apart what they say, in formats that are not known."""
 
 _MOST_KINDS = 256
+"""Kinds of events that are told apart in one stream; a source may make up any number."""
 
 _TEXT_ALONE = frozenset({"delta", "item", "meta"})
 """The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
-
-
-def _is_key(steps: Steps) -> bool:
-    return bool(steps) and isinstance(steps[1], Key)
-
 
 _SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
 """Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
@@ -147,13 +140,15 @@ class Read(NamedTuple):
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
-    A subclass says `name` and `spec`, and where that is not all, how a leaf becomes a slot, what an
-    event means beyond its text, and how to make the chunks of `extra` and `end`. `scope` is how
-    many of the outermost lists tell texts apart that have nothing to do with each other: 1 where
-    those are the choices. `steady` tells that an event which says a text and nothing else changes
-    nothing in the adapter, so that one like it, right after it, means the same; `padding` are
-    fields of the event that differ each time and mean nothing, as do numbers in fields that the
-    spec does not name.
+    A subclass says `name` and `spec`, and where that is not all: how a leaf becomes a `slot`, what
+    an event means beyond its text (`meaning`), and how to make the chunks of `extra` and `end`.
+
+    - `scope`: how many of the outermost lists tell texts apart that have nothing to do with each
+      other: 1 where those are the choices.
+    - `steady`: an event that says a text and nothing else changes nothing in the adapter, so that
+      one like it, right after it, means the same.
+    - `padding`: fields of the event that differ each time and mean nothing, as do numbers in fields
+      that the spec does not name.
     """
 
     name: ClassVar[str]
@@ -299,7 +294,7 @@ class SpecAdapter:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
         if "about" in kinds:
-            pieces, owners = self._with_numbers(leaves, pieces, owners)
+            pieces, owners = numbered(leaves, pieces, owners, self.scope)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds, found.fields)
         return self._last
 
@@ -335,42 +330,6 @@ class SpecAdapter:
             else each
             for each in found
         ]
-
-    def _with_numbers(
-        self, leaves: Sequence[Found], pieces: Sequence[Piece], owners: Sequence[int]
-    ) -> tuple[list[Piece], list[int]]:
-        """Number the tokens of log probabilities that do not spell out their chunk's text.
-
-        What they spell out may be text of another chunk: then they go on with those before them,
-        and so does all that they spell together.
-        """
-        texts: dict[Path, str] = {}
-        for owner, piece in zip(owners, pieces, strict=True):
-            if piece.kind == "delta":
-                scope = leaves[owner].path[: self.scope]
-                texts[scope] = texts.get(scope, "") + piece.text
-        apart = {
-            place
-            for place, each in enumerate(leaves)
-            if each.leaf.kind == "about"
-            and chosen(each.value) != (texts.get(each.path[: self.scope]) or None)
-        }
-        found: list[Piece] = []
-        places: list[int] = []
-        numbers: dict[int, int] = {}
-        for owner, piece in zip(owners, pieces, strict=True):
-            told = [piece]
-            if owner in apart and owner not in numbers:
-                whole = spelled_whole(leaves[owner].value)
-                told = [piece._replace(text=whole), piece] if whole else told
-            for each in told:
-                slot = each.slot
-                if owner in apart:
-                    numbers[owner] = numbers.get(owner, 0) + 1
-                    slot = slot._replace(number=numbers[owner])
-                found.append(each._replace(slot=slot))
-                places.append(owner)
-        return found, places
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their places."""
@@ -534,6 +493,10 @@ class VariedSpecAdapter(SpecAdapter):
         if chunk is not None:
             self._reader = compiled(self.spec_of(chunk))
         super()._find(chunk, event, found)
+
+
+def _is_key(steps: Steps) -> bool:
+    return bool(steps) and isinstance(steps[1], Key)
 
 
 def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[Steps, Any]) -> None:

@@ -64,7 +64,7 @@ class Unknowns:
 
 
 def check_unknown(unknown: object) -> None:
-    """Raise ValueError for what is no way to treat unknown text."""
+    """Raise ValueError unless it is a way to treat unknown text."""
     if isinstance(unknown, Mapping):
         paths = unknown.get("pass")
         listed = isinstance(paths, Collection) and not isinstance(paths, str)

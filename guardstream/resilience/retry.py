@@ -24,7 +24,7 @@ from guardstream.resilience.worth import retry_after, worth_retrying
 from guardstream.stages.custom import StagePlan
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.callbacks import Hooks
+from guardstream.stream.callbacks import Handlers
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
 from guardstream.stream.observers import Joined
@@ -135,7 +135,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._retry = retry
         self._is_worth = options.get("worth", worth_retrying)
         self._observing = observing
-        self._hooks = Hooks(
+        self._handlers = Handlers(
             on_finish=options.get("on_finish"), errors=options.get("callback_errors", "raise")
         )
         self._keeps_text = options.get("keep_text", True)
@@ -354,7 +354,7 @@ class RetryingStream(AsyncContext, Generic[C]):
                 self._observing.settle()
 
     async def _call_on_finish(self) -> None:
-        callback = self._hooks.on_finish
+        callback = self._handlers.on_finish
         if callback is None:
             return
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
@@ -363,7 +363,7 @@ class RetryingStream(AsyncContext, Generic[C]):
                 if isinstance(returned, Awaitable):
                     await returned
             except Exception as error:
-                if not self._hooks.failed(error):
+                if not self._handlers.failed(error):
                     raise
 
 

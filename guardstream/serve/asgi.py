@@ -45,9 +45,9 @@ class GuardMiddleware:
     these.
 
     Raises ValueError if there is neither a guard nor a route, or a setting has a value that it
-    cannot have, TypeError for what is no guard, and PolicyError if a policy has a
-    section that the middleware cannot carry out (`gate`, `retry`, `concurrency`), or needs a secret
-    that the environment lacks.
+    cannot have, TypeError for a guard of the wrong type, and PolicyError if a policy has a section
+    that the middleware cannot carry out (`gate`, `retry`, `concurrency`), or needs a secret that
+    the environment lacks.
     """
 
     def __init__(

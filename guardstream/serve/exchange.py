@@ -20,10 +20,12 @@ from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
+from guardstream.serve.announced import fits, passes_unread, type_of
 from guardstream.serve.bodies import Body, BodyError, open_body
+from guardstream.serve.client import Client
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Other, Way, fits, passes_unread, type_of
+from guardstream.serve.others import PART, Undecided, Way
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import (
@@ -35,7 +37,6 @@ from guardstream.serve.routes import (
     whole_headers,
 )
 from guardstream.serve.running import Running, StoppedError
-from guardstream.serve.streams import PING
 
 _LOG = logging.getLogger("guardstream.serve")
 
@@ -44,8 +45,6 @@ VAULT = "guardstream_vault"
 
 PATIENCE = 1.0
 """Seconds that a stopped application may take to leave before its client gets the last frames."""
-
-_PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
 _SHORT = 4 * 1024
 """Bytes of a body that is guarded at once; what is longer is guarded in a thread."""
@@ -84,30 +83,26 @@ class Exchange:
         self._scope = scope
         scope.setdefault("state", {})  # of all that share the request
         self._receiver = Receiver(receive, self._client_left)
-        self._send = send
+        self._send = send  # as it is, what is not guarded
+        self._client = Client(send, self._client_left, self._completed)
         self._route = route
         self._replay = replay
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
-        self._other: Other | None = None  # until it is told what becomes of it
+        self._undecided: Undecided | None = None  # until it is told what becomes of it
         self._start: Message = {}
         self._passed = set() if passed is None else passed
-        self._journal: Journal | None = None
         self._refusal: Message | None = None
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
         self._says_its_end = False  # whether the events do that were released
         self._watched = False  # whether the client's leaving is noticed
         self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
-        self._gone = False  # nothing more is sent to the client
-        self._complete = False  # the last frame is sent
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
         self._opened = anyio.Event()  # set when the stream begins
         self._helping = anyio.CancelScope()
-        self._sending = anyio.Lock()
-        self._sent_at = 0.0
 
     async def run(self, app: ASGIApp) -> None:
         """Run `app` to its end; what it raises passes, unless the guard had ended it."""
@@ -119,24 +114,24 @@ class Exchange:
         finally:
             if self._body is not None:
                 self._body.close()
-            await self._close_journal()
+            await self._client.close()
         if failure is not None:
             raise failure
 
     async def _take(self, message: Message) -> None:
         """Take a message from the application."""
         kind = message["type"]
-        if self._complete and self._body is None:
+        if self._client.complete and self._body is None:
             await self._end_again(message)
         elif kind == "http.response.start":
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
-        elif kind == "http.response.body" and self._other is not None:
-            await self._judge(self._other, message)
+        elif kind == "http.response.body" and self._undecided is not None:
+            await self._judge(self._undecided, message)
         elif kind == "http.response.body" and self._silent:
             await self._send({**message, "body": b""})
-        elif self._other is not None and kind in _UNREAD:
+        elif self._undecided is not None and kind in _UNREAD:
             self._refuse(BodyError(f"{kind!r} cannot be guarded"))
         elif self._body is None:
             await self._send(message)
@@ -171,7 +166,7 @@ class Exchange:
         """Send the headers of a body that might change, which HEAD asks for alone."""
         self._silent = True
         headers = guarded_headers(message["headers"], self._route.label, media)
-        await self._transmit({**message, "headers": headers})
+        await self._client.transmit({**message, "headers": headers})
 
     async def _open(self, message: Message, media: Media, *, text: bool = True) -> None:
         """Begin to guard a stream, in its charset if its type is that of a `text`."""
@@ -187,12 +182,12 @@ class Exchange:
             self._refuse(error)
         self._media = media
         if replay is not None:
-            self._journal = Journal(replay, self._scope, policy, restoring=restoring)
+            self._client.journal = Journal(replay, self._scope, policy, restoring=restoring)
         self._watch()
         self._opened.set()
         if self._body.remaining() is not None:
             self._group.start_soon(self._keep_deadlines, self._body)
-        await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
+        await self._client.transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
     async def _begin_other(self, message: Message) -> None:
         """Begin a response that is no known stream; what it is tells what becomes of it."""
@@ -219,11 +214,11 @@ class Exchange:
         headers, part = message["headers"], _is_part(message)
         try:
             route, _ = self._with_vault(None)
-            self._other = Other(route, headers, type_of(headers), part=part, text=text)
+            self._undecided = Undecided(route, headers, type_of(headers), part=part, text=text)
             self._start = message
         except BodyError as error:
             self._refuse(error)
-        if not self._other.waits:
+        if not self._undecided.waits:
             self._watch()
 
     def _watch(self) -> None:
@@ -232,49 +227,49 @@ class Exchange:
             self._watched = True
             self._group.start_soon(self._help)
 
-    async def _judge(self, other: Other, message: Message) -> None:
+    async def _judge(self, body: Undecided, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""
         last = not message.get("more_body", False)
         try:
-            way = other.feed(bytes(message.get("body", b"")), last=last)
+            way = body.feed(bytes(message.get("body", b"")), last=last)
         except BodyError as error:
             if not last:
                 self._refuse(error)
             await self._answer_refused(error)
             return
         if way == "whole":
-            way = await self._whole(other)
+            way = await self._whole(body)
         if way is None:
             return
-        self._other, raw = None, other.raw.getvalue()
+        self._undecided, raw = None, body.raw.getvalue()
         if way == "pass":
-            self._say_passed(other.kind)
+            self._say_passed(body.media)
             await self._send(self._start)
             await self._send({**message, "body": raw})
         elif way != "whole":
-            await self._open(self._start, way, text=other.is_text)
+            await self._open(self._start, way, text=body.is_text)
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 
-    async def _whole(self, other: Other) -> Way | None:
+    async def _whole(self, body: Undecided) -> Way | None:
         """Guard a whole response and send it, or an error; return "text" for one that streams."""
-        raw = other.raw.getvalue()
+        raw, whole = body.raw.getvalue(), body.whole()
         try:
             short = len(raw) <= _SHORT
-            changed = other.guarded() if short else await in_thread(other.guarded)
+            changed = whole.guarded() if short else await in_thread(whole.guarded)
         except GuardstreamError as error:
-            if other.streams:  # which goes out as far as it is good
+            if body.streams:  # which goes out as far as it is good
                 return "text"
             await self._answer_refused(error)
             return None
-        if other.finish in ("content_filter", "length"):
-            _LOG.warning("the policy ended a response of the type %r early", other.kind)
+        if whole.finish in ("content_filter", "length"):
+            _LOG.warning("the policy ended a response of the type %r early", body.media)
         headers = whole_headers(
             self._start["headers"], self._route.label, None if changed is None else len(changed)
         )
-        self._other = None
-        await self._transmit({**self._start, "headers": headers})
-        await self._put([raw if changed is None else changed], last=True)
+        self._undecided = None
+        await self._client.transmit({**self._start, "headers": headers})
+        await self._client.put([raw if changed is None else changed], last=True)
         return None
 
     def _say_passed(self, kind: str) -> None:
@@ -284,16 +279,16 @@ class Exchange:
 
     def _refuse(self, error: BodyError) -> NoReturn:
         """End a response of which nothing has gone out with an error, and stop the application."""
-        self._other = None
+        self._undecided = None
         self._refusal, body = self._refused(error)
         self._stop([body])
 
     async def _answer_refused(self, error: GuardstreamError) -> None:
         """Send an error instead of a response that has come whole."""
-        self._other = None
+        self._undecided = None
         start, body = self._refused(error)
-        await self._transmit(start)
-        await self._put([body], last=True)
+        await self._client.transmit(start)
+        await self._client.put([body], last=True)
 
     def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
         assert self._route.guard is not None
@@ -338,14 +333,14 @@ class Exchange:
                 frames.append(ending(reason))
         if cut:
             self._stop(frames)
-        await self._put(frames, last=last)
+        await self._client.put(frames, last=last)
 
     async def _put_before(self, frames: list[bytes]) -> None:
         """Send frames after which more of one message is to come; others have their turn."""
         if self._media == "sse":
             self._says_its_end = says_its_end(frames, self._says_its_end)
         if frames:
-            await self._put(frames, last=False)
+            await self._client.put(frames, last=False)
             await anyio.lowlevel.checkpoint()
 
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
@@ -361,7 +356,7 @@ class Exchange:
         assert self._media is not None
         if self._media in ("text", "event_stream"):
             self._failure = error or TimeoutError(why)
-            await self._put([*before], last=False)
+            await self._client.put([*before], last=False)
             self._stop(None)
         self._stop([*before, error_frame(self._media, code, why)])
 
@@ -379,13 +374,13 @@ class Exchange:
             if failure is not None and not isinstance(failure, OSError):
                 _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
-        if self._other is not None and failure is None:
+        if self._undecided is not None and failure is None:
             _LOG.error("an application left its response unfinished")
-        if self._body is not None and not self._complete and self._media is not None:
+        if self._body is not None and not self._client.complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
             frame = error_frame(self._media, "upstream_error", "the answer broke off")
             if frame:
-                await self._put([frame], last=True)
+                await self._client.put([frame], last=True)
         return failure
 
     async def _lose_patience(self) -> None:
@@ -398,47 +393,29 @@ class Exchange:
         if frames is None:
             return
         if self._refusal is not None:
-            await self._transmit(self._refusal)
-        await self._put(frames, last=True)
+            await self._client.transmit(self._refusal)
+        await self._client.put(frames, last=True)
 
-    async def _put(self, frames: list[bytes], *, last: bool) -> None:
-        """Keep frames that were released, and send them."""
-        async with self._sending:
-            if self._journal is not None:
-                frames = await self._journal.keep(frames)
-                frames += self._journal.rest() if last else []
-            data = b"".join(frames)
-            if last:
-                self._complete = True
-                self._helping.cancel()
-                self._receiver.release()
-            if data or last:
-                message = {"type": "http.response.body", "body": data, "more_body": not last}
-                await self._transmit(message)
-
-    async def _transmit(self, message: Message) -> None:
-        """Send a message to the client, if it is still there."""
-        if self._gone:
-            return
-        try:
-            await self._send(message)
-        except OSError:
-            self._client_left()
-        self._sent_at = anyio.current_time()
+    def _completed(self) -> None:
+        """Let go of what waits for the client, which is sent the last frame."""
+        self._helping.cancel()
+        self._receiver.release()
 
     def _client_left(self, _waiting: bool = False) -> bool:
         """Stop the application at once, unless its stream is kept for a client that comes back.
 
         Return False if it is to see to itself: its response is not guarded, or complete.
         """
-        streams = self._body is not None or (self._other is not None and not self._other.waits)
-        if not streams or self._complete:
+        streams = self._body is not None or (
+            self._undecided is not None and not self._undecided.waits
+        )
+        if not streams or self._client.complete:
             return False
-        if self._running.stopped or self._gone:
+        if self._running.stopped or self._client.gone:
             return True
-        self._gone = True
-        if self._journal is not None and self._replay is not None and self._replay.linger:
-            self._group.start_soon(self._linger, self._journal, self._replay)
+        self._client.gone = True
+        if self._client.journal is not None and self._replay is not None and self._replay.linger:
+            self._group.start_soon(self._linger, self._client.journal, self._replay)
         else:
             self._running.stop()
         return True
@@ -448,15 +425,6 @@ class Exchange:
         await journal.linger(replay.linger)
         self._running.stop()
 
-    async def _close_journal(self) -> None:
-        """Say in the store how the stream ended, whatever ended it."""
-        if self._journal is not None:
-            with anyio.move_on_after(PATIENCE, shield=True):
-                if not self._complete:
-                    frame = error_frame("sse", "cancelled", "the answer was not finished")
-                    await self._journal.keep([frame])
-                await self._journal.close()
-
     async def _help(self) -> None:
         """Watch for the client to leave, and send heartbeats, until the response is complete."""
         with self._helping:
@@ -464,7 +432,7 @@ class Exchange:
                 group.start_soon(self._receiver.watch)
                 await self._opened.wait()
                 if self._route.heartbeat is not None and self._media == "sse":
-                    group.start_soon(self._beat, self._route.heartbeat)
+                    group.start_soon(self._client.beat, self._route.heartbeat)
 
     async def _keep_deadlines(self, body: Body) -> None:
         """End the response when a deadline of the policy passes."""
@@ -476,14 +444,6 @@ class Exchange:
             _LOG.error("ended a response: it took longer than the policy allows")
             with suppress(StoppedError):
                 await self._end_with("deadline", "the answer took too long")
-
-    async def _beat(self, seconds: float) -> None:
-        while True:
-            silence = anyio.current_time() - self._sent_at
-            await anyio.sleep(max(seconds - silence, 0))
-            async with self._sending:
-                if anyio.current_time() - self._sent_at >= seconds:
-                    await self._transmit(_PING)
 
 
 def _is_part(message: Message) -> bool:

@@ -96,7 +96,7 @@ class Route:
     max_answer: int = MAX_ANSWER
 
     def __post_init__(self) -> None:
-        """Raise TypeError or ValueError for what is no setting of a route."""
+        """Raise TypeError or ValueError for an invalid setting."""
         if not isinstance(self.path, str) or not self.path.startswith("/"):
             raise ValueError(f"a route's path begins with '/', such as '/chat', not {self.path!r}")
         for guard in (self.guard, self.inbound):

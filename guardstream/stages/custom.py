@@ -71,8 +71,9 @@ class CustomStage(Protocol):
 class StagePlan:
     """Where a stage of your own stands, and how one is made for each pipeline.
 
-    A stage "before" the rules sees the source's text, within the limits; one "after" them sees
-    guarded text, and answers itself for what it adds. `channels` are all if None. Raises ValueError
+    `make` is called for each pipeline; errors call its stage by `name`. By its `position`, a stage
+    "before" the rules sees the source's text, within the limits; one "after" them sees guarded
+    text, and answers itself for what it adds. `channels` are all if None. Raises ValueError
     for a position or a channel that is not known.
     """
 

@@ -51,8 +51,10 @@ class Pipeline:
         return 0 if self._finished else sum([stage.held for stage in self._stages])
 
     def feed(self, text: str) -> list[Event]:
-        """Pass `text` through every stage. TypeError for what is no text; of a session RuntimeError
-        after `finish`."""
+        """Pass `text` through every stage.
+
+        TypeError unless it is a str; a session raises RuntimeError after `finish`.
+        """
         if not isinstance(text, str):
             raise TypeError(f"feed() needs a text, a str, not {type(text).__qualname__!r}")
         if self._finished:

@@ -60,8 +60,8 @@ class Rule:
     `replacement` of one code point stands for each masked character, any other string is written
     once a region, the empty string deletes; `{id}` in it becomes the rule's id.
 
-    `ignore_case` is about `words`; patterns say `(?i)`. `normalize` names what else is made alike
-    before words are compared, see `guardstream.scan.words.normalize`.
+    `ignore_case` is about `words`; patterns say `(?i)`. `normalize` names further differences that
+    do not count when words are compared: see `guardstream.scan.words.normalize`.
 
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
     `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`

@@ -99,7 +99,7 @@ def check_provider(provider: object) -> None:
 
 
 def check_vault(vault: object) -> None:
-    """Refuse what is no vault, such as the vaults of all conversations."""
+    """Refuse anything but a vault, such as the vaults of all conversations."""
     if vault is None or hasattr(vault, "settled"):
         return
     if inspect.iscoroutine(vault):

@@ -10,17 +10,9 @@ from itertools import chain
 
 from guardstream.errors import AdapterError
 from guardstream.framing.alike import Around
-from guardstream.framing.frames import (
-    FRAMES,
-    MAX_MARK,
-    EventFrames,
-    Frame,
-    Media,
-    sniffed,
-    sniffed_text,
-    space_before,
-)
+from guardstream.framing.frames import FRAMES, EventFrames, Frame, Media
 from guardstream.framing.json import json_object
+from guardstream.framing.sniffing import MAX_MARK, sniffed, sniffed_text, space_before
 from guardstream.framing.sse import MAX_LINE
 from guardstream.providers.adapter import Unknown
 from guardstream.stream.choosing import Choose

@@ -30,7 +30,7 @@ log = logging.getLogger("guardstream")
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class Handlers:
     """Functions to be called, sync or async; those of a sync stream have to be sync.
 
     A callback is called before its chunk is handed to the consumer. If one raises, the stream ends
@@ -87,39 +87,39 @@ class Hooks:
 class Callbacks:
     """The callbacks of one stream: which are due when. Each finding is told once."""
 
-    def __init__(self, hooks: Hooks) -> None:
-        self._hooks = hooks
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
         self._told = 0  # how many findings they have been told
-        self.failed = hooks.failed
+        self.failed = handlers.failed
 
     def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """What is due before a chunk is delivered."""
-        hooks, text, parts = self._hooks, sent.text, sent.parts
+        handlers, text, parts = self._handlers, sent.text, sent.parts
         known = len(flow.findings) if sent.known is None else sent.known.findings
         due = self.found(flow, known) if known > self._told else []
-        if text and hooks.on_text:
-            due.append((hooks.on_text, text))
-        if hooks.on_part:
+        if text and handlers.on_text:
+            due.append((handlers.on_text, text))
+        if handlers.on_part:
             if text:
-                due.append((hooks.on_part, Part(_ANSWER, text)))
-            due += [(hooks.on_part, part) for part in parts if part.text]
+                due.append((handlers.on_part, Part(_ANSWER, text)))
+            due += [(handlers.on_part, part) for part in parts if part.text]
         if parts and kept is not None:
             due += self.completing(parts, kept)
         return due
 
     def completing(self, parts: Sequence[Part], kept: Delivered) -> list[Due]:
         """What is due for the tool calls that are complete with some parts."""
-        on_tool_call = self._hooks.on_tool_call
+        on_tool_call = self._handlers.on_tool_call
         return [(on_tool_call, call) for call in kept.completed(parts)] if on_tool_call else []
 
     def found(self, flow: Flow[Any], known: int) -> list[Due]:
         """What is due for findings that are new, of as many as are `known`."""
         found = flow.findings[self._told : known]
         self._told += len(found)
-        on_finding = self._hooks.on_finding
+        on_finding = self._handlers.on_finding
         return [(on_finding, finding) for finding in found] if on_finding else []
 
     def finished(self, result: Result) -> list[Due]:
         """What is due at the end."""
-        on_finish = self._hooks.on_finish
+        on_finish = self._handlers.on_finish
         return [(on_finish, result)] if on_finish else []

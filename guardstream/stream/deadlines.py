@@ -14,7 +14,7 @@ class Deadlines:
 
     `first_token` is the longest time until the first chunk with text, from the moment the stream is
     first read; `idle` the longest wait for a chunk; `total` the longest time in all. Raises
-    TypeError for what is no number, ValueError for one that is not above 0.
+    TypeError for a value that is not a number, ValueError for one that is not above 0.
     """
 
     first_token: float | None = None
@@ -30,7 +30,7 @@ class Deadlines:
 
 
 def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
-    """Refuse what is no time in seconds; None is no limit."""
+    """Refuse anything but a time in seconds; None is no limit."""
     if given is None:
         return
     if isinstance(given, bool) or not isinstance(given, Real):

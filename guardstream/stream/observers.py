@@ -43,10 +43,16 @@ class StreamStart:
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
-    """A stream that has ended: how, what was found, and its counters. No text of it.
+    """A stream that has ended. No text of it.
 
-    `error` is the type of the exception that ended it, if one did; a cancellation is none. `usage`
-    is the provider's own. `attempts` is how often its source was opened, where it is opened again.
+    - `start`: what was known when it was opened.
+    - `provider`: the name of its format; None if it ended before a first chunk.
+    - `finish`: the finish reason; `blocked_by`: the id of the rule that blocked it, if one did.
+    - `error`: the type of the exception that ended it, if one did; a cancellation is none.
+    - `findings`: what the rules have found, over all choices and channels.
+    - `stats`: its counters and times.
+    - `usage`: the provider's own.
+    - `attempts`: how often its source was opened, where it is opened again.
     """
 
     start: StreamStart

@@ -79,7 +79,7 @@ class Reopening(Delivering, total=False):
 
 
 REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
-"""The names of those that `Delivering` has not."""
+"""The names of those that `Delivering` does not have."""
 
 
 def opens(stream: object) -> bool:

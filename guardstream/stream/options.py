@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, Literal, TypedDict
 
 from guardstream.events import Finding
-from guardstream.stream.callbacks import Hooks, Returned
+from guardstream.stream.callbacks import Handlers, Returned
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Part
 from guardstream.stream.observers import Observing
@@ -47,7 +47,7 @@ class Options:
 
     raise_on_block: bool = False
     keep_text: bool = True
-    hooks: Hooks = field(default_factory=Hooks)
+    handlers: Handlers = field(default_factory=Handlers)
     deadlines: Deadlines = field(default_factory=Deadlines)
     clock: Callable[[], float] = monotonic
     observing: Observing = field(default_factory=Observing)

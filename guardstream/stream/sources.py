@@ -10,7 +10,7 @@ from guardstream.stream.opening import REOPENING
 
 
 def check_open(stream: object, options: Mapping[str, object]) -> None:
-    """Refuse what is no stream, and options of a function that opens one."""
+    """Refuse anything but a stream, and options of a function that opens one."""
     _check_async(stream)
     for name in REOPENING:
         if options.get(name):

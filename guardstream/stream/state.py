@@ -45,7 +45,7 @@ class StreamState(Generic[C]):
     """
 
     def __init__(self, make_flow: MakeFlow[C], options: Options) -> None:
-        if options.hooks.on_tool_call and not options.keep_text:
+        if options.handlers.on_tool_call and not options.keep_text:
             raise TypeError("on_tool_call needs the arguments so far: leave keep_text=True")
         self.flow: Flow[C] | None = None
         self.queue: deque[Sent[C]] = deque()
@@ -54,7 +54,7 @@ class StreamState(Generic[C]):
         self.stopping = False
         self.expired = False
         self.callback_error: BaseException | None = None
-        self.callbacks = Callbacks(options.hooks) if options.hooks else None
+        self.callbacks = Callbacks(options.handlers) if options.handlers else None
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None

@@ -26,7 +26,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     """
 
     def __init__(self, source: Iterable[C], make_flow: MakeFlow[C], options: Options) -> None:
-        options.hooks.check_sync()
+        options.handlers.check_sync()
         super().__init__(StreamState(make_flow, options))
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)

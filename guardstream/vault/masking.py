@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from guardstream.events import Stage
 from guardstream.policy import Policy
-from guardstream.policy.behind import Behind
+from guardstream.policy.veiled import Veiled
 from guardstream.stages.json.settings import Place
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import Around
@@ -49,7 +49,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
         if words
     ]
     replacements = {rule: issue(rule) for rule in policy.reversible}
-    return policy.behind(Behind(_Over(veil), replacements, known))
+    return policy.with_veil(Veiled(_Over(veil), replacements, known))
 
 
 _SHORT = 5

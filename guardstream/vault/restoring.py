@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from guardstream.events import Stage
 from guardstream.policy import Policy
-from guardstream.policy.behind import Behind
+from guardstream.policy.veiled import Veiled
 from guardstream.stages.json.settings import Place
 from guardstream.vault.addresses import Around, in_address
 from guardstream.vault.standin import ESCAPED, Name, labels_of
@@ -26,7 +26,7 @@ def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS
     labels = frozenset(vault.labels)
     if labels:  # of all rules, so that all vaults are searched for alike
         labels |= _of_rules(policy, vault)
-    return policy.behind(Behind(_Over(vault, labels, channels)))
+    return policy.with_veil(Veiled(_Over(vault, labels, channels)))
 
 
 def leaving(policy: Policy, vault: Vault) -> Policy:
@@ -34,7 +34,7 @@ def leaving(policy: Policy, vault: Vault) -> Policy:
 
     Rules do not see those that were issued, which stay as they are everywhere.
     """
-    return policy.behind(Behind(_Leaving(vault, vault.labels | _of_rules(policy, vault))))
+    return policy.with_veil(Veiled(_Leaving(vault, vault.labels | _of_rules(policy, vault))))
 
 
 def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
@@ -43,7 +43,7 @@ def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CH
     What waits is the same then.
     """
     labels = vault.labels | _of_rules(policy, vault)
-    return policy.behind(Behind(_Over(vault, labels, channels)))
+    return policy.with_veil(Veiled(_Over(vault, labels, channels)))
 
 
 def _of_rules(policy: Policy, vault: Vault) -> frozenset[str]:

@@ -61,7 +61,8 @@ class Vaults:
         - `on_error`: what `masked` does if the store fails: raise, or mask without a vault.
 
         Raises ValueError for a key that is missing or has fewer than 16 bytes, TypeError for one
-        that is no bytes and for what is no store, VaultError if `cryptography` is not there.
+        that is not bytes and for a store of the wrong type, VaultError if `cryptography` is not
+        installed.
         """
         if isinstance(store, (str, PathLike)):
             raise TypeError("store= needs a store, such as SQLiteStore(path) or RedisStore(url)")

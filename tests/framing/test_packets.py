@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guardstream import AdapterError
-from guardstream.framing.frames import FRAMES, Media, sniffed, sniffed_text
+from guardstream.framing.frames import FRAMES, Media
+from guardstream.framing.sniffing import sniffed, sniffed_text
 from guardstream.framing.sse import MAX_EVENT
 from tests.framing.test_lines import in_every_cut
 

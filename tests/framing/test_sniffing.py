@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardstream.framing.frames import MAX_MARK, sniffed, sniffed_text
+from guardstream.framing.sniffing import MAX_MARK, sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire
 

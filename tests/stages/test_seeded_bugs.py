@@ -23,7 +23,7 @@ from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper
 from guardstream.stages.redact import Redact
-from guardstream.stages.regions import Regions
+from guardstream.stages.redact.regions import Regions
 from tests.support.generate import draw_case
 from tests.support.harness import difference, hunt, told
 

@@ -29,6 +29,7 @@ __all__ = ["Lexer", "Limits"]
 class Lexer:
     """One document. `feed` stops after its last character; from there only whitespace may follow.
 
+    `limits` bound depth, digits and strings. With `duplicates` an object may name a key twice.
     `offset` is how far the stream was accepted; it starts at the document's own offset in it, as do
     line and column. An error is kept in `error`, not raised, so that the tokens before it are
     delivered; all further text is ignored. `state` is for those who ask at each chunk.

@@ -36,8 +36,8 @@ _MOST = 8_192  # plans and chunks seen once; a plan takes less than 1 KB
 _SCALARS = (in_string, in_number, in_literal)
 _DEPTHS = {OPEN_OBJECT: 1, OPEN_ARRAY: 1, CLOSE_OBJECT: -1, CLOSE_ARRAY: -1}
 
-#: What a lexer knows of an open scalar: kind, parts, start, length, and where in it it is.
 Begun: TypeAlias = tuple[int, tuple[str, ...], int, int, Any]
+"""What a lexer knows of an open scalar: kind, parts, start, length, and where in it it is."""
 
 
 class Growth(NamedTuple):
@@ -64,13 +64,14 @@ class Plan(NamedTuple):
     following: Plans | None  # None where the plan does not tell
 
 
-#: By chunk; None for one that was seen once, False for one that has no plan.
 Plans: TypeAlias = "dict[str, Plan | Literal[False] | None]"
+"""By chunk; None for one that was seen once, False for one that has no plan."""
+
 
 _NEW = object()
 
-#: Of a state that is too particular.
 _NO_PLANS: Plans = {}
+"""Of a state that is too particular."""
 
 
 class Library:

@@ -156,10 +156,10 @@ _BEGINNING, _LONGEST = 80, 240  # code points of a complaint
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
-#: Python compares integers and floats exactly, and knows infinity.
 _BOUNDS: dict[str, Callable[[Any], Check]] = {
     "minimum": lambda bound: lambda value: bool(value >= bound),
     "maximum": lambda bound: lambda value: bool(value <= bound),
     "exclusiveMinimum": lambda bound: lambda value: bool(value > bound),
     "exclusiveMaximum": lambda bound: lambda value: bool(value < bound),
 }
+"""Python compares integers and floats exactly, and knows infinity."""

@@ -411,7 +411,6 @@ def _other_elements(q: Question, keyword: str) -> _Step:
 
 _MEMBERS = ("properties", "patternProperties", "additionalProperties")
 
-#: What is applied in place comes first, then what is inside, then what nobody has looked at.
 _STEPS: tuple[tuple[tuple[str, ...], type | None, Callable[[Question, str], _Step]], ...] = (
     (("$ref", "$dynamicRef", "$recursiveRef"), None, _reference),
     (("allOf",), None, _all),
@@ -426,6 +425,7 @@ _STEPS: tuple[tuple[tuple[str, ...], type | None, Callable[[Question, str], _Ste
     (("contains",), list, _contains),
     (("unevaluatedItems",), list, _other_elements),
 )
+"""What is applied in place comes first, then what is inside, then what nobody has looked at."""
 
 
 def _object(read: Schema, value: dict[str, Any]) -> str | None:

@@ -18,8 +18,9 @@ from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Together
 from guardstream.jsonstream.schema.prefixes import Early, of_patterns
 
-#: Asked with the value, its source text, and what is known of the document from earlier judging.
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
+"""Asked with the value, its source text, and what is known of the document from earlier judging."""
+
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
 ANYTHING = 0b1111111

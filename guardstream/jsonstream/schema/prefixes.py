@@ -204,7 +204,6 @@ def prefixes(pattern: str) -> Prefixes | None:
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 
-#: What the texts of a format begin with, and a text that is none of it.
 _FORMATS = {
     "date": r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$",
     "uuid": r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
@@ -215,6 +214,7 @@ _FORMATS = {
         r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[zZ]|[-+][0-9]{2}:[0-9]{2})$"
     ),
 }
+"""What the texts of a format begin with, and a text that is none of it."""
 
 
 def of_pattern(pattern: str) -> Early | None:

@@ -29,8 +29,8 @@ _WRAPPING = ("json_schema", "function")
 
 _KEYWORDS = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
 
-#: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
+"""A verdict on a whole value: the keyword that refuses it and the path to where, or None."""
 
 
 class Schema:
@@ -42,9 +42,9 @@ class Schema:
     may lead to one of `documents`, schemas by their address; it starts from `base`, the schema's
     own address. Nothing is ever fetched.
 
-    Raises SchemaError for what is no schema of that draft, refers to what is not there, or has a
-    pattern that cannot run in linear time; and for what only has a schema in it, as a tool's
-    description or an OpenAPI document has: as a schema it would allow anything.
+    Raises SchemaError for a schema that is invalid in that draft, refers to one that is missing, or
+    has a pattern that cannot run in linear time; and for a document that only contains a schema, as
+    a tool's description or OpenAPI's does: as a schema it would allow anything.
     """
 
     def __init__(
@@ -110,9 +110,10 @@ class Schema:
     def explain(
         self, path: list[str | int], keyword: str, value: Any, by: Any = None
     ) -> tuple[str, str]:
-        """The pointer to what was refused, and what was expected there; no text of the document.
+        """Return the pointer to what was refused, and what was expected there; no text of it.
 
-        `by` is the schema that the keyword stands in, where that is known.
+        `path` leads to it in the document's `value`, `keyword` refused it, and `by` is the schema
+        that the keyword stands in, where that is known.
         """
         if self._expectations is None:
             return "", keyword

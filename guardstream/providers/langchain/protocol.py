@@ -9,151 +9,25 @@ repeat messages; what tools say is guarded, and what nodes write themselves, by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Passes, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.langchain.protocol_messages import (
+    TURN,
+    Block,
+    Message,
+    Messages,
+    data_of,
+    is_pair,
+    key_of,
+    params_of,
+)
+from guardstream.providers.langchain.protocol_spec import EVENTS, MESSAGE, PAIR, STATES
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.readers import compiled
-from guardstream.providers.spec import (
-    ABOUT,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    SKIP,
-    UNKNOWN,
-    Leaf,
-    OneOf,
-    Path,
-    Spec,
-    SpecAdapter,
-    Tree,
-)
-
-_TURN = 1000
-"""A slot's number is its block's index, and this for each message before it."""
-
-_BLOCK: dict[str, Spec] = {
-    **dict.fromkeys(("type", "id", "index"), META),
-    "extras": Tree(UNKNOWN, frozenset({"signature", "encrypted_content", "item_id"})),
-}
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"type", "id", "mime_type"}))
-_CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
-_MEDIA: dict[str, Spec] = {
-    **_BLOCK,
-    **dict.fromkeys(("file_id", "url", "base64", "data", "mime_type"), META),
-}
-_LATER = Leaf("later", "tool_args", "args")
-"""All of a call's arguments so far, as older versions say them: they come with the call's end."""
-
-
-def _blocks(kind: str, snapshot: Leaf) -> OneOf:
-    """What blocks are said in: the kind of what a text says, and of a call's unparsed arguments."""
-    called: dict[str, Spec] = {**_BLOCK, "name": NAME}
-    chunk = {**called, "args": snapshot}
-    whole = {**called, "args": Leaf("parsed", "tool_args", "args")}
-    text = Leaf(kind, "text", "text")  # type: ignore[arg-type]
-    thinking = Leaf(kind, "thinking", "thinking")  # type: ignore[arg-type]
-    return OneOf(
-        "type",
-        {
-            "text": {**_BLOCK, "text": text, "annotations": _CITATION},
-            "reasoning": {**_BLOCK, "reasoning": thinking},
-            **dict.fromkeys(("tool_call_chunk", "server_tool_call_chunk"), chunk),
-            **dict.fromkeys(("tool_call", "server_tool_call"), whole),
-            "invalid_tool_call": {
-                **called,
-                "args": Leaf("copy", "tool_args", "args"),
-                "error": Leaf("whole", "text", "error"),
-            },
-            "server_tool_result": {
-                **_BLOCK,
-                **dict.fromkeys(("tool_call_id", "status"), META),
-                "output": _RESULT,
-            },
-            **dict.fromkeys(("image", "video", "audio", "file"), _MEDIA),
-        },
-    )
-
-
-_ARGUMENTS = Leaf("delta", "tool_args", "args")
-_STARTED, _ENDED = _blocks("delta", _ARGUMENTS), _blocks("copy", Leaf("copy", "tool_args", "args"))
-_DELTA = OneOf(
-    "type",
-    {
-        "text-delta": {"type": META, "text": Leaf("delta", "text", "text")},
-        "reasoning-delta": {"type": META, "reasoning": Leaf("delta", "thinking", "thinking")},
-        "tool-call-delta": {"type": META, "args": _ARGUMENTS},
-        "data-delta": {"type": KEEP, "data": META, "encoding": META},
-        "block-delta": {"type": KEEP, "fields": _blocks("copy", _LATER)},
-    },
-)
-
-_ABOUT: dict[str, Spec] = {
-    **dict.fromkeys(("finish_reason", "stop_reason", "stop_sequence", "id", "status"), META),
-    **dict.fromkeys(("provider", "model", "model_type", "model_name", "model_provider"), META),
-    **dict.fromkeys(("run_id", "thread_id", "system_fingerprint", "service_tier"), META),
-    **dict.fromkeys(("langgraph_node", "output_version", "object", "created"), META),
-    "logprobs": ABOUT,
-}
-_ROUTE: dict[str, Spec] = {"event": KEEP, **dict.fromkeys(("run_id", "message_id"), META)}
-_AT: dict[str, Spec] = {**_ROUTE, "index": NUMBER}
-_ERROR: dict[str, Spec] = {"code": META, "message": Leaf("whole", "text", "error")}
-_TOOL: dict[str, Spec] = {"event": KEEP, "tool_call_id": META}
-
-_MESSAGE = OneOf(
-    "event",
-    {
-        "message-start": {**_ROUTE, "role": META, "id": META, "metadata": _ABOUT},
-        "content-block-start": {**_AT, "content": _STARTED, "content_block": _STARTED},
-        "content-block-delta": {**_AT, "event": META, "delta": _DELTA, "content_block": _STARTED},
-        "content-block-finish": {**_AT, "content": _ENDED, "content_block": _ENDED},
-        "message-finish": {**_ROUTE, "usage": KEEP, "metadata": _ABOUT},
-        "error": {**_ROUTE, **_ERROR},
-    },
-)
-_TOOLS = OneOf(
-    "event",
-    {
-        "tool-started": {
-            **_TOOL,
-            "tool_name": NAME,
-            "input": Leaf("parsed", "tool_args", "args"),
-        },
-        "tool-output-delta": {**_TOOL, "delta": Leaf("delta", "text", "tool_output")},
-        "tool-finished": {**_TOOL, "output": _RESULT},
-        "tool-error": {**_TOOL, **_ERROR},
-    },
-)
-_LIFECYCLE: dict[str, Spec] = {
-    **dict.fromkeys(("event", "graph_name"), META),
-    "cause": dict.fromkeys(("type", "tool_call_id", "from_node"), META),
-    "error": Leaf("whole", "text", "error"),
-    "checkpoint": dict.fromkeys(("id", "ns"), META),
-}
-
-_STATES = ("values", "updates", "tasks", "checkpoints", "debug")
-
-
-def _event(data: Spec, method: Leaf = KEEP) -> dict[str, Spec]:
-    params: dict[str, Spec] = {"namespace": [META], "timestamp": NUMBER, "node": META, "data": data}
-    params["interrupts"] = UNKNOWN
-    return {"type": META, "method": method, "event_id": META, "seq": META, "params": params}
-
-
-_EVENTS: dict[str, Spec] = {
-    "messages": _event(_MESSAGE, META),
-    "tools": _event(_TOOLS, META),
-    "lifecycle": _event(_LIFECYCLE),
-    **dict.fromkeys(_STATES, _event(SKIP)),
-    **dict.fromkeys(("custom", "input.requested"), _event(UNKNOWN)),
-}
-_PAIR = _event([OneOf("event", _MESSAGE.specs, REQUEST)], META)
-"""A message's event beside what its graph says of it, as in the process that runs it."""
+from guardstream.providers.spec import Leaf, OneOf, Path, Spec, VariedSpecAdapter
 
 _SLOTS = {
     "text": ("text", "text"),
@@ -176,56 +50,23 @@ _REASONS: dict[str, FinishReason] = {
 }
 
 
-class _Block(NamedTuple):
-    """A block that is open: its slot if it says any, how it began, what the guard alone says."""
-
-    slot: Slot | None
-    start: Mapping[str, Any]
-    own: str | None = None
-
-
-class _Message:
-    """A message that is being said."""
-
-    def __init__(self, choice: int, turn: int, role: Any) -> None:
-        self.choice = choice
-        self.turn = turn
-        self.is_said = role in (None, "ai")
-        self.open: dict[int, _Block] = {}
-        self.text: Slot | None = None  # that another block of text goes on with
-        self.next = 0
-        self.called = False
-
-    def slot(self, channel: str, field: str, index: int) -> Slot:
-        if not self.is_said and channel == "text":
-            field = "tool_result"
-        return Slot(self.choice, channel, field, self.turn * _TURN + index)
-
-    def says(self, slot: Slot) -> bool:
-        """Tell whether a slot's block is open."""
-        block = self.open.get(slot.number % _TURN)
-        return block is not None and block.slot == slot
-
-
 class _Border(NamedTuple):
     """The beginning or end of a block: its message's key, the event and the index tell which."""
 
     place: tuple[Any, Any, int]
-    message: _Message
+    message: Message
     slot: Slot | None
 
 
-class LangChainProtocol(SpecAdapter):
+class LangChainProtocol(VariedSpecAdapter):
     """The adapter for events, with what a graph says around them or without."""
 
     name = "langchain_protocol"
-    spec = OneOf("method", _EVENTS, _MESSAGE)
+    spec = OneOf("method", EVENTS, MESSAGE)
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._messages: dict[Any, _Message] = {}  # that are being said
-        self._latest: dict[int, _Message] = {}  # the last one of each choice
-        self._count = 0
+        self._messages = Messages()
         self._calls: dict[Any, Slot] = {}  # the arguments of tools, by the calls' ids
         self._outputs: dict[Any, Slot] = {}
         self._borders: list[_Border] = []  # of blocks, that are to go out
@@ -245,21 +86,26 @@ class LangChainProtocol(SpecAdapter):
             return False
         if chunk.get("type") == "event" and "method" in chunk:
             method, params = chunk["method"], chunk.get("params")
-            known = isinstance(method, str) and method in _EVENTS
+            known = isinstance(method, str) and method in EVENTS
             return known and isinstance(params, dict) and "data" in params
         event = chunk.get("event")
         if event == "message-start":
             return "data" not in chunk and ("role" in chunk or "id" in chunk)
         return str(event).startswith("content-block-") and "index" in chunk
 
+    def spec_of(self, chunk: Any) -> Spec:
+        event = fields_of(chunk)
+        paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))
+        return PAIR if paired else self.spec
+
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        data = _data(event)
+        data = data_of(event)
         if event.get("method") == "tools":
             return self._tool_slot(leaf, data)
-        index, message = index_in(data), self._message(event, data)
+        index, message = index_in(data), self._messages.of(event, data)
         if leaf.field in ("text", "thinking", "args"):
             return message.slot(leaf.channel, leaf.field, index)
-        return Slot(message.choice, leaf.channel, leaf.field, message.turn * _TURN + index)
+        return Slot(message.choice, leaf.channel, leaf.field, message.turn * TURN + index)
 
     def _tool_slot(self, leaf: Leaf, data: Mapping[str, Any]) -> Slot:
         own = str(data.get("tool_call_id"))
@@ -274,34 +120,27 @@ class LangChainProtocol(SpecAdapter):
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event."""
         event = fields_of(chunk)
-        if event.get("method") in _STATES:
+        if event.get("method") in STATES:
             reading = super().read(chunk)
-            held = self._values.pieces(_params(event).get("data"))
+            held = self._values.pieces(params_of(event).get("data"))
             return Reading([*reading.pieces, *held], ())
-        data = _data(event)
+        data = data_of(event)
         kind = data.get("event")
-        says = event.get("method", "messages") == "messages" and kind in _MESSAGE.specs
-        if says and (kind == "message-start" or self._known(event, data) is None):
-            self._begin(event, data)
+        says = event.get("method", "messages") == "messages" and kind in MESSAGE.specs
+        if says and (kind == "message-start" or self._messages.find(event, data) is None):
+            self._messages.begin(event, data)
         reading = super().read(chunk)
         self._values.streamed.note(reading.pieces)
         return reading
 
-    def _read(self, chunk: Any, event: Mapping[str, Any]) -> Any:
-        last = self._last
-        if last is None or last.chunk is not chunk:
-            paired = event.get("method") == "messages" and _is_pair(_params(event).get("data"))
-            self._reader = _READ_PAIR if paired else _READ
-        return super()._read(chunk, event)
-
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts` in place of its own; None if nothing is left to say."""
         event = fields_of(chunk)
-        if event.get("method") not in _STATES:
-            if not ends and _data(event).get("event") == "message-finish":
+        if event.get("method") not in STATES:
+            if not ends and data_of(event).get("event") == "message-finish":
                 return None
             return super().write(chunk, texts, ends=ends)
-        params = _params(event)
+        params = params_of(event)
         old = params.get("data")
         own = len(texts) - len(self._values.pieces(old))
         new = self._values.with_texts(old, texts[own:])
@@ -313,35 +152,35 @@ class LangChainProtocol(SpecAdapter):
     def passed(self, chunk: Any) -> None:
         """Take notice of the beginning or end of a block, as it goes out."""
         event = fields_of(chunk)
-        data = _data(event)
+        data = data_of(event)
         if data.get("event") not in _BORDERS:
             return
-        place = self._key(event, data), data["event"], index_in(data)
+        place = key_of(event, data), data["event"], index_in(data)
         for border in self._borders:
             if border.place == place:
                 self._borders.remove(border)
                 if data["event"] == "content-block-finish":
                     border.message.open.pop(place[2], None)
                 else:
-                    border.message.open[place[2]] = _Block(border.slot, _block(data))
+                    border.message.open[place[2]] = Block(border.slot, _block(data))
                 return
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         method = event.get("method", "messages")
-        data = _data(event)
+        data = data_of(event)
         if method == "lifecycle":
             self._reports = True
             return Reading(pieces, ())
         if method == "tools":
             return self._worked(data, pieces)
         kind = data.get("event")
-        if method != "messages" or kind not in _MESSAGE.specs:
+        if method != "messages" or kind not in MESSAGE.specs:
             return Reading(pieces, ())
-        message = self._message(event, data)
+        message = self._messages.of(event, data)
         choices = (message.choice,)
         if kind in _BORDERS:
             slot = _slot_of(message, data)
-            place = self._key(event, data), kind, index_in(data)
+            place = key_of(event, data), kind, index_in(data)
             self._borders.append(_Border(place, message, slot))
         if kind == "content-block-start":
             return self._started(message, data, pieces)
@@ -353,13 +192,13 @@ class LangChainProtocol(SpecAdapter):
             channel = _CHANNELS.get(str(fields_of(data.get("delta")).get("type")))
             if channel is not None and message.next <= index_in(data):  # nothing began it
                 slot = message.slot(*channel, index_in(data))
-                message.open[index_in(data)] = _Block(slot, _start_of(channel[0]))
+                message.open[index_in(data)] = Block(slot, _start_of(channel[0]))
                 message.next = index_in(data) + 1
                 message.text = slot if slot.channel == "text" else None
         return Reading(pieces, choices)
 
     def _started(
-        self, message: _Message, data: Mapping[str, Any], pieces: Sequence[Piece]
+        self, message: Message, data: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> Reading:
         slot, earlier = _slot_of(message, data), message.text
         message.next = max(message.next, index_in(data) + 1)
@@ -373,7 +212,7 @@ class LangChainProtocol(SpecAdapter):
         return Reading(pieces, (message.choice,), closed=closed, calls=calls)
 
     def _stopped(
-        self, message: _Message, data: Mapping[str, Any], pieces: Sequence[Piece]
+        self, message: Message, data: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> Reading:
         slot = _slot_of(message, data)
         begun = index_in(data) in message.open
@@ -387,12 +226,10 @@ class LangChainProtocol(SpecAdapter):
             return Reading(pieces, (message.choice,), calls=calls, complete=(slot,))
         return Reading(pieces, (message.choice,), closed=(slot,), calls=calls)
 
-    def _ended(
-        self, message: _Message, data: Mapping[str, Any], pieces: Sequence[Piece]
-    ) -> Reading:
+    def _ended(self, message: Message, data: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         closed = () if message.text is None else (message.text,)
         message.text = None
-        self._forget_message(message)
+        self._messages.end(message)
         failed = data.get("event") == "error"
         if failed or not message.is_said:
             return Reading(pieces, (message.choice,), closed=closed, failed=failed)
@@ -404,9 +241,6 @@ class LangChainProtocol(SpecAdapter):
         finished = {message.choice: reason}
         return Reading(pieces, (message.choice,), finished, closed=closed, usage=self._usage)
 
-    def _forget_message(self, message: _Message | None) -> None:
-        self._messages = {k: each for k, each in self._messages.items() if each is not message}
-
     def _worked(self, data: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read what a tool says: its output ends where the tool does."""
         slot = self._outputs.get(str(data.get("tool_call_id")))
@@ -414,7 +248,7 @@ class LangChainProtocol(SpecAdapter):
         return Reading(pieces, (), closed=(slot,) if over and slot is not None else ())
 
     def _called(
-        self, message: _Message, slot: Slot | None, block: Mapping[str, Any]
+        self, message: Message, slot: Slot | None, block: Mapping[str, Any]
     ) -> Mapping[Slot, Call]:
         name, own = block.get("name"), block.get("id")
         if slot is None or slot.channel != "tool_args" or slot in self._calls.values():
@@ -425,59 +259,24 @@ class LangChainProtocol(SpecAdapter):
         self._calls[own if isinstance(own, str) else slot] = slot
         return {slot: Call(name, own)}
 
-    def _key(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
-        """Return what tells a message from others that are said at the same time."""
-        params = _params(event)
-        held = params.get("data")
-        run = fields_of(held[1]).get("run_id") if _is_pair(held) else None
-        own = data.get("run_id") or run
-        if own is None:
-            own = data.get("message_id")
-            own = data.get("id") if own is None and data.get("event") == "message-start" else own
-        return str(params.get("namespace")), None if own is None else str(own)
-
-    def _message(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> _Message:
-        """Return the message that an event belongs to; one like it, if that is over."""
-        return self._known(event, data) or _Message(0, 0, None)
-
-    def _known(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> _Message | None:
-        place, own = key = self._key(event, data)
-        if key in self._messages:
-            return self._messages[key]
-        if own is None:
-            for (where, _), message in reversed(self._messages.items()):
-                if where == place:
-                    return message
-        return None
-
-    def _begin(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        namespace = _params(event).get("namespace") or ()
-        by_tool = any(str(each).startswith("tools:") for each in namespace)
-        role = data.get("role") if data.get("event") == "message-start" else None
-        busy = any(message.choice == 0 for message in self._messages.values())
-        aside = by_tool or busy or role not in (None, "ai")
-        message = _Message(self._count + 1 if aside else 0, self._count, role)
-        self._count += 1
-        self._messages[self._key(event, data)] = self._latest[message.choice] = message
-
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block, if that one is over."""
         if slot.field == "tool_output":
-            own = _data(fields_of(chunk)).get("tool_call_id")
+            own = data_of(fields_of(chunk)).get("tool_call_id")
             data = {"event": "tool-output-delta", "tool_call_id": own, "delta": text}
             return [_made(chunk, data)]
-        message = self._latest.get(slot.choice)
+        message = self._messages.latest(slot.choice)
         if message is None:
             raise AdapterError("langchain: no message to say more in")
         made: list[Any] = []
-        index = slot.number % _TURN
+        index = slot.number % TURN
         if not message.says(slot):
             if slot.channel != "text":
                 raise AdapterError(f"no open block for text of field {slot.field!r}")
             made = self._close(chunk, message, said)
             index = message.next
             start = {"type": "text", "text": ""}
-            message.open[index] = _Block(message.slot("text", "text", index), start, text)
+            message.open[index] = Block(message.slot("text", "text", index), start, text)
             message.next += 1
             begun = {"event": "content-block-start", "index": index, "content": start}
             made.append(_made(chunk, begun))
@@ -487,16 +286,16 @@ class LangChainProtocol(SpecAdapter):
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return what ends the open blocks, the message, and the run of a graph that reports it."""
-        message = self._latest.get(choice)
+        message = self._messages.latest(choice)
         made = [] if message is None else self._close(chunk, message, said)
         finish = {"event": "message-finish", "metadata": {"finish_reason": reason}}
         made.append(_made(chunk, finish))
-        self._forget_message(message)
+        self._messages.end(message)
         if self._reports and not self._messages:
             made.append(_made(chunk, {"event": "completed"}, "lifecycle"))
         return made
 
-    def _close(self, chunk: Any, message: _Message, said: Said) -> list[Any]:
+    def _close(self, chunk: Any, message: Message, said: Said) -> list[Any]:
         made = []
         for index, (slot, start, own) in message.open.items():
             content = dict(start)
@@ -509,8 +308,6 @@ class LangChainProtocol(SpecAdapter):
 
 
 _BORDERS = ("content-block-start", "content-block-finish")
-_READ = compiled(LangChainProtocol.spec)
-_READ_PAIR = compiled(_PAIR)
 
 _CHANNELS = {
     "text-delta": ("text", "text"),
@@ -519,30 +316,12 @@ _CHANNELS = {
 }
 
 
-def _params(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    params = event.get("params")
-    return params if isinstance(params, Mapping) else {}
-
-
-def _is_pair(value: Any) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, (list, tuple)) and len(value) == 2
-
-
-def _data(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an event is about: itself, if no graph says anything around it."""
-    if "method" not in event:
-        return event
-    held = _params(event).get("data")
-    held = held[0] if _is_pair(held) else held
-    return held if isinstance(held, Mapping) else {}
-
-
 def _block(data: Mapping[str, Any]) -> Mapping[str, Any]:
     block = data.get("content") or data.get("content_block")
     return block if isinstance(block, Mapping) else {}
 
 
-def _slot_of(message: _Message, data: Mapping[str, Any]) -> Slot | None:
+def _slot_of(message: Message, data: Mapping[str, Any]) -> Slot | None:
     """Return the slot of what a block says, if it says any."""
     slot = _SLOTS.get(str(_block(data).get("type")))
     return None if slot is None else message.slot(*slot, index_in(data))
@@ -568,7 +347,7 @@ def _made(chunk: Any, data: Mapping[str, Any], method: str | None = None) -> dic
         return dict(data)
     params = chunk["params"]
     old = params.get("data")
-    if method is None and _is_pair(old):
+    if method is None and is_pair(old):
         pair = (data, old[1])
         return _event_of(chunk, list(pair) if isinstance(old, list) else pair, chunk["method"])
     return _event_of(chunk, data, method or chunk["method"])

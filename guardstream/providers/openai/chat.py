@@ -147,7 +147,9 @@ class OpenAIChat(SpecAdapter):
         if not marked:
             return Reading(pieces, indices, finished, usage=usage)
         closed, calls, over = litellm.signed(choices), self._calls.begun, self._calls.over
-        return Reading(pieces, indices, finished, False, closed, {}, None, calls, usage, over)
+        return Reading(
+            pieces, indices, finished, closed=closed, calls=calls, usage=usage, complete=over
+        )
 
     @staticmethod
     def without(value: Any) -> None:

@@ -16,7 +16,7 @@ from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.operations import behind
+from guardstream.operations import gated
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
@@ -118,7 +118,7 @@ async def judged_strings(guard: Guard, body: bytes) -> bytes:
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
     """Return what the gates leave of a chunk. UpstreamError if they block it."""
-    through = behind(_each([chunk]), guard.gates, lambda _: adapter(), None, whole=True)
+    through = gated(_each([chunk]), guard.gates, lambda _: adapter(), None, whole=True)
     async with through as stream:
         judged = [each async for each in stream]
     if stream.finish == "content_filter":

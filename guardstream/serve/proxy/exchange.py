@@ -1,100 +1,63 @@
-"""One request of a client of the proxy: taken in, checked, sent on, and answered."""
+"""One request of a client of the proxy: taken in, checked, and sent on.
+
+What an upstream answers is sent back by `answering`.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from io import BytesIO
 from math import ceil
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import anyio
 from starlette.types import Receive, Scope, Send
 
-from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.events import FinishReason
+from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.beginnings import WHOLE
-from guardstream.http.bodies import Sent
-from guardstream.http.headers import CONVERSATION, why_unreadable
-from guardstream.http.media import (
-    framing_of,
-    is_listed,
-    is_stream,
-    is_unread,
-    kind_of,
-    may_be_another,
-    media_of,
-)
-from guardstream.http.other_answers import Guarded
+from guardstream.http.bodies import Outgoing
+from guardstream.http.headers import CONVERSATION
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
-from guardstream.serve.endings import told
 from guardstream.serve.journal import last_event_id
-from guardstream.serve.proxy import (
-    budgets,
-    models,
-    objects,
-    other_answers,
-    other_requests,
-    requests,
-)
+from guardstream.serve.proxy import models, other_requests, requests
 from guardstream.serve.proxy.again import sent
-from guardstream.serve.proxy.answers import (
-    UpstreamError,
-    guarded_answer,
-    guarded_error,
-    judged_answer,
-)
-from guardstream.serve.proxy.beginnings import begun
+from guardstream.serve.proxy.answering import Answering
+from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
-from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
-from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
-from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
+from guardstream.serve.proxy.reply import Outcome, Reply
+from guardstream.serve.proxy.sending import Incoming, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
-from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
-from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
-from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, values
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
 
 log = logging.getLogger("guardstream.serve")
-
-_MAX_ERROR = 1024 * 1024
-"""Bytes of an upstream's error that are read."""
 
 _NOT_KNOWN = (
     "the proxy does not know this path: give it a route with its 'provider', or guard all such "
     "paths with 'other: guard'"
 )
 
-_TOO_LONG = "the answer took longer than the policy allows"
-
-_NOTHING = 204
-_BODILESS = frozenset({_NOTHING, 205, 304})
 _TOO_LATE = 504
-_JSON = "application/json"
 
 _NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
 _NOT_ASKED |= {b"content-type", b"content-encoding"}
 """Headers that ask for less than a whole answer, which could not be guarded; and those that say
 how a body is to be read, which the proxy says itself."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class ProxyExchange:
@@ -294,9 +257,9 @@ class ProxyExchange:
             raise RefusedError(404, "not_guarded", _NOT_KNOWN)
         places = (self._scope["path"],)
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
-        response = await self._send_on(Sent(body))
+        response = await self._send_on(Outgoing(body))
         try:
-            await self._unread(response)
+            await self._answering().unread(response)
         finally:
             await aclose_source(response)
 
@@ -305,9 +268,8 @@ class ProxyExchange:
         stored, count = None, 0
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
-            self._asked = await self._apart(
-                len(body), asked_by, self._found, kind, self._query, body, tokens
-            )
+            asked = partial(asked_by, self._found, kind, self._query, body, tokens)
+            self._asked = await self._parts.apart.text(len(body), asked)
         if self._caller is not None:
             if endpoint.sends == "any":
                 await self._permit(self._caller)
@@ -315,14 +277,15 @@ class ProxyExchange:
             count = await self._caller.reserved(self._found, self._asked)
         self._choose(stored)
         if endpoint.answer in ("said", "any"):
-            asked = endpoint.provider or None if endpoint.sends else None
-            guard = await self._apart(len(body), for_request, guard, asked, body)
-        guard, sent_on = await self._checked(guard, kind, body)
+            provider = endpoint.provider or None if endpoint.sends else None
+            by_tools = partial(for_request, guard, provider, body)
+            guard = await self._parts.apart.text(len(body), by_tools)
+        guard, outgoing = await self._checked(guard, kind, body)
         if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
-            await self._list_models(sent_on)
+            await self._list_models(outgoing)
             return
         async with self._tokens(count):
-            await self._exchange(guard, sent_on)
+            await self._exchange(guard, outgoing)
 
     async def _permit(self, caller: Caller) -> None:
         """Raise RefusedError for a key that may not use paths that the proxy does not know.
@@ -333,14 +296,14 @@ class ProxyExchange:
             raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
         await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
-    async def _list_models(self, sent_on: Sent) -> None:
+    async def _list_models(self, outgoing: Outgoing) -> None:
         """Answer with the models of all upstreams; those that fail are left out, unless all do."""
         answers: dict[str, dict[str, Any]] = {}
         failed: list[UpstreamError] = []
 
         async def ask(name: str) -> None:
             try:
-                answers[name] = await self._asked_of(name, sent_on)
+                answers[name] = await self._asked_of(name, outgoing)
             except UpstreamError as error:
                 log.warning("no models of the upstream %r: %s", name, error.code)
                 failed.append(error)
@@ -354,9 +317,9 @@ class ProxyExchange:
         body = json_bytes(models.merged(in_order, self._parts.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
-    async def _asked_of(self, name: str, sent_on: Sent) -> dict[str, Any]:
+    async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
         """Return the JSON that an upstream answers. UpstreamError if that is none."""
-        response = await self._send_on(sent_on, name)
+        response = await self._send_on(outgoing, name)
         try:
             answer = await read_whole(response, self._settings.max_answer)
         finally:
@@ -385,146 +348,40 @@ class ProxyExchange:
     def _content_type(self) -> str:
         return next(iter(values(self._headers, b"content-type")), "")
 
-    async def _exchange(self, guard: Guard, sent_on: Sent) -> None:
+    async def _exchange(self, guard: Guard, outgoing: Outgoing) -> None:
         """Send a request on, and its answer back."""
+        answering = self._answering()
         try:
-            response = await self._send_on(sent_on)
+            response = await self._send_on(outgoing)
         except UpstreamError as error:
             if error.status != _TOO_LATE:  # it may be at work all the same
-                self._spend(0)
+                answering.spend(0)
             raise
-        try:
-            media = _media(response)
-            if self._found.endpoint.answer == "any":
-                await self._other(guard, response, media)
-            elif response.status >= 400:
-                self._spend(0)
-                answer = await read_whole(response, _MAX_ERROR)
-                answer = await self._apart(len(answer), guarded_error, guard, answer)
-                await self._whole(guard, response, answer)
-            elif response.status == _NOTHING:
-                await self._nothing(guard, response)
-            elif response.status >= 300:
-                raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-            elif self._found.endpoint.provider:
-                await self._said(guard, response, media)
-            else:
-                await self._answer(guard, response, media)
-        finally:
-            await aclose_source(response)
+        await answering.send(guard, response)
 
-    async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard the answer of a path that is not known, by what it is."""
-        fails = response.status >= 400
-        if fails:
-            self._spend(0)
-        if self._method == "HEAD" or response.status in _BODILESS:
-            await self._nothing(guard, response)
-        elif not fails and response.status >= 300:
-            raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-        elif not fails and is_unread(media):
-            await self._unread(response, guard)
-        elif fails:
-            await self._answer(guard, response, media)
-        else:
-            await self._begun(guard, response, media)
+    def _answering(self) -> Answering:
+        """Return what sends the upstream's answer to the client."""
+        return Answering(
+            self._parts,
+            self._reply,
+            self.outcome,
+            self._found,
+            self._method,
+            self._attributes,
+            self._caller,
+            self._asked,
+            self._upstream,
+        )
 
-    async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard an answer of a model; where its type says little, its beginning tells more."""
-        if self._found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
-            response, told = await self._told(guard, response, media)
-            media = _JSON if told == WHOLE else told
-        if self._streams(media):
-            await self._stream(guard, response, media)
-        else:
-            await self._answer(guard, response, media)
-
-    async def _told(self, guard: Guard, response: Incoming, media: str) -> tuple[Incoming, str]:
-        """Return an answer, and the media type that its beginning tells."""
-        try:
-            with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                return await begun(response, media)
-        except TimeoutError:
-            raise UpstreamError(504, "deadline", _TOO_LONG) from None
-
-    async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard an answer by how it begins, and by the type that it names."""
-        told = media
-        if may_be_another(media):
-            response, told = await self._told(guard, response, media)
-        if is_stream(told, gated=bool(guard.gates)):
-            await self._stream(guard, response, told)
-        else:
-            await self._answer(guard, response, media)
-
-    async def _unread(self, response: Incoming, guard: Guard | None = None) -> None:
-        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
-        self._reply.label = self.outcome.policy = None
-        headers = returned_headers(response, guard, held=self._parts.held)
-        await self._reply.start(response.status, headers)
-        try:
-            async for part in response:
-                await self._reply.say(part)
-        except UpstreamError as error:
-            self.outcome.failed(error.code, error.reason)
-            return  # a body that is cut off says by itself that something is missing
-        await self._reply.say(b"", more=False)
-
-    def _streams(self, media: str) -> bool:
-        """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
-        return kind_of(media) in SAYING or is_listed(self._found.endpoint.path, media)
-
-    async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard a whole answer and send it."""
-        endpoint = self._found.endpoint
-        fails = response.status >= 400
-        answer = await read_whole(response, _MAX_ERROR if fails else self._settings.max_answer)
-        body, result, is_read = await self._guarded(guard, media, answer)
-        if not is_read:
-            self._reply.label = self.outcome.policy = None
-        if result is not None:
-            self.outcome.finish = result.finish
-        if self._caller is not None and not fails:
-            weight = self._asked.weight
-            spent = await self._apart(len(body), budgets.of_answer, endpoint, weight, body, result)
-            self._spend(spent)
-            body = await self._noted(body)
-        await self._whole(guard, response, body)
-
-    async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
-        """Guard a whole answer of the endpoint."""
-        beside = partial(self._parts.apart.text, len(answer))
-        endpoint, attributes = self._found.endpoint, self._attributes
-        if endpoint.answer == "any":
-            rules = partial(other_answers.guarded, guard, media, answer, attributes)
-            return await other_answers.judged(guard, rules, beside)
-        if guard.gates:
-            return await judged_answer(guard, endpoint, media, answer, attributes, beside)
-        return await beside(partial(guarded_answer, guard, endpoint, media, answer, attributes))
-
-    async def _noted(self, body: bytes) -> bytes:
-        """Remember the objects that an answer tells of; of a list show the caller's."""
-        endpoint, caller = self._found.endpoint, self._caller
-        assert caller is not None
-        if endpoint.lists:
-            return await caller.listed(body)
-        if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
-            ids = await self._apart(len(body), objects.made_by, body)
-            await caller.keep(ids, self._upstream, self._asked.weight.batch)
-        return body
-
-    def _spend(self, tokens: int | None) -> None:
-        if self._caller is not None:
-            self._caller.spent = tokens
-
-    async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Sent]:
+    async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Outgoing]:
         """Return the guard of the exchange, with its vault if there is one, and what is sent."""
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
         if vaults is None:
-            return guard, await self._apart(len(body), self._judged, guard, kind, body)
+            judged = partial(self._judged, guard, kind, body)
+            return guard, await self._parts.apart.text(len(body), judged)
 
-        def check(vault: Vault | None) -> Sent:
+        def check(vault: Vault | None) -> Outgoing:
             work = partial(self._judged, guard.with_vault(vault), kind, body)
             return self._parts.apart.text_of_thread(len(body), work)
 
@@ -534,7 +391,7 @@ class ProxyExchange:
             raise UpstreamError(503, "vault_failed", str(error)) from error
         return guard.with_vault(vault), sent
 
-    def _judged(self, guard: Guard, kind: str, body: bytes) -> Sent:
+    def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
         """Return what may be sent on of the request. RefusedError if that is nothing."""
         endpoint = self._found.endpoint
         if endpoint.sends != "any":
@@ -569,7 +426,7 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, sent_on: Sent, name: str | None = None) -> Incoming:
+    async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
         path = endpoint.below + self._scope["path"]
@@ -577,117 +434,15 @@ class ProxyExchange:
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
-        if sent_on.kind is not None:
-            headers.append((b"content-type", sent_on.kind))
-        query = self._query if sent_on.query is None else sent_on.query
+        if outgoing.kind is not None:
+            headers.append((b"content-type", outgoing.kind))
+        query = self._query if outgoing.query is None else outgoing.query
         around = self._settings.operations.get(self._name)
 
         async def send() -> Incoming:
             return await upstream.send(
-                self._method, path, query, headers, sent_on.body, endpoint.auth
+                self._method, path, query, headers, outgoing.body, endpoint.auth
             )
 
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
         return await sent(send, around.retry if around and again else None)
-
-    async def _apart(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
-        return await self._parts.apart.text(size, partial(work, *args, **kwargs))
-
-    async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        headers = returned_headers(response, guard, held=self._parts.held)
-        await self._reply.whole(response.status, headers, answer)
-
-    async def _nothing(self, guard: Guard, response: Incoming) -> None:
-        """Send an answer without a body."""
-        headers = returned_headers(response, guard, held=self._parts.held)
-        await self._reply.start(response.status, headers)
-        await self._reply.say(b"", more=False)
-
-    async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
-        self._reply.kind = kind_of(media)
-        events = self._reply.kind == "events"
-        guard, restoring = self._in_halves(guard) if events else (guard, None)
-        try:
-            stream = guard.wrap(
-                response,
-                provider=self._found.endpoint.provider or None,
-                framing=None if self._found.endpoint.provider else framing_of(media),
-                keep_text=False,
-                attributes=self._attributes,
-            )
-        except GuardstreamError as error:
-            raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
-        guarded = getattr(stream, "stream", stream)  # gates stand around it
-        long_events = LongEvents(self._parts.apart)
-        if isinstance(guarded, GuardedStream):
-            guarded.steps = long_events
-        headers = returned_headers(response, guard, held=self._parts.held)
-        await self._reply.start(response.status, streaming(headers) if events else headers)
-        telling = self._telling()
-        async with self._reply.kept(restoring), self._reply.beating(), stream:
-            try:
-                async for frame in stream:
-                    body = b"".join([frame, *_ready(stream)])
-                    if telling is not None and self._caller is not None:
-                        await self._caller.keep(telling.feed(body), self._upstream)
-                    await self._reply.say(body)
-                    if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
-                        guarded.state.forget()
-                    del frame, body  # a long one would be kept until the next comes
-            except UpstreamError as error:
-                self.outcome.failed(error.code, error.reason)
-                await self._reply.fail(error.status, error.code, error.message)
-            except GuardstreamError as error:
-                await self._reply.fail(502, "guard_failed", told(guard, error))
-            finally:
-                long_events.close()
-                usage, said = stream.result.usage, stream.stats.characters_in
-                self._spend(budgets.of_stream(self._asked.weight, usage, said))
-            await self._conclude(stream.finish)
-            self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        says = self._found.endpoint.provider or self._reply.kind in SAYING
-        if self.outcome.error is None or says:
-            await self._reply.say(b"", more=False)
-        # What cannot say that it failed is cut off.
-
-    async def _conclude(self, finish: FinishReason | None) -> None:
-        """Say that the guard ended a stream, where its format has not done so."""
-        if self.outcome.error is not None:  # which was said
-            return
-        # Before its format has begun nothing has said so, and one that is not known never does.
-        unsaid = not self._reply.begun or not self._found.endpoint.provider
-        if finish == "content_filter" and unsaid and self._reply.kind in SAYING:
-            await self._reply.fail(502, "content_filter", "the policy blocked the answer")
-        if finish == "timeout":
-            await self._reply.fail(504, "deadline", _TOO_LONG)
-
-    def _telling(self) -> objects.Telling | None:
-        """What finds the objects in a stream, if they are to be remembered."""
-        endpoint = self._found.endpoint
-        if self._caller is None or not (endpoint.stores or endpoint.about):
-            return None
-        return objects.Telling(endpoint.provider)
-
-    def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
-        """Return the guard of a stream, and what restores values after it is kept."""
-        if self._settings.replay is None or self._reply.label is None or guard.vault is None:
-            return guard, None
-        restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
-        return guard.halves()[0], restoring
-
-
-def _media(response: Incoming) -> str:
-    """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
-    said = content_type(response)
-    parts = ", ".join(values(response.headers, b"content-range"))
-    why = why_unreadable(response.status, said, parts)
-    if why is not None:
-        why = f"the upstream's answer cannot be guarded, as {why}"
-        raise UpstreamError(502, "unguarded_answer", why)
-    return media_of(said)
-
-
-def _ready(stream: object) -> Sequence[bytes]:
-    """Return the frames that came with the last one: they are sent with it."""
-    return stream.ready() if isinstance(stream, GuardedStream) else ()

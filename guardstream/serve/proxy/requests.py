@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.bodies import Sent
+from guardstream.http.bodies import Outgoing
 from guardstream.http.forms import Part, read_form, write_form
 from guardstream.http.request import RefusedError, checked_request, refused
 from guardstream.serve.proxy.endpoints import Endpoint, Table
@@ -27,19 +27,19 @@ class Read(NamedTuple):
     """The bodies of the requests in it, if it is a batch."""
 
 
-def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: bytes) -> Sent:
+def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: bytes) -> Outgoing:
     """Return what may be sent on of a request. RefusedError if it is nothing that can be judged.
 
     `kind` is its content type.
     """
     if not endpoint.sends:
-        return Sent(b"")
+        return Outgoing(b"")
     if endpoint.sends == "form":
         content_type, made = write_form(_checked_form(guard, table, read_form(kind, body)))
-        return Sent(made, content_type)
+        return Outgoing(made, content_type)
     if endpoint.sends == "batch":
-        return Sent(_checked_batch(guard, endpoint, body), _JSON)
-    return Sent(checked_request(guard, endpoint.sends, body), _JSON)
+        return Outgoing(_checked_batch(guard, endpoint, body), _JSON)
+    return Outgoing(checked_request(guard, endpoint.sends, body), _JSON)
 
 
 def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:

@@ -24,7 +24,7 @@ class Covering(Protocol):
 
 
 @dataclass(frozen=True)
-class Behind:
+class Veiled:
     """A policy's rules behind a veil: some with other replacements, and more of words alone."""
 
     veil: Covering

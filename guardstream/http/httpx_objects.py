@@ -1,0 +1,136 @@
+"""What a transport makes of the objects of httpx, and of packages like it, such as httpx2.
+
+None of them is imported: the classes are those of the requests and responses that come in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.http.beginnings import Beginning
+
+
+def class_beside(request: Any, name: str) -> Any:
+    """Return the class `name` of the package that a request's class is from."""
+    for base in type(request).__mro__:
+        package = sys.modules.get(base.__module__.partition(".")[0])
+        found = getattr(package, name, None)
+        if found is not None:
+            return found
+    kind = f"{type(request).__module__}.{type(request).__qualname__}"
+    raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
+
+
+class AsyncSource:
+    """A response's bytes; closing it closes the connection."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._parts: AsyncIterator[bytes] = response.aiter_bytes()
+        self._begun = b""  # what was read of it, which comes first
+
+    async def begin(self, media: str) -> str:
+        """Read how it begins; return the media type to guard it by."""
+        beginning, told = Beginning(media), None
+        while told is None:
+            part = await anext(self._parts, None)
+            told = beginning.finish() if part is None else beginning.feed(part)
+        self._begun = bytes(beginning.read)
+        return told
+
+    async def read(self) -> bytes:
+        """Read all of it."""
+        return b"".join([part async for part in self])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        begun, self._begun = self._begun, b""
+        if begun:
+            yield begun
+        async for part in self._parts:
+            yield part
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class SyncSource:
+    """The same for a synchronous response."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._parts: Iterator[bytes] = response.iter_bytes()
+        self._begun = b""
+
+    def begin(self, media: str) -> str:
+        """Read how it begins; return the media type to guard it by."""
+        beginning, told = Beginning(media), None
+        while told is None:
+            part = next(self._parts, None)
+            told = beginning.finish() if part is None else beginning.feed(part)
+        self._begun = bytes(beginning.read)
+        return told
+
+    def read(self) -> bytes:
+        """Read all of it."""
+        return b"".join(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        begun, self._begun = self._begun, b""
+        if begun:
+            yield begun
+        yield from self._parts
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def async_body(response: Any, stream: Any) -> Any:
+    """Return a guarded stream as the client that gets `response` wants a body."""
+    made = _async_body_class(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
+    return made(stream)
+
+
+def sync_body(response: Any, stream: Any) -> Any:
+    """The same for a synchronous stream."""
+    made = _sync_body_class(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
+    return made(stream)
+
+
+def _base(response: Any, name: str) -> type[Any]:
+    """Return the class that bodies have in the package that a response is from."""
+    return next(base for base in type(response.stream).__mro__ if base.__name__ == name)
+
+
+@cache
+def _async_body_class(base: type[Any]) -> type[Any]:
+    class AsyncBody(base):  # type: ignore[misc]
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for frame in self._stream:
+                yield frame
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    return AsyncBody
+
+
+@cache
+def _sync_body_class(base: type[Any]) -> type[Any]:
+    class SyncBody(base):  # type: ignore[misc]
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._stream
+
+        def close(self) -> None:
+            self._stream.close()
+
+    return SyncBody

@@ -1,0 +1,99 @@
+"""Tells whether a bracket in prose begins a JSON document, by trying to read one there.
+
+An object begins with a key and its colon. An array must stand at the start, or have a schema that
+allows it, and begins with a value that is allowed in it; without a schema that value is no number
+or literal, since `[1]` is a mark of prose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.errors import SchemaViolationError
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.repair import Kind
+from guardstream.jsonstream.repaired import RepairedDocument
+
+LONGEST = 256
+"""Code points that are held to tell a document or a fence from prose."""
+
+_PLAIN: frozenset[Kind] = frozenset(
+    ("comments", "single_quotes", "python_literals", "raw_newlines", "unquoted_keys")
+)
+"""What is repaired in the beginning of what may be prose."""
+
+_STRINGS = frozenset((t.STRING, t.STRING_PART))
+_TELLING = _STRINGS | {t.OPEN_OBJECT, t.OPEN_ARRAY}
+"""What begins an array in prose where no schema says more."""
+
+_ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT)
+
+
+class Trial:
+    """Tries documents that `new` makes, as `Documents` has them; `repair` is what they mend."""
+
+    def __init__(self, new: Callable[[int, int, int], Document], repair: frozenset[Kind]) -> None:
+        self._new = new
+        self._repair = repair
+
+    def begins(self, text: str, *, anywhere: bool) -> bool | None:
+        """Tell whether `text`, which begins with a bracket, begins a document; None if it may yet.
+
+        What is still open after LONGEST code points is one. With `anywhere` any array and an empty
+        object may stand here, too.
+        """
+        trial, tokens = self._tried(text)
+        kinds = [token[0] for token in tokens]
+        if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
+            return False
+        past_key = trial.state.step is trial.state.before_value
+        if past_key and "unquoted_keys" in self._repair:
+            # A word and a colon after a brace are prose, unless a value follows.
+            past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
+        found = _evidence(kinds, past_key=past_key)
+        if found or trial.error:
+            return found
+        if trial.done:
+            return anywhere
+        return True if len(text) == LONGEST else None
+
+    def _tried(self, text: str) -> tuple[Document, list[Token]]:
+        """What `text` would be as a document, without a schema."""
+        if self._repair:
+            trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
+        else:
+            trial = Document(duplicates=True)
+        return trial, _read(trial, text)
+
+    def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
+        """Whether an array may stand in prose, as far as its first value has begun."""
+        trial = self._new(0, 1, 1)
+        if not trial.allows_arrays or len(tokens) < 2:
+            return trial.allows_arrays
+        kind, _, start, _ = tokens[1]
+        if not trial.judged or self._repair:
+            return kind in _TELLING
+        trial.feed(text)
+        refused = isinstance(trial.error, SchemaViolationError)
+        return not refused or trial.offset > start - (kind in _STRINGS)
+
+
+def _evidence(kinds: list[int], *, past_key: bool) -> bool:
+    """Whether the first tokens are those of a document: a key with its colon, or an element."""
+    if kinds[:1] == [t.OPEN_ARRAY] and any(kind in _ENDED for kind in kinds[1:]):
+        return True
+    return t.KEY in kinds and (past_key or kinds.index(t.KEY) < len(kinds) - 1)
+
+
+def _read(document: Document, text: str) -> list[Token]:
+    """Feed a document of which no more will come; what may depend on that is left out."""
+    if not isinstance(document, RepairedDocument):
+        return document.feed(text)
+    tokens: list[Token] = []
+    start, end = document.accepted, -1
+    while document.accepted > end and not document.ended:
+        end = document.accepted
+        tokens += document.read(text, end - start)
+    return tokens

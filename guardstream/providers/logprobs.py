@@ -1,0 +1,129 @@
+"""Log probabilities: the tokens of a chunk's text, and those that were as likely.
+
+They spell out the text of their chunk, or of another one. Nobody says them, so they are judged by
+themselves, and left out where the text that they spell out has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guardstream.providers.adapter import Piece
+from guardstream.providers.fields import fields_of, names_in
+from guardstream.providers.nodes import Path
+from guardstream.providers.readers import Found
+
+
+def spelled(value: Any) -> list[str]:
+    """Return what log probabilities say: tokens, then names of fields that they do not have.
+
+    Tokens are strings at any depth, and the keys of an object that has only numbers.
+    """
+    found: list[str] = []
+    names: list[str] = []
+    _spell(value, found, names)
+    return found + names
+
+
+def spelled_whole(value: Any) -> str:
+    """Return what log probabilities say together: the text's tokens, or else all there are."""
+    found: list[str] = []
+    _spell(value, found, [])
+    return chosen_text(value) or "".join(found)
+
+
+_NUMBERS = frozenset({int, float})
+_SILENT = _NUMBERS | {bool, type(None)}
+
+_SPELLING = frozenset(
+    {
+        *("token", "tokens", "token_id", "tokenId", "token_ids", "id", "bytes", "text", "special"),
+        *("logprob", "logprobs", "top_logprobs", "token_logprobs", "prompt_logprobs"),
+        *("text_offset", "content", "refusal", "rank", "decoded_token"),
+        *("chosenCandidates", "chosen_candidates", "topCandidates", "top_candidates"),
+        *("candidates", "logProbability", "log_probability"),
+        *("logProbabilitySum", "log_probability_sum"),
+        *(f"{of}_{what}" for of in ("input", "output") for what in ("tokens", "token_ids")),
+    }
+)
+"""What log probabilities call their fields; another name could be any text."""
+
+
+def _spell(value: Any, found: list[str], names: list[str]) -> None:
+    if isinstance(value, str):
+        found += [value] if value else ()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            if type(item) not in _SILENT:
+                _spell(item, found, names)
+    elif type(value) not in _SILENT:
+        fields = fields_of(value)
+        if all(type(each) in _NUMBERS for each in fields.values()):
+            found += [name for name in fields if name and isinstance(name, str)]
+            return
+        named = names_in(value)
+        names += [name for name in named if isinstance(name, str) and name not in _SPELLING]
+        for each in fields.values():
+            if type(each) not in _SILENT:
+                _spell(each, found, names)
+
+
+_CHOSEN = (
+    *("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates"),
+    "output_tokens",  # Groq
+)
+"""Where log probabilities tell the tokens of the text, not those that were as likely."""
+
+
+def chosen_text(value: Any) -> str:
+    """Return the text that log probabilities spell out."""
+    if isinstance(value, str):
+        return value
+    if not value or isinstance(value, (bool, int, float)):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "".join([chosen_text(item) for item in value])
+    fields = fields_of(value)
+    token = fields.get("token")
+    if type(token) is str:
+        return token
+    return "".join([chosen_text(fields[name]) for name in _CHOSEN if name in fields])
+
+
+def numbered(
+    leaves: Sequence[Found], pieces: Sequence[Piece], owners: Sequence[int], scope: int
+) -> tuple[list[Piece], list[int]]:
+    """Number the tokens of log probabilities that do not spell out their chunk's text.
+
+    What they spell out may be text of another chunk: then they go on with those before them, and so
+    does all that they spell together. `owners` are the places of the leaves that the pieces come
+    from, and so are those that are returned; `scope` is an adapter's.
+    """
+    texts: dict[Path, str] = {}
+    for owner, piece in zip(owners, pieces, strict=True):
+        if piece.kind == "delta":
+            choice = leaves[owner].path[:scope]
+            texts[choice] = texts.get(choice, "") + piece.text
+    apart = {
+        place
+        for place, each in enumerate(leaves)
+        if each.leaf.kind == "about"
+        and chosen_text(each.value) != (texts.get(each.path[:scope]) or None)
+    }
+    found: list[Piece] = []
+    places: list[int] = []
+    numbers: dict[int, int] = {}
+    for owner, piece in zip(owners, pieces, strict=True):
+        told = [piece]
+        if owner in apart and owner not in numbers:
+            whole = spelled_whole(leaves[owner].value)
+            told = [piece._replace(text=whole), piece] if whole else told
+        for each in told:
+            slot = each.slot
+            if owner in apart:
+                numbers[owner] = numbers.get(owner, 0) + 1
+                slot = slot._replace(number=numbers[owner])
+            found.append(each._replace(slot=slot))
+            places.append(owner)
+    return found, places

@@ -1,0 +1,304 @@
+"""An upstream's answer on its way to the client of the proxy, guarded by what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from guardstream.errors import GuardstreamError
+from guardstream.events import FinishReason
+from guardstream.guard import Guard
+from guardstream.http.beginnings import WHOLE
+from guardstream.http.headers import why_unreadable
+from guardstream.http.media import (
+    framing_of,
+    is_listed,
+    is_stream,
+    is_unread,
+    kind_of,
+    may_be_another,
+    media_of,
+)
+from guardstream.http.other_answers import Guarded
+from guardstream.serve.endings import told
+from guardstream.serve.proxy import budgets, objects, other_answers
+from guardstream.serve.proxy.answers import (
+    UpstreamError,
+    guarded_answer,
+    guarded_error,
+    judged_answer,
+)
+from guardstream.serve.proxy.beginnings import begun
+from guardstream.serve.proxy.caller import Asked, Caller
+from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.long_events import LongEvents
+from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
+from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
+from guardstream.serve.proxy.upstreams import returned_headers
+from guardstream.serve.restoring import Restoring
+from guardstream.serve.routes import streaming, values
+from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.loops import aclose_source
+
+_MAX_ERROR = 1024 * 1024
+"""Bytes of an upstream's error that are read."""
+
+_TOO_LONG = "the answer took longer than the policy allows"
+
+_NOTHING = 204
+_BODILESS = frozenset({_NOTHING, 205, 304})
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Sends the answer to one request to its client, and notes what became of it.
+
+    `found` is the endpoint, `caller` whose key the request has, `asked` what is known of it,
+    `upstream` the name of the one that answers. `attributes` are for the records of the guard.
+    """
+
+    parts: Parts
+    reply: Reply
+    outcome: Outcome
+    found: Found
+    method: str
+    attributes: Mapping[str, str]
+    caller: Caller | None
+    asked: Asked
+    upstream: str
+
+    async def send(self, guard: Guard, response: Incoming) -> None:
+        """Guard an answer and send it; close it, whatever becomes of it."""
+        try:
+            media = _media(response)
+            if self.found.endpoint.answer == "any":
+                await self._other(guard, response, media)
+            elif response.status >= 400:
+                self.spend(0)
+                answer = await read_whole(response, _MAX_ERROR)
+                answer = await self.parts.apart.text(
+                    len(answer), partial(guarded_error, guard, answer)
+                )
+                await self._whole(guard, response, answer)
+            elif response.status == _NOTHING:
+                await self._nothing(guard, response)
+            elif response.status >= 300:
+                raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+            elif self.found.endpoint.provider:
+                await self._said(guard, response, media)
+            else:
+                await self._answer(guard, response, media)
+        finally:
+            await aclose_source(response)
+
+    async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
+        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
+        self.reply.label = self.outcome.policy = None
+        headers = returned_headers(response, guard, held=self.parts.held)
+        await self.reply.start(response.status, headers)
+        try:
+            async for part in response:
+                await self.reply.say(part)
+        except UpstreamError as error:
+            self.outcome.failed(error.code, error.reason)
+            return  # a body that is cut off says by itself that something is missing
+        await self.reply.say(b"", more=False)
+
+    def spend(self, tokens: int | None) -> None:
+        """Note how many tokens were spent; None if nobody knows."""
+        if self.caller is not None:
+            self.caller.spent = tokens
+
+    async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard the answer of a path that is not known, by what it is."""
+        fails = response.status >= 400
+        if fails:
+            self.spend(0)
+        if self.method == "HEAD" or response.status in _BODILESS:
+            await self._nothing(guard, response)
+        elif not fails and response.status >= 300:
+            raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+        elif not fails and is_unread(media):
+            await self.unread(response, guard)
+        elif fails:
+            await self._answer(guard, response, media)
+        else:
+            await self._begun(guard, response, media)
+
+    async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard an answer of a model; where its type says little, its beginning tells more."""
+        if self.found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
+            response, found = await self._beginning(guard, response, media)
+            media = _JSON if found == WHOLE else found
+        if self._streams(media):
+            await self._stream(guard, response, media)
+        else:
+            await self._answer(guard, response, media)
+
+    async def _beginning(
+        self, guard: Guard, response: Incoming, media: str
+    ) -> tuple[Incoming, str]:
+        """Return an answer, and the media type that its beginning tells."""
+        try:
+            with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
+                return await begun(response, media)
+        except TimeoutError:
+            raise UpstreamError(504, "deadline", _TOO_LONG) from None
+
+    async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard an answer by how it begins, and by the type that it names."""
+        found = media
+        if may_be_another(media):
+            response, found = await self._beginning(guard, response, media)
+        if is_stream(found, gated=bool(guard.gates)):
+            await self._stream(guard, response, found)
+        else:
+            await self._answer(guard, response, media)
+
+    def _streams(self, media: str) -> bool:
+        """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
+        return kind_of(media) in SAYING or is_listed(self.found.endpoint.path, media)
+
+    async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
+        """Guard a whole answer and send it."""
+        endpoint = self.found.endpoint
+        fails = response.status >= 400
+        answer = await read_whole(response, _MAX_ERROR if fails else self.parts.settings.max_answer)
+        body, result, is_read = await self._guarded(guard, media, answer)
+        if not is_read:
+            self.reply.label = self.outcome.policy = None
+        if result is not None:
+            self.outcome.finish = result.finish
+        if self.caller is not None and not fails:
+            weight = self.asked.weight
+            count = partial(budgets.of_answer, endpoint, weight, body, result)
+            spent = await self.parts.apart.text(len(body), count)
+            self.spend(spent)
+            body = await self._noted(body)
+        await self._whole(guard, response, body)
+
+    async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
+        """Guard a whole answer of the endpoint."""
+        beside = partial(self.parts.apart.text, len(answer))
+        endpoint, attributes = self.found.endpoint, self.attributes
+        if endpoint.answer == "any":
+            rules = partial(other_answers.guarded, guard, media, answer, attributes)
+            return await other_answers.judged(guard, rules, beside)
+        if guard.gates:
+            return await judged_answer(guard, endpoint, media, answer, attributes, beside)
+        return await beside(partial(guarded_answer, guard, endpoint, media, answer, attributes))
+
+    async def _noted(self, body: bytes) -> bytes:
+        """Remember the objects that an answer tells of; of a list show the caller's."""
+        endpoint, caller = self.found.endpoint, self.caller
+        assert caller is not None
+        if endpoint.lists:
+            return await caller.listed(body)
+        if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
+            ids = await self.parts.apart.text(len(body), partial(objects.made_by, body))
+            await caller.keep(ids, self.upstream, self.asked.weight.batch)
+        return body
+
+    async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
+        headers = returned_headers(response, guard, held=self.parts.held)
+        await self.reply.whole(response.status, headers, answer)
+
+    async def _nothing(self, guard: Guard, response: Incoming) -> None:
+        """Send an answer without a body."""
+        headers = returned_headers(response, guard, held=self.parts.held)
+        await self.reply.start(response.status, headers)
+        await self.reply.say(b"", more=False)
+
+    async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
+        self.reply.kind = kind_of(media)
+        events = self.reply.kind == "events"
+        guard, restoring = self._in_halves(guard) if events else (guard, None)
+        try:
+            stream = guard.wrap(
+                response,
+                provider=self.found.endpoint.provider or None,
+                framing=None if self.found.endpoint.provider else framing_of(media),
+                keep_text=False,
+                attributes=self.attributes,
+            )
+        except GuardstreamError as error:
+            raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        guarded = getattr(stream, "stream", stream)  # gates stand around it
+        long_events = LongEvents(self.parts.apart)
+        if isinstance(guarded, GuardedStream):
+            guarded.steps = long_events
+        headers = returned_headers(response, guard, held=self.parts.held)
+        await self.reply.start(response.status, streaming(headers) if events else headers)
+        telling = self._telling()
+        async with self.reply.kept(restoring), self.reply.beating(), stream:
+            try:
+                async for frame in stream:
+                    body = b"".join([frame, *_ready(stream)])
+                    if telling is not None and self.caller is not None:
+                        await self.caller.keep(telling.feed(body), self.upstream)
+                    await self.reply.say(body)
+                    if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
+                        guarded.state.forget()
+                    del frame, body  # a long one would be kept until the next comes
+            except UpstreamError as error:
+                self.outcome.failed(error.code, error.reason)
+                await self.reply.fail(error.status, error.code, error.message)
+            except GuardstreamError as error:
+                await self.reply.fail(502, "guard_failed", told(guard, error))
+            finally:
+                long_events.close()
+                usage, said = stream.result.usage, stream.stats.characters_in
+                self.spend(budgets.of_stream(self.asked.weight, usage, said))
+            await self._conclude(stream.finish)
+            self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
+        says = self.found.endpoint.provider or self.reply.kind in SAYING
+        if self.outcome.error is None or says:
+            await self.reply.say(b"", more=False)
+        # What cannot say that it failed is cut off.
+
+    async def _conclude(self, finish: FinishReason | None) -> None:
+        """Say that the guard ended a stream, where its format has not done so."""
+        if self.outcome.error is not None:  # which was said
+            return
+        # Before its format has begun nothing has said so, and one that is not known never does.
+        unsaid = not self.reply.begun or not self.found.endpoint.provider
+        if finish == "content_filter" and unsaid and self.reply.kind in SAYING:
+            await self.reply.fail(502, "content_filter", "the policy blocked the answer")
+        if finish == "timeout":
+            await self.reply.fail(504, "deadline", _TOO_LONG)
+
+    def _telling(self) -> objects.Telling | None:
+        """What finds the objects in a stream, if they are to be remembered."""
+        endpoint = self.found.endpoint
+        if self.caller is None or not (endpoint.stores or endpoint.about):
+            return None
+        return objects.Telling(endpoint.provider)
+
+    def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
+        """Return the guard of a stream, and what restores values after it is kept."""
+        if self.parts.settings.replay is None or self.reply.label is None or guard.vault is None:
+            return guard, None
+        restoring = Restoring(guard, guard.vault, self.found.endpoint.provider)
+        return guard.halves()[0], restoring
+
+
+def _media(response: Incoming) -> str:
+    """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
+    said = content_type(response)
+    parts = ", ".join(values(response.headers, b"content-range"))
+    why = why_unreadable(response.status, said, parts)
+    if why is not None:
+        why = f"the upstream's answer cannot be guarded, as {why}"
+        raise UpstreamError(502, "unguarded_answer", why)
+    return media_of(said)
+
+
+def _ready(stream: object) -> Sequence[bytes]:
+    """Return the frames that came with the last one: they are sent with it."""
+    return stream.ready() if isinstance(stream, GuardedStream) else ()

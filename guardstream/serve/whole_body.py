@@ -1,0 +1,102 @@
+"""The whole body of a response that is no known stream, guarded by what it is; no I/O."""
+
+from __future__ import annotations
+
+from guardstream.events import FinishReason
+from guardstream.guard import Guard
+from guardstream.http.beginnings import WHOLE, media_told
+from guardstream.http.charsets import AsUTF8
+from guardstream.http.media import EVENTS
+from guardstream.http.other_answers import guarded
+from guardstream.http.request import RefusedError
+from guardstream.http.stream import WireGuard
+from guardstream.serve.announced import Announced
+from guardstream.serve.bodies import BodyError, encoded
+
+
+class WholeBody:
+    """A body that has come whole, `plain`: in UTF-8, and not compressed.
+
+    `charset` is the body's own, if another. One that `may_end_early` would stream if nobody knew
+    how long it is: if a rule blocks it, what stands before that goes out. `finish` says how it
+    ended, once it is guarded.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        announced: Announced,
+        plain: bytes,
+        charset: str | None,
+        *,
+        may_end_early: bool,
+    ) -> None:
+        self.finish: FinishReason | None = None
+        self._guard = guard
+        self._announced = announced
+        self._plain = plain
+        self._charset = charset
+        self._may_end_early = may_end_early or not announced.fits
+
+    def guarded(self) -> bytes | None:
+        """Guard the body; return what goes out in its place, None if nothing changes.
+
+        BodyError if that cannot be done, or a rule blocks it; AdapterError or StageError, too.
+        """
+        plain = self._plain
+        if not plain:
+            return None
+        try:
+            body = self._guarded(plain)
+        except RefusedError as error:
+            raise BodyError(error.message, error.code) from error
+        changed = encoded(body, self._charset)
+        shown = changed if self._charset is None else self._as_utf8(changed)
+        return None if body == plain and shown == changed else shown
+
+    def _guarded(self, plain: bytes) -> bytes:
+        announced, media = self._announced, self._announced.media
+        told = media
+        if announced.may_be_another:
+            told = media_told(announced.media_of_text, plain)
+        if told not in (WHOLE, EVENTS) and not announced.is_json:
+            return self._guarded_text(plain)
+        found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
+        if found.result is not None and not announced.is_json:
+            self._end(found.result.finish)
+        return found.body
+
+    def _guarded_text(self, plain: bytes) -> bytes:
+        """Guard a text as if it streamed: whoever observes streams is told of it."""
+        try:
+            plain.decode()
+        except UnicodeDecodeError:
+            why = "a text that is not in UTF-8 cannot be guarded: name its charset in its type"
+            raise BodyError(why) from None
+        wire = WireGuard(self._guard, media="text", keep_text=False)
+        try:
+            frames = [*wire.feed(plain), *wire.finish()]
+            if wire.error is not None:
+                raise wire.error
+        finally:
+            wire.close()
+        self._end(wire.ended)
+        return b"".join(frames)
+
+    def _as_utf8(self, body: bytes) -> bytes:
+        """Guard a text in another charset once more, as those read it who go by UTF-8."""
+        again = AsUTF8(self._guard)
+        shown = again.feed(body) + again.finish()
+        if again.ended == "content_filter":
+            self._end(again.ended)
+        return shown
+
+    def _end(self, finish: FinishReason | None) -> None:
+        """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
+        self.finish = finish
+        if finish == "content_filter" and not self._may_end_early:
+            raise BodyError(
+                "the policy blocked the response: give pages and files of your own a route without "
+                "a guard",
+                "content_filter",
+            )

@@ -1,0 +1,181 @@
+"""Rules, compiled once: what is searched for, and how what is found is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+
+from guardstream.errors import PatternError
+from guardstream.scan.match import Scan
+from guardstream.scan.regex.pattern import Pattern, compile_pattern
+from guardstream.scan.regex.search import PatternSet, TooLargeError
+from guardstream.scan.words.aho_corasick import WordIndex
+from guardstream.scan.words.normalize import (
+    Folding,
+    Table,
+    separable,
+    unseen,
+    whole_by_default,
+)
+from guardstream.stages.confirm import (
+    RuleError,
+    confirmation_of,
+    folding_of,
+    spacing_of,
+    translation_of,
+)
+from guardstream.stages.redact.regions import fixed
+from guardstream.stages.redact.stage import ENDING, Redact
+from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule
+
+
+class RuleSet:
+    """Compiled rules, shared between streams and threads; `stage` begins one stream.
+
+    `max_holdback` bounds the held text in code points, `on_overflow` says what becomes of a
+    candidate that would exceed it. `on_error` says what becomes of a stream whose rule fails, and
+    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError for a
+    rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        max_holdback: int = 256,
+        on_overflow: OnOverflow = "mask",
+        on_error: OnError = "block",
+        confirm_timeout: float = 0.5,
+    ) -> None:
+        if max_holdback < 1:
+            raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
+        self.rules = tuple(rules)
+        self.fixed = [fixed(rule) for rule in self.rules]
+        self.only_masks = not any(rule.action in ENDING for rule in self.rules)
+        self.max_holdback = max_holdback
+        self.on_overflow = on_overflow
+        self.on_error = on_error
+        self._timeout = confirm_timeout
+        self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
+        self.forking = frozenset(
+            number
+            for number, rule in enumerate(self.rules)
+            if rule.patterns and "zero_width" in rule.normalize
+        )
+        self.unseen = unseen() if self.forking else None
+        words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
+        self._searches: tuple[Callable[[], Scan], ...] = (
+            *self._indexes(words),
+            *self._pattern_sets(),
+        )
+
+    def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
+        """These rules with more words, by rule id; what is compiled is shared.
+
+        Raises RuleError for a rule id that is not there.
+        """
+        numbers = {rule.id: number for number, rule in enumerate(self.rules)}
+        for name in words:
+            if name not in numbers:
+                raise RuleError(name, f"words are given for rule {name!r}, which is not there")
+        extended = copy(self)
+        more = {numbers[name]: tuple(given) for name, given in words.items()}
+        extended._searches = (*self._indexes(more), *self._searches)
+        return extended
+
+    def with_replacements(self, replacements: Mapping[str, Replacement]) -> RuleSet:
+        """These rules with other replacements, by rule id; all that is compiled is shared."""
+        changed = copy(self)
+        changed.rules = tuple(
+            replace(rule, replacement=replacements[rule.id]) if rule.id in replacements else rule
+            for rule in self.rules
+        )
+        changed.fixed = [fixed(rule) for rule in changed.rules]
+        return changed
+
+    def with_rules(self, rules: Sequence[Rule]) -> RuleSet:
+        """These rules and more that look for words alone; what is compiled is shared.
+
+        Raises RuleError for an empty word.
+        """
+        extended = copy(self)
+        extended.rules = (*self.rules, *rules)
+        extended.fixed = [fixed(rule) for rule in extended.rules]
+        extended._confirms = [*self._confirms, *[None for _ in rules]]
+        more = {len(self.rules) + number: rule.words for number, rule in enumerate(rules)}
+        extended._searches = (*extended._indexes(more), *self._searches)
+        return extended
+
+    def stage(self) -> Redact:
+        """A stage for one pipeline."""
+        return Redact(self, [search() for search in self._searches])
+
+    def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
+        """What searches for patterns, for each way in which they read the text."""
+        kinds: dict[frozenset[str], list[tuple[int, int]]] = {}
+        for number, rule in enumerate(self.rules):
+            if rule.patterns:
+                indices = kinds.setdefault(translation_of(rule), [])
+                indices += [(number, index) for index in range(len(rule.patterns))]
+        for names, places in kinds.items():
+            patterns = [self._pattern(number, index) for number, index in places]
+            try:
+                yield from PatternSet(
+                    patterns,
+                    window=4 * self.max_holdback,
+                    table=Table(names) if names else None,
+                ).searches
+            except TooLargeError as error:
+                number, index = places[error.index]
+                raise RuleError(self.rules[number].id, str(error), index) from error
+
+    def _pattern(self, number: int, index: int) -> Pattern:
+        rule = self.rules[number]
+        try:
+            return compile_pattern(
+                rule.patterns[index],
+                number,
+                space=spacing_of(rule),
+                group=rule.group,
+                eager=rule.action in ENDING,
+                holds=rule.action != "monitor",
+                confirm=self._confirms[number],
+            )
+        except PatternError as error:
+            raise RuleError(rule.id, str(error), index, error.offset) from error
+
+    def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
+        """One index for each way in which words are compared."""
+        kinds: dict[
+            tuple[bool, frozenset[str]], tuple[dict[str, list[int]], dict[str, list[int]]]
+        ] = {}
+        for number, given in words.items():
+            rule = self.rules[number]
+            folding = folding_of(rule)
+            whole_word, separators = rule.whole_word, "separators" in folding.names
+            for word in given:
+                if not word or (folding.names and not folding.word(word)):
+                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+                names = folding.names
+                if separators and not separable(word):
+                    names = names - {"separators"}
+                kind = rule.action != "monitor", names
+                parts, whole = kinds.setdefault(kind, ({}, {}))
+                alone = whole_by_default(word) if whole_word is None else whole_word
+                (whole if alone else parts).setdefault(word, []).append(number)
+        confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
+        plain = {number for number in words if self._is_plain(number)}
+        for (holds, names), (parts, whole) in kinds.items():
+            index = WordIndex(
+                whole, parts, Folding(names), holds=holds, confirm=confirms, plain=plain
+            )
+            yield index.scan
+
+    def _is_plain(self, number: int) -> bool:
+        """Whether each word of a rule is a match that ends nothing, and stays one: no check refuses
+        it, and no pattern of the rule that fails turns the rule off."""
+        rule = self.rules[number]
+        if rule.action in ENDING or self._confirms[number]:
+            return False
+        return self.on_error == "block" or not rule.patterns

@@ -1,0 +1,72 @@
+"""How a stream of a policy is delivered: what its caller says, then what the policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from guardstream.stream.arguments import check_attributes, check_flag
+from guardstream.stream.callbacks import Handlers
+from guardstream.stream.choosing import own_formats
+from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.observers import Observing
+from guardstream.stream.options import Delivering, Options
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
+
+
+def options_of(policy: Policy, options: Delivering, observing: Observing) -> Options:
+    """Return how a stream is delivered, of which `observing` is told.
+
+    Raises TypeError for a callback that is not a function, and for `deadlines` and flags of the
+    wrong type.
+    """
+    for name in ("raise_on_block", "keep_text"):
+        check_flag(name, options.get(name, False))
+    handlers = Handlers(
+        on_text=options.get("on_text"),
+        on_part=options.get("on_part"),
+        on_tool_call=options.get("on_tool_call"),
+        on_finding=options.get("on_finding"),
+        on_finish=options.get("on_finish"),
+        errors=options.get("callback_errors", "raise"),
+    )
+    handlers.check_callable()
+    deadlines = options.get("deadlines")
+    if not (deadlines is None or isinstance(deadlines, Deadlines)):
+        given = type(deadlines).__qualname__
+        raise TypeError(f"deadlines= needs Deadlines(first_token=15, idle=30), not {given!r}")
+    return Options(
+        raise_on_block=options.get("raise_on_block", False),
+        keep_text=options.get("keep_text", True),
+        handlers=handlers,
+        deadlines=_deadlines(policy) if deadlines is None else deadlines,
+        clock=options.get("clock", monotonic),
+        extraction=extraction_of(policy),
+        observing=observing,
+    )
+
+
+def attributes_of(policy: Policy, options: Delivering) -> dict[str, str]:
+    """Return what the records of a stream say besides: what the policy says, then the caller."""
+    section, said = policy.file.audit, options.get("attributes")
+    if said is not None:
+        check_attributes(said)
+    return {**(section.attributes if section else {}), **(said or {})}
+
+
+def extraction_of(policy: Policy) -> Mapping[str, Any]:
+    """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
+    said = policy.extraction
+    own = own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
+    return said if own is None else {**said, "provider": own}
+
+
+def _deadlines(policy: Policy) -> Deadlines:
+    """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
+    limits = policy.file.limits
+    if limits is None or policy.shadow:
+        return Deadlines()
+    return Deadlines(limits.first_token, limits.idle, limits.total)
