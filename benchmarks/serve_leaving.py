@@ -42,6 +42,9 @@ rules: [{{id: word, words: [secret], replacement: "######"}}]
 concurrency: {{at_once: {PLACES // 2}, timeout: 60s}}
 """
 
+PATIENCE = 120
+"""Seconds after which a client no longer waits: an answer is missing."""
+
 WAYS = {
     "stays": "reads all of its answer",
     "head": "half of the head is sent",
@@ -212,7 +215,14 @@ async def run(clients: int, policy: Path) -> list[tuple[str, object]]:
     options = ServeOptions(url, {"default": str(policy)}, keys={"all": key})
     settings = replace(options.settings(), state=state)
     app = application(settings)
-    config = uvicorn.Config(app, port=0, log_level="warning", http=BoundedProtocol, loop="asyncio")
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_level="warning",
+        http=BoundedProtocol,
+        loop="asyncio",
+        timeout_graceful_shutdown=5,  # what is left then is in the table
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
@@ -229,8 +239,12 @@ async def run(clients: int, policy: Path) -> list[tuple[str, object]]:
 
     async def in_turn(number: int, way: str) -> None:
         async with room:
-            if said := await client(port, way, chance.choice((0.0, 0.002, 0.01, 0.05))):
-                wrong[said] += 1
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    said = await client(port, way, chance.choice((0.0, 0.002, 0.01, 0.05)))
+            except TimeoutError:
+                said = f"{way}: nothing more in {PATIENCE} seconds"
+            wrong[said] += bool(said)
         if number % (clients // 5 or 1) == 0:
             resident.append(memory(os.getpid()))
 
@@ -253,7 +267,7 @@ async def run(clients: int, policy: Path) -> list[tuple[str, object]]:
         ("places of the policy", PLACES // 2 - await free_of(limiter())),
         ("MB, from first to last", ", ".join(f"{each / 1024:.0f}" for each in resident)),
     ]
-    rows += [(f"wrong: {said}", count) for said, count in wrong.items()]
+    rows += [(f"wrong: {said}", count) for said, count in (+wrong).items()]
     rows += [(f"log: {said}", count) for said, count in log.lines.items()]
     server.should_exit = True
     await serving
