@@ -32,7 +32,8 @@ NAMES = (
   alone (`p a s s`)
 - spaces: white space, line breaks among it, is compared as one space, however much there is
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
-  marks of emphasis, code and quotation on each side, and the signs that quote the next line
+  marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
+  signs that quote the next line
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
@@ -169,7 +170,7 @@ _MARKS = r"""[*_~`"]{0,3}"""
 def spacing(names: frozenset[str]) -> str:
     """What a space in a pattern stands for, as a pattern; see `NAMES`."""
     if "markdown" in names:
-        return rf"{_MARKS}\s+(?:>\s+)*{_MARKS}"
+        return rf"{_MARKS}(?:[^\S\n]*(?:\\\r?)?\n[\s>]*|[^\S\n]+){_MARKS}"
     return r"\s+" if "spaces" in names else " "
 
 
