@@ -50,6 +50,7 @@ def folding_of(rule: Rule) -> Folding:
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
     for name in sorted(names - WORD_NAMES):
         message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
+        message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)
     if "spaces" in names and any(word != word.strip() for word in rule.words):
         message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
@@ -63,6 +64,7 @@ def translation_of(rule: Rule) -> frozenset[str]:
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
         instead = "; write (?i) in them" if name == "case" else ""
+        instead += "; give the words a rule of their own" if rule.words else ""
         message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
         raise RuleError(rule.id, message)
     return names & TRANSLATED

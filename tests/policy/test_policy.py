@@ -218,6 +218,12 @@ CASES = {
     "rules: [{id: a, pattern: x, normalize: [case]}]": "p:1:26: rule 'a': normalisation 'case' is "
     "for words; patterns know confusables, markdown, simplified, spaces, width, zero_width; "
     "write (?i) in them",
+    "rules: [{id: a, words: [x], pattern: y, normalize: [repeats]}]": "p:1:38: rule 'a': "
+    "normalisation 'repeats' is for words; patterns know confusables, markdown, simplified, "
+    "spaces, width, zero_width; give the words a rule of their own",
+    "rules: [{id: a, words: [x], pattern: y, normalize: [markdown]}]": "p:1:38: rule 'a': "
+    "normalisation 'markdown' is for patterns; words know 'spaces' and 'separators'; "
+    "give the patterns a rule of their own",
     "rules: [{id: a, words: [x], allow: {patterns: [x, '[b-a]']}}]": "p:1:56: rule 'a': in an "
     "allowed pattern: bad character range",
     "rules: [{id: a, words: [x], allow: {patterns: ['x(?V1)']}}]": "p:1:50: rule 'a': in an "
