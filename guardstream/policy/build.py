@@ -14,7 +14,6 @@ from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
 from guardstream.policy import checks, json_section, limits_section, packs
-from guardstream.policy.document import Mark
 from guardstream.policy.limits_section import Limited
 from guardstream.policy.model import (
     OPERATIONAL,
@@ -370,20 +369,18 @@ def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
 
 
 def _report_rule(placed: Placed, error: RuleError) -> None:
-    mark, message = place_of(placed, error)
-    source = placed.origin.source
-    source.report(mark, f"rule {error.rule!r}: {message}")
-
-
-def place_of(placed: Placed, error: RuleError) -> tuple[Mark, str]:
-    """Return where a rule's error stands, and what it says."""
-    document = placed.origin.source.document
-    path = placed.origin.key("pattern" if placed.rule.pattern else "words")
-    if error.pattern is not None and (*path, error.pattern) in document.values:
+    """Report a rule's error where it stands: at its pattern, if it is about one."""
+    origin = placed.origin
+    path = origin.key("pattern" if placed.rule.pattern else "words")
+    if error.allowed is not None:
+        origin = placed.origin_of("allow")
+        path = origin.key("allow", "patterns", error.allowed)
+    elif error.pattern is not None and (*path, error.pattern) in origin.source.document.values:
         path = (*path, error.pattern)
+    document = origin.source.document
     mark, message = document.mark(path), str(error)
     if error.offset is not None:
         exact = document.inside(path, error.offset)
         mark = exact or mark
         message += "" if exact else f" (at offset {error.offset} of the pattern)"
-    return mark, message
+    origin.source.report(mark, f"rule {error.rule!r}: {message}")

@@ -176,8 +176,8 @@ def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Pr
 def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
     """What says how spaces are compared, where there are none."""
     names = [name for name in rule.normalize if name in ("spaces", "markdown")]
-    has_space = any(" " in word for word in rule.words) or any(map(_has_space, rule.patterns))
-    if names and not has_space:
+    spaced = (char.isspace() for word in rule.words for char in word)
+    if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
         yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
 

@@ -1,7 +1,7 @@
 """Checks of matched values: check digits, and how random a text looks.
 
-Each takes the matched text, with the spaces, hyphens and dots that people write between digits, and
-tells whether it can be such a value. They are pure: no state, no clock, no I/O.
+Each takes the matched text, with the white space, hyphens and dots that people write between
+digits, and tells whether it can be such a value. They are pure: no state, no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -283,7 +283,8 @@ def _digits(text: str) -> list[int]:
     return [int(digit) for digit in plain] if plain.isascii() and plain.isdigit() else []
 
 
-_SEPARATORS = dict.fromkeys(map(ord, " \t\xa0\u202f-.‐‑–"))
+_SPACES = filter(str.isspace, map(chr, range(0x3001)))  # no white space has a larger number
+_SEPARATORS = dict.fromkeys(map(ord, (*_SPACES, *"-.‐‑–")))
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"

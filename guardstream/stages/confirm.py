@@ -25,15 +25,22 @@ from guardstream.stages.rules import Rule
 
 
 class RuleError(PatternError):
-    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault,
-    `offset` the place in it."""
+    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault, or
+    `allowed` that of the allowed pattern, `offset` the place in it."""
 
     def __init__(
-        self, rule: str, message: str, pattern: int | None = None, offset: int | None = None
+        self,
+        rule: str,
+        message: str,
+        pattern: int | None = None,
+        offset: int | None = None,
+        *,
+        allowed: int | None = None,
     ) -> None:
         super().__init__(message, offset)
         self.rule = rule
         self.pattern = pattern
+        self.allowed = allowed
 
 
 def folding_of(rule: Rule) -> Folding:
@@ -43,6 +50,7 @@ def folding_of(rule: Rule) -> Folding:
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
     for name in sorted(names - WORD_NAMES):
         message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
+        message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)
     if "spaces" in names and any(word != word.strip() for word in rule.words):
         message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
@@ -56,6 +64,7 @@ def translation_of(rule: Rule) -> frozenset[str]:
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
         instead = "; write (?i) in them" if name == "case" else ""
+        instead += "; give the words a rule of their own" if rule.words else ""
         message = f"normalisation {name!r} is for words; patterns know {known}{instead}"
         raise RuleError(rule.id, message)
     return names & TRANSLATED
@@ -67,18 +76,25 @@ def spacing_of(rule: Rule) -> str:
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
-    """The rule's validators, allowlist and keywords as one judge, None if it has none."""
+    """The rule's validators, allowlist and keywords as one judge, None if it has none.
+
+    They see a match as the rule reads it: with one space for what a space stands for.
+    """
     if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
     fold = str.casefold if rule.ignore_case else str
     words = frozenset(map(fold, rule.allow_words))
     patterns = _Allowed(rule, timeout) if rule.allow_patterns else None
     keywords, validators = tuple(rule.keywords), tuple(rule.validators)
+    space = spacing_of(rule)
+    spaces = None if space == " " else regex.compile(space, regex.V0)
     near = _near(keywords, without_unseen="zero_width" in rule.normalize)
 
     def judge(text: str, before: str) -> bool:
         if keywords and not near(before):
             return False
+        if spaces is not None:
+            text = spaces.sub(" ", text)
         if fold(text) in words:
             return False
         if patterns is not None and patterns.match(text):
@@ -99,7 +115,7 @@ class _Allowed:
 
     def __init__(self, rule: Rule, timeout: float) -> None:
         self._timeout = timeout
-        patterns = [_checked(rule, pattern) for pattern in rule.allow_patterns]
+        patterns = [_checked(rule, number) for number in range(len(rule.allow_patterns))]
         together = [_branch(pattern) for pattern in patterns if is_plain(pattern)]
         alone = [pattern for pattern in patterns if not is_plain(pattern)]
         written = ["|".join(together), *alone] if together else alone
@@ -113,16 +129,21 @@ class _Allowed:
         return False
 
 
-def _checked(rule: Rule, pattern: str) -> str:
+def _checked(rule: Rule, number: int) -> str:
     """An allowed pattern; RuleError if `regex` refuses it."""
+    pattern = rule.allow_patterns[number]
     try:
         parse(pattern)
-    except PatternError:
+    except PatternError as refused:
         # A text that has ended may be matched by more than a stream may be searched for.
         try:
             regex.compile(pattern, regex.V0)
         except regex.error as error:
-            raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+            message = f"in an allowed pattern: {error.msg}"
+            raise RuleError(rule.id, message, offset=error.pos, allowed=number) from error
+        except ValueError as error:  # flags of all of it that contradict each other, as (?V1) does
+            message = f"in an allowed pattern: {refused}"
+            raise RuleError(rule.id, message, offset=refused.offset, allowed=number) from error
     return pattern
 
 
@@ -141,6 +162,7 @@ def _branch(pattern: str) -> str:
 # Where a name in code has another word: `homePhone`, `SSNNumber`.
 _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
+_SPACE = regex.compile(r"\s+")
 _BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP}", regex.V0)
 _ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
@@ -201,6 +223,8 @@ def _stands(keyword: str, text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _spelled(keyword: str) -> regex.Pattern[str]:
     """A search for a keyword, without its boundaries: it is compiled when first asked for."""
-    between = rf"(?:[\s_-]|{_HUMP})"
-    parts = _GAP.split(keyword) if whole_by_default(keyword) else [keyword]
+    if whole_by_default(keyword):
+        between, parts = rf"(?:\s+|[_-]|{_HUMP})", _GAP.split(keyword)
+    else:
+        between, parts = r"\s+", _SPACE.split(keyword)
     return regex.compile(between.join(map(regex.escape, parts)), regex.V0 | regex.IGNORECASE)

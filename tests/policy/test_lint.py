@@ -171,6 +171,8 @@ def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warn
     [
         ("words: [x], normalize: [spaces]", True),
         ("words: [x, 'x y'], normalize: [spaces]", False),
+        ("words: ['x\u3000y'], normalize: [spaces]", False),
+        ("pattern: '(?<= )x'", False),
         ("pattern: 'x[ ]y', normalize: [width, markdown]", True),
         ("pattern: '(?x) x y', normalize: [spaces]", True),
         ("pattern: 'x y', normalize: [markdown]", False),

@@ -218,6 +218,16 @@ CASES = {
     "rules: [{id: a, pattern: x, normalize: [case]}]": "p:1:26: rule 'a': normalisation 'case' is "
     "for words; patterns know confusables, markdown, simplified, spaces, width, zero_width; "
     "write (?i) in them",
+    "rules: [{id: a, words: [x], pattern: y, normalize: [repeats]}]": "p:1:38: rule 'a': "
+    "normalisation 'repeats' is for words; patterns know confusables, markdown, simplified, "
+    "spaces, width, zero_width; give the words a rule of their own",
+    "rules: [{id: a, words: [x], pattern: y, normalize: [markdown]}]": "p:1:38: rule 'a': "
+    "normalisation 'markdown' is for patterns; words know 'spaces' and 'separators'; "
+    "give the patterns a rule of their own",
+    "rules: [{id: a, words: [x], allow: {patterns: [x, '[b-a]']}}]": "p:1:56: rule 'a': in an "
+    "allowed pattern: bad character range",
+    "rules: [{id: a, words: [x], allow: {patterns: ['x(?V1)']}}]": "p:1:50: rule 'a': in an "
+    "allowed pattern: version 1 behaviour is not supported; remove (?V1)",
     "rules: [{id: a, pattern: x, ignore_case: true}]": "p:1:29: rule 'a': 'ignore_case' is for "
     "words, not for a pattern: write (?i) in it",
     "rules: [{id: a, pattern: x, whole_word: true}]": "p:1:29: rule 'a': 'whole_word' is for "

@@ -89,3 +89,15 @@ def test_a_letter_that_is_in_no_word_is_never_the_last_one_again() -> None:
     rules = RuleSet([Rule("w", words=("i",), normalize=("width", "repeats"))])
     assert spans(rules, "v Ⅳk") == []
     assert spans(rules, "Ⅳ.") == [(0, 1)]
+
+
+@pytest.mark.parametrize("word", ["سري", "سـري"])
+@pytest.mark.parametrize("names", [("repeats",), ("repeats", "separators", "zero_width")])
+def test_what_stretches_the_joint_of_two_letters_is_ignored(
+    word: str, names: tuple[str, ...]
+) -> None:
+    rules = RuleSet([Rule("w", words=(word,), normalize=names)])
+    assert spans(rules, "هذا ســـري.") == [(4, 10)]
+    assert spans(rules, "ـسري سر") == [(1, 4)]
+    plain = RuleSet([Rule("w", words=("سري",), normalize=("zero_width", "separators"))])
+    assert spans(plain, "ســـري") == []

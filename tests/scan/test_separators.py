@@ -59,3 +59,11 @@ def test_a_phrase_is_found_apart_if_it_is_listed_with_a_hyphen(
     stage = rules.stage()
     events = [*stage.feed(text), *stage.finish()]
     assert [text[e.start : e.end] for e in events if isinstance(e, Finding)] == expected
+
+
+def test_words_of_signs_alone_are_found_as_they_stand() -> None:
+    rules = RuleSet([Rule("w", words=("---", "\U0001f52b", "ab"), normalize=("separators",))])
+    stage = rules.stage()
+    events = [*stage.feed("--- -\U0001f52b- a.b -.-.-"), *stage.finish()]
+    spans = [(event.start, event.end) for event in events if isinstance(event, Finding)]
+    assert spans == [(0, 3), (5, 6), (8, 11)]

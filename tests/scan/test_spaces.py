@@ -109,6 +109,11 @@ def test_a_space_in_a_pattern_is_white_space(parts: list[str], text: str) -> Non
         ("blue bird", "a blue\n  bird", "blue\n  bird"),
         ("blue bird", "> a **blue**\n> > _bird_", "blue**\n> > _bird"),
         ("(?i)BLUE BIRD", 'a "blue" `bird`', 'blue" `bird'),
+        ("blue bird", ">a blue\n>bird", "blue\n>bird"),
+        ("blue bird", ">> a blue\r\n>>\r\n>> bird", "blue\r\n>>\r\n>> bird"),
+        ("blue bird", "a *blue*\\\n  bird", "blue*\\\n  bird"),
+        ("blue bird", "a blue > bird", ""),
+        ("blue bird", "a blue \\ bird", ""),
         ("blue bird", "a blue*bird", ""),
         ("blue bird", "a blue ****bird", ""),
         ("blue, bird", "a blue, ~~bird~~", "blue, ~~bird"),
@@ -124,5 +129,8 @@ def test_markdown_at_a_space_is_passed_over(pattern: str, text: str, expected: s
 
 
 def test_a_space_has_no_bound_in_a_lookbehind() -> None:
-    with pytest.raises(PatternError, match="unbounded lookbehind"):
-        RuleSet([Rule("p", patterns=("(?<=a )b",), normalize=("spaces",))])
+    with pytest.raises(PatternError, match=r"needs a bound, and .*: write \[ \]") as refused:
+        RuleSet([Rule("p", patterns=("a (?<=(?:a| ))b",), normalize=("spaces",))])
+    assert refused.value.offset == 11
+    rules = RuleSet([Rule("p", patterns=("(?<=a[ ])b c",), normalize=("spaces",))])
+    assert found(rules, ["a b  c"]) == [(2, 6)]

@@ -42,6 +42,10 @@ def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -
         ("kilo", "\u212aIL\u014f", False),
         ("kilo", "\u212a\u0130LO", True),
         ("ma\u017fk", "MASK", True),
+        ("phone number", "Phone\r\n    number:", True),
+        ("phone number", "phone__number", False),
+        ("card no.", "card \n no. ", True),
+        ("card no.", "cardno. ", False),
     ],
 )
 def test_keywords_beyond_ascii(keyword: str, before: str, found: bool) -> None:

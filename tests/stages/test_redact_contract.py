@@ -252,6 +252,27 @@ def test_each_pattern_of_an_allowlist_is_a_pattern_by_itself() -> None:
         shown("a", pattern("a", allow_patterns=("a", "(b")))
 
 
+@pytest.mark.parametrize("normalize", ["spaces", "markdown"])
+def test_checks_see_one_space_for_what_a_space_stands_for(normalize: str) -> None:
+    seen: list[str] = []
+    rule = pattern(
+        "(?:my|a|no) blue bird",
+        normalize=(normalize,),
+        allow_words=("my blue bird",),
+        allow_patterns=("a blue b[a-z]+",),
+        validators=(lambda text: seen.append(text) is None,),
+    )
+    text = "my  \n blue\u00a0bird, a\r\nblue \n\n bird, no blue\u3000\tbird"
+    assert shown(text, rule) == text[:-13] + "*" * 13
+    assert seen == ["no blue bird"]
+
+
+def test_checks_see_no_marks_where_a_space_stands_for_them() -> None:
+    rule = pattern("(?:my|a) blue bird", normalize=("markdown",), allow_words=("my blue bird",))
+    text = "my **blue**\\\n>> _bird"
+    assert shown(f"{text}, a{text[2:]}", rule) == f"{text}, " + "*" * (len(text) - 1)
+
+
 def test_words_ignore_case_unless_told_otherwise() -> None:
     assert shown("AB", word("ab")) == "**"
     assert shown("AB", word("ab", ignore_case=False)) == "AB"

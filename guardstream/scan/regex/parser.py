@@ -150,13 +150,15 @@ def parse(pattern: str, space: str = " ") -> Parsed:
 
 
 class _Parser:
-    """A recursive descent over the pattern; `at` is the offset of the next character."""
+    """A recursive descent over the pattern; `at` is the offset of the next character, and `behind`
+    how many lookbehinds it is in."""
 
     def __init__(self, pattern: str, space: str = " ", *, ascii_pattern: bool = False) -> None:
         self.pattern = pattern
         self.space = space
         self.ascii = ascii_pattern
         self.at = 0
+        self.behind = 0
         self.groups = 0
         self.names: dict[str, int] = {}
 
@@ -241,6 +243,9 @@ class _Parser:
             # Without (?m) it means the end of the text, never the place before a last line end.
             return Assert("line_end" if flags.multiline else "end")
         if character == " " != self.space:
+            if self.behind:
+                message = "a lookbehind needs a bound, and a space stands for any white space"
+                raise PatternError(f"{message}: write [ ]", self.at - 1)
             return _spacing(self.space, flags, self.ascii)
         return self._char(literal(character), flags)
 
@@ -352,7 +357,10 @@ class _Parser:
             ("!", True, True),
         ):
             if self.take(token):
-                return Look(self._closed(flags, depth, start), ahead, negate)
+                self.behind += not ahead
+                item = self._closed(flags, depth, start)
+                self.behind -= not ahead
+                return Look(item, ahead, negate)
         if self.take(":"):
             return self._closed(flags, depth, start)
         if self.take(">"):

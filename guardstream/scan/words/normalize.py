@@ -32,8 +32,10 @@ NAMES = (
   alone (`p a s s`)
 - spaces: white space, line breaks among it, is compared as one space, however much there is
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
-  marks of emphasis, code and quotation on each side, and the signs that quote the next line
-- repeats: a letter may stand any number of times more than the word has it
+  marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
+  signs that quote the next line
+- repeats: a letter may stand any number of times more than the word has it, and what stretches the
+  joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
 Patterns, which see one character for one, know width, confusables and simplified; spaces and
@@ -70,6 +72,7 @@ _WHOLE = regex.compile(
 )
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
 _UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
+_STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _SPACE = regex.compile(r"(?!\R)\s")
 
@@ -96,6 +99,8 @@ class Folding:
         if self.ignores_only_case:
             return character.casefold()
         if "zero_width" in self.names and _UNSEEN.match(character):
+            return ""
+        if self.repeats and character in _STRETCHES:
             return ""
         if self.spaces and character.isspace():
             return " "
@@ -169,7 +174,7 @@ _MARKS = r"""[*_~`"]{0,3}"""
 def spacing(names: frozenset[str]) -> str:
     """What a space in a pattern stands for, as a pattern; see `NAMES`."""
     if "markdown" in names:
-        return rf"{_MARKS}\s+(?:>\s+)*{_MARKS}"
+        return rf"{_MARKS}(?:[^\S\n]*(?:\\\r?)?\n[\s>]*|[^\S\n]+){_MARKS}"
     return r"\s+" if "spaces" in names else " "
 
 

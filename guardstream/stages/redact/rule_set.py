@@ -154,12 +154,12 @@ class RuleSet:
             rule = self.rules[number]
             folding = folding_of(rule)
             whole_word, separators = rule.whole_word, "separators" in folding.names
+            others = Folding(folding.names - {"separators"}) if separators else folding
             for word in given:
-                if not word or (folding.names and not folding.word(word)):
+                compared = others if separators and word and not separable(word) else folding
+                names = compared.names
+                if not word or (names and not compared.word(word)):
                     raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-                names = folding.names
-                if separators and not separable(word):
-                    names = names - {"separators"}
                 kind = rule.action != "monitor", names
                 parts, whole = kinds.setdefault(kind, ({}, {}))
                 alone = whole_by_default(word) if whole_word is None else whole_word
