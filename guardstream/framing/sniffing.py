@@ -10,6 +10,7 @@ import re
 
 import regex
 
+from guardstream.errors import AdapterError
 from guardstream.framing import sse
 from guardstream.framing.frames import Media
 from guardstream.framing.json import json_object
@@ -57,15 +58,22 @@ _CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)
 """A code with JSON; `_CODE` may become one."""
 
 
-def space_before(start: bytes | bytearray) -> int:
-    """Return how many bytes of white space come before what tells a format.
+def space_before(start: bytes | bytearray, passed: int = 0) -> int:
+    """Return how many bytes of white space come before what tells a format, of which `passed` came
+    before `start`.
 
     They are in no frame: while a model thinks, some servers send them alone, so that nobody closes
     the connection.
     """
-    mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
+    mark = len(codecs.BOM_UTF8) if not passed and start.startswith(codecs.BOM_UTF8) else 0
     space = len(start) - mark - len(start[mark:].lstrip(_SPACE))
     return mark + space if space else 0
+
+
+def check_space(count: int) -> None:
+    """Raise AdapterError if so much white space is not there to keep a connection alive."""
+    if count > sse.MAX_LINE:
+        raise AdapterError(f"more than {sse.MAX_LINE} bytes of white space before a stream")
 
 
 def sniffed(start: bytes) -> Media | None:

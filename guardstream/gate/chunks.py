@@ -10,7 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
-from guardstream.framing.sniffing import sniffed, space_before
+from guardstream.framing.sniffing import check_space, sniffed, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
@@ -110,6 +110,7 @@ class _Bytes:
         if self._frames is None:
             data = self._start = self._start + data
             count = space_before(data)
+            check_space(count)
             media = sniffed(data[count:]) or otherwise
             if media is None:
                 return ()

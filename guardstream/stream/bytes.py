@@ -5,14 +5,20 @@ Bytes are no text: a source may cut them anywhere, inside of a character too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from guardstream.errors import AdapterError
 from guardstream.framing.alike import Around
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Media
 from guardstream.framing.json import json_object
-from guardstream.framing.sniffing import MAX_MARK, sniffed, sniffed_text, space_before
+from guardstream.framing.sniffing import (
+    MAX_MARK,
+    check_space,
+    sniffed,
+    sniffed_text,
+    space_before,
+)
 from guardstream.framing.sse import MAX_LINE
 from guardstream.providers.adapter import Unknown
 from guardstream.stream.choosing import Choose
@@ -44,6 +50,7 @@ class WireFlow(FrameFlow):
         self.said = ""
         self.rest: Sequence[Sent[bytes]] = ()
         self._start = bytearray()
+        self._passed = 0  # bytes of white space before it
         self._around: Around | None = None  # what events are compared with that are not read
         self._fast_path: FastPath | None = None  # what their text goes through
         self._compared_bytes = 0  # how many were not read
@@ -120,20 +127,23 @@ class WireFlow(FrameFlow):
         if self._frames is not None:
             return self._take(self._frames.feed(data))
         self._start += data
-        space = self._space_before()
-        media = self._sniffed(data)
+        space = self._take(self._space_before())
+        media = self._sniffed(data) if self.ended is None else None
         if media is None:
             return space
         self._frames, data = FRAMES[media](), bytes(self._start)
         self._start.clear()
         return [*space, *self._take(self._frames.feed(data))]
 
-    def _space_before(self) -> Sequence[Sent[bytes]]:
-        """Return white space before what tells a format, which goes out at once."""
-        count = space_before(self._start) if self._sniff is sniffed else 0
-        space = bytes(self._start[:count])
+    def _space_before(self) -> Iterator[Frame]:
+        """Let white space out at once that comes before what tells a format."""
+        count = space_before(self._start, self._passed) if self._sniff is sniffed else 0
+        space = bytes(self._start[: min(count, MAX_LINE - self._passed)])
         del self._start[:count]
-        return [Sent(space)] if space else []
+        self._passed += count
+        if space:
+            yield Frame(None, space)
+        check_space(self._passed)
 
     def _sniffed(self, data: bytes) -> Media | None:
         """Return what the source is, of which some more has come; None if that is yet to be told.

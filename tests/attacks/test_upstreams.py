@@ -150,7 +150,7 @@ def test_white_space_that_inflates_to_a_huge_line_is_given_up() -> None:
     body = gzip.compress(b" " * 20_000_000)
     with before(answered(EVENTS + b"content-encoding: gzip\r\n", body)) as (url, _):
         response = post(url)
-    assert "a line of more than" in response.text
+    assert "more than 4194304 bytes of white space" in response.text
 
 
 def test_a_status_that_is_none_is_a_bad_gateway() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.framing.frames import Media
-from guardstream.framing.sse import MAX_EVENT
+from guardstream.framing.sse import MAX_EVENT, MAX_LINE
 from guardstream.http.body import guard_body
 from guardstream.http.stream import WireGuard
 from guardstream.providers.openai.chat import OpenAIChat
@@ -271,3 +271,13 @@ def test_white_space_that_keeps_a_connection_alive_goes_out_at_once(
     wire = WireGuard(GUARD)
     pieces = [space[at : at + 3] for at in range(0, len(space), 3)]
     assert b"".join(b"".join(wire.feed(piece)) for piece in pieces) == space
+
+
+def test_too_much_white_space_ends_a_stream_at_the_same_byte_in_every_cut() -> None:
+    body = b"\xef\xbb\xbf" + b"\n " * (MAX_LINE // 2) + b'{"log": "a secret"}\n'
+    found = set()
+    for size in (len(body), 1_000_000, 65_537):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        found.add(through(parts, None, None))
+    why = f"more than {MAX_LINE} bytes of white space before a stream"
+    assert found == {(body[:MAX_LINE], why)}

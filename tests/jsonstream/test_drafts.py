@@ -223,7 +223,7 @@ def test_slips_in_the_address_of_a_draft_are_understood(uri, draft):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("STRING", "did you mean 'string'?"),
+        ("String", "did you mean 'string'?"),
         ("int", "did you mean 'integer'?"),
         ("float", "the types are: array, boolean, integer, null, number, object, string"),
     ],

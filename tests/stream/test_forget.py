@@ -64,10 +64,11 @@ def _long_texts() -> Iterator[object]:
 @pytest.mark.parametrize("word", ["x ", "bluebird "])
 def test_nothing_holds_a_long_text(event: Any, word: str) -> None:
     made = GUARD.flow(media="sse")(b"", Meter())
+    gc.collect()
     before = len(list(_long_texts()))
     for times in (1, LONG // len(word) + 100, 1):
         assert made.feed(event(word * times))
-        assert len(list(_long_texts())) == before
+        assert len(list(_long_texts())) <= before  # others' may go
 
 
 @pytest.mark.parametrize("word", ["x ", "bluebird "])
