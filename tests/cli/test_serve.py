@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,15 +18,11 @@ import pytest
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat
 from tests.serve.server import serving
+from tests.support.ports import free_port
 
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "guardstream", "serve", *arguments]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

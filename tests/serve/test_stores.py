@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 
 from guardstream.serve import MemoryReplay, ReplayStore
 from guardstream.serve.replay_redis import RedisReplay
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio  # redis-py has no other
 
@@ -32,9 +33,7 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     if SERVER is None:
         pytest.skip("no redis-server is installed")
     folder: Path = tmp_path_factory.mktemp("redis")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     with subprocess.Popen([SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

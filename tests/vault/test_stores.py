@@ -17,16 +17,11 @@ import pytest
 
 from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
 from guardstream.vault.stores import MemoryStore, RedisStore, SQLiteStore, Store
+from tests.support.ports import free_port
 
 SERVER = shutil.which("redis-server")
 KEY, ID_KEY = b"k" * 32, b"i" * 32
 MAIL = "ann.lee@example.com"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

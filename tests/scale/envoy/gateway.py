@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.scale.envoy.provider import free_port
+from tests.support.ports import free_port
 
 pytest.importorskip("grpc", reason="needs grpcio: make scale")
 pytest.importorskip("envoy.service.ext_proc.v3", reason="needs xds-protos: make scale")

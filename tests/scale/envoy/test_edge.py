@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 from tests.scale.envoy.gateway import ENVOY
-from tests.scale.envoy.provider import Provider, free_port, provider
+from tests.scale.envoy.provider import Provider, provider
+from tests.support.ports import free_port
 
 CONFIGURATIONS = Path(__file__).parents[3] / "deploy" / "envoy"
 
@@ -118,20 +119,31 @@ class Edge:
         secret = {**os.environ, "UPSTREAM": "the-providers-key"}
         envoy = [str(ENVOY), "-c", str(folder / "envoy.yaml"), "--disable-hot-restart"]
         envoy += ["--concurrency", "1", "--log-level", "error"]
-        self._programs = [
-            subprocess.Popen(command, stderr=subprocess.DEVNULL, env=secret),
-            subprocess.Popen(envoy, stderr=subprocess.DEVNULL),
-        ]
+        self._logs = [folder / "guardstream.log", folder / "envoy.log"]
+        with self._logs[0].open("w") as ours, self._logs[1].open("w") as envoys:
+            self._programs = [
+                subprocess.Popen(command, stderr=ours, env=secret),
+                subprocess.Popen(envoy, stderr=envoys),
+            ]
         self.context = ssl.create_default_context(cafile=str(folder / "tls.crt"))
         self.url = f"https://localhost:{self.port}"
         self.client = httpx.Client(base_url=self.url, verify=self.context, timeout=20)
 
-    def ready(self) -> bool:
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until the edge says that what stands behind it is ready."""
+        until = time.monotonic() + seconds
+        while not self._ready():
+            ended = any(each.poll() is not None for each in self._programs)
+            if ended or time.monotonic() > until:
+                said = "\n".join(f"{log.name}:\n{log.read_text()}" for log in self._logs)
+                raise AssertionError(f"the edge {'ended' if ended else 'is not ready'}\n{said}")
+            time.sleep(0.05)
+
+    def _ready(self) -> bool:
         try:
-            found: bool = self.client.get("/healthz").status_code == 200
+            return bool(self.client.get("/healthz").status_code == 200)
         except httpx.TransportError:
             return False
-        return found
 
     def chat(self, bearer: str = KEY, **body: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
@@ -150,10 +162,7 @@ def edge(folder: Path, changes: Mapping[str, str] = {}, name: str = "edge.yaml")
     with provider() as upstream:
         found = Edge(folder, upstream, changes, name)
         try:
-            deadline = time.monotonic() + 60
-            while not found.ready():
-                assert time.monotonic() < deadline, "the edge is not ready"
-                time.sleep(0.05)
+            found.wait()
             Provider.requests.clear()
             yield found
         finally:
