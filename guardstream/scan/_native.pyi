@@ -15,7 +15,7 @@ class Machine:
         first_at: bytes,
         asked: bytes,
         begin: bytes,
-        classify: Callable[[int], tuple[int, bytes, int, int]],
+        classify: Callable[[int], tuple[int, bytes, bytes]],
         load: Callable[[int], tuple[object, ...]],
         more: Callable[[int, int], tuple[object, ...]],
     ) -> Machine: ...
@@ -79,7 +79,7 @@ class WordTable:
     states: list[WordState | None]
     def __new__(
         cls,
-        classify: Callable[[int], tuple[int, int, bool, int, int]],
+        classify: Callable[[int], tuple[int, int, bool, bytes]],
         build: Callable[[WordTable, int, int], tuple[WordTable, int]],
         states: list[WordState | None],
         whole: WordList,

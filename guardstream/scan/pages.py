@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
 import regex
@@ -41,13 +40,25 @@ class Pages(Generic[Answer]):
 
     def row(self, character: str) -> Row[Answer]:
         """The answer for a character."""
-        code = ord(character)
-        known = self._known.get(code // SIZE)
+        firsts, rows = self._page(character)
+        return rows[bisect_right(firsts, ord(character)) - 1]
+
+    def rows(self, character: str) -> Sequence[Row[Answer]]:
+        """The answers for all characters of the page that a character is on."""
+        return self._page(character)[1]
+
+    def _page(self, character: str) -> tuple[list[int], list[Row[Answer]]]:
+        number = ord(character) // SIZE
+        known = self._known.get(number)
         if known is None:
             rows = list(self._judge(page_of(character)))
-            known = self._known[code // SIZE] = [row.first for row in rows], rows
-        firsts, rows = known
-        return rows[bisect_right(firsts, code) - 1]
+            known = self._known[number] = [row.first for row in rows], rows
+        return known
+
+
+def as_ints(rows: Iterable[Row[int]]) -> bytes:
+    """Rows as the native form takes them: of each its answer, its first and its last character."""
+    return array("i", [number for row in rows for number in row]).tobytes()
 
 
 def page_of(character: str) -> str:
@@ -59,13 +70,6 @@ def page_of(character: str) -> str:
 def _page(number: int) -> str:
     codes = array("I", range(number * SIZE, (number + 1) * SIZE))
     return codes.tobytes().decode("utf-32", "surrogatepass")
-
-
-def rows_of(page: str, answers: Iterable[Answer]) -> Iterator[Row[Answer]]:
-    """The rows of a page that has these answers."""
-    for answer, places in groupby(enumerate(answers, ord(page[0])), key=itemgetter(1)):
-        codes = [code for code, _ in places]
-        yield Row(answer, codes[0], codes[-1])
 
 
 def told_apart(

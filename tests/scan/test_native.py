@@ -24,6 +24,11 @@ MATCH = (9, 0, -1, -1, -1, 0, 1, 0, 0, 0)
 PLACES = 3, ints(0, 0, 4, 0), ints(0, *PLACE, 1, *MATCH, 2, *MATCH), b""
 
 
+def row(number: int, bits: int, code: int) -> tuple[int, bytes, bytes]:
+    """The class of a character, and that it alone is in it."""
+    return number, ints(bits), ints(number, code, code)
+
+
 def machine(**given: Any) -> Any:
     """A machine of one pattern whose only set is bit 2; `a` is in it."""
     from guardstream.scan import _native
@@ -40,7 +45,7 @@ def machine(**given: Any) -> Any:
         "first_at": ints(0),
         "asked": ints(0),
         "begin": ints(1),
-        "classify": lambda code: (1 + (code != ord("a")), ints(4 * (code == ord("a"))), code, code),
+        "classify": lambda code: row(1, 4, code) if code == ord("a") else row(2, 0, code),
         "load": lambda _pattern: program,
         "more": lambda _pattern, _place: PLACES,
     }
@@ -128,13 +133,37 @@ def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
 
 
 @pytest.mark.parametrize("found", [
-        None, (1,), (-1, ints(0), 97, 97), (60_000, ints(0), 97, 97), (2, b"x", 97, 97),
-        (2, ints(0), 98, 99), (2, ints(0), 90, 96), (2, ints(0), -1, 97), (2, ints(0), 97, 256),
+        None, (1,), row(-1, 0, 97), row(60_000, 0, 97),
+        (2, b"x", ints(2, 97, 97)), (2, ints(0), 97),
+        (2, ints(0), b""), (2, ints(0), ints(2, 97)),
+        (2, ints(0), ints(2, 97, 97, 2)),
+        (2, ints(0), ints(2, 98, 99)), (2, ints(0), ints(2, 90, 96)),
+        (2, ints(0), ints(3, 97, 97)), (2, ints(0), ints(2, -1, 97)),
+        (2, ints(0), ints(2, 97, 256)), (2, ints(0), ints(2, 97, 600)),
+        (2, ints(0), ints(2, 97, 97, 60_000, 98, 98)),
+        (2, ints(0), ints(2, 97, 97, -1, 98, 98)),
     ],
 )  # fmt: skip
 def test_a_wrong_class_is_refused(found: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         machine(classify=lambda _code: found).run("a", 0, 1)
+
+
+def test_a_page_is_asked_for_once_where_its_classes_are_known() -> None:
+    asked: list[str] = []
+
+    def classify(code: int) -> tuple[int, bytes, bytes]:
+        asked.append(chr(code))
+        number = 1 if code == ord("a") else 2 if code < ord("n") else 3
+        rows = 1, 97, 97, 2, 98, 109, 3, 110, 122
+        return number, ints(4 * (number == 1)), ints(*rows)
+
+    stream = machine(classify=classify)
+    stream.run("bcdm", 0, 4)
+    stream.run("nzbm", 0, 4)
+    assert stream.run("xab", 0, 3) == 2
+    assert stream.due
+    assert asked == ["b", "n", "a"]  # a row of a class that is not known yet says nothing
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:
@@ -156,11 +185,11 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
 def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
     found: list[str] = []
 
-    def classify(_code: int) -> tuple[int, bytes]:
+    def classify(_code: int) -> tuple[int, bytes, bytes]:
         with pytest.raises(RuntimeError, match="one reader"):
             stream.run("a", 0, 1)
         found.append("refused")
-        return 2, ints(0), ord("x"), ord("x")
+        return row(2, 0, ord("x"))
 
     stream = machine(classify=classify)
     stream.run("x", 0, 1)
@@ -170,8 +199,8 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 
-    def classify(code: int) -> tuple[int, int, bool, int, int]:
-        return 0, -1, True, code, code
+    def classify(code: int) -> tuple[int, int, bool, bytes]:
+        return 0, -1, True, ints(0, code, code)
 
     none = _native.WordList([])
     table = _native.WordTable(classify, lambda *_given: (table, 7), [], none, none, True)
@@ -199,7 +228,7 @@ def test_where_no_word_is_complete_python_is_not_asked() -> None:
         return table, 0
 
     table = _native.WordTable(
-        lambda code: (code, code if code < 256 else -1, code != ord(" "), code, code),
+        lambda code: (code, code if code < 256 else -1, code != ord(" "), ints(code, code, code)),
         build,
         [],
         _native.WordList(["abcd", "bb", "Ω"]),
@@ -264,7 +293,7 @@ def test_which_texts_live_is_read_off_the_words(seed: int) -> None:
 
     words = ["", *sorted(texts(rng.randint(0, 30), 5))]
     table = _native.WordTable(
-        lambda code: (letters.index(chr(code)), code, False, code, code),
+        lambda code: (number := letters.index(chr(code)), code, False, ints(number, code, code)),
         lambda *_given: (table, 0),
         [],
         _native.WordList([]),

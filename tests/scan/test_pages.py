@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import regex
 
-from guardstream.scan.pages import Pages, Row, page_of, rows_of, told_apart
+from guardstream.scan.pages import Pages, Row, page_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.dfa import Alphabet
+from guardstream.scan.regex.stepper import Classes
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import TRANSLATED, WORD_NAMES, Folding, Table
 
@@ -35,12 +37,13 @@ def test_a_page_is_judged_once() -> None:
 
     def judge(page: str) -> Iterator[Row[bool]]:
         asked.append(page)
-        return rows_of(page, (character > "\u0180" for character in page))
+        yield from (Row(False, 0x100, 0x180), Row(True, 0x181, 0x1FF))
 
     pages = Pages(judge)
     for character in characters(1):
         row = Row(True, 0x181, 0x1FF) if character > "\u0180" else Row(False, 0x100, 0x180)
         assert pages.row(character) == row
+        assert list(pages.rows(character)) == [(False, 0x100, 0x180), (True, 0x181, 0x1FF)]
     assert asked == [characters(1)]
 
 
@@ -88,6 +91,46 @@ def test_words_judge_a_page_as_its_characters(page: int, names: tuple[str, ...])
     classes = [index.class_of(character) for character in characters(page)]
     alone = [again._class_of_one(character) for character in characters(page)]
     assert classes == alone
+
+
+@pytest.mark.parametrize("names", [(), ("case",), tuple(sorted(WORD_NAMES))], ids=str)
+@pytest.mark.parametrize("page", PAGES)
+def test_what_words_tell_of_a_page_is_true_of_its_characters(
+    page: int, names: tuple[str, ...]
+) -> None:
+    folding = Folding(frozenset(names))
+    index = WordIndex({folding.word("éα我k") or "é": [0]}, {}, folding)
+    for number, first, last in index.beside(chr(page << 8)):
+        assert page == first >> 8 == last >> 8
+        assert {index.class_of(chr(code)) for code in range(first, last + 1)} == {number}
+
+
+@pytest.mark.parametrize("names", [(), *((name,) for name in sorted(TRANSLATED))], ids=str)
+@pytest.mark.parametrize("page", PAGES)
+def test_what_sets_tell_of_a_page_is_true_of_its_characters(
+    page: int, names: tuple[str, ...]
+) -> None:
+    sets = CharSets()
+    for fragment in SETS:
+        sets.bit(fragment)
+    classes = Classes(sets, Alphabet(), Table(frozenset(names)) if names else None)
+    numbers = {character: classes[character] for character in characters(page)}
+    told = {
+        chr(code): number
+        for number, first, last in classes.beside(chr(page << 8))
+        for code in range(first, last + 1)
+    }
+    assert told == numbers
+
+
+def test_a_page_tells_nothing_of_classes_that_nobody_has_asked_for() -> None:
+    sets = CharSets()
+    sets.bit(r"\d")
+    classes = Classes(sets, Alphabet(), None)
+    assert classes.beside("\u0627") == []
+    number = classes["\u0663"]
+    rows = classes.beside("\u0627")
+    assert rows == [Row(number, 0x660, 0x669), Row(number, 0x6F0, 0x6F9)]
 
 
 @pytest.mark.parametrize("name", sorted(TRANSLATED))

@@ -34,7 +34,7 @@ typedef struct stream Stream;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *classify; /* (code) -> (class, signature) */
+    PyObject *classify; /* (code) -> (class, signature, rows) */
     PyObject *load;     /* (pattern) -> its program */
     PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
@@ -353,15 +353,12 @@ class_bits(const Machine *self, int32_t class)
     return (const uint32_t *)self->signatures.at + (size_t)class * (size_t)self->words;
 }
 
-/* Enter the class of a row of characters of one page, which has `code` in it. */
+/* Enter the classes of rows of characters, (class, first, last), of the page that `code` is on. A
+   class that is not known yet is left out: another thread is about to give it, or nobody has asked. */
 static int
-page_filled(uint16_t **pages, Py_UCS4 code, int32_t class, int first, int last)
+rows_filled(uint16_t **pages, const Ints *known, Py_UCS4 code, const Ints *rows)
 {
     uint16_t *page = pages[code >> 8];
-    if (first < 0 || (Py_UCS4)first > code || (Py_UCS4)last < code
-        || first >> 8 != (int)(code >> 8) || last >> 8 != (int)(code >> 8)) {
-        return failed("the characters of a class are not of one page");
-    }
     if (page == NULL) {
         page = PyMem_Malloc(256 * sizeof(uint16_t));
         if (page == NULL) {
@@ -371,10 +368,32 @@ page_filled(uint16_t **pages, Py_UCS4 code, int32_t class, int first, int last)
         memset(page, 0xFF, 256 * sizeof(uint16_t));
         pages[code >> 8] = page;
     }
-    for (; first <= last; first++) {
-        page[first & 0xFF] = (uint16_t)class;
+    if (rows->count % 3) {
+        return failed("rows of characters are cut off");
     }
-    return 0;
+    for (const int32_t *row = rows->at; row < rows->at + rows->count; row += 3) {
+        int32_t class = row[0], first = row[1], last = row[2];
+        if (first < 0 || first >> 8 != (int)(code >> 8) || last >> 8 != (int)(code >> 8)) {
+            return failed("the characters of a class are not of one page");
+        }
+        if (!is_within(class, 0, MAX_CLASSES)) {
+            return ERROR;
+        }
+        for (; first <= last && ints_get(known, class) != NONE; first++) {
+            page[first & 0xFF] = (uint16_t)class;
+        }
+    }
+    return page[code & 0xFF] == MISSING ? failed("the class of a character is missing") : 0;
+}
+
+/* Take rows of characters as Python gives them, ints; returns the class of `code`, or ERROR. */
+static int32_t
+rows_taken(uint16_t **pages, const Ints *known, Py_UCS4 code, PyObject *given)
+{
+    Ints rows = {0};
+    int result = ints_taken(given, &rows) < 0 ? ERROR : rows_filled(pages, known, code, &rows);
+    ints_free(&rows);
+    return result < 0 ? ERROR : pages[code >> 8][code & 0xFF];
 }
 
 /* The class of a character; ERROR with an error set. */
@@ -387,8 +406,8 @@ machine_class(Machine *self, Py_UCS4 code)
     if (self->pages[code >> 8] != NULL && self->pages[code >> 8][code & 0xFF] != MISSING) {
         return self->pages[code >> 8][code & 0xFF];
     }
-    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits;
-    int class, first, last;
+    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits, *rows;
+    int class;
     if (found == NULL) {
         return ERROR;
     }
@@ -396,12 +415,12 @@ machine_class(Machine *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    int result = !PyArg_ParseTuple(found, "iSii", &class, &bits, &first, &last)
+    class = !PyArg_ParseTuple(found, "iSS", &class, &bits, &rows)
             || !is_within(class, 0, MAX_CLASSES) || class_taken(self, class, bits) < 0
         ? ERROR
-        : page_filled(self->pages, code, class, first, last);
+        : rows_taken(self->pages, &self->known, code, rows);
     Py_DECREF(found);
-    return result < 0 ? ERROR : class;
+    return class;
 }
 
 /* Number a class as one pattern tells them apart. */

@@ -27,7 +27,7 @@ typedef struct {
 /* The states of an index until it is flushed. */
 typedef struct {
     PyObject_HEAD
-    PyObject *classify; /* (code) -> (class, letter, joins, first, last) */
+    PyObject *classify; /* (code) -> (class, letter, joins, rows) */
     PyObject *build;    /* (table, node, class) -> (table, node) */
     PyObject *states;   /* the states as Python knows them, by node; None for those made here */
     WordList *whole;    /* the words that must stand alone, as compared */
@@ -129,8 +129,8 @@ word_class(WordTable *self, Py_UCS4 code)
     if (page != NULL && page[code & 0xFF] != MISSING) {
         return page[code & 0xFF];
     }
-    int class, letter, joins, first, last;
-    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
+    int class, letter, joins;
+    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *rows;
     if (found == NULL) {
         return ERROR;
     }
@@ -138,14 +138,14 @@ word_class(WordTable *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    int result = !PyArg_ParseTuple(found, "iipii", &class, &letter, &joins, &first, &last)
+    class = !PyArg_ParseTuple(found, "iipS", &class, &letter, &joins, &rows)
             || !is_within(class, 0, MAX_CLASSES) || !is_within(letter, NONE, 0x110000)
             || ints_set(&self->letters, class, letter) < 0
             || ints_set(&self->joins, class, joins) < 0
         ? ERROR
-        : page_filled(self->pages, code, class, first, last);
+        : rows_taken(self->pages, &self->joins, code, rows);
     Py_DECREF(found);
-    return result < 0 ? ERROR : class;
+    return class;
 }
 
 /* Add a state: returns its number or ERROR. */

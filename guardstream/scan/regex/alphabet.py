@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import regex
 
@@ -71,7 +71,7 @@ class CharSets:
         self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
         self._by_case: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str], int]] = []
-        self._kinds: dict[tuple[int, bool], int] = {}
+        self._kinds: dict[bool, dict[int, int]] = {}  # the sets by kind, with case and without
         self._listed: set[str] = set()
         self._listed_on: set[int] = set()  # the numbers of their pages
         self._pages = Pages(self._of_page)
@@ -120,6 +120,10 @@ class CharSets:
         """Which sets the character is in, and those beside it that are known to be in the same."""
         return self._pages.row(character)
 
+    def rows(self, character: str) -> Sequence[Row[int]]:
+        """Which sets all characters of the page are in that a character is on."""
+        return self._pages.rows(character)
+
     def _of_each(self, characters: str) -> dict[str, int]:
         """The signature of each character: every set judges them together."""
         signatures = dict.fromkeys(characters, 0)
@@ -138,23 +142,22 @@ class CharSets:
         judges = [(bit, judge) for bit, judge, last in self._wide if ord(page[0]) <= last]
         judges += self._by_case if cased else ()
         kinds = [*_ASKED, *((bit << len(_ASKED), judge) for bit, judge in judges)]
+        # Where nothing on a page has other cases, case is no matter.
+        by_kind = self._by_kind if cased else self._by_kind + self._by_case
+        known = self._kinds.setdefault(cased, {})
         for told, first, last in told_apart(page, kinds, alone):
-            signature = folded.get(chr(first))
-            if signature is None:
-                kind = self._of_kind(told & _KIND, cased, chr(first))
-                signature = told >> len(_ASKED) | kind
+            character = chr(first)
+            if character in folded:
+                signature = folded[character]
+            elif character in listed:
+                signature = told >> len(_ASKED) | _judged(by_kind, character)
+            else:
+                # It is in the sets that others of its kind are in.
+                kind = told & _KIND
+                if kind not in known:
+                    known[kind] = _judged(by_kind, character)
+                signature = told >> len(_ASKED) | known[kind]
             yield Row(signature, first, last)
-
-    def _of_kind(self, kind: int, cased: bool, character: str) -> int:
-        """The sets by kind that a character is in: those of others of its kind, unless it is named
-        by one of them. Where nothing on a page has other cases, case is no matter either."""
-        judges = self._by_kind if cased else self._by_kind + self._by_case
-        if character in self._listed:
-            return _judged(judges, character)
-        known = self._kinds.get((kind, cased))
-        if known is None:
-            known = self._kinds[kind, cased] = _judged(judges, character)
-        return known
 
 
 def _runs(fragment: str) -> regex.Pattern[str]:

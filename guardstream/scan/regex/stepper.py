@@ -6,7 +6,8 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.pages import Row
@@ -97,6 +98,37 @@ class Classes(dict[str, int]):
                 self.clear()
             self[character] = number
         return Row(number, first, last)
+
+    def beside(self, character: str) -> list[Row[int]]:
+        """The rows of the page that a character is on, but for those whose class has no number
+        yet."""
+        with self._alphabet.lock:
+            known = self._numbers.get
+            return [
+                Row(number, first, last)
+                for signature, first, last in self._rows(character)
+                if (number := known(signature)) is not None
+            ]
+
+    def _rows(self, character: str) -> Iterable[Row[int]]:
+        """The sets that all characters of a page are in, as the table translates them."""
+        rows, table = self._sets.rows(character), self._table
+        if table is None or not table.changed(character):
+            return rows
+        return self._translated(rows, table, table.changed(character))
+
+    def _translated(
+        self, rows: Iterable[Row[int]], table: Table, changed: Sequence[int]
+    ) -> Iterator[Row[int]]:
+        for signature, first, last in rows:
+            begin = first
+            for code in changed[bisect_left(changed, first) : bisect_right(changed, last)]:
+                if begin < code:
+                    yield Row(signature, begin, code - 1)
+                yield Row(self._sets.signature(table[code]), code, code)
+                begin = code + 1
+            if begin <= last:
+                yield Row(signature, begin, last)
 
     def _judged(self, character: str) -> Row[int]:
         """The sets that a character is in as the table translates it."""

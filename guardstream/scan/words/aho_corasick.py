@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.pages import SIZE, Pages, Row, page_of, rows_of, told_apart
+from guardstream.scan.pages import SIZE, Pages, Row, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
@@ -30,8 +30,11 @@ MAX_TRANSITIONS = 60_000
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
-ENOUGH = 8
-"""How many characters of a page are told apart one by one where that is much less than the page."""
+ALONE = -1
+"""The class of characters of a page that are told apart one by one, when the text has them."""
+
+MANY = SIZE // 4
+"""If more characters of a page are, all of them are."""
 
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
@@ -162,9 +165,9 @@ class WordIndex:
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
+        self._lettered = {ord(letter) // SIZE for letter in self._letters}  # their pages
         self._classes: dict[str, int] = {}
         self._pages = Pages(self._classes_of)
-        self._asked: dict[int, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._compared: list[Compared] = []
         self._flushed()
@@ -212,19 +215,14 @@ class WordIndex:
 
     def class_row(self, character: str) -> Row[int]:
         """The class of a character, and those beside it that are known to be in it."""
-        if self._is_alone(character):
+        row = self._pages.row(character)
+        if row.answer == ALONE:
             return Row(self._class_of_one(character), ord(character), ord(character))
-        return self._pages.row(character)
+        return row
 
-    def _is_alone(self, character: str) -> bool:
-        """Whether a page is not worth its cost yet: of most of them a text asks for a few
-        characters."""
-        page = ord(character) // SIZE
-        asked = self._asked.get(page)
-        if asked is None:
-            asked = ENOUGH if self._has_no_letters(page_of(character)) else 0
-        self._asked[page] = asked + 1
-        return asked < ENOUGH
+    def beside(self, character: str) -> list[Row[int]]:
+        """The rows of the page that a character is on whose class is known."""
+        return [row for row in self._pages.rows(character) if row.answer != ALONE]
 
     def _class_of_one(self, character: str) -> int:
         letters = self.folding.letters(character)
@@ -236,19 +234,26 @@ class WordIndex:
         return self._number(key, character)
 
     def _classes_of(self, page: str) -> Iterator[Row[int]]:
-        """The classes of a page's characters."""
-        if not self._has_no_letters(page):
-            yield from rows_of(page, map(self._class_of_one, page))
+        """The classes of a page's characters, together where that is less than each by itself."""
+        alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
+        if len(alone) > MANY:
+            yield Row(ALONE, ord(page[0]), ord(page[-1]))
             return
-        joins = [(1, JOINING)] if self.whole else []
-        for told, first, last in told_apart(page, joins):
-            yield Row(self._number((True, bool(told), False, False), chr(first)), first, last)
+        judges = JOINING if self.whole and JOINING[0][1].search(page) else ()
+        for told, first, last in told_apart(page, judges, alone):
+            if chr(first) in alone:
+                yield Row(ALONE, first, last)
+            else:
+                yield Row(self._number((True, told == 1, False, False), chr(first)), first, last)
 
-    def _has_no_letters(self, page: str) -> bool:
-        """Whether no word has any of a page's characters, which are compared as they are."""
-        if not self.folding.ignores_only_case:
-            return False
-        return self._letters.isdisjoint(page.casefold())
+    def _letters_on(self, page: str) -> Iterable[str]:
+        """The characters of a page that the words have, whatever their case."""
+        letters, folded = self._letters, page.casefold()
+        if folded == page and ord(page[0]) // SIZE not in self._lettered:
+            return ()
+        if len(folded) == len(page):
+            return [one for one, letter in zip(page, folded, strict=True) if letter in letters]
+        return [character for character in page if not letters.isdisjoint(character.casefold())]
 
     def _number(self, key: tuple[object, ...], character: str) -> int:
         """The number of the class with a key, which the character is in."""

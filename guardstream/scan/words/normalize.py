@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
 
@@ -60,12 +61,15 @@ _UNSPACED = "".join(
         "Hangul",
     )
 )  # fmt: skip
-JOINS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_])"
+_WRITTEN = r"[\p{L}\p{M}\p{Nd}_]"
+JOINS = rf"(?:(?![{_UNSPACED}]){_WRITTEN})"
 """What continues a word, as a pattern: a letter, mark, digit or underscore of a script that puts
 spaces between words."""
 
-JOINING = regex.compile(f"(?:{JOINS})+")
-"""Characters that continue words, see `joins_words`."""
+_JOINS = regex.compile(JOINS)
+
+JOINING = (1, regex.compile(f"{_WRITTEN}+")), (2, regex.compile(f"[{_UNSPACED}]+"))
+"""The same told by two patterns that run over many characters: only the first finds such a one."""
 
 _WHOLE = regex.compile(
     rf"(?s)(?={JOINS})(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}}).*(?<={JOINS})\Z"
@@ -93,6 +97,7 @@ class Folding:
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
             if name in names
         ]
+        self._tabled = {code // SIZE for table in self._tables for code in table}  # their pages
 
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
@@ -113,16 +118,16 @@ class Folding:
         # A confusable may look like a capital.
         return character.casefold() if "case" in self.names and self._tables else character
 
-    def keeps(self, text: str) -> bool:
-        """Whether no character of a text is compared as another one, as far as can be told at once.
+    def keeps(self, page: str) -> bool:
+        """Whether no character of a page is compared as another one, as far as can be told at once.
 
         What is ignored, or compared as several, does not count.
         """
         if "case" in self.names:
             return False
         # What has a form of one character alone has no other one in NFKC either.
-        same = "width" not in self.names or unicodedata.is_normalized("NFKC", text)
-        return same and all(text.translate(table) == text for table in self._tables)
+        same = "width" not in self.names or unicodedata.is_normalized("NFKC", page)
+        return same and ord(page[0]) // SIZE not in self._tabled
 
     def gaps(self, character: str) -> tuple[bool, bool]:
         """Whether the character may separate letters, and whether it may as white space."""
@@ -190,14 +195,20 @@ class Table(dict[int, str]):
         translated to themselves; None if that is not."""
         code = ord(character)
         page = code // SIZE
-        changed = self._changed.get(page)
-        if changed is None:
-            changed = self._changed[page] = self._changed_on(page_of(character))
+        changed = self.changed(character)
         at = bisect_left(changed, code)
         after = changed[at] if at < len(changed) else (page + 1) * SIZE
         if after == code:
             return None
         return changed[at - 1] + 1 if at else page * SIZE, after - 1
+
+    def changed(self, character: str) -> Sequence[int]:
+        """The characters that are translated to others, of the page that a character is on."""
+        page = ord(character) // SIZE
+        changed = self._changed.get(page)
+        if changed is None:
+            changed = self._changed[page] = self._changed_on(page_of(character))
+        return changed
 
     def __missing__(self, code: int) -> str:
         if len(self) > MAX_TABLE:
@@ -258,7 +269,7 @@ def _simplified() -> dict[int, str]:
 def joins_words(character: str) -> bool:
     """Whether the character continues a word beside it: a letter, mark, digit or underscore of a
     script that puts spaces between words."""
-    return JOINING.match(character) is not None
+    return _JOINS.match(character) is not None
 
 
 def whole_by_default(word: str) -> bool:
