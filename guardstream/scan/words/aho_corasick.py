@@ -36,6 +36,9 @@ ALONE = -1
 MANY = SIZE // 4
 """If more characters of a page are, all of them are."""
 
+TOLD = 3
+"""By how many first letters most ends of a text are told from all words."""
+
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
 
@@ -310,7 +313,7 @@ class WordIndex:
         parts, whole = self.parts, self.whole
         if parts.rules and parts.grows(suffix, counts):
             return True
-        return may_begin and whole.grows(suffix, counts)
+        return may_begin and bool(whole.rules) and whole.grows(suffix, counts)
 
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
@@ -416,7 +419,8 @@ class WordIndex:
         repeats, counts = self.folding.repeats, shape.counts
         parts, whole = self.parts.rules, self.whole.rules
         # A character may be several letters, some of them the same: `ß` is `ss`.
-        for letter, times in zip(*runs(letters), strict=True) if repeats else product(letters, [1]):
+        several = repeats and len(letters) > 1
+        for letter, times in zip(*runs(letters), strict=True) if several else product(letters, [1]):
             if repeats and prefix[-1:] == letter:
                 counts = _more(counts, times)
             else:
@@ -439,10 +443,19 @@ class WordIndex:
         # A letter that is in no word may stand for others of its class.
         lives = bool(prefix or waiting) and letters[-1] in self._letters
         last = letters[-1] if repeats and lives else ""
-        grown = Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, 0, counts)
-        if not prefix or "separators" not in self.folding.names:
-            return grown
-        return grown._replace(alone=not shape.joined, after_space=shape.spaced)
+        spells = bool(prefix) and "separators" in self.folding.names
+        return Shape(
+            prefix,
+            ages,
+            starts,
+            joins,
+            tuple(waiting),
+            tuple(found),
+            last,
+            counts=counts,
+            alone=spells and not shape.joined,
+            after_space=spells and shape.spaced,
+        )
 
     @staticmethod
     def _last_alone(shape: Shape) -> Shape:
@@ -494,7 +507,8 @@ class _WordList:
             known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self.words = sorted(self.rules)
         # Most ends of a text are told from all words by their first letters.
-        self._begin = frozenset(word[:n] for word in self.rules for n in (1, 2, 3) if len(word) > n)
+        heads = range(1, TOLD + 1)
+        self._begin = frozenset(word[:n] for word in self.rules for n in heads if len(word) > n)
 
     def __bool__(self) -> bool:
         return bool(self.words)
@@ -519,9 +533,12 @@ class _WordList:
 
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
-        if counts and any(needed[-1] > counts[-1] for needed in self.rules.get(prefix, ())):
+        word = self.rules.get(prefix) if counts else None
+        if word and any(needed[-1] > counts[-1] for needed in word):
             return True
-        if prefix[:3] not in self._begin:
+        if len(prefix) <= TOLD:
+            return prefix in self._begin
+        if prefix[:TOLD] not in self._begin:
             return False
         low = bisect_right(self.words, prefix)
         return low < len(self.words) and self.words[low].startswith(prefix)
