@@ -168,7 +168,7 @@ class WordIndex:
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
-        self._lettered = {ord(letter) // SIZE for letter in self._letters}  # their pages
+        self._letter_pages = {ord(letter) // SIZE for letter in self._letters}
         self._classes: dict[str, int] = {}
         self._pages = Pages(self._classes_of)
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -252,7 +252,7 @@ class WordIndex:
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
         letters, folded = self._letters, page.casefold()
-        if folded == page and ord(page[0]) // SIZE not in self._lettered:
+        if folded == page and ord(page[0]) // SIZE not in self._letter_pages:
             return ()
         if len(folded) == len(page):
             return [one for one, letter in zip(page, folded, strict=True) if letter in letters]

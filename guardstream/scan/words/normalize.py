@@ -97,7 +97,7 @@ class Folding:
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
             if name in names
         ]
-        self._tabled = {code // SIZE for table in self._tables for code in table}  # their pages
+        self._table_pages = {code // SIZE for table in self._tables for code in table}
 
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
@@ -127,7 +127,7 @@ class Folding:
             return False
         # What has a form of one character alone has no other one in NFKC either.
         same = "width" not in self.names or unicodedata.is_normalized("NFKC", page)
-        return same and ord(page[0]) // SIZE not in self._tabled
+        return same and ord(page[0]) // SIZE not in self._table_pages
 
     def gaps(self, character: str) -> tuple[bool, bool]:
         """Whether the character may separate letters, and whether it may as white space."""
