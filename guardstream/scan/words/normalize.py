@@ -12,10 +12,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
+from typing import TypeVar
 
 import regex
 
 from guardstream.scan.pages import SIZE, page_of
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 NAMES = (
     "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
@@ -81,7 +85,11 @@ _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _SPACE = regex.compile(r"(?!\R)\s")
 
 
+MAX_TABLE = 20_000
+"""Of how many characters is remembered what they are compared as."""
+
 _CASE = frozenset(("case",))
+_NO_GAP = False, False
 
 
 class Folding:
@@ -97,12 +105,21 @@ class Folding:
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
             if name in names
         ]
+        self._letters: dict[str, str] = {}  # of the characters asked for, as below
+        self._gaps: dict[str, tuple[bool, bool]] = {}
         self._table_pages = {code // SIZE for table in self._tables for code in table}
 
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
             return character.casefold()
+        known = self._letters.get(character)
+        if known is None:
+            known = self._compared(character)
+            _keep(self._letters, character, known)
+        return known
+
+    def _compared(self, character: str) -> str:
         if "zero_width" in self.names and _UNSEEN.match(character):
             return ""
         if self.repeats and character in _STRETCHES:
@@ -132,16 +149,17 @@ class Folding:
     def gaps(self, character: str) -> tuple[bool, bool]:
         """Whether the character may separate letters, and whether it may as white space."""
         if "separators" not in self.names:
-            return False, False
-        return _SEPARATOR.match(character) is not None, _SPACE.match(character) is not None
+            return _NO_GAP
+        known = self._gaps.get(character)
+        if known is None:
+            known = bool(_SEPARATOR.match(character)), bool(_SPACE.match(character))
+            _keep(self._gaps, character, known)
+        return known
 
     def separates(self, character: str, last: str) -> bool:
         """Whether the character may be passed over inside a word, after the letter `last`."""
-        if "separators" not in self.names:
-            return False
-        if _SEPARATOR.match(character):
-            return True
-        return bool(_SPACE.match(character) and last and _UNSPACED_LETTER.match(last))
+        separates, spaces = self.gaps(character)
+        return separates or bool(spaces and last and _UNSPACED_LETTER.match(last))
 
     def goes_on(self, letters: str, before: str) -> bool:
         """Whether what a character is compared as is more of the white space at the end of a text,
@@ -150,7 +168,7 @@ class Folding:
 
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters of which each stands alone."""
-        return "separators" in self.names and _SPACE.match(character) is not None
+        return self.gaps(character)[1]
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
@@ -163,9 +181,6 @@ class Folding:
                 folded += letters
         return folded
 
-
-MAX_TABLE = 20_000
-"""How many characters' translations are remembered."""
 
 TRANSLATED = frozenset(("width", "confusables", "simplified"))
 """What maps one character to one."""
@@ -211,9 +226,8 @@ class Table(dict[int, str]):
         return changed
 
     def __missing__(self, code: int) -> str:
-        if len(self) > MAX_TABLE:
-            self.clear()
-        self[code] = letter = self._letter(chr(code))
+        letter = self._letter(chr(code))
+        _keep(self, code, letter)
         return letter
 
     def _changed_on(self, page: str) -> list[int]:
@@ -239,6 +253,13 @@ def unseen() -> re.Pattern[str]:
     parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
     runs = [match for part in parts for match in regex.findall(f"{_UNSEEN.pattern}+", part)]
     return re.compile("[" + "".join(f"{run[0]}-{run[-1]}" for run in runs) + "]")
+
+
+def _keep(table: dict[Key, Value], key: Key, value: Value) -> None:
+    """Remember a value, but not of any number of keys."""
+    if len(table) > MAX_TABLE:
+        table.clear()
+    table[key] = value
 
 
 def runs(word: str) -> tuple[str, tuple[int, ...]]:
