@@ -153,6 +153,7 @@ def middleware(guard: Guard) -> Mapping[str, Any]:
     PolicyError for receipts, which the proxy signs.
     """
     section = guard.policy.file.serve
+    guard.keep_sections(["serve"], "start the application anew")
     if section is None:
         return {}
     if section.receipts is not None:
