@@ -250,6 +250,7 @@ class Answering:
                 self.outcome.failed(error.code, error.reason)
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
+                self.outcome.guard_failed("guard_failed", error)
                 await self.reply.fail(502, "guard_failed", told(guard, error))
             finally:
                 long_events.close()

@@ -217,9 +217,13 @@ class ProxyExchange:
             after = [(b"retry-after", b"%d" % error.retry_after)]
             await self._reply.refuse(error.status, error.code, error.message, after)
         except RefusedError as error:
+            self.outcome.blocked_by = error.rule
             await self._reply.refuse(error.status, error.code, error.message)
         except UpstreamError as error:
-            self.outcome.failed(error.code, error.reason)
+            if error.reason:
+                self.outcome.failed(error.code, error.reason)
+            else:
+                self.outcome.guard_failed(error.code, error.__cause__)
             await self._reply.refuse(error.status, error.code, error.message)
         except LimiterError as error:
             seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
@@ -429,6 +433,7 @@ class ProxyExchange:
     async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
+        self.outcome.upstream = name or self._upstream
         path = endpoint.below + self._scope["path"]
         upstream = self._parts.upstream(name or self._upstream)
         headers = self._headers
