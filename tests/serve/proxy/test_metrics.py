@@ -59,7 +59,7 @@ def test_streams_and_whole_answers_are_counted() -> None:
 def test_requests_are_counted_by_what_became_of_them(caplog: pytest.LogCaptureFixture) -> None:
     """Also those that begin no stream: nobody would hear of an upstream that is down."""
 
-    def respond(provider: Provider, body: Any) -> Response:
+    def respond(_provider: Provider, body: Any) -> Response:
         if body["model"] == "busy":
             return Response('{"error": {"message": "busy"}}', 429)
         return Response("{", 200) if body["model"] == "broken" else completion("hello")
