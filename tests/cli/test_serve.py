@@ -135,6 +135,22 @@ def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], wh
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("GUARDSTREAM_SERVE_UPSTRAEM", "did you mean GUARDSTREAM_SERVE_UPSTREAM?"),
+        ("GUARDSTREAM_SERVE_ALLOW_CODE", "see 'guardstream serve --help'"),
+    ],
+)
+def test_a_variable_that_is_no_options_is_named(name: str, hint: str) -> None:
+    given = command("guardstream/chat")
+    environment = {**os.environ, name: "http://localhost"}
+    done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"warning: the variable {name} is not read: it is that of no ")
+    assert hint in done.stderr.splitlines()[0]
+
+
 def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
