@@ -572,6 +572,15 @@ class Guard:
                 self._operations_of = policy.built
             return self._operations
 
+    def keep_sections(self, names: Iterable[str], what: str) -> None:
+        """Let no reload take a policy in which one of these sections differs from now.
+
+        For servers, which carry them out once, when they start: what a file says is done, or the
+        last valid policy stays. `what` says in the log how the change is taken up instead.
+        """
+        if self._watched is not None:
+            self._watched.keep(names, what)
+
     def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
         """Raise PolicyError if the policy has one of these sections, which `what` does not do.
 

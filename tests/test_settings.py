@@ -276,6 +276,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.serve.proxy.ProxySettings": {
         **PROXY,
         "operations": "concurrency",
+        "shows_metrics": "serve.metrics_listen",
         "more_keys": "serve.key_file",
     },
     "guardstream.serve.proxy.ServeOptions": {

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from importlib import import_module
@@ -23,7 +23,7 @@ from typing import IO, Any, Literal, TypeAlias, cast, get_args
 
 from guardstream.bulk.batches import guarded
 from guardstream.bulk.records import Redactor
-from guardstream.bulk.report import BulkError
+from guardstream.bulk.report import BulkError, FullError
 
 Format: TypeAlias = Literal["jsonl", "parquet", "text", "lines"]
 
@@ -122,7 +122,8 @@ def writing(
 ) -> Iterator[IO[bytes]]:
     """Write a file that is there whole in the end, or not at all, whoever else writes it, too.
 
-    What is not whole yet stands in `folder`, else beside it. BulkError if there is no space for it.
+    What is not whole yet stands in `folder`, else beside it, and goes if it does not become whole.
+    FullError if there is no space for it.
     """
     name = path if folder is None else f"{folder}/{path.rpartition('/')[2]}"
     partial = f"{name}.{token_hex(4)}.partial"
@@ -134,10 +135,19 @@ def writing(
             else:
                 yield file
     except OSError as error:
+        _remove(fs, partial)
         if error.errno != ENOSPC:
             raise
-        raise BulkError(f"{path}: no space left on device") from error
+        raise FullError(f"{path}: no space left on device") from error
+    except BaseException:
+        _remove(fs, partial)
+        raise
     fs.mv(partial, path)
+
+
+def _remove(fs: Any, path: str) -> None:
+    with suppress(Exception):  # why it is not whole is what is told
+        fs.rm(path)
 
 
 def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -> None:

@@ -18,6 +18,10 @@ class BulkError(GuardstreamError):
     """Stored texts cannot be guarded; the message names the file and the place in it."""
 
 
+class FullError(BulkError):
+    """There is no space for what is written."""
+
+
 @dataclass(slots=True)
 class Report:
     """What was found in so many records.

@@ -375,6 +375,7 @@ def report(
 
 @app.command(context_settings={"auto_envvar_prefix": "GUARDSTREAM_SERVE"})
 def serve(
+    context: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(
@@ -437,6 +438,9 @@ def serve(
     """Run a proxy that guards model APIs: answers, prompts, files, and who may use them."""
     from guardstream.cli import serve as serve_command
 
+    options = context.command.params
+    read = [each.name or "" for each in options if getattr(each, "allow_from_autoenv", False)]
+    serve_command.warn_of_environment(f"{context.auto_envvar_prefix}_", read)
     serve_command.serve(
         file,
         policy or [],

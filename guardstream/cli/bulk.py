@@ -9,6 +9,8 @@ from typing import cast
 from guardstream.bulk import BulkError, Job, Report, run
 from guardstream.bulk.engines import Engine
 from guardstream.bulk.files import Format
+from guardstream.bulk.report import FullError
+from guardstream.cli.output import MachineError
 from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 
@@ -52,7 +54,10 @@ def carry_out(asked: Job, what: str, *, as_json: bool) -> Report:
     def bar(reports: Iterable[Report], total: int) -> Iterator[Report]:
         return shown(reports, what, total)
 
-    report = run(asked, bar)
+    try:
+        report = run(asked, bar)
+    except FullError as error:
+        raise MachineError(str(error)) from error
     if as_json:
         print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     elif asked.before is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
-from guardstream.cli.output import MachineError
+from guardstream.cli.output import MachineError, note
 from guardstream.errors import GuardstreamError
+from guardstream.hints import nearest
 from guardstream.policy.serving import address_of
 
 C = TypeVar("C", bound=str)
@@ -18,6 +20,16 @@ _ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 class UsageError(GuardstreamError):
     """The command was called with options that do not fit."""
+
+
+def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
+    """Name the variables that look like one of an option, and are none."""
+    known = {prefix + each.upper() for each in options}
+    for name in sorted(each for each in os.environ if each.startswith(prefix)):
+        if name not in known:
+            close = nearest(name, known, cutoff=0.9)
+            meant = f"did you mean {close}?" if close else "see 'guardstream serve --help'"
+            note(f"warning: the variable {name} is not read: it is that of no option; {meant}")
 
 
 def serve(

@@ -47,6 +47,12 @@ class Prometheus:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self._requests = client.Counter(
+            "guardstream_requests",
+            "Requests to the proxy that are over",
+            ("status", "upstream", "error"),
+            registry=self.registry,
+        )
         self._streams = self._counter("streams", "Streams that ended", "finish")
         self._blocks = self._counter("blocks", "Streams that a rule blocked", "rule")
         self._findings = self._counter("findings", "Findings", "rule", "action")
@@ -94,6 +100,11 @@ class Prometheus:
         tokens = output_tokens(record)
         if tokens is not None and stats.seconds > 0:
             self._tokens.labels(*policy).observe(tokens / stats.seconds)
+
+    def answered(self, status: int | None, upstream: str | None, error: str | None) -> None:
+        """Count a request to the proxy that is over: its status (None if its client left before),
+        the name of the upstream that it went to, and the code of its error."""
+        self._requests.labels(str(status or ""), upstream or "", error or "").inc()
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format; of all workers, if there are several."""

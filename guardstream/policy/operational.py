@@ -51,7 +51,24 @@ def revealed(secret: str) -> str:
     name = named_secret(secret) or secret
     value = os.environ.get(name, "")
     if not value:
-        raise PolicyError(f"the environment variable {name!r}, which holds the secret, is not set")
+        raise PolicyError(
+            f"the environment variable {name!r}, which holds the secret, is not set, or empty"
+        )
+    return value
+
+
+def revealed_key(secret: str) -> str:
+    """Return what `revealed` does, of a key that stands in headers; PolicyError if it cannot.
+
+    A file's last line break gets into a variable easily, and no request would succeed.
+    """
+    value = revealed(secret)
+    if value != value.strip() or not value.isprintable():
+        name = named_secret(secret) or secret
+        raise PolicyError(
+            f"the environment variable {name!r}, which holds the secret, has white space at its "
+            "beginning or end, or a line break: take that out"
+        )
     return value
 
 

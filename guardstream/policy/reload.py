@@ -48,6 +48,19 @@ class Watched:
                     self._reload()
         return self._policy
 
+    def keep(self, names: Iterable[str], what: str) -> None:
+        """Take no policy from now on in which one of these sections differs: `what` has carried
+        them out, and does so once."""
+        was, names = self._policy.file, tuple(names)
+
+        def check(policy: Policy) -> None:
+            changed = [each for each in names if getattr(policy.file, each) != getattr(was, each)]
+            if changed:
+                where = policy.place(changed[0])
+                raise PolicyError(f"{where}: {what} to take up a change of {changed[0]!r}")
+
+        self.checks.append(check)
+
     def _reload(self) -> None:
         loader = Loader(self._code)
         # Taken before reading: a file that changes meanwhile is read again for the next stream.

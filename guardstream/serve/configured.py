@@ -61,15 +61,22 @@ def _store(section: ReplayFile) -> ReplayStore:
 
 
 def redis_of(secret: str, what: str) -> Any:
-    """Make the client of a Redis whose URL is a secret; PolicyError if that cannot be done."""
+    """Make the client of a Redis whose URL is a secret; PolicyError if that cannot be done.
+
+    A connection that Redis has closed meanwhile, as when it was started anew, is opened once more.
+    """
     try:
         from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as ClosedError
     except ImportError as error:
         raise PolicyError(
             f"{what} in Redis needs redis: pip install 'guardstream[redis]'"
         ) from error
     try:
-        return Redis.from_url(revealed(secret))
+        again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
+        return Redis.from_url(revealed(secret), retry=again)
     except ValueError:  # what it says may hold the secret
         raise PolicyError(f"{secret} holds no URL of a Redis: redis://HOST:PORT") from None
 
@@ -153,6 +160,7 @@ def middleware(guard: Guard) -> Mapping[str, Any]:
     PolicyError for receipts, which the proxy signs.
     """
     section = guard.policy.file.serve
+    guard.keep_sections(["serve"], "start the application anew")
     if section is None:
         return {}
     if section.receipts is not None:

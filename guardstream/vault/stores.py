@@ -125,7 +125,8 @@ class SQLiteStore:
         try:
             Path(path).touch(mode=0o600)
         except OSError as error:
-            raise VaultError(f"{self._path!r} cannot be written: {type(error).__name__}") from error
+            why = (error.strerror or type(error).__name__).lower()
+            raise VaultError(f"{self._path!r} cannot be written: {why}") from error
         with self._transaction(begin=False) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(
@@ -184,7 +185,9 @@ class SQLiteStore:
                 if begin:
                     database.execute("COMMIT")  # what is not committed is rolled back
         except sqlite3.Error as error:
-            raise VaultError(f"the store {self._path!r} failed: {type(error).__name__}") from error
+            # The name of the result code, such as SQLITE_FULL: a message may hold more.
+            why = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise VaultError(f"the store {self._path!r} failed: {why}") from error
 
 
 class RedisStore:
@@ -206,9 +209,16 @@ class RedisStore:
         if client is None:
             try:
                 from redis import Redis
+                from redis.backoff import NoBackoff
+                from redis.exceptions import ConnectionError as ClosedError
+                from redis.retry import Retry
             except ImportError as error:
                 raise VaultError("redis is not there: pip install 'guardstream[redis]'") from error
-            client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+            # A connection that Redis has closed meanwhile is opened once more; time-outs are not.
+            again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
+            client = Redis.from_url(
+                url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=again
+            )
         pool = getattr(client, "connection_pool", None)
         if pool is not None and pool.connection_kwargs.get("decode_responses"):
             raise ValueError("a vault is kept in bytes: make the client without decode_responses")

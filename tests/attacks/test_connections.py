@@ -58,12 +58,32 @@ def test_connections_are_few_and_have_to_say_what_they_want() -> None:
         url = f"http://127.0.0.1:{port}"
         idle = [connected(url) for _ in range(3)]
         with connected(url) as one_more:
+            one_more.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert one_more.recv(4096).startswith(b"HTTP/1.1 503")
+        with connected(url) as watching:  # who would end the process if it did not answer
+            watching.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert watching.recv(4096).startswith(b"HTTP/1.1 204")
+        more = [connected(url) for _ in range(20)]
+        assert more[-1].recv(4096).startswith(b"HTTP/1.1 503")
+        idle += more[:1]
+        for connection in more[1:]:
+            connection.close()
         idle[0].sendall(b"GET / HTTP/1.1\r\nHost")
         for connection in idle:
             assert connection.recv(4096) == b""
             connection.close()
         assert answer_to(url, "/").startswith("HTTP/1.1 204")
+
+
+def test_an_offer_to_upgrade_makes_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        serving(nothing, http=BoundedProtocol, ws="none") as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 204")
+    assert [each for each in caplog.records if each.levelname == "WARNING"] == []
 
 
 def test_a_head_that_comes_byte_by_byte_is_read() -> None:

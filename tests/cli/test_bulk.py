@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -80,3 +81,13 @@ def test_what_is_wrong_is_one_line(cli: Cli, arguments: list[str], said: str) ->
     assert (status, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_full_disk_is_the_machines_fault(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_arguments: object, **_options: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("guardstream.bulk.files._lines", write)
+    status, out, err = cli("redact", "policy.yaml", "in.jsonl", "out.jsonl")
+    assert (status, out) == (4, "")
+    assert err.endswith("out.jsonl.guardstream/000000: no space left on device\n")

@@ -183,7 +183,7 @@ serve:
   state: {{redis: "${{REDIS}}"}}
 """)
         with running(str(path)) as (url, process):
-            assert workers_of(process) == 2
+            assert len(workers_of(process)) == 2
             headers = {"authorization": "Bearer ann-key", "connection": "close"}
             body = {"messages": [], "max_tokens": 400}
             answers = [

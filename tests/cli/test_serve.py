@@ -57,11 +57,11 @@ def _wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
     raise AssertionError("the proxy did not get ready")
 
 
-def workers_of(process: subprocess.Popen[str]) -> int:
-    """How many processes this one has started to serve."""
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that this one has started to serve."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    lines = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
-    return sum(b"resource_tracker" not in line for line in lines)
+    lines = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+    return [child for child, line in lines.items() if line and b"resource_tracker" not in line]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -74,7 +74,7 @@ def test_it_guards_with_one_worker_and_with_two(workers: int, tmp_path: Path) ->
         arguments = ["--policy", str(policy), "--upstream", upstream, "--workers", str(workers)]
         with running(*arguments) as (url, process):
             if workers > 1:
-                assert workers_of(process) == workers
+                assert len(workers_of(process)) == workers
             answers = [
                 httpx.post(f"{url}/v1/chat/completions", json={"messages": []}) for _ in range(8)
             ]
@@ -95,7 +95,7 @@ def test_workers_that_are_slow_to_start_are_not_killed(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_WORKERS)
     given = ["--policy", str(policy), "--upstream", "http://localhost", "--workers", "2"]
     with running(*given, PYTHONPATH=str(tmp_path)) as (_, process):
-        assert workers_of(process) == 2
+        assert len(workers_of(process)) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -133,6 +133,22 @@ def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], wh
     assert done.returncode == 2
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("GUARDSTREAM_SERVE_UPSTRAEM", "did you mean GUARDSTREAM_SERVE_UPSTREAM?"),
+        ("GUARDSTREAM_SERVE_ALLOW_CODE", "see 'guardstream serve --help'"),
+    ],
+)
+def test_a_variable_that_is_no_options_is_named(name: str, hint: str) -> None:
+    given = command("guardstream/chat")
+    environment = {**os.environ, name: "http://localhost"}
+    done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"warning: the variable {name} is not read: it is that of no ")
+    assert hint in done.stderr.splitlines()[0]
 
 
 def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
@@ -178,6 +194,53 @@ def test_it_says_that_it_is_not_ready_before_it_stops(workers: int, tmp_path: Pa
             assert process.wait(timeout=30) in (0, -signal.SIGTERM)
 
 
+def _slow(tmp_path: Path, port: int, workers: int) -> Path:
+    policy = tmp_path / "policy.yaml"
+    section = f"{{upstream: 'http://127.0.0.1:{port}', drain: 5m, grace: 60s, workers: {workers}}}"
+    policy.write_text(f"{POLICY}\nserve: {section}\n")
+    return policy
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("signals", [["SIGTERM", "SIGTERM"], ["SIGTERM", "SIGINT"], ["SIGINT"]])
+def test_a_second_signal_or_sigint_ends_the_wait(
+    workers: int, signals: list[str], tmp_path: Path
+) -> None:
+    with running(str(_slow(tmp_path, 1, workers))) as (url, process):
+        process.send_signal(getattr(signal, signals[0]))
+        for name in signals[1:]:
+            while httpx.get(f"{url}/readyz").status_code == 200:
+                time.sleep(0.05)  # it is another program: there is nothing else to wait for
+            process.send_signal(getattr(signal, name))
+        assert process.wait(timeout=120) in (0, -signal.SIGTERM, 130)
+
+
+def test_sighup_ends_one_process_as_sigterm_does(tmp_path: Path) -> None:
+    with running(str(_slow(tmp_path, 1, 1))) as (url, process):
+        process.send_signal(signal.SIGHUP)
+        while httpx.get(f"{url}/readyz").status_code == 200:
+            time.sleep(0.05)  # it is another program: there is nothing else to wait for
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=120) == -signal.SIGTERM
+
+
+def test_a_worker_that_cannot_start_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    policy, log = _slow(tmp_path, 1, 2), tmp_path / "log"
+    with running(str(policy), log=log) as (url, process):
+        valid = policy.read_text()
+        policy.write_text("rulez: []")
+        os.kill(workers_of(process)[0], signal.SIGKILL)
+        while "unknown key 'rulez', did you mean 'rules'?" not in log.read_text():
+            time.sleep(0.05)  # it is another program: there is nothing else to wait for
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        policy.write_text(valid)
+        while len(workers_of(process)) < 2:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+    assert "Traceback" not in log.read_text()
+
+
 def test_metrics_can_have_an_address_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +253,7 @@ def test_metrics_can_have_an_address_of_their_own(
         monkeypatch.setenv("GUARDSTREAM_SERVE_UPSTREAM", f"http://127.0.0.1:{upstream}")
         monkeypatch.setenv("GUARDSTREAM_SERVE_WORKERS", "2")
         with running(str(policy)) as (url, process):
-            assert workers_of(process) == 2
+            assert len(workers_of(process)) == 2
             body = {"model": "m", "stream": True, "messages": []}
             assert httpx.post(f"{url}/v1/chat/completions", json=body).status_code == 200
             shown = httpx.get(f"http://127.0.0.1:{port}/metrics")

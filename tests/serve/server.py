@@ -14,7 +14,11 @@ from starlette.types import ASGIApp
 
 @contextmanager
 def serving(
-    app: ASGIApp, *, lifespan: Literal["on", "off"] = "off", http: Any = "auto"
+    app: ASGIApp,
+    *,
+    lifespan: Literal["on", "off"] = "off",
+    http: Any = "auto",
+    ws: Any = "websockets-sansio",
 ) -> Iterator[int]:
     """Serve `app` at 127.0.0.1; the port."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -23,7 +27,7 @@ def serving(
         http=http,
         log_config=None,
         lifespan=lifespan,
-        ws="websockets-sansio",
+        ws=ws,
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)

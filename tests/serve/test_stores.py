@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from guardstream.serve import MemoryReplay, ReplayStore
+from guardstream.serve.configured import redis_of
+from guardstream.serve.proxy.state import StateError
+from guardstream.serve.proxy.state_redis import RedisState
 from guardstream.serve.replay_redis import RedisReplay
+from guardstream.vault import RedisStore
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio  # redis-py has no other
@@ -27,13 +33,11 @@ SERVER = shutil.which("redis-server")
 Make = Callable[..., ReplayStore]
 
 
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a Redis of our own."""
+@contextmanager
+def redis_at(port: int, folder: Path) -> Iterator[None]:
+    """A Redis of our own."""
     if SERVER is None:
         pytest.skip("no redis-server is installed")
-    folder: Path = tmp_path_factory.mktemp("redis")
-    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     with subprocess.Popen([SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -41,10 +45,34 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             if "eady to accept connections" in line:
                 break
         try:
-            yield port
+            yield
         finally:
             process.terminate()
             process.communicate()
+
+
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    with redis_at(port, tmp_path_factory.mktemp("redis")):
+        yield port
+
+
+async def test_a_redis_that_was_started_anew_is_asked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each connection that was open before would cost a request otherwise."""
+    port = free_port()
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
+    async with redis_of("${REDIS_URL}", "state") as client:
+        state, vaults = RedisState(client), RedisStore(f"redis://127.0.0.1:{port}/0")
+        for _ in range(2):
+            with redis_at(port, tmp_path):
+                entered = [state.enter("key", f"place {number}", 9) for number in range(4)]
+                assert await asyncio.gather(*entered) == [True] * 4
+                assert vaults.load("a") == {}
+        with pytest.raises(StateError, match="ConnectionError"):
+            await state.enter("key", "place", 9)
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])

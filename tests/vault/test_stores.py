@@ -56,6 +56,22 @@ def vaults(store: Store, **options: object) -> Vaults:
     return Vaults(store, key=KEY, id_key=ID_KEY, **options)  # type: ignore[arg-type]
 
 
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SQLiteStore(tmp_path / "vault.db")
+    connect = sqlite3.connect
+
+    def full(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.execute("PRAGMA max_page_count = 1")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(VaultError, match=r"vault\.db' failed: SQLITE_FULL$"):
+        store.add("a", {"name": b"x" * 100_000})
+    with pytest.raises(VaultError, match="cannot be written: no such file or directory"):
+        SQLiteStore(tmp_path / "none" / "vault.db")
+
+
 def test_what_was_saved_is_there_again(store: Store) -> None:
     first = vaults(store).open("seven", "ann")
     stand_in = first.issue("email", MAIL)
@@ -216,7 +232,7 @@ def test_a_store_that_is_down_or_hangs_is_an_error_soon(tmp_path: Path) -> None:
     locked = SQLiteStore(tmp_path / "v.db", timeout=0.1)
     with closing(sqlite3.connect(tmp_path / "v.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
-        with pytest.raises(VaultError, match="failed: OperationalError"):
+        with pytest.raises(VaultError, match="failed: SQLITE_BUSY"):
             vaults(locked).open("seven")
 
 

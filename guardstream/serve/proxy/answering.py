@@ -26,10 +26,12 @@ from guardstream.http.other_answers import Guarded
 from guardstream.serve.endings import told
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
+    TOO_LONG,
     UpstreamError,
     guarded_answer,
     guarded_error,
     judged_answer,
+    too_late,
 )
 from guardstream.serve.proxy.beginnings import begun
 from guardstream.serve.proxy.caller import Asked, Caller
@@ -47,8 +49,6 @@ from guardstream.stream.loops import aclose_source
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
-
-_TOO_LONG = "the answer took longer than the policy allows"
 
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
@@ -149,7 +149,7 @@ class Answering:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
                 return await begun(response, media)
         except TimeoutError:
-            raise UpstreamError(504, "deadline", _TOO_LONG) from None
+            raise too_late() from None
 
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
@@ -169,7 +169,12 @@ class Answering:
         """Guard a whole answer and send it."""
         endpoint = self.found.endpoint
         fails = response.status >= 400
-        answer = await read_whole(response, _MAX_ERROR if fails else self.parts.settings.max_answer)
+        most = _MAX_ERROR if fails else self.parts.settings.max_answer
+        try:
+            with anyio.fail_after(guard.options(guard.policy, {}).deadlines.total):
+                answer = await read_whole(response, most)
+        except TimeoutError:
+            raise too_late() from None
         body, result, is_read = await self._guarded(guard, media, answer)
         if not is_read:
             self.reply.label = self.outcome.policy = None
@@ -250,6 +255,7 @@ class Answering:
                 self.outcome.failed(error.code, error.reason)
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
+                self.outcome.guard_failed("guard_failed", error)
                 await self.reply.fail(502, "guard_failed", told(guard, error))
             finally:
                 long_events.close()
@@ -271,7 +277,7 @@ class Answering:
         if finish == "content_filter" and unsaid and self.reply.kind in SAYING:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
-            await self.reply.fail(504, "deadline", _TOO_LONG)
+            await self.reply.fail(504, "deadline", TOO_LONG)
 
     def _telling(self) -> objects.Telling | None:
         """What finds the objects in a stream, if they are to be remembered."""

@@ -36,6 +36,13 @@ class UpstreamError(Exception):
         self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
+def too_late() -> UpstreamError:
+    """Return the error of an answer that takes longer than a deadline of the policy."""
+    return UpstreamError(504, "deadline", TOO_LONG)
+
+
+TOO_LONG = "the answer took longer than the policy allows"
+
 T = TypeVar("T")
 
 _JUDGED = ("transcript", "results", "file")

@@ -29,6 +29,9 @@ from guardstream.serve.receipts import ReceiptMiddleware
 
 log = logging.getLogger("guardstream.serve")
 
+_LONGEST = 200
+"""Characters of a path that are logged."""
+
 
 class Proxy:
     """The application. `aclose` closes its connections to the upstreams.
@@ -63,6 +66,9 @@ class Proxy:
         finally:
             self._running.discard(exchange)
             _log(scope, exchange.outcome, monotonic() - began)
+            if (metrics := self._parts.settings.metrics) is not None:
+                outcome = exchange.outcome
+                metrics.answered(outcome.status, outcome.upstream, outcome.error)
 
 
 def application(settings: ProxySettings) -> Starlette:
@@ -97,7 +103,7 @@ def application(settings: ProxySettings) -> Starlette:
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
     metrics = settings.metrics
-    if metrics is not None:
+    if metrics is not None and settings.shows_metrics:
 
         def rendered(_request: Request) -> Response:
             return Response(metrics.render(), media_type=metrics.content_type)
@@ -119,16 +125,19 @@ def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
     """Write one line about a request: no query, no header, no text.
 
-    A path is written as an address has it, so that none can begin a line of its own.
+    A path is written as an address has it, so that none can begin a line of its own, and a long one
+    is cut.
     """
+    path, why = quote(scope["path"], safe=PATH), outcome.error or "-"
     log.info(
-        "%s %s %s finish=%s policy=%s blocked_by=%s error=%s %.3fs",
+        "%s %s %s finish=%s policy=%s blocked_by=%s upstream=%s error=%s %.3fs",
         scope.get("method", ""),
-        quote(scope["path"], safe=PATH),
+        path if len(path) <= _LONGEST else f"{path[:_LONGEST]}...",
         outcome.status or "-",
         outcome.finish or "-",
         outcome.policy or "-",
         outcome.blocked_by or "-",
-        outcome.error or "-",
+        outcome.upstream or "-",
+        f"{why} ({outcome.reason})" if outcome.reason else why,
         seconds,
     )

@@ -29,7 +29,7 @@ from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answering import Answering
-from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.proxy.answers import UpstreamError, too_late
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -217,15 +217,19 @@ class ProxyExchange:
             after = [(b"retry-after", b"%d" % error.retry_after)]
             await self._reply.refuse(error.status, error.code, error.message, after)
         except RefusedError as error:
+            self.outcome.blocked_by = error.rule
             await self._reply.refuse(error.status, error.code, error.message)
         except UpstreamError as error:
-            self.outcome.failed(error.code, error.reason)
+            if error.reason:
+                self.outcome.failed(error.code, error.reason)
+            else:
+                self.outcome.guard_failed(error.code, error.__cause__)
             await self._reply.refuse(error.status, error.code, error.message)
         except LimiterError as error:
-            seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
-            headers = [(b"retry-after", each) for each in seconds]
-            await self._reply.refuse(429, "too_many_requests", str(error), headers)
+            after = [(b"retry-after", b"%d" % max(1, ceil(error.retry_after or 0)))]
+            await self._reply.refuse(429, "too_many_requests", str(error), after)
         except StateError as error:
+            self.outcome.failed("state_failed", str(error))
             await self._reply.refuse(503, "state_failed", str(error))
         except AdapterError as error:  # of an answer that is made of others
             await self._reply.refuse(502, "upstream_invalid", str(error))
@@ -352,12 +356,26 @@ class ProxyExchange:
         """Send a request on, and its answer back."""
         answering = self._answering()
         try:
-            response = await self._send_on(outgoing)
+            response = await self._begun(guard, outgoing)
         except UpstreamError as error:
             if error.status != _TOO_LATE:  # it may be at work all the same
                 answering.spend(0)
             raise
         await answering.send(guard, response)
+
+    async def _begun(self, guard: Guard, outgoing: Outgoing) -> Incoming:
+        """Send a request on, and wait for its answer to begin, as long as the policy allows."""
+        deadlines, body = guard.options(guard.policy, {}).deadlines, outgoing.body
+        found = [deadlines.total]
+        if deadlines.first_token is not None or deadlines.idle is not None:
+            asks = partial(requests.asks_for_stream, self._found.endpoint, body)
+            if await self._parts.apart.text(len(body), asks):
+                found += [deadlines.first_token, deadlines.idle]
+        try:
+            with anyio.fail_after(min((each for each in found if each is not None), default=None)):
+                return await self._send_on(outgoing)
+        except TimeoutError:
+            raise too_late() from None
 
     def _answering(self) -> Answering:
         """Return what sends the upstream's answer to the client."""
@@ -388,7 +406,7 @@ class ProxyExchange:
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
         except VaultError as error:
-            raise UpstreamError(503, "vault_failed", str(error)) from error
+            raise UpstreamError(503, "vault_failed", str(error), str(error)) from error
         return guard.with_vault(vault), sent
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
@@ -429,6 +447,7 @@ class ProxyExchange:
     async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
+        self.outcome.upstream = name or self._upstream
         path = endpoint.below + self._scope["path"]
         upstream = self._parts.upstream(name or self._upstream)
         headers = self._headers

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from guardstream.errors import PolicyError
 from guardstream.policy import document, problems
-from guardstream.policy.operational import Setting, rate_of, revealed
+from guardstream.policy.operational import Setting, rate_of, revealed_key
 from guardstream.policy.serving import KeyFile
 from guardstream.serve.proxy.keys import Key, hashed
 
@@ -85,5 +85,5 @@ class KeysOfFile:
                 raise PolicyError(
                     f"{self._path}: key {name!r}: 'other' of a key is for 'other: guard'"
                 )
-            keys.append(key_of(name, entry, revealed(entry.key) if entry.key else None))
+            keys.append(key_of(name, entry, revealed_key(entry.key) if entry.key else None))
         return tuple(keys)

@@ -6,16 +6,16 @@ its value is read where the proxy is made, in each process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
-from guardstream.operations import Operations, operations
+from guardstream.operations import SECTIONS, Operations, operations
 from guardstream.policy import Policy, plugins
-from guardstream.policy.operational import revealed
+from guardstream.policy.operational import revealed, revealed_key
 from guardstream.policy.plugins import PluginError
 from guardstream.policy.reload import Watched
 from guardstream.policy.serving import (
@@ -58,6 +58,9 @@ from guardstream.stream.observers import Observer
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
+
+_AT_START = (*SECTIONS, "reload", "serve")
+"""The sections that a proxy carries out when it starts."""
 
 _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "upstream"}
 
@@ -145,7 +148,7 @@ class ServeOptions:
         return ProxySettings(
             upstream=Target(
                 self.upstream,
-                self._secret("upstream.key", self.upstream_key),
+                self._revealed_key("upstream.key", self.upstream_key),
                 auth=self.upstream_auth,
                 version=self.upstream_version,
                 connect_timeout=self.connect_timeout,
@@ -158,7 +161,8 @@ class ServeOptions:
             max_body=self.max_body,
             max_answer=self.max_answer,
             body_timeout=self.body_timeout,
-            metrics=shown_metrics() if shown and self.metrics_listen is None else None,
+            metrics=shown_metrics() if shown else None,
+            shows_metrics=self.metrics_listen is None,
             keys={name: self._key(name, key) for name, key in self.keys.items()},
             upstreams={name: self._target(name, each) for name, each in self.upstreams.items()},
             models=self.models,
@@ -176,12 +180,12 @@ class ServeOptions:
 
     def _key(self, name: str, said: str | Mapping[str, Any]) -> Key:
         entry = KeyFile.model_validate({"key": said} if isinstance(said, str) else said)
-        clear = self._secret(f"keys.{name}", entry.key)
+        clear = self._revealed_key(f"keys.{name}", entry.key)
         return key_of(name, entry, clear)
 
     def _target(self, name: str, said: str | Mapping[str, Any]) -> Target:
         entry = UpstreamFile.model_validate({"url": said} if isinstance(said, str) else said)
-        key = self._secret(f"upstreams.{name}.key", entry.key)
+        key = self._revealed_key(f"upstreams.{name}.key", entry.key)
         return Target(
             entry.url, key, entry.auth, entry.version, entry.connect_timeout, entry.read_timeout
         )
@@ -233,14 +237,14 @@ class ServeOptions:
         except PolicyError as error:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.replay: {error}") from error
 
-    @overload
-    def _secret(self, name: str, secret: str) -> str: ...
-    @overload
-    def _secret(self, name: str, secret: None) -> None: ...
-    def _secret(self, name: str, secret: str | None) -> str | None:
+    def _revealed_key(self, name: str, secret: str | None) -> str | None:
+        """Read a key of an upstream, or of a client."""
+        return None if secret is None else self._secret(name, secret, revealed_key)
+
+    def _secret(self, name: str, secret: str, read: Callable[[str], str] = revealed) -> str:
         """Read a secret of the section `serve`."""
         try:
-            return secret and revealed(secret)
+            return read(secret)
         except PolicyError as error:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.{name}: {error}") from error
 
@@ -259,7 +263,9 @@ class ServeOptions:
         if self.receipts is not None:
             observers.append(Collecting())
         errors = self.audit_errors or ("raise" if said and said.strict else "report")
-        return Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
+        guard = Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
+        guard.keep_sections(_AT_START, "start the proxy anew")
+        return guard
 
 
 def shown_metrics() -> Prometheus:

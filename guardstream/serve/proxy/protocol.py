@@ -11,6 +11,7 @@ the length of lines holds for those that come at once, too.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import Any, ClassVar
 
@@ -21,10 +22,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from guardstream.policy.serving import HEADER_TIMEOUT, MAX_CONNECTIONS
 
+log = logging.getLogger("guardstream.serve")
+
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"content-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 )
+
+_SPARE = 8
+"""Connections beyond the limit that are let in to ask whether the process lives: who watches it
+would end it, and with it all that it is doing, when it has much to do."""
+
+_WATCHING = frozenset({"/healthz", "/metrics"})
+
+_EVERY = 10.0
+"""Seconds after which the log says again that clients are refused."""
 
 _BARE = re.compile(rb"(?<!\r)\n")
 _END = re.compile(rb"\n\r?\n")
@@ -81,13 +93,16 @@ class _StrictBuffer(ReceiveBuffer):
 class BoundedProtocol(H11Protocol):
     """One connection. While no request is being answered, its client has `seconds` to send one.
 
-    Beyond `most` connections of this process a client is told so, and its connection closed. A
-    connection that is open `lasts` seconds after the server began to stop is cut.
+    Beyond `most` connections of this process a client is told so, and its connection closed; a few
+    may ask for what tells how the process is. A connection that is open `lasts` seconds after the
+    server began to stop is cut.
     """
 
     seconds: ClassVar[float] = HEADER_TIMEOUT
     most: ClassVar[int] = MAX_CONNECTIONS
     lasts: ClassVar[float] = 60.0
+    _warned: ClassVar[float] = -_EVERY
+    _spare = False
     _late: asyncio.TimerHandle | None = None
     _last: asyncio.TimerHandle | None = None
 
@@ -100,11 +115,20 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        self._spare = len(self.connections) > self.most
+        if self._spare:
+            self._warn()
+        if len(self.connections) > self.most + _SPARE:
             transport.write(_FULL)
             transport.close()
         else:
             self._expect()
+
+    def _warn(self) -> None:
+        now = self.loop.time()
+        if now - BoundedProtocol._warned >= _EVERY:
+            BoundedProtocol._warned = now
+            log.warning("max_connections: %d are open, more are refused", self.most)
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state in _OVER:
@@ -120,6 +144,9 @@ class BoundedProtocol(H11Protocol):
         byte by byte would keep h11 busy."""
         begun = self.conn.their_state is h11.IDLE and bool(self._head)
         return begun and b"\n" not in data and len(self._head) + len(data) <= self._most_of_head
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Do not advise to install what reads WebSockets: they are refused on purpose."""
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what came, unless an answer has begun, and close; the application's client has
@@ -151,6 +178,9 @@ class BoundedProtocol(H11Protocol):
 
         h11 takes 15 microseconds to say how long each is.
         """
+        if self._spare and scope["path"] not in _WATCHING:
+            await _refuse(send)
+            return
         cycle, chunked = self.cycle, False
 
         async def write(message: Message) -> None:
@@ -186,6 +216,13 @@ class BoundedProtocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+
+async def _refuse(send: Send) -> None:
+    """Answer as those are answered who are not let in at all."""
+    headers = [(b"content-length", b"0"), (b"retry-after", b"1"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body"})
 
 
 def _in_chunks(scope: Scope, start: Message) -> bool:

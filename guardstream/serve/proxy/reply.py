@@ -19,6 +19,7 @@ from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
 from guardstream.serve.streams import PING
+from guardstream.stream.observers import ObserverError
 
 SAYING: Sequence[Kind] = ("events", "lines")
 """The streams that have a place for an error; an array, which is cut, has none."""
@@ -29,18 +30,27 @@ _PATIENCE = 1.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a request, for the log."""
+    """What became of a request, for the log and for metrics."""
 
     status: int | None = None
     finish: FinishReason | None = None
     policy: str | None = None
     blocked_by: str | None = None
+    upstream: str | None = None
     error: str | None = None
+    reason: str = ""
 
     def failed(self, code: str, reason: str = "") -> None:
         """Note why a request fails: the first error counts."""
         if self.error is None:
-            self.error = f"{code} ({reason})" if reason else code
+            self.error, self.reason = code, reason
+
+    def guard_failed(self, code: str, error: BaseException | None) -> None:
+        """Note that the guard failed. What an observer's error says holds no text of a stream."""
+        if isinstance(error, ObserverError):
+            self.failed(code, str(error))
+        else:
+            self.failed(code, type(error).__name__ if error is not None else "")
 
 
 class Reply:

@@ -42,6 +42,14 @@ def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: byt
     return Outgoing(checked_request(guard, endpoint.sends, body), _JSON)
 
 
+def asks_for_stream(endpoint: Endpoint, body: bytes) -> bool:
+    """Tell whether a request that was judged asks for an answer that comes bit by bit."""
+    if endpoint.path.endswith(":streamGenerateContent"):
+        return True
+    usual = endpoint.sends == "ollama"  # which streams unless it is told not to
+    return (json_object(body) or {}).get("stream", usual) is True
+
+
 def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
     """Return what the proxy reads of a request. RefusedError if that cannot be read."""
     if not endpoint.sends:

@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -55,6 +56,9 @@ taken for dead, and killed with all its streams."""
 
 _LAST_WORDS = 2.0
 """Seconds that the last answers have to say that they are broken off."""
+
+_LOOK = 0.2
+"""Seconds after which is looked again whether a worker has ended, or another signal has come."""
 
 _AT_LAST = 10.0
 """Seconds after which even what does not heed that is given up."""
@@ -197,12 +201,28 @@ def _serve(
 
 class _Workers(Multiprocess):
     """The worker processes. Told to stop, this process no longer holds the socket open: clients
-    that come then are refused once the last worker has closed it, and do not wait for an answer."""
+    that come then are refused once the last worker has closed it, and do not wait for an answer.
+
+    SIGINT, and a second signal, are passed on as a second SIGTERM, which ends the wait of `drain`.
+    """
+
+    def handle_int(self) -> None:
+        super().handle_int()
+        self.signal_queue.append(signal.SIGINT)
 
     def terminate_all(self) -> None:
         super().terminate_all()
         for each in self.sockets:
             each.close()
+
+    def join_all(self) -> None:
+        while running := [each for each in self.processes if each.process.is_alive()]:
+            time.sleep(_LOOK)
+            if self.signal_queue and os.name != "nt":
+                self.signal_queue.clear()
+                for each in running:
+                    each.process.terminate()
+        super().join_all()
 
 
 def log_requests() -> None:
@@ -285,10 +305,11 @@ def from_environment() -> Starlette:
     log_requests()
     sys.setswitchinterval(_SWITCH)
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
+    settings = _loaded(options)
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
     BoundedProtocol.lasts = options.grace + _LAST_WORDS
-    app = application(options.settings())
+    app = application(settings)
     tls()  # the first request need not wait for it, nor all others with it
     gc.collect()
     gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
@@ -296,11 +317,22 @@ def from_environment() -> Starlette:
     return app
 
 
+def _loaded(options: ServeOptions) -> ProxySettings:
+    """Load what a worker serves by. One that takes another's place may find files that have become
+    invalid: it says so, and ends, and another is started until they are valid again."""
+    try:
+        return options.settings()
+    except (GuardstreamError, OSError) as error:
+        log.error("a worker could not start, which is tried again:\n%s", error)
+        raise SystemExit(1) from error
+
+
 def _heed_signals(app: Starlette, options: ServeOptions) -> None:
     """Have SIGTERM say first that the proxy is not ready, and stop it `drain` seconds later.
 
     Whoever sends requests here then has time to see that; a second signal, or SIGINT, stops it at
-    once. What runs then has `grace` seconds to end, and is broken off.
+    once. What runs then has `grace` seconds to end, and is broken off. SIGHUP is as SIGTERM, unless
+    it is ignored, as below `nohup`: it would end the process with all its answers.
     """
     loop = asyncio.get_running_loop()
     stops = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -319,3 +351,5 @@ def _heed_signals(app: Starlette, options: ServeOptions) -> None:
 
     for each in stops:
         signal.signal(each, told)
+    if os.name != "nt" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda _, frame: told(signal.SIGTERM, frame))

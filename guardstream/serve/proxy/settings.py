@@ -56,7 +56,8 @@ class ProxySettings:
     Requests go to `upstream`; `upstreams` are others, by name: `models` says which has which
     models, by patterns such as `claude-*`, and `upstream_routes` which has which paths.
 
-    `metrics` are served at `/metrics`; the guards have to be told of them as their observer.
+    `metrics` count requests, and are served at `/metrics` unless `shows_metrics` is False; the
+    guards have to be told of them as their observer.
 
     Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
     before its first byte and between any two; a policy's own deadlines may be shorter.
@@ -102,6 +103,7 @@ class ProxySettings:
     state: State | None = None
     shared_objects: frozenset[str] = frozenset()
     answer_tokens: int = ANSWER_TOKENS
+    shows_metrics: bool = True
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():

@@ -14,8 +14,9 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from guardstream import Guard, Policy
-from guardstream.serve.proxy import ProxySettings, SettingsError
+from guardstream.serve.proxy import ProxySettings, SettingsError, application
 from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
+from tests.serve.server import serving
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
@@ -152,6 +153,42 @@ def test_a_silent_upstream_ends_at_the_policys_deadline() -> None:
         response = post(url)
         assert provider.closed.wait(10)
     assert json.loads(response.text.strip().rpartition("data: ")[2])["error"]["code"] == "deadline"
+
+
+@pytest.mark.parametrize(
+    ("limits", "stream", "code"),
+    [
+        ("{total: 100ms}", True, "deadline"),
+        ("{total: 100ms}", False, "deadline"),
+        ("{first_token: 100ms}", True, "deadline"),
+        ("{idle: 100ms}", True, "deadline"),
+        ("{first_token: 100ms, idle: 100ms}", False, "upstream_timeout"),
+    ],
+)
+def test_an_upstream_that_does_not_begin_to_answer_is_not_waited_for(
+    limits: str, stream: bool, code: str
+) -> None:
+    """Not even for the head of its answer; a whole one has no first token."""
+    guards = {"default": Guard(Policy.parse(f"limits: {limits}"))}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        proxy = application(ProxySettings(upstream, guards, read_timeout=1.0))
+        with serving(proxy, lifespan="on") as port:
+            response = post(f"http://127.0.0.1:{port}", body={**BODY, "stream": stream})
+    assert (response.status_code, error_of(response)["code"]) == (504, code)
+
+
+def test_a_whole_answer_that_does_not_end_is_not_waited_for() -> None:
+    limited = Guard(Policy.parse("limits: {total: 200ms}"))
+    with proxied(
+        lambda provider, _: provider.stream(
+            [b'{"choices": ['], silent=True, media_type="application/json"
+        ),
+        guards={"default": limited},
+    ) as (url, provider):
+        response = post(url)
+        assert provider.closed.wait(10)
+    assert (response.status_code, error_of(response)["code"]) == (504, "deadline")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from guardstream import Guard, Policy
 from guardstream.observability import AuditLog, read_audit
 from guardstream.observability.prometheus import Prometheus
+from guardstream.serve.proxy import Target
 from tests.cli.test_serve import command, running
 from tests.observability.test_prometheus import samples
 from tests.serve.apps import app_of
@@ -53,6 +54,64 @@ def test_streams_and_whole_answers_are_counted() -> None:
     assert found["guardstream_blocks_total rule=bad"] == 1
     assert found["guardstream_streams_open"] == 0
     assert "secret" not in response.text
+
+
+def test_requests_are_counted_by_what_became_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    """Also those that begin no stream: nobody would hear of an upstream that is down."""
+
+    def respond(_provider: Provider, body: Any) -> Response:
+        if body["model"] == "busy":
+            return Response('{"error": {"message": "busy"}}', 429)
+        return Response("{", 200) if body["model"] == "broken" else completion("hello")
+
+    metrics = Prometheus()
+    policy = Policy.parse("input: {rules: [{id: bad, words: [evil], action: block}]}")
+    settings: dict[str, Any] = {
+        "guards": {"default": Guard(policy, observers=[metrics])},
+        "metrics": metrics,
+        "upstreams": {"gone": Target("http://127.0.0.1:1")},
+        "models": {"gone": "gone"},
+    }
+    asked = [("m", "hi"), ("m", "hi"), ("m", "evil"), ("busy", ""), ("broken", ""), ("gone", "")]
+    with caplog.at_level("INFO"), proxied(respond, **settings) as (url, _):
+        for model, text in asked:
+            messages = [{"role": "user", "content": text}]
+            httpx.post(url + PATH, json={"model": model, "messages": messages}, timeout=30)
+        httpx.get(f"{url}/unknown/{'x' * 1000}")
+        found = samples(httpx.get(f"{url}/metrics").content)
+    counted = {name: count for name, count in found.items() if "requests_total" in name}
+    assert counted == {
+        "guardstream_requests_total error= status=200 upstream=default": 2,
+        "guardstream_requests_total error=content_filter status=400 upstream=": 1,
+        "guardstream_requests_total error= status=429 upstream=default": 1,
+        "guardstream_requests_total error=upstream_invalid status=502 upstream=default": 1,
+        "guardstream_requests_total error=upstream_error status=502 upstream=gone": 1,
+        "guardstream_requests_total error=not_guarded status=404 upstream=": 1,
+    }
+    lines = [each.getMessage() for each in caplog.records if each.name == "guardstream.serve"]
+    assert "blocked_by=bad upstream=- error=content_filter " in lines[2]
+    assert "upstream=gone error=upstream_error (refused) " in lines[5]
+    assert len(lines[6]) < 400
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_log_says_why_a_record_could_not_be_written(
+    whole: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full:
+        def opened(self, _: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        def closed(self, _: Any) -> None:
+            pass
+
+    def respond(provider: Provider, _: Any) -> Response:
+        return completion("hello") if whole else provider.stream(chat("hello"))
+
+    guards = {"default": guard(Full(), observer_errors="raise")}
+    with caplog.at_level("INFO"), proxied(respond, guards=guards) as (url, _):
+        ask(url)
+    assert "observer 'Full' failed (OSError: No space left on device)" in caplog.text
 
 
 def test_without_metrics_the_path_is_as_any_other() -> None:

@@ -60,6 +60,28 @@ def test_a_section_that_says_nothing_says_what_the_code_does(tmp_path: Path) -> 
     assert Route("/", None).max_answer == alone.max_answer
 
 
+@pytest.mark.parametrize("value", ["sk-1\n", " sk-1", "sk\r\n1", "\ufeffsk-1", "  "])
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [("UPSTREAM_KEY", "upstream.key"), ("WEB_KEY", "keys.web"), ("BATCH_KEY", "upstreams.b.key")],
+)
+def test_a_key_that_no_header_can_hold_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, place: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "rules: []\nserve:\n  upstream: {url: 'https://a.example', key: '${UPSTREAM_KEY}'}\n"
+        "  keys: {web: '${WEB_KEY}'}\n"
+        "  upstreams: {b: {url: 'https://b.example', key: '${BATCH_KEY}'}}"
+    )
+    with pytest.raises(PolicyError) as raised:
+        options(path).settings()
+    assert f"serve.{place}: the environment variable '{variable}'" in str(raised.value)
+    assert "white space" in str(raised.value)
+    assert "sk" not in str(raised.value).replace(str(tmp_path), "")
+
+
 @contextmanager
 def served(
     folder: Path, respond: Callable[[Provider], Response], section: str, more: str = ""

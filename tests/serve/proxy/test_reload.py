@@ -1,0 +1,93 @@
+"""A proxy's policy that is reloaded: rules hold for the next request, and nothing is left out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from guardstream import Guard
+from guardstream.serve import GuardMiddleware
+from tests.serve.apps import Upstream, streaming
+from tests.serve.proxy.test_section import options
+
+RULES = "reload: true\nrules: [{id: word, words: [WORD]}]\n"
+SERVE = "serve: {upstream: 'https://a.example'}\n"
+
+GATE = (
+    "gate: [{use: judge, options: {format: llama_guard, model: m, url: 'http://127.0.0.1:9/'}}]\n"
+)
+
+
+def policy(path: Path, word: str, rest: str = SERVE) -> Path:
+    path.write_text(RULES.replace("WORD", word) + rest)
+    return path
+
+
+def loaded(path: Path) -> Guard:
+    return options(path).settings().guards["default"]
+
+
+def masked(guard: Guard, text: str = "one two") -> str:
+    return guard.check(text).text
+
+
+def test_changed_rules_hold_for_the_next_request(tmp_path: Path) -> None:
+    guard = loaded(policy(tmp_path / "p.yaml", "one"))
+    policy(tmp_path / "p.yaml", "two, more")
+    assert masked(guard) == "one [word]"
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        (GATE, "gate"),
+        ("vault: {}\n", "vault"),
+        ("concurrency: {at_once: 1}\n", "concurrency"),
+        ("audit: {path: a.jsonl}\n", "audit"),
+    ],
+)
+def test_a_section_that_the_proxy_would_not_carry_out_keeps_the_policy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, section: str, name: str
+) -> None:
+    path = policy(tmp_path / "p.yaml", "one")
+    guard = loaded(path)
+    for rest in (section + SERVE, SERVE + section):
+        policy(path, "two", rest)
+        with caplog.at_level(logging.ERROR):
+            assert masked(guard) == "[word] two"
+        assert f"start the proxy anew to take up a change of '{name}'" in caplog.text
+    policy(path, "two, more")
+    assert masked(guard) == "one [word]"  # as soon as the file says what is done
+
+
+def test_a_section_that_is_gone_keeps_the_policy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = policy(tmp_path / "p.yaml", "one", GATE + SERVE)
+    guard = loaded(path)
+    policy(path, "two")
+    assert masked(guard) == "[word] two"
+    assert f"{path}:1:1: start the proxy anew to take up a change of 'gate'" in caplog.text
+
+
+def test_a_changed_section_serve_keeps_the_policy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = policy(tmp_path / "p.yaml", "one")
+    guard = loaded(path)
+    policy(path, "two", "serve: {upstream: 'https://b.example'}\n")
+    assert masked(guard) == "[word] two"
+    assert "to take up a change of 'serve'" in caplog.text
+
+
+def test_a_changed_section_serve_keeps_the_policy_of_the_middleware(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = policy(tmp_path / "p.yaml", "one", "")
+    guard = Guard.load(path)
+    GuardMiddleware(streaming(Upstream([]), "text/event-stream"), guard)
+    policy(path, "two", "serve: {routes: {/free: {guard: false}}}\n")
+    assert masked(guard) == "[word] two"
+    assert "start the application anew to take up a change of 'serve'" in caplog.text
