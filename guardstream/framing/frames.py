@@ -409,24 +409,46 @@ class CodedFrames(LineFrames):
         yield Frame(value, line)
 
 
+_MOST_FAULTS = 64
+"""How many names of exceptions and errors are remembered; one ends a stream."""
+
+
 class BinaryFrames(_Plain):
     """Amazon's event streams, as objects of one field: the event's type, and its payload."""
 
     def __init__(self) -> None:
         self._messages = aws.Messages()
+        self._faults: dict[str, str] = {}  # what they are, by their names
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         for raw, headers, payload in self._messages.feed(data):
-            yield Frame(aws.event(headers, payload), raw)
+            event, kind = aws.event(headers, payload), aws.kind_of(headers)
+            if kind != "event" and len(self._faults) < _MOST_FAULTS:
+                self._faults.update(dict.fromkeys(event, kind))
+            yield Frame(event, raw, id=aws.other_headers(headers) or None)
 
     def finish(self) -> Iterator[Frame]:
         self._messages.finish()
         return iter(())
 
-    @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def write(
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,  # noqa: ARG002
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
         assert isinstance(value, dict)
-        return b"".join(aws.message(name, json_bytes(each)) for name, each in value.items())
+        return b"".join(self._message(kind, said) for kind, said in value.items())
+
+    def _message(self, name: str, said: dict[str, Any]) -> bytes:
+        kind = self._faults.get(name, "event")
+        if kind != "error":
+            return aws.message(name, json_bytes(said), kind)
+        rest = {field: each for field, each in said.items() if field != "message"}
+        payload = json_bytes(rest) if rest else b""
+        return aws.message(name, payload, kind, str(said.get("message", "")))
 
 
 _SPACE = b" \t\r\n"
