@@ -85,8 +85,9 @@ def event(headers: Headers, payload: bytes) -> dict[str, Any]:
     return {headers[named]: value}
 
 
-def kind_of(headers: Headers) -> str:
-    """Return what a message is: an `event`, an `exception` or an `error`."""
+def kind_of(raw: bytes) -> str:
+    """Return what the bytes of a message are: an `event`, an `exception` or an `error`."""
+    ((_, headers, _),) = Messages().feed(raw)
     return _TYPES[_named(headers) or ":event-type"]
 
 

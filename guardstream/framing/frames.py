@@ -409,23 +409,15 @@ class CodedFrames(LineFrames):
         yield Frame(value, line)
 
 
-_MOST_FAULTS = 64
-"""How many names of exceptions and errors are remembered; one ends a stream."""
-
-
 class BinaryFrames(_Plain):
     """Amazon's event streams, as objects of one field: the event's type, and its payload."""
 
     def __init__(self) -> None:
         self._messages = aws.Messages()
-        self._faults: dict[str, str] = {}  # what they are, by their names
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         for raw, headers, payload in self._messages.feed(data):
-            event, kind = aws.event(headers, payload), aws.kind_of(headers)
-            if kind != "event" and len(self._faults) < _MOST_FAULTS:
-                self._faults.update(dict.fromkeys(event, kind))
-            yield Frame(event, raw, id=aws.other_headers(headers) or None)
+            yield Frame(aws.event(headers, payload), raw, id=aws.other_headers(headers) or None)
 
     def finish(self) -> Iterator[Frame]:
         self._messages.finish()
@@ -434,21 +426,24 @@ class BinaryFrames(_Plain):
     def write(
         self,
         value: dict[str, Any] | list[Any] | str,
-        like: Frame | None,  # noqa: ARG002
+        like: Frame | None,
         *,
         keep_id: bool,  # noqa: ARG002
         name: str = "",  # noqa: ARG002
     ) -> bytes:
         assert isinstance(value, dict)
-        return b"".join(self._message(kind, said) for kind, said in value.items())
+        return b"".join(_message(kind, said, like) for kind, said in value.items())
 
-    def _message(self, name: str, said: dict[str, Any]) -> bytes:
-        kind = self._faults.get(name, "event")
-        if kind != "error":
-            return aws.message(name, json_bytes(said), kind)
-        rest = {field: each for field, each in said.items() if field != "message"}
-        payload = json_bytes(rest) if rest else b""
-        return aws.message(name, payload, kind, str(said.get("message", "")))
+
+def _message(name: str, said: dict[str, Any], like: Frame | None) -> bytes:
+    """Return a message: an exception or an error if one of its name stands in the frame `like`."""
+    is_same = like is not None and isinstance(like.value, dict) and name in like.value
+    kind = aws.kind_of(like.raw) if like is not None and is_same else "event"
+    if kind != "error":
+        return aws.message(name, json_bytes(said), kind)
+    rest = {field: each for field, each in said.items() if field != "message"}
+    payload = json_bytes(rest) if rest else b""
+    return aws.message(name, payload, kind, str(said.get("message", "")))
 
 
 _SPACE = b" \t\r\n"

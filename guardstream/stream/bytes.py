@@ -126,14 +126,17 @@ class WireFlow(FrameFlow):
         data = bytes(chunk)
         if self._frames is not None:
             return self._take(self._frames.feed(data))
+        return self._take(self._begin(data))
+
+    def _begin(self, data: bytes) -> Iterator[Frame]:
+        """Take bytes of which it is not known yet how they carry frames."""
         self._start += data
-        space = self._take(self._space_before())
-        media = self._sniffed(data) if self.ended is None else None
-        if media is None:
-            return space
-        self._frames, data = FRAMES[media](), bytes(self._start)
-        self._start.clear()
-        return [*space, *self._take(self._frames.feed(data))]
+        yield from self._space_before()
+        media = self._sniffed(data)
+        if media is not None:
+            self._frames, data = FRAMES[media](), bytes(self._start)
+            self._start.clear()
+            yield from self._frames.feed(data)
 
     def _space_before(self) -> Iterator[Frame]:
         """Let white space out at once that comes before what tells a format."""

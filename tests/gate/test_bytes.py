@@ -64,6 +64,19 @@ async def test_a_gate_judges_lines_of_any_json(data: bytes, out: bytes) -> None:
         assert b"".join([each async for each in guarded().wrap(Source(parts))]) == out
 
 
+async def test_white_space_before_a_stream_goes_out_at_once() -> None:
+    parts = [b"\n", b" ", b"\r\n", b'["x"]\n']
+    stream = gate(Source(parts), lambda *_: True)
+    assert [chunk async for chunk in stream] == parts
+
+
+async def test_white_space_goes_out_before_a_fault() -> None:
+    stream = gate(Source([b"\n \0" + b"x" * 16]), lambda *_: True)
+    assert await anext(stream) == b"\n "
+    with pytest.raises(AdapterError, match="checksum"):
+        await anext(stream)
+
+
 def chat(text: str, finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     return {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
