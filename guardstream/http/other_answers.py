@@ -95,8 +95,10 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
     if said is None:
         return _guarded_unsound(guard, body, text, attributes)
     if said.form == "lines":
-        lines = _guarded_stream(guard, text.encode(), attributes)
-        return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
+        plain = text.encode()
+        lines = _guarded_stream(guard, plain, attributes)
+        out = lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n")
+        return lines._replace(body=body if out == plain else out)
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
     (value,), result = _through(guard, [said.value], attributes)

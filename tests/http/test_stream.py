@@ -273,6 +273,11 @@ def test_white_space_that_keeps_a_connection_alive_goes_out_at_once(
     assert b"".join(b"".join(wire.feed(piece)) for piece in pieces) == space
 
 
+def test_text_is_guarded_as_text_whatever_chunks_would_be_read_by() -> None:
+    parts = [b"a sec", b"ret", b" so"]
+    assert through(parts, "text", "gemini") == through(parts, "text", None) == (b"a ###### so", "")
+
+
 def test_white_space_goes_out_before_a_fault_in_every_cut() -> None:
     body = b"\n \0" + b"x" * 16
     for size in (len(body), 2, 1):

@@ -598,6 +598,21 @@ def test_a_whole_answer_in_another_form_is_guarded_by_what_it_is(body: bytes, sh
         assert client.post(URL, json=HELLO).content == shown
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_a_text_in_place_of_a_stream_is_guarded_in_every_cut(kind: str) -> None:
+    body = b"<p>no secret here</p>"
+    for size in (1, 7, len(body)):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        with sync_client(provider(Source(parts), kind)) as client:
+            assert client.post(URL, json=HELLO).content == b"<p>no ###### here</p>"
+
+
+def test_a_mark_before_lines_of_json_stays() -> None:
+    body = b'\xef\xbb\xbf"so"\n["x"]\n'
+    with sync_client(provider(Source([body]), "application/json")) as client:
+        assert client.post(URL, json=HELLO).content == body
+
+
 @pytest.mark.asyncio
 async def test_so_is_that_of_an_asynchronous_client() -> None:
     async with async_client(provider(Source([b'["a secret"]']), "application/json")) as client:
