@@ -266,7 +266,9 @@ class LineFrames(_Plain):
         keep_id: bool,
         name: str = "",
     ) -> bytes:
-        return self._mark + super().write(value, like, keep_id=keep_id, name=name)
+        written = self._mark + super().write(value, like, keep_id=keep_id, name=name)
+        ends_so = like is not None and like.raw.endswith(b"\r\n")
+        return written.replace(b"\n", b"\r\n") if ends_so else written
 
     def between(self, source: Frame | None) -> bytes:
         lead = b"\n" if self._is_open else b""

@@ -10,7 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
-from guardstream.framing.sniffing import check_space, sniffed, space_before
+from guardstream.framing.sniffing import check_space, sniffed, sniffed_at_end, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
@@ -103,11 +103,11 @@ class _Bytes:
 
     def rest(self) -> Iterator[Frame]:
         if self._frames is None and self._start:
-            yield from self._taken(b"", "sse")
+            yield from self._begin(sniffed_at_end(self._start)).feed(self._start)
         if self._frames is not None:
             yield from self._frames.finish()
 
-    def _taken(self, data: bytes, otherwise: Media | None = None) -> Iterator[Frame]:
+    def _taken(self, data: bytes) -> Iterator[Frame]:
         if self._frames is not None:
             yield from self._frames.feed(data)
             return
@@ -118,7 +118,7 @@ class _Bytes:
         if count:
             yield Frame(None, data[:count])
         check_space(self._space)
-        media = sniffed(self._start) or otherwise
+        media = sniffed(self._start)
         if media is not None:
             yield from self._begin(media).feed(self._start)
 

@@ -16,6 +16,7 @@ from guardstream.framing.sniffing import (
     MAX_MARK,
     check_space,
     sniffed,
+    sniffed_at_end,
     sniffed_text,
     space_before,
 )
@@ -160,8 +161,10 @@ class WireFlow(FrameFlow):
         self._read_compared()
         frames = self._frames
         if frames is None:
-            frames = self._frames = FRAMES[self._otherwise]()
-            sent = self._take(chain(frames.feed(bytes(self._start)), frames.finish()))
+            start = bytes(self._start)
+            media = sniffed_at_end(start) if self._sniff is sniffed else self._otherwise
+            frames = self._frames = FRAMES[media]()
+            sent = self._take(chain(frames.feed(start), frames.finish()))
         else:
             sent = self._take(frames.finish())
         if self.ended is None:

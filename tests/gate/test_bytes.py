@@ -53,6 +53,7 @@ def guarded(policy: str = POLICY) -> Guard:
     [
         (b'[{"a":"k"}]\n[{"b":"ok"}]', b'[{"a":"k"}]\n[{"b":"ok"}]'),
         (b'["bluebird"]\n"x"\n3\n', b'["[w]"]\n"x"\n3\n'),
+        (b"1", b"1"),
         (b'["x"]\n["so bad"]\n["y"]\n', b'["x"]\n'),
         (b'42["x"]\x1e42["so bad"]\x1e6', b'42["x"]\x1e'),
         (b"\n " * 2_000 + b'["bluebird"]\n', b"\n " * 2_000 + b'["[w]"]\n'),

@@ -15,7 +15,7 @@ import httpx
 import openai
 import pytest
 
-from guardstream import AdapterError, BlockedError
+from guardstream import AdapterError, BlockedError, Guard, Policy
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from tests.providers.laws import events
 from tests.serve.proxy.upstream import chat, guard
@@ -596,6 +596,26 @@ async def test_the_asynchronous_transport_guards_other_formats_too() -> None:
 def test_a_whole_answer_in_another_form_is_guarded_by_what_it_is(body: bytes, shown: bytes) -> None:
     with sync_client(provider(Source([body]), "application/json")) as client:
         assert client.post(URL, json=HELLO).content == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("application/json", b"5555", b'"####"'),
+        ("application/json", b"true\r\n5555\r\n1", b'true\r\n"####"\r\n1'),
+        ("application/json", b"5", b"5"),
+        ("text/plain", b'NaN\n"a \\u0073ecret"\n', b'NaN\n"a ######"\n'),
+        ("text/plain", b'{}\n-Infinity\n["\\u0073ecret"]\n', b'{}\n-Infinity\n["######"]\n'),
+    ],
+)
+def test_numbers_and_words_of_json_are_lines_of_it(kind: str, body: bytes, shown: bytes) -> None:
+    rules = "rules: [{id: n, pattern: '5{4}|secret', replacement: '#'}]"
+    made = Guard(Policy.parse(rules))
+    for size in (1, len(body)):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        inner = httpx.MockTransport(provider(Source(parts), kind))
+        with httpx.Client(transport=SyncGuardTransport(made, inner)) as client:
+            assert client.post(URL, json=HELLO).content == shown
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html"])
