@@ -627,6 +627,23 @@ def test_a_text_in_place_of_a_stream_is_guarded_in_every_cut(kind: str) -> None:
             assert client.post(URL, json=HELLO).content == b"<p>no ###### here</p>"
 
 
+def test_a_request_whose_body_was_a_generator_says_how_long_it_is() -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    def parts() -> Iterator[bytes]:
+        yield from (b'{"messages"', b": []}")
+
+    with sync_client(answer) as client:
+        for url in (URL, OTHER):
+            client.post(url, content=parts(), headers=JSON)
+    assert [each.headers.get("content-length") for each in sent] == ["16", "16"]
+    assert not any("transfer-encoding" in each.headers for each in sent)
+
+
 def test_a_mark_before_lines_of_json_stays() -> None:
     body = b'\xef\xbb\xbf"so"\n["x"]\n'
     with sync_client(provider(Source([body]), "application/json")) as client:
