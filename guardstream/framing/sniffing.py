@@ -106,7 +106,8 @@ def sniffed(start: bytes) -> Media | None:
 
 def sniffed_at_end(start: bytes) -> Media:
     """Tell by how bytes begin that are over what they are; events if nothing does."""
-    return sniffed(start + b"\n") or "sse"
+    opens = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+    return sniffed(start + b"\n") or ("json_array" if opens else "sse")
 
 
 def sniffed_text(start: bytes) -> Media | None:
