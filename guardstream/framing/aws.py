@@ -25,6 +25,8 @@ MAX_MESSAGE = 24 * 1024 * 1024
 
 _STRING, _BYTES = 7, 6
 _ERRORS = {_STRING: "strict", _BYTES: "replace"}
+"""What becomes of a header's value that is no UTF-8; values of other types hold no text."""
+
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by its type; of types 6 and 7 their length stands before them."""
 
@@ -48,7 +50,7 @@ _TELLING = frozenset(
 
 
 class Messages:
-    """Bytes of one stream in; out come messages: their bytes, headers that may be text, payload."""
+    """Bytes of one stream in; out come messages: their bytes, headers, payload."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -139,8 +141,8 @@ def _headers(data: bytes) -> Headers:
                 size, at = _U16.unpack_from(data, at)[0], at + 2
             if name in found:
                 raise AdapterError("a message in an event stream has a header twice")
-            if kind in (_STRING, _BYTES):
-                found[name] = data[at : at + size].decode(errors=_ERRORS[kind])
+            told = data[at : at + size] if kind in _ERRORS else b""
+            found[name] = told.decode(errors=_ERRORS.get(kind, "strict"))
             at += size
     except (IndexError, ValueError, error):
         raise AdapterError("a message in an event stream has headers that cannot be read") from None

@@ -87,7 +87,10 @@ def test_a_message_that_is_cut_is_a_fault() -> None:
 def with_headers(*headers: tuple[str, int, bytes]) -> bytes:
     """A message of no payload, with headers of a name, a type and a value."""
     said = b"".join(
-        bytes([len(name)]) + name.encode() + bytes([kind]) + struct.pack(">H", len(value)) + value
+        bytes([len(name)])
+        + name.encode()
+        + bytes([kind])
+        + (struct.pack(">H", len(value)) + value if kind else b"")
         for name, kind, value in headers
     )
     prelude = struct.pack(">II", len(said) + 16, len(said))
@@ -100,7 +103,8 @@ EVENT = (":event-type", 7, b"messageStart")
 
 def test_a_header_that_a_rule_matches_ends_the_stream() -> None:
     for header in [("x", 7, b"a secret"), ("secret", 7, b"x"), (":message-type", 7, b"secret"),
-                   (":error-message", 7, b"secret"), ("x", 6, b"\xff secret")]:  # fmt: skip
+                   (":error-message", 7, b"secret"), ("x", 6, b"\xff secret"),
+                   ("a secret", 0, b"")]:  # fmt: skip
         data = with_headers(EVENT, header)
         assert in_any_cut(data) == data
         assert in_any_cut(data, GUARD) == b""
