@@ -77,6 +77,9 @@ _TOLD_BY: Mapping[str, frozenset[str]] = {
 """The events that tell the format, and what each of them has."""
 
 
+_NO_TEXT = "bedrock_agent: the bytes of a chunk are no text in UTF-8"
+
+
 class _Events(SpecAdapter):
     """The adapter for events whose bytes are text."""
 
@@ -107,14 +110,12 @@ class BedrockAgent(Holding):
 
     name = "bedrock_agent"
     repeats = False
-    in_turn = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Events(unknown=unknown), unknown=unknown)
         self._last: tuple[Any, Any] = (None, None)
         self._as_bytes = False
         self._decoder = getincrementaldecoder("utf-8")()
-        self._is_cut = False  # the last event begins or ends inside a character
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -131,17 +132,20 @@ class BedrockAgent(Holding):
         has = _TOLD_BY.get(kind)
         return has is not None and isinstance(event, dict) and has <= event.keys()
 
-    def read(self, chunk: Any) -> Reading:
-        """Find the text in an event."""
-        if self._last[0] is not chunk:
-            self._last = (chunk, _each_part(self._with_answer(chunk), self._with_text))
-        return super().read(chunk)
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`, in whole characters; None if nothing is left."""
-        written = super().write(chunk, texts, ends=ends)
-        is_cut = written is chunk and self._is_cut
-        return self.holding(chunk, self.held(chunk)) if is_cut else written
+    def taken(self, chunk: Any) -> Any:
+        """Return an event of whole characters; the event itself, unless it cuts one."""
+        data = _bytes_of(fields_of(fields_of(chunk).get("chunk")).get("bytes"))
+        if data is None:
+            return chunk
+        waiting, _ = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data)
+        except UnicodeDecodeError:
+            raise AdapterError(_NO_TEXT) from None
+        if not waiting and not self._decoder.getstate()[0]:
+            return chunk
+        self._as_bytes = isinstance(chunk["chunk"]["bytes"], BYTES)
+        return self.holding(chunk, {"chunk": {**chunk["chunk"], "bytes": {"text": text}}})
 
     def kept(self) -> None:
         """Take the end. AdapterError if it cuts a character."""
@@ -150,7 +154,13 @@ class BedrockAgent(Holding):
 
     def held(self, chunk: Any) -> Any:
         """Return an event with text in place of its bytes; the same one for the same chunk."""
-        return self._last[1] if self._last[0] is chunk else _each_part(chunk, self._with_text)
+        if self._last[0] is not chunk:
+            data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
+            held = _each_part(chunk, self._with_text)
+            if data is not None and held["chunk"]["bytes"] is data:
+                raise AdapterError(_NO_TEXT)
+            self._last = (chunk, held)
+        return self._last[1]
 
     def holding(self, chunk: Any, held: Any) -> Any:  # noqa: ARG002
         """Return an event with bytes in place of its text, as those that came are."""
@@ -159,23 +169,6 @@ class BedrockAgent(Holding):
     def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
         """Return nothing: the adapter inside reads all of an event."""
         return {}
-
-    def _with_answer(self, chunk: Any) -> Any:
-        """Return an event with the text of the answer in place of its bytes, if it has any."""
-        self._is_cut = False
-        part = fields_of(fields_of(chunk).get("chunk"))
-        if part.get("bytes") is None:
-            return chunk
-        self._as_bytes = isinstance(part["bytes"], BYTES)
-        data, waiting = _bytes_of(part["bytes"]), self._decoder.getstate()[0]
-        try:
-            text = None if data is None else self._decoder.decode(data)
-        except UnicodeDecodeError:
-            text = None
-        if text is None:
-            raise AdapterError("bedrock_agent: the bytes of a chunk are no text in UTF-8")
-        self._is_cut = bool(waiting or self._decoder.getstate()[0])
-        return {**chunk, "chunk": {**part, "bytes": {"text": text}}}
 
     def _with_text(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a part or a file with text in place of its bytes, if they are text."""

@@ -152,6 +152,11 @@ def test_an_answer_that_ends_inside_a_character_is_refused() -> None:
         list(GUARD.wrap_sync(cut("so 世")[:-1]))
 
 
+def test_what_follows_half_a_character_must_be_the_rest_of_it() -> None:
+    with pytest.raises(AdapterError, match="no text in UTF-8"):
+        list(GUARD.wrap_sync([*cut("so 世")[:-1], *parts(["so"])]))
+
+
 def test_text_beside_the_bytes_is_guarded_and_kept() -> None:
     part = {"bytes": b"a secret.", "text": "a secret"}
     out = list(GUARD.wrap_sync([{"chunk": part}]))
