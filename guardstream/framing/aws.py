@@ -23,15 +23,34 @@ _U32 = Struct(">I")
 MAX_MESSAGE = 24 * 1024 * 1024
 """Bytes in a message: what Amazon's own clients accept."""
 
-_STRING = 7
+_STRING, _BYTES = 7, 6
+_ERRORS = {_STRING: "strict", _BYTES: "replace"}
+"""What becomes of a header's value that is no UTF-8; values of other types hold no text."""
+
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by its type; of types 6 and 7 their length stands before them."""
 
 Headers = dict[str, str]
 
+_TYPES = {":event-type": "event", ":exception-type": "exception", ":error-code": "error"}
+"""The headers that name a message, and the `:message-type` that goes with each.
+
+An error is one that the service does not describe: it says so in a header, and has no payload.
+"""
+
+_MESSAGE = ":error-message"
+
+_TELLING = frozenset(
+    {
+        (":content-type", "application/json"),
+        *((":message-type", kind) for kind in _TYPES.values()),
+    }
+)
+"""What headers say of nearly every message."""
+
 
 class Messages:
-    """Bytes of one stream in; out come messages: their bytes, headers that are strings, payload."""
+    """Bytes of one stream in; out come messages: their bytes, headers, payload."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -59,20 +78,45 @@ class Messages:
 
 def event(headers: Headers, payload: bytes) -> dict[str, Any]:
     """Return a message as an object of one field. AdapterError unless it is an event with JSON."""
-    name = headers.get(":event-type") or headers.get(":exception-type")
+    named = _named(headers)
     value = json_object(payload) if payload else {}
-    if not name or value is None:
+    if named is None or value is None:
         raise AdapterError("a message in an event stream is no event of JSON")
-    return {name: value}
+    if _TYPES[named] == "error":
+        value = {"message": headers.get(_MESSAGE, ""), **value}
+    return {headers[named]: value}
 
 
-def message(name: str, payload: bytes) -> bytes:
-    """Return the bytes of an event with a payload of JSON."""
-    told = {
-        ":event-type": name,
-        ":content-type": "application/json",
-        ":message-type": "event",
-    }
+def kind_of(raw: bytes) -> str:
+    """Return what the bytes of a message are: an `event`, an `exception` or an `error`."""
+    ((_, headers, _),) = Messages().feed(raw)
+    return _TYPES[_named(headers) or ":event-type"]
+
+
+def other_headers(headers: Headers) -> str:
+    """Return the headers of a message of which nothing is known, as lines."""
+    named = _named(headers)
+    known = (named, _MESSAGE) if named == ":error-code" else (named,)
+    return "\n".join(
+        f"{name}: {value}"
+        for name, value in headers.items()
+        if name not in known and (name, value) not in _TELLING
+    )
+
+
+def _named(headers: Headers) -> str | None:
+    """Return the header that says what a message is called; None if none does."""
+    kind = headers.get(":message-type")
+    told = [name for name in _TYPES if headers.get(name)]
+    return next((name for name in told if _TYPES[name] == kind), told[0] if told else None)
+
+
+def message(name: str, payload: bytes, kind: str = "event", why: str | None = None) -> bytes:
+    """Return the bytes of a message of a `kind`, with a payload of JSON; `why` is an error's."""
+    named = next(header for header, each in _TYPES.items() if each == kind)
+    told = {named: name, ":content-type": "application/json", ":message-type": kind}
+    if why is not None:
+        told[_MESSAGE] = why
     headers = b"".join(map(_header, told, told.values()))
     size = len(headers) + len(payload) + 16
     prelude = _U32.pack(size) + _U32.pack(len(headers))
@@ -95,8 +139,10 @@ def _headers(data: bytes) -> Headers:
             size = _SIZES.get(kind)
             if size is None:
                 size, at = _U16.unpack_from(data, at)[0], at + 2
-            if kind == _STRING:
-                found[name] = data[at : at + size].decode()
+            if name in found:
+                raise AdapterError("a message in an event stream has a header twice")
+            told = data[at : at + size] if kind in _ERRORS else b""
+            found[name] = told.decode(errors=_ERRORS.get(kind, "strict"))
             at += size
     except (IndexError, ValueError, error):
         raise AdapterError("a message in an event stream has headers that cannot be read") from None

@@ -266,7 +266,9 @@ class LineFrames(_Plain):
         keep_id: bool,
         name: str = "",
     ) -> bytes:
-        return self._mark + super().write(value, like, keep_id=keep_id, name=name)
+        written = self._mark + super().write(value, like, keep_id=keep_id, name=name)
+        ends_so = like is not None and like.raw.endswith(b"\r\n")
+        return written.replace(b"\n", b"\r\n") if ends_so else written
 
     def between(self, source: Frame | None) -> bytes:
         lead = b"\n" if self._is_open else b""
@@ -417,16 +419,33 @@ class BinaryFrames(_Plain):
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         for raw, headers, payload in self._messages.feed(data):
-            yield Frame(aws.event(headers, payload), raw)
+            yield Frame(aws.event(headers, payload), raw, id=aws.other_headers(headers) or None)
 
     def finish(self) -> Iterator[Frame]:
         self._messages.finish()
         return iter(())
 
-    @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def write(
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
         assert isinstance(value, dict)
-        return b"".join(aws.message(name, json_bytes(each)) for name, each in value.items())
+        return b"".join(_message(kind, said, like) for kind, said in value.items())
+
+
+def _message(name: str, said: dict[str, Any], like: Frame | None) -> bytes:
+    """Return a message: an exception or an error if one of its name stands in the frame `like`."""
+    is_same = like is not None and isinstance(like.value, dict) and name in like.value
+    kind = aws.kind_of(like.raw) if like is not None and is_same else "event"
+    if kind != "error":
+        return aws.message(name, json_bytes(said), kind)
+    rest = {field: each for field, each in said.items() if field != "message"}
+    payload = json_bytes(rest) if rest else b""
+    return aws.message(name, payload, kind, str(said.get("message", "")))
 
 
 _SPACE = b" \t\r\n"

@@ -104,6 +104,12 @@ def sniffed(start: bytes) -> Media | None:
     return _SNIFFED.get(stripped[:1], "sse")
 
 
+def sniffed_at_end(start: bytes) -> Media:
+    """Tell by how bytes begin that are over what they are; events if nothing does."""
+    opens = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+    return sniffed(start + b"\n") or ("json_array" if opens else "sse")
+
+
 def sniffed_text(start: bytes) -> Media | None:
     """Tell the lines of a data stream, packets, and events, from other text by how they begin;
     None if not yet.

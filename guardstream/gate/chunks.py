@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
-from guardstream.framing.sniffing import check_space, sniffed, space_before
+from guardstream.framing.sniffing import check_space, sniffed, sniffed_at_end, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
@@ -25,12 +25,13 @@ class Chunks(Protocol):
         """Return an adapter for what `cut` gives, `first` before all."""
         ...
 
-    def cut(self, chunk: Any) -> Sequence[Any]:
-        """Take a chunk; return what is whole with it. AdapterError for one that is not known."""
+    def cut(self, chunk: Any) -> Iterable[Any]:
+        """Take a chunk; give what is whole with it. AdapterError for one that is not known, after
+        what came before the fault."""
         ...
 
-    def rest(self) -> Sequence[Any]:
-        """Take the end; return what is whole with that."""
+    def rest(self) -> Iterable[Any]:
+        """Take the end; give what is whole with that."""
         ...
 
     def chunks(self, read: Any) -> Sequence[Any]:
@@ -81,6 +82,7 @@ class _Bytes:
         self._choose = choose
         self._media = media
         self._start = b""
+        self._space = 0  # bytes of white space before it
         self._frames: Frames | None = None  # reads what came
         self._out: Frames | None = None  # writes what goes out, which may end earlier
         self._adapters: list[FrameAdapter] = []
@@ -92,42 +94,46 @@ class _Bytes:
         return self._frames
 
     def adapter(self, first: Any) -> Adapter[Any]:  # noqa: ARG002
-        assert self._out is not None
-        return FrameAdapter(self._choose, self._out, self._adapters)
+        return FrameAdapter(self._choose, self._writer, self._adapters)
 
-    def cut(self, chunk: Any) -> Sequence[Frame]:
+    def cut(self, chunk: Any) -> Iterable[Frame]:
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
-        return self._taken(bytes(chunk), None)
+        return self._taken(bytes(chunk))
 
-    def rest(self) -> Sequence[Frame]:
-        frames = self._frames
-        if frames is None:
-            return [*self._taken(b"", "sse"), *self.rest()] if self._start else ()
-        return list(frames.finish())
+    def rest(self) -> Iterator[Frame]:
+        if self._frames is None and self._start:
+            yield from self._begin(sniffed_at_end(self._start)).feed(self._start)
+        if self._frames is not None:
+            yield from self._frames.finish()
 
-    def _taken(self, data: bytes, otherwise: Media | None) -> Sequence[Frame]:
-        if self._frames is None:
-            data = self._start = self._start + data
-            count = space_before(data)
-            check_space(count)
-            media = sniffed(data[count:]) or otherwise
-            if media is None:
-                return ()
-            space = [Frame(None, data[:count])] if count else []
-            return [*space, *self._begin(media).feed(data[count:])]
-        return list(self._frames.feed(data))
+    def _taken(self, data: bytes) -> Iterator[Frame]:
+        if self._frames is not None:
+            yield from self._frames.feed(data)
+            return
+        data = self._start + data
+        count = space_before(data, self._space)
+        self._space += count
+        self._start = data[count:]
+        if count:
+            yield Frame(None, data[:count])
+        check_space(self._space)
+        media = sniffed(self._start)
+        if media is not None:
+            yield from self._begin(media).feed(self._start)
 
     def chunks(self, read: Frame) -> Sequence[Any]:
-        assert self._out is not None
-        lead = self._out.between(read) if read.value is not None else b""
+        lead = self._writer().between(read) if read.value is not None else b""
         return (lead + read.raw,)
 
     def close(self) -> Sequence[Any]:
-        assert self._out is not None
         mark = next((each.mark for each in self._adapters if each.mark), "")
-        end = self._out.close(mark)
+        end = self._out.close(mark) if self._out is not None else b""
         return (end,) if end else ()
+
+    def _writer(self) -> Frames:
+        assert self._out is not None
+        return self._out
 
 
 class _Lines(_Bytes):
@@ -137,7 +143,7 @@ class _Lines(_Bytes):
         super().__init__(choose, "sse")
         self._ends = ""
 
-    def cut(self, chunk: Any) -> Sequence[Frame]:
+    def cut(self, chunk: Any) -> Iterable[Frame]:
         if not isinstance(chunk, str):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of lines")
         line = chunk.rstrip("\r\n")
@@ -162,15 +168,18 @@ _NOTHING = Reading((), ())
 class FrameAdapter:
     """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON.
 
-    It is one of `adapters`, all that read the stream.
+    It is one of `adapters`, all that read the stream. `writer` returns what writes frames, once it
+    is known.
     """
 
-    def __init__(self, choose: Choose, out: Frames, adapters: list[FrameAdapter]) -> None:
+    def __init__(
+        self, choose: Choose, writer: Callable[[], Frames], adapters: list[FrameAdapter]
+    ) -> None:
         self.repeats = False
         self._adapters = adapters
         adapters.append(self)
         self._choose = choose
-        self._out = out
+        self._writer = writer
         self._chunks: Adapter[Any] | None = None
         self._hooks: Hooks[Any] | None = None
         self._text = PlainText()
@@ -202,7 +211,7 @@ class FrameAdapter:
         if recognised is None or chunk.form != "object" or not chunk.value:
             return None
         known = recognised(chunk.value, reading)
-        return FrameAdapter(lambda _: known, self._out, self._adapters) if known else None
+        return FrameAdapter(lambda _: known, self._writer, self._adapters) if known else None
 
     def write(self, chunk: Frame, texts: Sequence[str], *, ends: bool = True) -> Frame | None:
         """Return a frame like `chunk` that says `texts` instead; None if nothing is left of it."""
@@ -260,5 +269,5 @@ class FrameAdapter:
             named = self._hooks.event_name if self._hooks else None
             name = named(value) if named else ""
         said = json_bytes(value).decode() if like.form == "string" else value
-        raw = self._out.write(said, like, keep_id=not ours, name=name)
+        raw = self._writer().write(said, like, keep_id=not ours, name=name)
         return replace(like, value=value, raw=raw, lead=b"\n")

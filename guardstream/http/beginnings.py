@@ -25,8 +25,14 @@ _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
 _LONGEST = max(map(len, _NAMES)) + 1
 """Bytes of a line that tell whether it begins so."""
 
+_WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
+
 _SCALAR = re.compile(
-    rb"(?:-?\d[\d.eE+-]*|true|false|null)[ \t]*|(?P<rest>-|t|tr|tru|f|fa|fal|fals|n|nu|nul)"
+    rb"(?:-?\d[\d.eE+-]*|%b)[ \t]*|(?P<rest>%b)"
+    % (
+        b"|".join(_WORDS),
+        b"|".join(word[:size] for word in _WORDS for size in range(1, len(word))),
+    )
 )
 """A scalar of JSON, or the `rest` that may become one."""
 

@@ -15,7 +15,7 @@ from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.http.media import kind_of
 from guardstream.http.request import RefusedError, refused
 
-_SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
+_SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null|NaN|-?Infinity)\s*")
 
 SIGN = 1445
 """Bytes of a body that tell whether it is a text
@@ -33,12 +33,8 @@ def _line_of(line: str) -> tuple[Any, str]:
     value, form = json_data(line)
     if form != "text" or not _SCALAR.fullmatch(line):
         return value, form
-    try:
-        return json.loads(line), "scalar"
-    except json.JSONDecodeError:
-        return line, "text"
-    except ValueError:
-        raise AdapterError("JSON with too long a number to be guarded") from None
+    values, _ = json_data(f"[{line}]")
+    return (values[0], "scalar") if isinstance(values, list) else (line, "text")
 
 
 def check_charset(name: str, text: str) -> None:

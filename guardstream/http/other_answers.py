@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
-from guardstream.framing.json import json_start
+from guardstream.framing.json import json_line, json_start
 from guardstream.framing.sniffing import sniffed_text
 from guardstream.guard import Guard
 from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
 from guardstream.http.charsets import AsUTF8
-from guardstream.http.media import EVENTS, PARTS, may_be_another
+from guardstream.http.media import EVENTS, PARTS, kind_of, may_be_another
 from guardstream.http.request import RefusedError
 from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -91,12 +91,15 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         raise RefusedError(502, "unguarded_answer", why)
     if kind == EVENTS:
         return _guarded_stream(guard, body, attributes, "sse")
-    said = json_of(kind, text)
-    if said is None:
+    are_scalars = kind_of(kind) in ("json", "lines") and _are_scalars(body)
+    said = None if are_scalars else json_of(kind, text)
+    if said is None and not are_scalars:
         return _guarded_unsound(guard, body, text, attributes)
-    if said.form == "lines":
-        lines = _guarded_stream(guard, text.encode(), attributes)
-        return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
+    if said is None or said.form == "lines":
+        plain = text.encode()
+        lines = _guarded_stream(guard, plain, attributes)
+        out = lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n")
+        return lines._replace(body=body if out == plain else out)
     if said.form == "text":
         return _guarded_text(guard, body, text, attributes)
     (value,), result = _through(guard, [said.value], attributes)
@@ -106,6 +109,12 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         return Guarded(said.written(value), result)
     except RefusedError as error:
         raise AdapterError(error.message) from error
+
+
+def _are_scalars(body: bytes) -> bool:
+    """Tell whether there is a number, a flag or null on each line, and no more."""
+    found = [json_line(line) for line in body.splitlines() if line.strip()]
+    return bool(found) and all(each is not None and each[1] == "number" for each in found)
 
 
 def _guarded_unsound(

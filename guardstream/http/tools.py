@@ -11,6 +11,7 @@ from guardstream.framing.json import json_object
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError
 from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.schema.gemini import as_json_schema
 
 _MOST = 256  # tools of a request
 _LARGEST = 100_000  # characters of their schemas as JSON, in all
@@ -32,7 +33,7 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     except AdapterError as error:
         raise RefusedError(400, "invalid_json", str(error)) from error
     try:
-        tools = dict(tools_of(request or {}))
+        tools = _by_name(tools_of(request or {}))
         size = len(dumps(tools))
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         why = "the tools of the request cannot be read"
@@ -45,6 +46,17 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     except (SchemaError, RecursionError) as error:
         why = "the schema of a tool cannot be used"
         raise RefusedError(400, "invalid_tools", why) from error
+
+
+def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+    """The schemas of tools by name. TypeError for what is none, and for a name with two of them."""
+    tools: dict[str, Any] = {}
+    for name, schema in found:
+        if not (schema is None or isinstance(schema, (dict, bool))):
+            raise TypeError("a schema is an object, or true or false")
+        if tools.setdefault(name, schema) != schema:
+            raise TypeError("a name stands for two tools")
+    return tools
 
 
 def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -78,10 +90,16 @@ def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for tool in request.get("tools") or ():
         for name in ("functionDeclarations", "function_declarations"):
             for function in tool.get(name) or ():
-                kinds = ("parametersJsonSchema", "parameters_json_schema", "parameters")
-                schemas = (function.get(kind) for kind in kinds)
-                given = next((each for each in schemas if each is not None), None)
-                yield _named(function["name"]), _schema(given)
+                yield _named(function["name"]), _gemini_schema(function)
+
+
+def _gemini_schema(function: dict[str, Any]) -> Any:
+    """A function's schema, in Gemini's form or as a JSON Schema."""
+    for name in ("parametersJsonSchema", "parameters_json_schema"):
+        if function.get(name) is not None:
+            return function[name]
+    own = function.get("parameters")
+    return as_json_schema(own) if isinstance(own, dict) else _schema(own)
 
 
 def _of_bedrock(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -192,7 +192,8 @@ class _Guarding(_Base):  # type: ignore[misc]
                         "sent there, other='pass' sends it"
                     )
                 body, url = _checked(guard, request, body, headers)
-        headers.pop("content-length", None)
+        for name in ("content-length", "transfer-encoding"):  # the body was read, and is whole
+            headers.pop(name, None)
         return type(request)(
             request.method,
             url,

@@ -10,13 +10,13 @@ No event says that the answer is over.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
-from guardstream.providers.adapter import Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.bedrock import FAULT, FAULTS
 from guardstream.providers.fields import BYTES, fields_of
 from guardstream.providers.holding import Holding
@@ -36,11 +36,11 @@ _TRACE = Tree(
 )
 
 _OUTPUT: dict[str, Spec] = {
-    "chunk": {"text": _ANSWER, "attribution": _SOURCES},
+    "chunk": {"bytes": {"text": _ANSWER}, "attribution": _SOURCES},
     "output": {"text": _ANSWER},
     "responseEvent": {"text": _ANSWER},
 }
-"""The events that say a part of the answer, their bytes read as text."""
+"""The events that say a part of the answer, with an object of text in place of their bytes."""
 
 _EVENTS: dict[str, Spec] = {
     **_OUTPUT,
@@ -77,6 +77,9 @@ _TOLD_BY: Mapping[str, frozenset[str]] = {
 """The events that tell the format, and what each of them has."""
 
 
+_NO_TEXT = "bedrock_agent: the bytes of a chunk are no text in UTF-8"
+
+
 class _Events(SpecAdapter):
     """The adapter for events whose bytes are text."""
 
@@ -84,14 +87,26 @@ class _Events(SpecAdapter):
     spec: ClassVar[Spec] = {**_EVENTS, **dict.fromkeys(_FAULTS, FAULT)}
     repeats = False
 
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._spoken = "chunk"  # the kind of event that says the answer
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        """Return what an event says, and note which kind says the answer."""
+        self._spoken = next((name for name in _OUTPUT if name in event), self._spoken)
+        return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
+
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an event that goes on with the answer."""
-        spoken = next((name for name in _OUTPUT if name in fields_of(chunk)), "chunk")
-        return [{spoken: {"text": text}}]
+        told = {"text": text}
+        return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
 
 
 class BedrockAgent(Holding):
-    """The adapter for events; it reads and writes their bytes."""
+    """The adapter for events; it reads and writes their bytes.
+
+    A character may be cut by two events: its bytes wait for the rest.
+    """
 
     name = "bedrock_agent"
     repeats = False
@@ -100,6 +115,7 @@ class BedrockAgent(Holding):
         super().__init__(_Events(unknown=unknown), unknown=unknown)
         self._last: tuple[Any, Any] = (None, None)
         self._as_bytes = False
+        self._decoder = getincrementaldecoder("utf-8")()
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -111,15 +127,39 @@ class BedrockAgent(Holding):
             return False
         ((kind, event),) = chunk.items()
         if kind == "chunk":
-            text = _text_of(fields_of(event).get("bytes"))
-            return text is not None and not _is_object(text)
+            data = fields_of(event).get("bytes")
+            return isinstance(data, (str, *BYTES)) and not _is_object(data)
         has = _TOLD_BY.get(kind)
         return has is not None and isinstance(event, dict) and has <= event.keys()
+
+    def taken(self, chunk: Any) -> Any:
+        """Return an event of whole characters; the event itself, unless it cuts one."""
+        data = _bytes_of(fields_of(fields_of(chunk).get("chunk")).get("bytes"))
+        if data is None:
+            return chunk
+        waiting, _ = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data)
+        except UnicodeDecodeError:
+            raise AdapterError(_NO_TEXT) from None
+        if not waiting and not self._decoder.getstate()[0]:
+            return chunk
+        self._as_bytes = isinstance(chunk["chunk"]["bytes"], BYTES)
+        return self.holding(chunk, {"chunk": {**chunk["chunk"], "bytes": {"text": text}}})
+
+    def kept(self) -> None:
+        """Take the end. AdapterError if it cuts a character."""
+        if self._decoder.getstate()[0]:
+            raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
 
     def held(self, chunk: Any) -> Any:
         """Return an event with text in place of its bytes; the same one for the same chunk."""
         if self._last[0] is not chunk:
-            self._last = (chunk, self._read_bytes(chunk))
+            data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
+            held = _each_part(chunk, self._with_text)
+            if data is not None and held["chunk"]["bytes"] is data:
+                raise AdapterError(_NO_TEXT)
+            self._last = (chunk, held)
         return self._last[1]
 
     def holding(self, chunk: Any, held: Any) -> Any:  # noqa: ARG002
@@ -130,21 +170,23 @@ class BedrockAgent(Holding):
         """Return nothing: the adapter inside reads all of an event."""
         return {}
 
-    def _read_bytes(self, chunk: Any) -> Any:
-        part = fields_of(fields_of(chunk).get("chunk"))
-        if part:
-            self._as_bytes = isinstance(part.get("bytes"), BYTES)
-            if "bytes" in part and _text_of(part["bytes"]) is None:
-                raise AdapterError("bedrock_agent: the bytes of a chunk are no text in UTF-8")
-        return _each_part(chunk, _with_text)
+    def _with_text(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a part or a file with text in place of its bytes, if they are text."""
+        data = _bytes_of(part.get("bytes"))
+        if data is None:
+            return part
+        self._as_bytes = isinstance(part["bytes"], BYTES)
+        try:
+            return {**part, "bytes": {"text": data.decode()}}
+        except UnicodeDecodeError:
+            return part
 
     def _with_bytes(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        if "text" not in part:
+        text = fields_of(part.get("bytes")).get("text")
+        if not isinstance(text, str):
             return part
-        data = part["text"].encode()
-        made = {**part, "bytes": data if self._as_bytes else b64encode(data).decode()}
-        del made["text"]
-        return made
+        data = text.encode()
+        return {**part, "bytes": data if self._as_bytes else b64encode(data).decode()}
 
 
 def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
@@ -158,28 +200,20 @@ def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, An
     return event
 
 
-def _with_text(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a part or a file with text in place of its bytes, if they are text."""
-    text = None if "text" in part else _text_of(part.get("bytes"))
-    if text is None:
-        return part
-    made = {**part, "text": text}
-    del made["bytes"]
-    return made
-
-
-def _is_object(text: str) -> bool:
+def _is_object(data: Any) -> bool:
+    """Tell whether the bytes of a part are a JSON object."""
+    found = _bytes_of(data)
     try:
-        return json_object(text) is not None
+        return found is not None and json_object(found) is not None
     except AdapterError:  # a key twice
         return True
 
 
-def _text_of(data: Any) -> str | None:
-    """Return bytes as text; None if they are none."""
+def _bytes_of(data: Any) -> bytes | None:
+    """Return bytes that may be in base64; None for what is neither."""
     try:
         if isinstance(data, str):
-            data = b64decode(data, validate=True)
-        return bytes(data).decode() if isinstance(data, BYTES) else None
-    except (Error, UnicodeDecodeError):
+            return b64decode(data, validate=True)
+    except ValueError:
         return None
+    return bytes(data) if isinstance(data, BYTES) else None

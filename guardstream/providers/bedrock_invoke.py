@@ -9,16 +9,16 @@ of Llama, Mistral, Titan, Cohere, or chat-completion chunks.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error
 from collections.abc import Mapping
 from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.providers import detect
-from guardstream.providers.adapter import Passes, Reading, Unknown
+from guardstream.providers.adapter import Adapter, Passes, Reading, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.bedrock import Bedrock
+from guardstream.providers.bedrock_agents import BedrockAgent
 from guardstream.providers.fields import BYTES
 from guardstream.providers.holding import Holding
 
@@ -50,10 +50,23 @@ class BedrockInvoke(Holding):
         """Find the text in the event inside, or in one that holds none."""
         if _is_beside(chunk):
             return self._beside_chunks.read(chunk)
+        if self._is_text(chunk):
+            return Reading((), ())
         if not self._told:
             self._read_inside_by(detect(self.held(chunk), unknown=self._unknown))
             self._told = True
         return super().read(chunk)
+
+    def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:  # noqa: ARG002
+        """Return the adapter for agents if a chunk is text: their answer may begin as an object."""
+        return BedrockAgent(unknown=self._unknown) if self._is_text(chunk) else None
+
+    def _is_text(self, chunk: Any) -> bool:
+        """Tell whether a chunk after objects of no known format says a text."""
+        is_unknown = self._told and isinstance(self._inner, AnyJSON)
+        return (
+            is_unknown and not _is_beside(chunk) and BedrockAgent.accepts({"chunk": chunk["chunk"]})
+        )
 
     def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any | None:
         """Return a chunk that says `texts`; None if nothing is left to say."""
@@ -114,7 +127,7 @@ def _decoded(chunk: Any) -> Any:
         value = json_object(
             b64decode(data, validate=True) if isinstance(data, str) else bytes(data)
         )
-    except Error:
+    except ValueError:  # no base64
         value = None
     if value is None:
         raise AdapterError("bedrock_invoke: the bytes of a chunk are no JSON object")

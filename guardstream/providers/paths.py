@@ -137,7 +137,7 @@ def _rebuilt(value: Any, node: Any) -> Any:
         return GONE
     if not renamed:
         return replaced(value, changed)
-    kept = {name: new for name in fields if (new := renamed.get(name, name))}
+    kept = {name: new for name in fields if (new := renamed.get(name, name)) or name == new}
     told = _told_apart(kept)
     return with_names(value, {told[name]: changed.get(name, fields[name]) for name in kept})
 

@@ -421,14 +421,16 @@ class SpecAdapter:
             same = texts[0] == read.pieces[0].text or found[owners[0]].leaf.kind == "about"
             return {} if same else {owners[0]: texts[0]}
         changed = {
-            owner
+            owner: list[str]()
             for owner, piece, text in zip(owners, read.pieces, texts, strict=True)
             if piece.text != text
         }
+        for owner, text in zip(owners, texts, strict=True):
+            if owner in changed:
+                changed[owner].append(text)
         news = {}
-        for place in sorted(changed):
+        for place, own in sorted(changed.items()):
             if found[place].leaf.kind != "about":
-                own = [text for owner, text in zip(owners, texts, strict=True) if owner == place]
                 new = self._new_value(found[place], own)
                 if new is not found[place].value:
                     news[place] = new

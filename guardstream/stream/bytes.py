@@ -16,6 +16,7 @@ from guardstream.framing.sniffing import (
     MAX_MARK,
     check_space,
     sniffed,
+    sniffed_at_end,
     sniffed_text,
     space_before,
 )
@@ -126,14 +127,17 @@ class WireFlow(FrameFlow):
         data = bytes(chunk)
         if self._frames is not None:
             return self._take(self._frames.feed(data))
+        return self._take(self._begin(data))
+
+    def _begin(self, data: bytes) -> Iterator[Frame]:
+        """Take bytes of which it is not known yet how they carry frames."""
         self._start += data
-        space = self._take(self._space_before())
-        media = self._sniffed(data) if self.ended is None else None
-        if media is None:
-            return space
-        self._frames, data = FRAMES[media](), bytes(self._start)
-        self._start.clear()
-        return [*space, *self._take(self._frames.feed(data))]
+        yield from self._space_before()
+        media = self._sniffed(data)
+        if media is not None:
+            self._frames, data = FRAMES[media](), bytes(self._start)
+            self._start.clear()
+            yield from self._frames.feed(data)
 
     def _space_before(self) -> Iterator[Frame]:
         """Let white space out at once that comes before what tells a format."""
@@ -157,8 +161,10 @@ class WireFlow(FrameFlow):
         self._read_compared()
         frames = self._frames
         if frames is None:
-            frames = self._frames = FRAMES[self._otherwise]()
-            sent = self._take(chain(frames.feed(bytes(self._start)), frames.finish()))
+            start = bytes(self._start)
+            media = sniffed_at_end(start) if self._sniff is sniffed else self._otherwise
+            frames = self._frames = FRAMES[media]()
+            sent = self._take(chain(frames.feed(start), frames.finish()))
         else:
             sent = self._take(frames.finish())
         if self.ended is None:

@@ -362,9 +362,12 @@ class FrameFlow:
             self._refuse_hidden(frame.data)
         if self._text is None:
             flow = self._make(self._choose(frame.value))
-            if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
+            if isinstance(flow, ChunkFlow) and whole:  # an adapter that is none for text
                 self._chunks = self._shared(flow)
                 return self._pass_other(frame)
+            if isinstance(flow, ChunkFlow):
+                flow = self._make(PlainText())
+                assert isinstance(flow, TextFlow)
             self._text = self._text_frames(self._shared(flow), quoted=frame.form == "string")
         if frame.form != "string":
             return self._text.say(frame, None)

@@ -82,3 +82,34 @@ def test_a_wrong_byte_is_a_fault(at: int) -> None:
 def test_a_message_that_is_cut_is_a_fault() -> None:
     with pytest.raises(AdapterError, match="inside of a message"):
         on_the_wire(body(*STREAM)[:-3], EMPTY)
+
+
+def with_headers(*headers: tuple[str, int, bytes]) -> bytes:
+    """A message of no payload, with headers of a name, a type and a value."""
+    said = b"".join(
+        bytes([len(name)])
+        + name.encode()
+        + bytes([kind])
+        + (struct.pack(">H", len(value)) + value if kind else b"")
+        for name, kind, value in headers
+    )
+    prelude = struct.pack(">II", len(said) + 16, len(said))
+    rest = prelude + struct.pack(">I", crc32(prelude)) + said
+    return rest + struct.pack(">I", crc32(rest))
+
+
+EVENT = (":event-type", 7, b"messageStart")
+
+
+def test_a_header_that_a_rule_matches_ends_the_stream() -> None:
+    for header in [("x", 7, b"a secret"), ("secret", 7, b"x"), (":message-type", 7, b"secret"),
+                   (":error-message", 7, b"secret"), ("x", 6, b"\xff secret"),
+                   ("a secret", 0, b"")]:  # fmt: skip
+        data = with_headers(EVENT, header)
+        assert in_any_cut(data) == data
+        assert in_any_cut(data, GUARD) == b""
+
+
+def test_a_header_that_comes_twice_is_refused() -> None:
+    with pytest.raises(AdapterError, match="a header twice"):
+        on_the_wire(with_headers(EVENT, EVENT))

@@ -53,6 +53,7 @@ def guarded(policy: str = POLICY) -> Guard:
     [
         (b'[{"a":"k"}]\n[{"b":"ok"}]', b'[{"a":"k"}]\n[{"b":"ok"}]'),
         (b'["bluebird"]\n"x"\n3\n', b'["[w]"]\n"x"\n3\n'),
+        (b"1", b"1"),
         (b'["x"]\n["so bad"]\n["y"]\n', b'["x"]\n'),
         (b'42["x"]\x1e42["so bad"]\x1e6', b'42["x"]\x1e'),
         (b"\n " * 2_000 + b'["bluebird"]\n', b"\n " * 2_000 + b'["[w]"]\n'),
@@ -62,6 +63,19 @@ async def test_a_gate_judges_lines_of_any_json(data: bytes, out: bytes) -> None:
     for size in (3, len(data)):
         parts = [data[at : at + size] for at in range(0, len(data), size)]
         assert b"".join([each async for each in guarded().wrap(Source(parts))]) == out
+
+
+async def test_white_space_before_a_stream_goes_out_at_once() -> None:
+    parts = [b"\n", b" ", b"\r\n", b'["x"]\n']
+    stream = gate(Source(parts), lambda *_: True)
+    assert [chunk async for chunk in stream] == parts
+
+
+async def test_white_space_goes_out_before_a_fault() -> None:
+    stream = gate(Source([b"\n \0" + b"x" * 16]), lambda *_: True)
+    assert await anext(stream) == b"\n "
+    with pytest.raises(AdapterError, match="checksum"):
+        await anext(stream)
 
 
 def chat(text: str, finish: str | None = None) -> dict[str, Any]:

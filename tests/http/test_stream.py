@@ -273,6 +273,30 @@ def test_white_space_that_keeps_a_connection_alive_goes_out_at_once(
     assert b"".join(b"".join(wire.feed(piece)) for piece in pieces) == space
 
 
+def test_one_digit_is_a_line_of_json_too() -> None:
+    for body in (b"1", b"\n7", b"3\n"):
+        assert through([body], None, None) == (body, "")
+
+
+def test_a_line_of_json_that_changes_keeps_its_end() -> None:
+    body = b'"so"\r\n["a secret"]\r\n{"x": "a secret"}\n'
+    out = b'"so"\r\n["a ######"]\r\n{"x":"a ######"}\n'
+    assert through([body], "ndjson", None) == (out, "")
+
+
+def test_text_is_guarded_as_text_whatever_chunks_would_be_read_by() -> None:
+    parts = [b"a sec", b"ret", b" so"]
+    assert through(parts, "text", "gemini") == through(parts, "text", None) == (b"a ###### so", "")
+
+
+def test_white_space_goes_out_before_a_fault_in_every_cut() -> None:
+    body = b"\n \0" + b"x" * 16
+    for size in (len(body), 2, 1):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        out, why = through(parts, None, None)
+        assert (out, "checksum" in why) == (b"\n ", True)
+
+
 def test_too_much_white_space_ends_a_stream_at_the_same_byte_in_every_cut() -> None:
     body = b"\xef\xbb\xbf" + b"\n " * (MAX_LINE // 2) + b'{"log": "a secret"}\n'
     found = set()

@@ -64,6 +64,7 @@ def test_each_tool_is_judged_by_its_schema(provider: str) -> None:
 
 SPEC = {"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}
 CAPITALS = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}, "required": ["city"]}
+SMALL = {"type": "object", "properties": {"city": {"type": "string", "max_length": "9"}}}
 OTHERS: dict[str, list[Any]] = {
     "gemini": [
         {"tools": [{"functionDeclarations": [{"name": "weather", "parameters": CAPITALS}]}]},
@@ -71,6 +72,7 @@ OTHERS: dict[str, list[Any]] = {
             {"googleSearch": {}},
             {"function_declarations": [{"name": "weather", "parametersJsonSchema": SCHEMA}]},
         ]},
+        {"tools": [{"functionDeclarations": [{"name": "weather", "parameters": SMALL}]}]},
     ],
     "bedrock": [{"toolConfig": {"tools": [
         SPEC,
@@ -106,6 +108,15 @@ def test_a_call_that_comes_whole_is_judged() -> None:
         assert ("Rome" in str(out)) == allowed
 
 
+def test_a_schema_of_gemini_may_have_types_in_small_letters() -> None:
+    city = {"type": "string", "nullable": True, "minLength": "2"}
+    own = {"type": "object", "properties": {"city": city}}
+    request = {"tools": [{"functionDeclarations": [{"name": "weather", "parameters": own}]}]}
+    for value, why in (("null", None), ('"Rome"', None), ('"R"', "json")):
+        made = for_request(guard(), "gemini", json.dumps(request).encode())
+        assert judged(made, "weather", f'{{"city": {value}}}')[1] == why
+
+
 def test_without_a_request_nothing_is_guarded() -> None:
     with pytest.raises(PolicyError, match="needs the request"):
         guard().wrap_sync([])
@@ -129,6 +140,11 @@ def test_tools_may_be_named_by_hand() -> None:
         (chat_tools(**{f"t{at}": {} for at in range(300)}), "tools_too_large"),
         ([1], "invalid_tools"),
         ([{"type": "function"}], "invalid_tools"),
+        (chat_tools(a="string"), "invalid_tools"),
+        (chat_tools(a={"$defs": {"q": {"type": 1}}, "$ref": "#/$defs/q"}), "invalid_tools"),
+        (chat_tools(a={"properties": {"b": {"$ref": 1}}}), "invalid_tools"),
+        (chat_tools(a={"type": "\ud800"}), "invalid_tools"),
+        ([*chat_tools(a=SCHEMA), *chat_tools(a={})], "invalid_tools"),
     ],
 )
 def test_tools_that_cannot_be_judged_are_refused(tools: Any, code: str) -> None:

@@ -15,7 +15,7 @@ import httpx
 import openai
 import pytest
 
-from guardstream import AdapterError, BlockedError
+from guardstream import AdapterError, BlockedError, Guard, Policy
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from tests.providers.laws import events
 from tests.serve.proxy.upstream import chat, guard
@@ -596,6 +596,58 @@ async def test_the_asynchronous_transport_guards_other_formats_too() -> None:
 def test_a_whole_answer_in_another_form_is_guarded_by_what_it_is(body: bytes, shown: bytes) -> None:
     with sync_client(provider(Source([body]), "application/json")) as client:
         assert client.post(URL, json=HELLO).content == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("application/json", b"5555", b'"####"'),
+        ("application/json", b"true\r\n5555\r\n1", b'true\r\n"####"\r\n1'),
+        ("application/json", b"5", b"5"),
+        ("text/plain", b'NaN\n"a \\u0073ecret"\n', b'NaN\n"a ######"\n'),
+        ("text/plain", b'{}\n-Infinity\n["\\u0073ecret"]\n', b'{}\n-Infinity\n["######"]\n'),
+    ],
+)
+def test_numbers_and_words_of_json_are_lines_of_it(kind: str, body: bytes, shown: bytes) -> None:
+    rules = "rules: [{id: n, pattern: '5{4}|secret', replacement: '#'}]"
+    made = Guard(Policy.parse(rules))
+    for size in (1, len(body)):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        inner = httpx.MockTransport(provider(Source(parts), kind))
+        with httpx.Client(transport=SyncGuardTransport(made, inner)) as client:
+            assert client.post(URL, json=HELLO).content == shown
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_a_text_in_place_of_a_stream_is_guarded_in_every_cut(kind: str) -> None:
+    body = b"<p>no secret here</p>"
+    for size in (1, 7, len(body)):
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        with sync_client(provider(Source(parts), kind)) as client:
+            assert client.post(URL, json=HELLO).content == b"<p>no ###### here</p>"
+
+
+def test_a_request_whose_body_was_a_generator_says_how_long_it_is() -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    def parts() -> Iterator[bytes]:
+        yield from (b'{"messages"', b": []}")
+
+    with sync_client(answer) as client:
+        for url in (URL, OTHER):
+            client.post(url, content=parts(), headers=JSON)
+    assert [each.headers.get("content-length") for each in sent] == ["16", "16"]
+    assert not any("transfer-encoding" in each.headers for each in sent)
+
+
+def test_a_mark_before_lines_of_json_stays() -> None:
+    body = b'\xef\xbb\xbf"so"\n["x"]\n'
+    with sync_client(provider(Source([body]), "application/json")) as client:
+        assert client.post(URL, json=HELLO).content == body
 
 
 @pytest.mark.asyncio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -280,3 +281,24 @@ def test_one_schema_of_a_document_is_told_by_a_reference_beside_it():
 def test_other_fields_beside_keywords_are_left_alone():
     assert Schema({"type": "string", "parameters": {}}).verdict("yes", '"yes"') is None
     assert Schema({"title": "anything", "x-note": 1}).verdict(1, "1") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"$defs": {"q": {"type": 1}}, "$ref": "#/$defs/q"}, "/$defs/q/type"),
+        ({"$defs": {"q": {"$id": "#x", "type": 1}}, "$ref": "#x"}, "/$defs/q/type"),
+        ({"$defs": {"q": {"not": {"type": 1}}}, "$ref": "#/$defs/q/not"}, "/$defs/q/not/type"),
+        ({"properties": {"b": {"$ref": 1.5}}}, "/properties/b/$ref"),
+    ],
+)
+def test_what_a_reference_leads_to_is_checked_in_drafts_that_do_not_look_there(given, where):
+    with pytest.raises(SchemaError, match="^" + re.escape(f"{where}: ")):
+        Schema(given)
+    with pytest.raises(SchemaError):
+        Schema(given, draft="draft-07")
+
+
+def test_text_that_is_no_unicode_is_no_schema():
+    with pytest.raises(SchemaError, match="not a valid schema"):
+        Schema({"type": "\ud800"})

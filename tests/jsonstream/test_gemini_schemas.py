@@ -51,6 +51,20 @@ def test_they_are_read_as_what_they_mean(value, allowed, options):
     assert allows(SCHEMA, value, **options) == allowed
 
 
+def test_null_is_allowed_wherever_it_is_said():
+    schema = {
+        "type": "OBJECT",
+        "properties": {
+            "nothing": {"type": "NULL", "nullable": True},
+            "named": {"ref": "#/$defs/n", "nullable": True},
+        },
+        "defs": {"n": {"type": "INTEGER"}},
+    }
+    assert allows(schema, {"nothing": None, "named": None})
+    assert allows(schema, {"named": 1})
+    assert not allows(schema, {"named": "x"})
+
+
 def test_keywords_may_have_underscores_as_the_python_packages_write_them():
     items = {"type": "STRING", "max_length": 1}
     schema = {"any_of": [{"type": "ARRAY", "max_items": 2, "items": items}, {"type": "NULL"}]}

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 
 from guardstream import AdapterError
 from guardstream.framing import aws
 from guardstream.providers import detect
-from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
+from tests.providers.laws import EMPTY, GUARD, cuttings, in_any_cut, left_raw, unchanged
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"
@@ -134,7 +135,73 @@ def test_the_wire_carries_the_events() -> None:
     assert "".join(texts(events[1:])) == "a ######"
 
 
+def cut(text: str) -> list[Event]:
+    """Parts of a text of which each has one byte."""
+    return [{"chunk": {"bytes": bytes([byte])}} for byte in text.encode()]
+
+
+def test_characters_may_be_cut_by_events() -> None:
+    text = "é 世界 a secret"
+    assert b"".join(each["chunk"]["bytes"] for each in EMPTY.wrap_sync(cut(text))) == text.encode()
+    out = list(GUARD.wrap_sync(cut(text)))
+    assert b"".join(each["chunk"]["bytes"] for each in out).decode() == "é 世界 a ######"
+
+
+def test_an_answer_that_ends_inside_a_character_is_refused() -> None:
+    with pytest.raises(AdapterError, match="end inside a character"):
+        list(GUARD.wrap_sync(cut("so 世")[:-1]))
+
+
+def test_what_follows_half_a_character_must_be_the_rest_of_it() -> None:
+    with pytest.raises(AdapterError, match="no text in UTF-8"):
+        list(GUARD.wrap_sync([*cut("so 世")[:-1], *parts(["so"])]))
+
+
+def test_text_beside_the_bytes_is_guarded_and_kept() -> None:
+    part = {"bytes": b"a secret.", "text": "a secret"}
+    out = list(GUARD.wrap_sync([{"chunk": part}]))
+    assert out == [{"chunk": {"bytes": b"a ######.", "text": "a ######"}}]
+    assert unchanged([{"chunk": {"bytes": b"so", "text": "so"}}])
+    files = {"files": [{"name": "x", **part}]}
+    out = list(GUARD.wrap_sync([TRACE, {"files": files}]))
+    assert out[1]["files"]["files"][0] == {"name": "x", "bytes": b"a ######.", "text": "a ######"}
+
+
+def test_text_may_follow_an_answer_that_begins_as_a_json_object() -> None:
+    out = list(GUARD.wrap_sync(parts(['{"a": 1}', " is a sec", "ret"])))
+    assert "".join(texts(out)) == '{"a": 1} is a ######'
+
+
+def test_held_text_comes_as_the_answer_does() -> None:
+    out = list(GUARD.wrap_sync([*outputs(["a sec"]), {"citation": {"x": "so"}}]))
+    assert [name for each in out for name in each] == ["output", "citation", "output"]
+
+
+def test_an_exception_that_is_masked_stays_one() -> None:
+    for kind in ("exception", "error"):
+        said = b'{"message": "a secret"}' if kind == "exception" else b""
+        why = "a secret" if kind == "error" else None
+        data = aws.message("chunk", b'{"bytes": "c28="}')
+        data += aws.message("throttlingException", said, kind, why)
+        assert in_any_cut(data) == data
+        buffer = EventStreamBuffer()
+        buffer.add_data(in_any_cut(data, GUARD))
+        first, last = buffer
+        assert first.to_response_dict()["status_code"] == 200
+        assert last.to_response_dict()["status_code"] == 400
+        assert "secret" not in str(last.headers) + str(last.payload)
+        assert "######" in str(last.headers) + str(last.payload)
+
+
+def test_a_fault_drops_what_is_held() -> None:
+    stream = GUARD.wrap_sync([*parts(["a sec"]), {"accessDeniedException": {"message": "no"}}])
+    assert texts(list(stream)[:-1]) == ["a "]
+    assert stream.finish == "error"
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
-    for data in (b"\xff", "????"):
+    for data in (b"\xff", "????", "é", "YQ==\n"):
+        with pytest.raises(AdapterError, match="no text in UTF-8"):
+            list(GUARD.wrap_sync([{"chunk": {"bytes": data}}]))
         with pytest.raises(AdapterError, match="no text in UTF-8"):
             list(GUARD.wrap_sync([*parts(["so"]), {"chunk": {"bytes": data}}]))

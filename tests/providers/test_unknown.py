@@ -18,6 +18,7 @@ from guardstream.events import Text
 from guardstream.stream import unknown
 from guardstream.stream.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
+from tests.support.effort import lines_executed
 
 GUARD = Guard(
     Policy.parse(
@@ -111,6 +112,22 @@ def test_keys_are_guarded_too() -> None:
     out = next(iter(GUARD.wrap_sync(with_text("openai_chat", clash))))["dreams"]
     told = {"********* 2": 1, "********* 3": [{"*********": "x"}], "*********": 3, "b": 4}
     assert list(out.items()) == list(told.items())
+
+
+def test_an_empty_key_stays_where_another_one_is_changed() -> None:
+    clash = {"blue bird": 1, "": {"x": 2}}
+    out = next(iter(GUARD.wrap_sync(with_text("openai_chat", clash))))["dreams"]
+    assert out == {"*********": 1, "": {"x": 2}}
+
+
+def test_many_changed_keys_and_values_cost_what_a_few_do_each() -> None:
+    def cost(count: int) -> int:
+        dreams = {f"blue bird {place}": "blue bird" for place in range(count)}
+        chunks = with_text("openai_chat", dreams)
+        return lines_executed(lambda: list(GUARD.wrap_sync(chunks)))
+
+    cost(10)  # what is made once
+    assert cost(800) < 5 * cost(200)
 
 
 @pytest.mark.parametrize("place", ["chunk", "choice", "delta", "usage", "inside"])

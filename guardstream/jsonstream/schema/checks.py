@@ -6,6 +6,7 @@ jsonschema-rs knows formats and the remainder of a division; the rest is told he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -109,7 +110,8 @@ def draft_of(schema: Schema, given: str | None) -> Dialect:
     except SchemaError:
         if given is None and "$schema" not in schema:
             for older in (DRAFT_7, DRAFT_4):
-                if _metaschema(older).is_valid(schema):
+                with suppress(SchemaError):
+                    check_shape(schema, older)
                     return older
         raise
     return dialect

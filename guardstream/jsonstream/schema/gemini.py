@@ -30,6 +30,9 @@ _NAMES = {
 _COUNTS = frozenset(name for name in _NAMES.values() if name.startswith(("min", "max")))
 
 
+_NULL = {"type": "null"}
+
+
 def is_gemini(schema: Mapping[str, Any]) -> bool:
     """Tell whether a schema has types in capitals, which no JSON Schema has."""
     return any(_capital(each.get("type")) for each in _schemas(_renamed(schema)))
@@ -87,10 +90,15 @@ def _count(value: Any) -> Any:
 
 
 def _allow_null(schema: Schema) -> None:
+    if "$ref" in schema:  # what stands there may refuse null
+        inner = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [inner, _NULL]
+        return
     kind = schema.get("type")
-    if kind is not None:
+    if kind not in (None, "null"):
         schema["type"] = [kind, "null"]
     if isinstance(schema.get("enum"), list):
         schema["enum"] = [*schema["enum"], None]
     if isinstance(schema.get("anyOf"), list):
-        schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
+        schema["anyOf"] = [*schema["anyOf"], _NULL]

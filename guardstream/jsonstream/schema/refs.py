@@ -78,6 +78,7 @@ class References:
         self._readings: dict[int, Schema] = {}
         self._schemas: list[Schema] = []
         self._metaschemas: dict[str, Schema] = {}
+        self._unseen: set[int] = set()  # schemas below a keyword of another draft
         self._root = base
         self._add(root, base, "", dialect, "")
         self._resources.setdefault(base, root)
@@ -113,9 +114,11 @@ class References:
             for keyword in keywords
         )
 
-    def resolve(self, schema: Schema, reference: str) -> Schema | bool:
+    def resolve(self, schema: Schema, reference: Any) -> Schema | bool:
         """The schema that `reference`, standing in `schema`, means. Raises SchemaError."""
         place = self._places[id(schema)]
+        if not isinstance(reference, str):
+            raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference is a string")
         if reference.startswith("#"):
             address = place.base + reference
         else:
@@ -137,7 +140,11 @@ class References:
         if not isinstance(found, dict | bool):
             outside = "nothing is fetched: " if uri not in self._resources else ""
             raise SchemaError(self._nowhere(schema, reference, outside))
-        return found
+        target: Schema | bool = found
+        if isinstance(target, dict) and id(target) in self._unseen:
+            place = self._places[id(target)]
+            self._check_unseen(target, place, place.pointer)
+        return target
 
     def dynamic_name(self, schema: Schema, reference: str) -> str | None:
         """The name by which a dynamic reference looks for its target, None if it is as `$ref`."""
@@ -247,7 +254,10 @@ class References:
             if not isinstance(schema, dict):
                 continue
             base, dialect = self._note(schema, base, pointer, dialect, document)
-            todo += ((sub, base, pointer + place, dialect) for place, sub in subschemas(schema))
+            for place, sub in subschemas(schema):
+                if id(schema) in self._unseen or place.split("/")[1] not in dialect.keywords:
+                    self._unseen.add(id(sub))
+                todo.append((sub, base, pointer + place, dialect))
 
     def _note(
         self, schema: Schema, base: str, pointer: str, dialect: Dialect, document: str
@@ -296,10 +306,15 @@ class References:
             at += "/" + part
             place = self._places.get(id(found), place)
         if isinstance(found, dict) and id(found) not in self._places:
-            # Below a keyword that is not of the standard: its metaschema has not seen it.
-            try:
-                check_shape(found, place.dialect)
-            except SchemaError as error:
-                raise SchemaError(f"{place.document}{at}{error}") from error
+            self._check_unseen(found, place, at)
             self._add(found, place.base, at, place.dialect, place.document)
         return found
+
+    def _check_unseen(self, schema: Schema, place: _Place, at: str) -> None:
+        """Check the shape of what stands below a keyword that is not of its draft, or of any: the
+        metaschema has not seen it."""
+        self._unseen.discard(id(schema))
+        try:
+            check_shape(schema, place.dialect)
+        except SchemaError as error:
+            raise SchemaError(f"{place.document}{at}{error}") from error
