@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def _wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
         except httpx.TransportError:
             time.sleep(0.05)  # it is another program: there is nothing else to wait for
     raise AssertionError("the proxy did not get ready")
+
+
+def _wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for another program."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.05)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -209,17 +217,24 @@ def test_a_second_signal_or_sigint_ends_the_wait(
     with running(str(_slow(tmp_path, 1, workers))) as (url, process):
         process.send_signal(getattr(signal, signals[0]))
         for name in signals[1:]:
-            while httpx.get(f"{url}/readyz").status_code == 200:
-                time.sleep(0.05)  # it is another program: there is nothing else to wait for
+            _wait_until(lambda: httpx.get(f"{url}/readyz").status_code != 200)
             process.send_signal(getattr(signal, name))
         assert process.wait(timeout=120) in (0, -signal.SIGTERM, 130)
 
 
+@pytest.fixture
+def not_below_nohup() -> Iterator[None]:
+    """What is started does not ignore SIGHUP, whatever started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_below_nohup")
 def test_sighup_ends_one_process_as_sigterm_does(tmp_path: Path) -> None:
     with running(str(_slow(tmp_path, 1, 1))) as (url, process):
         process.send_signal(signal.SIGHUP)
-        while httpx.get(f"{url}/readyz").status_code == 200:
-            time.sleep(0.05)  # it is another program: there is nothing else to wait for
+        _wait_until(lambda: httpx.get(f"{url}/readyz").status_code != 200)
         assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(signal.SIGHUP)
         assert process.wait(timeout=120) == -signal.SIGTERM
@@ -231,12 +246,10 @@ def test_a_worker_that_cannot_start_says_why_and_the_others_go_on(tmp_path: Path
         valid = policy.read_text()
         policy.write_text("rulez: []")
         os.kill(workers_of(process)[0], signal.SIGKILL)
-        while "unknown key 'rulez', did you mean 'rules'?" not in log.read_text():
-            time.sleep(0.05)  # it is another program: there is nothing else to wait for
+        _wait_until(lambda: "unknown key 'rulez', did you mean 'rules'?" in log.read_text())
         assert httpx.get(f"{url}/readyz").status_code == 200
         policy.write_text(valid)
-        while len(workers_of(process)) < 2:
-            time.sleep(0.05)
+        _wait_until(lambda: len(workers_of(process)) == 2)
         process.send_signal(signal.SIGINT)
     assert "Traceback" not in log.read_text()
 
