@@ -56,9 +56,25 @@ class Pages(Generic[Answer]):
         return known
 
 
-def as_ints(rows: Iterable[Row[int]]) -> bytes:
-    """Rows as the native form takes them: of each its answer, its first and its last character."""
-    return array("i", [number for row in rows for number in row]).tobytes()
+class Telling:
+    """What the native form is told of characters: the `row` that each is in, and with the first of
+    a page also those `beside` it that are known."""
+
+    def __init__(
+        self, row: Callable[[str], Row[int]], beside: Callable[[str], Iterable[Row[int]]]
+    ) -> None:
+        self._row = row
+        self._beside = beside
+        self._pages: set[int] = set()  # those of which has been told
+
+    def told(self, character: str) -> tuple[int, bytes]:
+        """The answer for a character, and rows as ints: of each the answer, its first and its last
+        character."""
+        rows, page = [self._row(character)], ord(character) // SIZE
+        if page not in self._pages:
+            self._pages.add(page)
+            rows += self._beside(character)
+        return rows[0].answer, array("i", [number for row in rows for number in row]).tobytes()
 
 
 def page_of(character: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
-from guardstream.scan.pages import SIZE, as_ints
+from guardstream.scan.pages import Telling
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
@@ -134,7 +134,7 @@ class NativeMachine:
         self._rows = {index: _Rows(machine.automata[index]) for index in machine.members}
         sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
         self._size = (sets + 31) // 32 * 4
-        self._pages: set[int] = set()  # those of which the extension has asked
+        self._telling = Telling(machine.classes.row, machine.classes.beside)
         first_at, firsts = array("i"), array("i")
         for conditions in machine.firsts:
             first_at.append(len(firsts))
@@ -162,14 +162,8 @@ class NativeMachine:
     # What the extension asks for
 
     def _class_of(self, code: int) -> tuple[int, bytes, bytes]:
-        """A character's class, and at first what is known of the page that it is on."""
-        classes, character, page = self._machine.classes, chr(code), code // SIZE
-        rows = [classes.row(character)]
-        number = rows[0].answer
-        if page not in self._pages:
-            self._pages.add(page)
-            rows += classes.beside(character)
-        return number, self._signature(number), as_ints(rows)
+        number, rows = self._telling.told(chr(code))
+        return number, self._signature(number), rows
 
     def _program(self, pattern: int) -> tuple[object, ...]:
         return self._rows[pattern].program

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from guardstream.scan.pages import SIZE, as_ints
+from guardstream.scan.pages import Telling
 from guardstream.scan.regex import forms
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ else:
         def _begun(self) -> None:
             index = self.index
             self._start = index.start
-            self._pages: set[int] = set()  # those of which the extension has asked
+            self._telling = Telling(index.class_row, index.beside)
             self._table = _native.WordTable(
                 self._class_of, self._built, [], *self._lists, index.holds
             )
@@ -98,14 +98,9 @@ else:
             return state
 
         def _class_of(self, code: int) -> tuple[int, int, bool, bytes]:
-            index, character, page = self.index, chr(code), code // SIZE
-            with index.lock:
-                rows = [index.class_row(character)]
-                number = rows[0].answer
-                if page not in self._pages:
-                    self._pages.add(page)
-                    rows += index.beside(character)
-                return number, *index.letter(number), as_ints(rows)
+            with self.index.lock:
+                number, rows = self._telling.told(chr(code))
+                return number, *self.index.letter(number), rows
 
         def _built(
             self, table: _native.WordTable, node: int, number: int
