@@ -69,7 +69,8 @@ def json_data(
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+"""The values that are words; the last three are not of the standard, but Python writes them."""
 
 
 _Line: TypeAlias = tuple[
@@ -87,7 +88,7 @@ def json_line(line: bytes) -> _Line | None:
         text = line.decode().strip(_SPACE)
     except UnicodeDecodeError:
         return None
-    if text in _WORDS:
+    if text in WORDS:
         return None, "number"
     if _NUMBER.fullmatch(text):
         return text, "number"

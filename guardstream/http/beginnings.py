@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 
+from guardstream.framing.json import WORDS
 from guardstream.http.media import EVENTS, kind_of, may_be_events
 
 WHOLE = ""
@@ -25,14 +26,11 @@ _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
 _LONGEST = max(map(len, _NAMES)) + 1
 """Bytes of a line that tell whether it begins so."""
 
-_WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
-
 _SCALAR = re.compile(
-    rb"(?:-?\d[\d.eE+-]*|%b)[ \t]*|(?P<rest>%b)"
-    % (
-        b"|".join(_WORDS),
-        b"|".join(word[:size] for word in _WORDS for size in range(1, len(word))),
-    )
+    r"(?:-?\d[\d.eE+-]*|{})[ \t]*|(?P<rest>{})".format(
+        "|".join(WORDS),
+        "|".join(word[:size] for word in WORDS for size in range(1, len(word))),
+    ).encode()
 )
 """A scalar of JSON, or the `rest` that may become one."""
 

@@ -11,11 +11,11 @@ from codecs import BOM_UTF8
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
-from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.framing.json import WORDS, json_bytes, json_data, json_start
 from guardstream.http.media import kind_of
 from guardstream.http.request import RefusedError, refused
 
-_SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null|NaN|-?Infinity)\s*")
+_SCALAR = re.compile(rf"\s*(?:-?[\d.eE+-]+|{'|'.join(WORDS)})\s*")
 
 SIGN = 1445
 """Bytes of a body that tell whether it is a text
