@@ -17,7 +17,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import has_choices, walk
+from guardstream.scan.regex.rewrite import characters, has_choices
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -66,13 +66,14 @@ def max_width(node: Node) -> int | None:
 
 def letters(node: Node) -> int:
     """How many letters the node tells apart from all others."""
-    fragments = {each.fragment for each in walk(node) if isinstance(each, Char)}
-    return sum(_LETTER.fullmatch(fragment) is not None for fragment in fragments)
+    return sum(_LETTER.fullmatch(each.fragment) is not None for each in characters(node))
 
 
 def look_behind(node: Node) -> int:
     """How many characters before a match its lookbehinds read; unbounded ones are refused."""
     match node:
+        case Char():
+            return 0
         case Look(item, ahead, _) if not ahead:
             if _looks_beyond(item):
                 raise PatternError("a lookbehind that looks ahead is not supported")

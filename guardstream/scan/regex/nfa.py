@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
-from functools import lru_cache
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -73,12 +72,6 @@ class Condition(NamedTuple):
 
 
 FREE = Condition()
-
-
-@lru_cache(4_096)
-def _taking(bit: int) -> Condition:
-    """The same object for the same set: there are few, and places have it often."""
-    return Condition(bit)
 
 
 class Kind(IntEnum):
@@ -153,9 +146,10 @@ class Program:
         self.looks = 0
         self.lookbehinds: list[Lookbehind] = []
         self.places: list[Place] = []
+        self._taken: dict[str, Condition] = {}
         self._limit: int | None = MAX_PLACES
         self._distance = UNKNOWN
-        self._lazy = size(tree) > WRITTEN_OUT
+        self._lazy = is_larger(tree, WRITTEN_OUT)
         self._bits: dict[Look, int] = {}
         self._groups: dict[int, list[Node]] = {}
         for node in walk(tree):
@@ -200,24 +194,25 @@ class Program:
         ways: Sequence[Place] = (),
         source: Char | None = None,
     ) -> Place:
-        number = len(self.places)
+        number, distance = len(self.places), self._distance
         if self._limit is not None and number >= self._limit:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
-        if kind in (Kind.CHAR, Kind.AHEAD, Kind.BEHIND):
+        if condition is not FREE:
             self.mask |= condition.needs | condition.bars
         if kind is Kind.BEHIND:
             self.behind |= condition.needs | condition.bars
-        place = Place(kind, number, condition, after, ways, source=source)
-        place.distance = place.opened = self._distance
+        # In their order: names would take longer than all else here.
+        place = Place(
+            kind, number, condition, after, ways, None, None, False, distance, distance, source
+        )
         self.places.append(place)
         return place
 
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
         match node:
             case Char(fragment):
-                condition = _taking(self.sets.bit(fragment))
-                return self._place(Kind.CHAR, condition, after, source=node)
+                return self._place(Kind.CHAR, self._taking(fragment), after, (), node)
             case Cat(items):
                 for item in reversed(items):
                     after = self._compile(item, after)
@@ -243,6 +238,13 @@ class Program:
                 like: Node = captures_of(Alt(tuple(self._groups.get(number, ()))))
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
 
+    def _taking(self, fragment: str) -> Condition:
+        """The same object for the same set: there are few, and places have it often."""
+        condition = self._taken.get(fragment)
+        if condition is None:
+            condition = self._taken[fragment] = Condition(self.sets.bit(fragment))
+        return condition
+
     def _shut(self, item: Node, after: Place) -> Place:
         """What follows the masked group: if nothing was read in it, it has not opened."""
         return after if min_width(item) else self._place(Kind.SHUT, FREE, after)
@@ -252,7 +254,7 @@ class Program:
 
     def _repeat(self, node: Repeat, after: Place) -> Place:
         low, high = node.low, node.high
-        if self._lazy and size(node) > LARGE:
+        if self._lazy and is_larger(node, LARGE):
             # Compiled once as it is, so that all sets are known from the beginning.
             self._compile(node.item, self._place(Kind.MATCH))
             if high is not None:
@@ -452,14 +454,19 @@ def _beyond(place: Place) -> tuple[int, int]:
     return distance, opened
 
 
-def size(node: Node) -> int:
-    """How many places the node takes with all its counters written out, about."""
-    match node:
-        case Char() | Assert():
-            return 1
-        case Repeat(item, low, high):
-            return size(item) * max(low, high or 0, 1)
-        case Atomic(item):
-            return 2 * size(item)
-        case _:
-            return sum(map(size, inside(node)))
+def is_larger(node: Node, most: int) -> bool:
+    """Whether the node takes more places, about, than `most` with all its counters written out."""
+    left = [(node, 1)]
+    taken = 0
+    while left and taken <= most:
+        node, times = left.pop()
+        match node:
+            case Char() | Assert():
+                taken += times
+            case Repeat(item, low, high):
+                left.append((item, times * max(low, high or 0, 1)))
+            case Atomic(item):
+                left.append((item, 2 * times))
+            case _:
+                left += [(part, times) for part in inside(node)]
+    return taken > most

@@ -101,6 +101,9 @@ _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 
+_LETTERS = re.compile(r"\w+(?![*+?{])")
+"""Characters that stand for themselves, each once."""
+
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
@@ -197,6 +200,10 @@ class _Parser:
         items: list[Node] = []
         while self.at < len(self.pattern) and self.peek() not in "|)":
             if flags.verbose and self._skip_blank():
+                continue
+            if not flags.verbose and (letters := _LETTERS.match(self.pattern, self.at)):
+                items += [char(self._judged(letter, flags)) for letter in letters.group()]
+                self.at = letters.end()
                 continue
             switched = self._global_flags(flags)
             item = self.atom(flags, depth) if switched is None else None

@@ -70,13 +70,20 @@ def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all that it consists of."""
+    """The node and all that it consists of, but for characters, of which there are most."""
     left = [node]
     while left:
         node = left.pop()
         yield node
-        if not isinstance(node, Char):
-            left += reversed(inside(node))
+        left += [part for part in reversed(inside(node)) if not isinstance(part, Char)]
+
+
+def characters(node: Node) -> set[Char]:
+    """The sets of characters that the node reads."""
+    if isinstance(node, Char):
+        return {node}
+    parts = (inside(each) for each in walk(node))
+    return {part for each in parts for part in each if isinstance(part, Char)}
 
 
 def referred(node: Node) -> set[int]:
