@@ -94,6 +94,6 @@ def test_both_forms_find_the_same_of_generated_patterns() -> None:
 
 def test_a_match_is_paid_for_as_soon_as_it_is_long() -> None:
     tree = parse(r"(?:a|b)*c").tree
-    for form in (Matcher, forms.matching()):
+    for form in (Matcher, forms.chosen().matcher):
         assert answer(form(tree, 0), "ab" * 500 + "c", 1_000, 0, None, True) == "over"
         assert answer(form(tree, 0), "ab" * 500 + "c", 10_000, 0, None, True)[0] == Found(1_001, [])

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from guardstream.scan.regex import forms
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.parser import parse
 
 pytestmark = pytest.mark.skipif(not forms.NATIVE, reason="the C extension is not built")
 
@@ -367,3 +369,23 @@ def test_what_a_matcher_reads_is_checked() -> None:
             matcher(CHAR, END, classify=lambda _code, given=given: given).run(
                 "a", 0, 0, -1, False, 0, 1, 9
             )
+
+
+# What a pattern is compiled to
+
+
+def test_a_compiled_place_is_let_go_once_it_is_a_row() -> None:
+    program = forms.chosen().program(parse(r"(?:ab\w{300}c){3}").tree, CharSets())
+    assert not program.places
+    assert program.first.after is None
+
+
+def test_a_place_may_be_asked_for_by_two_threads() -> None:
+    program = forms.chosen().program(parse(r"(?:ab\w{300}c){3}").tree, CharSets())
+    assert isinstance(program, forms.native.NativeProgram)
+    begin = program.count
+    (count, _, _, _), place = program.more(program.first.number), program.first.number
+    assert count == program.count > begin
+    again = struct.unpack_from("11i", program.more(place)[2])
+    assert again[0] == place
+    assert program.count == count

@@ -282,20 +282,3 @@ class Items:
                 (after, condition, begun, opened, rounds) for after in reversed(place.leads_to())
             ]
         return [Entry(*key, opened) for key, opened in found.items()], looked_back
-
-
-def first_conditions(program: Program) -> list[Condition]:
-    """What the first character of a match, or of one of its lookbehinds, must be at least."""
-    conditions: dict[Condition, None] = {}
-    seen: set[Place] = set()
-    pending = [program.first, *(lookbehind.first for lookbehind in program.lookbehinds)]
-    while pending:
-        place = pending.pop()
-        if place in seen:
-            continue
-        seen.add(place)
-        if place.kind is Kind.CHAR:
-            conditions[place.condition] = None
-        else:
-            pending += place.leads_to()
-    return list(conditions)

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex.closure import Entry
 from guardstream.scan.regex.dfa import State
-from guardstream.scan.regex.forms import in_python
+from guardstream.scan.regex.forms import PYTHON
 from guardstream.scan.regex.nfa import Condition, Kind, Place, Program
 from guardstream.scan.regex.pattern import compile_pattern
 from guardstream.scan.regex.search import PatternSet
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Row]:
     """A row for each character of the text, and one for its end. Raises PatternError."""
     compiled = compile_pattern(pattern, group=group)
-    patterns = PatternSet([compiled], window=len(text), stepping=in_python)
+    patterns = PatternSet([compiled], window=len(text), form=PYTHON)
     program = patterns.automata[0].program
     scan, window = patterns.searches[0](), Window()
     steps = cast("Stepper", scan.steps)
@@ -97,7 +97,7 @@ def readable(fragment: str) -> str:
 
 def dot(pattern: str, group: str | int | None = None) -> str:
     """The pattern's NFA in the language of Graphviz. Raises PatternError."""
-    patterns = PatternSet([compile_pattern(pattern, group=group)], window=1)
+    patterns = PatternSet([compile_pattern(pattern, group=group)], window=1, form=PYTHON)
     program = patterns.automata[0].program
     numbers: dict[Place, int] = {program.first: 0}
     pending, lines = [program.first], ["digraph pattern {", "  rankdir=LR;"]

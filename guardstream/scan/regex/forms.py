@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.matcher import Matcher
+from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.stepper import Machine, Stepper
 
 try:
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
     from guardstream.scan.regex.native import NativeStepper
 
 AnyStepper: TypeAlias = "Stepper | NativeStepper"
-Stepping: TypeAlias = "Callable[[Machine], Callable[[], AnyStepper]]"
-"""Of a machine, what makes a stepper for each stream."""
+
+
+class Form(NamedTuple):
+    """What patterns are searched by: what each is compiled to, what makes a stepper of a machine
+    for each stream, and what finds captures."""
+
+    program: type[Program]
+    stepping: Callable[[Machine], Callable[[], AnyStepper]]
+    matcher: type[Matcher]
 
 
 def form() -> str:
@@ -30,23 +38,22 @@ def form() -> str:
     return "native" if NATIVE else "python"
 
 
-def stepping(machine: Machine) -> Callable[[], AnyStepper]:
-    """Stepping in the form that there is."""
-    return natively(machine) if NATIVE else in_python(machine)
+def chosen() -> Form:
+    """The form that there is."""
+    if NATIVE:
+        return Form(native.NativeProgram, _natively, native.NativeMatcher)
+    return PYTHON
 
 
-def matching() -> type[Matcher]:
-    """What finds captures, in the form that there is."""
-    return native.NativeMatcher if NATIVE else Matcher
-
-
-def natively(machine: Machine) -> Callable[[], AnyStepper]:
-    """Stepping by the C extension."""
+def _natively(machine: Machine) -> Callable[[], AnyStepper]:
     shared = native.NativeMachine(machine)
     return lambda: native.NativeStepper(shared)
 
 
-def in_python(machine: Machine) -> Callable[[], Stepper]:
-    """Stepping in Python, by states that can be looked at."""
+def _in_python(machine: Machine) -> Callable[[], Stepper]:
     joints = Joints(machine)
     return lambda: Stepper(machine, joints)
+
+
+PYTHON = Form(Program, _in_python, Matcher)
+"""Searching in Python, by places and states that can be looked at."""

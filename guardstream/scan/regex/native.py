@@ -8,19 +8,19 @@ first wakes, and for what a large counter is written out to when the text reache
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
 from guardstream.scan.pages import Telling
 from guardstream.scan.regex import dfa
-from guardstream.scan.regex.alphabet import END, START
+from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
-from guardstream.scan.regex.nfa import Condition, Place
+from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.stepper import Handling, Machine
 
 UNIT = 100
@@ -44,55 +44,63 @@ def _flags(handling: Handling) -> int:
     return sum(flag << number for number, flag in enumerate(handling[:4]))
 
 
-class _Rows:
-    """One pattern's program as rows of ints: its places, and the bits it asks for."""
+class NativeProgram(Program):
+    """A program as rows of ints for the extension.
 
-    def __init__(self, automaton: Automaton) -> None:
-        program = automaton.program
-        self._automaton = automaton
-        self._own = [0, 1, *_bits(program.mask & ~(START | END))]
+    The places that it begins with are let go once they are rows, but for those of counters that are
+    not written out: of a large pattern they would take more memory than all else, and most of the
+    garbage collector's time.
+    """
+
+    def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
+        super().__init__(tree, sets, group)
+        self._own = [0, 1, *_bits(self.mask & ~(START | END))]
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
-        self._given = 0
         self._signatures: dict[int, bytes] = {}
-        self.program = self._program()
+        self._rows = self._places(self.places)
+        self._unwritten = {place.number: place for place in self.places if place.unwritten}
+        for place in self.places:
+            if not place.unwritten:
+                place.lead_nowhere()
+        self.places = []
+        self._let_go = self.count
 
-    def _program(self) -> tuple[object, ...]:
-        """The program, for `Machine` in the extension."""
-        program = self._automaton.program
+    def given(self, automaton: Automaton) -> tuple[object, ...]:
+        """The program and the bits it asks for, for `Machine` in the extension."""
         behinds = array("i")
-        for lookbehind in program.lookbehinds:
+        for lookbehind in self.lookbehinds:
             behinds.append(lookbehind.first.number)
             behinds.append(self._index[lookbehind.bit.bit_length() - 1])
-        plain = program.behind & ~program.looks
+        plain = self.behind & ~self.looks
         return (
             array("i", self._own).tobytes(),
-            self._new_places(),
+            self._rows,
             behinds.tobytes(),
-            program.first.number,
-            program.pending.number,
-            bool(program.group),
-            self._automaton.cuts,
-            self._automaton.least_hold,
+            self.first.number,
+            self.pending.number,
+            bool(self.group),
+            automaton.cuts,
+            automaton.least_hold,
             dfa.MAX_THREADS,
-            *(self._signature(bits) for bits in (program.behind, program.looks, plain, END)),
+            *(self._signature(bits) for bits in (self.behind, self.looks, plain, END)),
         )
 
     def more(self, number: int) -> _Places:
         """A place that is written out now that the text reaches it, and those that are new."""
-        place = self._automaton.program.places[number]
+        late = number - self._let_go
+        place = self.places[late] if late >= 0 else self._unwritten[number]
+        known = len(self.places)
         place.leads_to()
-        return self._new_places(place)
+        return self._places([place, *self.places[known:]])
 
-    def _new_places(self, *others: Place) -> _Places:
-        """Others, and the places that have not been given, but for those that are not written out:
-        how many places there are, and conditions, the places and their ways as rows of ints."""
-        places = self._automaton.program.places
-        new, self._given = places[self._given :], len(places)
+    def _places(self, places: Sequence[Place]) -> _Places:
+        """Places, but for those that are not written out: how many there are of all, and
+        conditions, the places and their ways as rows of ints."""
         conditions: dict[Condition, int] = {}
         rows: list[int] = []
         ways: list[int] = []
-        for place in (*others, *new):
+        for place in places:
             if place.unwritten is not None:
                 continue
             after, out, aside, first = place.after, place.out, place.aside, len(ways)
@@ -113,7 +121,7 @@ class _Rows:
             )
         signatures = [self._signature(bits) for condition in conditions for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
-        return len(places), b"".join(signatures), *ints
+        return self.count, b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
@@ -131,7 +139,6 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._rows = {index: _Rows(machine.automata[index]) for index in machine.members}
         sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
         self._size = (sets + 31) // 32 * 4
         self._telling = Telling(machine.classes.row, machine.classes.beside)
@@ -166,11 +173,16 @@ class NativeMachine:
         return number, self._signature(number), rows
 
     def _program(self, pattern: int) -> tuple[object, ...]:
-        return self._rows[pattern].program
+        automaton = self._machine.automata[pattern]
+        return self._of(automaton).given(automaton)
 
     def _more(self, pattern: int, place: int) -> _Places:
         with self._machine.alphabet.lock:
-            return self._rows[pattern].more(place)
+            return self._of(self._machine.automata[pattern]).more(place)
+
+    def _of(self, automaton: Automaton) -> NativeProgram:
+        assert isinstance(automaton.program, NativeProgram)
+        return automaton.program
 
 
 class NativeStepper(_native.Stream):

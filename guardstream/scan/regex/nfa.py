@@ -30,6 +30,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.rewrite import (
+    captured,
     captures_of,
     has_choices,
     ignoring_case,
@@ -47,6 +48,9 @@ WRITTEN_OUT = 40
 
 LARGE = 16
 """How many places a counter of such a pattern takes to be large."""
+
+AT_ONCE = 8
+"""How many rounds of a single character are written out together."""
 
 UNKNOWN = -3
 """A distance that has not been measured yet."""
@@ -117,6 +121,11 @@ class Place:
             self.ways, self.unwritten = self.unwritten(), None
         return self.ways if self.after is None else (self.after,)
 
+    def lead_nowhere(self) -> None:
+        """Let go of what comes after it, which somebody else knows now."""
+        self.after = self.out = self.aside = self.source = None
+        self.ways = ()
+
 
 class Lookbehind(NamedTuple):
     """An NFA that runs along with the text; `bit` is set where it has matched."""
@@ -130,10 +139,11 @@ class Program:
 
     `exact` is False where a back-reference is only approximated by its group: then it accepts more
     than the pattern matches, never less. `late`: a lookahead
-    may decide a match after its end. `lookbehinds` stand in the order in which they build on one
+    may decide a match after its end. `firsts` are what the first character of a match, or of one of
+    its lookbehinds, must be at least. `lookbehinds` stand in the order in which they build on one
     another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
-    asks the last character for, and `looks` the lookbehinds' bits. `places` grow while counters
-    are written out.
+    asks the last character for, and `looks` the lookbehinds' bits. `places`, of which there have
+    been `count`, grow while counters are written out.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -146,6 +156,7 @@ class Program:
         self.looks = 0
         self.lookbehinds: list[Lookbehind] = []
         self.places: list[Place] = []
+        self.count = 0
         self._taken: dict[str, Condition] = {}
         self._limit: int | None = MAX_PLACES
         self._distance = UNKNOWN
@@ -161,6 +172,22 @@ class Program:
         self._limit, self._distance = None, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
         self.pending = self._place(Kind.MATCH)
+        self.firsts = self._first_conditions()
+
+    def _first_conditions(self) -> list[Condition]:
+        conditions: dict[Condition, None] = {}
+        seen: set[Place] = set()
+        pending = [self.first, *(lookbehind.first for lookbehind in self.lookbehinds)]
+        while pending:
+            place = pending.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            if place.kind is Kind.CHAR:
+                conditions[place.condition] = None
+            else:
+                pending += place.leads_to()
+        return list(conditions)
 
     # Distances
 
@@ -194,7 +221,7 @@ class Program:
         ways: Sequence[Place] = (),
         source: Char | None = None,
     ) -> Place:
-        number, distance = len(self.places), self._distance
+        number, distance = self.count, self._distance
         if self._limit is not None and number >= self._limit:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
@@ -207,6 +234,7 @@ class Program:
             kind, number, condition, after, ways, None, None, False, distance, distance, source
         )
         self.places.append(place)
+        self.count += 1
         return place
 
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
@@ -281,17 +309,21 @@ class Program:
             return after
 
         def written() -> Sequence[Place]:
+            rounds = min(low or more or 0, AT_ONCE if isinstance(node.item, Char) else 1)
             if low:
-                return (self._compile(node.item, self._counted(node, low - 1, more, after)),)
-            inside = self._compile(node.item, self._counted(node, 0, (more or 0) - 1, after))
+                first = self._counted(node, low - rounds, more, after)
+                for _ in range(rounds):
+                    first = self._compile(node.item, first)
+                return (first,)
+            inside = self._compile(node.item, self._counted(node, 0, (more or 0) - rounds, after))
+            for _ in range(rounds - 1):
+                inside = self._compile(node.item, self._optional(inside, after, node.lazy))
             return (after, inside) if node.lazy else (inside, after)
 
         place = self._place(Kind.SPLIT)
         place.unwritten, place.out = written, after
         # In such a place it says whether the masked group may open in it.
-        place.negate = any(
-            isinstance(part, Group) and part.number == self.group for part in walk(node)
-        )
+        place.negate = bool(self.group) and self.group in captured(node)
         return place
 
     def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:

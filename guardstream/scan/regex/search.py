@@ -22,7 +22,7 @@ from guardstream.scan.regex.alphabet import ASCII, CharSets
 from guardstream.scan.regex.analysis import letters
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
-from guardstream.scan.regex.forms import AnyStepper, Stepping
+from guardstream.scan.regex.forms import AnyStepper, Form
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
@@ -56,8 +56,8 @@ class PatternSet:
     """The compiled patterns of a rule set with their automata; shared between streams.
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
-    read as translated by it, character for character. `stepping` is the form of the search, the
-    one that there is unless told otherwise. `searches` make what a stream is searched by: each of
+    read as translated by it, character for character. `form` is what searches, the one that there
+    is unless told otherwise. `searches` make what a stream is searched by: each of
     them looks for some of the patterns.
     """
 
@@ -67,13 +67,14 @@ class PatternSet:
         *,
         window: int,
         table: Table | None = None,
-        stepping: Stepping | None = None,
+        form: Form | None = None,
     ) -> None:
         self.table = table
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
+        self._form = form or forms.chosen()
         sets, alphabet = CharSets(), Alphabet()
-        programs = [_program(index, pattern, sets) for index, pattern in enumerate(patterns)]
+        programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
             Automaton(
                 program,
@@ -83,7 +84,6 @@ class PatternSet:
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
-        self._matching = forms.matching()
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
@@ -91,13 +91,20 @@ class PatternSet:
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart():
             machine = Machine(self.automata, handling, self.classes, alphabet, members)
-            steps = (stepping or forms.stepping)(machine)
+            steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(
             [p.behind + (p.confirm.reach if p.confirm else 0) for p in self.patterns], default=0
         )
         self._warm()
+
+    def _program(self, index: int, sets: CharSets) -> Program:
+        pattern = self.patterns[index]
+        try:
+            return self._form.program(pattern.tree, sets, pattern.group)
+        except PatternError as error:
+            raise TooLargeError(str(error), index) from error
 
     def _apart(self) -> Iterable[Sequence[int]]:
         """The patterns that are searched for together, those of a rule always."""
@@ -148,7 +155,7 @@ class PatternSet:
         known = self._matchers.get(index)
         if known is None:
             pattern = self.patterns[index]
-            known = self._matchers[index] = self._matching(pattern.tree, pattern.group)
+            known = self._matchers[index] = self._form.matcher(pattern.tree, pattern.group)
         return known
 
     def follows(
@@ -158,15 +165,8 @@ class PatternSet:
         known = self._tails.get(index)
         if known is None:
             after = self.patterns[index].after
-            known = self._tails[index] = self._matching(after or Cat(()), 0)
+            known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
-
-
-def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
-    try:
-        return Program(pattern.tree, sets, pattern.group)
-    except PatternError as error:
-        raise TooLargeError(str(error), index) from error
 
 
 class Share(NamedTuple):

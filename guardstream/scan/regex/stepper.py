@@ -12,7 +12,6 @@ from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition, moved
 from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.nfa import Condition
@@ -166,7 +165,7 @@ class Machine:
         self.asked = 0
         for index in members:
             program = automata[index].program
-            self.firsts[index] = first_conditions(program)
+            self.firsts[index] = program.firsts
             self.asked |= program.behind & ~program.looks
         self._starters: dict[int, list[int]] = {}
         self._wakes: dict[tuple[int, int], dict[int, Transition]] = {}
