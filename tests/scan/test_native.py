@@ -374,18 +374,21 @@ def test_what_a_matcher_reads_is_checked() -> None:
 # What a pattern is compiled to
 
 
+def compiled(pattern: str) -> Any:
+    return forms.native.NativeProgram(parse(pattern).tree, CharSets())
+
+
 def test_a_compiled_place_is_let_go_once_it_is_a_row() -> None:
-    program = forms.chosen().program(parse(r"(?:ab\w{300}c){3}").tree, CharSets())
+    program = compiled(r"key[\w-]{20,400}!")
     assert not program.places
     assert program.first.after is None
 
 
 def test_a_place_may_be_asked_for_by_two_threads() -> None:
-    program = forms.chosen().program(parse(r"(?:ab\w{300}c){3}").tree, CharSets())
-    assert isinstance(program, forms.native.NativeProgram)
-    begin = program.count
-    (count, _, _, _), place = program.more(program.first.number), program.first.number
-    assert count == program.count > begin
-    again = struct.unpack_from("11i", program.more(place)[2])
-    assert again[0] == place
-    assert program.count == count
+    program = compiled(r"(?:ab[\w-]{300}c){3}")
+    place, before = program.first.number, program.count
+    asked = [program.more(place) for _ in range(2)]
+    rows = [struct.unpack_from("11i", places) for _, _, places, _ in asked]
+    assert [row[0] for row in rows] == [place, place]
+    assert [count for count, *_ in asked] == [program.count, program.count]
+    assert program.count > before
