@@ -17,7 +17,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import characters, has_choices
+from guardstream.scan.regex.rewrite import fragments, has_choices
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -64,9 +64,15 @@ def max_width(node: Node) -> int | None:
             return 0
 
 
-def letters(node: Node) -> int:
-    """How many letters the node tells apart from all others."""
-    return sum(_LETTER.fullmatch(each.fragment) is not None for each in characters(node))
+def spells(node: Node, count: int) -> bool:
+    """Whether the node tells so many letters apart from all others."""
+    found = set()
+    for fragment in fragments(node):
+        if fragment not in found and _LETTER.fullmatch(fragment):
+            found.add(fragment)
+        if len(found) >= count:
+            return True
+    return False
 
 
 def look_behind(node: Node) -> int:

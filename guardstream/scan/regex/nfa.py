@@ -162,10 +162,7 @@ class Program:
         self._distance = UNKNOWN
         self._lazy = is_larger(tree, WRITTEN_OUT)
         self._bits: dict[Look, int] = {}
-        self._groups: dict[int, list[Node]] = {}
-        for node in walk(tree):
-            if isinstance(node, Group):
-                self._groups.setdefault(node.number, []).append(node.item)
+        self._tree = tree
         self.matched = self._place(Kind.MATCH)
         self.first = self._compile(tree, self.matched)
         self._measure(BEFORE if group else 0)
@@ -196,20 +193,17 @@ class Program:
         reached = [(self.first, 0, opened)]
         while reached:
             place, distance, opened = reached.pop()
-            known, known_opened = place.distance, place.opened
-            if known not in (distance, VARIABLE):
-                known = place.distance = distance if known == UNKNOWN else VARIABLE
-            elif known_opened in (opened, VARIABLE):
-                continue
-            if known_opened not in (opened, VARIABLE):
-                known_opened = place.opened = opened if known_opened == UNKNOWN else VARIABLE
-            if place.unwritten is not None and place.out is not None:
-                opened = BEFORE if known_opened == BEFORE and not place.negate else VARIABLE
-                reached.append((place.out, VARIABLE, opened))
-            elif place.after is not None:
-                reached.append((place.after, *_beyond(place)))
-            else:
-                reached += [(way, known, known_opened) for way in place.ways]
+            while _is_measured(place, distance, opened):
+                if place.unwritten is not None and place.out is not None:
+                    inside = place.opened == BEFORE and not place.negate
+                    opened = BEFORE if inside else VARIABLE
+                    place, distance = place.out, VARIABLE
+                elif place.after is not None:
+                    distance, opened = _beyond(place)
+                    place = place.after
+                else:
+                    reached += [(way, place.distance, place.opened) for way in place.ways]
+                    break
 
     # Compiling: each method takes what follows and returns what comes first
 
@@ -263,7 +257,9 @@ class Program:
                 return self._assertion(node, after)
             case Reference(number, ignore_case):
                 self.exact = False
-                like: Node = captures_of(Alt(tuple(self._groups.get(number, ()))))
+                groups = (part for part in walk(self._tree) if isinstance(part, Group))
+                meant = tuple(group.item for group in groups if group.number == number)
+                like: Node = captures_of(Alt(meant))
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
 
     def _taking(self, fragment: str) -> Condition:
@@ -472,6 +468,18 @@ class Program:
             ahead = (outside if same is inside else inside) if differs else same
             ways.append(self._place(Kind.BEHIND, behind, self._place(Kind.AHEAD, ahead, after)))
         return self._split(ways)
+
+
+def _is_measured(place: Place, distance: int, opened: int) -> bool:
+    """Give a place distances at which it is reached; whether that says anything new."""
+    known, known_opened = place.distance, place.opened
+    if known in (distance, VARIABLE) and known_opened in (opened, VARIABLE):
+        return False
+    if known != distance:
+        place.distance = distance if known == UNKNOWN else VARIABLE
+    if known_opened != opened:
+        place.opened = opened if known_opened == UNKNOWN else VARIABLE
+    return True
 
 
 def _beyond(place: Place) -> tuple[int, int]:

@@ -78,12 +78,12 @@ def walk(node: Node) -> Iterator[Node]:
         left += [part for part in reversed(inside(node)) if not isinstance(part, Char)]
 
 
-def characters(node: Node) -> set[Char]:
-    """The sets of characters that the node reads."""
+def fragments(node: Node) -> Iterator[str]:
+    """The sets of all characters that the node consists of."""
     if isinstance(node, Char):
-        return {node}
-    parts = (inside(each) for each in walk(node))
-    return {part for each in parts for part in each if isinstance(part, Char)}
+        yield node.fragment
+    for each in walk(node):
+        yield from (part.fragment for part in inside(each) if isinstance(part, Char))
 
 
 def referred(node: Node) -> set[int]:

@@ -19,7 +19,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import ASCII, CharSets
-from guardstream.scan.regex.analysis import letters
+from guardstream.scan.regex.analysis import spells
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
@@ -108,13 +108,13 @@ class PatternSet:
 
     def _apart(self) -> Iterable[Sequence[int]]:
         """The patterns that are searched for together, those of a rule always."""
-        spelled: dict[int, int] = {}
+        spelled: dict[int, bool] = {}
         for pattern in self.patterns:
-            told = letters(pattern.tree)
-            spelled[pattern.rule] = max(spelled.get(pattern.rule, 0), told)
+            known = spelled.get(pattern.rule, False)
+            spelled[pattern.rule] = known or spells(pattern.tree, SPELLED)
         kinds: dict[bool, list[int]] = {}
         for index, pattern in enumerate(self.patterns):
-            kinds.setdefault(spelled[pattern.rule] >= SPELLED, []).append(index)
+            kinds.setdefault(spelled[pattern.rule], []).append(index)
         return kinds.values()
 
     def _share(self, members: Iterable[int]) -> Share:
