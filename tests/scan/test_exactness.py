@@ -115,6 +115,25 @@ def test_a_pattern_may_list_thousands_of_words() -> None:
     assert joined(events_of(rule, text, 64)) == shown
 
 
+EDGED = [
+    (r"\b(\w+)\s+\1\b", "a some some b"),
+    (r"([a-z]{4})-\1\B", "x some-somewhere"),
+    (r"(?m)(\w{4,})=\1$", "x some=some\nb"),
+    (r"([a-z]{4,})=\1$", "x some=some"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), EDGED)
+@pytest.mark.parametrize("limit", range(4, 12))
+def test_a_match_that_only_what_comes_next_decides_overflows(
+    pattern: str, text: str, limit: int
+) -> None:
+    rule = Rule("p", patterns=(pattern,), replacement="*")
+    shown = joined(events_of(rule, text, limit))
+    for match in regex.finditer(pattern, text):
+        assert set(shown[match.start() : match.end()]) == {"*"}
+
+
 # --- ends ---------------------------------------------------------------------------------
 
 

@@ -236,11 +236,12 @@ is_line_end(const Attempt *attempt, int32_t at)
     return at >= attempt->low && at < attempt->high && attempt->code[at - attempt->low] == '\n';
 }
 
-/* Whether an assertion about the neighbours holds. */
+/* Whether an assertion about the neighbours holds. What comes after the text may decide it. */
 static int
-holds_at(const Attempt *attempt, const Step *step, int32_t at)
+holds_at(Attempt *attempt, const Step *step, int32_t at)
 {
     int start = at == 0 && attempt->from_start, end = at == attempt->length;
+    attempt->ran_out |= end && step->number != AT_START && step->number != AT_LINE_START;
     switch (step->number) {
     case AT_START:
         return start;

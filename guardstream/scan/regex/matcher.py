@@ -373,6 +373,9 @@ class Attempt:
         """Whether an assertion about the neighbours holds."""
         text = self.text
         start, end = at == 0 and self.from_start, at == len(text)
+        if end and node.kind not in ("start", "line_start"):
+            # What comes after the text decides it, a character or nothing.
+            self.ran_out = True
         match node.kind:
             case "start":
                 return start
