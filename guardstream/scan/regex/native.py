@@ -16,7 +16,7 @@ from guardstream.scan.pages import Telling
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference
+from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
@@ -188,10 +188,19 @@ class NativeStepper(_native.Stream):
 _DOES = {
     kind: number
     for number, kind in enumerate(
-        (Does.CHAR, Does.SPLIT, Does.LOOP, Does.OPEN, Does.CLOSE, Does.REFERENCE, Does.ASSERT)
+        (
+            Does.CHAR,
+            Does.SPLIT,
+            Does.LOOP,
+            Does.COUNT,
+            Does.OPEN,
+            Does.CLOSE,
+            Does.REFERENCE,
+            Does.ASSERT,
+        )
     )
 }
-_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
+_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(8, 12)
 _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 
 
@@ -211,7 +220,7 @@ class NativeMatcher(Matcher):
         self._native = _native.Matcher(
             rows.tobytes(),
             ways.tobytes(),
-            array("i", sorted(self.referred)).tobytes(),
+            array("i", [*range(-self.counters, 0), *sorted(self.referred)]).tobytes(),
             group,
             len(self._sets) // 32 + 1,
             self._sets_of,
@@ -264,6 +273,8 @@ class NativeMatcher(Matcher):
                 fragment, number = node.word, _ANCHORS.index(node.kind)
             elif isinstance(node, Reference):
                 number = node.number
+            elif isinstance(node, Repeat):
+                negate, least, most = int(node.lazy), node.low, node.high or 0
             elif isinstance(node, Look):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
                 if not node.ahead:
