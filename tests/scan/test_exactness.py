@@ -271,6 +271,24 @@ LOOKBEHINDS = [
     (r"(?<=x\d{1,3}?)y", "x1y x12y x1234y"),
     (r"(?<=x(?:|b|cd))y", "xy xby xcdy xbcdy"),
     (r"(?<=^(a?)(b??|cd))e", "acde"),
+    (r"(?<=\bab\b)\W", "ab abc ab. xab-"),
+    (r"(?<!ab\b)[ c]", "ab abc xab- c"),
+    (r"(?<=a\b|b(?!\w)|ca(?=d))\w?.", "a b cad bd, b"),
+    (r"(?<!a$|x)b|(?m:(?<=c$))\n", "ab xb c\nbb"),
+]
+
+# --- what stands before a repetition ---------------------------------------------------------
+
+REPEATED = [
+    (r"(?:a|ab){1}+c", "ac abc"),
+    (r"(?=ab){3}ab?", "ab aab"),
+    (r"(?:<a>)(?!</a>.)+\w", "<a>b<a></a>c"),
+    (r"\b?a|\B{2,}b|$*c", "ab abb c"),
+    (r"(?=(a))?\w\1", "aa ba ab"),
+    (r"(?=(a))??a\1|(?!b)*+b", "aa b"),
+    (r"a(?#c){2}b", "ab aab"),
+    (r"(?x)a (?#c) {2} # c\n b", "aab a{2}b"),
+    ("(?x)a # c\n +(?#d)b", "aab a+b"),
 ]
 
 
@@ -294,7 +312,7 @@ EMPTY_ROUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + EMPTY_ROUNDS)
+@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + REPEATED + EMPTY_ROUNDS)
 def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     rule = Rule("p", patterns=(pattern,), replacement="*")
     shown = list(text)

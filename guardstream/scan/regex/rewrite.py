@@ -289,6 +289,38 @@ def reaching(node: Node) -> Node:
             return with_inside(node, tuple(map(reaching, inside(node))))
 
 
+# What a lookbehind asks of the text after it
+
+
+def with_edges_outside(node: Node) -> Node:
+    """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
+    same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
+    node = with_inside(node, tuple(map(with_edges_outside, inside(node))))
+    if not isinstance(node, Look) or node.ahead or captured(node):
+        return node
+    ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
+    parts = [_parted(way) for way in ways]
+    if not any(edges for _, edges in parts):
+        return node
+    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parts)
+    return Look(Alt(looks), True, True) if node.negate else Alt(looks)
+
+
+def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
+    """The node without the assertions about what follows at its end, and these."""
+    match node:
+        case Look(_, True) | Assert("end" | "line_end" | "word" | "not_word"):
+            return Cat(()), (node,)
+        case Cat(items) if items:
+            rest, edges = _parted(items[-1])
+            if rest == Cat(()):
+                before, more = _parted(Cat(items[:-1]))
+                return before, (*more, *edges)
+            return Cat((*items[:-1], rest)), edges
+        case _:
+            return node, ()
+
+
 # A beginning that only widens the match
 
 
