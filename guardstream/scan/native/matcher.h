@@ -633,8 +633,9 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
             || !is_within(step->count, 0, self->ways.count - step->first + 1)
             || !is_within(step->negate, 0, 2) || !is_within(step->least, 0, MAX_INTS)
             || !is_within(step->most, 0, MAX_INTS)
-            || (counts && (step->count != 1 || step->after == NONE || step->most < step->least
-                           || step->most < 1))) {
+            || (counts && (!is_within(step->count, 1, 2) || !is_within(step->after, 0, self->steps)
+                           || !is_within(step->most, 1, MAX_INTS)
+                           || !is_within(step->least, 0, step->most + 1)))) {
             return ERROR;
         }
     }

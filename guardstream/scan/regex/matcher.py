@@ -2,7 +2,8 @@
 
 It tries the ways of a pattern in order of preference, as `regex` does, and never the same place of
 the pattern at the same place of the text twice, unless what back-references refer to differs, or
-how many rounds of a large counter there have been: so its work is linear for a pattern without them. Each step is paid for by the caller, who may refuse.
+how many rounds of a large counter there have been: so its work is linear for a pattern without
+them. Each step is paid for by the caller, who may refuse.
 
 The C extension does the same, except for references that ignore case.
 """
