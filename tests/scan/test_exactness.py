@@ -262,6 +262,8 @@ REFERENCES = [
     (r"(?=(\w+))\1:", "abc: d ef:"),
     (r"x(?=,?(\w))\W?\1+", "x,aab xbbc x,"),
     (r"(?<=(['\"=]))\w+\1", "='ab' \"cd' =ef="),
+    (r"(?ai)(.)\1", "kK k\u212a sS s\u017f éÉ"),
+    (r"(?i)(.)\1", "kK k\u212a sS s\u017f éÉ iI iİ iı Iı"),
 ]
 
 # --- lookbehinds, which may match in any of their ways -----------------------------------------

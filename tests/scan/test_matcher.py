@@ -6,9 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.regex import forms, matcher
+from guardstream.scan.regex import forms, matcher, rewrite
+from guardstream.scan.regex.ast import Reference
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher
 from guardstream.scan.regex.parser import parse
 from tests.support.generate import Drawer
@@ -19,6 +21,7 @@ PATTERNS = (
     r"(a|ab)(c|bcd)(d*)", r"(?>a|ab)c", r"(\w)\1+", r"(?i)(\w)\1", r"((a)|b)+\2", r"(?=(a+))\1b",
     r"(?<!a)b|(?<=ab)c", r"(a*)*b", r"(?:(a)|(b))*\1", r"(?m)^(\w+)$", r"\b(\w+)\b(?! b)",
     r"(?<=\b\w{2})a", r"(a|)+b", r"(?:a?){3}b", r"(.*)(.*)(.*)b", r"\A(?:a|b\B)*?c\Z", r"(a)++b",
+    r"(?ai)(\w)\1", r"(?i)(\w+)(?-i:\1)k",
 )  # fmt: skip
 
 COUNTED = (
@@ -128,3 +131,14 @@ def test_large_counters_are_not_written_out() -> None:
     for form in (Matcher, forms.matching()):
         found = answer(form(tree, 0), "xabacbcdacdx", 10**6, 0, None, True)[0]
         assert found == Found(12, [])
+
+
+def test_all_other_cases_of_a_character_are_known() -> None:
+    everything = "".join(map(chr, range(0x110000)))
+    assert not regex.search(r"\p{Cased}", everything[rewrite.CASED_BELOW :])
+    reference = Reference(1, ignore_case=True)
+    for character in regex.findall(r"\p{Cased}", everything)[::7] + list("Iiİıſθ\u0345"):
+        cases = rewrite.other_cases(character, reference)
+        assert len(cases) <= forms.native.MAX_CASES
+        assert all(matcher.is_in(reference.alike(character), case) for case in cases)
+    assert rewrite.other_cases("K", Reference(1, ignore_case=True, ascii=True)) == ["k"]

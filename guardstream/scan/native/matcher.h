@@ -29,13 +29,15 @@ enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
    stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
    choices; `number` is that of a group or a counter, or an assertion's kind. A counter has from
-   `least` to `most` rounds, as few as can be if it says `negate`. */
+   `least` to `most` rounds, as few as can be if it says `negate`; a reference that says it ignores
+   case: the other cases of characters stand after their sets then. */
 typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
 
 #define STEP_INTS 10
 #define MAX_LETTERS 20000
+#define MAX_CASES 3 /* as in `native.py` */
 #define MAX_NESTED 200
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
@@ -273,6 +275,17 @@ holds_at(Attempt *attempt, const Step *step, int32_t at)
     }
 }
 
+/* Whether one character of the text is another, or another case of it. */
+static int
+is_case_of(const Attempt *attempt, int32_t one, int32_t other)
+{
+    const Matcher *matcher = attempt->matcher;
+    int32_t letter = attempt->letter[one - attempt->low];
+    const int32_t *cases = matcher->in_sets.at + (letter + 1) * matcher->sets - MAX_CASES;
+    int32_t code = (int32_t)attempt->code[other - attempt->low];
+    return cases[0] == code || cases[1] == code || cases[2] == code;
+}
+
 /* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
 static int32_t
 repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
@@ -295,7 +308,7 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
             attempt->ran_out |= at >= attempt->length;
             return NO_MATCH;
         }
-        if (code[index] != code[at]) {
+        if (code[index] != code[at] && !(step->negate && is_case_of(attempt, index, at))) {
             return NO_MATCH;
         }
     }
@@ -626,6 +639,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
         const Step *step = &self->step[index];
         int has_aside = step->kind >= STEP_AHEAD && step->kind <= STEP_ATOMIC;
         int counts = step->kind == STEP_COUNT;
+        int cases = step->kind == STEP_REFERENCE && step->negate;
         if (!is_within(step->kind, STEP_CHAR, STEP_MATCH + 1)
             || !is_within(step->set, 0, 32 * self->sets) || !is_step(self, step->after)
             || !is_within(step->aside, has_aside ? 0 : NONE, self->steps)
@@ -633,6 +647,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
             || !is_within(step->count, 0, self->ways.count - step->first + 1)
             || !is_within(step->negate, 0, 2) || !is_within(step->least, 0, MAX_INTS)
             || !is_within(step->most, 0, MAX_INTS)
+            || !is_within(self->sets, cases ? MAX_CASES + 1 : 1, MAX_INTS)
             || (counts && (!is_within(step->count, 1, 2) || !is_within(step->after, 0, self->steps)
                            || !is_within(step->most, 1, MAX_INTS)
                            || !is_within(step->least, 0, step->most + 1)))) {

@@ -5,7 +5,7 @@ the pattern at the same place of the text twice, unless what back-references ref
 how many rounds of a large counter there have been: so its work is linear for a pattern without
 them. Each step is paid for by the caller, who may refuse.
 
-The C extension does the same, except for references that ignore case.
+The C extension does the same.
 """
 
 from __future__ import annotations
@@ -291,7 +291,7 @@ class Matcher:
                 attempt.ran_out = True
                 return None
             if text[index] != text[place] and not (
-                node.ignore_case and is_in(f"(?i:{regex.escape(text[index])})", text[place])
+                node.ignore_case and is_in(node.alike(text[index]), text[place])
             ):
                 return None
         return at + found.end - found.start, captures

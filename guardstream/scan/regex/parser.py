@@ -501,7 +501,7 @@ class _Parser:
         number = int(name) if name.isdigit() else self.names[name]
         if number in self.open:
             raise PatternError(f"the group {name!r} cannot refer to itself", start)
-        return Reference(number, flags.ignore_case)
+        return Reference(number, flags.ignore_case, self.ascii)
 
     def _numbered(self, digit: str, flags: Flags, start: int) -> Node:
         number = int(digit)
@@ -510,7 +510,7 @@ class _Parser:
             self.at += 1
         if not number:
             raise PatternError("unknown escape", start)
-        return Reference(number, flags.ignore_case)
+        return Reference(number, flags.ignore_case, self.ascii)
 
     def _single_escape(self, letter: str, start: int) -> str:
         widths = {"x": 2, "u": 4, "U": 8}

@@ -173,13 +173,14 @@ class _Writer:
 def _referring(node: Node, number: int, text: str | None) -> Node:
     """The node with references to the group replaced by what it has captured."""
     if isinstance(node, Reference) and node.number == number:
-        return NEVER if text is None else _spelled(text, node.ignore_case)
+        if text is None:
+            return NEVER
+        return Cat(tuple(char(node.alike(character)) for character in text))
     return with_inside(node, tuple(_referring(part, number, text) for part in inside(node)))
 
 
-def _spelled(text: str, ignore_case: bool = False) -> Node:
-    mode = "(?i:{})" if ignore_case else "{}"
-    return Cat(tuple(char(mode.format(literal(character))) for character in text))
+def _spelled(text: str) -> Node:
+    return Cat(tuple(char(literal(character)) for character in text))
 
 
 def has_choices(node: Node) -> bool:
@@ -248,6 +249,24 @@ def members(fragment: str) -> tuple[str, ...]:
     """The characters of a set, as far as they are few; one more than `MAX_TEXTS` otherwise."""
     matches = regex.finditer(fragment, _all_characters(), regex.V0)
     return tuple(match.group() for match in islice(matches, MAX_TEXTS + 1))
+
+
+CASED_BELOW = 0x20000
+"""All characters that have other cases are before it."""
+
+
+@cache
+def _cased() -> str:
+    return "".join(regex.findall(r"\p{Cased}+", "".join(map(chr, range(CASED_BELOW)))))
+
+
+def other_cases(character: str, reference: Reference) -> list[str]:
+    """The other characters that a reference takes for a character. Not all of them need be taken
+    for each other: `I` is taken for `i` and `ı`, which are different letters."""
+    if character not in _cased():
+        return []
+    same: list[str] = regex.findall(reference.alike(character), _cased(), regex.V0)
+    return [other for other in same if other != character]
 
 
 def ignoring_case(node: Node) -> Node:
