@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import regex
 
-from guardstream.events import Event, Finding, Text
+from guardstream.events import Event, Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule, Validator
 from tests.support.chunking import joined, one_by_one, play, random_split
@@ -72,6 +72,10 @@ CLEAN = [
     (r"(?=\w{4}-)\w+-x", PROSE, 8),
     (r"(\w+) is \1 of \w{40}", PROSE, 16),
     (r"(?!\w{3,9} )\w+ \w", "one two three four five ", 16),
+    (r"(..)\1{2,}", PROSE, 16),
+    (r"(..)\1{2,}", f"ab ababab {PROSE}", 16),
+    (r"(\w)(?:,\1)+", f"a,a,a b,{PROSE}c,c, ", 8),
+    (r"x(\w)(\W*\1)+", f"xaa a xbc {PROSE}", 8),
 ]
 
 
@@ -205,6 +209,16 @@ def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: 
         stage.feed(character)
         held.append(stage.held)
     assert held == [0, 1, 2, 1, 2]
+
+
+def test_a_judge_that_fails_where_text_is_held_no_more_fails_its_rule() -> None:
+    def judge(text: str) -> bool:
+        raise ValueError(text)
+
+    rule = Rule("p", patterns=(r"(..)\1{2,}",), validators=(judge,), replacement="*")
+    events = events_of(rule, f"ababab {PROSE}", 16)
+    assert [event.kind for event in events if isinstance(event, Finding)] == ["rule_error"]
+    assert events[-1] == Finish("content_filter")
 
 
 def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> None:

@@ -390,10 +390,14 @@ class PatternScan:
 
     def _find(self, pattern: int, begin: int, window: Window) -> Candidate | None:
         """The first match from `begin` on, as `regex` finds it, of an approximated pattern."""
+        return self._first_of(pattern, range(max(begin, window.base), self.offset), window)
+
+    def _first_of(self, pattern: int, starts: Iterable[int], window: Window) -> Candidate | None:
+        """The first match that begins at one of the starts."""
         base = window.base
         text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
-        for start in range(max(begin, base), self.offset):
+        for start in starts:
             found = matcher.match(text, start - base, base == 0, self)
             if found is not None:
                 hold = found.spans[0][0] + base if found.spans else start
@@ -473,19 +477,37 @@ class PatternScan:
         """See `Scan.prune`: a reference to a group of many texts is all that is approximated."""
         for pattern in self._set.approximated:
             try:
-                while not self._can_go_on(pattern, self._steps.began(pattern), window):
-                    self._restart(pattern, self._steps.began(pattern) + 1, window)
+                while not self._can_go_on(pattern, start := self._steps.began(pattern), window):
+                    self._settle_at(pattern, start, window)
             except OverBudgetError:
                 # What cannot be decided within the budget is taken to go on.
                 continue
+            except Exception:
+                self._steps.keep(pattern, [])
+                rule = self._set.patterns[pattern].rule
+                self._standing.append(Match(rule, self.offset, self.offset, failed=True))
 
     def _can_go_on(self, pattern: int, start: int, window: Window) -> bool:
-        """Whether a candidate may still become a match; that nothing lives counts as such."""
-        if start > self.offset or start < window.base or self._steps.candidates(pattern):
+        """Whether more text may change what matches at `start`; so it is if nothing lives."""
+        if start > self.offset or start < window.base:
             return True
         text, base = self._read_as(window), window.base
         text = text[: self.offset - base]
         return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self)
+
+    def _settle_at(self, pattern: int, start: int, window: Window) -> None:
+        """Take the match at `start`, the oldest candidate, which more text cannot change, if there
+        is one, and let the search go on after it."""
+        match = None
+        if self._steps.candidates(pattern):
+            match = self._first_of(pattern, [start], window)
+        spans = [] if match is None else self._spans(pattern, match, window)
+        if match is None or not self._holds_true(pattern, spans, window):
+            self._restart(pattern, start + 1, window)
+            return
+        rule = self._set.patterns[pattern].rule
+        self._standing += [Match(rule, *span, match.start) for span in spans]
+        self._restart(pattern, match.end, window)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
