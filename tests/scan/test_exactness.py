@@ -211,6 +211,12 @@ def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: 
     assert held == [0, 1, 2, 1, 2]
 
 
+def test_what_lives_on_leaves_enough_to_confirm_its_match() -> None:
+    rule = Rule("p", patterns=(r"k(.*?) (.)(.*)\2(.*)\2(.*)",), replacement="*")
+    events = events_of(rule, 2 * PROSE, 4)
+    assert [e.kind for e in events if isinstance(e, Finding)] == ["overflow", "match"]
+
+
 def test_a_judge_that_fails_where_text_is_held_no_more_fails_its_rule() -> None:
     def judge(text: str) -> bool:
         raise ValueError(text)
