@@ -60,8 +60,8 @@ DIGITS = tuple("0123456789")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
     "X": r"\X needs all of a grapheme before it can be released",
-    "K": r"\K moves the start of a match after the fact",
-    "G": r"\G depends on where the search began",
+    "K": r"\K moves the start of a match after the fact; mask a group of the pattern",
+    "G": r"\G depends on where the search began; write ^ for the start of the text",
     "L": "named lists are not known here; write the words as a word rule",
     "C": r"\C is not supported",
 }
@@ -73,6 +73,8 @@ _OTHERWISE = {
     "c": r"; write the character by its number, as in \x03",
 }
 """How what other dialects know is written here."""
+
+_RECURSION = "recursion is not supported; write out the levels there may be"
 
 _REFUSED_FLAGS = {
     "b": "BESTMATCH compares matches that are not there yet",
@@ -356,7 +358,7 @@ class _Parser:
     def _parenthesis(self, flags: Flags, depth: int) -> Node | None:  # noqa: C901 - a list of kinds
         start = self.at
         if self.peek(2) == "(*":
-            raise PatternError("verbs such as (*PRUNE) are not supported", start)
+            raise PatternError("verbs such as (*PRUNE) are not supported; leave them out", start)
         if self._skip_comment():
             return None
         if not self.take("(?"):
@@ -381,12 +383,13 @@ class _Parser:
             return self._branch_reset(flags, depth, start)
         if self.take("P=") or self.take("P>"):
             if self.pattern[self.at - 1] == ">":
-                raise PatternError("recursion is not supported", start)
+                raise PatternError(_RECURSION, start)
             return self._named(self.until(")"), flags, start)
         if self.take("P<") or self.take("<"):
             return self._capture(self.until(">"), flags, depth, start)
         if self.take("("):
-            raise PatternError("a conditional cannot be decided while text arrives", start)
+            message = "a conditional cannot be decided while text arrives"
+            raise PatternError(f"{message}; write both ways out, as a choice", start)
         return self._flagged(flags, depth, start)
 
     def _flagged(self, flags: Flags, depth: int, start: int) -> Node:
@@ -395,7 +398,7 @@ class _Parser:
             end += 1
         letters = self.pattern[self.at : end]
         if self.peek() in ("R", "&") or letters.isdigit():
-            raise PatternError("recursion is not supported", start)
+            raise PatternError(_RECURSION, start)
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
