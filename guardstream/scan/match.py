@@ -121,7 +121,8 @@ class Scan(Protocol):
         ...
 
     def prune(self, window: Window) -> None:
-        """Forget candidates that can no longer match, where that is known only approximately."""
+        """Settle candidates that can no longer match, or match otherwise, where that is known only
+        approximately: their matches are settled next."""
         ...
 
     def wrote(self, upto: int, window: Window) -> None:

@@ -49,3 +49,13 @@ def test_regex_says_what_other_cases_a_letter_has(letter: str) -> None:
     bit = sets.bit(fragment)
     both = [c for c in map(chr, range(0x11000)) if regex.match(fragment, c, regex.V0)]
     assert all(sets.signature(character) & bit for character in both), both
+
+
+@pytest.mark.parametrize(
+    "fragment", [rf"[{'é' * 200}\p{{Lu}}]", f"[{'中ü' * 100}[:digit:]]", f"[{'(?:' * 100}[a]"]
+)
+def test_how_many_characters_a_set_lists_does_not_matter(fragment: str) -> None:
+    sets, judge = CharSets(), regex.compile(fragment, regex.V0)
+    bit = sets.bit(fragment)
+    for character in "é中üA1(:?x":
+        assert bool(sets.signature(character) & bit) == bool(judge.match(character))

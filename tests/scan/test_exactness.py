@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import regex
 
-from guardstream.events import Event, Finding, Text
+from guardstream.events import Event, Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule, Validator
 from tests.support.chunking import joined, one_by_one, play, random_split
@@ -72,6 +72,10 @@ CLEAN = [
     (r"(?=\w{4}-)\w+-x", PROSE, 8),
     (r"(\w+) is \1 of \w{40}", PROSE, 16),
     (r"(?!\w{3,9} )\w+ \w", "one two three four five ", 16),
+    (r"(..)\1{2,}", PROSE, 16),
+    (r"(..)\1{2,}", f"ab ababab {PROSE}", 16),
+    (r"(\w)(?:,\1)+", f"a,a,a b,{PROSE}c,c, ", 8),
+    (r"x(\w)(\W*\1)+", f"xaa a xbc {PROSE}", 8),
 ]
 
 
@@ -113,6 +117,25 @@ def test_a_pattern_may_list_thousands_of_words() -> None:
     text = f"{words[3]} {words[7]}x {words[1999]}, {words[1000]}"
     shown = f"{len(words[3]) * '*'} {words[7]}x {len(words[1999]) * '*'}, {len(words[1000]) * '*'}"
     assert joined(events_of(rule, text, 64)) == shown
+
+
+EDGED = [
+    (r"\b(\w+)\s+\1\b", "a some some b"),
+    (r"([a-z]{4})-\1\B", "x some-somewhere"),
+    (r"(?m)(\w{4,})=\1$", "x some=some\nb"),
+    (r"([a-z]{4,})=\1$", "x some=some"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), EDGED)
+@pytest.mark.parametrize("limit", range(4, 12))
+def test_a_match_that_only_what_comes_next_decides_overflows(
+    pattern: str, text: str, limit: int
+) -> None:
+    rule = Rule("p", patterns=(pattern,), replacement="*")
+    shown = joined(events_of(rule, text, limit))
+    for match in regex.finditer(pattern, text):
+        assert set(shown[match.start() : match.end()]) == {"*"}
 
 
 # --- ends ---------------------------------------------------------------------------------
@@ -188,6 +211,22 @@ def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: 
     assert held == [0, 1, 2, 1, 2]
 
 
+def test_what_lives_on_leaves_enough_to_confirm_its_match() -> None:
+    rule = Rule("p", patterns=(r"k(.*?) (.)(.*)\2(.*)\2(.*)",), replacement="*")
+    events = events_of(rule, 2 * PROSE, 4)
+    assert [e.kind for e in events if isinstance(e, Finding)] == ["overflow", "match"]
+
+
+def test_a_judge_that_fails_where_text_is_held_no_more_fails_its_rule() -> None:
+    def judge(text: str) -> bool:
+        raise ValueError(text)
+
+    rule = Rule("p", patterns=(r"(..)\1{2,}",), validators=(judge,), replacement="*")
+    events = events_of(rule, f"ababab {PROSE}", 16)
+    assert [event.kind for event in events if isinstance(event, Finding)] == ["rule_error"]
+    assert events[-1] == Finish("content_filter")
+
+
 def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> None:
     pattern = r"[ba]\w\w[^\W\d_]ac(?=.)"
     rule = Rule("p", patterns=(pattern,), validators=(lambda text: len(text) % 2 == 1,))
@@ -243,6 +282,8 @@ REFERENCES = [
     (r"(?=(\w+))\1:", "abc: d ef:"),
     (r"x(?=,?(\w))\W?\1+", "x,aab xbbc x,"),
     (r"(?<=(['\"=]))\w+\1", "='ab' \"cd' =ef="),
+    (r"(?ai)(.)\1", "kK k\u212a sS s\u017f éÉ"),
+    (r"(?i)(.)\1", "kK k\u212a sS s\u017f éÉ iI iİ iı Iı"),
 ]
 
 # --- lookbehinds, which may match in any of their ways -----------------------------------------
@@ -252,6 +293,24 @@ LOOKBEHINDS = [
     (r"(?<=x\d{1,3}?)y", "x1y x12y x1234y"),
     (r"(?<=x(?:|b|cd))y", "xy xby xcdy xbcdy"),
     (r"(?<=^(a?)(b??|cd))e", "acde"),
+    (r"(?<=\bab\b)\W", "ab abc ab. xab-"),
+    (r"(?<!ab\b)[ c]", "ab abc xab- c"),
+    (r"(?<=a\b|b(?!\w)|ca(?=d))\w?.", "a b cad bd, b"),
+    (r"(?<!a$|x)b|(?m:(?<=c$))\n", "ab xb c\nbb"),
+]
+
+# --- what stands before a repetition ---------------------------------------------------------
+
+REPEATED = [
+    (r"(?:a|ab){1}+c", "ac abc"),
+    (r"(?=ab){3}ab?", "ab aab"),
+    (r"(?:<a>)(?!</a>.)+\w", "<a>b<a></a>c"),
+    (r"\b?a|\B{2,}b|$*c", "ab abb c"),
+    (r"(?=(a))?\w\1", "aa ba ab"),
+    (r"(?=(a))??a\1|(?!b)*+b", "aa b"),
+    (r"a(?#c){2}b", "ab aab"),
+    (r"(?x)a (?#c) {2} # c\n b", "aab a{2}b"),
+    ("(?x)a # c\n +(?#d)b", "aab a+b"),
 ]
 
 
@@ -275,7 +334,7 @@ EMPTY_ROUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + EMPTY_ROUNDS)
+@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + REPEATED + EMPTY_ROUNDS)
 def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     rule = Rule("p", patterns=(pattern,), replacement="*")
     shown = list(text)

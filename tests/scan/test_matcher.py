@@ -6,9 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.regex import forms
+from guardstream.scan.regex import forms, matcher, rewrite
+from guardstream.scan.regex.ast import Reference
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher
 from guardstream.scan.regex.parser import parse
 from tests.support.generate import Drawer
@@ -19,6 +21,12 @@ PATTERNS = (
     r"(a|ab)(c|bcd)(d*)", r"(?>a|ab)c", r"(\w)\1+", r"(?i)(\w)\1", r"((a)|b)+\2", r"(?=(a+))\1b",
     r"(?<!a)b|(?<=ab)c", r"(a*)*b", r"(?:(a)|(b))*\1", r"(?m)^(\w+)$", r"\b(\w+)\b(?! b)",
     r"(?<=\b\w{2})a", r"(a|)+b", r"(?:a?){3}b", r"(.*)(.*)(.*)b", r"\A(?:a|b\B)*?c\Z", r"(a)++b",
+    r"(?ai)(\w)\1", r"(?i)(\w+)(?-i:\1)k",
+)  # fmt: skip
+
+COUNTED = (
+    r"(?:a|ab){2,3}c?", r"(?:(a)|b){1,4}?\1c", r"((?:ab?){2}){1,2}b", r"(?:a{1,2}?b?){2,}(?=c)",
+    r"(?:a?){3}b", r"(?>(?:a|ab){2,3})c", r"(\w)(?:\1|(?:a{2}|b){2,3})*c", r"(?:(a){0,2}b){0,3}",
 )  # fmt: skip
 
 
@@ -97,3 +105,40 @@ def test_a_match_is_paid_for_as_soon_as_it_is_long() -> None:
     for form in (Matcher, forms.chosen().matcher):
         assert answer(form(tree, 0), "ab" * 500 + "c", 1_000, 0, None, True) == "over"
         assert answer(form(tree, 0), "ab" * 500 + "c", 10_000, 0, None, True)[0] == Found(1_001, [])
+
+
+@pytest.mark.parametrize("pattern", COUNTED)
+def test_what_is_counted_is_what_is_written_out(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random, tree = Random(len(pattern)), parse(pattern).tree
+    written = [Matcher(tree, group) for group in (0, 1)]
+    monkeypatch.setattr(matcher, "WRITTEN_OUT", 0)
+    monkeypatch.setattr(matcher, "WITH_GROUP", 0)
+    counted = [Matcher(tree, group) for group in (0, 1)]
+    native = [forms.native.NativeMatcher(tree, group) for group in (0, 1)]
+    for _ in range(300):
+        text = "".join(random.choices("aabbc", k=random.randint(0, 9)))
+        start, group = random.randint(0, len(text)), random.randint(0, 1)
+        where = start, random.choice((None, random.randint(start, len(text) + 1))), True
+        answers = [answer(each[group], text, 10**6, *where) for each in (written, counted, native)]
+        assert answers[1] == answers[2], (text, where)
+        assert answers[0][:2] == answers[1][:2], (text, where)
+
+
+def test_large_counters_are_not_written_out() -> None:
+    tree = parse(r"(x)(?:(?:[ab]{1,9999}c){1,9999}d){1,9999}\1").tree
+    for form in (Matcher, forms.matching()):
+        found = answer(form(tree, 0), "xabacbcdacdx", 10**6, 0, None, True)[0]
+        assert found == Found(12, [])
+
+
+def test_all_other_cases_of_a_character_are_known() -> None:
+    everything = "".join(map(chr, range(0x110000)))
+    assert not regex.search(r"\p{Cased}", everything[rewrite.CASED_BELOW :])
+    reference = Reference(1, ignore_case=True)
+    for character in regex.findall(r"\p{Cased}", everything)[::7] + list("Iiİıſθ\u0345"):
+        cases = rewrite.other_cases(character, reference)
+        assert len(cases) <= forms.native.MAX_CASES
+        assert all(matcher.is_in(reference.alike(character), case) for case in cases)
+    assert rewrite.other_cases("K", Reference(1, ignore_case=True, ascii=True)) == ["k"]

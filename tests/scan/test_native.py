@@ -320,7 +320,7 @@ def test_which_texts_live_is_read_off_the_words(seed: int) -> None:
 CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)
 """A step that takes a character, and leads to the second."""
 
-END = (10, 0, -1, -1, 0, 0, 0, 0, 0, 0)
+END = (11, 0, -1, -1, 0, 0, 0, 0, 0, 0)
 
 
 def matcher(*steps: tuple[int, ...], ways: bytes = b"", sets: int = 1, **given: Any) -> Any:
@@ -342,14 +342,15 @@ def test_a_matcher_is_made_of_tables() -> None:
     [
         (),
         (CHAR,),
-        ((11, *CHAR[1:]), END),
+        ((12, *CHAR[1:]), END),
         ((0, 32, *CHAR[2:]), END),
         ((0, 0, 2, *CHAR[3:]), END),
         ((*CHAR[:4], 1, *CHAR[5:]), END),
         ((*CHAR[:5], 1, *CHAR[6:]), END),
         ((*CHAR[:7], 2, *CHAR[8:]), END),
         ((*CHAR[:8], -1, 0), END),
-        ((7, *CHAR[1:]), END),
+        ((8, *CHAR[1:]), END),
+        ((3, *CHAR[1:]), END),
         (CHAR[:-1], END),
     ],
     ids=str,

@@ -16,7 +16,8 @@ TOKENS = r"""
     a b A 1 _ - . | ( ) (?: ) [ab] [^a] [a-b1] ^ * + ? *? +? ?? {2} {1,2} {,2} {2,} {1,3}? *+ ++ ?+
     \A \Z \b \B \d \w \s \W \D (?= (?! (?<= (?<! (?> (?i) (?i: (?-i: (?s: (?m: (?P<n> (?<m> \1
     (?P=n) [[:alpha:]] []a] \. \x61 \u0061 \n \m \M \R \h (?#c) (?| \p{L} \P{L} \pL { } a{,} {e}
-    [\w--a] \101 \07 \g<1> (?(1)a|b) é [^\W\d] [~&&] [à-é] [é-à] [b-a] b-a [a-\u00e9] \\ \[
+    [\w--a] (?x) {1}+ (?=a) \101 \07 \g<1> (?(1)a|b) é [^\W\d] [~&&] [à-é] [é-à] [b-a] b-a
+    [a-\u00e9] \\ \[
 """.split()  # noqa: SIM905
 
 REFUSED = {
@@ -31,13 +32,20 @@ REFUSED = {
     r"(?V1)a": "version 1",
     r"(*FAIL)a": "verbs",
     r"\L<words>": "named lists",
-    r"(a(?R)?b)": "recursion",
-    r"(?<=a+)b": "unbounded lookbehind",
+    r"(a(?R)?b)": "recursion.*; write out the levels",
+    r"(a)?(?(1)b|c)d": "conditional.*; write both ways out",
+    r"(?<=a+)b": "unbounded lookbehind.*; give its repeats a bound",
     r"(?<=(a|ab))c\1": "group in a lookbehind",
-    r"a(?<!(?=b))c": "looks ahead",
+    r"x(?<=(?=b)y?)c": "looks ahead",
     r"a*": "match nothing",
     r"\b": "match nothing",
-    r"a(?#c){2}": "cannot follow a comment",
+    r"(?#c){2}a": "cannot follow a comment",
+    r"(?x)(?#c) {2}a": "cannot follow a comment",
+    r"(?<n>a|b(?P=n))c": "cannot refer to itself",
+    r"(?P=n)(?<n>a)": "no group 'n' stands before",
+    r"(a)\g{1}": r"write \\1",
+    r"\pl": r"write \\p\{Name\}",
+    r"\p{Lu": r"write \\p\{Name\}",
     r"a{100000}": "counter",
     r"(a": "missing",
     r"a)": "unbalanced",

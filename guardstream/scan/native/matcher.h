@@ -13,6 +13,7 @@ enum {
     STEP_CHAR,
     STEP_SPLIT,
     STEP_LOOP,
+    STEP_COUNT,
     STEP_OPEN,
     STEP_CLOSE,
     STEP_REFERENCE,
@@ -27,16 +28,20 @@ enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
    stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
-   choices; `number` is that of a group, or an assertion's kind. */
+   choices; `number` is that of a group or a counter, or an assertion's kind. A counter has from
+   `least` to `most` rounds, as few as can be if it says `negate`; a reference that says it ignores
+   case: the other cases of characters stand after their sets then. */
 typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
 
 #define STEP_INTS 10
 #define MAX_LETTERS 20000
+#define MAX_CASES 3 /* as in `native.py` */
 #define MAX_NESTED 200
 
-/* What a way has captured, newest first; an open group has no end yet. */
+/* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
+   0: their start is how many rounds there have been. */
 typedef struct {
     int32_t number, start, end, rest;
 } Capture;
@@ -217,6 +222,17 @@ captures_known(Attempt *attempt, int32_t captures)
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
+/* What is captured once a counter has had so many rounds, or below NONE on error. */
+static int32_t
+capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count)
+{
+    int32_t rest = captures;
+    if (captures != NONE && attempt->capture[captures].number == number) {
+        rest = attempt->capture[captures].rest;
+    }
+    return capture_made(attempt, number, count, 0, rest);
+}
+
 /* --- steps --------------------------------------------------------------------------------- */
 
 static int
@@ -236,11 +252,12 @@ is_line_end(const Attempt *attempt, int32_t at)
     return at >= attempt->low && at < attempt->high && attempt->code[at - attempt->low] == '\n';
 }
 
-/* Whether an assertion about the neighbours holds. */
+/* Whether an assertion about the neighbours holds. What comes after the text may decide it. */
 static int
-holds_at(const Attempt *attempt, const Step *step, int32_t at)
+holds_at(Attempt *attempt, const Step *step, int32_t at)
 {
     int start = at == 0 && attempt->from_start, end = at == attempt->length;
+    attempt->ran_out |= end && step->number != AT_START && step->number != AT_LINE_START;
     switch (step->number) {
     case AT_START:
         return start;
@@ -256,6 +273,17 @@ holds_at(const Attempt *attempt, const Step *step, int32_t at)
         return (before != after) == (step->number == AT_EDGE);
     }
     }
+}
+
+/* Whether one character of the text is another, or another case of it. */
+static int
+is_case_of(const Attempt *attempt, int32_t one, int32_t other)
+{
+    const Matcher *matcher = attempt->matcher;
+    int32_t letter = attempt->letter[one - attempt->low];
+    const int32_t *cases = matcher->in_sets.at + (letter + 1) * matcher->sets - MAX_CASES;
+    int32_t code = (int32_t)attempt->code[other - attempt->low];
+    return cases[0] == code || cases[1] == code || cases[2] == code;
 }
 
 /* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
@@ -280,7 +308,7 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
             attempt->ran_out |= at >= attempt->length;
             return NO_MATCH;
         }
-        if (code[index] != code[at]) {
+        if (code[index] != code[at] && !(step->negate && is_case_of(attempt, index, at))) {
             return NO_MATCH;
         }
     }
@@ -350,6 +378,41 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
     return result >= 0 ? 1 : result == NO_MATCH ? 0 : result;
 }
 
+/* Lead on from a counter: sets the preferred of another round and what comes after it, and lets the
+   other wait. */
+static int
+counted(Attempt *attempt, const Step *step, Pending *next)
+{
+    int32_t found = next->captures, count = 0, ways = 0;
+    while (found != NONE && attempt->capture[found].number != step->number) {
+        found = attempt->capture[found].rest;
+    }
+    if (found != NONE) {
+        count = attempt->capture[found].start;
+    }
+    Pending way[2];
+    for (int part = 0; part < 2; part++) {
+        int more = part == step->negate;
+        if (more ? count >= step->most : count < step->least) {
+            continue;
+        }
+        int32_t captures = capture_counted(attempt, next->captures, step->number,
+                                           more ? count + 1 : 0);
+        if (captures < NONE) {
+            return ERROR;
+        }
+        int32_t leads = more ? attempt->matcher->ways.at[step->first] : step->after;
+        way[ways++] = (Pending){leads, next->at, captures};
+    }
+    if (ways == 2 && wait_for(attempt, way[1].step, way[1].at, way[1].captures) < 0) {
+        return ERROR;
+    }
+    if (ways) {
+        *next = way[0];
+    }
+    return ways > 0;
+}
+
 /* Try what is pending beyond `base`, the newest first; see `matched`. */
 static int32_t
 tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, int32_t *into,
@@ -400,6 +463,12 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
                     break;
                 }
                 next.step = ways[0];
+                continue;
+            }
+            if (step->kind == STEP_COUNT) {
+                if (counted(attempt, step, &next) < 0) {
+                    return ERROR;
+                }
                 continue;
             }
             int result = taken(attempt, step, &next.at, &next.captures, depth);
@@ -532,7 +601,7 @@ meets_told(Matcher *self)
     }
     for (int32_t index = 0; index < self->steps; index++) {
         const Step *step = &self->step[index];
-        int parts = step->kind == STEP_SPLIT || step->kind == STEP_LOOP;
+        int parts = step->kind >= STEP_SPLIT && step->kind <= STEP_COUNT;
         for (int32_t way = 0; parts && way < step->count; way++) {
             led_to(self->meets, led, self->ways.at[step->first + way]);
         }
@@ -569,13 +638,19 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
     for (int32_t index = 0; index < self->steps; index++) {
         const Step *step = &self->step[index];
         int has_aside = step->kind >= STEP_AHEAD && step->kind <= STEP_ATOMIC;
+        int counts = step->kind == STEP_COUNT;
+        int cases = step->kind == STEP_REFERENCE && step->negate;
         if (!is_within(step->kind, STEP_CHAR, STEP_MATCH + 1)
             || !is_within(step->set, 0, 32 * self->sets) || !is_step(self, step->after)
             || !is_within(step->aside, has_aside ? 0 : NONE, self->steps)
             || !is_within(step->first, 0, self->ways.count + 1)
             || !is_within(step->count, 0, self->ways.count - step->first + 1)
             || !is_within(step->negate, 0, 2) || !is_within(step->least, 0, MAX_INTS)
-            || !is_within(step->most, 0, MAX_INTS)) {
+            || !is_within(step->most, 0, MAX_INTS)
+            || !is_within(self->sets, cases ? MAX_CASES + 1 : 1, MAX_INTS)
+            || (counts && (!is_within(step->count, 1, 2) || !is_within(step->after, 0, self->steps)
+                           || !is_within(step->most, 1, MAX_INTS)
+                           || !is_within(step->least, 0, step->most + 1)))) {
             return ERROR;
         }
     }

@@ -34,11 +34,11 @@ _CODE = rf"U000000[0-7]{_HEX}|u00[0-7]{_HEX}|x[0-7]{_HEX}"
 _ESCAPED = rf"\\(?:{_CODE}|[nrtfv.*+?^$|/\-\\\"'#&~ (){{}}\[\]<>=!@%,:;`_])"
 _OPENED = r"\[(?!\[|:[^\]]*:\])"
 _NARROW = re.compile(
-    rf"(?:\(\?[ai]*:|\(\?a\)|(?!\[[\^\]]){_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*"
+    rf"(?:\(\?[ai]*:|\(\?a\)|(?!\[[\^\]]){_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*+"
 )
 """A fragment of ASCII characters and what folds to them: nothing else is in its set."""
 
-_KINDS = re.compile(rf"(?:\(\?[i]*:|{_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
+_KINDS = re.compile(rf"(?:\(\?[i]*:|{_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*+")
 """A fragment that tells other characters apart by these classes only."""
 
 _NAMED = re.compile(rf"\\U000{_HEX}{{5}}|\\u{_HEX}{{4}}|\\x[89a-fA-F]{_HEX}|[^\x00-\x7f]")
@@ -47,7 +47,7 @@ _NAMED = re.compile(rf"\\U000{_HEX}{{5}}|\\u{_HEX}{{4}}|\\x[89a-fA-F]{_HEX}|[^\x
 _LISTED = re.compile(rf"(?<!-)(?:{_NAMED.pattern})(?!-[^\]])")
 """One that stands alone and is not an end of a range."""
 
-_PLAIN = re.compile(rf"\[(?!\^)(?:{_NAMED.pattern}|{_ESCAPED}|[^\\\[\]])*\]")
+_PLAIN = re.compile(rf"\[(?!\^)(?:{_NAMED.pattern}|{_ESCAPED}|[^\\\[\]])*+\]")
 """A fragment of the characters and ranges that it names, without their other cases."""
 
 _ASKED = [(1 << n, regex.compile(rf"\{letter}+", regex.V0)) for n, letter in enumerate("wds")]

@@ -82,10 +82,12 @@ def look_behind(node: Node) -> int:
             return 0
         case Look(item, ahead, _) if not ahead:
             if _looks_beyond(item):
-                raise PatternError("a lookbehind that looks ahead is not supported")
+                message = "a lookbehind that looks ahead is not supported"
+                raise PatternError(f"{message}; ask for what follows after it")
             width = max_width(item)
             if width is None:
-                raise PatternError("an unbounded lookbehind needs the whole text before it")
+                message = "an unbounded lookbehind needs the whole text before it"
+                raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
             return width + look_behind(item)
         case Cat(items) | Alt(items):
             return max(map(look_behind, items), default=0)

@@ -88,10 +88,18 @@ class Atomic:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A back-reference: the text that the group last captured, perhaps ignoring case."""
+    """A back-reference: the text that the group last captured, perhaps ignoring case, of ASCII
+    letters alone or of all."""
 
     number: int
     ignore_case: bool
+    ascii: bool = False
+
+    def alike(self, character: str) -> str:
+        """What the reference takes for a character, as a fragment."""
+        if not self.ignore_case:
+            return literal(character)
+        return f"(?a)(?i:{literal(character)})" if self.ascii else f"(?i:{literal(character)})"
 
 
 Node: TypeAlias = Char | Cat | Alt | Repeat | Group | Look | Assert | Atomic | Reference

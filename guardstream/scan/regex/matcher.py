@@ -1,16 +1,17 @@
 """Matches one pattern at one place: for captures, and for back-references.
 
 It tries the ways of a pattern in order of preference, as `regex` does, and never the same place of
-the pattern at the same place of the text twice, unless what back-references refer to differs: so
-its work is linear for a pattern without them. Each step is paid for by the caller, who may refuse.
+the pattern at the same place of the text twice, unless what back-references refer to differs, or
+how many rounds of a large counter there have been: so its work is linear for a pattern without
+them. Each step is paid for by the caller, who may refuse.
 
-The C extension does the same, except for references that ignore case.
+The C extension does the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -30,7 +31,8 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import referred
+from guardstream.scan.regex.nfa import is_larger
+from guardstream.scan.regex.rewrite import captured, referred
 
 
 class Budget(Protocol):
@@ -77,6 +79,7 @@ class Kind(Enum):
     CHAR = auto()
     SPLIT = auto()
     LOOP = auto()
+    COUNT = auto()
     OPEN = auto()
     CLOSE = auto()
     REFERENCE = auto()
@@ -89,7 +92,7 @@ class Kind(Enum):
 @dataclass(slots=True, eq=False)
 class Step:
     """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
-    `aside` what stands in a lookaround or an atomic group."""
+    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's."""
 
     kind: Kind
     node: Node | None = None
@@ -102,7 +105,8 @@ class Step:
 
 class _Captures(NamedTuple):
     """What a way has captured, newest first: a group's number, its text's start and end, and the
-    rest; an open group has no end yet."""
+    rest; an open group has no end yet. Counters have numbers below 0: their start is how many
+    rounds there have been."""
 
     number: int
     start: int
@@ -111,6 +115,13 @@ class _Captures(NamedTuple):
 
 
 _OPEN = -1
+
+WRITTEN_OUT = 256
+"""How many steps a counter may be written out to. A larger one is counted while it matches, which
+takes longer a step."""
+
+WITH_GROUP = 10_000
+"""The same of a counter with the masked group in it: each opening of the group is a step then."""
 
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
@@ -133,6 +144,7 @@ class Matcher:
     def __init__(self, tree: Node, group: int) -> None:
         self.group = group
         self.referred = referred(tree)
+        self.counters = 0
         self._opens: list[Step] = []
         self.first = self._compile(tree, Step(Kind.MATCH))
 
@@ -189,14 +201,14 @@ class Matcher:
         self, attempt: Attempt, first: Step, start: int, captures: _Captures | None, end: int | None
     ) -> tuple[int, _Captures | None] | None:
         """The first way that matches, which must end at `end` if that is given."""
-        text, seen, referred = attempt.text, set(), self.referred
+        text, seen, varies = attempt.text, set(), bool(self.referred or self.counters)
         length = len(text)
         pending: list[tuple[Step, int, _Captures | None]] = [(first, start, captures)]
         steps = 0
         while pending:
             step, at, captures = pending.pop()
             kind = step.kind
-            key = (step, at, self._known(captures)) if referred else (step, at)
+            key = (step, at, self._known(captures)) if varies else (step, at)
             if key in seen:
                 if kind is Kind.LOOP and step.after is not None:
                     pending.append((step.after, at, captures))
@@ -212,6 +224,9 @@ class Matcher:
             if kind is Kind.SPLIT or kind is Kind.LOOP:
                 pending += [(way, at, captures) for way in step.ways[::-1]]
                 continue
+            if kind is Kind.COUNT:
+                pending += _rounds(step, at, captures)[::-1]
+                continue
             if kind is Kind.MATCH:
                 if end is None or at == end:
                     attempt.budget.pay(steps % 64)
@@ -224,12 +239,11 @@ class Matcher:
         return None
 
     def _known(self, captures: _Captures | None) -> tuple[tuple[int, int, int], ...]:
-        """What is captured of the groups that are referred to; all else changes nothing."""
-        if not self.referred:
-            return ()
+        """What is captured of the groups that are referred to, and what is counted; all else
+        changes nothing."""
         known: dict[int, tuple[int, int, int]] = {}
         while captures is not None:
-            if captures.number in self.referred:
+            if captures.number < 0 or captures.number in self.referred:
                 known.setdefault(captures.number, captures[:3])
             captures = captures.rest
         return tuple(sorted(known.values()))
@@ -277,7 +291,7 @@ class Matcher:
                 attempt.ran_out = True
                 return None
             if text[index] != text[place] and not (
-                node.ignore_case and is_in(f"(?i:{regex.escape(text[index])})", text[place])
+                node.ignore_case and is_in(node.alike(text[index]), text[place])
             ):
                 return None
         return at + found.end - found.start, captures
@@ -335,20 +349,51 @@ class Matcher:
         return opened
 
     def _repeat(self, node: Repeat, after: Step) -> Step:
-        end = after
-        if node.high is None:
+        end, low, high = after, node.low, node.high
+        if high is None:
             loop = Step(Kind.LOOP, after=end)
             inside = self._compile(node.item, loop)
             loop.ways = (end, inside) if node.lazy else (inside, end)
-            after = loop
-        else:
-            for _ in range(node.high - node.low):
-                inside = self._compile(node.item, after)
-                ways = (end, inside) if node.lazy else (inside, end)
-                after = Step(Kind.SPLIT, ways=ways)
-        for _ in range(node.low):
+            after, high = loop, low
+        most = WITH_GROUP if self.group in captured(node) else WRITTEN_OUT
+        if high > 1 and is_larger(node, most):
+            return self._counted(replace(node, high=high), after)
+        for _ in range(high - low):
+            inside = self._compile(node.item, after)
+            ways = (end, inside) if node.lazy else (inside, end)
+            after = Step(Kind.SPLIT, ways=ways)
+        for _ in range(low):
             after = self._compile(node.item, after)
         return after
+
+    def _counted(self, node: Repeat, after: Step) -> Step:
+        self.counters += 1
+        step = Step(Kind.COUNT, node, after, number=-self.counters)
+        step.ways = (self._compile(node.item, step),)
+        return step
+
+
+def _rounds(
+    step: Step, at: int, captures: _Captures | None
+) -> list[tuple[Step, int, _Captures | None]]:
+    """What a counter leads to, in order of preference: another round, and what comes after it."""
+    node, number, after = step.node, step.number, step.after
+    assert isinstance(node, Repeat)
+    assert node.high is not None
+    assert after is not None
+    found, rest = captures, captures
+    while found is not None and found.number != number:
+        found = found.rest
+    if captures is not None and captures.number == number:
+        rest = captures.rest
+    count = 0 if found is None else found.start
+    ways: list[tuple[Step, int, _Captures | None]] = []
+    if count < node.high:
+        ways.append((step.ways[0], at, _Captures(number, count + 1, 0, rest)))
+    if count >= node.low:
+        # When the counter is met again, it begins anew.
+        ways.append((after, at, _Captures(number, 0, 0, rest)))
+    return ways[::-1] if node.lazy else ways
 
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:
@@ -373,6 +418,9 @@ class Attempt:
         """Whether an assertion about the neighbours holds."""
         text = self.text
         start, end = at == 0 and self.from_start, at == len(text)
+        if end and node.kind not in ("start", "line_start"):
+            # What comes after the text decides it, a character or nothing.
+            self.ran_out = True
         match node.kind:
             case "start":
                 return start

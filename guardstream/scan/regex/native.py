@@ -16,11 +16,12 @@ from guardstream.scan.pages import Telling
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference
+from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
 from guardstream.scan.regex.nfa import Condition, Place, Program
+from guardstream.scan.regex.rewrite import other_cases
 from guardstream.scan.regex.stepper import Handling, Machine
 
 UNIT = 100
@@ -28,6 +29,12 @@ UNIT = 100
 
 NOWHERE = -1
 """The number of no place."""
+
+MAX_CASES = 3
+"""How many other cases a character has at most."""
+
+NO_CASE = -1
+"""Stands for a case that there is not."""
 
 _Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
@@ -200,15 +207,24 @@ class NativeStepper(_native.Stream):
 _DOES = {
     kind: number
     for number, kind in enumerate(
-        (Does.CHAR, Does.SPLIT, Does.LOOP, Does.OPEN, Does.CLOSE, Does.REFERENCE, Does.ASSERT)
+        (
+            Does.CHAR,
+            Does.SPLIT,
+            Does.LOOP,
+            Does.COUNT,
+            Does.OPEN,
+            Does.CLOSE,
+            Does.REFERENCE,
+            Does.ASSERT,
+        )
     )
 }
-_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
+_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(8, 12)
 _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 
 
 class NativeMatcher(Matcher):
-    """A matcher that runs in the extension, if the pattern has no reference that ignores case."""
+    """A matcher that runs in the extension."""
 
     def __init__(self, tree: Node, group: int) -> None:
         super().__init__(tree, group)
@@ -219,13 +235,14 @@ class NativeMatcher(Matcher):
         self._ahead = None if self.referred else look_ahead(tree)
         rows, ways = self._rows()
         nodes = (step.node for step in self._steps)
-        self._in_python = any(isinstance(n, Reference) and n.ignore_case for n in nodes)
+        # All of a pattern compare case in the same way.
+        self._cases = [n for n in nodes if isinstance(n, Reference) and n.ignore_case][:1]
         self._native = _native.Matcher(
             rows.tobytes(),
             ways.tobytes(),
-            array("i", sorted(self.referred)).tobytes(),
+            array("i", [*range(-self.counters, 0), *sorted(self.referred)]).tobytes(),
             group,
-            len(self._sets) // 32 + 1,
+            len(self._sets) // 32 + 1 + len(self._cases) * MAX_CASES,
             self._sets_of,
         )
 
@@ -233,8 +250,6 @@ class NativeMatcher(Matcher):
         self, attempt: Attempt, start: int, end: int | None, first: Step | None = None
     ) -> Found | None:
         """See `Matcher.run`."""
-        if self._in_python:
-            return super().run(attempt, start, end, first)
         text, budget = attempt.text, attempt.budget
         high = len(text)
         if end is not None and self._ahead is not None:
@@ -253,11 +268,15 @@ class NativeMatcher(Matcher):
         return Found(found, spans) if found >= 0 else None
 
     def _sets_of(self, code: int) -> bytes:
-        """Which sets a character is in."""
+        """Which sets a character is in, and its other cases where references ask for them."""
         character, bits = chr(code), 0
         for fragment, number in self._sets.items():
             bits |= is_in(fragment, character) << number
-        return bits.to_bytes(len(self._sets) // 32 * 4 + 4, "little")
+        sets = bits.to_bytes(len(self._sets) // 32 * 4 + 4, "little")
+        if not self._cases:
+            return sets
+        others = [*map(ord, other_cases(character, *self._cases)), *MAX_CASES * [NO_CASE]]
+        return sets + array("i", others[:MAX_CASES]).tobytes()
 
     def _rows(self) -> tuple[array[int], array[int]]:
         """The steps and their choices as rows of ints."""
@@ -275,7 +294,9 @@ class NativeMatcher(Matcher):
             elif isinstance(node, Assert):
                 fragment, number = node.word, _ANCHORS.index(node.kind)
             elif isinstance(node, Reference):
-                number = node.number
+                number, negate = node.number, int(node.ignore_case)
+            elif isinstance(node, Repeat):
+                negate, least, most = int(node.lazy), node.low, node.high or 0
             elif isinstance(node, Look):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
                 if not node.ahead:

@@ -54,13 +54,14 @@ MAX_DEPTH = 100
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
 _BLANK_COUNTER = re.compile(r"\{(?=[^}]*\s)[\d\s]*,?[\d\s]*\}")
 _NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]+)?:\]")
+_PROPERTY = re.compile(r"\\[pP](?:[CLMNPSZ]|\{\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]*)?\})")
 _OCTAL = re.compile(r"\\[0-7]{3}")
 DIGITS = tuple("0123456789")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
     "X": r"\X needs all of a grapheme before it can be released",
-    "K": r"\K moves the start of a match after the fact",
-    "G": r"\G depends on where the search began",
+    "K": r"\K moves the start of a match after the fact; mask a group of the pattern",
+    "G": r"\G depends on where the search began; write ^ for the start of the text",
     "L": "named lists are not known here; write the words as a word rule",
     "C": r"\C is not supported",
 }
@@ -72,6 +73,8 @@ _OTHERWISE = {
     "c": r"; write the character by its number, as in \x03",
 }
 """How what other dialects know is written here."""
+
+_RECURSION = "recursion is not supported; write out the levels there may be"
 
 _REFUSED_FLAGS = {
     "b": "BESTMATCH compares matches that are not there yet",
@@ -101,7 +104,7 @@ _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 
-_LETTERS = re.compile(r"\w+(?![*+?{])")
+_LETTERS = re.compile(r"\w+(?![*+?{]|\(\?#)")
 """Characters that stand for themselves, each once."""
 
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -164,6 +167,7 @@ class _Parser:
         self.behind = 0
         self.groups = 0
         self.names: dict[str, int] = {}
+        self.open: set[int] = set()  # the groups that this is in
 
     # Reading
 
@@ -209,15 +213,17 @@ class _Parser:
             item = self.atom(flags, depth) if switched is None else None
             if item is None:
                 flags = switched or flags
+                while flags.verbose and self._skip_blank():
+                    pass
                 start = self.at
                 if self._bounds() is not None:
                     raise PatternError("a repetition cannot follow a comment or flags", start)
                 continue
-            if flags.verbose:
-                while self._skip_blank():
-                    pass
-                if _BLANK_COUNTER.match(self.pattern, self.at):
-                    raise PatternError("write the counter without blanks", self.at)
+            # A repetition is that of what stands before comments and blanks.
+            while self._skip_comment() or (flags.verbose and self._skip_blank()):
+                pass
+            if flags.verbose and _BLANK_COUNTER.match(self.pattern, self.at):
+                raise PatternError("write the counter without blanks", self.at)
             items.append(self._quantified(item))
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
 
@@ -230,6 +236,12 @@ class _Parser:
             self.at += 1
             return True
         return False
+
+    def _skip_comment(self) -> bool:
+        if not self.take("(?#"):
+            return False
+        self.until(")")
+        return True
 
     def atom(self, flags: Flags, depth: int) -> Node | None:
         character = self.peek()
@@ -278,11 +290,14 @@ class _Parser:
             return item
         low, high = bounds
         if isinstance(item, Assert | Look):
-            raise PatternError("an assertion cannot be repeated", self.at - 1)
+            # Where it holds, another round changes nothing.
+            low, high = min(low, 1), 1 if high is None else min(high, 1)
         lazy = self.take("?")
         possessive = not lazy and self.take("+")
         if self.peek() in ("*", "+", "?") or self._bounds() is not None:
             raise PatternError("multiple repeat", self.at)
+        if low == high == 1:
+            return item  # even where it is possessive
         repeat = Repeat(item, low, high, lazy)
         return Atomic(repeat) if possessive else repeat
 
@@ -350,13 +365,12 @@ class _Parser:
     def _parenthesis(self, flags: Flags, depth: int) -> Node | None:  # noqa: C901 - a list of kinds
         start = self.at
         if self.peek(2) == "(*":
-            raise PatternError("verbs such as (*PRUNE) are not supported", start)
+            raise PatternError("verbs such as (*PRUNE) are not supported; leave them out", start)
+        if self._skip_comment():
+            return None
         if not self.take("(?"):
             self.at += 1
             return self._capture(None, flags, depth, start)
-        if self.take("#"):
-            self.until(")")
-            return None
         for token, ahead, negate in (
             ("<=", False, False),
             ("<!", False, True),
@@ -376,12 +390,13 @@ class _Parser:
             return self._branch_reset(flags, depth, start)
         if self.take("P=") or self.take("P>"):
             if self.pattern[self.at - 1] == ">":
-                raise PatternError("recursion is not supported", start)
+                raise PatternError(_RECURSION, start)
             return self._named(self.until(")"), flags, start)
         if self.take("P<") or self.take("<"):
             return self._capture(self.until(">"), flags, depth, start)
         if self.take("("):
-            raise PatternError("a conditional cannot be decided while text arrives", start)
+            message = "a conditional cannot be decided while text arrives"
+            raise PatternError(f"{message}; write both ways out, as a choice", start)
         return self._flagged(flags, depth, start)
 
     def _flagged(self, flags: Flags, depth: int, start: int) -> Node:
@@ -390,7 +405,7 @@ class _Parser:
             end += 1
         letters = self.pattern[self.at : end]
         if self.peek() in ("R", "&") or letters.isdigit():
-            raise PatternError("recursion is not supported", start)
+            raise PatternError(_RECURSION, start)
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
@@ -412,7 +427,10 @@ class _Parser:
             number = self.groups
             if name is not None:
                 self.names[name] = number
-        return Group(self._closed(flags, depth, start), number)
+        within, self.open = self.open, self.open | {number}
+        item = self._closed(flags, depth, start)
+        self.open = within
+        return Group(item, number)
 
     def _branch_reset(self, flags: Flags, depth: int, start: int) -> Node:
         first, most, branches = self.groups, self.groups, []
@@ -484,14 +502,16 @@ class _Parser:
     def _reference(self, flags: Flags, start: int) -> Node:
         if self.take("<"):
             return self._named(self.until(">"), flags, start)
-        raise PatternError("unknown escape", start)
+        raise PatternError(r"unknown escape \g; write \1 or (?P=name)", start)
 
     def _named(self, name: str, flags: Flags, start: int) -> Node:
-        if name.isdigit():
-            return Reference(int(name), flags.ignore_case)
-        if name not in self.names:
-            raise PatternError(f"unknown group {name!r}", start)
-        return Reference(self.names[name], flags.ignore_case)
+        if not name.isdigit() and name not in self.names:
+            message = f"no group {name!r} stands before this; a reference comes after its group"
+            raise PatternError(message, start)
+        number = int(name) if name.isdigit() else self.names[name]
+        if number in self.open:
+            raise PatternError(f"the group {name!r} cannot refer to itself", start)
+        return Reference(number, flags.ignore_case, self.ascii)
 
     def _numbered(self, digit: str, flags: Flags, start: int) -> Node:
         number = int(digit)
@@ -500,7 +520,7 @@ class _Parser:
             self.at += 1
         if not number:
             raise PatternError("unknown escape", start)
-        return Reference(number, flags.ignore_case)
+        return Reference(number, flags.ignore_case, self.ascii)
 
     def _single_escape(self, letter: str, start: int) -> str:
         widths = {"x": 2, "u": 4, "U": 8}
@@ -509,11 +529,13 @@ class _Parser:
         if letter in widths:
             self._check_number(start)
             self.at += widths[letter]
-        elif letter in "pP" or (letter == "N" and self.peek() == "{"):
-            if self.take("{"):
-                self.until("}")
-            else:
-                self.at += 1
+        elif letter in "pP":
+            named = _PROPERTY.match(self.pattern, start)
+            if named is None:
+                raise PatternError(rf"\{letter} needs a property: write \{letter}{{Name}}", start)
+            self.at = named.end()
+        elif letter == "N" and self.take("{"):
+            self.until("}")
         elif letter == "0":
             while self.peek() and self.peek() in "01234567" and self.at - start < 4:
                 self.at += 1

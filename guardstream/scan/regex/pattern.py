@@ -22,6 +22,7 @@ from guardstream.scan.regex.rewrite import (
     is_ambiguous,
     referred,
     walk,
+    with_edges_outside,
     without_lead,
     without_references,
 )
@@ -79,8 +80,9 @@ def compile_pattern(
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
-    behind = look_behind(parsed.tree) + 1
-    tree = without_references(parsed.tree)
+    tree = with_edges_outside(parsed.tree)
+    behind = look_behind(tree) + 1
+    tree = without_references(tree)
     _check_lookbehinds(tree)
     settling = Settling.ORDERED
     if confirm is not None:

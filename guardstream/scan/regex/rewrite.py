@@ -180,13 +180,14 @@ class _Writer:
 def _referring(node: Node, number: int, text: str | None) -> Node:
     """The node with references to the group replaced by what it has captured."""
     if isinstance(node, Reference) and node.number == number:
-        return NEVER if text is None else _spelled(text, node.ignore_case)
+        if text is None:
+            return NEVER
+        return Cat(tuple(char(node.alike(character)) for character in text))
     return with_inside(node, tuple(_referring(part, number, text) for part in inside(node)))
 
 
-def _spelled(text: str, ignore_case: bool = False) -> Node:
-    mode = "(?i:{})" if ignore_case else "{}"
-    return Cat(tuple(char(mode.format(literal(character))) for character in text))
+def _spelled(text: str) -> Node:
+    return Cat(tuple(char(literal(character)) for character in text))
 
 
 def has_choices(node: Node) -> bool:
@@ -257,6 +258,24 @@ def members(fragment: str) -> tuple[str, ...]:
     return tuple(match.group() for match in islice(matches, MAX_TEXTS + 1))
 
 
+CASED_BELOW = 0x20000
+"""All characters that have other cases are before it."""
+
+
+@cache
+def _cased() -> str:
+    return "".join(regex.findall(r"\p{Cased}+", "".join(map(chr, range(CASED_BELOW)))))
+
+
+def other_cases(character: str, reference: Reference) -> list[str]:
+    """The other characters that a reference takes for a character. Not all of them need be taken
+    for each other: `I` is taken for `i` and `ı`, which are different letters."""
+    if character not in _cased():
+        return []
+    same: list[str] = regex.findall(reference.alike(character), _cased(), regex.V0)
+    return [other for other in same if other != character]
+
+
 def ignoring_case(node: Node) -> Node:
     """The node with its characters compared ignoring case."""
     if isinstance(node, Char):
@@ -294,6 +313,38 @@ def reaching(node: Node) -> Node:
             return node
         case _:
             return with_inside(node, tuple(map(reaching, inside(node))))
+
+
+# What a lookbehind asks of the text after it
+
+
+def with_edges_outside(node: Node) -> Node:
+    """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
+    same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
+    node = with_inside(node, tuple(map(with_edges_outside, inside(node))))
+    if not isinstance(node, Look) or node.ahead or captured(node):
+        return node
+    ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
+    parts = [_parted(way) for way in ways]
+    if not any(edges for _, edges in parts):
+        return node
+    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parts)
+    return Look(Alt(looks), True, True) if node.negate else Alt(looks)
+
+
+def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
+    """The node without the assertions about what follows at its end, and these."""
+    match node:
+        case Look(_, True) | Assert("end" | "line_end" | "word" | "not_word"):
+            return Cat(()), (node,)
+        case Cat(items) if items:
+            rest, edges = _parted(items[-1])
+            if rest == Cat(()):
+                before, more = _parted(Cat(items[:-1]))
+                return before, (*more, *edges)
+            return Cat((*items[:-1], rest)), edges
+        case _:
+            return node, ()
 
 
 # A beginning that only widens the match

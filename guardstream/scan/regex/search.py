@@ -177,6 +177,24 @@ class Share(NamedTuple):
     behind: int
 
 
+class HalfBudget:
+    """What of a budget may go to candidates that overflow: `kept` steps are for matches."""
+
+    def __init__(self, budget: Budget, kept: int) -> None:
+        self._budget = budget
+        self._kept = kept
+
+    def left(self) -> int:
+        """See `Budget.left`."""
+        return self._budget.left() - self._kept
+
+    def pay(self, steps: int) -> None:
+        """See `Budget.pay`; raises OverBudgetError."""
+        self._budget.pay(steps)
+        if self.left() < 0:
+            raise OverBudgetError
+
+
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled."""
 
@@ -390,11 +408,18 @@ class PatternScan:
 
     def _find(self, pattern: int, begin: int, window: Window) -> Candidate | None:
         """The first match from `begin` on, as `regex` finds it, of an approximated pattern."""
+        starts = range(max(begin, window.base), self.offset)
+        return self._first_of(pattern, starts, window, self)
+
+    def _first_of(
+        self, pattern: int, starts: Iterable[int], window: Window, budget: Budget
+    ) -> Candidate | None:
+        """The first match that begins at one of the starts."""
         base = window.base
         text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
-        for start in range(max(begin, base), self.offset):
-            found = matcher.match(text, start - base, base == 0, self)
+        for start in starts:
+            found = matcher.match(text, start - base, base == 0, budget)
             if found is not None:
                 hold = found.spans[0][0] + base if found.spans else start
                 return Candidate(pattern, start, hold, found.end + base, late=False)
@@ -421,6 +446,10 @@ class PatternScan:
         read = self._steps.offset
         spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
         return STEPS_PER_CHARACTER * (read + 1) - spent
+
+    def _allowance(self) -> int:
+        """How many steps would be left if none had been paid for."""
+        return STEPS_PER_CHARACTER * (min(self._steps.offset, self._set.window) + 1)
 
     def pay(self, steps: int) -> None:
         """See `Budget.pay`; raises OverBudgetError."""
@@ -471,21 +500,42 @@ class PatternScan:
 
     def prune(self, window: Window) -> None:
         """See `Scan.prune`: a reference to a group of many texts is all that is approximated."""
+        share = HalfBudget(self, self._allowance() // 2)
         for pattern in self._set.approximated:
             try:
-                while not self._can_go_on(pattern, self._steps.began(pattern), window):
-                    self._restart(pattern, self._steps.began(pattern) + 1, window)
+                while not self._can_go_on(
+                    pattern, start := self._steps.began(pattern), window, share
+                ):
+                    self._settle_at(pattern, start, window, share)
             except OverBudgetError:
                 # What cannot be decided within the budget is taken to go on.
                 continue
+            except Exception:
+                self._steps.keep(pattern, [])
+                rule = self._set.patterns[pattern].rule
+                self._standing.append(Match(rule, self.offset, self.offset, failed=True))
 
-    def _can_go_on(self, pattern: int, start: int, window: Window) -> bool:
-        """Whether a candidate may still become a match; that nothing lives counts as such."""
-        if start > self.offset or start < window.base or self._steps.candidates(pattern):
+    def _can_go_on(self, pattern: int, start: int, window: Window, budget: Budget) -> bool:
+        """Whether more text may change what matches at `start`; so it is if nothing lives."""
+        if start > self.offset or start < window.base:
             return True
         text, base = self._read_as(window), window.base
         text = text[: self.offset - base]
-        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self)
+        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, budget)
+
+    def _settle_at(self, pattern: int, start: int, window: Window, budget: Budget) -> None:
+        """Take the match at `start`, the oldest candidate, which more text cannot change, if there
+        is one, and let the search go on after it."""
+        match = None
+        if self._steps.candidates(pattern):
+            match = self._first_of(pattern, [start], window, budget)
+        spans = [] if match is None else self._spans(pattern, match, window)
+        if match is None or not self._holds_true(pattern, spans, window):
+            self._restart(pattern, start + 1, window)
+            return
+        rule = self._set.patterns[pattern].rule
+        self._standing += [Match(rule, *span, match.start) for span in spans]
+        self._restart(pattern, match.end, window)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""

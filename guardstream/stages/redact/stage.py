@@ -448,7 +448,9 @@ class Redact:
         """Bring the held text back below its bound."""
         for scan in self._scans:
             scan.prune(self._window)
-        self._write(events, self._regions.release(self._hold()))
+        found = self._found(lambda scan: scan.settle(self._window))
+        if self._concluded(events, found, self._hold()):
+            return
         while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
@@ -489,6 +491,7 @@ class Redact:
         self._write(events, self._regions.flow(self._position - 1))
         self._overflown = False
         live = [scan.overflowing(self._window) for scan in self._scans]
+        found += self._found(lambda scan: scan.settle(self._window))
         if any(live):
             self._write(events, self._regions.flow(self._position))
             return
