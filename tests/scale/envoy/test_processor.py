@@ -210,6 +210,48 @@ def test_a_processor_that_is_killed_at_an_event_shows_nothing(
     assert "[DONE]" not in seen
 
 
+HEARTBEATS = POLICY + "serve: {heartbeats: 100ms}\n"
+
+
+def test_a_model_may_think_for_longer_than_a_heartbeat(tmp_path: Path, upstream: int) -> None:
+    with Gateway(tmp_path, upstream, policy=HEARTBEATS) as made:
+        made.wait()
+        answer = made.client.post(CHAT, json=ask(["a bluebird"], stream=True, think=0.5))
+    assert text_of(answer.text) == "a [bird]|stop"
+
+
+def test_headers_that_a_rule_matches_are_left_out(gateway: Gateway) -> None:
+    named = ("date", "host", "server", "etag", "keep-alive", "x-envoy-note", "x-note")
+    more = dict.fromkeys(named, "a bluebird")
+    answer = gateway.client.post(CHAT, json=ask(["a"], stream=True, headers=more))
+    assert answer.status_code == 200
+    assert "bluebird" not in str(answer.headers)
+
+
+TRAILERS = (
+    "    - name: provider\n      connect_timeout: 5s\n",
+    """    - name: provider
+      connect_timeout: 5s
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config:
+            http_protocol_options: {enable_trailers: true}
+""",
+)
+
+
+@pytest.mark.parametrize("say", [[], ["a bluebird"]], ids=["no body", "a body"])
+def test_trailers_of_an_answer_are_left_out(tmp_path: Path, upstream: int, say: list[str]) -> None:
+    with Gateway(tmp_path, upstream, TRAILERS) as made:
+        made.wait()
+        asked = ask(say, stream=True, trailers={"x-note": "a bluebird"}, empty=not say)
+        answer = made.client.post(CHAT, json=asked)
+    assert answer.status_code == 200
+    assert ("[bird]" in answer.text) == bool(say)
+    assert "bluebird" not in answer.text
+
+
 def test_other_modes_are_refused(tmp_path: Path, upstream: int) -> None:
     change = ("response_body_mode: FULL_DUPLEX_STREAMED", "response_body_mode: STREAMED")
     with (
