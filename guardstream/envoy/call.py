@@ -389,11 +389,11 @@ def _mutation(before: Pairs, after: Pairs, kept: Iterable[str] = ()) -> pb.Heade
     """What makes the headers `after` of those `before`; names that are `kept` stay."""
     was, now = _by_name(before), _by_name(after)
     changed = [(name, value) for name, value in after if was.get(name) != now[name]]
-    names = [name.decode("latin-1") for name in was if not name.startswith(b":")]
-    gone = [name for name in names if name.encode("latin-1") not in now and name not in kept]
-    emptied = [(name, b"") for name in was if name in _FIXED and name not in now]
-    changed += [pair for pair in emptied if pair[0].decode() not in kept]
-    return pb.HeaderMutation(set_headers=_set(changed), remove_headers=gone)
+    plain = [name for name in was if not name.startswith(b":")]
+    gone = [name for name in plain if name not in now and name.decode("latin-1") not in kept]
+    changed += [(name, b"") for name in gone if name in _FIXED]
+    removed = [name.decode("latin-1") for name in gone if name not in _FIXED]
+    return pb.HeaderMutation(set_headers=_set(changed), remove_headers=removed)
 
 
 def _names(trailers: Any) -> list[str]:
