@@ -19,13 +19,17 @@ HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrad
 """https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
 
 _PROTOCOL = frozenset({"allow", "cache-control", "content-encoding", "content-length", "vary"})
-_PROTOCOL |= {"content-type", "strict-transport-security"}
-_PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
+_PROTOCOL |= {"strict-transport-security", "x-accel-buffering", "x-content-type-options"}
 """Headers whose values are words of the protocol, or that clients cannot do without."""
 
-_TIMES = frozenset({"age", "date", "expires", "last-modified", "retry-after"})
 _TIME = re.compile(r"-?[0-9]+|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
-"""Headers that have a number of seconds or a date, as RFC 9110, section 5.6.7, writes it."""
+_TIMES = ("age", "date", "expires", "last-modified", "retry-after")
+_FORMS = {
+    **dict.fromkeys(_TIMES, _TIME),
+    "content-type": re.compile(r"[^;]*(;\s*charset=[^;]*)?", re.IGNORECASE),
+}
+"""Others as the protocol has them: seconds or a date (RFC 9110, section 5.6.7), and a type with a
+charset. Another value is judged."""
 
 
 NOT_UTF8 = "its charset is not UTF-8"
@@ -95,7 +99,8 @@ def why_unreadable(status: int, content_type: str, content_range: str = "") -> s
 
 
 def _is_of_the_protocol(name: str, value: str) -> bool:
-    return name in _PROTOCOL or (name in _TIMES and _TIME.fullmatch(value) is not None)
+    form = _FORMS.get(name)
+    return name in _PROTOCOL or (form is not None and form.fullmatch(value) is not None)
 
 
 def _passes(guard: Guard, value: str) -> bool:

@@ -27,6 +27,12 @@ def test_headers_of_the_protocol_are_judged_where_a_text_fits(name: str) -> None
     assert withheld(GUARD, [(name, "a bluebird")]) == {name}
 
 
+def test_what_a_type_says_besides_is_judged() -> None:
+    assert withheld(GUARD, [("content-type", "text/html; charset=utf-8; x=bluebird")]) == {
+        "content-type"
+    }
+
+
 @pytest.mark.parametrize("value", ["120", "-1", "Tue, 24 Nov 2026 02:20:05 GMT"])
 @pytest.mark.parametrize("name", ["age", "date", "expires", "last-modified", "retry-after"])
 def test_times_are_not_judged(name: str, value: str) -> None:
