@@ -24,7 +24,7 @@ local used = tonumber(redis.call('GET', KEYS[1]) or '0') + tonumber(ARGV[1])
 local granted = ARGV[2] == '' or used <= tonumber(ARGV[2])
 if granted then
   redis.call('INCRBY', KEYS[1], ARGV[1])
-  redis.call('EXPIREAT', KEYS[1], ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
 end
 redis.call('SET', KEYS[2], granted and 1 or 0, 'EX', ARGV[4])
 return granted and 1 or 0
@@ -35,7 +35,8 @@ return granted and 1 or 0
 class RedisState:
     """What is remembered in Redis; the client is the caller's to close.
 
-    Times are those of the proxies' machines: their clocks have to agree within seconds.
+    Times are those of the proxies' machines: their clocks have to agree within seconds, else keys
+    run more requests at once. Budgets count also where Redis' own clock is another.
     Redis has to allow scripts (`EVAL`).
     """
 
@@ -61,9 +62,9 @@ class RedisState:
     async def _count(self, spent: Window, tokens: int, limit: str) -> bool:
         """Add tokens, once; False, and nothing added, if that is beyond the limit."""
         keys = self._key("tokens", spent.name), self._key("counted", secrets.token_hex(8))
-        expires = ceil(spent.end) + ceil(LEASE)
+        left = max(ceil(spent.end - self._clock()), 0) + ceil(LEASE)
         async with self._asking() as pipe:
-            pipe.eval(_COUNT, len(keys), *keys, tokens, limit, expires, ceil(LEASE))
+            pipe.eval(_COUNT, len(keys), *keys, tokens, limit, left, ceil(LEASE))
             return bool((await pipe.execute())[0])
 
     async def enter(self, name: str, place: str, most: int) -> bool:

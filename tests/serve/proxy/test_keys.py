@@ -646,6 +646,20 @@ async def test_reservations_at_once_stay_within_a_budget(state: State) -> None:
     assert 1 <= sum(taken) <= 10
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_budget_counts_where_redis_has_another_time(redis_port: int, hours: int) -> None:
+    from time import time
+
+    def clock() -> float:
+        return time() + 3_600 * hours
+
+    async with Redis(port=redis_port) as client:
+        state = RedisState(client, clock=clock, prefix=secrets.token_hex(4))
+        spent = window("a", 60, clock())
+        assert [await state.reserve(spent, 40, 100) for _ in range(3)] == [True, True, False]
+
+
 class Losing:
     """Stands before a Redis, and loses the first answer to a command that has a word in it."""
 
