@@ -57,7 +57,7 @@ class Provider(BaseHTTPRequestHandler):
             if asked.get("empty"):
                 self.wfile.write(f"0\r\n{end}\r\n".encode())
                 return
-            for text in asked["say"]:
+            for text in asked["say"] * asked.get("times", 1):
                 self._event({"delta": {"content": text}, "finish_reason": None})
                 Provider.said += 1
                 time.sleep(Provider.seconds)

@@ -176,6 +176,18 @@ def test_a_client_that_leaves_stops_the_provider(gateway: Gateway) -> None:
     assert told == Provider.said < 500
 
 
+def test_a_client_that_does_not_read_makes_the_provider_wait(gateway: Gateway) -> None:
+    Provider.said = 0
+    times, asked = 2_000, ask(["word " * 10_000], stream=True)
+    with gateway.client.stream("POST", CHAT, json={**asked, "times": times}) as answer:
+        assert answer.status_code == 200
+        said = -1
+        while said < Provider.said:
+            said = Provider.said
+            time.sleep(2)
+    assert said * 50_000 < 30_000_000  # bytes
+
+
 SAY = ["fine ", "too ", "blue", "bird ", "sings ", "on"]
 
 
