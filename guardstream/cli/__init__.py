@@ -5,6 +5,28 @@ usage, 3 blocked or not valid JSON, 4 the machine cannot (a port in use, a full 
 output), 130 interrupted, 141 the reader of a pipe left. What is wrong is one line on stderr.
 """
 
-from guardstream.cli.app import main
+import os
+import signal
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    _heed_termination()
+    from guardstream.cli.app import main as run
+
+    run()
+
+
+def _heed_termination() -> None:
+    """Have SIGTERM end the first process of a container, which ignores what it does not handle.
+
+    Servers handle it themselves once they serve; until then a container would not stop.
+    """
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -27,6 +27,7 @@ from guardstream.envoy.local import Talk, is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.proxy.sending import Incoming, Outgoing
+from guardstream.serve.streams import PING
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -36,8 +37,8 @@ PIECE = 64 * 1024
 _WAITING = 8
 """Messages of Envoy that wait to be read; then it is not read from, and gRPC slows it down."""
 
-_KEPT = {"date", "server", "transfer-encoding", "connection", "keep-alive"}
-"""Headers of an answer that are Envoy's, not the proxy's, to leave out."""
+_FIXED = frozenset({b"host"})
+"""Headers that Envoy lets nobody remove; they can be emptied."""
 
 
 class CallError(GuardstreamError):
@@ -52,16 +53,21 @@ class Call:
         self._talk = talk
         self._headers = _pairs(first.request_headers.headers)
         self._had_body = not first.request_headers.end_of_stream
+        self._body_came = False  # a part of the request's
         self._request_over = False
+        self._request_trailers: list[str] | None = None
         self._request_in, self._request = _channel()
         self._answer_in, self._answer = _channel()
         self._sent_on = False
         self._status = 0  # of the provider's answer
         self._answer_headers: Pairs = []
         self._answer_over = self._bodiless = False
+        self._answer_trailers: list[str] | None = None
+        self._body_begun = False  # of the provider's answer, as Envoy hands it over
         self._start: Message | None = None
         self._started = False
-        self._instead: list[bytes] | None = None
+        self._own = False  # whether the answer is the proxy's own
+        self._unsaid: list[bytes] = []
         self.complete = False
         """Whether Envoy has been told the answer's end."""
 
@@ -104,6 +110,7 @@ class Call:
                 if kind in ("request_body", "request_trailers"):
                     await _put(self._request_in, message)
                 elif kind in ("response_headers", "response_body", "response_trailers"):
+                    self._body_begun = self._body_begun or kind == "response_body"
                     await _put(self._answer_in, message)
                 else:
                     raise CallError(f"Envoy sends {kind!r}, which there is no use for")
@@ -127,8 +134,11 @@ class Call:
             self._request_over = True
             return {"type": "http.disconnect"}
         if message.WhichOneof("request") == "request_trailers":
-            raise CallError("trailers of requests cannot be guarded")
-        body = message.request_body
+            self._request_over = True
+            self._request_trailers = _names(message.request_trailers.trailers)
+            self._had_body = self._body_came
+            return {"type": "http.request", "body": b"", "more_body": False}
+        body, self._body_came = message.request_body, True
         self._request_over = body.end_of_stream
         return {"type": "http.request", "body": body.body, "more_body": not body.end_of_stream}
 
@@ -150,11 +160,14 @@ class Call:
         changes = self._changed(request)
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
         await self._talk.write(pb.ProcessingResponse(request_headers=headers))
+        trailers = self._request_trailers
         if self._had_body:
             for piece, last in _pieces(request.body):
-                await self._talk.write(
-                    pb.ProcessingResponse(request_body=_streamed(piece, over=last))
-                )
+                body = _streamed(piece, over=last and trailers is None)
+                await self._talk.write(pb.ProcessingResponse(request_body=body))
+        if trailers is not None:
+            without = _without(trailers)
+            await self._talk.write(pb.ProcessingResponse(request_trailers=without))
         try:
             message = await self._answer.receive()
         except anyio.EndOfStream as error:
@@ -190,7 +203,8 @@ class Call:
             except anyio.EndOfStream:
                 raise UpstreamError(502, "upstream_error", "the answer broke off") from None
             if message.WhichOneof("request") == "response_trailers":
-                self._answer_over = True
+                self._answer_over, self._bodiless = True, not self._body_begun
+                self._answer_trailers = _names(message.response_trailers.trailers)
                 return
             self._answer_over = message.response_body.end_of_stream
             if message.response_body.body:
@@ -199,27 +213,51 @@ class Call:
     # The answer, as the proxy has it
 
     async def send(self, message: Message) -> None:
-        """Take a part of the answer from the proxy."""
+        """Take a part of the answer from the proxy.
+
+        Envoy takes a body once it has handed over a part of the provider's: what is said before
+        waits for that, but for heartbeats, which are left out. What is said in place of an answer
+        without a body is an answer of the proxy's own.
+        """
         if message["type"] == "http.response.start":
             self._start = message
-            if not self._sent_on or message["status"] != self._status:
-                self._instead = []  # an answer of the proxy's own
+            self._own = not self._sent_on or message["status"] != self._status
             return
         if message["type"] != "http.response.body":
             raise CallError(f"{message['type']!r} cannot be sent through Envoy")
         body, over = bytes(message.get("body", b"")), not message.get("more_body", False)
-        if self._instead is not None:
-            self._instead.append(body)
-            if over:
-                await self._answer_instead(self._instead)
-                self.complete = True
-            return
-        await self._begin()
-        if not self._bodiless:
+        if self._body_begun and not self._own:
+            await self._begin()
+            body, self._unsaid = b"".join([*self._unsaid, body]), []
+            trailers = self._answer_trailers is not None
             for piece, last in _pieces(body):
-                response = _streamed(piece, over=over and last)
+                response = _streamed(piece, over=over and last and not trailers)
                 await self._talk.write(pb.ProcessingResponse(response_body=response))
-        self.complete = over
+            if over:
+                await self._end_trailers()
+            self.complete = over
+        elif body == PING and not self._own:
+            await self._begin()
+        else:
+            self._unsaid.append(body)
+            if over:
+                await self._end_before_a_body()
+
+    async def _end_before_a_body(self) -> None:
+        """End an answer of which Envoy takes no body: it has none, or none has come so far."""
+        if self._bodiless and not self._own and not any(self._unsaid):
+            await self._begin()
+            await self._end_trailers()
+        elif self._started:
+            return  # an answer that has begun cannot be replaced: it is cut off
+        else:
+            await self._answer_instead(self._unsaid)
+        self.complete = True
+
+    async def _end_trailers(self) -> None:
+        if self._answer_trailers is not None:
+            without = _without(self._answer_trailers)
+            await self._talk.write(pb.ProcessingResponse(response_trailers=without))
 
     async def _begin(self) -> None:
         """Tell Envoy, once, how the headers of the answer change."""
@@ -230,7 +268,7 @@ class Call:
         given = self._start.get("headers", ())
         wanted = [(bytes(name).lower(), bytes(value)) for name, value in given]
         wanted = [pair for pair in wanted if pair[0] != b"content-length"]
-        changes = _mutation(self._answer_headers, wanted, kept=_KEPT)
+        changes = _mutation(self._answer_headers, wanted)
         changes.remove_headers.append("content-length")
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
         await self._talk.write(pb.ProcessingResponse(response_headers=headers))
@@ -347,13 +385,24 @@ def _set(pairs: Iterable[tuple[bytes, bytes]]) -> list[HeaderValueOption]:
     return options
 
 
-def _mutation(before: Pairs, after: Pairs, kept: Iterable[str]) -> pb.HeaderMutation:
+def _mutation(before: Pairs, after: Pairs, kept: Iterable[str] = ()) -> pb.HeaderMutation:
     """What makes the headers `after` of those `before`; names that are `kept` stay."""
     was, now = _by_name(before), _by_name(after)
     changed = [(name, value) for name, value in after if was.get(name) != now[name]]
-    names = [name.decode("latin-1") for name in was if not name.startswith(b":")]
-    gone = [name for name in names if name.encode("latin-1") not in now and name not in kept]
-    return pb.HeaderMutation(set_headers=_set(changed), remove_headers=gone)
+    plain = [name for name in was if not name.startswith(b":")]
+    gone = [name for name in plain if name not in now and name.decode("latin-1") not in kept]
+    changed += [(name, b"") for name in gone if name in _FIXED]
+    removed = [name.decode("latin-1") for name in gone if name not in _FIXED]
+    return pb.HeaderMutation(set_headers=_set(changed), remove_headers=removed)
+
+
+def _names(trailers: Any) -> list[str]:
+    return [header.key for header in trailers.headers]
+
+
+def _without(trailers: Iterable[str]) -> pb.TrailersResponse:
+    """Have Envoy leave out trailers: nobody reads them, as the proxy does not."""
+    return pb.TrailersResponse(header_mutation=pb.HeaderMutation(remove_headers=trailers))
 
 
 def _by_name(pairs: Pairs) -> Mapping[bytes, list[bytes]]:

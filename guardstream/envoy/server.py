@@ -30,6 +30,9 @@ NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of Envoy's; bodies come in pieces far below."""
 
+LOOKAHEAD = 256 * 1024
+"""Bytes of one call that are taken from Envoy before they are read."""
+
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     # A call to an Envoy that has died would stay open for ever.
@@ -37,6 +40,9 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # What Envoy says waits there, not here, until it is read.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", LOOKAHEAD),
     ("grpc.so_reuseport", 0),
 )
 

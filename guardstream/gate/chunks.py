@@ -196,12 +196,21 @@ class FrameAdapter:
         """Whether a frame can be written only before the next one is read."""
         return self._hooks is not None and self._hooks.in_turn
 
+    def taken(self, chunk: Frame) -> Frame:
+        """Return what stands for a frame that came in, where its format changes it."""
+        if not chunk.value:
+            return chunk
+        self._recognise(chunk)
+        adapter, value = self._of(chunk)
+        taken = self._hooks.taken if self._hooks and adapter is self._chunks else None
+        changed = value if taken is None else taken(value)
+        return chunk if changed is value else self._frame(changed, chunk)
+
     def read(self, chunk: Frame) -> Reading:
         """Find the text in a frame. AdapterError for what its format does not know."""
         if not chunk.value:
             return _NOTHING
-        if self._chunks is None and (chunk.form == "object" or chunk.name not in UNNAMED):
-            self._begin(chunk)
+        self._recognise(chunk)
         adapter, value = self._of(chunk)
         return adapter.read(value)
 
@@ -239,6 +248,10 @@ class FrameAdapter:
         adapter, value = self._of(chunk)
         if chunk.value and adapter is self._chunks and self._hooks and self._hooks.passed:
             self._hooks.passed(value)
+
+    def _recognise(self, frame: Frame) -> None:
+        if self._chunks is None and (frame.form == "object" or frame.name not in UNNAMED):
+            self._begin(frame)
 
     def _begin(self, frame: Frame) -> None:
         named = {"event": frame.name, "data": frame.value}

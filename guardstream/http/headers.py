@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable
 from email.message import Message
 
@@ -17,11 +18,18 @@ HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy
 HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 """https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
 
-_PROTOCOL = frozenset({"age", "allow", "alt-svc", "cache-control", "content-encoding", "vary"})
-_PROTOCOL |= {"content-language", "content-length", "content-type", "date", "etag", "expires"}
-_PROTOCOL |= {"last-modified", "retry-after", "server", "strict-transport-security"}
-_PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
-"""Headers whose values are of the protocol, or that clients cannot do without."""
+_PROTOCOL = frozenset({"allow", "cache-control", "content-encoding", "content-length", "vary"})
+_PROTOCOL |= {"strict-transport-security", "x-accel-buffering", "x-content-type-options"}
+"""Headers whose values are words of the protocol, or that clients cannot do without."""
+
+_TIME = re.compile(r"-?[0-9]+|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
+_TIMES = ("age", "date", "expires", "last-modified", "retry-after")
+_FORMS = {
+    **dict.fromkeys(_TIMES, _TIME),
+    "content-type": re.compile(r"[^;]*(;\s*charset=[^;]*)?", re.IGNORECASE),
+}
+"""Others as the protocol has them: seconds or a date (RFC 9110, section 5.6.7), and a type with a
+charset. Another value is judged."""
 
 
 NOT_UTF8 = "its charset is not UTF-8"
@@ -47,7 +55,8 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
 
     Names, ids and addresses cannot be masked: such a header is left out.
     """
-    judged = [(name.lower(), value) for name, value in headers if name.lower() not in _PROTOCOL]
+    named = [(name.lower(), value) for name, value in headers]
+    judged = [header for header in named if not _is_of_the_protocol(*header)]
     if _passes(guard, "\n".join(text for header in judged for text in header)):
         return frozenset()
     return frozenset(header[0] for header in judged if not all(_passes(guard, t) for t in header))
@@ -87,6 +96,11 @@ def why_unreadable(status: int, content_type: str, content_range: str = "") -> s
     if len(media_types([content_type])) > 1:
         return "it has two content types: clients differ in which one counts"
     return None if in_utf8(content_type) else NOT_UTF8
+
+
+def _is_of_the_protocol(name: str, value: str) -> bool:
+    form = _FORMS.get(name)
+    return name in _PROTOCOL or (form is not None and form.fullmatch(value) is not None)
 
 
 def _passes(guard: Guard, value: str) -> bool:

@@ -26,6 +26,11 @@ def names() -> list[str]:
 
 def pack(name: str) -> Path:
     """Return the file of the pack `name`; PolicyError names the packs there are."""
+    if not names():
+        raise PolicyError(
+            f"no pack {name!r}: {folder()} has no files; install the package unpacked, and with "
+            "its data where a tool bundles it"
+        )
     if name not in names():
         raise PolicyError(f"no pack {name!r}, {hint(name, names())}")
     return folder() / f"{name}.yaml"

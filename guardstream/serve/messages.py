@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
@@ -68,10 +69,10 @@ class WholeMessage:
 
     def _checked_text(self, text: str) -> str:
         checked = self._checked(text)
-        said = (_socket_io(record.said).said for record in _signalr(checked))
+        said = _after_leads(checked) if "\\" in checked else ()
         start = [json_start(each) for each in said]  # some readers take that alone
         if self._changed(start) != start and self.ended is None:
-            raise AdapterError("a rule changes the JSON that a message begins with, and is none")
+            raise AdapterError("a rule changes JSON in a message that is no JSON")
         return checked
 
     def _json(self, text: str, value: Any) -> str:
@@ -146,8 +147,8 @@ class JsonMessages:
 class TextMessages:
     """Pieces of one text, until the end mark, which begins another; JSON as in events.
 
-    Where the first message shows that they are packets of Socket.IO or records of SignalR, what
-    these carry is such a piece.
+    Where the first message shows that they are packets of Socket.IO, records of SignalR or
+    server-sent events, what these carry is such a piece.
     """
 
     def __init__(self, route: Route) -> None:
@@ -166,23 +167,24 @@ class TextMessages:
             self._records = _records_of(text)
         out: list[str] = []
         for record in self._records(text):
-            self._last = record
-            out += self._around(self._fed(record.said) if record.said else [""])
+            if record.said:
+                self._last = record
+            out += self._around(self._fed(record.said) if record.said else [""], record)
             if self.ended is not None:
                 break
         return out
 
     def finish(self) -> list[str]:
-        return self._around(self._rest())
+        return self._around(self._rest(), self._last)
 
     def close(self) -> None:
         if self._wire is not None:
             self._wire.close()
 
-    def _around(self, texts: list[str]) -> list[str]:
-        """Return texts in messages like the last."""
+    def _around(self, texts: list[str], record: _Record) -> list[str]:
+        """Return texts in messages like one that came."""
         assert self._route.guard is not None
-        lead, _, tail = self._last
+        lead, _, tail = record
         if texts and lead and self._route.guard.check(lead).text != lead:
             raise AdapterError("a rule changes what stands before the JSON of a message")
         return [lead + text + tail for text in texts]
@@ -224,13 +226,37 @@ _SEPARATOR = "\x1e"
 """What ends a record of SignalR's JSON (https://github.com/dotnet/aspnetcore, HubProtocol.md)."""
 
 
+_LEAD = re.compile(r'[^\[{"\\]*(?=[\[{"])')
+"""What stands before JSON in a line that begins with something else, such as `data: `."""
+
+_EVENT = re.compile(
+    r"(?P<lead>(?:(?:event|id|retry)?:[^\r\n]*\r?\n)*data: ?)(?P<said>[^\r\n]*)(?P<tail>\s*)"
+)
+"""A server-sent event of one line of data."""
+
+_BETWEEN = re.compile(r"(?<=\n\n)|(?<=\n\r\n)")
+_SILENT = re.compile(r"(?:(?:event|id|retry)?:[^\r\n]*\r?\n)+\s*")
+"""Events without data: comments, such as heartbeats."""
+
+_MARK = "\ufeff"
+"""A byte order mark, which some readers leave out."""
+
+
 def _records_of(first: str) -> _Records:
     """Return what finds what is said in the messages of a connection, given the first of them."""
     if first.endswith(_SEPARATOR):
         return _signalr
-    if first.startswith('0{"sid":'):
+    if first.startswith('0{"sid":') or first == "3probe":  # after long polling
         return lambda text: [_socket_io(text)]
-    return lambda text: [_Record("", text, "")]
+    event = _EVENT.match(first)
+    if event is None:
+        return _events if _SILENT.fullmatch(first) else _plain
+    return _events if event["said"][:1] in ("{", "[") or event["tail"] else _plain
+
+
+def _plain(text: str) -> Sequence[_Record]:
+    marked = text[:1] == _MARK and text[1:].lstrip()[:1] in ("{", "[", '"')
+    return [_Record(_MARK, text[1:], "") if marked else _Record("", text, "")]
 
 
 def _signalr(text: str) -> Sequence[_Record]:
@@ -241,6 +267,25 @@ def _signalr(text: str) -> Sequence[_Record]:
 
 def _socket_io(text: str) -> _Record:
     return _Record(*divided(text), "")
+
+
+def _events(text: str) -> Sequence[_Record]:
+    return [_event(each) for each in _BETWEEN.split(text) if each] or [_Record("", "", "")]
+
+
+def _event(text: str) -> _Record:
+    if _SILENT.fullmatch(text):
+        return _Record(text, "", "")
+    found = _EVENT.fullmatch(text)
+    return _Record(*found.groups()) if found else _Record("", text, "")
+
+
+def _after_leads(text: str) -> Iterator[str]:
+    """Yield what the lines of a text have from where JSON may begin in them."""
+    yield text
+    for line in re.split(r"[\n\x1e]", text):
+        if (lead := _LEAD.match(line)) is not None:
+            yield line[lead.end() :]
 
 
 def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:

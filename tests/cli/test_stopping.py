@@ -16,6 +16,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
+from guardstream.cli import main
 from tests.attacks.raw import connected
 from tests.cli.test_serve import running
 from tests.serve.apps import app_of
@@ -167,3 +168,18 @@ def test_a_client_that_does_not_read_does_not_keep_it(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             stopped(process, log)
         assert provider.closed.wait(10)
+
+
+def test_the_first_process_of_a_container_can_be_told_to_stop_before_it_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr("os.getpid", lambda: 1)  # whose signals the system ignores otherwise
+        monkeypatch.setattr("guardstream.cli.app.main", lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from random import Random
 from types import ModuleType
@@ -13,6 +14,8 @@ import anyio
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, Result
+from guardstream.framing import aws
+from guardstream.framing.json import json_bytes
 from guardstream.gate import Context, Verdict, gate
 from guardstream.http import aguard_body
 from guardstream.providers import JSONFormat
@@ -63,6 +66,29 @@ async def test_a_gate_judges_lines_of_any_json(data: bytes, out: bytes) -> None:
     for size in (3, len(data)):
         parts = [data[at : at + size] for at in range(0, len(data), size)]
         assert b"".join([each async for each in guarded().wrap(Source(parts))]) == out
+
+
+async def test_characters_that_agents_cut_are_judged_and_sent_whole(seen: list[str]) -> None:
+    def messages(data: bytes) -> bytes:
+        parts = [b64encode(data[at : at + 1]).decode() for at in range(len(data))]
+        return b"".join(aws.message("chunk", json_bytes({"bytes": each})) for each in parts)
+
+    def said(data: bytes) -> str:
+        events = [aws.event(*each[1:]) for each in aws.Messages().feed(data)]
+        return b"".join(b64decode(each["chunk"]["bytes"]) for each in events).decode()
+
+    answer = messages("世界 is a bluebird. ".encode())
+    out = b"".join([each async for each in guarded().wrap(Source([answer]))])
+    assert said(out) == "世界 is a [w]. "
+    alone = [each async for each in gate(Source([answer]), lambda *_: _allowed())]
+    assert said(b"".join(alone)) == "世界 is a bluebird. "
+    blocked = [each async for each in guarded().wrap(Source([messages("世界 is bad. ".encode())]))]
+    assert "bad" not in said(b"".join(blocked))
+    assert "".join(seen) == "世界 is a [w]. 世界 is bad. "
+
+
+async def _allowed() -> bool:
+    return True
 
 
 async def test_white_space_before_a_stream_goes_out_at_once() -> None:

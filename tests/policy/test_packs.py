@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardstream import Policy
+from guardstream import Policy, PolicyError
 from guardstream.policy import inline, packs, schema
 from guardstream.policy.lint import warnings
 
@@ -55,3 +55,11 @@ def test_secrets_knows_sixty_kinds() -> None:
 def test_the_schema_for_editors_is_that_of_the_model() -> None:
     file: Path = packs.folder() / "policy.schema.json"
     assert file.read_text(encoding="utf-8") == schema.text(), "run: guardstream schema"
+
+
+def test_that_packs_are_not_there_as_files_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "folder", lambda: tmp_path / "app.zip" / "policies")
+    with pytest.raises(PolicyError, match="install the package unpacked"):
+        packs.pack("chat")

@@ -314,6 +314,30 @@ CARRIED = {
         ["{}\x1e", '{"a":["s\\u0065cret"]}\x1e{"b":1}\x1e', '{"a": 1}\x1e'],
         ["{}\x1e", '{"a":["******"]}\x1e', '{"b":1}\x1e', '{"a": 1}\x1e'],
     ),
+    "Socket.IO after long polling": (
+        ["3probe", "6", '42["m","s\\u0065cret"]'],
+        ["3probe", "6", '42["m","******"]'],
+    ),
+    "events": (
+        [
+            ": hello\n\n",
+            'event: a\ndata: {"a":"s\\u0065cret"}\n\n',
+            'data: {"a":1}\n\ndata: [DONE]\n\n',
+            'data: {"a":"s\\u0065cret"}',
+        ],
+        [
+            ": hello\n\n",
+            'event: a\ndata: {"a":"******"}\n\n',
+            'data: {"a":1}\n\n',
+            "data: [DONE]\n\n",
+            'data: {"a":"******"}',
+        ],
+    ),
+    "a text in events": (
+        ["data: a sec\n\n", ": ping\n\n", "data: ret b \n\n"],
+        ["data: a \n\n", ": ping\n\n", "data: ****** b \n\n"],
+    ),
+    "a byte order mark": (['\ufeff{"a":"s\\u0065cret"}'], ['\ufeff{"a":"******"}']),
     "text": (["a ", '2["s\\u0065cret"] sec', "ret"], ["a ", '2["s\\u0065cret"] ', "******"]),
 }
 
@@ -339,7 +363,20 @@ async def test_a_namespace_that_a_rule_changes_closes_the_connection() -> None:
     assert (call.texts, call.closed) == ([OPEN], 1011)
 
 
-@pytest.mark.parametrize("text", ['42["m","ev\\u0069l"]', '{}\x1e{"a":"ev\\u0069l"}\x1e'])
+HIDDEN = '{"a":"ev\\u0069l"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '42["m","ev\\u0069l"]',
+        f"{{}}\x1e{HIDDEN}\x1e",
+        f"data: {HIDDEN}\n\n",
+        f"SEND\n\n{HIDDEN}\0",
+        f")]}}'\n{HIDDEN}",
+        f"\ufeff{HIDDEN}",
+    ],
+)
 async def test_what_clients_send_in_packets_and_records_is_judged(text: str) -> None:
     app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
     assert (await Call(text, stays=True).to(app)).closed == 1008

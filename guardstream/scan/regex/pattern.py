@@ -82,8 +82,9 @@ def compile_pattern(
     number = _group_number(parsed, group)
     tree = with_edges_outside(parsed.tree)
     behind = look_behind(tree) + 1
-    tree = without_references(tree)
-    _check_lookbehinds(tree)
+    if referred(tree):
+        tree = without_references(tree)
+        _check_lookbehinds(tree)
     settling = Settling.ORDERED
     if confirm is not None:
         settling = Settling.TESTED
@@ -99,7 +100,7 @@ def compile_pattern(
 def _check_lookbehinds(tree: Node) -> None:
     """Refuse what depends on the order in which `regex` tries a lookbehind's ways: from its end."""
     names = referred(tree)
-    for node in walk(tree) if names else ():
+    for node in walk(tree):
         match node:
             case Look(item, False, False) if names & captured(item) and is_ambiguous(item):
                 raise PatternError(

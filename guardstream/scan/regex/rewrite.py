@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from operator import is_not
 
 import regex
 
@@ -101,8 +102,6 @@ def captured(node: Node) -> set[int]:
 
 def without_references(tree: Node) -> Node:
     """The tree with every back-reference written out whose group has few texts."""
-    if not referred(tree):
-        return tree
     return _Writer().written(tree)
 
 
@@ -321,14 +320,17 @@ def reaching(node: Node) -> Node:
 def with_edges_outside(node: Node) -> Node:
     """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
     same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
-    node = with_inside(node, tuple(map(with_edges_outside, inside(node))))
+    parts = inside(node)
+    mended = tuple(p if isinstance(p, Char) else with_edges_outside(p) for p in parts)
+    if any(map(is_not, mended, parts)):
+        node = with_inside(node, mended)
     if not isinstance(node, Look) or node.ahead or captured(node):
         return node
     ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
-    parts = [_parted(way) for way in ways]
-    if not any(edges for _, edges in parts):
+    parted = [_parted(way) for way in ways]
+    if not any(edges for _, edges in parted):
         return node
-    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parts)
+    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parted)
     return Look(Alt(looks), True, True) if node.negate else Alt(looks)
 
 

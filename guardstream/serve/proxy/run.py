@@ -295,7 +295,14 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
     if not counted or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="guardstream-metrics-") as folder:
+    try:
+        shared = tempfile.TemporaryDirectory(prefix="guardstream-metrics-")
+    except OSError as error:
+        raise ListenError(
+            "the metrics of several workers need a folder that can be written: mount one at /tmp, "
+            "or name one in TMPDIR"
+        ) from error
+    with shared as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield
 

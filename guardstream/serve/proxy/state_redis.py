@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from math import ceil
@@ -14,11 +15,29 @@ from redis.exceptions import RedisError
 
 from guardstream.serve.proxy.state import KEPT, LEASE, StateError, Stored, Window
 
+_COUNT = """
+local counted = redis.call('GET', KEYS[2])
+if counted then
+  return tonumber(counted)
+end
+local used = tonumber(redis.call('GET', KEYS[1]) or '0') + tonumber(ARGV[1])
+local granted = ARGV[2] == '' or used <= tonumber(ARGV[2])
+if granted then
+  redis.call('INCRBY', KEYS[1], ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+end
+redis.call('SET', KEYS[2], granted and 1 or 0, 'EX', ARGV[4])
+return granted and 1 or 0
+"""
+"""Counts tokens once: a client whose answer was lost asks again, by the same second key."""
+
 
 class RedisState:
     """What is remembered in Redis; the client is the caller's to close.
 
-    Times are those of the proxies' machines: their clocks have to agree within seconds.
+    Times are those of the proxies' machines: their clocks have to agree within seconds, else keys
+    run more requests at once. Budgets count also where Redis' own clock is another.
+    Redis has to allow scripts (`EVAL`).
     """
 
     def __init__(
@@ -35,22 +54,18 @@ class RedisState:
         self._clock = clock
 
     async def reserve(self, spent: Window, tokens: int, limit: int) -> bool:
-        key = self._key("tokens", spent.name)
-        async with self._asking() as pipe:
-            pipe.incrby(key, tokens)
-            pipe.expireat(key, ceil(spent.end) + ceil(LEASE))
-            used = (await pipe.execute())[0]
-        if used <= limit:
-            return True
-        await self.settle(spent, -tokens)
-        return False
+        return await self._count(spent, tokens, str(limit))
 
     async def settle(self, spent: Window, difference: int) -> None:
-        key = self._key("tokens", spent.name)
+        await self._count(spent, difference, "")
+
+    async def _count(self, spent: Window, tokens: int, limit: str) -> bool:
+        """Add tokens, once; False, and nothing added, if that is beyond the limit."""
+        keys = self._key("tokens", spent.name), self._key("counted", secrets.token_hex(8))
+        left = max(ceil(spent.end - self._clock()), 0) + ceil(LEASE)
         async with self._asking() as pipe:
-            pipe.incrby(key, difference)
-            pipe.expireat(key, ceil(spent.end) + ceil(LEASE))
-            await pipe.execute()
+            pipe.eval(_COUNT, len(keys), *keys, tokens, limit, left, ceil(LEASE))
+            return bool((await pipe.execute())[0])
 
     async def enter(self, name: str, place: str, most: int) -> bool:
         key, now = self._key("running", name), self._clock()

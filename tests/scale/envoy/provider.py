@@ -46,16 +46,24 @@ class Provider(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("x-note", "the bluebird")
+        for name, value in asked.get("headers", {}).items():
+            self.send_header(name, value)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
+        self.wfile.flush()
+        time.sleep(asked.get("think", 0))
+        end = "".join(f"{name}: {value}\r\n" for name, value in asked.get("trailers", {}).items())
         try:
-            for text in asked["say"]:
+            if asked.get("empty"):
+                self.wfile.write(f"0\r\n{end}\r\n".encode())
+                return
+            for text in asked["say"] * asked.get("times", 1):
                 self._event({"delta": {"content": text}, "finish_reason": None})
                 Provider.said += 1
                 time.sleep(Provider.seconds)
             self._event({"delta": {}, "finish_reason": "stop"})
             self._piece(b"data: [DONE]\n\n")
-            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.write(f"0\r\n{end}\r\n".encode())
         except OSError:
             self.close_connection = True
 

@@ -176,6 +176,18 @@ def test_a_client_that_leaves_stops_the_provider(gateway: Gateway) -> None:
     assert told == Provider.said < 500
 
 
+def test_a_client_that_does_not_read_makes_the_provider_wait(gateway: Gateway) -> None:
+    Provider.said = 0
+    times, asked = 2_000, ask(["word " * 10_000], stream=True)
+    with gateway.client.stream("POST", CHAT, json={**asked, "times": times}) as answer:
+        assert answer.status_code == 200
+        said = -1
+        while said < Provider.said:
+            said = Provider.said
+            time.sleep(2)
+    assert said * 50_000 < 30_000_000  # bytes
+
+
 SAY = ["fine ", "too ", "blue", "bird ", "sings ", "on"]
 
 
@@ -208,6 +220,48 @@ def test_a_processor_that_is_killed_at_an_event_shows_nothing(
     assert "blue" not in seen
     assert "bird" not in seen.replace("[bird]", "")
     assert "[DONE]" not in seen
+
+
+HEARTBEATS = POLICY + "serve: {heartbeats: 100ms}\n"
+
+
+def test_a_model_may_think_for_longer_than_a_heartbeat(tmp_path: Path, upstream: int) -> None:
+    with Gateway(tmp_path, upstream, policy=HEARTBEATS) as made:
+        made.wait()
+        answer = made.client.post(CHAT, json=ask(["a bluebird"], stream=True, think=0.5))
+    assert text_of(answer.text) == "a [bird]|stop"
+
+
+def test_headers_that_a_rule_matches_are_left_out(gateway: Gateway) -> None:
+    named = ("date", "host", "server", "etag", "keep-alive", "x-envoy-note", "x-note")
+    more = dict.fromkeys(named, "a bluebird")
+    answer = gateway.client.post(CHAT, json=ask(["a"], stream=True, headers=more))
+    assert answer.status_code == 200
+    assert "bluebird" not in str(answer.headers)
+
+
+TRAILERS = (
+    "    - name: provider\n      connect_timeout: 5s\n",
+    """    - name: provider
+      connect_timeout: 5s
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config:
+            http_protocol_options: {enable_trailers: true}
+""",
+)
+
+
+@pytest.mark.parametrize("say", [[], ["a bluebird"]], ids=["no body", "a body"])
+def test_trailers_of_an_answer_are_left_out(tmp_path: Path, upstream: int, say: list[str]) -> None:
+    with Gateway(tmp_path, upstream, TRAILERS) as made:
+        made.wait()
+        asked = ask(say, stream=True, trailers={"x-note": "a bluebird"}, empty=not say)
+        answer = made.client.post(CHAT, json=asked)
+    assert answer.status_code == 200
+    assert ("[bird]" in answer.text) == bool(say)
+    assert "bluebird" not in answer.text
 
 
 def test_other_modes_are_refused(tmp_path: Path, upstream: int) -> None:

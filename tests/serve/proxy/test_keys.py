@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.serve import MemoryReplay
+from guardstream.serve.configured import redis_of
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.serve.proxy import keys as keys_module
@@ -581,7 +584,7 @@ def clock() -> Clock:
 @pytest.mark.asyncio
 async def test_who_leaves_while_tokens_are_reserved_keeps_none_back() -> None:
     class Slow(MemoryState):
-        """Counts first and looks then, as one in Redis does."""
+        """Counts first and looks then."""
 
         used, running = 0, 0
 
@@ -641,6 +644,62 @@ async def test_reservations_at_once_stay_within_a_budget(state: State) -> None:
         for _ in range(50):
             group.start_soon(one)
     assert 1 <= sum(taken) <= 10
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_budget_counts_where_redis_has_another_time(redis_port: int, hours: int) -> None:
+    from time import time
+
+    def clock() -> float:
+        return time() + 3_600 * hours
+
+    async with Redis(port=redis_port) as client:
+        state = RedisState(client, clock=clock, prefix=secrets.token_hex(4))
+        spent = window("a", 60, clock())
+        assert [await state.reserve(spent, 40, 100) for _ in range(3)] == [True, True, False]
+
+
+class Losing:
+    """Stands before a Redis, and loses the first answer to a command that has a word in it."""
+
+    def __init__(self, port: int, word: bytes) -> None:
+        self._port, self._word = port, word
+        self.lost = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_redis, to_redis = await asyncio.open_connection(port=self._port)
+        with closing(writer), closing(to_redis):
+            while asked := await reader.read(65_536):
+                to_redis.write(asked)
+                answer = await from_redis.read(65_536)
+                if self._word in asked and not self.lost:
+                    self.lost = True
+                    return
+                writer.write(answer)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("lost", [b"40", b"-30"], ids=["reserve", "settle"])
+async def test_what_redis_is_asked_again_counts_once(
+    redis_port: int, lost: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from time import time
+
+    losing, spent = (
+        Losing(redis_port, b"$%d\r\n%b\r\n" % (len(lost), lost)),
+        window("d", 60, time()),
+    )
+    async with await asyncio.start_server(losing.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("LOSING", f"redis://127.0.0.1:{port}")
+        async with redis_of("${LOSING}", "state") as client:
+            state = RedisState(client, prefix=secrets.token_hex(4))
+            assert await state.reserve(spent, 40, 100)
+            await state.settle(spent, -30)
+            assert not await state.reserve(spent, 91, 100)
+            assert await state.reserve(spent, 90, 100)
+    assert losing.lost
 
 
 @pytest.mark.asyncio

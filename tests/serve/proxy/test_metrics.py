@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.observability.test_prometheus import samples
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, proxied
 from tests.serve.server import serving
+from tests.support.ports import free_port
 from tests.support.watching import Failing, Watching
 
 PATH = "/v1/chat/completions"
@@ -182,3 +184,30 @@ def test_a_log_can_be_opened_before_the_first_stream(tmp_path: Path) -> None:
     assert log.path.exists()
     with pytest.raises(FileNotFoundError):
         AuditLog(tmp_path / "none" / "audit.jsonl").open()
+
+
+NOWHERE = """
+import tempfile
+from guardstream.cli import main
+
+def refused(**_):
+    raise FileNotFoundError(2, "no usable temporary directory found")
+
+tempfile.TemporaryDirectory = refused
+main()
+"""
+
+
+def test_workers_that_cannot_share_their_metrics_say_what_they_need(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    arguments = ["serve", str(policy), "--upstream", "http://127.0.0.1:9", "--metrics"]
+    ended = subprocess.run(
+        [sys.executable, "-c", NOWHERE, *arguments, "--workers", "2", "--port", str(free_port())],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 4
+    assert "name one in TMPDIR" in ended.stderr
