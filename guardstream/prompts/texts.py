@@ -156,7 +156,7 @@ def _events(rules: Policy, text: str, channel: str) -> list[Event]:
     stage = Pipeline(rules.stages(channel))
     try:
         return all_events(stage, text)
-    except VaultError:
-        raise
+    except (VaultError, RecursionError):
+        raise  # values that are nested too deeply leave no room for what guards their texts
     except Exception as error:
         raise StageError(f"a stage failed ({type(error).__name__})") from error

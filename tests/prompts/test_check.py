@@ -827,6 +827,21 @@ def test_what_is_odd_is_refused_and_nothing_of_it_told(message: Any, more: str) 
     assert "secret" not in str(caught.value)
 
 
+def test_messages_are_guarded_or_refused_however_deep_they_are() -> None:
+    rules, refused = policy(EVERYONE), []
+    for depth in range(20, 400, 2):
+        value: Any = "a secret"
+        for _ in range(depth):
+            value = {"x": [value]}
+        try:
+            result = check_messages(rules, [{"role": "user", "content": "a", "x": value}])
+            assert len(result.findings) == 1
+        except AdapterError:
+            refused.append(depth)
+    assert refused
+    assert refused == list(range(refused[0], 400, 2))
+
+
 @pytest.mark.parametrize("message", [{"role": "secret"}, {"type": "secret"}])
 def test_refusals_tell_no_role_and_no_type_that_rules_find(message: Any) -> None:
     with pytest.raises(AdapterError, match="'<str>'"):

@@ -282,7 +282,7 @@ async def test_what_clients_send_as_json_is_guarded_string_by_string() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [ESCAPED + "\x1e", '{"a": 1, "a": 2}', '{"blue": 1, "[a]": 2}', "[" * 600 + "]" * 600]
+    "text", [ESCAPED + "\x1e", '{"a": 1, "a": 2}', '{"blue": 1, "[a]": 2}', "[" * 5000 + "]" * 5000]
 )
 async def test_json_that_readers_differ_in_closes_the_connection(text: str) -> None:
     app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
