@@ -61,7 +61,9 @@ class RedisState:
 
     async def _count(self, spent: Window, tokens: int, limit: str) -> bool:
         """Add tokens, once; False, and nothing added, if that is beyond the limit."""
-        keys = self._key("tokens", spent.name), self._key("counted", secrets.token_hex(8))
+        key = self._key("tokens", spent.name)
+        # In a cluster both have to be on the same server: that of what stands in the braces.
+        keys = key, self._key("counted", f"{{{key}}}:{secrets.token_hex(8)}")
         left = max(ceil(spent.end - self._clock()), 0) + ceil(LEASE)
         async with self._asking() as pipe:
             pipe.eval(_COUNT, len(keys), *keys, tokens, limit, left, ceil(LEASE))
