@@ -79,7 +79,7 @@ bench-others:
 # Ray of these versions does not start.
 scale: scale-ray scale-envoy
 
-scale-%: $(SYSTEM)
+scale-ray scale-envoy scale-kosong: scale-%: $(SYSTEM)
 	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
 	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest pytest-asyncio trio websockets
