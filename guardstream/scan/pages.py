@@ -73,7 +73,8 @@ class Telling:
         rows, page = [self._row(character)], ord(character) // SIZE
         if page not in self._pages:
             self._pages.add(page)
-            rows += self._beside(character)
+            if rows[0].last - rows[0].first < SIZE - 1:  # else it is all of the page
+                rows += self._beside(character)
         return rows[0].answer, array("i", [number for row in rows for number in row]).tobytes()
 
 

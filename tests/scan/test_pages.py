@@ -25,6 +25,7 @@ SETS = (
     r"[一-龥]",
     r"\p{L}",
 )
+EVERY_BIT = -1
 PAGES = (0x01, 0x03, 0x20, 0x21, 0x22, 0x30, 0x4E, 0xD8, 0xFF, 0x1F6, 0x1D4, 0x10FF)
 
 
@@ -113,7 +114,8 @@ def test_what_sets_tell_of_a_page_is_true_of_its_characters(
     sets = CharSets()
     for fragment in SETS:
         sets.bit(fragment)
-    classes = Classes(sets, Alphabet(), Table(frozenset(names)) if names else None)
+    table = Table(frozenset(names)) if names else None
+    classes = Classes(sets, Alphabet(), table, EVERY_BIT)
     numbers = {character: classes[character] for character in characters(page)}
     told = {
         chr(code): number
@@ -126,11 +128,19 @@ def test_what_sets_tell_of_a_page_is_true_of_its_characters(
 def test_a_page_tells_nothing_of_classes_that_nobody_has_asked_for() -> None:
     sets = CharSets()
     sets.bit(r"\d")
-    classes = Classes(sets, Alphabet(), None)
+    classes = Classes(sets, Alphabet(), None, EVERY_BIT)
     assert classes.beside("\u0627") == []
     number = classes["\u0663"]
     rows = classes.beside("\u0627")
     assert rows == [Row(number, 0x660, 0x669), Row(number, 0x6F0, 0x6F9)]
+
+
+def test_sets_that_nobody_asks_for_tell_no_characters_apart() -> None:
+    sets = CharSets()
+    asked, _ = sets.bit(r"\d"), sets.bit("[٠-٤]")
+    classes = Classes(sets, Alphabet(), None, asked)
+    assert classes["\u0663"] == classes["\u0669"] == classes["7"] != classes["a"]
+    assert Row(classes["7"], 0x660, 0x669) in classes.beside("\u0627")
 
 
 @pytest.mark.parametrize("name", sorted(TRANSLATED))

@@ -162,7 +162,7 @@ leaps_grown(Joints *self)
     int32_t room = self->leap_room;
     self->leap = NULL;
     self->leap_room = 0;
-    if (grown((void **)&self->leap, &self->leap_room, 4 * ((int64_t)self->leaps + 1),
+    if (grown((void **)&self->leap, &self->leap_room, 2 * ((int64_t)self->leaps + 1),
               sizeof(Leap)) < 0) {
         self->leap = old;
         self->leap_room = room;

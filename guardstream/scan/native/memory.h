@@ -185,7 +185,7 @@ numbers_rehash(Numbers *numbers)
         return 0;
     }
     if (grown((void **)&numbers->slots.at, &numbers->slots.room,
-              4 * ((int64_t)numbers->count + 1), sizeof(int32_t)) < 0) {
+              2 * ((int64_t)numbers->count + 1), sizeof(int32_t)) < 0) {
         return ERROR;
     }
     memset(numbers->slots.at, 0xFF, (size_t)numbers->slots.room * sizeof(int32_t));

@@ -246,7 +246,7 @@ word_table_grow(WordTable *self)
     }
     WordEdge *old = self->edge, *fresh = NULL;
     int32_t count = self->edge_room, room = 0;
-    if (grown((void **)&fresh, &room, 4 * ((int64_t)self->edges + 1), sizeof(WordEdge)) < 0) {
+    if (grown((void **)&fresh, &room, 2 * ((int64_t)self->edges + 1), sizeof(WordEdge)) < 0) {
         return ERROR;
     }
     for (int32_t index = 0; index < room; index++) {

@@ -12,7 +12,8 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -86,11 +87,12 @@ class PatternSet:
         ]
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
-        self.classes = Classes(sets, alphabet, table)
         handling = [self._handling(index) for index in range(len(patterns))]
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart():
-            machine = Machine(self.automata, handling, self.classes, alphabet, members)
+            asked = reduce(or_, [programs[index].mask for index in members])
+            classes = Classes(sets, alphabet, table, asked)
+            machine = Machine(self.automata, handling, classes, alphabet, members)
             steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]

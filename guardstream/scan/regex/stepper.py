@@ -74,12 +74,17 @@ class Handling(NamedTuple):
 
 
 class Classes(dict[str, int]):
-    """The number of each character's class; one that is new is judged by all sets."""
+    """The number of each character's class; one that is new is judged by all sets.
 
-    def __init__(self, sets: CharSets, alphabet: Alphabet, table: Table | None) -> None:
+    Only the sets whose bits are in `asked` tell characters apart: the fewer classes there are, the
+    sooner it is known where a joint state leads on each.
+    """
+
+    def __init__(self, sets: CharSets, alphabet: Alphabet, table: Table | None, asked: int) -> None:
         self._sets = sets
         self._alphabet = alphabet
         self._table = table
+        self._asked = asked
         self._numbers: dict[int, int] = {}
 
     def __missing__(self, character: str) -> int:
@@ -89,6 +94,7 @@ class Classes(dict[str, int]):
         """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
             signature, first, last = self._judged(character)
+            signature &= self._asked
             number = self._numbers.get(signature)
             if number is None:
                 number = self._numbers[signature] = len(self._alphabet.signatures)
@@ -101,13 +107,17 @@ class Classes(dict[str, int]):
     def beside(self, character: str) -> list[Row[int]]:
         """The rows of the page that a character is on, but for those whose class has no number
         yet."""
+        found: list[Row[int]] = []
         with self._alphabet.lock:
-            known = self._numbers.get
-            return [
-                Row(number, first, last)
-                for signature, first, last in self._rows(character)
-                if (number := known(signature)) is not None
-            ]
+            known, asked = self._numbers.get, self._asked
+            for signature, first, last in self._rows(character):
+                number = known(signature & asked)
+                if number is None:
+                    continue
+                if found and found[-1].answer == number and found[-1].last == first - 1:
+                    first = found.pop().first
+                found.append(Row(number, first, last))
+        return found
 
     def _rows(self, character: str) -> Iterable[Row[int]]:
         """The sets that all characters of a page are in, as the table translates them."""
