@@ -393,3 +393,27 @@ def test_a_place_may_be_asked_for_by_two_threads() -> None:
     assert [row[0] for row in rows] == [place, place]
     assert [count for count, *_ in asked] == [program.count, program.count]
     assert program.count > before
+
+
+def test_a_large_choice_is_written_out_when_the_text_reaches_it() -> None:
+    words = "|".join(f"word{number}" for number in range(1_000))
+    program = compiled(rf"please\s+(?:{words})!")
+    [place] = program._unwritten
+    assert program.count < 20
+    program.more(place)
+    assert program.count > 5_000
+
+
+def test_a_large_choice_at_a_fixed_distance_is_written_out_at_once() -> None:
+    words = "|".join(f"word{number}" for number in range(100))
+    assert not compiled(rf"please (?:{words})!")._unwritten
+
+
+def test_what_is_written_out_late_has_asked_for_its_sets_before() -> None:
+    ways = "|".join(rf"{letter}\b(?<=[{letter}Q]\w?)[^R]{{2}}" for letter in "abcdefghijk")
+    sets = CharSets()
+    program = forms.native.NativeProgram(parse(rf"x+(?:{ways})").tree, sets)
+    width, mask = sets.width, program.mask
+    for place in list(program._unwritten):
+        program.more(place)
+    assert (sets.width, program.mask) == (width, mask)

@@ -16,6 +16,7 @@ import pytest
 
 from guardstream.scan.match import Match
 from guardstream.scan.regex import forms
+from guardstream.scan.regex.ast import Alt
 from guardstream.scan.regex.dfa import Automaton, State
 from guardstream.scan.regex.nfa import Condition, Program
 from guardstream.scan.regex.search import PatternScan
@@ -105,6 +106,10 @@ BUGS: dict[str, Bug] = {
         Condition, "holds", instead(lambda self, s: s & self.needs == self.needs)
     ),
     "a lazy repeat is greedy": (Program, "_optional", greedy),
+    "of a choice that is written out late the last way is missed": (
+        Program, "_unwritten_choice",
+        lambda right: lambda self, node, after: right(self, Alt(node.items[:-1]), after)
+    ),
     "a match settles although an older candidate lives": (
         Stepper, "began", instead(lambda steps, _pattern: steps.offset + 1)
     ),

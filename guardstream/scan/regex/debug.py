@@ -129,7 +129,7 @@ def _looks(place: Place, program: Program) -> str:
         case Kind.LOOK:
             text = "unless" if place.negate else "if"
         case _:
-            text = "counter" if place.unwritten else ""
+            text = "written out late" if place.unwritten else ""
             return f'shape=point, xlabel="{text}"' if text else "shape=point"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'shape=box, label="{escaped}"'

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import min_width
+from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     NEVER,
     Alt,
@@ -41,13 +41,16 @@ from guardstream.scan.regex.rewrite import (
 )
 
 MAX_PLACES = 100_000
-"""How many places one pattern may have, without those of counters that are written out lazily."""
+"""How many places one pattern may have, without those that are written out late."""
 
 WRITTEN_OUT = 40
-"""In a pattern of more places, large counters are written out only when the text reaches them."""
+"""In a pattern of more places, large parts are written out only when the text reaches them."""
 
 LARGE = 16
 """How many places a counter of such a pattern takes to be large."""
+
+LARGE_CHOICE = 32
+"""How many places a choice of such a pattern takes to be large."""
 
 AT_ONCE = 8
 """How many rounds of a single character are written out together."""
@@ -161,6 +164,9 @@ class Program:
         self._limit: int | None = MAX_PLACES
         self._distance = UNKNOWN
         self._lazy = is_larger(tree, WRITTEN_OUT)
+        self._late_choices: set[int] = set()
+        if self._lazy:
+            self._postpone(tree, True)
         self._bits: dict[Look, int] = {}
         self._tree = tree
         self.matched = self._place(Kind.MATCH)
@@ -240,6 +246,8 @@ class Program:
                     after = self._compile(item, after)
                 return after
             case Alt(items):
+                if id(node) in self._late_choices:
+                    return self._unwritten_choice(node, after)
                 return self._split([self._compile(item, after) for item in items])
             case Repeat():
                 return self._repeat(node, after)
@@ -279,8 +287,7 @@ class Program:
     def _repeat(self, node: Repeat, after: Place) -> Place:
         low, high = node.low, node.high
         if self._lazy and is_larger(node, LARGE):
-            # Compiled once as it is, so that all sets are known from the beginning.
-            self._compile(node.item, self._place(Kind.MATCH))
+            self._foresee(node.item)
             if high is not None:
                 return self._counted(node, low, high - low, after)
             loop, inside = self._loop(node, after)
@@ -316,11 +323,56 @@ class Program:
                 inside = self._compile(node.item, self._optional(inside, after, node.lazy))
             return (after, inside) if node.lazy else (inside, after)
 
+        return self._later(node, written, after)
+
+    def _later(self, node: Node, written: Callable[[], Sequence[Place]], after: Place) -> Place:
+        """A place from which the node is written out when the text reaches it."""
         place = self._place(Kind.SPLIT)
         place.unwritten, place.out = written, after
         # In such a place it says whether the masked group may open in it.
         place.negate = bool(self.group) and self.group in captured(node)
         return place
+
+    # What is written out when the text reaches it
+
+    def _postpone(self, node: Node, fixed: bool) -> bool:
+        """Find the choices that are to be written out late: large ones, but for those before which
+        the match has a `fixed` number of characters, as they would need registers then. Returns
+        whether that number is fixed after the node."""
+        match node:
+            case Cat(items):
+                for item in items:
+                    fixed = self._postpone(item, fixed)
+            case Alt(items):
+                if not fixed and is_larger(node, LARGE_CHOICE):
+                    self._late_choices.add(id(node))
+                elif fixed:
+                    for item in items:
+                        self._postpone(item, True)
+            case Group(item):
+                return self._postpone(item, fixed)
+            case Repeat(item, _, high):
+                self._postpone(item, fixed and high == 1)
+        if isinstance(node, (Alt, Repeat, Atomic, Reference)):
+            fixed = fixed and max_width(node) == min_width(node)
+        return fixed
+
+    def _unwritten_choice(self, node: Alt, after: Place) -> Place:
+        self._foresee(node)
+        return self._later(node, lambda: [self._compile(item, after) for item in node.items], after)
+
+    def _foresee(self, node: Node) -> None:
+        """Number all sets that the node asks for, though it is compiled later."""
+        left = [node]
+        while left:
+            part = left.pop()
+            match part:
+                case Char(fragment):
+                    self.mask |= self._taking(fragment).needs
+                case Cat() | Alt() | Repeat() | Group():
+                    left += inside(part)
+                case _:
+                    self._compile(part, self._place(Kind.MATCH))
 
     def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
         return self._split((skipped, inside) if lazy else (inside, skipped))
