@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from guardstream.scan.regex.alphabet import ASCII
 from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program
@@ -24,13 +25,36 @@ if TYPE_CHECKING:
 AnyStepper: TypeAlias = "Stepper | NativeStepper"
 
 
+SAMPLE = """Here is the short answer: yes, you can do that, but you should know what it will cost.
+
+1. **Open** `settings.yaml`, and change `timeout: 30` to 120.
+2. Run it again. The output is about 45% smaller - or $12.50 less - than in 2019.
+
+```python
+def total(rows: list[dict[str, float]], key="price") -> float:
+    return sum(row[key] for row in rows if row.get("count", 0) > 1)
+```
+
+> That doesn't work for everyone, though; see https://example.org/docs/start#third-step
+> or ask someone who has built one before. They'd probably suggest the "new" version.
+
+{"id": 7, "name": "first", "tags": ["a", "b"], "ok": true}
+
+However, most of these questions have more than one good answer. Which way would you
+rather go? I think we were right about the other file, because it has never been used.
+"""
+"""What answers of models look like: English, Markdown, code and JSON."""
+
+
 class Form(NamedTuple):
     """What patterns are searched by: what each is compiled to, what makes a stepper of a machine
-    for each stream, and what finds captures."""
+    for each stream, what finds captures, and what is read when patterns are loaded, so that a first
+    stream need not build what nearly every text asks for."""
 
     program: type[Program]
     stepping: Callable[[Machine], Callable[[], AnyStepper]]
     matcher: type[Matcher]
+    warm: str
 
 
 def form() -> str:
@@ -41,7 +65,7 @@ def form() -> str:
 def chosen() -> Form:
     """The form that there is."""
     if NATIVE:
-        return Form(native.NativeProgram, _natively, native.NativeMatcher)
+        return Form(native.NativeProgram, _natively, native.NativeMatcher, ASCII + SAMPLE)
     return PYTHON
 
 
@@ -55,5 +79,5 @@ def _in_python(machine: Machine) -> Callable[[], Stepper]:
     return lambda: Stepper(machine, joints)
 
 
-PYTHON = Form(Program, _in_python, Matcher)
+PYTHON = Form(Program, _in_python, Matcher, ASCII)
 """Searching in Python, by places and states that can be looked at."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.alphabet import ASCII, CharSets
+from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.analysis import spells
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
@@ -125,11 +125,11 @@ class PatternSet:
         return Share(rules, max(pattern.behind for pattern in found))
 
     def _warm(self) -> None:
-        """Read the ASCII characters, so that the first stream need not judge them. A pattern that
-        fails there does so again in a stream, where it is reported."""
+        """Read what nearly every text has, so that the first stream need not build what that asks
+        for. A pattern that fails there does so again in a stream, where it is reported."""
         for search in self.searches:
             with suppress(PatternError, ValueError):
-                search().steps.run(ASCII, 0, len(ASCII))
+                _read(search().steps, self._form.warm)
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all
@@ -169,6 +169,16 @@ class PatternSet:
             after = self.patterns[index].after
             known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
+
+
+def _read(steps: AnyStepper, text: str) -> None:
+    """Read a text of which nobody asks what is found."""
+    at = 0
+    while at < len(text):
+        at = steps.run(text, at, len(text))
+        steps.hits()
+        for pattern in steps.certain()[1]:
+            steps.keep(pattern, [])
 
 
 class Share(NamedTuple):
