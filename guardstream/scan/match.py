@@ -38,13 +38,28 @@ class Match(NamedTuple):
 
 
 class Window:
-    """The end of the text as far as it may still be asked for; it begins at offset `base`."""
+    """The end of the text as far as it may still be asked for; it begins at offset `base`.
 
-    __slots__ = ("base", "text")
+    What is read is appended to `parts`, which are joined only when somebody looks: few chunks are
+    looked at.
+    """
+
+    __slots__ = ("base", "parts")
 
     def __init__(self) -> None:
         self.base = 0
-        self.text = ""
+        self.parts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that is kept of the text."""
+        if len(self.parts) != 1:
+            self.parts[:] = ["".join(self.parts)]
+        return self.parts[0]
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self.parts[:] = [text]
 
     def slice(self, start: int, end: int) -> str:
         """The text between two offsets."""

@@ -47,7 +47,7 @@ class Redact:
         self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points in which nothing overflows
         self._search(*scans)
         self._window = Window()
-        self._room = MAX_SPARE  # how long the window grows before it is trimmed
+        self._trim_at = MAX_SPARE  # how far is read before the window is trimmed
         self._regions = Regions(self._rules, rules.fixed)
         self._position = 0  # how far the source was read
         self._flowing: dict[int, int] = {}  # rules that mask what overflowed, and where that began
@@ -86,14 +86,13 @@ class Redact:
         held = self.read(text)
         if regions.spans or type(held) is not int:
             return self.follow(text, held)
-        self._position += len(text)
-        window = self._window
-        window.text += text
-        if len(window.text) > self._room:
+        self._position = position = self._position + len(text)
+        self._window.parts.append(text)
+        if position > self._trim_at:
             self._trim()
         if not held:
             regions.tail = ""
-            regions.written = self._position
+            regions.written = position
             return tail
         release = len(tail) - held
         if release <= 0:
@@ -119,8 +118,8 @@ class Redact:
         if not isinstance(ran, int):
             return self._feed_carefully(text, ran)
         self._position += len(text)
-        self._window.text += text
-        if len(self._window.text) > self._room:
+        self._window.parts.append(text)
+        if self._position > self._trim_at:
             self._trim()
         self._regions.tail += text
         return self._regions.flow(self._position)
@@ -140,8 +139,8 @@ class Redact:
         that is `tail`."""
         self._position += len(text)
         self._regions.tail, self._regions.written = tail, self._position - len(tail)
-        self._window.text += text
-        if len(self._window.text) > self._room:
+        self._window.parts.append(text)
+        if self._position > self._trim_at:
             self._trim()
 
     def follow(self, text: str, ran: int | Ran) -> list[Event]:
@@ -156,20 +155,20 @@ class Redact:
                 return self._feed_carefully(text, ran)
         regions = self._regions
         events: list[Event] = []
-        self._window.text += text
+        self._window.parts.append(text)
         regions.tail += text
         if settled:
             self._settle(events, settled, 0)
         self._position += len(text)
         self._write(events, regions.release(self._position - held))
-        if len(self._window.text) > self._room:
+        if self._position > self._trim_at:
             self._trim()
         return events
 
     def _trim(self) -> None:
         """Drop the text that nothing can ask for any more."""
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
-        self._room = len(self._window.text) + MAX_SPARE
+        self._trim_at = self._position + MAX_SPARE
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed from event to event; `ran` if it has been read up to one."""
@@ -191,7 +190,7 @@ class Redact:
         """Feed from event to event a text that is seen as a whole, or not at all."""
         if self._finished:
             return []
-        self._window.text += text
+        self._window.parts.append(text)
         self._regions.tail += text
         events: list[Event] = []
         index, length = 0, len(text)
@@ -221,7 +220,7 @@ class Redact:
         if self._forks:
             self._join()
         self._busy = self._finished or self._outrun or bool(self._forks)
-        if len(self._window.text) > self._room:
+        if self._position > self._trim_at:
             self._trim()
         return events
 
