@@ -2,7 +2,8 @@
 
 Every string is guarded, and the keys of objects; where columns are named, the strings in those. The
 columns of a table keep their names. Numbers are left as they are. What is bytes cannot be judged,
-and is refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if they are.
+and is refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if
+they are.
 """
 
 from __future__ import annotations
