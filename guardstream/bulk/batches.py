@@ -119,7 +119,7 @@ def _changed(
     for number, row in enumerate(zip(*before.values(), strict=True)):
         record = dict(zip(before, row, strict=True))
         redactor.where = f"row {redactor.first + number}"
-        changed = redactor.record(record)
+        changed = redactor.row(record)
         if changed is not record:
             for name, value in changed.items():
                 if value is not record[name]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +23,11 @@ class Comparer(Redactor):
         """Compare what becomes of a record; it comes back as it is."""
         self.note(differs=self._first.record(record) != super().record(record))
         return record
+
+    def row(self, row: Mapping[str, Any]) -> Any:
+        """Compare what becomes of a row of a table; it comes back as it is."""
+        self.note(differs=self._first.row(row) != super().row(row))
+        return row
 
     def pieces(self) -> Pieces:
         """Return what compares a text that comes in pieces."""

@@ -175,7 +175,7 @@ def _planned(job: Job) -> list[File]:
 
 
 def _found(fs: Any, path: str) -> list[str]:
-    if any(sign in path for sign in "*?["):
+    if any(sign in path for sign in "*?[") and not fs.isfile(path):
         return sorted(name for name in fs.glob(path) if not fs.isdir(name))
     if fs.isdir(path):
         return sorted(name for name in fs.find(path) if not _hidden(name.removeprefix(path)))

@@ -1,19 +1,23 @@
 """Guards the texts of one record: a text, or a value of JSON with texts at any depth.
 
-Every string is guarded, and what the keys of objects below the columns say; where columns are
-named, the strings in those. Numbers are left as they are. What is bytes cannot be judged, and is
-refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if they are.
+Every string is guarded, and the keys of objects; where columns are named, the strings in those. The
+columns of a table keep their names. Numbers are left as they are. What is bytes cannot be judged,
+and is refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if
+they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from guardstream.bulk.report import BulkError, Report
 from guardstream.events import Finding, Finish, Text
 from guardstream.guard import Guard
 from guardstream.stream.flow import following
+
+_KEYS = 1_000
+"""How many keys in which nothing is found are kept, not to be guarded anew in each record."""
 
 
 class Redactor:
@@ -31,19 +35,26 @@ class Redactor:
         self._guard = guard
         self._columns = None if columns is None else frozenset(columns)
         self._blocked = False
+        self._plain_keys: set[str] = set()
 
     def record(self, record: Any) -> Any:
         """Guard a record; the same object comes back if nothing in it is changed.
 
         Raises BulkError for a column that is missing, and for what cannot be judged.
         """
-        self._blocked = False
-        if isinstance(record, Mapping):
-            guarded = self._row(record)
-        elif self._columns is not None:
+        if self._columns is None:
+            return self._counted(record, lambda value: self._value(value, ""))
+        if not isinstance(record, Mapping):
             raise BulkError("columns are named, but a record has none: leave them out")
-        else:
-            guarded = self._value(record, "")
+        return self._counted(record, self._columns_of)
+
+    def row(self, row: Mapping[str, Any]) -> Any:
+        """Guard a row of a table as a record whose columns keep their names."""
+        return self._counted(row, self._columns_of)
+
+    def _counted(self, record: Any, guard: Callable[[Any], Any]) -> Any:
+        self._blocked = False
+        guarded = guard(record)
         report = self.report
         report.records += 1
         report.changed += guarded is not record
@@ -61,7 +72,7 @@ class Redactor:
             known = ", ".join(sorted(map(str, names)))
             raise BulkError(f"there is no column {missing[0]!r}, there are: {known}")
 
-    def _row(self, record: Mapping[str, Any]) -> Any:
+    def _columns_of(self, record: Mapping[str, Any]) -> Any:
         if self._columns is not None and not self._columns <= record.keys():
             self.check_columns(list(record))
         changed = {}
@@ -98,13 +109,26 @@ class Redactor:
         made: dict[Any, Any] = {}
         changed = False
         for key, item in value.items():
-            shown = self.text(key, "text") if isinstance(key, str) else key
+            shown = self._key(key) if isinstance(key, str) else key
             guarded = self._value(item, str(key))
             if shown in made:
                 raise BulkError("two keys of an object would become one: leave the column out")
             made[shown] = guarded
             changed = changed or guarded is not item or shown != key
         return made if changed else value
+
+    def _key(self, key: str) -> str:
+        """Guard a key: most are those of the record before, and nothing is found in them."""
+        if key in self._plain_keys:
+            self.report.characters += len(key)
+            return key
+        found = self.report.findings.total()
+        shown = self.text(key, "text")
+        if shown == key and self.report.findings.total() == found:
+            if len(self._plain_keys) >= _KEYS:
+                self._plain_keys.clear()
+            self._plain_keys.add(key)
+        return shown
 
     def text(self, text: str, channel: str) -> str:
         """Guard one text; what it says after a rule that ends it is left out."""

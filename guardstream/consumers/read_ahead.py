@@ -80,6 +80,9 @@ class ReadAhead(RelayedOutcome, Generic[C]):
             with self._scope:
                 async for chunk in self.stream:
                     await self._take(chunk)
+        except anyio.get_cancelled_exc_class():
+            self.stopped = True  # the block was left
+            raise
         except Exception as raised:
             error = raised
         finally:

@@ -145,25 +145,28 @@ def replay_sync(
 
 
 def _read(path: Path, build: Build | None) -> Iterator[tuple[float, Any]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         yield from timed(file, str(path), build)
 
 
 def timed(
-    lines: Iterable[str], name: str = "recording", build: Build | None = None
+    lines: Iterable[str | bytes], name: str = "recording", build: Build | None = None
 ) -> Iterator[tuple[float, Any]]:
     """Yield each chunk of a recording's lines after the seconds at which it came, at once.
 
     `name` stands for the file in a RecordingError.
     """
+    number = 0
     for number, text in enumerate(lines, 1):
         try:
             found = _timed_chunk(json.loads(text), first=number == 1)
-        except (ValueError, KeyError, TypeError, StopIteration):
+        except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
             raise RecordingError(f"{name}:{number}: this is no line of a recording") from None
         if found is not None:
             seconds, kind, chunk = found
             yield seconds, build(chunk) if build and kind == "model" else chunk
+    if not number:
+        raise RecordingError(f"{name}: this is no recording: it is empty")
 
 
 def _timed_chunk(line: Mapping[str, Any], *, first: bool) -> tuple[float, str, Any] | None:

@@ -140,12 +140,21 @@ class Tasks(Generic[C]):
             try:
                 with scope:
                     await function()
+            except Exception as error:  # what comes in one group with a cancellation, under trio
+                self._failed(unit, error)
             finally:
                 self._scopes.pop(unit, None)
                 self.changed.notify()
 
         assert self._loop is not None
         self._loop.spawn(run)
+
+    def _failed(self, unit: Unit | None, error: Exception) -> None:
+        """Note what a task raised: nobody waits for it, and under trio it would end the program."""
+        if unit is None:
+            self.error = error
+        else:
+            self.errors.append(error)
 
     # Reading
 
@@ -240,9 +249,9 @@ class Tasks(Generic[C]):
             if self._scopes[unit].cancel_called:
                 raise
             # It came out of the check: the task was not cancelled by the gate.
-            self.errors.append(GateError("a check was cancelled from inside"))
+            self._failed(unit, GateError("a check was cancelled from inside"))
         except Exception as error:
-            self.errors.append(error)
+            self._failed(unit, error)
         return Verdict(otherwise, rule=options.rule), True
 
     def _stop_reading(self) -> None:

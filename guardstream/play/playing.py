@@ -64,7 +64,7 @@ def recorded(recording: str, size: int = 0) -> list[Timed]:
     if recording.lstrip().startswith(("data:", "event:", ":")):
         frames = recording.replace("\r\n", "\n").split("\n\n")
         return [(PACE * n, f"{each}\n\n".encode()) for n, each in enumerate(frames) if each.strip()]
-    chunks: list[Timed] = list(timed(line for line in recording.splitlines() if line.strip()))
+    chunks: list[Timed] = list(timed(line for line in recording.split("\n") if line.strip()))
     if size and all(isinstance(chunk, str) for _, chunk in chunks):
         return _recut(chunks, size)
     return chunks

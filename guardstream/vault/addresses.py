@@ -6,6 +6,7 @@ theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetc
 
 from __future__ import annotations
 
+import html
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,6 +33,9 @@ _begun = regex.compile(r"(?:\]\(|url\()\s{0,3}\Z", regex.IGNORECASE)
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
 _DELIMITERS = " \n\t\r\f\v<>"
 _quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends an address that stands in quotes
+
+# https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
+_escaped = regex.compile(r"\\([!-/:-@\[-`{-~])")
 
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
 # attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
@@ -147,9 +151,14 @@ def in_address(around: Around) -> bool:
     if end == 0 and len(near) >= REACH:
         return True
     run = _quoted.sub("", near[end:])
-    if _address.search(run):
+    if _address.search(run) or ((read := _as_read(run)) != run and _address.search(read)):
         return True
     return bool(_begun.search(near[max(end - 8, 0) : end])) and not _mail.match(run)
+
+
+def _as_read(run: str) -> str:
+    """A text without spaces as a renderer of Markdown reads it in a target."""
+    return html.unescape(_escaped.sub(r"\1", run)) if "\\" in run or "&" in run else run
 
 
 def _harmless(state: str, near: str) -> bool:

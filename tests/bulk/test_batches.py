@@ -85,6 +85,14 @@ def test_two_keys_do_not_become_one() -> None:
         one([{"a": {"bluebird": 1, "[bird]": 2}}])
 
 
+def test_keys_of_a_record_are_guarded_and_names_of_columns_stay() -> None:
+    rows = [{"bluebird": {"bluebird": 1}, "a": 2}, {"a": 3, "bluebird": 4}]
+    shown = [{"[bird]": {"[bird]": 1}, "a": 2}, {"a": 3, "[bird]": 4}]
+    assert one(rows) == shown
+    assert one(rows, columns=["bluebird"])[0] == {"bluebird": {"[bird]": 1}, "a": 2}
+    assert one({"bluebird": ["a bluebird"]}) == {"bluebird": ["a [bird]"]}
+
+
 def test_columns_stay_arrays_or_lists() -> None:
     numpy = pytest.importorskip("numpy")
     batch = {"text": numpy.array(TEXTS, dtype=object), "n": numpy.arange(5), "other": list(TEXTS)}

@@ -107,6 +107,20 @@ def test_a_line_that_cannot_be_read_names_its_place(tmp_path: Path, line: bytes,
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_a_file_may_be_named_as_a_pattern_is(tmp_path: Path) -> None:
+    source, target = tmp_path / "chats [2026].jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+    run(job(source, target))
+    assert read(target) == [shown(row) for row in ROWS]
+
+
+def test_keys_of_a_line_are_guarded(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines([{"bluebird": 1}]))
+    run(job(source, target))
+    assert read(target) == [{"[bird]": 1}]
+
+
 def test_a_text_is_guarded_as_a_whole(tmp_path: Path) -> None:
     source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     text = "\u9752" * 65_530 + "BEGIN\nsecret\nlines\nEND and bluebird\r\n" * 3

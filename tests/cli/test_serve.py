@@ -243,22 +243,50 @@ def test_sighup_ends_one_process_as_sigterm_does(tmp_path: Path) -> None:
 def _is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:  # a worker that ends may take a connection with it
+    except httpx.TransportError:  # while no worker runs, connections wait for one
         return False
 
 
 def test_a_worker_that_cannot_start_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     policy, log = _slow(tmp_path, 1, 2), tmp_path / "log"
     with running(str(policy), log=log) as (url, process):
+        first, _ = workers_of(process)
+        os.kill(first, signal.SIGSTOP)
+        _wait_until(lambda: _is_ready(url))  # the other has loaded the policy, too
         valid = policy.read_text()
         policy.write_text("rulez: []")
-        os.kill(workers_of(process)[0], signal.SIGKILL)
+        os.kill(first, signal.SIGKILL)
         _wait_until(lambda: "unknown key 'rulez', did you mean 'rules'?" in log.read_text())
-        _wait_until(lambda: _is_ready(url))
+        assert httpx.get(f"{url}/readyz").status_code == 200
         policy.write_text(valid)
         _wait_until(lambda: len(workers_of(process)) == 2)
         process.send_signal(signal.SIGINT)
     assert "Traceback" not in log.read_text()
+
+
+DYING_WORKERS = """
+import os, pathlib, sys, time
+if "--multiprocessing-fork" in sys.orig_argv and pathlib.Path(__file__).with_name("die").exists():
+    time.sleep(2)  # by then it has been asked whether it lives
+    os._exit(1)
+"""
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced_at_once(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DYING_WORKERS)
+    dying, seen = tmp_path / "die", set[int]()
+
+    def two_have_followed() -> bool:
+        seen.update(workers_of(process))
+        return len(seen) >= 4
+
+    with running(str(_slow(tmp_path, 1, 2)), PYTHONPATH=str(tmp_path)) as (_, process):
+        seen.update(workers_of(process))
+        dying.touch()
+        os.kill(min(seen), signal.SIGKILL)
+        _wait_until(two_have_followed, seconds=30)  # a silent one has a minute
+        dying.unlink()
+        process.send_signal(signal.SIGINT)
 
 
 def test_metrics_can_have_an_address_of_their_own(

@@ -169,6 +169,23 @@ async def test_an_error_comes_behind_the_text_before_it() -> None:
             await anext(merged)
 
 
+async def test_what_was_left_early_says_so() -> None:
+    async def plain() -> AsyncIterator[str]:
+        for chunk in "abc":
+            yield chunk
+            await anyio.lowlevel.checkpoint()
+        await anyio.sleep_forever()
+
+    async with Coalesce(plain(), characters=1) as merged:
+        await anext(merged)
+    async with Tee(plain(), buffer=1) as (branch, _):
+        await anext(branch)
+    for each in (merged, branch):
+        async for _ in each:
+            pass
+    assert (merged.finish, branch.finish) == ("cancelled", "cancelled")
+
+
 # -- sinks
 
 
@@ -329,4 +346,12 @@ async def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path, lin
     path = tmp_path / "recording.jsonl"
     path.write_text(f'{{"recording": 1}}\n{line}\n')
     with pytest.raises(RecordingError, match=":2: "):
+        [each async for each in replay(path)]
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\0", b"[" * 100_000])
+async def test_what_is_no_recording_at_all_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "recording.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match=r"recording\.jsonl"):
         [each async for each in replay(path)]

