@@ -88,7 +88,8 @@ _group = re.compile(
 """One value in round brackets: they only group it, and are no tuple."""
 
 _item = re.compile(r"[,()\[\]{}]").search
-_ellipsis = re.compile(r"(?:\.\.\.|…)[ \t\n\r]*,?").match
+_DOTS = frozenset(".…")
+_ellipsis = re.compile(r"(\.\.\.|…)[ \t\n\r]*,?").match
 _json_scalar = re.compile(
     r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
 ).fullmatch
@@ -255,8 +256,10 @@ class Repairer:
             return self._comment(text, index, final)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in ".…" and "comments" in self._kinds and self._path and not self._was_colon:
-            return self._dots(text, index, final)
+        if char in _DOTS and self._path and not self._was_colon:
+            after = self._dots(text, index, final)
+            if after != index:
+                return after
         self._sure()
         if self.begun is None:
             self.begun = self._base + index
@@ -294,17 +297,19 @@ class Repairer:
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
     def _dots(self, text: str, index: int, final: bool) -> int | None:
-        """Dots in the place of values are a comment."""
+        """Dots in the place of values or members are a comment; `index` if these are none."""
+        if "comments" not in self._kinds:
+            return index
         found = _ellipsis(text, index, index + _LONGEST)
         if not found:
-            if "...".startswith(text[index:]) and not final:
-                return None
-            self._sure()
-            return self._word(text, index, final)
-        if found.end() == len(text) and text[-1] != "," and not final:
+            return None if "...".startswith(text[index:]) and not final else index
+        end = found.end()
+        if self._step == self._after:
+            end = index + len(found[1])
+        elif end == len(text) and text[-1] != "," and not final:
             return None
-        self._mended("comments", index, found.end())
-        return self._put("", index, found.end())
+        self._mended("comments", index, end)
+        return self._put("", index, end)
 
     def _key(self, text: str, index: int, final: bool) -> int | None:
         char = text[index]
@@ -314,6 +319,10 @@ class Repairer:
             return self._comment(text, index, final)
         if char in _CLOSING:
             return self._close(text, index, final)
+        if char in _DOTS:
+            after = self._dots(text, index, final)
+            if after != index:
+                return after
         self._sure()
         self._unsure = self._holds
         if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
@@ -350,6 +359,10 @@ class Repairer:
             return self._close(text, index, final)
         if char in _COMMENTS and "comments" in self._kinds:
             return self._comment(text, index, final)
+        if char in _DOTS:
+            after = self._dots(text, index, final)
+            if after != index:
+                return after
         if "missing_commas" in self._kinds and self._begins(char):
             self._mended("missing_commas", index, index)
             self._step = self._key if self._path[-1] == "{" else self._value
@@ -454,14 +467,19 @@ class Repairer:
     def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
         """Whether a quote of the string's kind ends it; None if that is not known yet."""
         if "inner_quotes" in self._kinds and self._path:
-            end = _space(text, index + 1, index + _LONGEST).end()  # type: ignore[union-attr]
-            if end == len(text) or end == index + _LONGEST:
-                return True if final or end < len(text) else None
-            after = text[end]
+            most = index + _LONGEST
+            after = _first(text, index + 1, most, final)
+            if not after:
+                return None if after is None else True
             if self._is_key:
                 return after == ":" or (after in _COMMENTS and "comments" in self._kinds)
             if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
                 return True
+            if text[index + 1] == text[index]:
+                # In `"say "hi""` the last of two ends the string.
+                after_both = _first(text, index + 2, most, final)
+                if after_both is None or after_both in ",}])":
+                    return None if after_both is None else False
             return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
         if self._quote != '"' and self._in_word:
             # An apostrophe between letters ends no string.
@@ -593,6 +611,14 @@ class Repairer:
             self._step = self._next
             self.repairs.append(Repair("comments", self._start, self._base + end))
         return self._put("", index, end) if end > index else end
+
+
+def _first(text: str, index: int, most: int, final: bool) -> str | None:
+    """The first character from `index` to `most` that is no space; None if more must tell."""
+    end = _space(text, index, most).end()  # type: ignore[union-attr]
+    if end == len(text) and not final:
+        return None
+    return text[end:most][:1]
 
 
 def _python(word: str) -> str:

@@ -20,7 +20,7 @@ PIECES = [
     "'", "'a'", "'it's'", "’", "“a”", "`", "// a\n", "//", "/", "/*", "*/", "/* a, */", "# a\n",
     "#", "True", "None", "False", "Fal", "N", "a:", "a", "$b: ", "\\'", "\n", "\r\n", "\t", ",",
     ",,", ", \n", "]", "}", "\\u00", "\\ud83d\\ud", "tru", "-", "0x1", "...", "(1, ", ")", "{'a', ",
-    "\\d", "1_0", "New York", ".5", "+", '"', '" ', "null",
+    "\\d", "1_0", "New York", ".5", "+", '"', '" ', '""', '"",', "…", ", ...", "null",
 ]  # fmt: skip
 
 
@@ -112,6 +112,39 @@ def test_each_kind_is_mended_where_it_is_asked_for(kind, text, mended):
         assert found[-1] == Finish("stop")
     _, _, violations = run(Settings(), [text])
     assert len(violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, 2, ...]", [1, 2]),
+        ('[{"a": 1},\n  …\n]', [{"a": 1}]),
+        ("[1, ..., ]", [1]),
+        ('{"a": [1], ...}', {"a": [1]}),
+        ('{"a": 1, ..., "b": 2}', {"a": 1, "b": 2}),
+        ('[{"a": 1} ..., {"a": 2}]', [{"a": 1}, {"a": 2}]),
+    ],
+)
+def test_dots_may_stand_for_what_was_left_out(text, value):
+    for chunks in ([text], list(text)):
+        found = mended(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": "she said "hi"", "b": 1}', {"a": 'she said "hi"', "b": 1}),
+        ('["say "x"" , "y"\n]', ['say "x"', "y"]),
+        ("['so 'it' is', 'he said 'hi'']", ["so 'it' is", "he said 'hi'"]),
+        ('["a""b" "" ]', ["a", "b", ""]),
+        ('["a""", ""]', ["a", "", ""]),
+    ],
+)
+def test_the_last_of_two_quotes_ends_a_string_that_ends_with_a_quoted_word(text, value):
+    for chunks in ([text], list(text)):
+        found = mended(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
 
 
 @pytest.mark.parametrize("kinds", [USUAL, KINDS])
