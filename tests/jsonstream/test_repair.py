@@ -147,6 +147,15 @@ def test_the_last_of_two_quotes_ends_a_string_that_ends_with_a_quoted_word(text,
         assert (json.loads(found.text), found.error) == (value, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [('["\\d+", "a"]', '["\\\\d+", "a"]'), ('["a long first str', '["a long first str"]')],
+)
+def test_an_array_at_the_start_is_mended_from_its_first_string_on(text, out):
+    for chunks in ([text], list(text)):
+        assert run(Settings(fences="strip", repair=KINDS), chunks)[0] == out
+
+
 @pytest.mark.parametrize("kinds", [USUAL, KINDS])
 def test_what_is_json_is_not_touched(kinds):
     writer = Almost(1)
