@@ -207,6 +207,9 @@ class Reader:
 def _kinds(repair: Any) -> frozenset[Kind]:
     if isinstance(repair, bool):
         return USUAL if repair else frozenset()
+    if isinstance(repair, str):
+        listed = "True or a list of kinds, such as ['comments']"
+        raise TypeError(f"repair= needs {listed}, not the text {repair!r}")
     unknown = sorted(set(repair) - KINDS)
     if unknown:
         known = ", ".join(sorted(KINDS))
