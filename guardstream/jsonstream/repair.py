@@ -27,6 +27,7 @@ Kind: TypeAlias = Literal[
     "inner_quotes",
     "bad_escapes",
     "missing_commas",
+    "missing_values",
     "brackets",
     "truncated",
 ]
@@ -39,7 +40,7 @@ _LONGEST = 256
 """Code points that are held to tell what a comma, a key or a word is."""
 
 _MOST = 8
-"""Comments and escapes in them: what is held is read again with each chunk."""
+"""Comments, escapes in them, and commas: what is held is read again with each chunk."""
 
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
@@ -143,7 +144,7 @@ class Repairer:
         self._was_cut = False
         self._base = 0  # the source's offset of the text's first character
         self._mark = 0
-        self._work = 0  # comments and escapes since then
+        self._work = 0  # comments, escapes and commas since then
         self._back_at = self._state()
 
     def read(self, text: str, index: int, *, final: bool) -> str:
@@ -260,6 +261,8 @@ class Repairer:
             after = self._dots(text, index, final)
             if after != index:
                 return after
+        if char == "," and self._path and "missing_values" in self._kinds:
+            return self._null(index) if self._was_colon else self._drop_comma(index)
         self._sure()
         if self.begun is None:
             self.begun = self._base + index
@@ -308,6 +311,7 @@ class Repairer:
             end = index + len(found[1])
         elif end == len(text) and text[-1] != "," and not final:
             return None
+        self._work += 1
         self._mended("comments", index, end)
         return self._put("", index, end)
 
@@ -323,6 +327,8 @@ class Repairer:
             after = self._dots(text, index, final)
             if after != index:
                 return after
+        if char == "," and "missing_values" in self._kinds:
+            return self._drop_comma(index)
         self._sure()
         self._unsure = self._holds
         if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
@@ -393,7 +399,9 @@ class Repairer:
             self._mended("trailing_commas", comma, comma + 1)
             return self._put("", comma, comma + 1)
         opened = _CLOSING[char]
-        if not self._path or (self._step == self._value and self._was_colon):
+        if self._was_colon and "missing_values" in self._kinds:
+            return self._null(index)
+        if not self._path or self._was_colon:
             return self._as_it_is(text, index, final)
         self._unsure = False
         if self._path[-1] not in opened:
@@ -409,6 +417,19 @@ class Repairer:
         closing = _CLOSERS[self._path.pop()]
         self._end_value()
         return self._put(closing, index, index + 1)
+
+    def _null(self, index: int) -> int:
+        """A member has no value."""
+        self._mended("missing_values", index, index)
+        self._unsure = False
+        self._end_value()
+        return self._put("null", index, index)
+
+    def _drop_comma(self, index: int) -> int:
+        """Nothing stands before a comma; one before it is still to be followed by something."""
+        self._work += 1
+        self._mended("missing_values", index, index + 1)
+        return self._put("", index, index + 1)
 
     def _end_value(self) -> None:
         self._step = self._after
