@@ -250,17 +250,12 @@ class Repairer:
         return self._put(text[index:], index, len(text))
 
     def _value(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
         char = text[index]
-        if char in _SPACE:
-            return self._spaces(text, index)
-        if char in _COMMENTS and "comments" in self._kinds:
-            return self._comment(text, index, final)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in _DOTS and self._path and not self._was_colon:
-            after = self._dots(text, index, final)
-            if after != index:
-                return after
         if char == "," and self._path and "missing_values" in self._kinds:
             return self._null(index) if self._was_colon else self._drop_comma(index)
         self._sure()
@@ -299,9 +294,20 @@ class Repairer:
             self._mended("python_literals", index, index + 1)
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
+    def _beside(self, text: str, index: int, final: bool) -> int | None:
+        """Take space, or the beginning of a comment; `index` if neither stands there."""
+        char = text[index]
+        if char in _SPACE:
+            return self._spaces(text, index)
+        if "comments" in self._kinds and char in _COMMENTS:
+            return self._comment(text, index, final)
+        if "comments" in self._kinds and char in _DOTS:
+            return self._dots(text, index, final)
+        return index
+
     def _dots(self, text: str, index: int, final: bool) -> int | None:
         """Dots in the place of values or members are a comment; `index` if these are none."""
-        if "comments" not in self._kinds:
+        if self._was_colon or not self._path:
             return index
         found = _ellipsis(text, index, index + _LONGEST)
         if not found:
@@ -316,17 +322,12 @@ class Repairer:
         return self._put("", index, end)
 
     def _key(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
         char = text[index]
-        if char in _SPACE:
-            return self._spaces(text, index)
-        if char in _COMMENTS and "comments" in self._kinds:
-            return self._comment(text, index, final)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in _DOTS:
-            after = self._dots(text, index, final)
-            if after != index:
-                return after
         if char == "," and "missing_values" in self._kinds:
             return self._drop_comma(index)
         self._sure()
@@ -353,9 +354,10 @@ class Repairer:
         return self._as_it_is(text, index, final)
 
     def _after(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
         char = text[index]
-        if char in _SPACE:
-            return self._spaces(text, index)
         if char == ",":
             self._comma = "trailing_commas" in self._kinds
             self._unsure = self._comma or self._holds
@@ -363,12 +365,6 @@ class Repairer:
             return self._put(char, index, index + 1)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in _COMMENTS and "comments" in self._kinds:
-            return self._comment(text, index, final)
-        if char in _DOTS:
-            after = self._dots(text, index, final)
-            if after != index:
-                return after
         if "missing_commas" in self._kinds and self._begins(char):
             self._mended("missing_commas", index, index)
             self._step = self._key if self._path[-1] == "{" else self._value
