@@ -319,6 +319,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: FINAL(["1"], int, limits=5),
         "limits= needs Limits(depth=64, string=100_000), not 'int'",
     ),
+    "one kind of repair for a list": (
+        lambda: FINAL(["1"], int, repair="comments"),
+        "repair= needs True or a list of kinds, such as ['comments'], not the text 'comments'",
+    ),
     "a key for a function": (
         lambda: FINAL([{"a": "1"}], int, text_of="a"),
         "text_of= needs a function, not 'str'",

@@ -94,7 +94,8 @@ class Reader:
             raise TypeError(f"text_of= needs a function, not {type(text_of).__qualname__!r}")
         self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
         self.over = False
-        self.offset = 0  # how far the stream was read, in code points
+        self.offset = 0  # how far the text was decided, in code points
+        self._came = 0  # how much of it has come
         kinds = _kinds(reading.get("repair", False))
         schema = reading.get("schema")
         if schema is not None:
@@ -132,12 +133,13 @@ class Reader:
     def feed(self, chunk: Any) -> Iterator[Part]:
         """Take the next chunk."""
         text = self.text(chunk)
-        self.offset += len(text)
+        self._came += len(text)
         return self._parts(self._finder.feed(text))
 
     def finish(self, stream: object) -> Iterator[Part]:
         """Take the end of `stream`, which may say by which rule it was blocked, or how it ended."""
         self._ended = True
+        self.offset = self._came
         blocked_by = getattr(stream, "blocked_by", None)
         known = self.text.finish if isinstance(self.text, Texts) else None
         self._cut = _CUT.get(str(known or getattr(stream, "finish", None)), "")
@@ -145,8 +147,9 @@ class Reader:
             reason = f"the stream was blocked by rule {blocked_by!r}"
             raise ExtractError(reason, self.offset, self.partial)
         yield from self._parts(self._finder.finish())
+        self.offset = self._came
         if self._document is None and not self._many:
-            why = "" if self.offset else self._no_text()
+            why = "" if self._came else self._no_text()
             raise ExtractError(f"the stream holds no document{why}{self._cut}", self.offset, None)
 
     def _no_text(self) -> str:
@@ -155,9 +158,17 @@ class Reader:
         return f": {missing or f'no text came{unread}'}"
 
     def refusal(
-        self, error: ValidationError, index: int | None = None, hint: str = ""
+        self,
+        error: ValidationError,
+        index: int | None = None,
+        hint: str = "",
+        *,
+        end: int | None = None,
     ) -> ExtractError:
-        """The error for a value that the model refuses; `hint` is for a value refused whole."""
+        """The error for a value that the model refuses; `hint` is for a value refused whole.
+
+        `end` is the offset of the end of a value that is not the whole document.
+        """
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         whole = "the value" if index is None else f"item {index}"
@@ -165,7 +176,16 @@ class Reader:
         reason = f"the model refuses {part if place else whole}: {first['type']}"
         if not place:
             reason += hint
-        return ExtractError(reason, self.offset, self.partial, index=index)
+        return ExtractError(reason, self.place(end), self.partial, index=index)
+
+    def place(self, end: int | None) -> int:
+        """Where in the stream the text that ends at `end` does, an offset of tokens."""
+        if end is None:
+            return self.offset
+        if isinstance(self._document, RepairedDocument):
+            # What closes a document that was cut stands past its end.
+            return min(self._document.source(end - 1, end)[1], self._came)
+        return end
 
     def _parts(self, pieces: Iterator[Piece]) -> Iterator[Part]:
         if self.over:
@@ -181,6 +201,7 @@ class Reader:
             if error:
                 raise ExtractError(self._said(error), error.offset, self.partial) from error
             self._source.add(piece.text)
+            self.offset = document.accepted
             yield piece
             if document.done and not self._many:
                 self.over = True
@@ -207,6 +228,9 @@ class Reader:
 def _kinds(repair: Any) -> frozenset[Kind]:
     if isinstance(repair, bool):
         return USUAL if repair else frozenset()
+    if isinstance(repair, str):
+        listed = "True or a list of kinds, such as ['comments']"
+        raise TypeError(f"repair= needs {listed}, not the text {repair!r}")
     unknown = sorted(set(repair) - KINDS)
     if unknown:
         known = ", ".join(sorted(KINDS))

@@ -171,7 +171,7 @@ class _Dataclass(Record):
         super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
-        made = object.__new__(self._cls)
+        made = self._cls.__new__(self._cls)
         fields: dict[str, Any] = {}
         for each in dataclasses.fields(self._cls):
             value = _first(values, self._paths[each.name])

@@ -124,7 +124,7 @@ class Items(_Work[T]):
                 continue
             self._index += 1
             try:
-                value = self._value(self.reader.read(*span))
+                value = self._value(*span)
             except ExtractError:
                 if not self._skips:
                     raise
@@ -137,29 +137,30 @@ class Items(_Work[T]):
         self._check_met(self._spans.place)
         return iter(())
 
-    def _value(self, text: str) -> T:
+    def _value(self, start: int, end: int) -> T:
+        text = self.reader.read(start, end)
         if self._adapter is None:
-            return self._plain(text)  # type: ignore[no-any-return]
+            return self._plain(text, end)  # type: ignore[no-any-return]
         unions = self._unions
-        if unions and unions.any and unions.too_many(self._plain(text), len(text)):
-            raise self._refusal("the model's unions would be tried too often: give them a tag")
+        if unions and unions.any and unions.too_many(self._plain(text, end), len(text)):
+            raise self._refusal("the model's unions would be tried too often: give them a tag", end)
         try:
             return self._adapter.validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
             hint = self._spans.place.elements if text.lstrip()[:1] == "[" else ""
-            raise self.reader.refusal(error, self._index, hint) from error
+            raise self.reader.refusal(error, self._index, hint, end=end) from error
 
-    def _plain(self, text: str) -> Any:
+    def _plain(self, text: str, end: int) -> Any:
         try:
             return plain(text)
         except RecursionError:
             raise self._refusal(
-                "the item is nested deeper than Python reads: allow less in limits.depth"
+                "the item is nested deeper than Python reads: allow less in limits.depth", end
             ) from None
 
-    def _refusal(self, reason: str) -> ExtractError:
+    def _refusal(self, reason: str, end: int) -> ExtractError:
         reader = self.reader
-        return ExtractError(reason, reader.offset, reader.partial, index=self._index)
+        return ExtractError(reason, reader.place(end), reader.partial, index=self._index)
 
 
 class Pieces(_Work[str]):

@@ -27,6 +27,7 @@ Kind: TypeAlias = Literal[
     "inner_quotes",
     "bad_escapes",
     "missing_commas",
+    "missing_values",
     "brackets",
     "truncated",
 ]
@@ -39,7 +40,7 @@ _LONGEST = 256
 """Code points that are held to tell what a comma, a key or a word is."""
 
 _MOST = 8
-"""Comments and escapes in them: what is held is read again with each chunk."""
+"""Comments, escapes in them, and commas: what is held is read again with each chunk."""
 
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
@@ -88,7 +89,8 @@ _group = re.compile(
 """One value in round brackets: they only group it, and are no tuple."""
 
 _item = re.compile(r"[,()\[\]{}]").search
-_ellipsis = re.compile(r"(?:\.\.\.|…)[ \t\n\r]*,?").match
+_DOTS = frozenset(".…")
+_ellipsis = re.compile(r"(\.\.\.|…)[ \t\n\r]*,?").match
 _json_scalar = re.compile(
     r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
 ).fullmatch
@@ -142,7 +144,7 @@ class Repairer:
         self._was_cut = False
         self._base = 0  # the source's offset of the text's first character
         self._mark = 0
-        self._work = 0  # comments and escapes since then
+        self._work = 0  # comments, escapes and commas since then
         self._back_at = self._state()
 
     def read(self, text: str, index: int, *, final: bool) -> str:
@@ -248,15 +250,14 @@ class Repairer:
         return self._put(text[index:], index, len(text))
 
     def _value(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
         char = text[index]
-        if char in _SPACE:
-            return self._spaces(text, index)
-        if char in _COMMENTS and "comments" in self._kinds:
-            return self._comment(text, index, final)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in ".…" and "comments" in self._kinds and self._path and not self._was_colon:
-            return self._dots(text, index, final)
+        if char == "," and self._path and "missing_values" in self._kinds:
+            return self._null(index) if self._was_colon else self._drop_comma(index)
         self._sure()
         if self.begun is None:
             self.begun = self._base + index
@@ -293,27 +294,42 @@ class Repairer:
             self._mended("python_literals", index, index + 1)
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
-    def _dots(self, text: str, index: int, final: bool) -> int | None:
-        """Dots in the place of values are a comment."""
-        found = _ellipsis(text, index, index + _LONGEST)
-        if not found:
-            if "...".startswith(text[index:]) and not final:
-                return None
-            self._sure()
-            return self._word(text, index, final)
-        if found.end() == len(text) and text[-1] != "," and not final:
-            return None
-        self._mended("comments", index, found.end())
-        return self._put("", index, found.end())
-
-    def _key(self, text: str, index: int, final: bool) -> int | None:
+    def _beside(self, text: str, index: int, final: bool) -> int | None:
+        """Take space, or the beginning of a comment; `index` if neither stands there."""
         char = text[index]
         if char in _SPACE:
             return self._spaces(text, index)
-        if char in _COMMENTS and "comments" in self._kinds:
+        if "comments" in self._kinds and char in _COMMENTS:
             return self._comment(text, index, final)
+        if "comments" in self._kinds and char in _DOTS:
+            return self._dots(text, index, final)
+        return index
+
+    def _dots(self, text: str, index: int, final: bool) -> int | None:
+        """Dots in the place of values or members are a comment; `index` if these are none."""
+        if self._was_colon or not self._path:
+            return index
+        found = _ellipsis(text, index, index + _LONGEST)
+        if not found:
+            return None if "...".startswith(text[index:]) and not final else index
+        end = found.end()
+        if self._step == self._after:
+            end = index + len(found[1])
+        elif end == len(text) and text[-1] != "," and not final:
+            return None
+        self._work += 1
+        self._mended("comments", index, end)
+        return self._put("", index, end)
+
+    def _key(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
+        char = text[index]
         if char in _CLOSING:
             return self._close(text, index, final)
+        if char == "," and "missing_values" in self._kinds:
+            return self._drop_comma(index)
         self._sure()
         self._unsure = self._holds
         if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
@@ -338,9 +354,10 @@ class Repairer:
         return self._as_it_is(text, index, final)
 
     def _after(self, text: str, index: int, final: bool) -> int | None:
+        beside = self._beside(text, index, final)
+        if beside != index:
+            return beside
         char = text[index]
-        if char in _SPACE:
-            return self._spaces(text, index)
         if char == ",":
             self._comma = "trailing_commas" in self._kinds
             self._unsure = self._comma or self._holds
@@ -348,8 +365,6 @@ class Repairer:
             return self._put(char, index, index + 1)
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char in _COMMENTS and "comments" in self._kinds:
-            return self._comment(text, index, final)
         if "missing_commas" in self._kinds and self._begins(char):
             self._mended("missing_commas", index, index)
             self._step = self._key if self._path[-1] == "{" else self._value
@@ -380,7 +395,9 @@ class Repairer:
             self._mended("trailing_commas", comma, comma + 1)
             return self._put("", comma, comma + 1)
         opened = _CLOSING[char]
-        if not self._path or (self._step == self._value and self._was_colon):
+        if self._was_colon and "missing_values" in self._kinds:
+            return self._null(index)
+        if not self._path or self._was_colon:
             return self._as_it_is(text, index, final)
         self._unsure = False
         if self._path[-1] not in opened:
@@ -396,6 +413,19 @@ class Repairer:
         closing = _CLOSERS[self._path.pop()]
         self._end_value()
         return self._put(closing, index, index + 1)
+
+    def _null(self, index: int) -> int:
+        """A member has no value."""
+        self._mended("missing_values", index, index)
+        self._unsure = False
+        self._end_value()
+        return self._put("null", index, index)
+
+    def _drop_comma(self, index: int) -> int:
+        """Nothing stands before a comma; one before it is still to be followed by something."""
+        self._work += 1
+        self._mended("missing_values", index, index + 1)
+        return self._put("", index, index + 1)
 
     def _end_value(self) -> None:
         self._step = self._after
@@ -454,14 +484,19 @@ class Repairer:
     def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
         """Whether a quote of the string's kind ends it; None if that is not known yet."""
         if "inner_quotes" in self._kinds and self._path:
-            end = _space(text, index + 1, index + _LONGEST).end()  # type: ignore[union-attr]
-            if end == len(text) or end == index + _LONGEST:
-                return True if final or end < len(text) else None
-            after = text[end]
+            most = index + _LONGEST
+            after = _first(text, index + 1, most, final)
+            if not after:
+                return None if after is None else True
             if self._is_key:
                 return after == ":" or (after in _COMMENTS and "comments" in self._kinds)
             if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
                 return True
+            if text[index + 1] == text[index]:
+                # In `"say "hi""` the last of two ends the string.
+                after_both = _first(text, index + 2, most, final)
+                if after_both is None or after_both in ",}])":
+                    return None if after_both is None else False
             return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
         if self._quote != '"' and self._in_word:
             # An apostrophe between letters ends no string.
@@ -593,6 +628,14 @@ class Repairer:
             self._step = self._next
             self.repairs.append(Repair("comments", self._start, self._base + end))
         return self._put("", index, end) if end > index else end
+
+
+def _first(text: str, index: int, most: int, final: bool) -> str | None:
+    """The first character from `index` to `most` that is no space; None if more must tell."""
+    end = _space(text, index, most).end()  # type: ignore[union-attr]
+    if end == len(text) and not final:
+        return None
+    return text[end:most][:1]
 
 
 def _python(word: str) -> str:

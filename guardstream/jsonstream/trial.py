@@ -20,7 +20,14 @@ LONGEST = 256
 """Code points that are held to tell a document or a fence from prose."""
 
 _PLAIN: frozenset[Kind] = frozenset(
-    ("comments", "single_quotes", "python_literals", "raw_newlines", "unquoted_keys")
+    (
+        "bad_escapes",
+        "comments",
+        "single_quotes",
+        "python_literals",
+        "raw_newlines",
+        "unquoted_keys",
+    )
 )
 """What is repaired in the beginning of what may be prose."""
 
@@ -53,6 +60,8 @@ class Trial:
             # A word and a colon after a brace are prose, unless a value follows.
             past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
         found = _evidence(kinds, past_key=past_key)
+        # Where any array may stand, a string that has begun tells one from a word in brackets.
+        found = found or (anywhere and kinds[:2] == [t.OPEN_ARRAY, t.STRING_PART])
         if found or trial.error:
             return found
         if trial.done:

@@ -185,6 +185,24 @@ def test_errors_carry_the_partial_value(text, offset, partial):
         assert (caught.value.offset, caught.value.partial) == (offset, partial)
 
 
+@pytest.mark.parametrize(
+    ("marked", "path", "options"),
+    [
+        ('[{"street": "a"}, {"zip": 1}|, {"street": "b"}] and more', "item", {}),
+        ("So: [{zip: 'x',}|, {}] and more", "item", {"repair": True, "fences": "strip"}),
+        ('[{"zip": "x|', "item", {"repair": ["truncated"]}),
+        ('{"a": 1}| and more', "b", {"fences": "strip"}),
+        ('{"a": 1} and {"a": 1} and more|', "b", {"fences": "strip", "documents": "many"}),
+    ],
+)
+def test_where_an_item_is_refused_or_missing_does_not_depend_on_the_cut(marked, path, options):
+    text = marked.replace("|", "")
+    for chunks in cuttings(text, random.Random(0)):
+        with pytest.raises(extract.ExtractError) as caught:
+            list(extract.items_sync(chunks, path, Address, **options))
+        assert caught.value.offset == marked.index("|")
+
+
 def test_items_before_an_error_are_given():
     async def run():
         items = extract.items(list('[{"street": "a"}, {"zip": 1}]'), "item", Address)

@@ -211,6 +211,16 @@ def test_what_is_complete_has_its_type_before_the_end(model, text, complete):
     assert last == (complete, 1)
 
 
+def test_a_dataclass_may_derive_from_a_type_that_is_built_in():
+    @dataclasses.dataclass(eq=False)
+    class FailedError(Exception):
+        code: int
+        note: str = ""
+
+    shown = list(extract.snapshots_sync(['{"code": 4, ', '"note": "a"}'], FailedError))
+    assert [(each.code, each.note) for each in shown] == [(4, ""), (4, "a")]
+
+
 def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
     @pydantic_dataclass
     class Parcel:

@@ -62,6 +62,7 @@ ORDER = {
         ('{"name": "SE"}', 'at /name: expected pattern "^[a-z]*$", '
          "but a string came"),
         ('{"kind": "secret"}', 'at /kind: expected enum ["a", "b"], but a string came'),
+        ('{"kind": 7}', 'at /kind: expected enum ["a", "b"], but a number came'),
         ('{"id": 1}', 'at /: expected required ["id", "name"], but an object with 1 members came'),
         ('{"id": 1, "secret": 2}', 'at /: expected additionalProperties false beside properties '
          '["id", "name", "kind", "rows", "more", "unique", "not", "pets", "mixed", "open", '

@@ -20,7 +20,7 @@ PIECES = [
     "'", "'a'", "'it's'", "’", "“a”", "`", "// a\n", "//", "/", "/*", "*/", "/* a, */", "# a\n",
     "#", "True", "None", "False", "Fal", "N", "a:", "a", "$b: ", "\\'", "\n", "\r\n", "\t", ",",
     ",,", ", \n", "]", "}", "\\u00", "\\ud83d\\ud", "tru", "-", "0x1", "...", "(1, ", ")", "{'a', ",
-    "\\d", "1_0", "New York", ".5", "+", '"', '" ', "null",
+    "\\d", "1_0", "New York", ".5", "+", '"', '" ', '""', '"",', "…", ", ...", "null", ":", ": ,",
 ]  # fmt: skip
 
 
@@ -97,6 +97,8 @@ def test_how_almost_json_is_cut_never_matters(seed):
         ("inner_quotes", '["say "hi" now"]', '["say \\"hi\\" now"]'),
         ("bad_escapes", '["\\d+ \\n"]', '["\\\\d+ \\n"]'),
         ("missing_commas", '{"a": [1 "b"] "c": 2}', '{"a": [1 ,"b"] ,"c": 2}'),
+        ("missing_values", '{"a": , "b" :}', '{"a": null, "b" :null}'),
+        ("missing_values", '[, 1,, {, "a": 2,, "b": 3}]', '[ 1, { "a": 2, "b": 3}]'),
         ("brackets", '[{"a": [1}]}', '[{"a": [1]}]'),
         ("truncated", '{"a": ["b", 12, {"c": 3, "d', '{"a": ["b", 12, {"c": 3}]}'),
         ("truncated", '["a\\u00', '["a"]'),
@@ -112,6 +114,63 @@ def test_each_kind_is_mended_where_it_is_asked_for(kind, text, mended):
         assert found[-1] == Finish("stop")
     _, _, violations = run(Settings(), [text])
     assert len(violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, 2, ...]", [1, 2]),
+        ('[{"a": 1},\n  …\n]', [{"a": 1}]),
+        ("[1, ..., ]", [1]),
+        ('{"a": [1], ...}', {"a": [1]}),
+        ('{"a": 1, ..., "b": 2}', {"a": 1, "b": 2}),
+        ('[{"a": 1} ..., {"a": 2}]', [{"a": 1}, {"a": 2}]),
+    ],
+)
+def test_dots_may_stand_for_what_was_left_out(text, value):
+    for chunks in ([text], list(text)):
+        found = mended(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": "she said "hi"", "b": 1}', {"a": 'she said "hi"', "b": 1}),
+        ('["say "x"" , "y"\n]', ['say "x"', "y"]),
+        ("['so 'it' is', 'he said 'hi'']", ["so 'it' is", "he said 'hi'"]),
+        ('["a""b" "" ]', ["a", "b", ""]),
+        ('["a""", ""]', ["a", "", ""]),
+    ],
+)
+def test_the_last_of_two_quotes_ends_a_string_that_ends_with_a_quoted_word(text, value):
+    for chunks in ([text], list(text)):
+        found = mended(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1,, ]", [1]),
+        ('{"a": /* ? */, "b": [1, ..., , 2]}', {"a": None, "b": [1, 2]}),
+        ('[{"a": ]', [{"a": None}]),
+        ("{a:,b:}", {"a": None, "b": None}),
+    ],
+)
+def test_what_is_missing_may_meet_other_mistakes(text, value):
+    for chunks in ([text], list(text)):
+        found = mended(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [('["\\d+", "a"]', '["\\\\d+", "a"]'), ('["a long first str', '["a long first str"]')],
+)
+def test_an_array_at_the_start_is_mended_from_its_first_string_on(text, out):
+    for chunks in ([text], list(text)):
+        assert run(Settings(fences="strip", repair=KINDS), chunks)[0] == out
 
 
 @pytest.mark.parametrize("kinds", [USUAL, KINDS])

@@ -54,6 +54,7 @@ EARLIEST = [
     ({"enum": ["red", 3, None]}, "|true", "type"),
     ({"enum": [[1, 2], {"a": 3}]}, "[1, |3]", "const"),
     ({"const": "a"}, '"\\u006|2"', "enum"),  # an escape is judged at its last character
+    ({"const": "x", "enum": ["y"]}, '|""', "type"),  # no value is in both
     ({"const": {"a": [1]}}, '{"a": [1|, 2]}', "maxItems"),
     (CLOSED, '{"|beta": 1}', "additionalProperties"),
     (CLOSED, '{"al|l": 1}', "additionalProperties"),
@@ -129,6 +130,7 @@ def test_it_refuses_at_the_earliest_character(schema, marked, keyword):
             '{"a": {"b": [], "c": []}}',
         ),
         ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, '{"b": 1, "a": 2}'),
+        ({"if": {"enum": ["a"], "const": "b"}, "then": False}, '"a"'),
     ],
 )
 def test_it_refuses_no_beginning_of_a_valid_document(schema, text):

@@ -167,6 +167,8 @@ class Compiler:
             return
         texts = {value for value in values if isinstance(value, str)}
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
+        if not node.texts:  # those of two keywords may have nothing in common
+            node.mask &= ~(1 << n.STRING)
         numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
         node.number_checks += ((keyword, numbers.__contains__),)
 

@@ -59,8 +59,8 @@ class Expectations:
             return _one_of(reads, keyword)
         reads = [{**read, **read.get(CONTENT, {})} for read in reads]
         operands = [read[keyword] for read in reads if keyword in read]
-        if not operands:
-            return keyword
+        if not operands:  # the values that are allowed are of other types
+            return _one_of(reads, keyword) if keyword == "type" else keyword
         if keyword == "type":  # of all branches: none of them was left
             types = dict.fromkeys(name for each in operands for name in _listed(each))
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
@@ -166,7 +166,7 @@ def described(value: Any) -> str:
 
 
 def _one_of(reads: list[Schema], keyword: str) -> str:
-    """The values that are allowed, in `enum` or alone."""
+    """The values that are allowed, in `enum` or alone; only the keyword if none are named."""
     values: list[Any] = []
     for read in reads:
         new = [*read.get("enum", ()), *([read["const"]] if "const" in read else [])]
