@@ -1,7 +1,7 @@
-"""Reads a stream in a task of its own, so that who waits for it may stop waiting at any time.
+"""Reads a stream in a task of its own, so that its consumer may stop waiting at any time.
 
-A read that is cancelled ends a guarded stream. The task lives as long as the block that is entered,
-and the stream is closed when that is left.
+Cancelling a read ends a guarded stream, but cancelling a wait for this task does not. The task
+lives as long as the `async with` block, and the stream is closed when the block is left.
 """
 
 from __future__ import annotations
