@@ -1,4 +1,4 @@
-"""Hints about unknown names: the nearest known one, or all of them."""
+"""Hints for unknown names: the nearest known name, or a list of all."""
 
 from __future__ import annotations
 

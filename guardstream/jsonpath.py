@@ -1,4 +1,4 @@
-"""Paths into JSON, as far as formats need them: `$.name`, `['a name']`, `[*]` (RFC 9535).
+"""The subset of JSONPath (RFC 9535) that formats need: `$.name`, `['a name']`, `[*]`.
 
 `$.choices[*].delta` leads to a field of each item of a list.
 """
