@@ -134,7 +134,9 @@ class Guard:
         The copy does not reload files. Raises TypeError for a guard that has a vault.
         """
         if self._vault is not None or self._vaultless:
-            raise TypeError("a guard with a vault cannot be pickled: open the vault over there")
+            raise TypeError(
+                "a guard with a vault cannot be pickled: open the vault in the other process"
+            )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
         return _revived, (self._loaded, *settings)
 
@@ -436,7 +438,7 @@ class Guard:
         Raises TypeError for a guard without a vault.
         """
         if self._vault is None:
-            raise TypeError("only what a guard with a vault does has two halves: with_vault()")
+            raise TypeError("halves() needs a guard with a vault: with_vault(vault)")
         rules, values = copy(self), self._with_policy(self.policy.bare)
         rules._half, values._half = "rules", "values"
         return rules, values
@@ -679,7 +681,7 @@ def _check_beside_vault(
             'Guard(Policy.parse("rules: []")).wrap(gated, vault=vault)'
         )
     if options.get("resume"):
-        raise TypeError("resume would judge values that the vault has restored: leave one out")
+        raise TypeError("resume= would judge values that the vault has restored: use only one")
 
 
 def check_guard(given: object, what: str) -> None:

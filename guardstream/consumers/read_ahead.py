@@ -46,7 +46,7 @@ class ReadAhead(RelayedOutcome, Generic[C]):
     async def _start(self) -> None:
         """Begin to read. RuntimeError if that was done before: a stream is read once."""
         if self._group is not None:
-            raise RuntimeError("this is entered already: a stream is read once")
+            raise RuntimeError("already entered: a stream can be read only once")
         self._loop = running_loop()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()

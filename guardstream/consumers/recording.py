@@ -160,7 +160,7 @@ def timed(
         try:
             found = _timed_chunk(json.loads(text), first=number == 1)
         except (ValueError, KeyError, TypeError, StopIteration):
-            raise RecordingError(f"{name}:{number}: this is no line of a recording") from None
+            raise RecordingError(f"{name}:{number}: not a line of a recording") from None
         if found is not None:
             seconds, kind, chunk = found
             yield seconds, build(chunk) if build and kind == "model" else chunk

@@ -260,7 +260,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         """
         value = json_object(body)
         if value is None and self._other == "refuse":
-            raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
+            raise AdapterError(f"the answer of {request.url.path!r} is not a JSON object")
         return str(self._provider_of(request)), value
 
 
@@ -502,7 +502,7 @@ def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
         found = guarded(guard, media, body, {}, files=True)
     if not (undone or found.is_read):  # it may be a text, compressed
         raise AdapterError(
-            f"an answer that is no text, with content-encoding {encoding!r}, which was not asked "
+            f"an answer that is not text, with content-encoding {encoding!r}, which was not asked "
             "for, is not guarded: other='pass' lets it through"
         )
     return found.body

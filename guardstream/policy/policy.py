@@ -321,7 +321,7 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
     if unknown:
         close = nearest(unknown[0], enabled)
         meant = f", did you mean {close!r}?" if close else ""
-        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy{meant}")
+        raise PolicyError(f"words for {unknown[0]!r}, which is not a rule of the policy{meant}")
     extended: dict[int, RuleSet] = {}
     for channel, ruleset in built.rulesets.items():
         if id(ruleset) in extended:

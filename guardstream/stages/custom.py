@@ -177,7 +177,7 @@ class Checked:
         elif type(event) is Finish:
             valid = event.reason in get_args(FinishReason)
         else:
-            raise self._error(f"returned {type(event).__name__!r}, which is no event")
+            raise self._error(f"returned {type(event).__name__!r}, which is not an event")
         if not valid:
             raise self._error(f"returned a {type(event).__name__} with a value that is none")
 

@@ -56,7 +56,7 @@ class Handlers:
         return any(self._callbacks())
 
     def check_callable(self) -> None:
-        """Raise TypeError if a callback is no function."""
+        """Raise TypeError if a callback is not a function."""
         for callback in self._callbacks():
             if callback is not None and not callable(callback):
                 raise TypeError(

@@ -86,7 +86,8 @@ def check_observer(given: object) -> None:
     for method in ("opened", "closed"):
         if not callable(getattr(given, method, None)):
             kind = type(given).__qualname__
-            raise TypeError(f"an observer has the methods 'opened' and 'closed', {kind!r} has not")
+            needed = "an observer needs the methods 'opened' and 'closed'"
+            raise TypeError(f"{needed}, which {kind!r} lacks")
 
 
 @dataclass(frozen=True, slots=True)
