@@ -1,4 +1,4 @@
-"""The exceptions of the package: each says what, where and how to fix it, never matched text."""
+"""The exceptions of the package. Messages name the problem, its place and its fix, never text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = [
 
 
 class GuardstreamError(Exception):
-    """The base of all errors that guardstream raises."""
+    """The base class of the package's exceptions."""
 
 
 class PolicyError(GuardstreamError):
@@ -24,8 +24,8 @@ class PolicyError(GuardstreamError):
 class PatternError(GuardstreamError):
     """A pattern cannot be searched exactly in a stream.
 
-    `message` says why, and how to write it otherwise. `offset` is the position in the pattern, in
-    code points from its start, or None when the whole pattern is meant.
+    The message says why, and how to rewrite it. `offset` is the position in the pattern, in code
+    points from its start, or None if the error concerns the whole pattern.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -34,15 +34,15 @@ class PatternError(GuardstreamError):
 
 
 class AdapterError(GuardstreamError):
-    """A chunk is of a type, or holds an event, that no adapter knows."""
+    """A chunk, request or answer cannot be read: no adapter knows its type, or it is malformed."""
 
 
 class StageError(GuardstreamError):
-    """A stage raised; the stream ended as blocked. The stage's exception is the `__cause__`."""
+    """A stage failed, and the stream ended as blocked. `__cause__` is the stage's exception."""
 
 
 class BlockedError(GuardstreamError):
-    """A rule blocked the stream and the caller asked for an exception (`raise_on_block=True`)."""
+    """A rule blocked a stream with `raise_on_block=True`, or a request; `rule` is its id."""
 
     def __init__(self, rule: str) -> None:
         super().__init__(f"stream blocked by rule {rule!r}")
@@ -50,4 +50,4 @@ class BlockedError(GuardstreamError):
 
 
 class SSEError(GuardstreamError):
-    """A server-sent event cannot be read within the limits, or cannot be written as one."""
+    """A server-sent event exceeds a limit or is malformed, or a value cannot be encoded as one."""

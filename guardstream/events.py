@@ -1,4 +1,4 @@
-"""What a stage returns: released text, findings, and one finish."""
+"""The events that a stage returns: released text, findings, and one finish."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FinishReason: TypeAlias = Literal[
 ]
 
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
-"""Where a model's text flows."""
+"""The kinds of text in a model's answer, each guarded as a text of its own."""
 
 UNKNOWN = "unknown"
 """The channel of text in fields that no adapter knows: all rules apply to it."""
@@ -33,9 +33,10 @@ UNKNOWN = "unknown"
 
 @dataclass(slots=True, unsafe_hash=True)
 class Text:
-    """Text that may be shown: guarded, never empty. Not to be changed.
+    """Guarded text that may be shown, never empty. Treat it as immutable.
 
-    There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
+    It is not frozen because nearly every chunk creates one, and frozen dataclasses take twice as
+    long to create.
     """
 
     text: str
@@ -43,15 +44,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found, without the text it found.
+    """The report of a match, without the matched text.
 
-    `start` and `end` count code points of the pipeline's source text, from the channel's start,
-    end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
-    past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked,
-    "repair" for almost-JSON that was mended.
-    `action` and `severity` are the rule's.
-    `channel` and `choice` name the pipeline, `path` where in a chunk text stood that no adapter
-    knows; a stage leaves them at their defaults, the guard fills them in.
+    - `rule`, `action`, `severity`: the rule's id, action and severity.
+    - `start`, `end`: the span in code points of the source text, from the channel's start, `end`
+      exclusive.
+    - `kind`: "match" for a confirmed match, "overflow" for a candidate that exceeded the hold-back
+      limit, "rule_error" for a rule that failed and was disabled or blocked the stream, "repair"
+      for repaired almost-JSON.
+    - `channel`, `choice`: the pipeline; `path`: the JSONPath of text in a field that no adapter
+      knows. A stage leaves these at their defaults, and the guard sets them.
     """
 
     rule: str
@@ -69,10 +71,10 @@ _Draft = make_dataclass("_Draft", [each.name for each in fields(Finding)], slots
 
 
 def match_found(rule: str, start: int, end: int, action: Action, severity: Severity) -> Finding:
-    """Return the Finding of a match, in a third of the time.
+    """Return the Finding of a match, three times as fast as its constructor.
 
-    A frozen class calls a function for each field that it sets. So the fields are set in a class
-    of the same slots that is not frozen, and the object becomes a Finding then.
+    A frozen dataclass calls `object.__setattr__` for each field. This creates an object of an
+    unfrozen class with the same slots, and then assigns its `__class__`.
     """
     made: Any = _Draft(rule, start, end, action, severity, "match", "text", 0, "")
     made.__class__ = Finding
@@ -82,10 +84,10 @@ def match_found(rule: str, start: int, end: int, action: Action, severity: Sever
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a pipeline and its reason; nothing follows it.
+    """The end of a pipeline, with its reason; always the last event.
 
-    `ends` says what else is over: the whole stream, or the choice that the pipeline belongs to. A
-    block always ends the stream.
+    `ends` is the scope of the end: the whole stream, or only the pipeline's choice. A block always
+    ends the stream.
     """
 
     reason: FinishReason
@@ -103,14 +105,14 @@ class Stage(Protocol):
     """
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return the events that are settled."""
         ...
 
     def finish(self) -> list[Event]:
-        """Take the source's end: settle what is open and return the rest, ending with a Finish."""
+        """Take the source's end: settle open candidates, return the rest, ending with a Finish."""
         ...
 
     @property
     def held(self) -> int:
-        """How many code points of the source are held back now."""
+        """How many code points of the source are held now."""
         ...

@@ -1,7 +1,7 @@
-"""The guard: a policy applied to streams, to whole texts, or to text you feed yourself.
+"""The guard: applies a policy to streams, to complete texts, or to text fed by hand.
 
-It does all that the policy says: its rules, and what stands around them (`operations`): gates,
-retries, limits, records. What a method cannot carry out it refuses.
+It applies the policy's rules and its sections about running streams (`operations`): gates, retries,
+limits, records. A method that cannot apply one of these sections refuses the policy.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from guardstream.stream.sources import check_function, check_open, check_sync
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.whole import pipeline_of, result_of
 
-# What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
-# regular expressions; an event loop; frames of bytes.
+# Slow imports that only some uses need are done where they are used: the policy file with its
+# schema, YAML and regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
     from guardstream.gate.from_policy import Gate
@@ -62,7 +62,7 @@ __all__ = ["Guard"]
 C = TypeVar("C")
 
 _AROUND = ("gate", "retry", "concurrency")
-"""The sections of a policy that only `wrap` carries out."""
+"""The sections of a policy that only `wrap` applies."""
 
 
 class Guard:
@@ -78,20 +78,20 @@ class Guard:
         observer_errors: Literal["report", "raise"] = "report",
         rules_only: bool = False,
     ) -> None:
-        """Make a guard of a policy that is loaded; `Guard.load` does both.
+        """Create a guard for a loaded policy; `Guard.load` loads the policy too.
 
-        - `policy`: what `Policy.load` or `Policy.parse` returned.
-        - `stages`: your own, after the policy's: see `guardstream.stages.custom`.
-        - `observers`: told of every stream: `opened` when it is first read, `closed` at its end.
-        - `observer_errors`: an error of an observer is logged ("report"), or ends the stream as an
-          ObserverError ("raise").
-        - `rules_only`: the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics` are left
-          out: for tests, or where something else carries them out.
+        - `policy`: the result of `Policy.load` or `Policy.parse`.
+        - `stages`: your own stages, after the policy's; see `guardstream.stages.custom`.
+        - `observers`: notified of every stream: `opened` at its first read, `closed` at its end.
+        - `observer_errors`: an error of an observer is logged ("report"), or ends the stream with
+          an ObserverError ("raise").
+        - `rules_only`: ignore the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics`:
+          for tests, or if other code applies them.
 
         Raises TypeError for a policy, stages or observers of the wrong type, such as the path of a
-        policy; PolicyError for a format of the policy whose name is taken, and for a section that
-        cannot be carried out: a check that cannot be made, a record that cannot be written, a
-        package that is not installed.
+        policy. Raises PolicyError if a format of the policy has a name that is taken, or if a
+        section cannot be applied: a check that cannot be built, an audit log that cannot be
+        written, a package that is not installed.
         """
         from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
@@ -129,24 +129,26 @@ class Guard:
         return f"<Guard of {self._watched or self._policy!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the policy as it is now, and the settings; a copy does not follow files.
+        """Pickle the current policy, the settings, stages and observers.
 
-        Stages and observers are pickled, too. TypeError for a guard that has a vault.
+        The copy does not reload files. Raises TypeError for a guard that has a vault.
         """
         if self._vault is not None or self._vaultless:
-            raise TypeError("a guard with a vault cannot be pickled: open the vault over there")
+            raise TypeError(
+                "a guard with a vault cannot be pickled: open the vault in the other process"
+            )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
         return _revived, (self._loaded, *settings)
 
     def __copy__(self) -> Guard:
-        """Return a guard that shares everything with this one; pickling would make it all anew."""
+        """Return a guard that shares everything with this one; `__reduce__` would rebuild it."""
         guard = object.__new__(type(self))
         guard.__dict__.update(self.__dict__)
         return guard
 
     @property
     def _loaded(self) -> Policy:
-        """The policy as it is now, without the guard's own stages."""
+        """The current policy, without the guard's own stages."""
         policy = self._watched.policy() if self._watched is not None else self._policy
         assert policy is not None
         return policy
@@ -166,15 +168,15 @@ class Guard:
     ) -> Guard:
         """Return a guard that applies the policy file at `path`.
 
-        - `path`: a file, or an included pack as `guardstream/NAME`.
-        - `reload`: each new stream checks whether the file, or one that it needs, has changed, and
-          uses the new policy; if that is not valid, the last one stays and the error is logged.
-          With None the file's own key `reload` decides.
-        - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
+        - `path`: a file, or a pack as `guardstream/NAME`.
+        - `reload`: whether each new stream checks if the file, or a file that it needs, has
+          changed, and uses the new policy. If that is not valid, the last valid policy stays and
+          the error is logged. None uses the policy's key `reload`.
+        - `allow_code`: code that the policy may run, each entry as `module:name`.
         - `stages`, `observers`, `observer_errors`, `rules_only`: as for `Guard`.
 
-        Raises PolicyError for a file that cannot be read, and for a policy with errors: all of
-        them, with their places (`file:line:column`).
+        Raises PolicyError for a file that cannot be read, and for a policy with errors: it lists
+        all of them with their places (`file:line:column`).
         """
         from guardstream.policy.reload import Watched
 
@@ -192,7 +194,7 @@ class Guard:
 
     @property
     def policy(self) -> Policy:
-        """The policy that this guard applies to a stream that begins now."""
+        """The policy that applies to a stream that begins now, with the guard's own stages."""
         policy = self._loaded
         if not self._stages:
             return policy
@@ -236,39 +238,40 @@ class Guard:
         vault: Vault | None = None,
         **options: Unpack[Reopening],
     ) -> GuardedStream[C] | RetryingStream[C]:
-        """Return a stream of chunks like those of `stream`, with all text in them guarded.
+        """Return a stream of the chunks of `stream`, of the same type, with all text guarded.
 
         - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes; or a function,
-          sync or async, that opens one, and is called when the stream is first read. A policy with
-          `retry` needs a function: it is called again.
-        - `provider`: an adapter or its name; otherwise the first chunk decides.
-        - `words`: more words for rules of the policy, by rule id, for this stream only.
-        - `unknown`: what to do with events and fields that the adapter does not know; overrides
-          the policy.
+          sync or async, that opens one, called at the first read. A policy with `retry` needs a
+          function, so that it can be called again.
+        - `provider`: an adapter or its name; by default the first chunk decides.
+        - `words`: further words for rules of the policy, by rule id, for this stream only.
+        - `unknown`: how to treat events and fields that the adapter does not know; overrides the
+          policy.
         - `framing`: "sse" if the `str` of the source are lines of server-sent events; "text" if
-          they are text though the first looks like a line of events or JSON, or if bytes are text.
-        - `vault`: the vault of the request's messages; stand-ins become the real values.
+          they are text although the first looks like a line of events or JSON, or if bytes are
+          plain text.
+        - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream.
         - `keep_text`: whether to keep the delivered text for `result` and `text()`.
-        - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
-          that are called before each delivery with what is delivered.
+        - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: callbacks, sync or
+          async, called with guarded text before each delivery.
         - `callback_errors`: an exception of a callback ends the stream ("raise") or is logged
           ("report").
-        - `deadlines`: seconds until the first text, between chunks and in all, in place of the
-          policy's; `clock` gives seconds, monotonic.
-        - `attributes`: strings for the record that observers get; `concurrency: {by: NAME}` of the
-          policy reads one of them.
-        - `retry`, `fallbacks`, `resume`, `worth`, `on_retry`: for a function, as
-          `guardstream.resilience.retrying` has them; `retry` in place of the policy's.
+        - `deadlines`: in seconds, until the first text, between chunks and in total; overrides the
+          policy. `clock` returns monotonic seconds.
+        - `attributes`: strings for the observers' record; `concurrency: {by: NAME}` of the policy
+          reads one of them.
+        - `retry`, `fallbacks`, `resume`, `worth`, `on_retry`: for a function, as in
+          `guardstream.resilience.retrying`; `retry` overrides the policy.
 
-        The stream is a GuardedStream; a RetryingStream where a function is called again; and a
-        GatedStream, which has the same words, where the policy has a `gate`.
+        The result is a GuardedStream; a RetryingStream if there are retries; a GatedStream if the
+        policy has a `gate`. All implement `ChunkStream`.
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
-        for an unknown `provider`; PolicyError for words of a rule that the policy does not have,
-        for a policy with `retry` and a stream that is open already, and for one with `concurrency`
-        by an attribute that is missing. Iterating raises what the source raises, LimiterError where
-        there is no room, and AdapterError or StageError, with which the stream ends as blocked.
+        for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with
+        `retry` if the stream is already open, and for a policy with `concurrency` by a missing
+        attribute. Iterating raises the source's exceptions, LimiterError if the limits admit no
+        further stream, and AdapterError or StageError, with which the stream ends as blocked.
         """
         policy = self._policy_with(words)
         check_framing(framing)
@@ -320,21 +323,20 @@ class Guard:
         vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
-        """Return a stream of chunks like those of `stream`, guarded, to be read with `for`.
+        """Return a guarded stream to be read with `for`, with chunks of the same type.
 
         - `stream`: a plain iterable of `str`, of a provider's chunks, or of bytes, such as a list.
         - `provider`, `words`, `unknown`, `framing`, `vault`: as for `wrap`.
         - `raise_on_block`, `keep_text`, `callback_errors`, `attributes`, `clock`: as for `wrap`.
-        - `on_text` and the other callbacks: plain functions; nothing is awaited here.
-        - `deadlines`: in seconds. They are looked at when a chunk comes, since a source that waits
-          cannot be interrupted.
+        - `on_text` and the other callbacks: plain functions.
+        - `deadlines`: in seconds. They are checked when a chunk arrives, since a plain iterator
+          cannot be interrupted while it waits.
 
-        Raises TypeError for a stream that is no plain iterable, such as an async stream or one
-        chunk, for a callback that would have to be awaited, and for an unknown argument;
-        AdapterError for an unknown `provider`; PolicyError for words of a rule that the policy does
-        not have, and for a policy with `gate`, `retry` or `concurrency`, which need an event loop.
-        Iterating raises what the source raises, and AdapterError or StageError, with which the
-        stream ends as blocked.
+        Raises TypeError for a stream that is not a plain iterable, such as an async stream or a
+        single chunk, for a coroutine function as a callback, and for an unknown argument;
+        AdapterError for an unknown `provider`; PolicyError for words of an unknown rule, and for a
+        policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating raises the
+        source's exceptions, and AdapterError or StageError, with which the stream ends as blocked.
         """
         check_sync(stream)
         policy = self._policy_with(words)
@@ -348,9 +350,9 @@ class Guard:
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a complete text. The result is the same as for a stream of it, in any chunking.
 
-        `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
+        `channel` is `text`, `thinking`, `tool_args` or `refusal`; a rule may apply to some of them.
         Raises ValueError for any other channel, TypeError for a text that is not a str, StageError
-        if a stage fails, and PolicyError for a policy with a `gate`, which only a stream passes.
+        if a stage fails, and PolicyError for a policy with a `gate`, which only `wrap` runs.
         """
         if not isinstance(text, str):
             raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
@@ -363,12 +365,13 @@ class Guard:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
 
     def session(self, channel: str = "text") -> Session:
-        """Return a session to feed by hand: `feed(text)` and `finish()` return events, no I/O.
+        """Return a sans-I/O session: `feed(text)` and `finish()` return events.
 
-        `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
-        many code points the session holds back. What a stage raises passes unchanged: release
-        nothing then. `feed` raises RuntimeError after `finish`. PolicyError for a policy with a
-        `gate`, which only a stream passes.
+        `held` is the number of code points that the session holds. A stage's exception passes
+        unchanged; release nothing after it. `feed` raises RuntimeError after `finish`.
+
+        `channel` is as for `check`. Raises ValueError for an unknown channel, and PolicyError for
+        a policy with a `gate`, which only `wrap` runs.
         """
         policy = self.policy
         self._refuse_operations(policy, "session()", ["gate"])
@@ -379,14 +382,14 @@ class Guard:
     ) -> MessagesResult:
         """Apply the policy's section `input` to prompts; see `guardstream.prompts`.
 
-        `messages` have the form of the API of OpenAI, Anthropic, Google (`contents`) or Bedrock
-        (Converse); in others, and in what is not known, each string is a text. They are not
-        changed; the result has the messages to send. With a `vault`, reversible rules write
-        stand-ins, which `wrap` with the same vault turns back into the real values.
+        `messages` have the shape of the API of OpenAI, Anthropic, Google (`contents`) or Bedrock
+        (Converse); in other shapes and in unknown fields, each string is judged as a text. They
+        are not changed; the result has the messages to send. With a `vault`, reversible rules
+        write stand-ins, which `wrap` with the same vault restores.
 
         Raises PolicyError if the policy has no `input`, AdapterError for an object that cannot be
-        read and for what a policy with `unknown: refuse` does not know, StageError if a stage
-        fails, and VaultError if the vault has no room.
+        read and, with `unknown: refuse`, for unknown parts, StageError if a stage fails, and
+        VaultError if the vault is full.
         """
         from guardstream.prompts import check_messages
 
@@ -394,15 +397,15 @@ class Guard:
         return check_messages(policy, messages, self._vault_for(policy, vault))
 
     def pinned(self) -> Guard:
-        """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
+        """Return a guard that keeps the current policy and does not reload it."""
         return self if self._watched is None else self._with_policy(self.policy)
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
-        """Return a guard with more stages of your own, and otherwise like this one.
+        """Return a guard like this one with further stages of your own.
 
-        Each is called for every pipeline and makes a stage, which stands after the rules; give a
-        `StagePlan` to say otherwise. See `guardstream.stages.custom`. TypeError for what makes
-        none.
+        Each entry is called for every pipeline and returns a stage, which runs after the rules; a
+        `StagePlan` sets another position. See `guardstream.stages.custom`. Raises TypeError for an
+        entry that is not callable.
         """
         guard = copy(self)
         guard._stages = (*self._stages, *planned(stages))
@@ -410,47 +413,47 @@ class Guard:
         return guard
 
     def with_tools(self, tools: Mapping[str, Any]) -> Guard:
-        """Return a guard for a request that states the schemas of these tools, by name.
+        """Return a guard for a request with the schemas of its tools, by the tools' names.
 
-        A policy with `json: {tools: from_request}` judges their arguments by them; the proxy and
-        the transports do this by themselves. None is the schema of a tool whose arguments are no
-        JSON. Raises SchemaError for a schema that cannot be used.
+        A policy with `json: {tools: from_request}` validates arguments by them; the proxy and
+        the transports call this automatically. A schema of None is for a tool whose arguments are
+        not JSON. Raises SchemaError for a schema that cannot be used.
         """
         return self._with_policy(self.policy.with_tools(tools))
 
     def with_vault(self, vault: Vault | None) -> Guard:
-        """Return a guard for one request and its answer, which masks and restores by `vault`.
+        """Return a guard for one request and its answer, which masks and restores with `vault`.
 
-        It does so in all that it is asked, `flow` and `guardstream.http` included. With None it
-        masks for good, though the policy has a `vault`.
+        This applies to all of its methods, including `flow` and `guardstream.http`. With None it
+        masks irreversibly, even if the policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
         guard._vault, guard._vaultless = vault, vault is None
         return guard
 
     def halves(self) -> tuple[Guard, Guard]:
-        """Return two guards for an answer, one after the other; what is between may be kept.
+        """Return two guards to apply in a row, so that their intermediate result can be stored.
 
-        The first does all but restore: stand-ins stay. The second restores them, and does nothing
-        else. TypeError for a guard without a vault.
+        The first applies the policy and leaves stand-ins in place. The second only restores them.
+        Raises TypeError for a guard without a vault.
         """
         if self._vault is None:
-            raise TypeError("only what a guard with a vault does has two halves: with_vault()")
+            raise TypeError("halves() needs a guard with a vault: with_vault(vault)")
         rules, values = copy(self), self._with_policy(self.policy.bare)
         rules._half, values._half = "rules", "values"
         return rules, values
 
     def with_rules_only(self) -> Guard:
-        """Return a guard that does nothing but apply the rules, as with `rules_only`."""
+        """Return a guard that applies only the rules, as with `rules_only`."""
         guard = copy(self)
         guard._rules_only, guard._operations = True, None
         return guard
 
     def with_gates(self, gates: Sequence[Gate]) -> Guard:
-        """Return a guard whose streams pass these gates, too, and otherwise like this one.
+        """Return a guard like this one whose streams pass these gates.
 
-        For servers that make a guard with `rules_only`, and carry out its policy's other sections
-        by themselves.
+        For servers that create a guard with `rules_only` and apply its policy's other sections
+        themselves.
         """
         from guardstream.operations import Operations
 
@@ -466,7 +469,7 @@ class Guard:
 
     @property
     def vaults(self) -> Vaults:
-        """The vaults that the policy's section `vault` asks for. PolicyError if it has none."""
+        """The vaults of the policy's section `vault`. Raises PolicyError if it has none."""
         policy = self.policy
         around = self._operating(policy)
         if around is None or around.vaults is None:
@@ -492,7 +495,7 @@ class Guard:
         return self._vault
 
     def beside(self, policy: Policy) -> Guard:
-        """Return a guard of another policy with the observers of this one, and of its policy."""
+        """Return a guard for another policy, with the observers of this guard and its policy."""
         around = self._operating(self.policy)
         audits, metrics = (around.audits, around.metrics) if around else ((), ())
         strict = self._observer_errors == "raise" or (around is not None and around.strict)
@@ -503,7 +506,7 @@ class Guard:
         )
 
     def _with_policy(self, policy: Policy) -> Guard:
-        """A guard like this one, for a policy with the same sections; stages are in it already."""
+        """Return a copy for a policy with the same sections, which includes the guard's stages."""
         guard = copy(self)
         guard._policy, guard._watched, guard._stages = policy, None, ()
         return guard
@@ -518,11 +521,11 @@ class Guard:
         unknown: Unknown | None = None,
         vault: Vault | None = None,
     ) -> MakeFlow[Any]:
-        """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
+        """Return a factory of sans-I/O flows: given a first chunk and a meter, it makes a flow.
 
-        `media` says how bytes carry chunks: `sse`, `ndjson`, `json_array`, `text`; without it the
-        first byte tells the first three apart. The other arguments, and what is raised, are those
-        of `wrap`; PolicyError for a policy with `gate`, `retry` or `concurrency`.
+        `media` is the framing of bytes: `sse`, `ndjson`, `json_array` or `text`; by default the
+        first byte decides between the first three. The other arguments and the exceptions are those
+        of `wrap`; it also raises PolicyError for a policy with `gate`, `retry` or `concurrency`.
         """
         if media is not None:
             from guardstream.framing.frames import FRAMES
@@ -535,7 +538,7 @@ class Guard:
     def stages_of(
         self, policy: Policy, vault: Vault | None = None
     ) -> Callable[[Adapter[Any]], MakeStage]:
-        """Return what makes the pipelines of a stream by `policy`, given its adapter."""
+        """Return a function that, given a stream's adapter, returns its factory of pipelines."""
         vault = self._vault_for(policy, vault)
         if vault is None:
             plain = partial(pipeline_of, policy)
@@ -560,7 +563,7 @@ class Guard:
         return self.policy.with_words(words) if words else self.policy
 
     def _operating(self, policy: Policy) -> Operations | None:
-        """What the policy says about running streams, made when it is first seen."""
+        """The policy's `Operations`, created when that policy is first seen; None without any."""
         if self._rules_only or policy.built is self._operations_of:
             return self._operations
         with self._lock:
@@ -573,18 +576,18 @@ class Guard:
             return self._operations
 
     def keep_sections(self, names: Iterable[str], what: str) -> None:
-        """Let no reload take a policy in which one of these sections differs from now.
+        """Refuse to reload a policy in which one of these sections has changed.
 
-        For servers, which carry them out once, when they start: what a file says is done, or the
-        last valid policy stays. `what` says in the log how the change is taken up instead.
+        For servers, which apply them only once, when they start. The last valid policy stays then;
+        `what` tells the log how to apply the change instead.
         """
         if self._watched is not None:
             self._watched.keep(names, what)
 
     def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
-        """Raise PolicyError if the policy has one of these sections, which `what` does not do.
+        """Raise PolicyError if the policy has one of these sections, which `what` cannot apply.
 
-        Nothing of a policy is left out in silence; with `rules_only` it is left out on purpose.
+        A section is never ignored silently; `rules_only` ignores it on purpose.
         """
         self._refuse_operations(self.policy, what, sections)
 
@@ -595,7 +598,7 @@ class Guard:
             if getattr(policy.file, name) and not self._rules_only:
                 raise PolicyError(
                     f"{policy.place(name)}: the section {name!r} is not carried out by {what}: "
-                    "guard a stream with wrap(), or leave such sections out with rules_only=True"
+                    "guard a stream with wrap(), or ignore such sections with rules_only=True"
                 )
 
     def _flows(
@@ -609,7 +612,7 @@ class Guard:
         vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         if policy.needs_request:
-            policy.stages("tool_args")  # says what is missing
+            policy.stages("tool_args")  # raises a PolicyError that names what is missing
         stages = self.stages_of(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
@@ -624,17 +627,17 @@ class Guard:
     def options(
         self, policy: Policy, options: Delivering, observing: Observing | None = None
     ) -> Options:
-        """Return how a stream is delivered: what the caller says, then what the policy says.
+        """Return the delivery options of a stream: the caller's, with the policy's as defaults.
 
-        `observing` takes the place of the guard's observers. Raises TypeError for a callback that
-        is no function, and for `deadlines`, flags and `attributes` of the wrong type.
+        `observing` replaces the guard's observers. Raises TypeError for a callback that is not a
+        function, and for `deadlines`, flags and `attributes` of the wrong type.
         """
         if observing is None:
             observing = self.observing(policy, options)
         return options_of(policy, options, observing)
 
     def observing(self, policy: Policy, options: Delivering) -> Observing:
-        """Return who is told of a stream: observers of the guard and of its policy."""
+        """Return the observers of a stream: those of the guard and of its policy."""
         around = self._operating(policy)
         audits = around.audits if around else ()
         strict = around is not None and around.strict
@@ -651,7 +654,7 @@ class Guard:
 
 @cache
 def _asynchronous() -> type[GuardedStream[Any]]:
-    """Return the class of asynchronous streams; asyncio is imported with the first of them."""
+    """Return the class of asynchronous streams, whose event loop imports are deferred."""
     from guardstream.stream.asynchronous import GuardedStream
 
     return GuardedStream
@@ -670,7 +673,7 @@ def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_onl
 def _check_beside_vault(
     policy: Policy, around: Operations | None, options: Mapping[str, object]
 ) -> None:
-    """Refuse what would look at values that a vault has restored."""
+    """Refuse gates and `resume`, which would see the values that a vault has restored."""
     if around is not None and around.gates:
         raise PolicyError(
             f"{policy.place('gate')}: a gate would see the values that the vault restores: give "
@@ -678,11 +681,11 @@ def _check_beside_vault(
             'Guard(Policy.parse("rules: []")).wrap(gated, vault=vault)'
         )
     if options.get("resume"):
-        raise TypeError("resume would judge values that the vault has restored: leave one out")
+        raise TypeError("resume= would judge values that the vault has restored: use only one")
 
 
 def check_guard(given: object, what: str) -> None:
-    """Refuse anything but a guard, such as a policy or its path; `what` needs one."""
+    """Raise TypeError, which names `what` needs it, for anything but a guard."""
     if not hasattr(given, "flow"):
         kind = type(given).__qualname__
         raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")

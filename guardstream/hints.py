@@ -1,4 +1,4 @@
-"""Hints about unknown names: the nearest known one, or all of them."""
+"""Hints for unknown names: the nearest known name, or a list of all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def hint(word: str, known: Iterable[str], others: str = "known") -> str:
-    """Return what to say of a `word` that is not `known`: the nearest, or `others` and them all."""
+    """Return the hint for an unknown `word`: the nearest known one, or `others` and the list."""
     known = list(known)
     close = nearest(word, known)
     return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"
 
 
 def check_known(name: str, given: object, known: Collection[str]) -> None:
-    """Raise ValueError for a value of the argument `name` that is none of the few there are."""
+    """Raise ValueError for a value of the argument `name` that is not one of `known`."""
     if given not in known:
-        raise ValueError(f"{name} {given!r} is not known: take {' or '.join(map(repr, known))}")
+        raise ValueError(f"unknown {name} {given!r}: use {' or '.join(map(repr, known))}")

@@ -1,4 +1,4 @@
-"""Paths into JSON, as far as formats need them: `$.name`, `['a name']`, `[*]` (RFC 9535).
+"""The subset of JSONPath (RFC 9535) that formats need: `$.name`, `['a name']`, `[*]`.
 
 `$.choices[*].delta` leads to a field of each item of a list.
 """
@@ -20,7 +20,7 @@ def steps_of(path: str) -> Steps:
     """Return the steps of a path. ValueError if it is none."""
     found = list(_STEP.finditer(path, 1))
     if path[:1] != "$" or not found or "".join(each[0] for each in found) != path[1:]:
-        raise ValueError(f"{path!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
+        raise ValueError(f"{path!r} is not a path: write $.name, $['a name'] or $.list[*].name")
     return [each[1] or each[2] or each[3] for each in found]
 
 
@@ -46,6 +46,6 @@ def _check_two(path: str, steps: Steps, other: str, way: Steps) -> None:
     while common < min(len(steps), len(way)) and steps[common] == way[common]:
         common += 1
     if common == len(steps) < len(way):
-        raise ValueError(f"{other!r} goes into what {path!r} leads to")
+        raise ValueError(f"{other!r} is inside the value at {path!r}")
     if common < min(len(steps), len(way)) and steps[common] is None:
-        raise ValueError(f"{path!r} takes for a list what is an object for {other!r}")
+        raise ValueError(f"{path!r} expects a list where {other!r} expects an object")

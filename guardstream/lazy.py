@@ -1,4 +1,4 @@
-"""Names that are imported when they are first asked for, so that a program loads what it uses."""
+"""Lazily imported names (PEP 562), so that a program loads only the modules that it uses."""
 
 from __future__ import annotations
 

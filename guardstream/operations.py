@@ -1,4 +1,4 @@
-"""What a policy says about running streams, as the objects that do it: gates, a limiter, observers.
+"""The objects that apply a policy's sections about running streams: gates, a limiter, observers.
 
 They belong to a guard and are shared by its streams. A policy that is loaded anew brings new ones
 for the sections that changed; the others go on, and with them what they count.

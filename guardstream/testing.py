@@ -1,7 +1,7 @@
-"""Tests for stages, policies and adapters of your own: they promise the same in every chunking.
+"""Checks for your own stages, policies and adapters: their results must not depend on the chunking.
 
-Each check raises AssertionError, which names the law that was broken and the chunks that broke it.
-They work in any test framework and need none.
+Each check raises AssertionError, which names the violated rule and the chunks that violate it. The
+checks work in any test framework, or without one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from guardstream.stages.pipeline import Pipeline
 __all__ = ["SEEDS", "Case", "check_adapter", "check_policy", "check_stage", "splits"]
 
 SEEDS = range(20)
-"""How many random splits are tried if a test does not say."""
+"""The seeds of the random splits that are tried by default."""
 
 
 def splits(text: str, n: int = 20, seed: int = 0) -> Iterator[list[str]]:
@@ -54,17 +54,17 @@ def check_stage(
     most_held: int | None = None,
     alone: bool = False,
 ) -> None:
-    """Check that a stage promises what all stages do, on each of `texts`.
+    """Check that a stage keeps the stage contract on each of `texts`.
 
     - It gives the same text, the same findings in the same order and the same finish, each at the
-      same place, in any chunking: whole, character by character, in a random split for each of the
-      `seeds`.
-    - It returns events; a Finish is the last, spans are spans, nothing follows the end.
-    - Nothing is held at the end, and after each chunk at most `most_held`, if given, and never more
-      than was fed.
-    - A stage does not share what it has read with the next one that `make_stage` makes.
-    - If it is to be used `alone`, outside of a policy: `finish` ends with a Finish, and it has
-      nothing to say after that, nor to an empty chunk.
+      same position, in any chunking: whole, character by character, in two parts, and in a random
+      split for each of the `seeds`.
+    - It returns only events; spans are valid, and nothing follows a Finish.
+    - It never holds more than it was fed, at most `most_held` after each chunk (if given), and
+      nothing at the end.
+    - It shares no state with the next stage that `make_stage` creates.
+    - With `alone`, for a stage that is used outside of a policy: `finish` ends with a Finish, and
+      it returns nothing after that, nor for an empty chunk.
     """
     seeds, wrapper = list(seeds), _Alone if alone else Checked
 

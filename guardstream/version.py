@@ -1,3 +1,3 @@
-"""The version, which `pyproject.toml` says too: it is known without the package's metadata."""
+"""The version, the same as in `pyproject.toml`; known without the package's metadata."""
 
 __version__ = "0.1.0"

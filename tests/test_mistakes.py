@@ -125,7 +125,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no observer": (
         lambda: MAKE(POLICY, observers=[print]),
-        "an observer has the methods 'opened' and 'closed'",
+        "an observer needs the methods 'opened' and 'closed'",
     ),
     "an observer's class": (
         lambda: MAKE(POLICY, observers=[Observer]),
@@ -182,7 +182,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "words for a rule that is misspelt": (
         lambda: GUARD.wrap_sync(["a"], words={"brid": ["robin"]}),
-        "no rule of the policy, did you mean 'bird'?",
+        "not a rule of the policy, did you mean 'bird'?",
     ),
     "one text for a gate's channels": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, channels="text"),
@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "bytes that are plain text": (
         lambda: list(GUARD.wrap_sync([b"plain"])),
-        "if the bytes are plain text, say framing='text'",
+        "if the bytes are plain text, pass framing='text'",
     ),
     "a format's class": (
         lambda: GUARD.wrap_sync([{}], provider=JSONFormat),
@@ -401,19 +401,19 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "what becomes of a check's error, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, on_error="alow"),
-        "on_error 'alow' is not known: take 'block' or 'allow'",
+        "unknown on_error 'alow': use 'block' or 'allow'",
     ),
     "what is around a document, misspelt": (
         lambda: FINAL(["1"], int, fences="strp"),
-        "fences 'strp' is not known: take 'strip' or 'keep' or 'require'",
+        "unknown fences 'strp': use 'strip' or 'keep' or 'require'",
     ),
     "how many documents, misspelt": (
         lambda: list(ITEMS(["[]"], "item", documents="all")),
-        "documents 'all' is not known: take 'one' or 'many'",
+        "unknown documents 'all': use 'one' or 'many'",
     ),
     "what becomes of a prompt in no known format, misspelt": (
         lambda: TRANSPORT(GUARD, other="refus"),
-        "other 'refus' is not known: take 'guard' or 'refuse' or 'pass'",
+        "unknown other 'refus': use 'guard' or 'refuse' or 'pass'",
     ),
     "what becomes of unknown text behind a gate, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, unknown="gard"),
@@ -433,23 +433,23 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "how bytes carry chunks, misspelt": (
         lambda: GUARD.flow(media="ss"),
-        "media 'ss' is not known: take 'sse' or",
+        "unknown media 'ss': use 'sse' or",
     ),
     "what becomes of a file that is not whole, misspelt": (
         lambda: SINK("answer.txt", partial="kep"),
-        "partial 'kep' is not known: take 'keep' or 'delete'",
+        "unknown partial 'kep': use 'keep' or 'delete'",
     ),
     "what becomes of a slow reader, misspelt": (
         lambda: TEE(GUARD.wrap(asynchronous()), slow="drp"),
-        "slow 'drp' is not known: take 'wait' or 'drop'",
+        "unknown slow 'drp': use 'wait' or 'drop'",
     ),
     "what becomes of a sink's errors, misspelt": (
         lambda: anyio.run(lambda: WRITE_TO(GUARD.wrap(asynchronous()), on_error="log")),
-        "on_error 'log' is not known: take 'raise' or 'report'",
+        "unknown on_error 'log': use 'raise' or 'report'",
     ),
     "what becomes of a store's errors, misspelt": (
         lambda: VAULTS(on_error="blok"),
-        "on_error 'blok' is not known: take 'block' or 'mask'",
+        "unknown on_error 'blok': use 'block' or 'mask'",
     ),
     "a gate without time": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, deadline=0),
@@ -461,15 +461,15 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a stage's place, misspelt": (
         lambda: StagePlan(Stage, "own", "first"),  # type: ignore[arg-type]
-        "position 'first' is not known: take 'before' or 'after'",
+        "unknown position 'first': use 'before' or 'after'",
     ),
     "what becomes of a callback's errors, misspelt": (
         lambda: GUARD.wrap_sync(["a"], callback_errors="rasie"),
-        "callback_errors 'rasie' is not known: take 'raise' or 'report'",
+        "unknown callback_errors 'rasie': use 'raise' or 'report'",
     ),
     "what becomes of an observer's errors, misspelt": (
         lambda: MAKE(POLICY, observer_errors="strict"),
-        "observer_errors 'strict' is not known: take 'raise' or 'report'",
+        "unknown observer_errors 'strict': use 'raise' or 'report'",
     ),
     "seconds that cannot be": (
         lambda: Deadlines(total=0),

@@ -123,7 +123,7 @@ BROKEN: list[tuple[Callable[[], CustomStage], str]] = [
     (Remembers, "chunks matter|remembers what an earlier one has read"),
     (HoldsMore, "10 characters are held, 9 were fed"),
     (Far, "a finding reaches over the text's end at 9"),
-    (Odd, "stage 'Odd' returned 'str', which is no event"),
+    (Odd, "stage 'Odd' returned 'str', which is not an event"),
     (Twice, "stage 'Twice' returned an event after a Finish"),
 ]
 

@@ -1,4 +1,4 @@
-"""Guarding what is stored: files and tables of texts, by several processes or machines."""
+"""Guards stored texts: files and tables, with several processes or machines."""
 
 from guardstream.bulk.batches import redact
 from guardstream.bulk.job import Job, run

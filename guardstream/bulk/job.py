@@ -162,11 +162,12 @@ def _planned(job: Job) -> list[File]:
     for name in found:
         kind = job.format or format_of(name)
         if kind is None:
-            raise BulkError(f"{name}: what is in it? name a format: {', '.join(FORMATS)}")
+            known = ", ".join(FORMATS)
+            raise BulkError(f"{name}: cannot tell the format; name a format: {known}")
         if job.columns is not None and kind in ("text", "lines"):
             raise BulkError(f"{name}: a text has no columns: leave them out")
         if fs.info(name).get("type") == "other":
-            raise BulkError(f"{name}: is no regular file")
+            raise BulkError(f"{name}: is not a regular file")
         target = _target(job.target, name, top, single=single)
         parts = parts_of(fs, name, kind, job.part_size, count)
         count += len(parts)
@@ -224,7 +225,7 @@ def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
     fs, path = opened(job.target)
     folder = opened(_folder(job.target))[1]
     if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
-        raise BulkError(f"{job.target}: is there already: name another, or say --overwrite")
+        raise BulkError(f"{job.target}: already exists: name another target, or pass --overwrite")
     plan = json.dumps(_plan(job, files)).encode()
     if fs.exists(f"{folder}/job.json"):
         if fs.cat_file(f"{folder}/job.json") != plan:

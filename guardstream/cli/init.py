@@ -19,7 +19,7 @@ def init(path: Path) -> str:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError as error:
-        raise InitError(f"{path}: is there already: name another file, or move it") from error
+        raise InitError(f"{path}: already exists: name another file, or move it") from error
     return (
         f"wrote {path}: change it, then run\n"
         f"  guardstream lint {path}\n"

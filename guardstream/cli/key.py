@@ -39,7 +39,7 @@ def new(
         note(f"put this below 'keys' of the section 'serve', or into its 'key_file':\n{entry}")
         return key
     if file.exists() and name in read_entries(file):
-        raise UsageError(f"{file}: has a key {name!r} already: take another name, or take it out")
+        raise UsageError(f"{file}: the key {name!r} already exists: use another name, or remove it")
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     more = entry if not before or before.endswith("\n") else "\n" + entry
     parse_entries(file, before + more)

@@ -70,7 +70,7 @@ def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Probl
     return [
         Problem(
             document.key_mark((*path, *slip.path)),
-            f"warning: {slip.path[-1]!r} is no keyword of JSON Schema and has no effect, "
+            f"warning: {slip.path[-1]!r} is not a keyword of JSON Schema and has no effect, "
             f"did you mean {slip.meant!r}?",
         )
         for slip in slips(schema)

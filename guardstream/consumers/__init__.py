@@ -1,4 +1,4 @@
-"""What to do with a guarded stream: give it to several, write it, merge its chunks, record it."""
+"""Consumers of guarded streams: tees, sinks, coalescing, recordings and their replay."""
 
 from guardstream.consumers.coalesce import Coalesce
 from guardstream.consumers.recording import Recorder, record, replay, replay_sync

@@ -1,4 +1,4 @@
-"""Fewer, larger chunks: for printing, or for a network that dislikes small packets."""
+"""Fewer, larger chunks, for printing or for networks with a high cost per packet."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ C = TypeVar("C")
 
 
 class Coalesce(ReadAhead[C]):
-    """Merges chunks of `str` or `bytes` until there are `characters`, or `milliseconds` passed.
+    """Merges chunks of `str` or `bytes` up to `characters` or for up to `milliseconds`.
 
         async with Coalesce(stream, characters=40, milliseconds=50) as chunks:
             async for chunk in chunks: ...
 
-    No text waits longer than `milliseconds` from when it came. Chunks of other types cannot be
-    merged and pass one by one. The stream is read ahead while a chunk is being handled, by at most
-    as many chunks as `buffer`.
+    No text waits longer than `milliseconds` after its arrival. Chunks of other types cannot be
+    merged and pass one by one. The stream is read ahead by at most `buffer` chunks while a chunk
+    is being handled.
 
-    Raises ValueError if `characters` or `buffer` is less than 1, or `milliseconds` is not more
-    than 0. Iterating raises what the stream raises, after the text that came before.
+    Raises ValueError if `characters` or `buffer` is less than 1, or `milliseconds` is not
+    positive. Iterating raises the stream's exceptions, after the text before them.
     """
 
     @known_arguments

@@ -1,7 +1,7 @@
-"""Reads a stream in a task of its own, so that who waits for it may stop waiting at any time.
+"""Reads a stream in a task of its own, so that its consumer may stop waiting at any time.
 
-A read that is cancelled ends a guarded stream. The task lives as long as the block that is entered,
-and the stream is closed when that is left.
+Cancelling a read ends a guarded stream, but cancelling a wait for this task does not. The task
+lives as long as the `async with` block, and the stream is closed when the block is left.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReadAhead(RelayedOutcome, Generic[C]):
     async def _start(self) -> None:
         """Begin to read. RuntimeError if that was done before: a stream is read once."""
         if self._group is not None:
-            raise RuntimeError("this is entered already: a stream is read once")
+            raise RuntimeError("already entered: a stream can be read only once")
         self._loop = running_loop()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()

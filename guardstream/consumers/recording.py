@@ -1,4 +1,4 @@
-"""Recordings of streams, for tests and demos: chunks with the times at which they came.
+"""Recordings of streams, for tests and demos: chunks with the times at which they arrived.
 
 A recording is JSON lines. The first is `{"recording": 1}`; then one for each chunk, with `t`, the
 seconds since the beginning, and `text`, `bytes` (base64), `json`, or `model` with the fields of an
@@ -31,7 +31,7 @@ Build = Callable[[Mapping[str, Any]], Any]
 
 
 class RecordingError(GuardstreamError):
-    """A file is no recording; the message names its line."""
+    """A file is not a valid recording; the message names the line."""
 
 
 def record(stream: AsyncIterable[C], path: str | Path) -> Recorder[C]:
@@ -46,7 +46,7 @@ def record(stream: AsyncIterable[C], path: str | Path) -> Recorder[C]:
 class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
     """An async iterator of a stream's chunks that records them in the file at `path`.
 
-    What it says of itself (`result`, `stats`, `finish` and the rest) is what the stream says.
+    `result`, `stats`, `finish` and the rest are those of the stream.
     """
 
     def __init__(self, stream: AsyncIterable[C], path: str | Path) -> None:
@@ -117,11 +117,11 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
 async def replay(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> AsyncIterator[Any]:
-    """Yield the chunks recorded at `path` at the times at which they came, `speed` times as fast.
+    """Yield the chunks recorded at `path` at their recorded times, `speed` times as fast.
 
-    Speed 0 does not wait at all. Objects come as dicts unless `build` makes something of their
-    fields. RecordingError for a file that is not a recording. A recorded error just ends the
-    stream.
+    Speed 0 does not wait at all. Objects are yielded as dicts unless `build` creates them from
+    their fields. A recorded error just ends the stream. Raises RecordingError for a file that is
+    not a recording.
     """
     started = anyio.current_time()
     for seconds, chunk in _read(Path(path), build):
@@ -133,9 +133,9 @@ async def replay(
 def replay_sync(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> Iterator[Any]:
-    """Yield what `replay` does, without an event loop.
+    """The synchronous form of `replay`, with the same arguments and exceptions.
 
-    `path`, `speed` and `build` are as there, and so is what is raised. Waiting blocks the thread.
+    Waiting blocks the thread.
     """
     started = time.monotonic()
     for seconds, chunk in _read(Path(path), build):
@@ -161,7 +161,7 @@ def timed(
         try:
             found = _timed_chunk(json.loads(text), first=number == 1)
         except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
-            raise RecordingError(f"{name}:{number}: this is no line of a recording") from None
+            raise RecordingError(f"{name}:{number}: not a line of a recording") from None
         if found is not None:
             seconds, kind, chunk = found
             yield seconds, build(chunk) if build and kind == "model" else chunk

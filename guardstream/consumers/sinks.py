@@ -1,7 +1,7 @@
-"""Places that guarded text is written to as it comes: a file, JSON lines, a log.
+"""Sinks, which guarded text is written to as it arrives: a file, JSON lines, a log.
 
-Writes go to the operating system's cache, in microseconds; what may take long (forcing a file to
-the disk) happens once, at the end, in a thread.
+A write goes to the operating system's cache and takes microseconds; slow work (forcing a file to
+the disk) is done once, at the end, in a thread.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ log = logging.getLogger("guardstream")
 
 
 class Sink(Protocol):
-    """Something that is written to, by `write_to`.
+    """A target of `write_to`.
 
-    After an error it is not called again: it cleans up itself.
+    It is not called again after it raised, so it has to clean up before.
     """
 
     def write(self, text: str) -> None:
-        """Take the next text."""
+        """Write the next text."""
         ...
 
     def close(self, result: Result) -> None:
-        """Take the end and the `result` of the stream; called in a thread, so it may take long."""
+        """Finish, given the `result` of the stream. Called in a thread, so it may block."""
         ...
 
 
@@ -64,9 +64,10 @@ async def write_to(
 ) -> Result:
     """Read `stream` to its end, write the answer's text to the `sinks`, and return the result.
 
-    `on_error`: a sink that fails, as a full disk makes it, ends the stream with its error
-    ("raise"), or is given up with a line in the log while the others go on ("report"). The others
-    are closed on every way out. What the stream raises passes. ValueError for another `on_error`.
+    `on_error`: a sink that fails, for example because the disk is full, ends the stream with its
+    error ("raise"), or is dropped with a log message while the others continue ("report"). The
+    others are closed on every exit path. Exceptions of the stream pass unchanged. Raises
+    ValueError for another `on_error`.
     """
     check_known("on_error", on_error, ("raise", "report"))
     writing = list(sinks)
@@ -104,12 +105,13 @@ def _settle(failures: list[Exception], on_error: Literal["raise", "report"]) -> 
 
 
 class FileSink:
-    """A file that is there once the answer is whole.
+    """A file at `path` that exists only once the answer is complete.
 
-    The text is written to `path.partial` beside it, which is renamed at the end; of an answer that
-    was blocked, cancelled or broke off, or that could not be written, it stays (`partial="keep"`)
-    or is removed ("delete"). With `fsync` the text is on the disk before that. Half a surrogate
-    pair, which no file can have, is written as a question mark. Writing raises OSError.
+    The text is written to `path.partial`, which is renamed at the end. If the answer was blocked,
+    cancelled or cut off, or could not be written, the partial file is kept (`partial="keep"`) or
+    removed ("delete"). With `fsync` the text is forced to the disk before the file is renamed. A
+    lone surrogate, which UTF-8 cannot encode, is written as a question mark. Writing raises
+    OSError.
     """
 
     def __init__(
@@ -160,9 +162,9 @@ class FileSink:
 
 
 class JsonLinesSink:
-    """JSON lines in the file at `path`, after what it has: OSError if that cannot be written.
+    """Appends JSON lines to the file at `path`. Raises OSError if it cannot be written.
 
-    A line `{"text": …}` for each text, then `{"finish": …, "findings": […]}`.
+    It writes a line `{"text": …}` for each text, then `{"finish": …, "findings": […]}`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -187,9 +189,9 @@ class JsonLinesSink:
 
 
 class LoggingSink:
-    """A log that gets each line of the answer, and its end.
+    """Logs each line of the answer, and its finish reason, at `level`.
 
-    `logger` is `guardstream.answers` by default, `level` that of all lines.
+    `logger` is `guardstream.answers` by default.
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:

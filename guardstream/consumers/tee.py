@@ -1,4 +1,4 @@
-"""One guarded stream for several consumers: a browser, a file and a log at once."""
+"""One guarded stream for several consumers, such as a browser, a file and a log."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ C = TypeVar("C")
 
 
 class TeeOverflowError(GuardstreamError):
-    """A branch was too slow for its buffer, and `slow="drop"` was asked for."""
+    """A branch was too slow for its buffer, with `slow="drop"`."""
 
 
 class Tee(ReadAhead[C]):
-    """Gives each of `branches` consumers every chunk.
+    """Yields every chunk of a stream to each of `branches` consumers.
 
         async with Tee(stream, 2) as (browser, file): ...
 
-    A branch has at most `buffer` chunks unread: the slowest one slows the stream down (`wait`), or
-    is given up with TeeOverflowError (`drop`). A branch that leaves does not stop the others; the
-    stream is closed with the last, or when the block is left. What the stream raises is raised in
-    each branch after the chunks that came before.
+    A branch has at most `buffer` unread chunks. The slowest branch slows the stream down
+    (`slow="wait"`), or is dropped with TeeOverflowError (`"drop"`). Closing a branch does not stop
+    the others; the stream is closed with the last one, or when the `async with` block is left. An
+    exception of the stream is raised in each branch, after the chunks before it.
 
-    `buffer` counts chunks. Raises ValueError if `branches` or `buffer` is less than 1.
+    Raises ValueError if `branches` or `buffer` is less than 1.
     """
 
     @known_arguments
@@ -80,11 +80,11 @@ class Tee(ReadAhead[C]):
 
 
 class Branch(RelayedOutcome, AsyncContext, Generic[C]):
-    """An async iterator of all chunks of the stream that a `Tee` reads; one task at a time.
+    """An async iterator of all chunks of the stream that a `Tee` reads; for one task at a time.
 
-    `result`, `stats` and `findings` are those of the stream, which is ahead by what this branch has
-    not read; `finish` is the branch's own. `stop` ends the stream for all branches, `aclose` leaves
-    it to the others.
+    `result`, `stats` and `findings` are those of the stream, which is ahead of this branch by its
+    unread chunks; `finish` is the branch's own. `stop` ends the stream for all branches, `aclose`
+    only closes this branch.
     """
 
     def __init__(self, tee: Tee[C], stream: AsyncIterable[C], buffer: int) -> None:

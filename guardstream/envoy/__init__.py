@@ -1,7 +1,7 @@
-"""An external processor for Envoy, and what is built on it: the proxy's guards where traffic is.
+"""An external processor for Envoy, which applies the proxy's guards to Envoy's traffic.
 
-Envoy hands each request and answer to it over gRPC (`envoy.service.ext_proc.v3`), and sends on what
-comes back. Needs the extra `envoy`.
+Envoy sends each request and answer to it over gRPC (`envoy.service.ext_proc.v3`), and forwards the
+result. Needs the extra `envoy`.
 """
 
 from guardstream.envoy.server import Processor, serve

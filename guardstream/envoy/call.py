@@ -113,7 +113,7 @@ class Call:
                     self._body_begun = self._body_begun or kind == "response_body"
                     await _put(self._answer_in, message)
                 else:
-                    raise CallError(f"Envoy sends {kind!r}, which there is no use for")
+                    raise CallError(f"Envoy sends {kind!r}, which is not supported")
 
     def leave(self) -> None:
         """Drop what Envoy says from here on: nobody reads it, and it must not wait for that."""

@@ -1,1 +1,1 @@
-"""How bytes carry chunks: server-sent events, lines and arrays of JSON, plain text."""
+"""Framings of chunks in bytes: server-sent events, lines and arrays of JSON, plain text."""

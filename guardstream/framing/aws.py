@@ -81,7 +81,7 @@ def event(headers: Headers, payload: bytes) -> dict[str, Any]:
     named = _named(headers)
     value = json_object(payload) if payload else {}
     if named is None or value is None:
-        raise AdapterError("a message in an event stream is no event of JSON")
+        raise AdapterError("a message in an event stream is not an event of JSON")
     if _TYPES[named] == "error":
         value = {"message": headers.get(_MESSAGE, ""), **value}
     return {headers[named]: value}

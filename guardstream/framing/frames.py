@@ -30,10 +30,10 @@ DONE = "[DONE]"
 
 
 Form: TypeAlias = Literal["object", "list", "string", "text", "alike", "line", "number"]
-"""What the data of a frame is: JSON of some type, or text that is no JSON.
+"""What the data of a frame is: JSON of some type, or text that is not JSON.
 
 `alike` is an object of which the text alone was read, as it is like an earlier one. Of JSON in
-lines and arrays, which is no event's data, a string is a `line`, and a `number` its own digits.
+lines and arrays, which is not an event's data, a string is a `line`, and a `number` its own digits.
 """
 
 
@@ -186,7 +186,7 @@ class EventFrames(_Plain):
                 return self._frame(item)
         raise AdapterError(
             "the stream ends inside of a server-sent event; if the bytes are plain text, "
-            "say framing='text'"
+            "pass framing='text'"
         )
 
     def _frame(self, item: sse.Item) -> Frame:
@@ -208,8 +208,8 @@ class EventFrames(_Plain):
         return Frame(value, raw, form, item.data, name=item.event, id=item.id)
 
 
-_NO_JSON = "a line in a stream of JSON is no JSON"
-_AS_TEXT = "; if the bytes are plain text, say framing='text'"
+_NO_JSON = "a line in a stream of JSON is not JSON"
+_AS_TEXT = "; if the bytes are plain text, pass framing='text'"
 
 
 _RECORD = b"\x1e"
@@ -537,7 +537,7 @@ class ArrayFrames(_Plain):
         item, self._item = self._cut(), None
         frame = _value_frame(item[start:], item[start:], item[:start])
         if frame is None:
-            raise AdapterError("an item in a stream of JSON is no JSON")
+            raise AdapterError("an item in a stream of JSON is not JSON")
         frame = replace(frame, array=self._array)
         return frame if frame.value else Frame(None, self.between(frame) + frame.raw)
 

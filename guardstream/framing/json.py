@@ -24,7 +24,7 @@ _TOO_MUCH = "JSON too deep, or with too long a number, to be guarded"
 
 
 class _Constant(float):
-    """`NaN` or `Infinity`, which some servers write although it is no JSON: it stays as it is."""
+    """`NaN` or `Infinity`, which some servers write although it is not JSON: it stays as it is."""
 
 
 def json_object(data: str | bytes) -> dict[str, Any] | None:
@@ -80,7 +80,7 @@ _Line: TypeAlias = tuple[
 
 
 def json_line(line: bytes) -> _Line | None:
-    """Return what a line of JSON holds, and of which form that is; None if it is no JSON in UTF-8.
+    """Return what a line of JSON holds, and of which form that is; None if it is not JSON in UTF-8.
 
     A number stays as it is written; flags and null hold nothing. AdapterError as for `json_data`.
     """

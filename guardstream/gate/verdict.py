@@ -1,4 +1,4 @@
-"""What a check is told and what it says."""
+"""The context that a check gets, and the verdict that it returns."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from guardstream.events import Severity
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a text stands: of which `choice` and `channel`, and which unit of it, from 0.
+    """The place of a judged unit: its `choice` and `channel`, and its number.
 
-    `number` counts units, blank ones too; `start` counts code points from the beginning of that
-    text, as it came to the gate. `before` is what stands before the unit, as much as was asked for.
+    `number` counts units from 0, including blank ones; `start` is the offset in code points in the
+    text that reaches the gate. `before` is the text before the unit, up to the configured overlap.
     """
 
     choice: int
@@ -27,12 +27,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a text.
+    """The decision about a unit.
 
     `action`: "allow" lets it pass; "block" ends the stream before it; "mask" writes `*` for
-    everything but white space; "replace" writes `text` instead. `rule` and `severity` stand in the
-    finding. In formats whose chunks repeat what they have said, masked and replaced text would come
-    out again: there it blocks. ValueError for another action.
+    everything but white space; "replace" writes `text` instead. `rule` and `severity` go into the
+    finding. In formats whose chunks repeat earlier text, "mask" and "replace" block, because the
+    original text would be repeated. Raises ValueError for another action.
     """
 
     action: Literal["allow", "block", "mask", "replace"]

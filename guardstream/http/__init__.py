@@ -1,4 +1,4 @@
-"""Guarded requests, bodies and streams of bytes, for servers and clients of HTTP."""
+"""Guarded requests, bodies and byte streams, for HTTP servers and clients."""
 
 from guardstream.http.body import aguard_body, guard_body
 from guardstream.http.request import RefusedError, checked_request

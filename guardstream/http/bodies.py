@@ -83,7 +83,7 @@ def body_of(media: str, body: bytes) -> Body:
     with refused():
         found = json_of(media, text)
     if found is None:
-        raise RefusedError(400, "invalid_json", "the request's body is no JSON")
+        raise RefusedError(400, "invalid_json", "the request's body is not JSON")
     return found
 
 
@@ -96,7 +96,7 @@ def text_of(body: bytes) -> str | None:
 
 
 def is_file(media: str, body: bytes) -> bool:
-    """Tell whether a body that is no text in UTF-8 is a file which nobody reads as text: its media
+    """Tell whether a body that is not text in UTF-8 is a file which nobody reads as text: its media
     type is one of files, or says nothing."""
     return kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body)
 

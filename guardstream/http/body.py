@@ -34,12 +34,14 @@ class Beside(Protocol):
 def guard_body(
     guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
-    """Return an answer's body with all text in it guarded, and what was delivered and found.
+    """Return the body of a whole answer with all text guarded, and its Result.
 
-    `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
-    body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
-    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`, PolicyError
-    for a policy with `gate` (see `aguard_body`), `retry` or `concurrency`.
+    `provider` names the adapter for the stream of such an answer; `options` are those of
+    `Guard.wrap`. An unchanged body is returned as the same object.
+
+    Raises AdapterError for an unknown provider or body, StageError if a stage fails, BlockedError
+    with `raise_on_block`, and PolicyError for a policy with `gate` (see `aguard_body`), `retry` or
+    `concurrency`.
     """
     guard.refuse_operations("guarding a whole answer")
     return _guarded(guard, _adapter(guard, provider, body), body, options)
@@ -49,10 +51,10 @@ def guard_body(
 async def aguard_body(
     guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
-    """Do what `guard_body` does, and await the checks of the guard's gates.
+    """The asynchronous form of `guard_body`, which also runs the guard's gates.
 
-    The rules are applied in a thread, since a long body would hold up the event loop. Raises what
-    `guard_body` raises, but for a policy with `gate`.
+    The rules are applied in a thread, since a long body would block the event loop. Raises as
+    `guard_body` does, except for a policy with `gate`.
     """
     return await judged_body(guard, provider, body, in_thread, options)
 
@@ -137,10 +139,9 @@ class _Answer:
 
 
 def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
-    """Return an API's error with every string in it guarded.
+    """Return an API's error with every string in it guarded; the same object if nothing changes.
 
-    It is the same object if nothing changes. Raises AdapterError where a rule matches the name of a
-    field, StageError if a stage fails.
+    Raises AdapterError if a rule matches the name of a field, StageError if a stage fails.
     """
 
     def shown(text: str) -> str:

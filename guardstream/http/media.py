@@ -42,7 +42,7 @@ _TEXTS |= {"application/x-subrip"}
 """The media types of texts beside `text/…`, `…+xml` and `…+yaml`."""
 
 _UNREAD = ("image/", "audio/", "video/", "font/")
-"""How media types begin of what is no text, whoever reads it."""
+"""How media types begin of what is not text, whoever reads it."""
 
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 _UNTOLD |= {"application/force-download", "application/x-download", "application/download"}

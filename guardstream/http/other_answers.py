@@ -1,6 +1,6 @@
 """Answers in no known format, guarded by what they are.
 
-All that is text is taken for a model's; JSON is guarded by its paths. What is no text in UTF-8 is
+All that is text is taken for a model's; JSON is guarded by its paths. What is not text in UTF-8 is
 refused, unless it is a file and may pass.
 """
 
@@ -127,7 +127,7 @@ def _guarded_unsound(
     try:
         return _guarded_stream(guard, body, attributes)
     except AdapterError as error:
-        raise RefusedError(502, "upstream_invalid", "the answer is no JSON") from error
+        raise RefusedError(502, "upstream_invalid", "the answer is not JSON") from error
 
 
 def _guarded_stream(

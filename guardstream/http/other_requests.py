@@ -2,7 +2,7 @@
 
 Nothing says there what is meant for a model. So all that is text is taken for the user's, in the
 path, the query and the body; JSON is judged by its paths. Images, sound and films pass; what else
-is no text in UTF-8 is refused, but for files that are sent.
+is not text in UTF-8 is refused, but for files that are sent.
 """
 
 from __future__ import annotations

@@ -41,14 +41,14 @@ def refused() -> Iterator[None]:
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     """Return the `body` that may be sent on: the same bytes unless a rule changes it.
 
-    The `input` of the policy of `guard` judges it; `provider` names the adapter of the answer's
-    stream, and so the format of the request. Raises RefusedError for a body that is no JSON object,
-    cannot be written anew, or that a rule forbids.
+    The `input` of the guard's policy judges it; `provider` names the adapter of the answer's
+    stream, and so the format of the request. Raises RefusedError for a body that is not a JSON
+    object, that cannot be reserialised, or that a rule blocks.
     """
     with refused():
         request = json_object(body)
     if request is None:
-        raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
+        raise RefusedError(400, "invalid_json", "the request's body is not a JSON object")
     if guard.policy.input is None:
         return body
     _check_names(provider, request)
@@ -115,7 +115,7 @@ def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
         checked = checked_messages(guard, [given])
         return given if checked[0] is given else checked
     if not isinstance(given, list):
-        raise RefusedError(400, "invalid_request", f"{field!r} is no list")
+        raise RefusedError(400, "invalid_request", f"{field!r} is not a list")
     checked = checked_messages(guard, given)
     return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
 

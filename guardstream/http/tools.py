@@ -55,7 +55,7 @@ def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
         if not (schema is None or isinstance(schema, (dict, bool))):
             raise TypeError("a schema is an object, or true or false")
         if tools.setdefault(name, schema) != schema:
-            raise TypeError("a name stands for two tools")
+            raise TypeError("two tools have the same name")
     return tools
 
 
@@ -122,7 +122,7 @@ def _of_model(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _named(name: Any) -> str:
     if not isinstance(name, str):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not text")
     return name
 
 

@@ -1,11 +1,11 @@
-"""Transports for httpx that guard what a provider's client receives, and what it sends.
+"""Transports for httpx that guard a client's requests and answers.
 
     client = AsyncOpenAI(http_client=httpx.AsyncClient(transport=GuardTransport(guard)))
 
-The guard then stands below the client: all that it makes of a stream (snapshots, final messages,
-parsed values) is made of guarded text. It works with every client that takes an httpx client of
-yours, and with successors of httpx that have its transports (httpx2): the first request tells
-whose connections are opened, unless a `transport` is given to put this one around.
+The guard is then below the client, so everything that the client builds from a stream (snapshots,
+final messages, parsed values) consists of guarded text. It works with every client that accepts an
+httpx client, and with successors of httpx that keep its transport interface (httpx2). By default
+the first request's package decides which transport opens connections; `transport` sets another.
 """
 
 from __future__ import annotations
@@ -260,30 +260,31 @@ class _Guarding(_Base):  # type: ignore[misc]
         """
         value = json_object(body)
         if value is None and self._other == "refuse":
-            raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
+            raise AdapterError(f"the answer of {request.url.path!r} is not a JSON object")
         return str(self._provider_of(request)), value
 
 
 class GuardTransport(_Guarding):
-    """Guards what a client of httpx gets: `httpx.AsyncClient(transport=GuardTransport(guard))`.
+    """Guards an httpx client: `httpx.AsyncClient(transport=GuardTransport(guard))`.
 
-    - `guard`: judges answers and, with the policy's `input`, prompts.
-    - `transport`: the one that sends requests; by default that of the client's package.
-    - `provider`: names the adapter for all answers; otherwise the path tells, or the first chunk.
-    - `other`: what becomes of requests and answers in no known format. They are guarded by what
-      they are ("guard"): all text that is sent as the user's, JSON and texts that come back as the
-      model's, while images, sound, films and files that are no text pass. Or they are refused
-      ("refuse"), or pass unguarded ("pass").
-    - `vaults`: makes masks reversible, as the policy's `vault` does. A request's header
-      `guardstream-conversation`, which is not sent on, names its conversation; without it the vault
-      is that of the request alone.
+    - `guard`: guards answers and, with the policy's `input`, prompts.
+    - `transport`: sends the requests; by default the transport of the client's package.
+    - `provider`: the adapter for all answers; by default the path or the first chunk decides.
+    - `other`: how to treat requests and answers in no known format. "guard" guards them by their
+      content: text of a request counts as the user's, JSON and texts of an answer as the model's,
+      while images, sound, films and binary files pass. "refuse" refuses them, "pass" passes them
+      unguarded.
+    - `vaults`: makes masks reversible, like the policy's `vault`. A request's header
+      `guardstream-conversation`, which is not forwarded, names its conversation; without it the
+      vault is only for that request.
 
-    Errors of the provider keep their status and are guarded, as events, JSON or text; one that is
-    none of these loses its body. Headers that a rule matches are left out.
+    The provider's errors keep their status and are guarded, as events, JSON or text; any other
+    body of an error is dropped. Headers that a rule matches are removed.
 
-    A request raises what the inner transport raises; BlockedError for a prompt that the policy's
-    `input` forbids; AdapterError for an answer that is refused or cannot be read; StageError if a
-    stage fails; PolicyError for a policy with a section that it cannot carry out, such as `retry`.
+    A request raises the inner transport's exceptions; BlockedError for a prompt that the policy's
+    `input` forbids; AdapterError for a request or an answer that is refused or cannot be read;
+    StageError if a stage fails; PolicyError for a policy with a section that a transport cannot
+    apply, such as `retry`.
     """
 
     _default = "AsyncHTTPTransport"
@@ -356,7 +357,7 @@ class GuardTransport(_Guarding):
 
 
 class SyncGuardTransport(_Guarding):
-    """The same for synchronous clients, with the arguments of `GuardTransport`."""
+    """The transport for synchronous clients, with the arguments of `GuardTransport`."""
 
     _default = "HTTPTransport"
 
@@ -501,7 +502,7 @@ def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
         found = guarded(guard, media, body, {}, files=True)
     if not (undone or found.is_read):  # it may be a text, compressed
         raise AdapterError(
-            f"an answer that is no text, with content-encoding {encoding!r}, which was not asked "
+            f"an answer that is not text, with content-encoding {encoding!r}, which was not asked "
             "for, is not guarded: other='pass' lets it through"
         )
     return found.body

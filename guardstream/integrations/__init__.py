@@ -1,1 +1,1 @@
-"""Guards as parts of other frameworks, a module a framework."""
+"""Integrations with other frameworks, one module for each."""

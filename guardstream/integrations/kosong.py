@@ -23,9 +23,9 @@ _PACKAGE = "kosong.chat_provider"
 
 
 class GuardedChatProvider:
-    """A chat provider whose answers `guard` guards; `options` are those of `Guard.wrap`.
+    """Wraps the chat provider `provider` and guards its answers with `guard`.
 
-    `provider` is the one that it stands around, and that is asked.
+    `options` are those of `Guard.wrap`.
     """
 
     def __init__(self, provider: Any, guard: Guard, **options: Any) -> None:
@@ -45,7 +45,7 @@ class GuardedChatProvider:
 
     @property
     def thinking_effort(self) -> Any:
-        """How much the model is to think; None if nobody said."""
+        """The provider's thinking effort; None if it is not set."""
         return self._provider.thinking_effort
 
     async def generate(
@@ -57,17 +57,17 @@ class GuardedChatProvider:
         return GuardedMessage(message, guarded)
 
     def with_thinking(self, effort: Any) -> GuardedChatProvider:
-        """Return a copy that thinks so much."""
+        """Return a copy with this thinking effort."""
         return type(self)(self._provider.with_thinking(effort), self._guard, **self._options)
 
     def on_retryable_error(self, error: BaseException) -> bool:
-        """Let the provider recover; False if it does not know how."""
+        """Let the provider recover; False if it cannot."""
         recover = getattr(self._provider, "on_retryable_error", None)
         return bool(recover(error)) if recover is not None else False
 
 
 class GuardedMessage:
-    """A streamed message behind a guard; `guarded` is its stream, with findings and result."""
+    """A guarded streamed message; `guarded` is its stream, with findings and result."""
 
     def __init__(self, message: Any, guarded: GuardedStream[Any]) -> None:
         self.guarded = guarded
@@ -85,7 +85,7 @@ class GuardedMessage:
 
     @property
     def id(self) -> str | None:
-        """The message's id, as the provider gives it."""
+        """The provider's id of the message."""
         found: str | None = self._message.id
         return found
 
@@ -96,7 +96,7 @@ class GuardedMessage:
 
     @property
     def trace_id(self) -> str | None:
-        """The request's trace id, if the provider tells it."""
+        """The request's trace id, if the provider has one."""
         found: str | None = getattr(self._message, "trace_id", None)
         return found
 

@@ -1,7 +1,7 @@
 """A guard as a step of a LangChain chain: `prompt | model | step(guard)`.
 
-The step passes on what the guard releases, as it arrives, in `stream` and `astream`; in `invoke`
-and `ainvoke` the whole of it. It takes messages and, after an output parser, text.
+In `stream` and `astream` the step yields released chunks as they arrive; in `invoke` and `ainvoke`
+it returns the whole answer. It accepts messages and, after an output parser, text.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _MESSAGES = "langchain_core.messages"
 
 
 def step(guard: Guard, **options: Any) -> Any:
-    """Return a Runnable that guards what passes by `guard`; `options` are those of `Guard.wrap`.
+    """Return a Runnable that guards its input with `guard`; `options` are those of `Guard.wrap`.
 
-    Each call of the chain is a stream of its own. GuardstreamError if `langchain_core` has not been
-    imported: a chain to put the step into needs it anyway.
+    Each call of the chain is a stream of its own. Raises GuardstreamError if `langchain_core` has
+    not been imported, which the chain needs anyway.
     """
     generator = getattr(sys.modules.get(_RUNNABLES), "RunnableGenerator", None)
     if generator is None:
@@ -45,11 +45,11 @@ def step(guard: Guard, **options: Any) -> Any:
 
 
 def mask(guard: Guard, vault: Vault | None = None) -> Any:
-    """Return a Runnable that applies the policy's `input` to what goes into a model.
+    """Return a Runnable that applies the policy's `input` to a model's input.
 
-    It takes what a model takes: text, messages, or a prompt's value, and returns messages. With a
-    `vault` masks of reversible rules are undone by `step(guard, vault=vault)` after the model. What
-    a rule forbids is a BlockedError. GuardstreamError as for `step`.
+    It accepts text, messages or a prompt value, like a model, and returns messages. With a `vault`,
+    `step(guard, vault=vault)` after the model restores the values of reversible rules. Invoking it
+    raises BlockedError for a blocked prompt. Raises GuardstreamError as `step` does.
     """
     runnable = getattr(sys.modules.get(_RUNNABLES), "RunnableLambda", None)
     if runnable is None:

@@ -1,8 +1,8 @@
-"""Observers that tell a log, a metrics system or a tracer about guarded streams.
+"""Observers that report guarded streams to logs, metrics and traces.
 
-Each is given to a guard: `Guard.load(path, observers=[AuditLog("audit.jsonl")])`. They get what
-`StreamRecord` has, which never includes text. `prometheus` and `otel` need extras of these names. A
-`Timeline` draws one stream.
+Pass them to a guard: `Guard.load(path, observers=[AuditLog("audit.jsonl")])`. They receive a
+`StreamRecord`, which never contains text. `prometheus` and `otel` need the extras of these names. A
+`Timeline` draws a single stream.
 """
 
 from guardstream.observability.audit import AuditLog, Torn, read_audit

@@ -1,4 +1,4 @@
-"""Structured events in the standard log: one when a stream begins, one when it has ended."""
+"""Structured log records: one when a stream begins, and one when it has ended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from guardstream.stream.observers import StreamRecord, StreamStart
 
 
 class LogObserver:
-    """Logs each stream; the fields stand in the log record's attribute `stream`.
+    """Logs each stream; the log record's attribute `stream` has the fields of an audit record.
 
-    A formatter for JSON, or structlog's `ExtraAdder`, writes them out. A block and an error are
-    logged as warnings. `logger` is `guardstream.streams` by default, `level` is for other ends.
+    A JSON formatter, or structlog's `ExtraAdder`, writes them out. Blocks and errors are logged as
+    warnings, other ends at `level`. `logger` is `guardstream.streams` by default.
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:

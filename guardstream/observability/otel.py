@@ -1,7 +1,7 @@
-"""Spans and metrics by OpenTelemetry.
+"""Spans and metrics for OpenTelemetry.
 
-Names follow the semantic conventions for generative AI where there is one
-(https://opentelemetry.io/docs/specs/semconv/gen-ai/), and begin with `guardstream.` otherwise.
+Names follow the semantic conventions for generative AI where these define one
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/), and otherwise begin with `guardstream.`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _SPEEDS = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 class OpenTelemetry:
-    """An observer that makes a span of each stream, and metrics of all.
+    """An observer that creates a span for each stream, and records metrics.
 
-    A span's parent is the one that is current where the stream is first read. `tracer_provider` and
-    `meter_provider` are the global ones if none are given.
+    The span's parent is the current span at the first read of the stream. `tracer_provider` and
+    `meter_provider` default to the global ones.
     """
 
     def __init__(

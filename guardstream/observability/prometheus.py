@@ -1,8 +1,9 @@
-"""Metrics for Prometheus: `Prometheus()` is an observer, and `render()` what `/metrics` says.
+"""Metrics for Prometheus: `Prometheus()` is an observer, and `render()` returns the exposition.
 
-Labels are the policy and its version, finish reasons, rules and actions, and types of exceptions:
-all bounded. With several worker processes set `PROMETHEUS_MULTIPROC_DIR` to an empty folder before
-they start (https://prometheus.github.io/client_python/multiprocess/); `guardstream serve` does.
+Labels have bounded cardinality: the policy and its version, finish reasons, rules, actions, and
+types of exceptions. For several worker processes set `PROMETHEUS_MULTIPROC_DIR` to an empty folder
+before they start (https://prometheus.github.io/client_python/multiprocess/), as `guardstream serve`
+does.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _POLICY = ("policy", "version")
 
 
 class Prometheus:
-    """An observer that counts streams and measures them; one for each registry."""
+    """An observer that counts and measures streams; create one per registry."""
 
     content_type = client.CONTENT_TYPE_LATEST
     """The media type of what `render` returns."""
@@ -102,8 +103,11 @@ class Prometheus:
             self._tokens.labels(*policy).observe(tokens / stats.seconds)
 
     def answered(self, status: int | None, upstream: str | None, error: str | None) -> None:
-        """Count a request to the proxy that is over: its status (None if its client left before),
-        the name of the upstream that it went to, and the code of its error."""
+        """Count a completed request to the proxy.
+
+        `status` is None if the client disconnected before the answer, `upstream` the name of its
+        upstream, `error` the code of the proxy's own error.
+        """
         self._requests.labels(str(status or ""), upstream or "", error or "").inc()
 
     def render(self) -> bytes:

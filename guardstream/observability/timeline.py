@@ -1,7 +1,7 @@
-"""A picture of one stream: when text came, how much was held, when it went out, what was found.
+"""A picture of one stream: arrivals, held text, releases and findings over time.
 
-The picture is an SVG with the released text and the rules' ids; of text that came and was not
-released it has nothing but lengths.
+The picture is an SVG with the released text and the rules' ids; text that was not released appears
+only by its length.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class Step:
 
 
 class Timeline:
-    """Takes the times of one stream, and draws them.
+    """Measures one stream, and draws it.
 
         timeline = Timeline()
         guarded = timeline.watch(guard.wrap(timeline.source(stream)))
         async for chunk in guarded: ...
         timeline.save("stream.svg")     # in a notebook: timeline
 
-    It costs some microseconds a chunk. `clock` gives seconds, monotonic; give the guarded stream
-    the same one.
+    It costs some microseconds per chunk. `clock` returns monotonic seconds; pass the same one to
+    the guarded stream.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

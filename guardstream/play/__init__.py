@@ -1,1 +1,1 @@
-"""The playground: a page on this machine that shows what a guard does; needs the extra `serve`."""
+"""The playground: a local page that shows what a guard does; needs the extra `serve`."""

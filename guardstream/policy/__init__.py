@@ -1,4 +1,4 @@
-"""The policy file: its shape, its loading, and the packs that come with the package."""
+"""The policy file: its schema, its loading, and the packs that come with the package."""
 
 from typing import TYPE_CHECKING
 

@@ -162,7 +162,7 @@ def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
 
 
 def _channels(section: JsonFile) -> list[Channel]:
-    """The channels that carry JSON; where only tools are named, text is no JSON."""
+    """The channels that carry JSON; where only tools are named, text is not JSON."""
     only_tools = section.tools is not None and section.schema_ is None
     return [] if only_tools and "channels" not in section.model_fields_set else section.channels
 

@@ -114,7 +114,7 @@ def _arguments(built: Built) -> Iterator[Problem]:
         if rule.action == "mask" and applies(rule, "tool_args") and not rule.reversible:
             where = placed.origin.mark("id")
             if placed.origin.source is built.source:
-                message = "masks arguments of tools, and no vault gives them back: say 'channels'"
+                message = "masks tool arguments, and no vault restores them: set 'channels'"
                 yield Problem(where, f"rule {rule.id!r} {message}")
 
 
@@ -156,7 +156,7 @@ def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
             return
         why = "only rules in the section 'input' are reversible"
     elif placed.rule.action != "mask":
-        why = f"a rule with 'action: {placed.rule.action}' gives nothing to bring back"
+        why = f"a rule with 'action: {placed.rule.action}' masks nothing that could be restored"
     else:
         return
     mark = placed.origin_of("reversible").mark("reversible")
@@ -278,8 +278,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         return
     if regex.fullmatch(r"/.*/[a-z]*|r'.*'|r\".*\"", pattern):
         yield (
-            "the pattern is looked for with the signs around it: leave out /…/ or r'…', and "
-            "write flags as (?i)"
+            "the pattern includes its delimiters: leave out /…/ or r'…', and write flags as (?i)"
         )
     yield from _as_yaml(pattern)
     held = _held(parsed, group)

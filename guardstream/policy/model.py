@@ -252,7 +252,7 @@ class FormatFile(Model):
         paths = [path for each in lists for path in each or ()] + [self.done or ""]
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
-            raise ValueError(f"the path {twice[0]!r} stands for two things")
+            raise ValueError(f"the path {twice[0]!r} is used for two things")
         check_apart([path for path in paths if path])
         return self
 

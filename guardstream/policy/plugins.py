@@ -140,5 +140,5 @@ def imported(path: str, code: Code) -> Any:
     except Exception as error:  # a module runs any code when it is imported
         raise PluginError(f"cannot import {path!r}: {type(error).__name__}") from error
     if not callable(function):
-        raise PluginError(f"{path!r} is no function")
+        raise PluginError(f"{path!r} is not a function")
     return function

@@ -1,4 +1,4 @@
-"""A policy: the rules of one file and of those it extends, ready to guard any number of streams."""
+"""Policies: the compiled rules and settings of a file and of the files that it extends."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from guardstream.stages.rules import Rule
 
 
 class Policy:
-    """A checked policy; immutable, and shared freely between streams and threads.
+    """A valid policy; immutable, and safe to share between streams and threads.
 
-    `load` and `parse` raise PolicyError with one `file:line:column: message` for each thing that
-    is wrong, all of them at once.
+    `load` and `parse` raise a PolicyError that lists all errors, each as
+    `file:line:column: message`.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Policy:
         return f"<Policy {name!r}, rules: {len(self.rules)}, fingerprint {self.fingerprint}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the texts of the policy's files: it is compiled anew where it is unpickled.
+        """Pickle the texts of the policy's files; unpickling compiles them again.
 
-        TypeError for a policy behind a vault, and for a part of one such as `input`.
+        Raises TypeError for a policy with a veil, and for a part of a policy such as `input`.
         """
         if self._veiled is not None:
             raise TypeError("a policy behind a vault cannot be pickled")
@@ -80,10 +80,10 @@ class Policy:
     def load(cls, path: str | Path, *, allow_code: Iterable[str] = ()) -> Policy:
         """Return the policy in the file at `path`, or a pack as `guardstream/NAME`.
 
-        `allow_code` lists what of your own code the policy may name at dotted paths, each entry
-        in full as `module:name`: checks, stages, counters. Nothing else is imported.
+        `allow_code` lists the checks, stages and counters that the policy may import, each entry
+        as `module:name`.
 
-        Raises PolicyError for a file that cannot be read and for all that is wrong in it.
+        Raises PolicyError for a file that cannot be read and for a policy with errors.
         """
         return cls(build.load(packs.resolve(path), Loader(allowed(allow_code))))
 
@@ -96,15 +96,15 @@ class Policy:
         folder: str | Path = ".",
         allow_code: Iterable[str] = (),
     ) -> Policy:
-        """Return the policy that a YAML text says.
+        """Return the policy in a YAML text.
 
         - `text`: the whole policy, not a path.
-        - `name`: what stands for the file in messages.
-        - `folder`: files that the text names, such as word lists, are relative to it.
-        - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
+        - `name`: the file name in messages.
+        - `folder`: the base of relative paths in the text, such as those of word lists.
+        - `allow_code`: as for `load`.
 
-        Raises PolicyError for all that is wrong in the text, with `name:line:column: message` for
-        each, and TypeError for a text that is not a str.
+        Raises PolicyError with `name:line:column: message` for each error in the text, and
+        TypeError for a text that is not a str.
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__
@@ -117,7 +117,7 @@ class Policy:
         return self.file.name
 
     def place(self, setting: str, *keys: str) -> str:
-        """Return where a setting, or a key of it, stands: `file:line:column`."""
+        """Return the place of a setting, or of a key in it, as `file:line:column`."""
         source = self._built.settings.get(setting, self._built.source)
         mark = source.document.key_mark((*source.prefix, setting, *keys))
         return f"{source.name}:{mark.line}:{mark.column}"
@@ -129,13 +129,13 @@ class Policy:
 
     @property
     def unknown(self) -> Unknown | Mapping[Literal["pass"], Sequence[str]]:
-        """What becomes of a provider's events and fields that may hold text and are not known."""
+        """How to treat a provider's unknown events and fields that may contain text."""
         unknown = self.file.unknown
         return unknown if isinstance(unknown, str) else {"pass": tuple(unknown.pass_)}
 
     @property
     def description(self) -> str:
-        """What the policy is for, in its owner's words."""
+        """The policy's description."""
         return self.file.description
 
     @property
@@ -145,7 +145,7 @@ class Policy:
 
     @property
     def block_message(self) -> str:
-        """Text that is sent before a blocked stream ends; empty for none."""
+        """The text that is sent before a blocked stream ends; may be empty."""
         return "" if self.shadow else self.file.block_message
 
     @property
@@ -155,19 +155,19 @@ class Policy:
 
     @property
     def limits(self) -> LimitsFile:
-        """The bounds on each stream, its deadlines included."""
+        """The limits on each stream, including its deadlines."""
         return self.file.limits or LimitsFile()
 
     @property
     def extraction(self) -> Mapping[str, Any]:
-        """How `guardstream.extract` reads streams of this policy, where the call does not say."""
+        """The default options of `guardstream.extract` for streams of this policy."""
         return self._built.extraction
 
     @property
     def input(self) -> Policy | None:
-        """The rules for what goes into a model, as a policy of their own; None if there are none.
+        """The rules for a model's input, as a policy of their own; None without such a section.
 
-        Whose messages are judged stands in `file.input` of this policy.
+        The roles whose messages are judged are in `file.input` of this policy.
         """
         return self._input
 
@@ -187,7 +187,7 @@ class Policy:
 
     @cached_property
     def bare(self) -> Policy:
-        """A policy that knows where texts are JSON, and does nothing else."""
+        """A policy without rules that only parses JSON where this one does."""
         return Policy(build.bare(self._built))
 
     @property
@@ -197,19 +197,19 @@ class Policy:
 
     @property
     def file(self) -> PolicyFile:
-        """The whole policy as one file, with all that it extends."""
+        """The policy merged with the files that it extends, as one file."""
         return self._built.file
 
     @property
     def built(self) -> Built:
-        """The policy with the places that everything in it is from."""
+        """The built policy, with the places of its keys and values."""
         return self._built
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
-        """Return this policy with more words for some of its rules, by rule id.
+        """Return this policy with further words for some of its rules, by rule id.
 
-        What is compiled is shared. Raises PolicyError for a rule that the policy does not have, and
-        for words that cannot be matched; TypeError for words that are not a list.
+        Compiled rules are shared. Raises PolicyError for an unknown rule, and for words that cannot
+        be matched; TypeError for words that are not a list.
         """
         if not isinstance(words, Mapping):
             given = type(words).__qualname__
@@ -220,24 +220,24 @@ class Policy:
 
     @property
     def needs_request(self) -> bool:
-        """Whether the schemas of tools are those of a request, which is not known: `with_tools`."""
+        """Whether it needs the schemas of a request's tools; see `with_tools`."""
         return self._json.asked is not None
 
     @property
     def operational(self) -> bool:
-        """Whether the policy says how streams are run, besides what is found in them."""
+        """Whether the policy has sections about running streams."""
         return any(name in self._built.settings for name in OPERATIONAL)
 
     def with_tools(self, tools: Mapping[str, Any]) -> Policy:
-        """Return this policy for a request that states the schemas of these tools, by name.
+        """Return this policy for a request with the schemas of its tools, by the tools' names.
 
-        None is the schema of a tool whose arguments are no JSON. It matters only where the policy
-        says `tools: from_request`. Raises SchemaError for a schema that cannot be used.
+        A schema of None is for a tool whose arguments are not JSON. Only a policy with
+        `tools: from_request` uses them. Raises SchemaError for a schema that cannot be used.
         """
         return self._but(tools=tools)
 
     def with_veil(self, veiled: Veiled) -> Policy:
-        """Return this policy for texts with stand-ins in them, as a vault asks for it."""
+        """Return this policy for texts with a vault's stand-ins."""
         return self._but(veiled=veiled)
 
     def _but(self, **changes: Any) -> Policy:
@@ -250,18 +250,18 @@ class Policy:
         return Policy(self._built, **{**now, **changes})
 
     def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
-        """Return this policy with more stages of your own, after those that it names.
+        """Return this policy with your own stages, after those that it names.
 
-        Each is called for every pipeline and makes a stage, which stands after the rules; give a
-        StagePlan to say otherwise. TypeError for what makes none.
+        Each entry is called for every pipeline and returns a stage, which runs after the rules; a
+        StagePlan sets another position. Raises TypeError for an entry that is not callable.
         """
         return self._but(plans=(*self._plans, *planned(stages)))
 
     def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
-        """Return new stages for one pipeline of `channel`; none if no rule applies to it.
+        """Return new stages for one pipeline of `channel`; none if nothing applies to it.
 
-        `tool` is the tool whose arguments flow there, None if it is not known. Raises ValueError
-        for a channel that is not known.
+        `tool` is the name of the tool whose arguments these are, None if it is unknown. Raises
+        ValueError for an unknown channel.
         """
         if channel not in CHANNELS and channel != UNKNOWN:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
@@ -321,7 +321,7 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
     if unknown:
         close = nearest(unknown[0], enabled)
         meant = f", did you mean {close!r}?" if close else ""
-        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy{meant}")
+        raise PolicyError(f"words for {unknown[0]!r}, which is not a rule of the policy{meant}")
     extended: dict[int, RuleSet] = {}
     for channel, ruleset in built.rulesets.items():
         if id(ruleset) in extended:

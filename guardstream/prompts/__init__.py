@@ -1,4 +1,4 @@
-"""What goes into a model: messages, judged by the section `input` of a policy."""
+"""A model's input: messages, judged by the section `input` of a policy."""
 
 from guardstream.prompts.check import MessagesResult, check_messages
 from guardstream.prompts.texts import MessageFinding

@@ -1,8 +1,8 @@
-"""Judges messages of the shapes of OpenAI, Anthropic, Gemini and Bedrock.
+"""Judges messages in the shapes of OpenAI, Anthropic, Gemini and Bedrock.
 
-Chat messages, items of the Responses API and the messages of the others are told apart by their own
-fields. Each text in them is a text of its own. Images, audio and files are not read. In what is not
-known each string is a text, too; a policy may say that it is refused, or passes.
+Chat messages, items of the Responses API and the messages of the others are told apart by their
+fields. Each text in them is judged by itself. Images, audio and files are not read. In unknown
+parts each string is a text, too, unless the policy refuses or passes them.
 
 Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create a model response"
 (input); Anthropic's, "Create a Message" (messages, content blocks);
@@ -33,10 +33,9 @@ _WITH_ANY_ROLE: Fields = {**MESSAGE, "role": "text"}
 
 @dataclass(frozen=True, slots=True)
 class MessagesResult:
-    """The messages that may be sent, none if they are blocked; and what was found in them.
+    """The messages to send, none if they are blocked, and the findings in them.
 
-    A message in which nothing was changed is the object that was given; others are copies, plain
-    dictionaries.
+    An unchanged message is the same object; a changed one is a copy, as a plain dict.
     """
 
     messages: list[Any]
@@ -45,7 +44,7 @@ class MessagesResult:
 
     @property
     def blocked(self) -> bool:
-        """Whether a rule forbids to send them."""
+        """Whether a rule blocks the messages."""
         return self.finish == "content_filter"
 
 
@@ -54,14 +53,13 @@ def check_messages(
 ) -> MessagesResult:
     """Apply the section `input` of a policy to messages; they are not changed.
 
-    With a `vault`, rules that are reversible write stand-ins, in the texts of all roles; those of
-    system prompts are the same in all conversations. What is signed stays byte for byte as long as
-    no value stands in it.
+    With a `vault`, reversible rules write stand-ins, in the texts of all roles; those of system
+    prompts are the same in all conversations. Signed content stays byte for byte unless it contains
+    a value.
 
     Raises PolicyError if there is no such section, AdapterError for an object that cannot be read
-    and for what a policy with `unknown: refuse` does not know, StageError if a stage fails,
-    VaultError if the vault has no room, and TypeError for a text or a single message in place of a
-    list.
+    and, with `unknown: refuse`, for unknown parts, StageError if a stage fails, VaultError if the
+    vault is full, and TypeError for a text or a single message in place of a list.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__

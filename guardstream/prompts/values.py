@@ -21,7 +21,7 @@ _MARK = re.compile(r"[!-~]*")
 _MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "media_type")
 """Keys of kinds, ids and files, as are those that end in `_id` or `Id`.
 
-What stands there is no text, unless it has a space or a character that is not ASCII.
+What stands there is not text, unless it has a space or a character that is not ASCII.
 """
 
 _SAID = ("text", "content")
@@ -82,7 +82,7 @@ class Values:
             if isinstance(value, (list, tuple)):
                 return each(value, place.of(place.role or "user"), self.odd)
             if isinstance(value, (int, float, bytes)):
-                raise self._texts.error(place.path, f"a value of type {kind!r} at {{}} is no text")
+                raise self._texts.error(place.path, f"a value of type {kind!r} at {{}} is not text")
         return self.unknown(value, place, f"a value of type {kind!r}")
 
     def field(self, key: Any, value: Any, place: Place) -> Any:

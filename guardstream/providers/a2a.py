@@ -292,7 +292,7 @@ class A2A(Objects):
                 return _answer(task)
             return {**_answer(update), "soFar": _with_joined_texts(dumped(task))}
         if not self.is_own(chunk):
-            raise AdapterError(f"a2a: a {type(chunk).__qualname__!r} is no event")
+            raise AdapterError(f"a2a: a {type(chunk).__qualname__!r} is not an event")
         if not is_message(chunk):
             return _answer(chunk)
         name = _NAMES.get(chunk.DESCRIPTOR.name)

@@ -275,7 +275,7 @@ class ACP(Objects):
         """Return the message that an object would come in."""
         place = _place_of(chunk) if self.is_own(chunk) else None
         if place is None:
-            raise AdapterError(f"acp: a {type(chunk).__qualname__!r} is no update")
+            raise AdapterError(f"acp: a {type(chunk).__qualname__!r} is not an update")
         told: Any = dumped(chunk)
         if place == "result":
             return {"jsonrpc": "2.0", "result": told}

@@ -1,9 +1,9 @@
-"""What a provider adapter is: it finds the text in a chunk, and puts guarded text in its place.
+"""The protocol of provider adapters, which find the text in a chunk and replace it by guarded text.
 
-An adapter knows one wire format and no policy. It never changes a chunk that it was given, and it
-fails closed: what might be text and is not known to it is an AdapterError. One instance serves one
-stream, so it may remember which blocks are open. Adding a provider is one module with an adapter
-and one entry in `guardstream.providers.ADAPTERS`, or an entry point.
+An adapter knows one wire format and no policy. It never mutates a chunk, and it fails closed: it
+raises AdapterError for anything unknown that might be text. One instance serves one stream, so it
+may keep state such as the open blocks. Adding a provider takes one module with an adapter and one
+entry in `guardstream.providers.ADAPTERS`, or an entry point.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = [
 C = TypeVar("C")
 
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"], Collection[str]]
-"""What becomes of text in fields and events that an adapter does not know.
+"""How to treat text in fields and events that an adapter does not know.
 
-`{"pass": paths}` guards it but for what stands at these paths: `$.choices[*].obfuscation`.
+`{"pass": paths}` guards it except at and below these paths, such as `$.choices[*].obfuscation`.
 """
 
 Kind: TypeAlias = Literal[
@@ -49,39 +49,40 @@ Kind: TypeAlias = Literal[
     "mark",
     "later",
 ]
-"""What a piece of text is to the stream.
+"""The role of a piece of text in its stream.
 
 New text:
 - `delta`: the next characters of its slot.
-- `last`: those that end it.
+- `last`: the last characters of its slot.
 - `whole`: a text of its own.
 
-Text that repeats; what was released takes its place. If it does not repeat what the slot said, it
-is guarded as a whole text:
+Repeated text, which is replaced by the released text. If it does not repeat its slot's text, it is
+guarded as a whole text:
 - `copy`: all of its slot's text so far.
-- `parsed`: JSON for a value that was parsed from the slot's text.
+- `parsed`: the JSON of a value that was parsed from the slot's text.
 - `echo`: the slot's last delta.
 
-Everything else:
-- `aside`: a text that is not said, such as a token that was as likely: it is judged by itself,
-  without findings, and becomes "" if anything in it would change.
-- `unknown`: text at a path that the adapter does not know, which is the field of its slot: it is
-  guarded at once, as a text of its own and with what came before there.
-- `name`: a name or an id, by its path: a match in it blocks.
-- `mark`: an id, a kind or a status that a rule would change: it becomes "".
-- `later`: a text that the adapter lets wait, as it may be read in two ways: "" stands for it, and
-  it is said with a later chunk.
+Other text:
+- `aside`: a text that is not part of the answer, such as an alternative token. It is judged by
+  itself, without findings, and becomes "" if a rule would change it.
+- `unknown`: text at a path that the adapter does not know; the slot's field is the path. It is
+  guarded at once, by itself and together with the earlier text at the path.
+- `name`: a name or an id at a path; a match in it blocks.
+- `mark`: an id, a kind or a status that a rule would change; it becomes "".
+- `later`: a text that the adapter withholds, because it may be a delta or cumulative. It becomes
+  "", and a later chunk has it.
 """
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
-"""Kinds of pieces that say something new."""
+"""Kinds of pieces with new text."""
 
 
 class Slot(NamedTuple):
-    """Where a stream of text flows: each slot has a pipeline of its own, unless it is joined.
+    """The identity of one streamed text, which has a pipeline of its own unless slots are joined.
 
-    `choice` counts the answers to one request, from 0. `field` tells apart fields of one channel,
-    `number` tool calls and blocks. The answer itself is channel `text`, field `content` or `text`.
+    `choice` is the index of the answer to the request, from 0. `field` distinguishes fields of one
+    channel, `number` tool calls and blocks. The answer itself has the channel `text` and the field
+    `content` or `text`.
     """
 
     choice: int
@@ -91,7 +92,7 @@ class Slot(NamedTuple):
 
     @property
     def is_streamed(self) -> bool:
-        """Whether its text is what a model says, not what tools gave it or what it cites."""
+        """Whether its text is the model's own output, not a tool's result or a citation."""
         return self.channel != "text" or self.field in ("", "content", "text")
 
     @property
@@ -101,7 +102,7 @@ class Slot(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some text in a chunk, never empty; `kind` says what it is to the stream."""
+    """Some text in a chunk, never empty; `kind` is its role in the stream."""
 
     slot: Slot
     text: str
@@ -109,54 +110,54 @@ class Piece(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A tool call as it is announced: the `name` of its tool, and its id if the format has one."""
+    """An announced tool call: the `name` of its tool, and its id if the format has one."""
 
     name: str
     id: str | None = None
 
 
 class Again(NamedTuple):
-    """A slot's `text` so far, as it turns out to read, and what of it was `shown` in chunks."""
+    """A slot's corrected `text` so far, and the part of it that was `shown` in chunks."""
 
     text: str
     shown: str
 
 
 Passes: TypeAlias = Callable[[Any, str], bool]
-"""Tells whether a mark may go out, by the steps that lead to it, and what it is."""
+"""Returns whether a mark may pass, given the steps of its path and the mark."""
 
 
 def passes_any(_place: Any, _mark: str) -> bool:
-    """Let any mark pass: where no rule is known yet."""
+    """Let any mark pass: the default before the rules are known."""
     return True
 
 
 NONE: Mapping[Any, Any] = {}
-"""No entries, of anything."""
+"""An empty mapping of any types."""
 
 
 class Reading(NamedTuple):
-    """What a chunk says. Most formats need the first three fields, and some of the others.
+    """The content of a chunk. Most formats need the first three fields, and a few of the others.
 
     - `pieces`: its texts, in order.
     - `choices`: the choices in it.
-    - `finished`: the choices that end with it, and why.
-    - `failed`: it reports an error. What is held is dropped, and the stream has failed, whatever
-      else its source sends, such as a mark that ends it.
-    - `closed`: slots whose text is complete; what is held of it is settled before this chunk.
-    - `joined`: slots that begin here and go on with the pipeline of an earlier one, as consecutive
-      text blocks do: a citation may cut a word.
-    - `waits`: the chunk marks the end of this slot's block and goes out after what is held of it,
-      unless the next chunk joins another block to it.
+    - `finished`: the choices that end with it, and their finish reasons.
+    - `failed`: it reports an error. Held text is dropped, and the stream has failed, whatever else
+      its source sends, such as an end mark.
+    - `closed`: slots whose text is complete; their held text is settled before this chunk.
+    - `joined`: slots that begin here and continue the pipeline of an earlier one, like consecutive
+      text blocks, since a citation may cut a word.
+    - `waits`: the chunk marks the end of this slot's block and goes out after its held text, unless
+      the next chunk joins another block to it.
     - `calls`: tool calls that begin here, by the slot of their arguments.
-    - `usage`: the provider's own, as it stands.
-    - `complete`: slots that say their last in this chunk, with what is held of them.
-    - `only_text`: the chunk says nothing besides its pieces, so `write` would return None if all of
-      them became empty. It is then not asked: a chunk whose text is held is read once and no more.
-    - `again`: slots whose text turns out to read otherwise than it was taken: it is guarded once
-      more from its beginning, and what is missing is sent.
-    - `doubtful`: by slot, the values of a text that may be one text in pieces or several: what
-      rules match across their borders is found, too.
+    - `usage`: the provider's usage object.
+    - `complete`: slots whose last text is in this chunk; their held text is added to it.
+    - `only_text`: the chunk has nothing but its pieces, so `write` would return None if all of them
+      became empty. `write` is then not called, so that a chunk whose text is held is read once.
+    - `again`: slots whose text turns out to have been misread. It is guarded again from its
+      beginning, and the missing text is sent.
+    - `doubtful`: by slot, the values of a text that may be one text in pieces or several texts.
+      Matches across their boundaries are found, too.
     """
 
     pieces: Sequence[Piece]
@@ -179,35 +180,36 @@ Said: TypeAlias = Callable[[Slot], str]
 
 
 class Adapter(Protocol[C]):
-    """One wire format. Methods raise AdapterError on what they do not know.
+    """One wire format. Methods raise AdapterError for unknown chunks.
 
-    A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
-    depends on its arguments alone: it may be called later than the chunks read meanwhile.
+    A static method `accepts(chunk) -> bool` returns whether a first chunk is in this format.
+    `write` must depend only on its arguments, because later chunks may have been read before it is
+    called.
 
-    `guardstream.providers.hooks.Hooks` has what else it may define.
+    `guardstream.providers.hooks.Hooks` lists the optional attributes and methods.
     """
 
     repeats: bool
-    """Whether chunks repeat text that was streamed: the flow then remembers it."""
+    """Whether chunks repeat streamed text, so that the flow has to keep it."""
 
     def read(self, chunk: C) -> Reading:
         """Find the text in `chunk`."""
         ...
 
     def write(self, chunk: C, texts: Sequence[str], *, ends: bool = True) -> C | None:
-        """Return a chunk like `chunk` that says `texts` instead, one for each of its pieces.
+        """Return a copy of `chunk` with `texts` in place of its pieces, one for each.
 
-        None if nothing is left to say. Without `ends`, finish reasons are left out.
+        Returns None if nothing is left in it. Without `ends`, finish reasons are left out.
         """
         ...
 
     def extra(self, chunk: C, slot: Slot, text: str, said: Said) -> Sequence[C]:
-        """Return chunks that only say `text`, made after `chunk`, the last that had `slot`.
+        """Return chunks with only `text`, modelled on `chunk`, the last one that had `slot`.
 
-        `said(slot)` includes `text` already.
+        `said(slot)` already includes `text`.
         """
         ...
 
     def end(self, chunk: C, choice: int, reason: FinishReason, said: Said) -> Sequence[C]:
-        """Return the chunks that end `choice`, made after `chunk`, the last one that had it."""
+        """Return the chunks that end `choice`, modelled on `chunk`, the last one that had it."""
         ...

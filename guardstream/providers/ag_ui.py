@@ -128,7 +128,7 @@ class AGUI(Objects):
     def json_of(self, chunk: Any) -> Event:
         """Return the event that an object stands for."""
         if not self.is_own(chunk):
-            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is no event")
+            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is not an event")
         return dumped(chunk)
 
     def changed(self, chunk: Any, old: Event, new: Event) -> Any:

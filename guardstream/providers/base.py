@@ -1,4 +1,4 @@
-"""An older name of `guardstream.providers.adapter`, what an adapter is: take that one."""
+"""A former name of `guardstream.providers.adapter`; use that module."""
 
 from guardstream.providers.adapter import (
     NEW,

@@ -130,5 +130,5 @@ def _decoded(chunk: Any) -> Any:
     except ValueError:  # no base64
         value = None
     if value is None:
-        raise AdapterError("bedrock_invoke: the bytes of a chunk are no JSON object")
+        raise AdapterError("bedrock_invoke: the bytes of a chunk are not a JSON object")
     return value

@@ -262,7 +262,7 @@ def _data(chunk: Any) -> Any:
 
 
 def _channel_of(content: Any) -> str:
-    """Return the channel of what a message's event says; "" for what is no text."""
+    """Return the channel of what a message's event says; "" for what is not text."""
     if isinstance(content, str):
         return "text"
     kind = fields_of(content).get("type")

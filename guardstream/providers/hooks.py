@@ -1,4 +1,4 @@
-"""What an adapter may have beyond the methods that every adapter has."""
+"""The optional hooks of an adapter."""
 
 from __future__ import annotations
 
@@ -27,81 +27,81 @@ def _needed(_chunk: Any) -> Any:
 
 @dataclass(slots=True, kw_only=True)
 class Hooks(Generic[C]):
-    """Attributes and methods that an adapter may leave out; each default is what holds then."""
+    """The optional attributes and methods of an adapter, with their defaults."""
 
     name: str
-    """What records call the format. By default, the name of the class."""
+    """The format's name in records. By default, the name of the class."""
 
     signs_thinking: bool = True
-    """Whether a signature forbids to change what a model thinks."""
+    """Whether thinking is signed, so that values must not be restored in it."""
     tells_apart: bool = False
-    """Whether texts of their own are never what a tool is given."""
+    """Whether whole and unknown texts are never tool arguments, so that values may be restored."""
     ends_with_source: bool = False
-    """Whether nothing else ends a message: what is open where the source ends is complete then."""
+    """Whether the source's end completes open messages, since the format has no other end."""
     in_turn: bool = False
-    """Whether a chunk can be written only before the next one is read."""
+    """Whether a chunk has to be written before the next one is read."""
 
     by_event: bool = False
     """Whether chunks are events with their names: `{"event": name, "data": value}`."""
     event_name: Callable[[C], str] | None = None
-    """Returns the name of the event that a chunk of the guard's own is sent as."""
+    """Returns the event name for a chunk that the guard adds."""
     sse_end: str = ""
     """The data of the event that ends a stream of server-sent events, such as `[DONE]`."""
 
     judge_marks: Callable[[Passes], None] = _nothing
-    """Is called before the first chunk: `passes(steps, mark)` tells, each time the same, whether a
-    mark may go out; one that may not is a piece."""
+    """Called before the first chunk with a pure function: `passes(steps, mark)` returns whether a
+    mark may pass; a mark that may not is a piece."""
     steady: bool = False
-    """Whether a chunk that says a text and nothing else changes nothing in the adapter."""
+    """Whether a chunk that has only a text changes no state of the adapter."""
     judge_keys: Callable[[Callable[[str], bool]], None] | None = None
-    """Is called before the first chunk, if the adapter is `steady`: `is_harmless(name)` tells, each
-    time the same, whether no rule says anything about what an unknown field is called; the name
-    need not be a piece then."""
+    """Called before the first chunk of a `steady` adapter with a pure function:
+    `is_harmless(name)` returns whether no rule matches the name of an unknown field, which then
+    need not be a piece."""
     without_unknown: Callable[[C], C] = _needed
-    """Returns a chunk without text that the adapter does not know, for what is made after it. An
-    adapter with pieces of the kind `unknown` needs it."""
+    """Returns a copy of a chunk without unknown text, as a model for further chunks. An adapter
+    with pieces of the kind `unknown` needs it."""
 
     taken: Callable[[C], C] | None = None
-    """Returns what stands for a chunk that came in, where its maker goes on changing it."""
+    """Returns a copy of a chunk from the source, if its producer keeps mutating it."""
     kept: Callable[[], C | None] | None = None
-    """Is called where the source ends: returns the last chunk, if pieces of it waited (`later`). It
-    is read once more, and they are said."""
+    """Called at the source's end: returns the last chunk, if pieces of it were withheld (`later`).
+    It is read again, now with their text."""
     recognised: Callable[[C, Reading], Adapter[C] | None] | None = None
-    """Returns what reads the stream from this chunk on, if it shows a format that is known."""
+    """Returns the adapter for the stream from this chunk on, if it shows a known format."""
 
     passed: Callable[[C], None] | None = None
-    """Is told of each chunk that came in and now goes out, as it goes out: an adapter that ends
-    streams with a whole message builds it from those."""
+    """Called with each chunk from the source as it goes out. An adapter that ends streams with a
+    whole message builds the message from these."""
     notes_alike: bool | Literal["last"] = True
-    """Whether `passed` is told of a chunk that differs from the one before in a text alone; `last`:
-    of the last of those in a row, as it came in."""
+    """Whether `passed` is called for chunks that differ from the one before only in a text; `last`:
+    only for the last of consecutive ones, in its original form."""
 
     alike: Callable[[C], str | None] | None = None
-    """Returns the text of a chunk that is like the one before it but for that; None for others."""
+    """Returns the text of a chunk that differs from the one before only in it; None for others."""
     compared: Callable[[], Alike | None] | None = None
-    """Returns what later chunks are compared with, if the last one said a text and nothing else."""
+    """Returns the pattern for comparing later chunks, if the last one had only a text."""
     forget: Callable[[], None] = _nothing
-    """Lets go of the last chunk, which nothing will ask for."""
+    """Drops the reference to the last chunk, which is not needed any more."""
 
 
 _NAMES = tuple(each.name for each in fields(Hooks))
 
 
 def hooks_of(adapter: Adapter[C]) -> Hooks[C]:
-    """Return what an adapter has beyond the methods that every adapter has."""
+    """Return the hooks of an adapter, with defaults for those that it does not define."""
     own = {name: getattr(adapter, name) for name in _NAMES if hasattr(adapter, name)}
     return Hooks(**{"name": type(adapter).__name__, **own})
 
 
 class Reader(Generic[C]):
-    """The adapter that reads a stream now: another, once a chunk shows a format that is known."""
+    """Reads a stream with its current adapter, which changes once a chunk shows a known format."""
 
     def __init__(self, adapter: Adapter[C]) -> None:
         self.adapter = adapter
         self.hooks = hooks_of(adapter)
 
     def read(self, chunk: C) -> Reading:
-        """Read a chunk, by the adapter of this one and of those that come after."""
+        """Read a chunk; if it shows a known format, its adapter reads this and all later chunks."""
         reading = self.adapter.read(chunk)
         known = self.hooks.recognised(chunk, reading) if self.hooks.recognised else None
         if known is None:

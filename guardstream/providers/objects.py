@@ -149,7 +149,7 @@ def root_of(model: Any) -> Any:
 
 
 def _with_changed_fields(model: BaseModel, old: Event, new: Event) -> Any:
-    """Do so for a model. What its class calls a field is no text; another field's name may be."""
+    """Do so for a model. What its class calls a field is not text; another field's name may be."""
     held = fields_of(model)
     declared = type(model).model_fields
     names = {_alias(declared.get(name)) or name: name for name in held}

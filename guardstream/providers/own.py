@@ -72,7 +72,7 @@ class JSONFormat(SpecAdapter):
         ):
             for path in [paths] if isinstance(paths, str) else paths:
                 if path in leaves:
-                    raise ValueError(f"format {name!r}: the path {path!r} stands for two things")
+                    raise ValueError(f"format {name!r}: the path {path!r} is used for two things")
                 leaves[path] = leaf
         leaves |= self.beside
         if not text:

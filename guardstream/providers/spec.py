@@ -472,7 +472,7 @@ class SpecAdapter:
     def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
         """Change a leaf's text; return the very value if it did not change.
 
-        Raises AdapterError if the value is no text.
+        Raises AdapterError if the value is not text.
         """
         if isinstance(value, str):
             return same_or(value, change(value))

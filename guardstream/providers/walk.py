@@ -1,4 +1,4 @@
-"""An older name of `guardstream.providers.spec`, adapters by specification: take that one."""
+"""A former name of `guardstream.providers.spec`; use that module."""
 
 from guardstream.providers.spec import END, KEEP, META, Either, Leaf, OneOf, SpecAdapter, Tree
 

@@ -1,8 +1,8 @@
-"""Receipts: what a guard has signed about an answer, for whoever asks later. Extra `receipts`.
+"""Signed receipts of guarded answers, and their verification; needs the extra `receipts`.
 
-A receipt says which policy judged an answer, how it ended and what was found, and holds digests of
-the request and of the answer as it was released. It is a JSON Web Signature (RFC 7515) by Ed25519
-(RFC 8037): whoever has the public key can check it, with `verify` or another library.
+A receipt names the policy that judged an answer, counts the findings by action, and has digests of
+the request and of the released answer. It is a JSON Web Signature (RFC 7515) with Ed25519 (RFC
+8037): anyone with the public key can check it, with `verify` or another library.
 """
 
 from guardstream.receipts.audit import Audited, verify_audit

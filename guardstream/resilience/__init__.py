@@ -1,6 +1,6 @@
-"""Retries of streams that fail, and limits on how many run at once and begin in a time.
+"""Retries of streams that fail, and limits on concurrency and rate.
 
-`retrying` needs the extra `retry`, the rest does not.
+`retrying` needs the extra `retry`; the rest has no further requirements.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""How rules read a text that goes on in another stream: after what was released of it before.
+"""Guards a text that continues in another stream, after the text that was already released.
 
-A rule may look back, and JSON has begun already. So the released text is put before what comes, and
-left out again after the rules.
+A rule may look behind, and a JSON document may have begun. So the released text is fed to the rules
+before the continuation, and removed from their output.
 """
 
 from __future__ import annotations

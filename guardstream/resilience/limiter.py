@@ -1,4 +1,4 @@
-"""A bound on how many streams run at once and begin in a time, in all and for each key."""
+"""Limits on how many streams run at the same time and begin in a period, in total and by key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from guardstream.stream.arguments import known_arguments
 
 
 class LimiterError(GuardstreamError):
-    """There is no room for a stream: the queue is full, or the wait would take too long.
+    """No place for a stream: the queue is full, or the wait would take too long.
 
-    `retry_after` is in how many seconds the rate allows another, None if that is not the reason.
+    `retry_after` is the number of seconds until the rate admits another stream; None if the rate is
+    not the reason.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -24,14 +25,14 @@ class LimiterError(GuardstreamError):
 
 
 class Place:
-    """A stream's place among those that run; `leave` gives it back, once."""
+    """The place of a running stream; `leave` frees it."""
 
     def __init__(self, limiter: Limiter, key: str, own: _Key) -> None:
         self._left = False
         self._limiter, self._key, self._own = limiter, key, own
 
     def leave(self) -> None:
-        """Give the place back. Idempotent."""
+        """Free the place. Idempotent."""
         if not self._left:
             self._left = True
             self._limiter._leave(self._key, self._own)
@@ -40,13 +41,15 @@ class Place:
 class Limiter:
     """Limits how many streams run at once; those that wait are admitted first come, first served.
 
-    `total` bounds all streams, `per_key` those of each key (a user, an API key); `rate` and
-    `key_rate` bound how many begin, as `(streams, seconds)`. `queue` is how many may wait;
-    `timeout` how long each may, in seconds. It belongs to one event loop.
+    - `total`: the most streams at the same time; `per_key`: the most for each key (a user, an API
+      key).
+    - `rate`, `key_rate`: the most streams that begin in a period, as `(streams, seconds)`.
+    - `queue`: the most streams that wait; `timeout`: the longest wait in seconds.
 
-    Raises ValueError if `total` or `per_key` is less than 1, for a rate that lets none begin, and
-    if nothing is bounded. Entering raises LimiterError where there is no room; its `retry_after` is
-    in seconds.
+    A limiter belongs to one event loop.
+
+    Raises ValueError if `total` or `per_key` is less than 1, for a rate that admits no stream, and
+    without any limit.
     """
 
     @known_arguments
@@ -76,9 +79,10 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, key: str = "") -> AsyncIterator[None]:
-        """Enter to run a stream, which counts for `key`; leave when it is over.
+        """Return a context manager that holds a place for a stream, which counts for `key`.
 
-        Raises LimiterError if the queue is full, or if no room comes within `timeout` seconds.
+        Entering waits for the place, and raises LimiterError if the queue is full, or if no place
+        becomes free within `timeout` seconds.
         """
         place = await self.enter(key)
         try:
@@ -87,7 +91,7 @@ class Limiter:
             place.leave()
 
     async def enter(self, key: str = "") -> Place:
-        """Wait for room and return the place, which has to be left; raises as `slot` does."""
+        """Wait for a place and return it; the caller has to leave it. Raises as `slot` does."""
         own = self._keys.get(key)
         if own is None:
             self._sweep()

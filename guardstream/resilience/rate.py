@@ -1,7 +1,8 @@
-"""A bound on how many begin in how long: the generic cell rate algorithm (ITU-T I.371, annex A).
+"""A rate limit: the generic cell rate algorithm (ITU-T I.371, annex A).
 
-All that is kept is one time: when the next one would be due if all came evenly. Who comes early is
-let in as long as no more than the bound begin in any such time after a pause.
+Its whole state is the theoretical arrival time: when the next stream would be due if all came at
+equal intervals. An earlier stream is admitted as long as no more than the limit begin within one
+period.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from typing import NamedTuple
 
 
 class Rate(NamedTuple):
-    """So many streams may begin in so many seconds; all at once, if there was a pause before."""
+    """The number of streams that may begin in a number of seconds; after a pause, all at once."""
 
     streams: int
     seconds: float
 
 
 class Pacer:
-    """Gives each that comes the time at which it may begin, in the order in which they come."""
+    """Assigns each arrival the time at which it may begin, first come, first served."""
 
     def __init__(self, rate: Rate) -> None:
         if rate.streams < 1 or not 0 < rate.seconds < float("inf"):
@@ -27,17 +28,17 @@ class Pacer:
         self._due = float("-inf")
 
     def wait(self, now: float) -> float:
-        """Return how many seconds from `now` on the next one would have to wait."""
+        """Return how many seconds an arrival at `now` would have to wait."""
         return max(0.0, self._due - self._early - now)
 
     def take(self, now: float) -> None:
-        """Count one that begins as soon as it may."""
+        """Count an arrival, which begins as soon as it may."""
         self._due = max(self._due, now) + self._step
 
     def give_back(self) -> None:
-        """Take back one that will not begin."""
+        """Undo the last `take`: that one will not begin."""
         self._due -= self._step
 
     def idle(self, now: float) -> bool:
-        """Tell whether nothing is left to remember."""
+        """Return whether the state is that of a new pacer."""
         return self._due <= now

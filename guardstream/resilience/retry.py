@@ -1,7 +1,7 @@
 """A guarded stream that is opened again when its source fails before anything was released.
 
-Nobody who has seen text sees it begin anew: once a character is released, an error passes on,
-unless `resume` says how to go on from what was released.
+A consumer never sees an answer start over: once a character is released, an error is raised, unless
+`resume` continues from the released text.
 """
 
 from __future__ import annotations
@@ -69,21 +69,27 @@ def retrying(
     on_retry: OnRetry | None = None,
     **options: Unpack[Delivering],
 ) -> RetryingStream[C]:
-    """Return the guarded chunks of `open_stream()`, opened anew on errors that are `worth` it.
+    """Return the guarded chunks of `open_stream()`, which is called again after a temporary error.
 
-    It is `guard.wrap(open_stream, retry=Retry(...), ...)`: what is said here takes the place of the
-    policy's section `retry`.
+    This is `guard.wrap(open_stream, retry=Retry(...), ...)`; the arguments override the policy's
+    section `retry`.
 
-    Each source has so many `attempts` within `timeout` seconds, with waits between `wait_initial`
-    and `wait_max` that grow and vary; a server's `Retry-After` counts instead, up to
-    `max_retry_after`. Then the `fallbacks` are tried in order, each as often. A policy's deadline
-    that passes before anything was released is an error worth it. `on_retry(error, attempt)`, sync
-    or async, is called before each further attempt, whose numbers begin with 2; if it raises, no
-    attempt is made. `options` are those of `Guard.wrap`; the error of the last attempt is raised.
+    - `attempts`: for each source, within `timeout` seconds in total.
+    - `wait_initial`, `wait_max`: waits in seconds grow from one to the other, with jitter. A
+      server's `Retry-After` counts instead, up to `max_retry_after` seconds.
+    - `fallbacks`: functions that are tried in order after that, each with the same number of
+      attempts.
+    - `worth`: returns whether an error is worth another attempt. A policy's deadline that passes
+      before anything was released is.
+    - `on_retry(error, attempt)`: sync or async, called before each further attempt, numbered from
+      2; if it raises, no attempt is made.
+    - `resume`: called with the released text after a later error; opens a source that continues
+      it, while fewer than `attempts` sources were opened. Rules see the released text and the
+      continuation as one text.
+    - `options`: those of `Guard.wrap`.
 
-    Once something was released, an error is raised, unless `resume` opens a source that goes on
-    from there; it is tried while fewer than `attempts` sources were opened. Rules see what comes
-    after the text that was released. Observers are told of all attempts as one stream.
+    Iterating raises the error of the last attempt, or an error after the first released character
+    if there is no `resume`. Observers see all attempts as one stream.
     """
     retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after)
     stream: RetryingStream[C] = guard.wrap(
@@ -99,10 +105,10 @@ def retrying(
 
 
 class RetryingStream(AsyncContext, Generic[C]):
-    """An async iterator of guarded chunks; `async with` closes whatever source is open.
+    """An async iterator of guarded chunks; `async with` closes the current source.
 
-    Chunks without text that precede the first released character are held until it comes, so that
-    an attempt that fails leaves no trace. One task reads it at a time.
+    Chunks without text before the first released character are withheld until it comes, so that a
+    failed attempt leaves no trace. For one task at a time.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Sources that wait for room, and are opened when they are first read."""
+"""Sources that wait for a place in a limiter, and are opened at the first read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ C = TypeVar("C")
 
 
 class Source(Generic[C]):
-    """A source that waits for room, if there is a `limiter`, and is opened when it is first read.
+    """A source that waits for a place in `limiter`, if any, and is opened at the first read.
 
-    Its place is given back as soon as it is over, or closed. The stream may be there already: then
-    only its reading waits.
+    The place is freed at the source's end, or when it is closed. If the stream is already open,
+    only its first read waits.
     """
 
     def __init__(

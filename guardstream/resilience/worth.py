@@ -1,8 +1,7 @@
 """Which errors are worth another attempt, and how long a server asks to wait before it.
 
-Errors of the providers' packages are told by their status, by what they say of themselves and by
-their class's name, as no such package is imported: those of httpx, aiohttp, openai, anthropic,
-google-genai, ollama and botocore are known.
+No provider's package is imported, so its errors are recognised by status, attributes and class
+name: those of httpx, aiohttp, openai, anthropic, google-genai, ollama and botocore are known.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ _LASTING = frozenset({"insufficient_quota"})
 
 
 def worth_retrying(error: Exception) -> bool:
-    """Tell whether another attempt may succeed after `error`: no connection, 429, most 5xx.
+    """Return whether another attempt may succeed after `error`: no connection, 429, most 5xx.
 
-    Errors of the guard itself are never worth it, and no error of the request that says so.
+    Errors of the guard itself never are, nor are errors that blame the request.
     """
     said = [getattr(error, name, None) for name in ("type", "code")]
     if isinstance(error, GuardstreamError) or any(
@@ -59,7 +58,7 @@ def worth_retrying(error: Exception) -> bool:
 
 
 def status_of(error: Exception) -> int | None:
-    """Return the HTTP status that an error tells of, if it does."""
+    """Return the HTTP status of an error, or None."""
     response = getattr(error, "response", None)
     for holder, name in (
         (error, "status_code"),

@@ -1,4 +1,4 @@
-"""Guarding over HTTP and WebSocket: ASGI middleware and replay; needs the extra `serve`."""
+"""Guarded HTTP and WebSocket servers: ASGI middleware, proxy, replay; needs the extra `serve`."""
 
 try:
     import starlette  # noqa: F401

@@ -1,7 +1,7 @@
-"""ASGI middleware: guards what an application streams, by route and policy.
+"""ASGI middleware that guards an application's responses and WebSockets, by route.
 
 It follows the ASGI specification (https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP 2.5)
-and is a plain ASGI application itself. What is not guarded passes as it is, message by message.
+and is a plain ASGI application itself. Unguarded responses pass unchanged, message by message.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ Routing: TypeAlias = Route | tuple[str, Guard | None]
 class GuardMiddleware:
     """Guards the responses and WebSocket messages of the application `app`.
 
-    Event streams, NDJSON and texts are guarded as they come, JSON and responses of a known length
-    as a whole. `Route` says what passes.
+    Event streams, NDJSON and texts are guarded as they arrive, JSON and responses of a known length
+    as a whole. `Route` documents which responses pass.
 
-    The first of `routes` that matches a path applies, and `guard` to all other paths. A route
-    without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
-    (pattern, guard). With `replay` the events of a stream are stored for clients that reconnect;
-    `linger` is how many seconds a stream goes on without its client. `replay_by` names headers,
-    such as `authorization`, whose values must be the same when a client reconnects. `replay_vault`
-    is given the scope of a request that does, and returns the vault of its conversation: what is
-    kept has stand-ins then, where the application leaves a vault for its answers.
+    - `guard`: for all paths without a route.
+    - `routes`: the first that matches a path applies; a route without a guard passes.
+    - `settings`: those of `Route`, for `guard` and for routes given as (pattern, guard).
+    - `replay`: a store of released events for clients that reconnect; `linger`: how many seconds a
+      stream continues without its client; `replay_by`: headers, such as `authorization`, whose
+      values must be the same when a client reconnects.
+    - `replay_vault`: given the scope of a reconnecting request, returns the vault of its
+      conversation. If the application sets a vault for its answers, the store has stand-ins.
 
-    The section `serve` of the guard's policy sets what the arguments do not; its routes come after
-    these.
+    The section `serve` of the guard's policy has the settings that no argument sets; its routes
+    come after `routes`.
 
-    Raises ValueError if there is neither a guard nor a route, or a setting has a value that it
-    cannot have, TypeError for a guard of the wrong type, and PolicyError if a policy has a section
-    that the middleware cannot carry out (`gate`, `retry`, `concurrency`), or needs a secret that
-    the environment lacks.
+    Raises ValueError without a guard and routes and for an invalid setting, TypeError for a guard
+    of the wrong type, and PolicyError if a policy has a section that the middleware cannot apply
+    (`gate`, `retry`, `concurrency`), or needs a secret that the environment lacks.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ class WholeMessage:
         said = _after_leads(checked) if "\\" in checked else ()
         start = [json_start(each) for each in said]  # some readers take that alone
         if self._changed(start) != start and self.ended is None:
-            raise AdapterError("a rule changes JSON in a message that is no JSON")
+            raise AdapterError("a rule changes JSON in a message that is not JSON")
         return checked
 
     def _json(self, text: str, value: Any) -> str:

@@ -1,7 +1,7 @@
 """Responses that are no known stream, until it is told what becomes of them; no I/O.
 
 A text goes through the guard as it comes, unless its headers say how long it is: then, as JSON does
-always, it waits for its end, and keeps its headers if nothing is found. What is no text passes, if
+always, it waits for its end, and keeps its headers if nothing is found. What is not text passes, if
 it is of a type that is a file, and is refused otherwise.
 """
 
@@ -37,7 +37,7 @@ class Undecided:
     """One body, until it is told what becomes of it. `feed` takes it piece by piece.
 
     `raw` is what has come, `media` its media type, `is_text` whether that is of a text. With `part`
-    it is a part of a body, which passes if it is no text, or is refused. With `text` it would
+    it is a part of a body, which passes if it is not text, or is refused. With `text` it would
     stream if nobody knew how long it is: if a rule blocks it, what stands before that goes out.
     """
 
@@ -182,8 +182,8 @@ class Undecided:
         if self._passes(data):
             return True
         raise BodyError(
-            f"a body of the type {self.media!r} that is no text in UTF-8 cannot be guarded: name a "
-            f"text's charset, or the type in 'file_types' if it may pass{_OR_PASS}"
+            f"a body of the type {self.media!r} that is not text in UTF-8 cannot be guarded: name "
+            f"a text's charset, or the type in 'file_types' if it may pass{_OR_PASS}"
         )
 
     def _passes(self, data: bytes) -> bool:

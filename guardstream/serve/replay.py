@@ -1,6 +1,6 @@
-"""Released events, kept for a while so that a client that lost its connection can have them again.
+"""Stores of released events, so that a client that lost its connection can get them again.
 
-A store keeps bytes by stream and number and knows nothing else; what it is given was guarded.
+A store keeps guarded bytes by stream and number, and knows nothing else.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ReplayStore(Protocol):
     """Keeps the released events of streams, within bounds.
 
     A stream's events are numbered from 1 and appended in order, by one writer; the newest is kept
-    unless that exceeds what all streams may take. A stream's id is its key: who does not know it
-    cannot read the stream. All methods may be called from any task of one event loop.
+    unless it exceeds the bound for all streams. A stream's id is a secret: only those who know it
+    can read the stream. All methods may be called from any task of one event loop.
     """
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
@@ -83,8 +83,8 @@ class _Stream:
 class MemoryReplay:
     """A store in this process's memory: for one worker.
 
-    Of a stream at most `max_events` and `max_bytes` are kept, for `max_age` seconds after its last
-    event; of all streams `max_streams` and `max_total` bytes. The oldest make way.
+    It keeps at most `max_events` and `max_bytes` of a stream, for `max_age` seconds after its last
+    event, and at most `max_streams` and `max_total` bytes in total. The oldest are dropped first.
     """
 
     def __init__(

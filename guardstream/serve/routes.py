@@ -1,4 +1,4 @@
-"""What a middleware guards: routes, and which kinds of body can be guarded."""
+"""Routes of the middleware, and the kinds of bodies that can be guarded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WebSocketMode: TypeAlias = Literal["text", "json", "message"]
 
 
 class Settings(TypedDict, total=False):
-    """How a route is guarded, as keywords: `Route` says what each means."""
+    """The settings of a route as keyword arguments; see `Route`."""
 
     provider: str | None
     unknown: Unknown | None
@@ -59,25 +59,25 @@ class Settings(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route and how it is guarded; `guard=None` passes it as it is.
+    """One route and its settings; `guard=None` passes its responses unguarded.
 
-    `path` is a pattern as Starlette has them: `/chat/{id}`, `/api/{rest:path}`. `provider` names
-    the wire format of JSON events, otherwise the first one tells; `unknown` says what becomes of
-    what that format does not know in a stream, otherwise the policy does. `text_types` are media
-    types that are guarded as plain text: as it comes, unless it says how long it is; `""` is a
-    response that names none.
-    `decompress` reads gzip and deflate, and sends them uncompressed. After `heartbeat` seconds of
-    silence a comment is sent in an event stream.
-
-    Responses of other types are guarded by what they are, such as JSON and HTML; `other` may refuse
-    them, or pass all of them unread. What waits for its end has at most `max_answer` bytes. Images,
-    sound, films and fonts pass, and so do known files that are no text, such as archives;
-    `file_types` names more types of such files.
-
-    Messages of a WebSocket are, by `websocket`, pieces of one text ("text", which `end_mark`
-    ends), JSON events ("json"), or each a whole text ("message"). Those in binary are guarded if
-    they are text in UTF-8, and otherwise refused; `binary` may refuse all of them, or pass them.
-    `inbound` guards what clients send, each message as a whole text.
+    - `path`: a pattern as in Starlette: `/chat/{id}`, `/api/{rest:path}`.
+    - `provider`: the wire format of JSON events; by default the first event decides.
+    - `unknown`: how to treat unknown fields of a stream; by default as the policy does.
+    - `text_types`: media types that are guarded as plain text: as it arrives, unless it has a
+      length; `""` is a response without a type.
+    - `decompress`: decompress gzip and deflate, and send the body uncompressed.
+    - `heartbeat`: seconds of silence after which an event stream gets a comment.
+    - `other`: how to treat responses that are no known stream, such as JSON and HTML: "guard" them
+      by their content, "refuse" them, or "pass" all of them unread. Images, sound, films, fonts and
+      known binary files pass with "guard".
+    - `max_answer`: the most bytes of a response that is guarded as a whole.
+    - `file_types`: further media types of binary files that pass.
+    - `websocket`: messages are pieces of one text ("text", which the message `end_mark` ends), JSON
+      events ("json"), or each a whole text ("message").
+    - `binary`: "guard" binary messages that are text in UTF-8 and refuse others, "refuse" all of
+      them, or "pass" them unread.
+    - `inbound`: a guard for the clients' messages, each as a whole text.
     """
 
     path: str

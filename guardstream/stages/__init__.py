@@ -1,1 +1,1 @@
-"""Stages: sans-I/O transformers of text. Each knows `feed` and `finish` and no other stage."""
+"""Stages: sans-I/O transformers of text, with the methods `feed` and `finish`."""

@@ -1,8 +1,8 @@
-"""Stages of your own: two methods, and what makes them safe in a pipeline.
+"""Your own stages: two methods, and a wrapper that makes them safe in a pipeline.
 
-A stage is any object with `feed(text)` and `finish()`, which return what can be said by then. Its
-answer must not depend on how the text is cut into chunks; `guardstream.testing.check_stage` tells.
-Whatever it does wrong ends the stream as blocked.
+A stage is any object with `feed(text)` and `finish()`, which return the events that are settled by
+then. They must not depend on how the text is chunked; `guardstream.testing.check_stage` checks
+that. If a stage breaks the contract, the stream ends as blocked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ Position: TypeAlias = Literal["before", "after"]
 
 
 def known_channels(given: Iterable[str] | None) -> frozenset[str] | None:
-    """Return channels, None for all. What names none is refused: all text would pass by."""
+    """Return the channels, None for all.
+
+    Raises ValueError for an unknown channel, and for an empty list, which would guard nothing.
+    """
     if given is None:
         return None
     if isinstance(given, str):
@@ -50,31 +53,34 @@ def known_channels(given: Iterable[str] | None) -> frozenset[str] | None:
 
 
 class CustomStage(Protocol):
-    """What a stage of your own looks like; it may also say how much it holds, as `held`.
+    """The interface of your own stage.
 
-    `held` is an attribute or property: how many code points of what was fed are held back now.
+    It may also have `held`, an attribute or property: how many code points it holds now.
     """
 
     def feed(self, text: str) -> Sequence[Event]:
-        """Take the next characters, at least one; return what can be said now.
+        """Take the next characters, at least one; return the events that are settled.
 
         A Finish ends the stream: nothing is fed after it.
         """
         ...
 
     def finish(self) -> Sequence[Event]:
-        """Take the text's end; return the rest. A Finish may be left out if it is `stop`."""
+        """Take the text's end; return the remaining events. A Finish with `stop` is optional."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """Where a stage of your own stands, and how one is made for each pipeline.
+    """Where your own stage runs, and how it is created.
 
-    `make` is called for each pipeline; errors call its stage by `name`. By its `position`, a stage
-    "before" the rules sees the source's text, within the limits; one "after" them sees guarded
-    text, and answers itself for what it adds. `channels` are all if None. Raises ValueError
-    for a position or a channel that is not known.
+    - `make`: called for each pipeline, returns a stage.
+    - `name`: names the stage in errors.
+    - `position`: "before" the rules it sees the source's text, within the limits; "after" them it
+      sees guarded text, and the text that it adds is not guarded.
+    - `channels`: all if None.
+
+    Raises ValueError for an unknown position or channel.
     """
 
     make: Callable[[], CustomStage]
@@ -92,7 +98,7 @@ class StagePlan:
 
 
 def planned(stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> list[StagePlan]:
-    """Return the plans of a list of stages. TypeError for no list, and for what makes no stage."""
+    """Return the plans of a list of stages. Raises TypeError for anything but callables, plans."""
     if not isinstance(stages, Iterable):
         given = type(stages).__qualname__
         raise TypeError(f"stages are given as a list, such as [Stage], not {given!r}")
@@ -109,10 +115,10 @@ def _plan(make: Callable[[], CustomStage]) -> StagePlan:
 
 
 class Checked:
-    """A Stage around one of your own, which is held to what a stage promises.
+    """A Stage around your own stage that enforces the contract.
 
-    Raises StageError where it breaks its word: something else than events, a span that is none,
-    an event after a Finish.
+    Raises StageError if it returns anything but events, an invalid span, or an event after a
+    Finish.
     """
 
     def __init__(self, stage: CustomStage, name: str) -> None:
@@ -125,9 +131,9 @@ class Checked:
 
     @property
     def held(self) -> int:
-        """How many code points the stage says that it holds; 0 if it does not say.
+        """The stage's `held`, or 0 if it has none.
 
-        Raises StageError if what it says is no number, or less than 0.
+        Raises StageError if that is not a number, or is negative.
         """
         if self._finished:
             return 0
@@ -137,13 +143,13 @@ class Checked:
         return held
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return the events that are settled."""
         if self._finished or not text:
             return []
         return self._checked(self._stage.feed(text))
 
     def finish(self) -> list[Event]:
-        """Take the text's end and return the rest, ending with a Finish."""
+        """Take the text's end and return the remaining events, ending with a Finish."""
         if self._finished:
             return []
         events = self._checked(self._stage.finish())
@@ -171,7 +177,7 @@ class Checked:
         elif type(event) is Finish:
             valid = event.reason in get_args(FinishReason)
         else:
-            raise self._error(f"returned {type(event).__name__!r}, which is no event")
+            raise self._error(f"returned {type(event).__name__!r}, which is not an event")
         if not valid:
             raise self._error(f"returned a {type(event).__name__} with a value that is none")
 

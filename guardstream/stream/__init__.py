@@ -1,1 +1,1 @@
-"""One stream's way through the guard: chunks in, guarded chunks out, read by a thin driver."""
+"""Guarded streams: sans-I/O flows from chunks to guarded chunks, and thin drivers around them."""

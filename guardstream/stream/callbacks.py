@@ -1,4 +1,4 @@
-"""Callbacks of a guarded stream: they see what is delivered, and nothing else."""
+"""Callbacks of a guarded stream: they see only delivered text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("guardstream")
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """Functions to be called, sync or async; those of a sync stream have to be sync.
+    """The callbacks, sync or async; those of a synchronous stream have to be sync.
 
     A callback is called before its chunk is handed to the consumer. If one raises, the stream ends
     with its error (`raise`), or the error's type is logged and the stream goes on (`report`).
@@ -56,7 +56,7 @@ class Handlers:
         return any(self._callbacks())
 
     def check_callable(self) -> None:
-        """Raise TypeError if a callback is no function."""
+        """Raise TypeError if a callback is not a function."""
         for callback in self._callbacks():
             if callback is not None and not callable(callback):
                 raise TypeError(

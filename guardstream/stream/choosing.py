@@ -180,7 +180,7 @@ def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
     if first[:1] == "{" and (found := _format_of(first, own)):
         raise AdapterError(
             f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
-            "or what json.loads makes of each line; if it is text, say framing='text'"
+            "or what json.loads makes of each line; if it is text, pass framing='text'"
         )
 
 

@@ -1,4 +1,4 @@
-"""How long a stream may take: for its first text, between two chunks, and in all."""
+"""Time limits of a stream: for its first text, between two chunks, and in total."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from numbers import Real
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds, None for no limit. A stream that exceeds one ends as `timeout`, held text dropped.
+    """Time limits in seconds, None for no limit.
 
-    `first_token` is the longest time until the first chunk with text, from the moment the stream is
-    first read; `idle` the longest wait for a chunk; `total` the longest time in all. Raises
-    TypeError for a value that is not a number, ValueError for one that is not above 0.
+    `first_token` is the longest time from the first read of the stream to the first chunk with
+    text, `idle` the longest wait for a chunk, `total` the longest time in total. A stream that
+    exceeds one ends with the finish reason `timeout`, and held text is dropped.
+
+    Raises TypeError for a value that is not a number, ValueError for one that is not positive.
     """
 
     first_token: float | None = None
@@ -30,7 +32,7 @@ class Deadlines:
 
 
 def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
-    """Refuse anything but a time in seconds; None is no limit."""
+    """Raise TypeError or ValueError for anything but a positive number of seconds or None."""
     if given is None:
         return
     if isinstance(given, bool) or not isinstance(given, Real):

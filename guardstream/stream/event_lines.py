@@ -75,5 +75,5 @@ class EventLines:
 def _refusal() -> AdapterError:
     return AdapterError(
         "the text is lines of server-sent events: wrap such lines with framing='sse', or the "
-        "response's bytes; if it is text, say framing='text'"
+        "response's bytes; if it is text, pass framing='text'"
     )

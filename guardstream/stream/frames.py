@@ -162,7 +162,7 @@ class FrameFlow:
             self._forget()
         return sent
 
-    # -- the order of text, and of what is no text
+    # -- the order of text, and of what is not text
 
     def _is_text(self, frame: Frame) -> bool:
         """Tell whether a frame of text says an empty object, list or string: two characters."""
@@ -244,7 +244,7 @@ class FrameFlow:
         elif frame.form in _TEXTS and (self._text is not None or self._chunks is None):
             return self._say(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
-            raise AdapterError("the data of a server-sent event is no JSON object")
+            raise AdapterError("the data of a server-sent event is not a JSON object")
         return self._pass_other(frame)
 
     def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:

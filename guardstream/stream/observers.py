@@ -1,6 +1,7 @@
-"""Who watches streams: told when one begins and when it has ended, never what was matched.
+"""Observers of streams: notified when a stream begins and when it has ended, without its text.
 
-An observer has two methods, both quick and sync. Exporters for logs, metrics and traces are such.
+An observer has two methods, which must be fast and synchronous. Exporters for logs, metrics and
+traces are observers.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ log = logging.getLogger("guardstream")
 
 
 class ObserverError(GuardstreamError):
-    """An observer failed, and `observer_errors="raise"`; its exception is the `__cause__`."""
+    """An observer failed with `observer_errors="raise"`; `__cause__` is its exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStart:
-    """A stream that begins. `started` is in seconds since the epoch, `id` is random.
+    """The beginning of a stream. `started` is in seconds since the epoch, `id` is random.
 
-    `policy`, `fingerprint` and `shadow` say which policy guards it; `attributes` are the caller's.
+    `policy`, `fingerprint` and `shadow` identify its policy; `attributes` are the caller's.
     """
 
     id: str
@@ -43,16 +44,16 @@ class StreamStart:
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
-    """A stream that has ended. No text of it.
+    """The record of an ended stream, without its text.
 
-    - `start`: what was known when it was opened.
+    - `start`: the record of its beginning.
     - `provider`: the name of its format; None if it ended before a first chunk.
-    - `finish`: the finish reason; `blocked_by`: the id of the rule that blocked it, if one did.
-    - `error`: the type of the exception that ended it, if one did; a cancellation is none.
-    - `findings`: what the rules have found, over all choices and channels.
-    - `stats`: its counters and times.
-    - `usage`: the provider's own.
-    - `attempts`: how often its source was opened, where it is opened again.
+    - `finish`: the finish reason; `blocked_by`: the id of the rule that blocked it, if any.
+    - `error`: the type of the exception that ended it, if any; cancellations do not count.
+    - `findings`: the findings of all choices and channels.
+    - `stats`: counters and times.
+    - `usage`: the provider's usage object.
+    - `attempts`: how often its source was opened, if retries are on.
     """
 
     start: StreamStart
@@ -67,32 +68,33 @@ class StreamRecord:
 
 
 class Observer(Protocol):
-    """Something that is told about streams."""
+    """An object that is notified of streams."""
 
     def opened(self, start: StreamStart) -> None:
-        """Take note of a stream that is about to be read for the first time."""
+        """Called before a stream is read for the first time."""
         ...
 
     def closed(self, record: StreamRecord) -> None:
-        """Take note of a stream's end; called once for each that was opened."""
+        """Called at a stream's end, once for each opened stream."""
         ...
 
 
 def check_observer(given: object) -> None:
-    """Refuse what cannot be told of streams: its failures would only be logged."""
+    """Raise TypeError for an object without an observer's methods, instead of only logging it."""
     if isinstance(given, type):
         raise TypeError(f"an observer is an object, not the class {given.__qualname__!r}: call it")
     for method in ("opened", "closed"):
         if not callable(getattr(given, method, None)):
             kind = type(given).__qualname__
-            raise TypeError(f"an observer has the methods 'opened' and 'closed', {kind!r} has not")
+            needed = "an observer needs the methods 'opened' and 'closed'"
+            raise TypeError(f"{needed}, which {kind!r} lacks")
 
 
 @dataclass(frozen=True, slots=True)
 class Observing:
-    """The observers of a stream. An error of theirs is logged (`report`) or ends it (`raise`).
+    """The observers of a stream. Their errors are logged (`report`) or end it (`raise`).
 
-    Each is told, whatever another one does. Errors of `strict` ones always end it.
+    Each is notified even if another one fails. Errors of `strict` observers always end the stream.
     """
 
     observers: Sequence[Observer] = ()
@@ -107,15 +109,15 @@ class Observing:
         return bool(self.observers or self.strict)
 
     def open(self, start: StreamStart) -> None:
-        """Tell all that a stream begins. ObserverError if that is asked for."""
+        """Notify all of a beginning. Raises ObserverError if an error is to be raised."""
         self._tell(lambda observer: observer.opened(start))
 
     def close(self, record: StreamRecord) -> None:
-        """Tell all that it has ended. ObserverError if that is asked for."""
+        """Notify all of the end. Raises ObserverError if an error is to be raised."""
         self._tell(lambda observer: observer.closed(record))
 
     def close_quietly(self, record: StreamRecord) -> None:
-        """Tell all that it has ended, where nobody is left who could be told of an error."""
+        """Notify all of the end without raising, since no caller is left."""
         self._tell(lambda observer: observer.closed(record), quietly=True)
 
     def _tell(self, tell: Callable[[Observer], None], *, quietly: bool = False) -> None:
@@ -135,7 +137,7 @@ class Observing:
 
 
 class Observation:
-    """One stream, as its observers are told of it: once that it begins, and once that it ended."""
+    """Notifies the observers of one stream, once of its beginning and once of its end."""
 
     def __init__(self, observing: Observing) -> None:
         self._observing = observing
@@ -143,7 +145,7 @@ class Observation:
         self._start: StreamStart | None = None
 
     def open(self) -> None:
-        """Tell them, the first time, that it begins."""
+        """Notify the observers of the beginning, the first time."""
         if self._opened:
             return
         observing = self._observing
@@ -159,22 +161,22 @@ class Observation:
         observing.open(self._start)
 
     def close(self, record: Callable[[StreamStart], StreamRecord]) -> None:
-        """Tell them that it has ended, if they know only that it began."""
+        """Notify them of the end, if they know the beginning and not yet the end."""
         start, self._start = self._start, None
         if start is not None:
             self._observing.close(record(start))
 
     def closing(self, record: Callable[[StreamStart], StreamRecord]) -> Callable[[], None] | None:
-        """Return what does the same later, in a finaliser's stead, and raises nothing."""
+        """Return a callable for a finaliser that does the same and raises nothing."""
         start, self._start = self._start, None
         return None if start is None else partial(self._observing.close_quietly, record(start))
 
 
 class Joined:
-    """An observer of streams that make up one: attempts at it, or the stream before a gate.
+    """Joins the records of several streams into one: attempts, or the stream before a gate.
 
-    The observers are told once that it begins, and once how it ended. A record that `waits` is kept
-    until `settle`: another attempt may follow, or a gate may say how the stream really ended.
+    The observers are notified of one beginning and one end. A record that `waits` is kept until
+    `settle`, because another attempt may follow, or a gate may change how the stream ended.
     """
 
     def __init__(self, observing: Observing, waits: Callable[[StreamRecord], bool]) -> None:
@@ -190,11 +192,11 @@ class Joined:
 
     @property
     def observing(self) -> Observing:
-        """What the parts are given: their records come here, and errors from here end them."""
+        """The observing for the parts: records them here, and lets errors end them."""
         return replace(self._observing, observers=(), strict=(self,))
 
     def opened(self, start: StreamStart) -> None:
-        """Take note of a part that begins."""
+        """Record that a part begins."""
         self._parts += 1
         self._waiting, self._part_began = None, monotonic()
         if self._start is None:
@@ -202,26 +204,26 @@ class Joined:
             self._observing.open(start)
 
     def closed(self, record: StreamRecord) -> None:
-        """Take note of a part that ended."""
+        """Record that a part ended."""
         self._waiting = self._joined(record)
         if not (self.concluding or self._waits(record)):
             self.settle()
 
     def goes_on(self, findings: Sequence[Finding]) -> None:
-        """Take note that another part goes on after what was delivered, with these findings."""
+        """Record that another part continues the delivered text, with these findings so far."""
         self._before = findings
 
     def settle(self, said: Callable[[StreamRecord], StreamRecord] | None = None) -> None:
-        """Tell the observers how all of it ended, once; `said` corrects what the last part says.
+        """Notify the observers of the end, once; `said` overrides fields of the last record.
 
-        ObserverError if that is asked for.
+        Raises ObserverError if an error is to be raised.
         """
         record, self._waiting = self._waiting, None
         if record is not None:
             self._observing.close(said(record) if said is not None else record)
 
     def settle_quietly(self) -> None:
-        """Do the same where nobody is left who could be told of an error."""
+        """Do the same without raising, since no caller is left."""
         record, self._waiting = self._waiting, None
         if record is not None:
             self._observing.close_quietly(record)
@@ -248,7 +250,10 @@ def _later(seconds: float | None, by: float) -> float | None:
 
 
 def _failure(observer: Observer, error: Exception) -> ObserverError:
-    """Name an operating system's reason; the text of other errors may hold anything."""
+    """Return an ObserverError that describes an OSError by its reason, others only by type.
+
+    The message of another exception could contain text of the stream.
+    """
     reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
     name = type(observer).__name__
     failure = ObserverError(f"observer {name!r} failed ({type(error).__name__}{reason})")

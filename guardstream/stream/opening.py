@@ -1,4 +1,4 @@
-"""Functions that open a source: when they are called again, and what a guard is told of that."""
+"""Functions that open a source, and the settings for calling them again."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ OnRetry: TypeAlias = Callable[[Exception, int], Returned]
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When a source is opened again: how often, within how many seconds, after which waits.
+    """When a source is opened again. Times are in seconds.
 
-    `attempts` counts the first one. `timeout` is for all of them, in seconds; None is no limit.
-    `wait_initial` and `wait_max` are seconds before the second attempt and before any; waits
-    double, and are varied. `max_retry_after` bounds, in seconds, what a server may ask for. Raises
-    TypeError or ValueError for values that cannot be.
+    - `attempts`: for each source, including the first one.
+    - `timeout`: for all attempts together; None is no limit.
+    - `wait_initial`, `wait_max`: the wait before the second attempt, and the longest wait; waits
+      double, with jitter.
+    - `max_retry_after`: the longest `Retry-After` of a server that is respected.
+
+    Raises TypeError or ValueError for invalid values.
     """
 
     attempts: int = 3

@@ -1,4 +1,4 @@
-"""How a guarded stream is delivered: what callers may say, and what a driver makes of it."""
+"""How a guarded stream is delivered: the caller's options, and their resolved form for a driver."""
 
 from __future__ import annotations
 

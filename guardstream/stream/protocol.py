@@ -1,6 +1,6 @@
-"""What every stream of this package offers, whichever way its chunks came: guarded, gated, retried.
+"""The interface of all streams of this package: guarded, gated, retried, teed, recorded.
 
-A function that takes a `ChunkStream` takes any of them, and a stream of your own that has these.
+A function that accepts a `ChunkStream` accepts any of them, and your own class with these members.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ C = TypeVar("C", covariant=True)
 
 
 class StreamOutcome(Protocol):
-    """What a stream says of itself, at any time and from any thread."""
+    """The state of a stream, readable at any time and from any thread."""
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What was found so far, in the order in which it settled."""
+        """The findings so far, in the order in which they settled."""
         ...
 
     @property
@@ -32,17 +32,17 @@ class StreamOutcome(Protocol):
 
     @property
     def blocked_by(self) -> str | None:
-        """The id of the rule that blocked the stream, if one did."""
+        """The id of the rule that blocked the stream, or None."""
         ...
 
     @property
     def stats(self) -> Stats:
-        """The counters as they stand."""
+        """A snapshot of the counters."""
         ...
 
     @property
     def result(self) -> Result:
-        """A snapshot of what was delivered so far."""
+        """A snapshot of the delivered text, findings and tool calls."""
         ...
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What a guarded stream delivered, and what it cost in characters and seconds."""
+"""What a guarded stream delivered, and its counters of chunks, characters and seconds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from guardstream.stream.usage import tokens_in, tokens_out
 class Stats:
     """A snapshot of a stream's counters.
 
-    - `chunks_in`, `chunks_out`: chunks that came from the source, and that were delivered.
-    - `characters_in`, `characters_out`: code points of guarded text, over all choices and channels.
-    - `held_mean`, `held_max`: held code points, counted after each chunk that came in.
-    - `held_seconds`: how long any were held; taken only of streams that are observed.
-    - `first_received`, `first_released`: seconds from `wrap` to the first chunk that came, and to
-      the first text that went out; None if there was none yet.
+    - `chunks_in`, `chunks_out`: chunks read from the source, and chunks delivered.
+    - `characters_in`, `characters_out`: code points of text, over all choices and channels.
+    - `held_mean`, `held_max`: held code points, sampled after each chunk from the source.
+    - `held_seconds`: how long any text was held; measured only for observed streams.
+    - `first_received`, `first_released`: seconds from `wrap` to the first chunk from the source,
+      and to the first released text; None before that.
     - `seconds`: from `wrap` to the end, or to now.
-    - `tokens_in`, `tokens_out`: as the provider's usage counts them; None where it does not.
+    - `tokens_in`, `tokens_out`: from the provider's usage; None if it has none.
     """
 
     chunks_in: int
@@ -41,16 +41,16 @@ class Stats:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """The provider's output tokens a second, from `wrap` on; None if it counts none."""
+        """The provider's output tokens per second since `wrap`; None without a usage."""
         return self.tokens_out / self.seconds if self.tokens_out and self.seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call as it was delivered: `name` of the tool, guarded `arguments` as text.
+    """A tool call as delivered: the `name` of the tool, and its guarded `arguments` as text.
 
-    `id` is the provider's, if its format has one, `choice` the choice that makes the call.
-    `complete` once its last argument was delivered; a block, a limit or a cut may come before.
+    `id` is the provider's, if its format has one, and `choice` the index of its choice. `complete`
+    is false until all arguments were delivered, and stays false after a block, a limit or a cut.
     """
 
     name: str
@@ -60,17 +60,19 @@ class ToolCall:
     complete: bool = False
 
     def parse(self) -> Any:
-        """Return the arguments as a value; ValueError if they are no JSON."""
+        """Return the arguments as a JSON value. Raises ValueError if they are not JSON."""
         return json.loads(self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was delivered: choice 0's text, all findings so far, and the finish reason at the end.
+    """What a stream delivered so far.
 
-    `finish` is None while the stream is open. `channels` has the text of each (choice, channel),
-    `tool_calls` are all that were announced, in the order in which they began, and
-    `usage` is the provider's own object, the last that came.
+    - `text`: the text of choice 0; `channels`: the text of each (choice, channel).
+    - `findings`: in the order in which they settled.
+    - `finish`: the finish reason; None while the stream is open.
+    - `tool_calls`: all announced calls, in the order in which they began.
+    - `usage`: the provider's last usage object.
     """
 
     text: str

@@ -66,7 +66,7 @@ def test_diff_exits_1_and_names_the_records(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["redact", "policy.yaml", "in.jsonl", "in.jsonl"], "is there already"),
+        (["redact", "policy.yaml", "in.jsonl", "in.jsonl"], "already exists"),
         (["redact", "policy.yaml", "no.jsonl", "out.jsonl"], "there is no file"),
         (["redact", "no.yaml", "in.jsonl", "out.jsonl"], "no such file"),
         (["eval", "policy.yaml", "in.jsonl", "--column", "txt"], "no column 'txt'"),

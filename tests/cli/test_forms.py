@@ -27,7 +27,7 @@ def test_a_first_policy_passes_lint_and_its_tests(cli: Cli, tmp_path: Path) -> N
     assert Guard.load(path).check("ann@example.com").text == "[address]"
     done = cli("init", path)
     assert (done.status, done.err.count("\n")) == (2, 1)
-    assert "is there already" in done.err
+    assert "already exists" in done.err
 
 
 def test_lint_as_json_and_sarif_says_what_the_lines_say(cli: Cli, policy: Path) -> None:

@@ -348,7 +348,7 @@ def test_a_trivy_rule_that_is_disabled_is_left_out(tmp_path: Path) -> None:
     guard, notes = imported(tmp_path, text, "trivy.yaml")
     assert guard.check("k=1 c2").text == "k=1 [c]"
     assert [note.partition(": ")[2] for note in notes] == [
-        "'disable-rules': 'b' is no rule of this file",
+        "'disable-rules': 'b' is not a rule of this file",
         "rule 'a' is disabled, and left out",
     ]
 

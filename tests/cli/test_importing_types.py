@@ -123,7 +123,7 @@ WRONG: list[Any] = [True, -1, 10**30, 1.5, float("inf"), "", "(", [], [7], [None
 WRONG += [{}, {"k": [1]}, "\0", " "]
 
 SEEN = (list, dict)
-"""What is no text, number or flag, and so always another type where one of those stands."""
+"""What is not text, number or flag, and so always another type where one of those stands."""
 
 
 PATTERN = ("recognizers", 0, "patterns", 0, "name")

@@ -57,7 +57,7 @@ def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
     ("arguments", "before", "why"),
     [
         (["a", "--tokens", "many"], "", "--tokens: expected a number and a time"),
-        (["a", "--file", "FILE"], "a: {sha256: " + "f" * 64 + "}", "has a key 'a' already"),
+        (["a", "--file", "FILE"], "a: {sha256: " + "f" * 64 + "}", "the key 'a' already exists"),
         (["a", "--file", "FILE"], "{b: {sha256: " + "f" * 64 + "}}", "not valid YAML"),
         (["a", "--file", "FILE"], "b: 1", "1:4: expected a mapping"),
         (["a", "--file", "none/keys.yaml"], "", "none/keys.yaml"),

@@ -129,7 +129,7 @@ def test_lines_that_are_refused_say_so() -> None:
     "line", [b"hello", b"1 2", b"01", b"'a'", b'"a" "b"', b"[1,]", b"nul", b"\xff"]
 )
 def test_what_is_no_json_is_a_fault(line: bytes) -> None:
-    with pytest.raises(AdapterError, match="a line in a stream of JSON is no JSON"):
+    with pytest.raises(AdapterError, match="a line in a stream of JSON is not JSON"):
         through(b"[1]\n" + line + b"\n[2]\n[3]\n")
 
 

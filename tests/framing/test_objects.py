@@ -84,7 +84,7 @@ def test_lines_may_break_wherever_json_has_space(text: str) -> None:
 )
 def test_a_broken_line_does_not_take_those_after_it(text: str) -> None:
     lines = FRAMES["ndjson"]()
-    with pytest.raises(AdapterError, match="a line in a stream of JSON is no JSON"):
+    with pytest.raises(AdapterError, match="a line in a stream of JSON is not JSON"):
         list(lines.feed(text.encode() + 2 * b'\n{"b": 2}' + b"\n"))
 
 
@@ -108,7 +108,7 @@ def test_an_answer_written_for_readers_is_guarded(size: int) -> None:
 
 def test_strings_that_do_not_end_are_looked_at_once() -> None:
     line = b'{"a": "' + 300_000 * b'\\"' + b"\n"  # each quote would begin another look for the end
-    with pytest.raises(AdapterError, match=r"is no JSON|too deep"):
+    with pytest.raises(AdapterError, match=r"is not JSON|too deep"):
         list(FRAMES["ndjson"]().feed(line))
 
 
@@ -162,7 +162,7 @@ def test_an_object_comes_once_the_next_begins() -> None:
 
 
 def test_brackets_in_each_other_have_an_end() -> None:
-    with pytest.raises(AdapterError, match=r"is no JSON|too deep"):
+    with pytest.raises(AdapterError, match=r"is not JSON|too deep"):
         list(FRAMES["ndjson"]().feed(b'{"a": ' + 20_000 * b"[" + b"\n"))
 
 

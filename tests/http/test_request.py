@@ -134,7 +134,7 @@ def test_a_prompt_in_an_unknown_form_is_guarded_or_refused() -> None:
 @pytest.mark.parametrize("prompt", [[1, 2], [[1, 2], [3]], ["a", [3]]])
 def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: Any) -> None:
     body = json.dumps({"prompt": prompt}).encode()
-    with pytest.raises(RefusedError, match="is no text") as refused:
+    with pytest.raises(RefusedError, match="is not text") as refused:
         checked_request(guard(), "openai_completions", body)
     assert refused.value.code == "unguarded_input"
     assert checked_request(guard(f"{ROLES}\n  unknown: pass"), "openai_completions", body) is body
@@ -145,12 +145,12 @@ def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: An
     [
         (b'{"messages": [{"role": "user", "content": "falcon"}], "messages": []}', "twice"),
         (b'{"messages": [{"role": "user", "content": "falcon", "content": "a"}]}', "twice"),
-        (json.dumps({"messages": HI}).encode("utf-16"), "no JSON object"),
-        (b"[" * 100_000, "no JSON object"),
-        (b'{"messages": [], "n": ' + b"1" * 5_000 + b"}", "no JSON object"),
+        (json.dumps({"messages": HI}).encode("utf-16"), "not a JSON object"),
+        (b"[" * 100_000, "not a JSON object"),
+        (b'{"messages": [], "n": ' + b"1" * 5_000 + b"}", "not a JSON object"),
         (
             b'{"messages": [], "tools": ' + b"[" * 5_000 + b"1" + b"]" * 5_000 + b"}",
-            "too deeply|no JSON",
+            "too deeply|not a JSON",
         ),
     ],
     ids=["key", "inner key", "utf-16", "depth", "digits", "deep tools"],

@@ -291,7 +291,7 @@ def echoed(kind: str, body: bytes) -> httpx.Response:
 @pytest.mark.parametrize(
     ("kind", "body", "why"),
     [
-        ("application/json", b"{", "no JSON"),
+        ("application/json", b"{", "not JSON"),
         ("application/x-protobuf", b"PK\xff\x00", "neither text in UTF-8"),
         ("application/octet-stream", b"a secret \xe9", "neither text in UTF-8"),
         ("multipart/mixed; boundary=b", b"--b--", "neither text in UTF-8"),
@@ -551,7 +551,7 @@ def test_lines_and_packets_are_known_in_any_text(
 def test_lines_of_json_that_are_none_are_refused() -> None:
     body = b'hello\n{"a": "a \\u0073ecret"}\n'
     client = sync_client(lambda _: echoed("application/x-ndjson", body), other="guard")
-    with client as http, pytest.raises(AdapterError, match="no JSON"):
+    with client as http, pytest.raises(AdapterError, match="not JSON"):
         http.get(OTHER)
 
 
@@ -686,7 +686,11 @@ async def test_geminis_array_comes_item_by_item() -> None:
 
 @pytest.mark.parametrize(
     ("body", "why"),
-    [(b"a secret", "no JSON object"), (b"[]", "no JSON object"), (b'{"a": 1, "a": 2}', "twice")],
+    [
+        (b"a secret", "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (b'{"a": 1, "a": 2}', "twice"),
+    ],
 )
 def test_a_whole_answer_that_cannot_be_read_is_an_error(body: bytes, why: str) -> None:
     source = Source([body])

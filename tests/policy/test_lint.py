@@ -108,8 +108,8 @@ def test_inherited_rules_are_judged_in_their_own_file() -> None:
 def test_a_mask_of_arguments_has_no_way_back_where_others_have_one() -> None:
     reversible = "input: {rules: [{id: r, words: [x], tests: [{clean: a}], reversible: true}]}"
     masks = "rules: [{id: a, words: [x], tests: [{clean: a}]%s}]"
-    warning = "p:1:14: warning: rule 'a' masks arguments of tools, and no vault gives them back"
-    assert lint(masks % "" + "\n" + reversible) == [f"{warning}: say 'channels'"]
+    warning = "p:1:14: warning: rule 'a' masks tool arguments, and no vault restores them"
+    assert lint(masks % "" + "\n" + reversible) == [f"{warning}: set 'channels'"]
     assert lint(masks % ", channels: [text]" + "\n" + reversible) == []
     assert lint(masks % "") == []
 
@@ -124,7 +124,7 @@ def test_a_placeholder_that_is_none_is_a_warning(placeholder: str, count: int) -
 @pytest.mark.parametrize("pattern", ["/abc/i", "r'abc'"])
 def test_a_pattern_written_as_in_a_program_is_a_warning(pattern: str) -> None:
     [warned] = lint(f'rules: [{{id: a, pattern: "{pattern}", {TESTS}}}]')
-    assert "with the signs around it" in warned
+    assert "the pattern includes its delimiters" in warned
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,6 @@ def test_reversible_without_an_effect_is_a_warning() -> None:
     warned = lint(f"rules: [{rule}]\ninput: {{rules: [{inside}]}}")
     assert [line.partition("no effect: ")[2] for line in warned] == [
         "only rules in the section 'input' are reversible",
-        "a rule with 'action: block' gives nothing to bring back",
+        "a rule with 'action: block' masks nothing that could be restored",
     ]
     assert lint(f"rules: [{rule}]") == []  # others may extend it in their 'input'

@@ -112,5 +112,5 @@ def test_what_cannot_be_pickled_says_why() -> None:
     parsed = Policy.parse("input: {rules: [{id: a, words: [x]}]}\nrules: []")
     with pytest.raises(TypeError, match="pickle the policy"):
         pickle.dumps(parsed.input)
-    with pytest.raises(TypeError, match="open the vault over there"):
+    with pytest.raises(TypeError, match="open the vault in the other process"):
         pickle.dumps(Guard(parsed).with_vault(Vault(b"k" * 16)))

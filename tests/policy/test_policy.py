@@ -147,8 +147,8 @@ CASES = {
     "'no.such': No module named 'no'",
     "rules: [{id: a, words: [x], validate: os.system}]": "p:1:39: rule 'a': 'os.system' is code, "
     "which the caller must allow: allow_code=['os:system'], or --allow-code os:system",
-    "rules: [{id: a, words: [x], validate: math.tau}]": "p:1:39: rule 'a': 'math.tau' is no "
-    "function",
+    "rules: [{id: a, words: [x], validate: math.tau}]": "p:1:39: rule 'a': 'math.tau' is not "
+    "a function",
     "rules: [{id: a, words: [x], validate: math.nope}]": "p:1:39: rule 'a': cannot import "
     "'math.nope': 'math' has no 'nope'",
     "rules: [{id: a, words: [x], validate: {entropi: 3}}]": "p:1:40: unknown key 'entropi', "

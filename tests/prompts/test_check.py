@@ -422,7 +422,7 @@ def test_each_string_in_what_is_not_known_is_a_text(message: Any) -> None:
 @pytest.mark.parametrize(
     ("message", "problem"),
     [
-        ({"role": "user", "content": 3.5}, "a value of type 'float' at 'content' is no text"),
+        ({"role": "user", "content": 3.5}, "a value of type 'float' at 'content' is not text"),
         ({"role": "user", "content": ["a", [7]]}, "a value of type 'int' at 'content.1.0' is no"),
         ({"role": "user", "content": "a", "x": [{"y": {1}}]}, "'set' at 'x.0.y' cannot be read"),
         (object(), "a value of type 'object' at '.' cannot be read"),

@@ -241,7 +241,7 @@ def test_objects_are_guarded_and_keep_their_classes(made: Any) -> None:
 
 
 def test_an_object_that_is_no_update_is_refused() -> None:
-    with pytest.raises(AdapterError, match="is no update"):
+    with pytest.raises(AdapterError, match="is not an update"):
         list(
             GUARD.wrap_sync(
                 [schema.PlanEntry(content="a", priority="low", status="pending")], provider="acp"

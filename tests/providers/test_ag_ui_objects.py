@@ -124,5 +124,5 @@ def test_objects_that_stand_for_no_json_are_guarded_by_their_fields() -> None:
 
 def test_an_object_that_is_no_event_is_refused() -> None:
     source = [*told(["so"])[:2], object()]
-    with pytest.raises(AdapterError, match="ag_ui: a 'object' is no event"):
+    with pytest.raises(AdapterError, match="ag_ui: a 'object' is not an event"):
         list(GUARD.wrap_sync(source))

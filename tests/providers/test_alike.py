@@ -148,7 +148,7 @@ MEASURED: list[Callable[[int], Any]] = [
     lambda number: {"n": number, "of": {"ms": number / 7, "ok": number % 2 == 0, "at": None}},
     lambda number: [None, True, False, number, 1e300, -number / 3][number % 6],
 ]
-"""What a field may hold that no spec names, and that is no text: other in each event."""
+"""What a field may hold that no spec names, and that is not text: other in each event."""
 
 PLACES: list[Callable[[Any], Any]] = [
     lambda event: event,

@@ -174,5 +174,5 @@ def test_an_error_ends_the_stream() -> None:
 
 def test_bytes_that_are_no_event_are_refused() -> None:
     for data in (b"\xff", "????", "é"):
-        with pytest.raises(AdapterError, match="no JSON object"):
+        with pytest.raises(AdapterError, match="not a JSON object"):
             list(GUARD.wrap_sync([{"chunk": {"bytes": data}}], provider="bedrock_invoke"))

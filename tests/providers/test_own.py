@@ -140,7 +140,7 @@ def through(data: bytes) -> bytes:
     "path", ["token", "$", "$.", "$token", "$.a[0]", "$.a..b", "$[*", "$.a b", "$['']"]
 )
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="is no path"):
+    with pytest.raises(ValueError, match="is not a path"):
         JSONFormat("x", text=path)
     with pytest.raises(PolicyError, match=r"<policy>:1:\d+: .*path"):
         Policy.parse(f"formats: {{x: {{text: {json.dumps(path)}}}}}")
@@ -155,10 +155,10 @@ def test_paths_are_read() -> None:
     ("paths", "why"),
     [
         (("$.a", "$.a"), "two things"),
-        (("$.a", "$.a.b"), "goes into what"),
-        (("$.a.b", "$.a"), "goes into what"),
-        (("$.a", "$.a[*]"), "goes into what"),
-        (("$.a[*].b", "$.a.c"), "takes for a list"),
+        (("$.a", "$.a.b"), "is inside the value at"),
+        (("$.a.b", "$.a"), "is inside the value at"),
+        (("$.a", "$.a[*]"), "is inside the value at"),
+        (("$.a[*].b", "$.a.c"), "expects a list where"),
         (("$.a[*][*]", "$.b"), "list of lists"),
         (("$[*].a", "$.b"), "begins in a list"),
     ],

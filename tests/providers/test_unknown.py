@@ -322,7 +322,7 @@ def test_a_block_in_an_unknown_part_ends_well(value: Any) -> None:
 
 
 class Colour(Enum):
-    """A constant, which is no text."""
+    """A constant, which is not text."""
 
     RED = "red fish"
 
@@ -425,7 +425,7 @@ def test_what_is_no_way_to_treat_unknown_text_is_refused(unknown: Any) -> None:
 
 
 def test_paths_that_pass_have_to_be_paths() -> None:
-    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is no path"):
+    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is not a path"):
         Policy.parse("unknown: {pass: [a]}")
 
 

@@ -220,7 +220,7 @@ REFUSED = [
     (b"caf\xe9 secret", "application/pdf", b"charset"),
     ("a secret".encode("utf-16"), OCTETS, b"charset"),
     (b'{"a": "secret"} \0\xff', OCTETS, b"cannot be guarded"),
-    (b'{"a": "se\\u0063ret",}', "application/json", b"no JSON"),
+    (b'{"a": "se\\u0063ret",}', "application/json", b"not JSON"),
     (b'{"a": "secret", "a": 1}', "application/json", b"names a key twice"),
     (b'{"a": "forbidden"}', "application/json", b"blocked"),
     (b"<p>forbidden", HTML, b"blocked"),

@@ -159,7 +159,7 @@ def test_the_rules_settle_where_a_stage_stops_and_drop_where_it_ends_otherwise()
 WRONG = [
     (Says(None), "returned 'NoneType' instead of a list"),
     (Says("text"), "returned 'str' instead of a list"),
-    (Says(["text"]), "returned 'str', which is no event"),
+    (Says(["text"]), "returned 'str', which is not an event"),
     (Says([Text(3)]), "returned a Text with a value that is none"),  # type: ignore[arg-type]
     (Says([Finding("a", 2, 1, "mask")]), "returned a Finding with a value that is none"),
     (Says([Finding("a", 0, 1, "hide")]), "returned a Finding with a value that is none"),  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def draft(text: str, path: Path) -> Draft:
     except (ValueError, RecursionError) as error:
         raise ImportingError(f"{path}: not valid TOML: {error}") from error
     if "rules" in config and not isinstance(config["rules"], list):
-        raise ImportingError(f"{path}: 'rules' is no list: a rule begins with [[rules]]")
+        raise ImportingError(f"{path}: 'rules' is not a list: a rule begins with [[rules]]")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
     config = fitted(_as_written(config, _CONFIG), _CONFIG, "", made.notes)
     made.name = slug(config.get("title") or path.stem)

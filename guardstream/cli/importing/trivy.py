@@ -50,7 +50,7 @@ def draft(text: str, path: Path) -> Draft:
     disabled = config.get("disable-rules", [])
     for name in disabled:
         if name not in [rule.get("id") for rule in rules]:
-            made.notes.append(f"'disable-rules': {name!r} is no rule of this file")
+            made.notes.append(f"'disable-rules': {name!r} is not a rule of this file")
     allowed = list(_allowed(made, config, "the rules for all"))
     for rule in rules:
         if rule.get("id") in disabled:

@@ -1,6 +1,6 @@
 """The events of OpenAI's realtime API that a server sends, field by field.
 
-A transcript is the text of a part that is spoken; the audio itself is no text. Items come again in
+A transcript is the text of a part that is spoken; the audio itself is not text. Items come again in
 the conversation, and in the response at the end. What the caller said is the caller's own.
 """
 

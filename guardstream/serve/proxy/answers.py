@@ -267,7 +267,7 @@ def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(pieces, list) or not all(
             isinstance(each, dict) and isinstance(each.get(field), str) for each in pieces
         ):
-            raise AdapterError(f"{name!r} of a transcription is no list of its pieces")
+            raise AdapterError(f"{name!r} of a transcription is not a list of its pieces")
         texts = [each[field] for each in pieces]
         shown = _in_pieces(guard, texts, between)
         kept = []
@@ -292,7 +292,7 @@ def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
 
 
 _TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
-"""What is no text in subtitles: https://www.w3.org/TR/webvtt1/, and SubRip."""
+"""What is not text in subtitles: https://www.w3.org/TR/webvtt1/, and SubRip."""
 
 
 def _cues(guard: Guard, text: str) -> str:
@@ -382,7 +382,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except AdapterError as error:
         raise UpstreamError(502, "upstream_invalid", str(error)) from error
     if value is None:
-        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON object")
+        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is not a JSON object")
     return value
 
 

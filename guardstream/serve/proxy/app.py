@@ -1,7 +1,7 @@
 """A guarding reverse proxy for the APIs of models: an ASGI application.
 
-Answers, streamed or not, and prompts go through a policy; keys are never logged. Without keys of
-its own for clients it remembers nothing: any number of workers and machines share no state.
+Answers, streamed or whole, and prompts are guarded by policies; keys are never logged. Without
+keys for clients it is stateless: any number of workers and machines share nothing.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _LONGEST = 200
 
 
 class Proxy:
-    """The application. `aclose` closes its connections to the upstreams.
+    """The ASGI application. `aclose` closes its connections to the upstreams.
 
-    `sender` sends requests on; by default connections of its own do.
+    `sender` forwards requests; by default with a connection pool of its own.
     """
 
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
@@ -44,7 +44,7 @@ class Proxy:
         self._running: set[ProxyExchange] = set()
 
     def stop(self) -> None:
-        """Break off the answers that are on their way; their clients are told."""
+        """Abort the running answers with an error to their clients."""
         for each in self._running:
             each.stop()
 
@@ -53,7 +53,7 @@ class Proxy:
         await self._parts.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, until it is answered or its client leaves. WebSockets are refused."""
+        """Serve one request until its answer or its client's disconnect. Refuses WebSockets."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})
@@ -72,11 +72,11 @@ class Proxy:
 
 
 def application(settings: ProxySettings) -> Starlette:
-    """Return the proxy with `/healthz`, which says that it runs, `/readyz`, and any `/metrics`.
+    """Return the proxy with `/healthz`, `/readyz`, and `/metrics` if there are metrics.
 
-    It is ready once its policies are loaded, which they are before this returns, and until it is
-    being shut down, or its `state.draining` is set. `state.stop` breaks off the answers that are on
-    their way.
+    `/healthz` answers while it runs. `/readyz` answers 200 until it is being shut down, or its
+    `state.draining` is set; the policies are loaded before this returns. `state.stop` aborts the
+    running answers.
     """
     proxy = Proxy(settings)
     ready = False

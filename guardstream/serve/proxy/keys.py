@@ -1,7 +1,7 @@
-"""Keys: which clients may come and what each may do; with which key requests go on.
+"""Keys of clients, their permissions, and the keys that are sent to upstreams.
 
-A key that the proxy makes has 256 random bits, so that its SHA-256 alone, without salt, tells
-nothing about it. Of what a client comes with the hash is compared, never the key.
+A key that the proxy creates has 256 random bits, so that its SHA-256 needs no salt. Only hashes are
+compared, never keys.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ _ACCOUNT = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that clients may come with: `sha256` is its hash, in hex; `name` who that is.
+    """A client's key.
 
-    `policy` names the policy of all its requests, as the path says if None. At most `at_once` of
-    them run at a time, and `tokens`, a number of tokens and a time in seconds, bounds what they
-    use. With `other` it may use paths that the proxy does not know, where these are guarded.
+    - `sha256`: its hash in hex; `name`: who the client is.
+    - `policy`: the name of the policy of all its requests; None for that of the path.
+    - `at_once`: the most requests that run at the same time.
+    - `tokens`: a budget, as a number of tokens and a period in seconds.
+    - `other`: whether it may use unknown paths, if these are guarded.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""What a proxy is started with, in plain values that its worker processes can be handed.
+"""The options of a proxy, as plain values that can be passed to its worker processes.
 
-They are those of a policy's section `serve` and of the command line. A secret is a `${NAME}` here:
-its value is read where the proxy is made, in each process.
+They come from a policy's section `serve` and from the command line. A secret stays `${NAME}` here;
+each process reads its value when it creates the proxy.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "ups
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What `guardstream serve` is called with; policies are paths by name.
+    """The options of `guardstream serve`; policies are paths by name.
 
-    Secrets are `${NAME}`; what has parts of its own (`upstreams`, `keys`, `state`, `replay`,
-    `receipts`) is as in the section `serve`.
+    Secrets are `${NAME}`; structured options (`upstreams`, `keys`, `state`, `replay`, `receipts`)
+    have the form of the section `serve`.
     """
 
     upstream: str
@@ -122,9 +122,10 @@ class ServeOptions:
         return self.upstream_key is not None or any(each.get("key") for each in others)
 
     def settings(self) -> ProxySettings:
-        """Load the policies, and read secrets.
+        """Load the policies, and read the secrets.
 
-        PolicyError or SettingsError for what is wrong; OSError if the audit log has no place.
+        Raises PolicyError or SettingsError for invalid settings, OSError if the audit log cannot be
+        written.
         """
         audit = AuditLog(self.audit, starts=True) if self.audit is not None else None
         if audit is not None:

@@ -127,7 +127,7 @@ def _requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(
         isinstance(each, dict) and isinstance(each.get("params"), dict) for each in found
     ):
-        raise RefusedError(400, "invalid_batch", "'requests' is no list of requests")
+        raise RefusedError(400, "invalid_batch", "'requests' is not a list of requests")
     return found
 
 
@@ -135,7 +135,7 @@ def _object(body: bytes) -> dict[str, Any]:
     with refused():
         value = json_object(body)
     if value is None:
-        raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
+        raise RefusedError(400, "invalid_json", "the request's body is not a JSON object")
     return value
 
 

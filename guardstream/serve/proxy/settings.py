@@ -1,4 +1,4 @@
-"""What the proxy is told: where the upstreams are, which policy guards what, and its limits."""
+"""The settings of the proxy: its upstreams, policies, keys and limits."""
 
 from __future__ import annotations
 
@@ -44,37 +44,46 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ProxySettings:
-    """The settings of one proxy.
+    """The settings of one proxy. Sizes are in bytes, times in seconds.
 
-    `guards` are by name, `default` among them; `routes` give paths another one. With `by_header`
-    a client may ask for one of them by its name in the header `guardstream-policy`: give it no
-    name that it must not choose. `other` says what becomes of paths that are not known: they are
-    refused; guarded by what is sent and comes, for clients whose `Key` may use them if clients
-    need one; or they pass unguarded.
-    `formats` are the formats of answers of paths that the proxy does not know.
+    Policies:
 
-    Requests go to `upstream`; `upstreams` are others, by name: `models` says which has which
-    models, by patterns such as `claude-*`, and `upstream_routes` which has which paths.
+    - `guards`: by name, including `default`. Create them with `rules_only`.
+    - `routes`: paths with another guard, by its name.
+    - `by_header`: a client may choose a guard by name, in the header `guardstream-policy`; do not
+      list guards that clients must not choose.
+    - `other`: unknown paths are refused ("refuse"); guarded by content ("guard"), for clients
+      whose `Key` allows them if clients need keys; or passed unguarded ("pass").
+    - `formats`: the formats of answers of unknown paths.
+    - `operations`: by the guards' names, the sections of their policies about running streams,
+      which the proxy applies.
 
-    `metrics` count requests, and are served at `/metrics` unless `shows_metrics` is False; the
-    guards have to be told of them as their observer.
+    Upstreams:
 
-    Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
-    before its first byte and between any two; a policy's own deadlines may be shorter.
-    `body_timeout` is how long a request's body may take. After `heartbeat` seconds of silence a
-    comment is sent in an event stream.
+    - `upstream`: where requests go by default; `upstreams`: others by name.
+    - `models`: patterns of model names, such as `claude-*`, and their upstream;
+      `upstream_routes`: paths and their upstream.
+    - `upstream_key`: sent in place of the client's key. If any upstream has a key, no client's key
+      is forwarded.
+    - `read_timeout`: the longest silence of the upstream, before its first byte and between two; a
+      policy's deadlines may be shorter.
 
-    With `upstream_key`, or a key of another upstream, requests are sent with that key, and no
-    client's goes anywhere. `keys`, by name, are those that clients may come with: in clear, or a
-    `Key` with its bounds; `more_keys` are those of a file or a function. Clients need none if there
-    are neither. What they use, and which objects are theirs, is remembered in `state`, by default
-    in this process's memory; `shared_objects` are the ids of objects that all may name.
-    `answer_tokens` are reserved for an answer whose request does not bound it.
+    Clients:
 
-    `receipts` signs what is answered; the guards need a `Collecting` among their observers.
-    `replay` keeps released events for clients that come back. `operations`, by the names of the
-    guards, are what their policies say about running streams, which the proxy does: the guards are
-    to be made with `rules_only`.
+    - `keys`: the clients' keys by name, as plain text or as a `Key` with limits; `more_keys`: those
+      of a file or a function. Without either, clients need no key.
+    - `state`: stores the usage and the objects of keys; by default in this process's memory.
+    - `shared_objects`: ids of objects that all keys may use.
+    - `answer_tokens`: tokens that are reserved for an answer whose request sets no bound.
+    - `body_timeout`: how long a request's body may take.
+    - `heartbeat`: seconds of silence after which an event stream gets a comment.
+
+    Records:
+
+    - `metrics`: counts requests, and is served at `/metrics` unless `shows_metrics` is False. It
+      has to be an observer of the guards, too.
+    - `receipts`: signs answers; the guards need a `Collecting` among their observers.
+    - `replay`: stores released events for clients that reconnect.
     """
 
     upstream: str | Target
@@ -176,9 +185,10 @@ class ProxySettings:
         )
 
     def policy(self, places: Iterable[str], asked: str | None, key: Key | None = None) -> str:
-        """Return the name of the policy of a request, which may ask for one that there is not.
+        """Return the name of a request's policy, which may be one that does not exist.
 
-        That of its key counts, then what it asks for, then that of the first of its `places`.
+        The policy of its key takes precedence, then the one it asks for, then that of the first of
+        its `places`.
         """
         if key is not None and key.policy is not None:
             return key.policy

@@ -33,7 +33,7 @@ class Settings:
       end; `last_max` code points may wait for that, more block. `after` says what follows the one:
       "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
-      "monitor" reports and changes nothing; "text" does not even report: what is no JSON is text,
+      "monitor" reports and changes nothing; "text" does not even report: what is not JSON is text,
       from the beginning where it begins with no bracket or quote.
     - `repair`: kinds of almost-JSON that are mended, each with a finding of its own; of them
       "truncated" closes a document that the text's end cuts.
@@ -76,5 +76,5 @@ class Settings:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the stream goes on where the text is no JSON any more."""
+        """Whether the stream goes on where the text is not JSON any more."""
         return self.on_violation in ("monitor", "text")

@@ -46,7 +46,7 @@ class Structure:
         self._fed = 0
         self._finished = False
         self._over = False  # the one document is over
-        self._broken = False  # the text is no JSON, and that is only monitored
+        self._broken = False  # the text is not JSON, and that is only monitored
         self._document: Document | None = None
         self._passage = Passage(settings, self._output, 0)
         self._count = 0
@@ -278,7 +278,7 @@ class Structure:
         last.begin()
 
     def _break(self, document: Document) -> None:
-        """The text is no JSON, and that changes nothing: the rest is text."""
+        """The text is not JSON, and that changes nothing: the rest is text."""
         self._broken = True
         self._output.inside = False
         rest, self._prose = self._passage.rest(document.offset)

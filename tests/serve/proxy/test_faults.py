@@ -49,7 +49,7 @@ def test_coheres_client_is_told_that_an_answer_broke_off() -> None:
 @pytest.mark.parametrize(
     ("parts", "why"),
     [
-        ([event("{broken json")], "no JSON object"),
+        ([event("{broken json")], "not a JSON object"),
         ([b'data: {"choices": [\xff]}\n\n'], "invalid UTF-8"),
         ([b"data: " + b"x" * 10_000_000 + b"\n\n"], "line of more than"),
         ([chat("cut ")[1][:40]], "ends inside"),
