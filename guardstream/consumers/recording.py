@@ -166,7 +166,7 @@ def timed(
             seconds, kind, chunk = found
             yield seconds, build(chunk) if build and kind == "model" else chunk
     if not number:
-        raise RecordingError(f"{name}: this is no recording: it is empty")
+        raise RecordingError(f"{name}: not a recording: it is empty")
 
 
 def _timed_chunk(line: Mapping[str, Any], *, first: bool) -> tuple[float, str, Any] | None:
