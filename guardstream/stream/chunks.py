@@ -1,4 +1,4 @@
-"""The flow of provider chunks, most of which differ from the one before in a text alone."""
+"""The flow of provider chunks, most of which differ from the one before only in a text."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ C = TypeVar("C")
 class ChunkFlow(PieceFlow[C]):
     """One stream of chunks: each is read, or compared with the last, and guarded.
 
-    Three ways give the same answer. A chunk that says more than a text goes the way of `PieceFlow`.
-    One that says a text alone has only that guarded. One that is like the last, as adapters that
-    are `steady` tell, is not read for it; while nothing but the answer goes on, `FastPath` has what
-    is known of such chunks. Bytes may be compared too: then the text is fed, and the chunk itself
-    is made only if others are made like it.
+    Three paths give the same answer, from the general one to the fastest:
+
+    - `PieceFlow` handles any chunk, piece by piece.
+    - A chunk with a single text and nothing else has only that text guarded.
+    - With a `steady` adapter, a chunk that differs from the last only in its text is not read.
+      While only the answer streams, `FastPath` caches what such chunks have in common. Bytes may be
+      compared, too: then only the text is fed, and the chunk itself is parsed only if the guard has
+      to model others on it.
     """
 
     def __init__(

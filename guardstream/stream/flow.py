@@ -1,7 +1,7 @@
-"""What a flow is: one stream's way through the guard, without any I/O.
+"""The protocol of flows, which turn one stream's chunks into guarded chunks without I/O.
 
-A flow fails closed: whatever a stage or an adapter raises becomes a StageError or AdapterError, and
-nothing of that chunk goes out.
+A flow fails closed: any exception of a stage or an adapter becomes a StageError or AdapterError,
+and nothing of that chunk goes out.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Part(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a stream has come to at some point: how many findings, which calls, what usage."""
+    """The number of findings, the calls and the usage of a stream at some point."""
 
     findings: int
     calls: Mapping[Slot, Call]
     usage: Any
 
     def has_grown(self, before: Known) -> bool:
-        """Tell whether more is known than `before`."""
+        """Return whether more is known than `before`."""
         news = self.calls is not before.calls or self.usage is not before.usage
         return news or self.findings > before.findings
 
@@ -72,7 +72,7 @@ class Sent(Generic[C]):
 
 
 class MakeStage(Protocol):
-    """Makes a new pipeline for a channel, for arguments also by their tool, if that is known."""
+    """Creates a pipeline for a channel; for `tool_args`, given the tool's name if it is known."""
 
     def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
 
@@ -111,11 +111,11 @@ class Flow(Protocol[C]):
         ...
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
-        """Take a chunk; return what may go out now."""
+        """Take a chunk; return the chunks that may go out now."""
         ...
 
     def finish(self) -> Sequence[Sent[C]]:
-        """Take the source's end; return the rest and set `ended`."""
+        """Take the source's end; return the remaining chunks and set `ended`."""
         ...
 
 
@@ -126,14 +126,14 @@ def feed_of(stage: Stage) -> Callable[[str], str | Sequence[Event]]:
 
 
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
-    """Return the rule that caused a finish: a block's finding stands right before it."""
+    """Return the rule that caused a finish: the finding of a block directly precedes it."""
     return findings[-1].rule if finish.reason == "content_filter" and findings else None
 
 
 def following(text: str, message: str) -> str:
-    """Return a block message as it is said after `text`, the last that was released.
+    """Return a block message as it follows `text`, the last released text.
 
-    A space keeps it apart from a word or sentence before it, but in scripts that write none.
+    A space separates it from a word or sentence, except in scripts that are written without spaces.
     """
     if not text or not message or text[-1].isspace() or message[0].isspace():
         return message

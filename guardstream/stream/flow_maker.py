@@ -1,4 +1,4 @@
-"""Makes the flow of a stream, once its first chunk shows which way it takes."""
+"""Creates the flow of a stream, of the kind that its first chunk shows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The flow of chunks by their pieces: a pipeline for each slot, chunks rebuilt by the adapter.
 
-This is the way of any chunk. Most say one text and nothing else: `ChunkFlow` has a faster way for
-those, with the same answer.
+This is the general path, for any chunk. Most chunks have one text and nothing else; for these,
+`ChunkFlow` has a faster path with the same answer.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ C = TypeVar("C")
 
 @dataclass(slots=True, eq=False)
 class Incoming(Generic[C]):
-    """A chunk on its way: what it says, what its source gave with it, and what its texts become.
+    """A chunk in progress: its reading, its origin, and the guarded texts of its pieces.
 
-    `model` is the chunk without text that the adapter does not know: what the guard adds is made
-    like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
-    say something for the first time. `matched` are slots of which nothing is said in it.
+    `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
+    text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
+    are slots whose doubtful text had a match, so that nothing of them goes out in it.
     """
 
     chunk: C
@@ -50,11 +50,11 @@ _WITHOUT = frozenset({"unknown", "mark"})
 
 
 class PieceFlow(Generic[C]):
-    """Guards chunks that have been read. One whose text did not change goes out as the same object.
+    """Guards chunks piece by piece. A chunk whose text did not change goes out as the same object.
 
-    `adapter` reads and writes them: another, once chunks of no known format are followed by those
-    of one. A block ends the stream; a stop or a limit ends its choice, and the stream with the last
-    one.
+    `adapter` reads and writes them; it changes once chunks in no known format are followed by a
+    chunk in a known one. A block ends the stream; a stop or a limit ends its choice, and the stream
+    ends with the last choice.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _complete_calls(self, sent: list[Sent[C]]) -> None:
-        """Note that tool calls are complete: in the last chunk, if one is left to go out."""
+        """Mark tool calls as complete, in the last chunk if one is still to go out."""
         done = [self._done(slot) for slot in self.calls if slot.choice not in self._cut]
         if sent:
             sent[-1].parts = (*sent[-1].parts, *done)
@@ -157,7 +157,7 @@ class PieceFlow(Generic[C]):
         return chunk
 
     def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
-        """Settle what the chunk closes, let out what waited for that, then process the chunk."""
+        """Settle the slots that the chunk closes, release what waited for them, then process it."""
         model = self._note_choices(chunk, reading)
         incoming = Incoming(chunk, reading, origin, model)
         if reading.usage is not None:
@@ -185,7 +185,7 @@ class PieceFlow(Generic[C]):
         return sent + processed if sent else processed
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
-        """Note tool calls that begin. A name may come in pieces, but not after arguments."""
+        """Record tool calls that begin. A name may come in pieces, but not after arguments."""
         known = {**self.calls}
         for slot, call in calls.items():
             before = known.get(slot)
@@ -208,12 +208,12 @@ class PieceFlow(Generic[C]):
         return [*(self._process(incoming) if marks else ()), *self._end_stream()]
 
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Judge texts that end in doubt, and tell those anew that turn out to read otherwise."""
+        """Judge texts whose reading is still in doubt, and guard misread ones again."""
         self._judge_doubtful(incoming)
         return [] if self.ended else self._tell_anew(incoming)
 
     def _tell_anew(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Guard texts from their beginnings, which turn out to read so; send what is missing."""
+        """Guard misread texts again from their beginnings, and send what is missing."""
         sent: list[Sent[C]] = []
         for slot, again in incoming.reading.again.items():
             if slot in incoming.matched:
@@ -409,7 +409,7 @@ class PieceFlow(Generic[C]):
             texts[place] = text or ""
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
-        """Tell whether a text that is not said may stand where it does."""
+        """Return whether an aside may stay in the chunk, because no rule would change it."""
         if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
             return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
         alone = open_still and self._lanes.harmless(piece)

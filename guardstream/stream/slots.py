@@ -1,4 +1,4 @@
-"""The pipelines of one stream, by slot, and what has gone through each of them."""
+"""The pipelines of one stream by slot, and the text that passed through each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardstream.stream.flow import MakeStage, stage_error
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """A pipeline, and the track in which it is being written."""
+    """A pipeline, and the track that its output currently belongs to."""
 
     stage: Stage
     track: Track = field(init=False)

@@ -1,8 +1,8 @@
-"""A stream without its I/O: chunks in, guarded chunks out, its counters, and how it ended.
+"""The sans-I/O core of a stream: chunks in, guarded chunks out, its counters, and how it ended.
 
-A driver holds one: it asks the source for a chunk, feeds it, and delivers what may go out. All that
-asynchronous and plain streams and bodies of bytes have in common stands here; waiting, waking and
-closing are the driver's.
+A driver reads the source, feeds chunks to a `StreamState`, and delivers those in its queue.
+This module has the common part of asynchronous streams, synchronous streams and bodies of bytes;
+waiting, waking and closing are left to the driver.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MakeFlow: TypeAlias = Callable[[Any, Meter], Flow[C]]
 
 
 class StopRequestedError(Exception):
-    """The stream is to end now, with this reason."""
+    """The stream has to end now, with this finish reason."""
 
     def __init__(self, reason: FinishReason = "cancelled") -> None:
         super().__init__(reason)
@@ -105,7 +105,7 @@ class StreamState(Generic[C]):
 
     @property
     def _known(self) -> Known:
-        """What counts of what the flow knows: less than all, once a callback has failed."""
+        """What the flow knows; after a failed callback, what it knew then."""
         if self._left_at is not None:
             return self._left_at
         flow = self.flow
@@ -119,16 +119,16 @@ class StreamState(Generic[C]):
     # -- chunks
 
     def begin(self, chunk: C | None) -> Flow[C]:
-        """Make the flow that the first chunk asks for."""
+        """Create the flow for a stream that begins with this chunk."""
         flow = self.flow = self._make_flow(chunk, self._meter)
         if not (self.callbacks or self._observed or self.watch) and hasattr(flow, "feed_chunk"):
             self._alone = flow
         return flow
 
     def step(self, chunk: C) -> C | None:
-        """Pass a chunk through the guard; return the one to deliver, if it is the only one.
+        """Pass a chunk through the guard; return the chunk to deliver, if it is the only one.
 
-        Otherwise return None: what may go out is in `queue`, and the flow may have ended.
+        Otherwise return None: the chunks to deliver are in `queue`, and the flow may have ended.
         """
         flow = self._alone
         if flow is None:
@@ -191,7 +191,7 @@ class StreamState(Generic[C]):
     # -- the end
 
     def look(self) -> None:
-        """Raise StopRequestedError if the stream is to end, or a deadline has passed."""
+        """Raise StopRequestedError if the stream has to end, or a deadline has passed."""
         if self.watch is not None and not self.stopping and self.watch.remaining() <= 0:
             self.expired = self.stopping = True
         if self.stopping:
@@ -202,13 +202,13 @@ class StreamState(Generic[C]):
         return StopRequestedError("timeout" if self.expired else "cancelled")
 
     def end(self, reason: FinishReason) -> None:
-        """Set the finish reason and stop the clock; the first reason counts."""
+        """Set the finish reason and stop the clock; later calls have no effect."""
         self._meter.end()
         if self.finish is None:
             self.finish = reason
 
     def note(self, error: BaseException) -> None:
-        """Remember the type of the exception that ends the stream; the first one counts."""
+        """Record the type of the exception that ends the stream; later calls have no effect."""
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
 

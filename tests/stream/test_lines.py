@@ -121,7 +121,7 @@ def test_text_that_begins_like_an_event_is_guarded_in_every_cut(text: str) -> No
 
 def test_another_framing_is_an_error() -> None:
     framing: Any = "sseee"
-    with pytest.raises(ValueError, match="'sseee' is not known"):
+    with pytest.raises(ValueError, match="unknown framing 'sseee'"):
         GUARD.wrap_sync([], framing=framing)
 
 
