@@ -123,7 +123,7 @@ async def test_words_reach_every_channel_of_their_rule() -> None:
 
 
 async def test_words_for_an_unknown_rule_are_refused() -> None:
-    with pytest.raises(PolicyError, match="'nope', which is no rule"):
+    with pytest.raises(PolicyError, match="'nope', which is not a rule"):
         guard().wrap(agen([]), words={"nope": ["x"]})
 
 

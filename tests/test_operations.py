@@ -349,7 +349,7 @@ def test_nothing_looks_at_what_a_vault_restores() -> None:
 
     with pytest.raises(PolicyError, match=r"p.yaml:2:1: a gate would see the values"):
         guard(GATE).wrap(Source(["x"]), vault=Vault())
-    with pytest.raises(TypeError, match="resume would judge values"):
+    with pytest.raises(TypeError, match="resume= would judge values"):
         guard("").wrap(Provider(Source(["x"])), vault=Vault(), resume=go_on)
 
 
