@@ -363,6 +363,8 @@ class Program:
 
     def _foresee(self, node: Node) -> None:
         """Number all sets that the node asks for, though it is compiled later."""
+        if self._limit is None:
+            return  # the program has been made, and all of its sets are numbered
         left = [node]
         while left:
             part = left.pop()
