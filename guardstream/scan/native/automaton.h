@@ -3,7 +3,8 @@
 
    Python is never called from here, so that nothing moves while it is built. Where a place is not
    known yet, a function returns WANTED and names it; what has been built so far stands, and the
-   same question is asked again. */
+   same question is asked again. Where a state would have too many threads it returns TOO_MANY: the
+   pattern fails in this stream. */
 
 #ifndef GUARDSTREAM_AUTOMATON_H
 #define GUARDSTREAM_AUTOMATON_H
@@ -13,6 +14,7 @@
 #define WANTED (-2)
 #define UNMET (-3) /* an obligation has failed */
 #define BROKEN (-4)
+#define TOO_MANY (-5)
 
 /* The place that is made first: there the pattern has matched, no lookaround of it. */
 #define MATCHED 0
@@ -1425,8 +1427,8 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     if (complete < 0) {
         return complete;
     }
-    if (bench->threads > self->most_threads) {
-        return failed("the pattern follows too many ways at once; lower its counters");
+    if (bench->threads > self->most_threads && self->cache.node[node].count) {
+        return TOO_MANY;
     }
     if (all_used(self) < 0 || numbered(self, &edge->moves) < 0 || keyed(self, left) < 0) {
         return ERROR;

@@ -59,7 +59,7 @@ typedef struct {
     int32_t wakes, wake_room, spans, span_room;
     int32_t *awake; /* by pattern: when a character has last found it awake */
     int32_t clock;
-    int32_t wanted; /* the pattern of which something is wanted */
+    int32_t wanted; /* the pattern of which something is wanted, or that has too many threads */
     int64_t bytes, limit;
     int full; /* something has to be flushed before the next character */
     Runs next; /* where a stream's runs lead, while a character is read */
@@ -463,7 +463,7 @@ machine_count(Machine *self, Automaton *automaton)
     self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
 }
 
-/* A node's transition on a class: the number of an edge, ERROR or WANTED. */
+/* A node's transition on a class: the number of an edge, ERROR, or WANTED or TOO_MANY of `wanted`. */
 static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {

@@ -28,10 +28,11 @@ typedef struct {
     int32_t joint; /* the joint state of its runs, or NONE if that is not known */
 } Stand;
 
+/* A pattern, and where its oldest hold-back began. */
 typedef struct {
     int32_t pattern;
     int64_t hold;
-} Lost;
+} Lost, Failure;
 
 struct stream {
     PyObject_HEAD
@@ -42,6 +43,8 @@ struct stream {
     Candidates hits; /* what the last character has completed of eager patterns */
     Lost *lost;      /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
+    Failure *failures; /* the patterns that came to have too many threads, and are disabled */
+    int32_t failure_count, failure_room, failure_mark;
     uint8_t *off;  /* the patterns that are disabled, or NULL */
     uint8_t due;   /* what the last character that was read asks for */
     uint8_t busy;  /* while it reads: another thread must not read too */
@@ -411,7 +414,7 @@ is_lost(const Stream *self, int32_t pattern)
 static int
 needs_attention(const Stream *self)
 {
-    int needs = self->hits.count ? DUE : 0;
+    int needs = self->hits.count || self->failure_count ? DUE : 0;
     for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
         const Candidate *open = &self->now.open.at[index];
         if (open->start < pattern_oldest(self, open->pattern, 0)) {
@@ -424,6 +427,70 @@ needs_attention(const Stream *self)
         }
     }
     return needs;
+}
+
+static void
+candidates_remove(Candidates *open, int32_t pattern)
+{
+    int32_t kept = 0;
+    for (int32_t index = 0; index < open->count; index++) {
+        if (open->at[index].pattern != pattern) {
+            open->at[kept++] = open->at[index];
+        }
+    }
+    open->count = kept;
+}
+
+/* Never wake a pattern again. */
+static int
+pattern_disable(Stream *self, int32_t pattern)
+{
+    if (stand_part(self->machine, &self->now) < 0) {
+        return ERROR;
+    }
+    if (self->off == NULL) {
+        self->off = PyMem_Calloc((size_t)self->machine->patterns, 1);
+        if (self->off == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+    }
+    self->off[pattern] = 1;
+    runs_remove(&self->now.runs, pattern);
+    candidates_remove(&self->now.open, pattern);
+    return 0;
+}
+
+/* Disable a pattern that would come to have too many threads, whose oldest hold-back began at
+   `hold`. */
+static int
+pattern_fail(Stream *self, int32_t pattern, int64_t hold)
+{
+    if (grown((void **)&self->failures, &self->failure_room, (int64_t)self->failure_count + 1,
+              sizeof(Failure)) < 0) {
+        return ERROR;
+    }
+    Failure failure = {pattern, hold};
+    self->failures[self->failure_count++] = failure;
+    return pattern_disable(self, pattern);
+}
+
+/* Where a pattern's oldest hold-back began, of a candidate or an open match; the present offset if
+   no text waits for it. */
+static int64_t
+pattern_hold(const Stream *self, int32_t pattern)
+{
+    int64_t hold = pattern_oldest(self, pattern, 1);
+    if (hold > self->now.offset || !(self->machine->flags[pattern] & HOLDS)) {
+        return self->now.offset;
+    }
+    for (int32_t index = 0; index < self->now.open.count; index++) {
+        const Candidate *open = &self->now.open.at[index];
+        if (open->pattern == pattern && open->hold < hold) {
+            hold = open->hold;
+        }
+    }
+    return hold;
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -603,12 +670,15 @@ stream_step(Stream *self, Py_UCS4 code)
             self->now.last = class;
             break;
         }
-        if (result != WANTED || machine_fetch(machine) < 0) {
+        /* Then the others read the character. */
+        if (result == TOO_MANY
+                ? pattern_fail(self, machine->wanted, pattern_hold(self, machine->wanted)) < 0
+                : result != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
     }
     self->due = 0;
-    if (!self->hits.count && !self->now.open.count && !self->lost_count) {
+    if (!self->hits.count && !self->now.open.count && !self->lost_count && !self->failure_count) {
         return 0;
     }
     int due = hits_filed(self) < 0 ? ERROR : needs_attention(self);
@@ -622,6 +692,7 @@ stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
 {
     int due = 0;
     self->hits.count = 0;
+    self->failure_mark = self->failure_count;
     if (stand_copy(&self->mark, &self->now) < 0) {
         return ERROR;
     }
@@ -860,6 +931,7 @@ stream_dealloc(Stream *self)
     PyMem_Free(self->mark.open.at);
     PyMem_Free(self->hits.at);
     PyMem_Free(self->lost);
+    PyMem_Free(self->failures);
     PyMem_Free(self->off);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free(self);
@@ -891,6 +963,9 @@ stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
     self->hits.count = self->due = 0;
     if (is_busy(self) || stand_copy(&self->now, &self->mark) < 0) {
         return NULL;
+    }
+    while (self->failure_count > self->failure_mark) {
+        self->off[self->failures[--self->failure_count].pattern] = 0;
     }
     Py_RETURN_NONE;
 }
@@ -1017,6 +1092,24 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
+/* failures() -> the patterns that have come to have too many threads, and are disabled, each with
+   where its oldest hold-back began; once */
+static PyObject *
+stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0);
+    for (int32_t index = 0; found && index < self->failure_count; index++) {
+        const Failure *failure = &self->failures[index];
+        PyObject *made = Py_BuildValue("(iL)", (int)failure->pattern, (long long)failure->hold);
+        if (made == NULL || PyList_Append(found, made) < 0) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(made);
+    }
+    self->failure_count = self->failure_mark = 0;
+    return found;
+}
+
 /* Append what of a plain pattern's match is masked, if that is anything: (label, start, end), and
    where the match began if that is asked for. */
 static int
@@ -1100,18 +1193,6 @@ stream_blurred(Stream *self, PyObject *given)
     return pattern_of(self, given, &pattern) < 0
         ? NULL
         : PyBool_FromLong(self->machine->automata[pattern].blurred);
-}
-
-static void
-candidates_remove(Candidates *open, int32_t pattern)
-{
-    int32_t kept = 0;
-    for (int32_t index = 0; index < open->count; index++) {
-        if (open->at[index].pattern != pattern) {
-            open->at[kept++] = open->at[index];
-        }
-    }
-    open->count = kept;
 }
 
 /* keep(pattern, candidates): these are its matches that are not settled */
@@ -1240,18 +1321,9 @@ stream_disable(Stream *self, PyObject *given)
     if (is_busy(self) || pattern_of(self, given, &pattern) < 0) {
         return NULL;
     }
-    if (stand_part(self->machine, &self->now) < 0) {
+    if (pattern_disable(self, pattern) < 0) {
         return NULL;
     }
-    if (self->off == NULL) {
-        self->off = PyMem_Calloc((size_t)self->machine->patterns, 1);
-        if (self->off == NULL) {
-            return PyErr_NoMemory();
-        }
-    }
-    self->off[pattern] = 1;
-    runs_remove(&self->now.runs, pattern);
-    candidates_remove(&self->now.open, pattern);
     stream_unlose(self, pattern);
     Py_RETURN_NONE;
 }
@@ -1298,7 +1370,7 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     return 0;
 }
 
-/* The same, with what is WANTED fetched, and what is accepted filed. */
+/* The same, with what is WANTED fetched, and what is accepted filed: 0, ERROR or TOO_MANY. */
 static int
 again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
 {
@@ -1313,7 +1385,7 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
             break;
         }
         if (result != WANTED || machine_fetch(self->machine) < 0) {
-            return ERROR;
+            return result == TOO_MANY ? TOO_MANY : ERROR;
         }
     }
     for (int32_t index = 0; index < self->hits.count; index++) {
@@ -1325,7 +1397,8 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
     return 0;
 }
 
-/* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before. */
+/* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
+   0, ERROR or TOO_MANY. */
 static int
 restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
           int64_t base, int64_t until)
@@ -1358,7 +1431,7 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
         int mode = (index >= at ? BEGINS : 0) | (base + index > until ? OPENS : 0);
         int result = again(self, PyUnicode_ReadChar(text, index), mode, base + index);
         if (result < 0) {
-            return ERROR;
+            return result;
         }
     }
     return 0;
@@ -1403,7 +1476,11 @@ stream_restart(Stream *self, PyObject *args)
     self->busy = 1;
     int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
-    if (result == 0) {
+    if (result == TOO_MANY) {
+        self->other.count = self->hits.count = 0;
+        result = pattern_fail(self, pattern, base + at);
+    }
+    else if (result == 0) {
         result = run_put(self, pattern);
     }
     const Run *run = run_of(self, pattern);
@@ -1517,6 +1594,7 @@ static PyMethodDef stream_methods[] = {
     {"patterns", (PyCFunction)stream_patterns, METH_NOARGS, "The patterns that are awake."},
     {"waiting", (PyCFunction)stream_waiting, METH_NOARGS, "The patterns that have matched."},
     {"hits", (PyCFunction)stream_hits, METH_NOARGS, "What eager patterns have matched."},
+    {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
     {"candidates", (PyCFunction)stream_candidates, METH_O, "A pattern's open matches."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},

@@ -34,8 +34,12 @@ class Row(NamedTuple):
     matches: tuple[tuple[int, int], ...]
 
 
+FAILS = "the pattern fails: it takes too many threads, or steps to confirm a match"
+
+
 def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Row]:
-    """A row for each character of the text, and one for its end. Raises PatternError."""
+    """A row for each character of the text, and one for its end. Where the pattern fails, the row
+    says so and is the last. Raises PatternError."""
     compiled = compile_pattern(pattern, group=group)
     patterns = PatternSet([compiled], window=len(text), form=PYTHON)
     program = patterns.automata[0].program
@@ -45,6 +49,9 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
     for offset, character in enumerate(text):
         steps.run(text, offset, offset + 1)
         found = scan.settle(window)
+        if any(match.failed for match in found):
+            yield Row(offset, character, (FAILS,), 0, (), ())
+            return
         run = steps.state(0)
         threads = () if run is None else tuple(_threads(*run, offset + 1, program))
         held = offset + 1 - scan.hold()

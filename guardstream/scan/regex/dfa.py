@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import TypeAlias
 
-from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import Item, Items
 from guardstream.scan.regex.nfa import Lookbehind, Program
@@ -43,8 +42,8 @@ MAX_WEIGHT = 400_000
 RE2 does; a unit is about 100 bytes."""
 
 MAX_THREADS = 4_000
-"""How many threads a state may have. Only counters within counters come there, and the stream is
-blocked: beyond it each character would cost milliseconds."""
+"""How many threads a state may have that another leads to. Only counters within counters come
+there, and the pattern fails: beyond it each character would cost milliseconds."""
 
 MAX_SHARE = 4
 """One automaton may take a part of that; with more it is flushed alone."""
@@ -138,6 +137,14 @@ class State(dict[int, Transition]):
     def end(self) -> list[Accept]:
         """What the end of the text accepts."""
         return self.automaton.at_end(self)
+
+
+class TooManyThreadsError(Exception):
+    """A state would have more than MAX_THREADS; `pattern` is its automaton's number."""
+
+    def __init__(self, pattern: int) -> None:
+        super().__init__(pattern)
+        self.pattern = pattern
 
 
 class Alphabet:
@@ -265,7 +272,7 @@ class Automaton:
         self, state: State, number: int, *, begins: bool = True, opens: bool = True
     ) -> Transition:
         """The transition of `state` on a class of characters; `begins`: a match may begin at it;
-        `opens`: the masked group may open before it."""
+        `opens`: the masked group may open before it. Raises TooManyThreadsError."""
         with self.alphabet.lock:
             transition = self._known(state, self.alphabet.signatures[number], begins, opens)
             self.count(1)
@@ -305,8 +312,8 @@ class Automaton:
         complete = step.advance(state.threads)
         if begins and not complete:
             step.begin(self.items.at(self.program.first, state.left))
-        if len(step.threads) > MAX_THREADS:
-            raise PatternError("the pattern follows too many ways at once; lower its counters")
+        if len(step.threads) > MAX_THREADS and state.threads:
+            raise TooManyThreadsError(self.number)
         threads, moves = renumbered(step.threads)
         return self._state(threads, left, sides), moves, tuple(step.accepts)
 

@@ -177,6 +177,7 @@ def _read(steps: AnyStepper, text: str) -> None:
     while at < len(text):
         at = steps.run(text, at, len(text))
         steps.hits()
+        steps.failures()
         for pattern in steps.certain()[1]:
             steps.keep(pattern, [])
 
@@ -261,7 +262,7 @@ class PatternScan:
         found += [Match(*each) for each in certain]
         for pattern in others:
             found += self._settled(pattern, window, last=False, ended=False)
-        return found
+        return found + self._failures()
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
@@ -271,14 +272,21 @@ class PatternScan:
         ]
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=True)
-        return found
+        return found + self._failures()
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
         found: list[Match] = []
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
-        return found
+        return found + self._failures()
+
+    def _failures(self) -> list[Match]:
+        """The patterns that have come to be too large to be followed."""
+        return [
+            Match(self._set.patterns[pattern].rule, hold, self.offset, failed=True)
+            for pattern, hold in self._steps.failures()
+        ]
 
     def _fired(self, match: Candidate, window: Window) -> list[Match]:
         rule = self._set.patterns[match.pattern].rule
@@ -315,10 +323,11 @@ class PatternScan:
                 elif self._confirmed(candidates, oldest, window, found, ended=ended):
                     break
         except Exception:
-            rule = self._set.patterns[pattern].rule
+            compiled = self._set.patterns[pattern]
             self._steps.keep(pattern, [])
-            hold = min([candidate.hold for candidate in candidates], default=self.offset)
-            found.append(Match(rule, hold, self.offset, failed=True))
+            holds = [candidate.hold for candidate in candidates if compiled.holds]
+            hold = min(holds, default=self.offset)
+            found.append(Match(compiled.rule, hold, self.offset, failed=True))
         return found
 
     def _taken(self, match: Candidate, window: Window, *, ended: bool) -> list[Match]:
@@ -556,7 +565,7 @@ class PatternScan:
             if drop:
                 try:
                     self._drop(pattern, hold, window)
-                except OverBudgetError:
+                except Exception:
                     rule = self._set.patterns[pattern].rule
                     self._standing.append(Match(rule, hold, self.offset, failed=True))
             else:

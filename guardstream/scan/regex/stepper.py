@@ -12,7 +12,14 @@ from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition, moved
+from guardstream.scan.regex.dfa import (
+    Alphabet,
+    Automaton,
+    State,
+    TooManyThreadsError,
+    Transition,
+    moved,
+)
 from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.nfa import Condition
 from guardstream.scan.regex.registers import Accept, resolve
@@ -215,7 +222,14 @@ class Machine:
 
 
 _Stand: TypeAlias = tuple[
-    Joint | None, tuple[int, ...], dict[int, Run] | None, dict[int, tuple[Candidate, ...]], int, int
+    Joint | None,
+    tuple[int, ...],
+    dict[int, Run] | None,
+    dict[int, tuple[Candidate, ...]],
+    int,
+    int,
+    frozenset[int],
+    tuple[tuple[int, int], ...],
 ]
 
 
@@ -228,6 +242,7 @@ class Stepper:
     """
 
     __slots__ = (
+        "_failures",
         "_hits",
         "_joint",
         "_joints",
@@ -254,13 +269,35 @@ class Stepper:
         self._hits: list[Candidate] = []
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
+        self._failures: tuple[tuple[int, int], ...] = ()
         self._kind = machine.kind(Alphabet.BEGIN)
         self.offset = 0
         self.due = self.plain = False
         self._mark = self._here()
 
     def _here(self) -> _Stand:
-        return self._joint, self._registers, self._runs, self._open, self.offset, self._kind
+        return (
+            self._joint,
+            self._registers,
+            self._runs,
+            self._open,
+            self.offset,
+            self._kind,
+            self._off,
+            self._failures,
+        )
+
+    def _stand(self, stand: _Stand) -> None:
+        (
+            self._joint,
+            self._registers,
+            self._runs,
+            self._open,
+            self.offset,
+            self._kind,
+            self._off,
+            self._failures,
+        ) = stand
 
     @property
     def awake(self) -> dict[int, Run]:
@@ -284,14 +321,17 @@ class Stepper:
         joint, registers, offset = self._joint, self._registers, self.offset
         if joint is None or self._open or self._lost or self._joints.rest > 0:
             return -1
-        for number in map(self._machine.classes.__getitem__, text):
-            joint, notes = joint[number]
-            if notes is not None:
-                moves, accepts = notes
-                if accepts or moves is None:
-                    return -1
-                registers = moves(registers, offset)
-            offset += 1
+        try:
+            for number in map(self._machine.classes.__getitem__, text):
+                joint, notes = joint[number]
+                if notes is not None:
+                    moves, accepts = notes
+                    if accepts or moves is None:
+                        return -1
+                    registers = moves(registers, offset)
+                offset += 1
+        except TooManyThreadsError:
+            return -1
         self._mark = self._here()
         self._joints.read += len(text)
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
@@ -306,8 +346,14 @@ class Stepper:
         step = self._step if self._is_apart(end - begin) else self._leap
         classes = self._machine.classes
         while begin < end and not self.due:
-            step(classes[text[begin]])
-            if self._hits or self._open or self._lost:
+            try:
+                step(classes[text[begin]])
+            except TooManyThreadsError as error:
+                # Then the others read the character.
+                self._fail(error.pattern, self._hold(error.pattern))
+                step = self._step
+                continue
+            if self._hits or self._open or self._lost or self._failures:
                 self._look()
             begin += 1
         return begin
@@ -327,15 +373,15 @@ class Stepper:
 
     def unread(self) -> None:
         """See `Steps.unread`."""
-        self._joint, self._registers, self._runs, self._open, self.offset, self._kind = self._mark
+        self._stand(self._mark)
         self._hits = []
         self.due = self.plain = False
 
     def fork(self) -> Stepper:
         """What stands here, too, and goes on by itself."""
         fork = Stepper(self._machine, self._joints)
-        fork._joint, fork._registers, fork._runs, fork._open, fork.offset, fork._kind = self._here()
-        fork._lost, fork._off = dict(self._lost), self._off
+        fork._stand(self._here())
+        fork._lost = dict(self._lost)
         return fork
 
     def is_alike(self, other: object) -> bool:
@@ -402,7 +448,7 @@ class Stepper:
     def _look(self) -> None:
         """Find out whether somebody must look, and for what."""
         handling = self._machine.handling
-        self.due = other = bool(self._hits)
+        self.due = other = bool(self._hits or self._failures)
         for pattern, found in self._open.items():
             if found[0].start < self.began(pattern):
                 self.due = True
@@ -434,6 +480,12 @@ class Stepper:
     def hits(self) -> list[Candidate]:
         """What the last character has completed of eager patterns, once."""
         found, self._hits = self._hits, []
+        return found
+
+    def failures(self) -> list[tuple[int, int]]:
+        """The patterns that have come to have too many threads, and are disabled, each with where
+        its oldest hold-back began; once."""
+        found, self._failures = list(self._failures), ()
         return found
 
     def certain(self) -> tuple[list[tuple[int, int, int, int]], list[int]]:
@@ -567,10 +619,27 @@ class Stepper:
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
+        self._disable(pattern)
+        self._lost.pop(pattern, None)
+
+    def _disable(self, pattern: int) -> None:
         self._off |= {pattern}
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}
         self.keep(pattern, [])
-        self._lost.pop(pattern, None)
+
+    def _fail(self, pattern: int, hold: int) -> None:
+        """Disable a pattern that would come to have too many threads, whose oldest hold-back began
+        at `hold`."""
+        self._failures = (*self._failures, (pattern, hold))
+        self._disable(pattern)
+
+    def _hold(self, pattern: int) -> int:
+        """Where a pattern's oldest hold-back began, of a candidate or an open match; the present
+        offset if no text waits for it."""
+        if not self._machine.handling[pattern].holds:
+            return self.offset
+        holds = [candidate.hold for candidate in self.candidates(pattern)]
+        return min([self.offset, self.waits(pattern), *holds])
 
     # Reading again
 
@@ -580,9 +649,18 @@ class Stepper:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
         `begin` on is there. Up to the offset `until` the masked group does not open."""
+        self.keep(pattern, [])
+        try:
+            self._put(pattern, *self._read_again(pattern, text, begin, at, base, ended, until))
+        except TooManyThreadsError:
+            self._fail(pattern, base + at)
+
+    def _read_again(
+        self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool, until: int
+    ) -> Run:
+        """Where `restart` leads; what is accepted on the way is filed."""
         machine = self._machine
         automaton, classes = machine.automata[pattern], machine.classes
-        self.keep(pattern, [])
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
         state = automaton.idle(automaton.alphabet.signatures[before])
         for offset, character in enumerate(text[begin:at], base + begin):
@@ -599,7 +677,7 @@ class Stepper:
             registers = moved(moves, registers, offset)
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
-        self._put(pattern, state, registers)
+        return state, registers
 
     def _put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}

@@ -531,6 +531,15 @@ class _WordList:
         low = bisect_right(self.words, prefix)
         return self.words[low : bisect_left(self.words, prefix + _LAST, low)]
 
+    def going_on(self, prefix: str, counts: tuple[int, ...] = ()) -> Iterator[Iterable[int]]:
+        """The rules of each word that is longer than `prefix` and begins with it, also by
+        repetition."""
+        if counts:
+            for needed, rules in self.rules.get(prefix, {}).items():
+                if needed[-1] > counts[-1]:
+                    yield rules
+        yield from map(self.of, self.beginning(prefix))
+
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
         word = self.rules.get(prefix) if counts else None
@@ -679,7 +688,8 @@ class WordScan:
                     ):
                         matches.append(Match(rule, start, end))
                 except Exception:
-                    matches.append(Match(rule, start, end, failed=True))
+                    hold = start if self._holds else self.offset
+                    matches.append(Match(rule, hold, max(hold, end), failed=True))
         return matches
 
     def hold(self) -> int:
@@ -687,8 +697,29 @@ class WordScan:
         if not self._holds:
             return self._steps.offset
         offset = self._steps.offset
-        hold = offset - self._steps.held
+        hold = offset - self._held()
         return offset if hold <= self._lost else hold
+
+    def _held(self) -> int:
+        """How many characters ago the oldest live candidate began of a rule that is not disabled, 0
+        if none lives."""
+        held = self._steps.held
+        if not (held and self._off):
+            return held
+        living = (began for began, of in self._candidates() if not self._off.issuperset(of))
+        return max(living, default=0)
+
+    def _candidates(self) -> Iterator[tuple[int, Iterable[int]]]:
+        """How many characters ago each live candidate began, and the rules of what it may become."""
+        shape = self.state.shape
+        whole, parts = self._index.whole, self._index.parts
+        for word in shape.waiting:
+            yield word.began, (whole if word.whole else parts).of(word.word)
+        for begin, began in enumerate(shape.ages):
+            suffix, counts = shape.prefix[begin:], shape.counts[begin:]
+            for words in (parts, whole) if shape.starts[begin] else (parts,):
+                for rules in words.going_on(suffix, counts):
+                    yield began, rules
 
     def needed(self) -> int:
         """See `Scan.needed`."""
@@ -698,17 +729,8 @@ class WordScan:
         """See `Scan.holders`."""
         if self.hold() > hold or not self.state.held or not self._holds:
             return []
-        shape, age = self.state.shape, self.offset - hold
-        whole, parts = self._index.whole, self._index.parts
-        rules: set[int] = set()
-        for word in shape.waiting:
-            if word.began >= age:
-                rules.update((whole if word.whole else parts).of(word.word))
-        for begin, began in enumerate(shape.ages):
-            if began >= age:
-                suffix = shape.prefix[begin:]
-                for words in (parts, whole) if shape.starts[begin] else (parts,):
-                    rules.update(*[words.of(longer) for longer in words.beginning(suffix)])
+        age = self.offset - hold
+        rules = {rule for began, of in self._candidates() if began >= age for rule in of}
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
@@ -729,7 +751,7 @@ class WordScan:
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
         if self._lost >= 0:
-            held = self._steps.held
+            held = self._held()
             if not (held and self._steps.offset - held <= self._lost):
                 self._lost = -1
         return self._lost >= 0

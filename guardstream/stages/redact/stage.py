@@ -53,6 +53,7 @@ class Redact:
         self._flowing: dict[int, int] = {}  # rules that mask what overflowed, and where that began
         self._overflown = False  # just now: it may end at once, and no search would say so
         self._outrun = False  # text was written that a candidate still claims
+        self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
         self._busy = False  # the next text has to be fed carefully
         self._find_unseen = rules.unseen.search if rules.unseen else None
@@ -203,8 +204,9 @@ class Redact:
             elif self._outrun and self._is_watched():
                 stop, held, _, settled = run(self._steps, text, index, index + 1)
                 due = True
-            elif self._outrun and not self._flowing:
-                # What waits for text that has been written waits no more: each event shows it.
+            elif (self._outrun or self._disabled) and not self._flowing:
+                # What waits for text that has been written, or for a rule that is disabled, waits
+                # no more: each event shows it.
                 stop, held, _, settled = run(self._steps, text, index, end)
                 due = True
             else:
@@ -219,7 +221,7 @@ class Redact:
                 self._move(events, held)
         if self._forks:
             self._join()
-        self._busy = self._finished or self._outrun or bool(self._forks)
+        self._busy = self._finished or self._outrun or self._disabled or bool(self._forks)
         if self._position > self._trim_at:
             self._trim()
         return events
@@ -363,11 +365,14 @@ class Redact:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
         end = None
         kept = found
+        failures: list[Finding] = []
         if len(found) == 1 and self._is_plain(found[0]):
             self._say(events, *found[0][:3], hold)
             return False
         if not self._set.only_masks or any(match.failed for match in found):
-            found = self._without_failed(events, found)
+            found, failures = self._without_failed(found)
+            if failures:
+                hold = self._hold()
             end = self._ending(found)
             kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
         if end is not None:
@@ -383,6 +388,7 @@ class Redact:
         if len(kept) > 1:
             kept.sort(key=lambda match: (match.start, match.end, match.rule))
         events += [self._finding(match) for match in kept if match.judged]
+        events += failures
         if end is None:
             return False
         events += [self._finding(end.match, end.kind), end.finish]
@@ -393,17 +399,19 @@ class Redact:
         """Whether a match is reported as it is, and ends nothing."""
         return match.judged and not match.failed and self._rules[match.rule].action not in ENDING
 
-    def _without_failed(self, events: list[Event], found: list[Match]) -> list[Match]:
-        """Where failed rules are allowed, report and disable them."""
-        failed = {match.rule for match in found if match.failed}
+    def _without_failed(self, found: list[Match]) -> tuple[list[Match], list[Finding]]:
+        """Where rules may fail, disable those that have; return the matches of the others, and what
+        to report."""
+        failed = sorted({match.rule for match in found if match.failed})
         if not failed or self._set.on_error == "block":
-            return found
-        for rule in sorted(failed):
+            return found, []
+        for rule in failed:
             for scan in self._scans:
                 scan.disable(rule)
-            here = Match(rule, self._position, self._position)
-            events.append(self._finding(here, "rule_error"))
-        return [match for match in found if match.rule not in failed]
+        self._disabled = True
+        here = [Match(rule, self._position, self._position) for rule in failed]
+        others = [match for match in found if match.rule not in failed]
+        return others, [self._finding(match, "rule_error") for match in here]
 
     def _ending(self, found: list[Match]) -> _End | None:
         """The match that ends the stream: a failure, else the most severe, the first in the
