@@ -14,13 +14,13 @@ from itertools import count
 from secrets import randbits
 
 from guardstream.scan.regex import forms
-from tests.support.generate import Composition, draw_unseen
+from tests.support.generate import Composition, draw_groups, draw_unseen
 from tests.support.harness import hunt, told
 
 BATCH = 1_000
 
-UNSEEN = 200
-"""In how many cases more of a batch there are characters that are not seen."""
+APART = 200
+"""How many cases more of a batch are of characters that are not seen, and how many of groups."""
 
 
 def batch(seeds: range) -> tuple[Composition, str]:
@@ -28,8 +28,8 @@ def batch(seeds: range) -> tuple[Composition, str]:
     composition = Composition()
     natives = (True, False) if forms.NATIVE else ()
     found = hunt(seeds, composition, natives=natives)
-    if not found:
-        found = hunt(seeds[:: len(seeds) // UNSEEN or 1], natives=natives, draw=draw_unseen)
+    for draw in (draw_unseen, draw_groups):
+        found = found or hunt(seeds[:: len(seeds) // APART or 1], natives=natives, draw=draw)
     return composition, told(found)
 
 

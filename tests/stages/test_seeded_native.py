@@ -122,8 +122,8 @@ BUGS = {
     ),
     "a stream keeps its joint state when a search goes on elsewhere": Change(
         "stream.h",
-        "    if (stand_part(self->machine, &self->now) < 0) {\n        return ERROR;\n",
-        "    if (0) {\n        return ERROR;\n",
+        "    self->other.count = 0;\n    if (stand_part(self->machine, &self->now) < 0) {\n",
+        "    self->other.count = 0;\n    if (0) {\n",
     ),
     "the group of a match found again is where it first opened": Change(
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"

@@ -17,7 +17,7 @@ from guardstream.events import Action, Finding, Severity
 from guardstream.stages.rules import SEVERITIES, Keep, OnOverflow, Rule, Validator
 
 from .patterns import Alt, Capture, Char, Edge, Look, Node, Repeat, Seq, Tree, can_be_empty, spelled
-from .reference import UNSEEN, Judge, Judged, check_whole
+from .reference import UNSEEN, Judge, Judged, can_refuse, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
 OUTSIDE = "~q"
@@ -63,9 +63,11 @@ class Case:
     def is_exact(self) -> bool:
         """Whether every event's place is settled by the contract.
 
-        An approximated pattern can be held longer; of a group that repeats, an overflow may mask
-        more.
+        An approximated pattern can be held longer, and so can a group that may be refused; of a
+        group that repeats, an overflow may mask more.
         """
+        if any(rule.group is not None and can_refuse(rule) for rule in self.rules):
+            return False
         if self.max_holdback != ROOMY and any(t.repeats_group for t in self.trees.values()):
             return False
         return self.has_trees
@@ -210,6 +212,16 @@ class Drawer:
             )
         )
 
+    def referring(self) -> str:
+        """A pattern with a group that it refers to, perhaps an empty one; small enough to be
+        confirmed within a budget."""
+        one, two = self.char().text, self.char().text
+        group = self.random.choice((f"({one}|.)", f"({one}?{two})", f"({one}*)", f"({one}|{two}|)"))
+        before = self.random.choice(("", f"{two}?", f"(?:{two}|{one})"))
+        same = r"(?:\1)"
+        after = self.random.choice((same, two + same, f"{same}{two}*", f"(?:{one}|{same})+"))
+        return f"{before}{group}{after}{self.letter()}"
+
     def solid_text(self) -> str:
         return f"(?:{Tree(self.solid(1)).text})"
 
@@ -352,6 +364,27 @@ def draw_unseen(random: Random) -> Case:
             text += random.choice(UNSEEN)
         text += character
     return replace(case, rules=tuple(rules), text=text, trees={})
+
+
+def draw_groups(random: Random) -> Case:
+    """A case of groups: judged ones, ones that block, ones that a reference asks for."""
+    drawer = Drawer(random)
+    case = draw_case(random)
+    drawer.letters = case.text[:3] or drawer.letters
+    trees, rules = dict(case.trees), []
+    for rule in case.rules:
+        if rule.words or drawer.chance(30):
+            rules.append(rule)
+            continue
+        group = random.choice((1, "g"))
+        judges = (random.choice(VALIDATORS),) if drawer.chance(70) else ()
+        patterns = drawer.patterns(trees, group)
+        if drawer.chance(30):
+            group, patterns = 1, (drawer.referring(),)
+        rules.append(replace(rule, group=group, patterns=patterns, validators=judges))
+    baits = [drawer.sample(trees[p].root) for r in rules for p in r.patterns if p in trees]
+    text = drawer.text([*baits, case.text], random.randint(4, 30))
+    return replace(case, rules=tuple(rules), text=text, trees=trees)
 
 
 def draw_small(random: Random) -> Case:

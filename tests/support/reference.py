@@ -70,6 +70,13 @@ def is_confirmed(rule: Rule, matched: str) -> bool:
         raise RuleFailedError from error
 
 
+def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
+    """Whether one of a match's spans is confirmed; an empty one is not judged."""
+    if not can_refuse(rule):
+        return True
+    return any(is_confirmed(rule, text[start:end]) for start, end in spans if start < end)
+
+
 def can_refuse(rule: Rule) -> bool:
     """Whether a match of the rule may be refused."""
     return bool(rule.validators or rule.allow_words or rule.allow_patterns)
@@ -159,7 +166,7 @@ def pattern_found(rule: Rule, pattern: str, text: str) -> Iterator[regex.Match[s
     compiled = regex.compile(pattern)
     at = 0
     while (match := compiled.search(text, at)) is not None:
-        if is_confirmed(rule, match.group()):
+        if has_confirmed(rule, text, match.spans(rule.group or 0)):
             yield match
             at = match.end()
         else:
@@ -229,8 +236,9 @@ def masked(text: str, marks: Sequence[Mark]) -> str:
 
 
 def has_match(rule: Rule, text: str) -> bool:
-    """Whether a rule that blocks or stops fires somewhere in the text."""
-    return bool(spans_found(replace(rule, group=None), text))
+    """Whether a rule that blocks or stops fires somewhere in the text. The match counts, unless a
+    judge looks at its group."""
+    return bool(spans_found(rule if can_refuse(rule) else replace(rule, group=None), text))
 
 
 # --- one character at a time --------------------------------------------------------------
@@ -356,7 +364,7 @@ class PatternSearch:
             match = candidate.best
             if match is None:
                 self.near_misses += candidate.reached - candidate.start >= 2
-            elif is_confirmed(self.rule, text[match.start : match.end]):
+            elif has_confirmed(self.rule, text, match.spans):
                 done.append(match)
                 self.candidates = [c for c in self.candidates if c.start >= match.end]
             else:
@@ -500,8 +508,9 @@ Search: TypeAlias = PatternSearch | WordSearch
 
 @dataclass(frozen=True)
 class Fire:
-    """A block or stop rule that found its match."""
+    """A block or stop rule that found its match; `start` is where its group began."""
 
+    began: int
     start: int
     end: int
     order: int
@@ -641,7 +650,7 @@ class Judge:
     @staticmethod
     def _fire_of(match: Match, search: Search) -> Fire:
         start = match.spans[0][0] if match.spans else match.start
-        return Fire(start, match.end, search.order, search.rule)
+        return Fire(match.start, start, match.end, search.order, search.rule)
 
     def _find(self, start: int, end: int, search: Search) -> None:
         rule, order = search.rule, search.order
@@ -763,7 +772,7 @@ class Judge:
             fire.end
             for fire in fires
             for search, start in self.overflow.members
-            if (fire.order, fire.start) == (search.order, start)
+            if (fire.order, fire.began) == (search.order, start)
         ]
         reach = max([reach, *ends])
         if reach > self.written:

@@ -110,7 +110,7 @@ typedef struct {
     Thread *thread; /* with sources in place of registers */
     int32_t threads, thread_room;
     Ints accepts; /* start, hold, end, late */
-    Ints seen, seen_at, ahead, numbered, number, used, key, cut, sides;
+    Ints seen, seen_at, accepted_at, ahead, numbered, number, used, key, cut, sides;
     int32_t clock;
     int mode; /* what it may do */
 } Bench;
@@ -211,10 +211,10 @@ static void
 bench_free(Bench *bench)
 {
     PyMem_Free(bench->thread);
-    Ints *ints[] = {&bench->accepts, &bench->seen, &bench->seen_at, &bench->ahead,
-                    &bench->numbered, &bench->number, &bench->used, &bench->key, &bench->cut,
-                    &bench->sides};
-    for (int index = 0; index < 10; index++) {
+    Ints *ints[] = {&bench->accepts, &bench->seen, &bench->seen_at, &bench->accepted_at,
+                    &bench->ahead, &bench->numbered, &bench->number, &bench->used,
+                    &bench->key, &bench->cut, &bench->sides};
+    for (int index = 0; index < 11; index++) {
         ints_free(ints[index]);
     }
 }
@@ -1027,14 +1027,14 @@ hold_of(Automaton *self, const Thread *thread, int32_t *hold)
 }
 
 /* Note an accept. If its group never opened, it is empty: it counts as opened at the end, or at the
-   start where all from there on may have to be read again (`Automaton.opened`). */
+   last character where the match may be refused (`Automaton.opened`). */
 static int
 noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, int32_t late)
 {
     if (!self->group || hold == NONE) {
         int empty = self->group && self->cuts && !self->least_hold;
         self->blurred |= self->group && self->least_hold;
-        if ((hold = single(self, empty ? end : start)) < 0) {
+        if ((hold = single(self, !self->group ? start : empty ? end : HERE)) < 0) {
             return ERROR;
         }
     }
@@ -1071,9 +1071,34 @@ leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
     return result;
 }
 
-/* Let the last accept hold for the threads that it cuts, which come back if it is refused. */
+static int32_t
+leasts_both(Automaton *self, int32_t left, int32_t right)
+{
+    return leasts_joined(self, left, numbers_key(&self->cache.leasts, right),
+                         numbers_length(&self->cache.leasts, right));
+}
+
+/* Whether a thread has a follower on a character, or has matched: also ERROR or WANTED. */
 static int
-hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count)
+survives(Automaton *self, const Thread *thread, int32_t signature)
+{
+    int32_t steps = steps_of(self, thread->item, signature);
+    if (steps < 0) {
+        return steps;
+    }
+    const Part part = self->cache.step[steps];
+    int lives = part.matched;
+    for (int32_t index = 0; index < part.count && !lives; index++) {
+        const Item *item = &self->cache.item[self->cache.way[part.first + index].item];
+        lives = item->alive || item->accepts;
+    }
+    return lives;
+}
+
+/* Let the last accept hold for the threads that it cuts, which come back if it is refused; not for
+   those that the character ends. */
+static int
+hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count, int32_t signature)
 {
     if (!self->least_hold) {
         return 0;
@@ -1081,7 +1106,13 @@ hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count)
     Ints *sources = &self->bench->cut;
     sources->count = 0;
     for (int32_t index = 0; index < count; index++) {
-        int32_t hold;
+        int32_t hold, lives = survives(self, &cut[index], signature);
+        if (lives <= 0) {
+            if (lives < 0) {
+                return lives;
+            }
+            continue;
+        }
         if (hold_of(self, &cut[index], &hold) < 0
             || (hold != NONE && ints_push(sources, *numbers_key(&self->cache.leasts, hold)) < 0)) {
             return ERROR;
@@ -1110,6 +1141,33 @@ is_needless(const Automaton *self, const Item *item)
     return 1;
 }
 
+/* Let a candidate, and what it has matched, be held from where the first of two that meet at an item
+   is. */
+static int
+held_by_both(Automaton *self, int32_t item, int32_t hold)
+{
+    Bench *bench = self->bench;
+    int32_t at = bench->seen_at.at[item];
+    if (at != NONE) {
+        int32_t *known = &bench->thread[at].hold;
+        int32_t least = *known == NONE ? hold : leasts_both(self, *known, hold);
+        self->blurred |= *known == NONE;
+        if (least < 0) {
+            return ERROR;
+        }
+        *known = least;
+    }
+    if (self->cache.item[item].accepts) {
+        int32_t *known = &bench->accepts.at[bench->accepted_at.at[item] + 1];
+        int32_t least = leasts_both(self, *known, hold);
+        if (least < 0) {
+            return ERROR;
+        }
+        *known = least;
+    }
+    return 0;
+}
+
 /* Add a thread; returns whether it has matched and cuts all others. */
 static int
 added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
@@ -1117,27 +1175,12 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
     Bench *bench = self->bench;
     const Item item = self->cache.item[number];
     if (ints_get(&bench->seen, number) == bench->clock) {
-        int32_t at = bench->seen_at.at[number];
-        if (self->least_hold && at != NONE && hold != NONE) {
-            /* Let a candidate be held from where the first of two that meet is. */
-            int32_t known = bench->thread[at].hold;
-            int32_t least = hold;
-            if (known == NONE) {
-                self->blurred = 1;
-            }
-            else {
-                least = leasts_joined(self, known, numbers_key(&self->cache.leasts, hold),
-                                      numbers_length(&self->cache.leasts, hold));
-            }
-            if (least < 0) {
-                return ERROR;
-            }
-            bench->thread[at].hold = least;
-        }
-        return 0;
+        return self->least_hold && hold != NONE ? held_by_both(self, number, hold) : 0;
     }
+    int32_t accepted = bench->accepts.count;
     if (item.accepts
-        && noted(self, &bench->accepts, start, hold, AFTER, 0) < 0) {
+        && (noted(self, &bench->accepts, start, hold, AFTER, 0) < 0
+            || ints_set(&bench->accepted_at, number, accepted) < 0)) {
         return ERROR;
     }
     if (ints_set(&bench->seen, number, bench->clock) < 0
@@ -1191,11 +1234,13 @@ advanced(Automaton *self, int32_t node, int32_t signature)
             }
             int32_t end = way.ends ? HERE : thread.end == NOWHERE ? NO_END : thread.end;
             int cut = added(self, way.item, start, opened, end);
-            if (cut) {
-                return cut < 0 ? cut
-                               : hold_for(self, &bench->accepts, threads + place, count - place) < 0
-                    ? ERROR
-                    : 1;
+            if (cut > 0) {
+                cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
+                               signature);
+                return cut < 0 ? cut : 1;
+            }
+            if (cut < 0) {
+                return cut;
             }
         }
         if (part.matched) {
@@ -1204,9 +1249,9 @@ advanced(Automaton *self, int32_t node, int32_t signature)
             }
             if (self->cuts) {
                 /* What begins at this character is not inside a match that ended before it. */
-                return hold_for(self, &bench->accepts, threads + place, count - place) < 0
-                    ? ERROR
-                    : thread.end != NOWHERE;
+                int cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
+                                   signature);
+                return cut < 0 ? cut : thread.end != NOWHERE;
             }
         }
     }

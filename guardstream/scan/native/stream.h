@@ -325,15 +325,23 @@ stream_file(Stream *self, const Candidate *new)
     Candidates *open = &self->now.open;
     int32_t kept = 0, at;
     if (!(self->machine->flags[new->pattern] & LOOSE)) {
-        /* An accepting thread undoes what threads after it had accepted. */
+        /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it
+           is held from where the first of them is, since they come back then. */
+        Automaton *automaton = &self->machine->automata[new->pattern];
+        Candidate held = *new;
         for (int32_t index = 0; index < open->count; index++) {
             const Candidate *known = &open->at[index];
             if (known->pattern != new->pattern || known->start < new->start) {
                 open->at[kept++] = *known;
             }
+            else if (automaton->least_hold && !known->written && known->hold < held.hold) {
+                held.hold = known->hold;
+                held.written = 0;
+                automaton->blurred = 1;
+            }
         }
         open->count = kept;
-        return candidates_push(open, new);
+        return candidates_push(open, &held);
     }
     for (int32_t index = 0; index < open->count; index++) {
         const Candidate *known = &open->at[index];
@@ -481,9 +489,10 @@ static int64_t
 pattern_hold(const Stream *self, int32_t pattern)
 {
     int64_t hold = pattern_oldest(self, pattern, 1);
-    if (hold > self->now.offset || !(self->machine->flags[pattern] & HOLDS)) {
+    if (!(self->machine->flags[pattern] & HOLDS)) {
         return self->now.offset;
     }
+    hold = hold < self->now.offset ? hold : self->now.offset;
     for (int32_t index = 0; index < self->now.open.count; index++) {
         const Candidate *open = &self->now.open.at[index];
         if (open->pattern == pattern && open->hold < hold) {

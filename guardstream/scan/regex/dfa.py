@@ -364,14 +364,15 @@ class Automaton:
         return Accept(start, self.opened(start, hold_of(thread), end), end, thread.end != NOWHERE)
 
     def opened(self, start: Source, hold: Least | None, end: Source) -> Least:
-        """Where an accept's group opened: at its end if it never did, since it is empty then; its
-        start without a group, and where all from there on may have to be read again."""
+        """Where an accept's group opened: at its end if it never did, since it is empty then; at
+        the last character where the match may be refused, since another may begin there. Its start
+        without a group."""
         if not self.program.group:
             return (start,)
         if hold is not None:
             return hold
         self.blurred = self.blurred or self.least_hold
-        return (end,) if self.cuts and not self.least_hold else (start,)
+        return (end,) if self.cuts and not self.least_hold else (HERE,)
 
 
 class _Step:
@@ -382,6 +383,7 @@ class _Step:
         self._closed = not opens and bool(automaton.program.group)
         self._signature = signature
         self._seen: dict[Item, int] = {}
+        self._accepted: dict[Item, int] = {}
         self._ahead: set[object] = set()
         self.threads: list[Advanced] = []
         self.accepts: list[Accept] = []
@@ -400,24 +402,34 @@ class _Step:
                 opened = (HERE,) if hold is None and opens and group else hold
                 end = HERE if ends else None if thread.end == NOWHERE else thread.end
                 if self._add(item, start, opened, end):
-                    self._hold_for(threads[place:])
+                    self._hold_for(threads[place + 1 :])
                     return True
             if matched:
                 accept = automaton.ended(thread)
                 self.accepts.append(accept)
                 if cuts:
-                    self._hold_for(threads[place:])
+                    self._hold_for(threads[place + 1 :])
                     # What begins at this character is not inside a match that ended before it.
                     return accept.late
         return False
 
     def _hold_for(self, cut: Iterable[Thread]) -> None:
-        """Let the last accept hold for what it cuts, which comes back if it is refused."""
+        """Let the last accept hold for what it cuts, which comes back if it is refused; not for
+        what the character ends."""
         if not self._automaton.least_hold:
             return
         accept = self.accepts[-1]
-        holds = {source for thread in cut for source in hold_of(thread) or ()}
+        holds = {
+            source
+            for thread in cut
+            for source in (self._survives(thread) and hold_of(thread)) or ()
+        }
         self.accepts[-1] = accept._replace(hold=self._least(accept.hold, holds))
+
+    def _survives(self, thread: Thread) -> bool:
+        """Whether a thread has a follower or has matched."""
+        ways, matched = self._automaton.items.advance(thread.item, self._signature)
+        return matched or any(way.item.alive or way.item.accepts for way in ways)
 
     def begin(self, root: Item) -> None:
         """Begin the pattern at this character."""
@@ -432,10 +444,11 @@ class _Step:
         """Add a thread; returns whether it has matched and cuts all others."""
         known = self._seen.get(item)
         if known is not None:
-            if self._automaton.least_hold:
-                self._held_by_both(known, hold)
+            if self._automaton.least_hold and hold is not None:
+                self._held_by_both(item, known, hold)
             return False
         if item.accepts:
+            self._accepted[item] = len(self.accepts)
             opened = self._automaton.opened(start, hold, AFTER)
             self.accepts.append(Accept(start, opened, AFTER, late=False))
         self._seen[item] = -1
@@ -446,12 +459,16 @@ class _Step:
             self.threads.append(Advanced(item, start, hold, end))
         return item.accepts and self._automaton.cuts
 
-    def _held_by_both(self, known: int, hold: Least | None) -> None:
-        """Let a candidate be held from where the first of two that meet is."""
-        if known < 0 or hold is None:
-            return
-        least = self._least(self.threads[known].hold, hold)
-        self.threads[known] = self.threads[known]._replace(hold=least)
+    def _held_by_both(self, item: Item, known: int, hold: Least) -> None:
+        """Let a candidate, and what it has matched, be held from where the first of two that meet
+        is."""
+        if known >= 0:
+            least = self._least(self.threads[known].hold, hold)
+            self.threads[known] = self.threads[known]._replace(hold=least)
+        place = self._accepted.get(item)
+        if place is not None:
+            accept = self.accepts[place]
+            self.accepts[place] = accept._replace(hold=self._least(accept.hold, hold))
 
     def _least(self, own: Least | None, others: Iterable[Source]) -> Least:
         """The least of a candidate's own hold-back and others."""

@@ -81,7 +81,7 @@ class PatternSet:
                 program,
                 alphabet,
                 cuts=pattern.settling is not Settling.EAGER and program.exact,
-                least_hold=pattern.settling is Settling.TESTED,
+                least_hold=pattern.settling is Settling.TESTED or not program.exact,
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
@@ -300,7 +300,8 @@ class PatternScan:
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
                     begin = spans[0][0] + base if spans else start
-                    return [Match(rule, begin, match.end)]
+                    # What comes before the hold-back is written: an empty group holds nothing.
+                    return [Match(rule, max(begin, match.hold), match.end)]
         except OverBudgetError:
             return [Match(rule, match.hold, self.offset, failed=True)]
         return []
@@ -382,7 +383,8 @@ class PatternScan:
         return True
 
     def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
-        """Whether the pattern's judge confirms one of a match's spans."""
+        """Whether the pattern's judge confirms one of a match's spans; an empty one is nothing to
+        judge."""
         confirm = self._set.patterns[pattern].confirm
         if confirm is None:
             return True
@@ -390,7 +392,7 @@ class PatternScan:
         judge, reach = confirm
         for start, end in spans:
             begin = start - base
-            if judge(text[begin : end - base], text[max(begin - reach, 0) : begin]):
+            if start < end and judge(text[begin : end - base], text[max(begin - reach, 0) : begin]):
                 return True
         return False
 
@@ -405,7 +407,9 @@ class PatternScan:
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
-        text, end, horizon = self._read_as(window), match.end - base, self._horizon()
+        # What comes after is not known yet, however the text is cut.
+        text = self._read_as(window)[: self.offset - base]
+        end, horizon = match.end - base, self._horizon()
         if known and compiled.after is not None:
             ends = [
                 match.end - width

@@ -474,8 +474,19 @@ class Stepper:
             kept = sorted((*known, candidate))
         else:
             # An accepting thread undoes what threads after it had accepted.
-            kept = [*(c for c in known if c.start < candidate.start), candidate]
+            undone = [c for c in known if c.start >= candidate.start]
+            kept = [*known[: len(known) - len(undone)], self._holding_for(candidate, undone)]
         self._open = {**self._open, candidate.pattern: tuple(kept)}
+
+    def _holding_for(self, candidate: Candidate, undone: Sequence[Candidate]) -> Candidate:
+        """The candidate, held from where the first is of those that it undoes: they come back if it
+        is refused."""
+        automaton = self._machine.automata[candidate.pattern]
+        holds = [each.hold for each in undone if not each.written]
+        if not automaton.least_hold or min(holds, default=candidate.hold) >= candidate.hold:
+            return candidate
+        automaton.blurred = True
+        return candidate._replace(hold=min(holds), written=False)
 
     def hits(self) -> list[Candidate]:
         """What the last character has completed of eager patterns, once."""

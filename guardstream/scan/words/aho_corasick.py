@@ -710,7 +710,8 @@ class WordScan:
         return max(living, default=0)
 
     def _candidates(self) -> Iterator[tuple[int, Iterable[int]]]:
-        """How many characters ago each live candidate began, and the rules of what it may become."""
+        """How many characters ago each live candidate began, and the rules of a word that it may
+        become."""
         shape = self.state.shape
         whole, parts = self._index.whole, self._index.parts
         for word in shape.waiting:

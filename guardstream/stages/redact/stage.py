@@ -6,7 +6,7 @@ of the text, never of a chunk, and events stand in that order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
@@ -379,9 +379,7 @@ class Redact:
             hold = min([hold, *[match.start for match in found if match not in kept]])
             if end.finish.reason == "stop":
                 kept += self._stopped(end.match.start)
-        for match in kept:
-            if self._rules[match.rule].action == "mask":
-                self._regions.add(match.start, match.end, match.rule)
+        self._mask(kept)
         self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
             self._write_to(events, end.match.start)
@@ -394,6 +392,11 @@ class Redact:
         events += [self._finding(end.match, end.kind), end.finish]
         self._finished = True
         return True
+
+    def _mask(self, found: Iterable[Match]) -> None:
+        for match in found:
+            if self._rules[match.rule].action == "mask":
+                self._regions.add(match.start, match.end, match.rule)
 
     def _is_plain(self, match: Match) -> bool:
         """Whether a match is reported as it is, and ends nothing."""
