@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
-
-try:
-    import stamina
-except ImportError as error:  # pragma: no cover
-    raise ImportError("retrying needs stamina: pip install 'guardstream[retry]'") from error
 
 import anyio
 
 from guardstream.events import Finding, FinishReason
+from guardstream.resilience.attempts import retried
 from guardstream.resilience.continued import Answer, Seam
 from guardstream.resilience.worth import retry_after, worth_retrying
 from guardstream.stream.arguments import known_arguments
@@ -274,9 +271,7 @@ class RetryingStream(AsyncContext, Generic[C]):
     async def _try_all(self) -> None:
         for place, source in enumerate(self._sources, 1):
             try:
-                async for attempt in stamina.retry_context(on=self._wait, **self._retry.waits):
-                    with attempt:
-                        await self._attempt(source)
+                await retried(partial(self._attempt, source), self._wait, self._retry)
                 return
             except Exception as error:
                 if place == len(self._sources) or not self._worth(error):
