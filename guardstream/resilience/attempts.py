@@ -16,11 +16,8 @@ T = TypeVar("T")
 
 
 class _FailedError(Exception):
-    """An error of a call by its type alone: stamina logs what an error says, which may be text."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(type(error).__name__)
-        self.error = error
+    """Stands for the error of a call, with its type alone: stamina logs what an error says, which
+    may be text, and keeps it, and with its traceback whatever was called."""
 
 
 async def retried(
@@ -31,17 +28,24 @@ async def retried(
     `wait` returns for an error whether to call again, or after how many seconds. Raises the error
     of the last call.
     """
+    waits = [wait]
+    errors: list[Exception] = []
 
     def wait_after(failed: Exception) -> bool | float:
-        return wait(failed.error) if isinstance(failed, _FailedError) else False
+        failed.__traceback__ = None
+        return waits[0](errors[0]) if isinstance(failed, _FailedError) else False
 
     try:
         async for attempt in stamina.retry_context(on=wait_after, **retry.waits):
             with attempt:
+                errors.clear()
                 try:
                     return await call()
-                except Exception as raised:
-                    raise _FailedError(raised) from None
+                except Exception as error:
+                    errors.append(error)
+                raise _FailedError(type(errors[0]).__name__)
     except _FailedError as failed:
-        error = failed.error
-    raise error
+        failed.__traceback__ = None
+    finally:
+        waits.clear()
+    raise errors.pop()

@@ -24,7 +24,7 @@ from guardstream.stream.callbacks import Handlers
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Around
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
-from guardstream.stream.observers import Joined
+from guardstream.stream.observers import Joined, StreamRecord
 from guardstream.stream.opening import (
     OnRetry,
     Open,
@@ -316,10 +316,12 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def _announce(self) -> None:
         """Tell `on_retry` that another attempt is about to be made."""
-        if self._on_retry is None or self._failed is None:
+        # It is let go of: its traceback leads here, and would keep a stream that was left.
+        failed, self._failed = self._failed, None
+        if self._on_retry is None or failed is None:
             return
         try:
-            returned = self._on_retry(self._failed, self.attempts + 1)
+            returned = self._on_retry(failed, self.attempts + 1)
             if isinstance(returned, Awaitable):
                 await returned
         except Exception as error:
@@ -355,7 +357,13 @@ class RetryingStream(AsyncContext, Generic[C]):
             await self._call_on_finish()
         finally:
             if self._observing is not None:
-                self._observing.settle()
+                self._observing.settle(self._recorded)
+
+    def _recorded(self, record: StreamRecord) -> StreamRecord:
+        """The record of the last attempt: one that failed is not how a stream ends that is left."""
+        assert self._finish is not None
+        error = None if self._finish == "cancelled" else record.error
+        return replace(record, finish=self._finish, error=error)
 
     async def _call_on_finish(self) -> None:
         callback = self._handlers.on_finish
