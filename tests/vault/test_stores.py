@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,63 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         store.add("a", {"name": b"x" * 100_000})
     with pytest.raises(VaultError, match="cannot be written: no such file or directory"):
         SQLiteStore(tmp_path / "none" / "vault.db")
+
+
+@pytest.mark.parametrize("path", [":memory:", "", Path(":memory:"), "file:v?mode=memory"], ids=str)
+def test_what_is_no_file_is_refused(
+    path: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"needs the path of a file, .* MemoryStore\(\) keeps"):
+        SQLiteStore(path)
+    with pytest.raises(ValueError, match="needs the path of a file"):
+        SQLiteStore(tmp_path / ":memory:")  # as a policy names it
+    with pytest.raises(TypeError, match="needs the path of a file, not 'NoneType'"):
+        SQLiteStore(None)  # type: ignore[arg-type]
+    assert [*tmp_path.iterdir()] == []
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ttl": -1}, "ttl= needs a number of seconds above 0, not -1"),
+    ({"ttl": 0}, "ttl= needs a number of seconds above 0, not 0"),
+    ({"ttl": float("nan")}, "ttl= needs a number of seconds above 0, not nan"),
+    ({"ttl": "1h"}, "ttl= needs a number of seconds, not 'str'"),
+    ({"ttl": None}, "ttl= needs a number of seconds, not 'NoneType'"),
+    ({"ttl": True}, "ttl= needs a number of seconds, not 'bool'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=str)
+def test_a_lifetime_that_is_none_is_refused(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    for make in (
+        MemoryStore,
+        partial(SQLiteStore, tmp_path / "v.db"),
+        partial(RedisStore, "redis://127.0.0.1:1/0"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(**options)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("make", [MemoryStore, Vault, Vaults])
+def test_bounds_that_are_none_are_refused(make: Callable[..., object]) -> None:
+    name = "max_conversations" if make is MemoryStore else "max_entries"
+    for bound in (name, "max_bytes"):
+        with pytest.raises(ValueError, match=f"{bound}= needs a whole number, at least 1, not 0"):
+            make(**{bound: 0})
+        with pytest.raises(TypeError, match=f"{bound}= needs a whole number, not 'str'"):
+            make(**{bound: "3"})
+
+
+def test_times_that_a_store_cannot_wait_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="timeout= needs a number of seconds above 0"):
+        SQLiteStore(tmp_path / "v.db", timeout=-1)
+    with pytest.raises(TypeError, match="timeout= needs a number of seconds, not 'str'"):
+        RedisStore("redis://127.0.0.1:1/0", timeout="2")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ttl= needs a finite number"):
+        RedisStore("redis://127.0.0.1:1/0", ttl=float("inf"))
 
 
 def test_what_was_saved_is_there_again(store: Store) -> None:
