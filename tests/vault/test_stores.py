@@ -174,6 +174,22 @@ def test_of_two_that_issue_at_once_the_first_counts(store: Store) -> None:
     assert again.issue("email", "bob@example.org") == "[EMAIL_2]"
 
 
+def test_all_who_share_a_conversation_get_their_numbers(store: Store) -> None:
+    kept = vaults(store, ids="number")
+    others = [f"{number}@example.org" for number in range(8)]
+
+    def mask(vault: Vault | None) -> str:
+        assert vault is not None
+        stand_in = vault.issue("email", MAIL)
+        if others:  # somebody else is first, each time
+            other = kept.open("seven")
+            other.issue("email", others.pop())
+            kept.save(other)
+        return stand_in
+
+    assert kept.masked(mask, "seven")[1] == "[EMAIL_9]"
+
+
 def test_the_same_value_twice_at_once_is_no_conflict(store: Store) -> None:
     one, other = (vaults(store).open("seven") for _ in range(2))
     assert one.issue("email", MAIL) == other.issue("email", MAIL)
