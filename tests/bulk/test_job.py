@@ -335,6 +335,10 @@ def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
     for options in ({"format": "csv"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
         with pytest.raises(ValueError, match=r"is one of|at least 1|no target"):
             job(tmp_path, tmp_path / "out", **options)
+    with pytest.raises(ValueError, match="source is empty: name a file"):
+        Job(GUARD, "")
+    with pytest.raises(ValueError, match="target is empty: name a file"):
+        Job(GUARD, "in.jsonl", "")
 
 
 def test_an_empty_file_stays_empty(tmp_path: Path) -> None:
