@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from guardstream.prompts import MessagesResult
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
-    from guardstream.stream.flow import MakeStage
+    from guardstream.stream.flow import Around, MakeStage
     from guardstream.stream.opening import Open, Reopening
     from guardstream.stream.state import MakeFlow
     from guardstream.vault import Vault, Vaults
@@ -279,28 +279,24 @@ class Guard:
             check_function(stream)
         else:
             check_open(stream, options)
-        flows = partial(
-            self._flows, provider=provider, unknown=unknown, framing=framing, vault=vault
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
         )
-        make_flow = flows(policy)
-        around = self._operating(policy)
+        operating = self._operating(policy)
         if vault is not None or self._vault is not None:
-            _check_beside_vault(policy, around, options)
-        if around is None and not opens(stream):
+            _check_beside_vault(policy, operating, options)
+        if operating is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
         from guardstream.operations import Operations, Wrapping
 
         def guarded(
             chunks: AsyncIterable[C],
-            stages: Sequence[StagePlan],
+            around: Around | None,
             delivering: Delivering,
             observing: Observing,
         ) -> GuardedStream[C]:
-            make = make_flow
-            if stages:
-                more = policy.with_stages(stages)
-                make = flows(more)
+            make = make_flow if around is None else make_flow.with_pipelines(around)
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
         observing, extraction = self.observing(policy, options), extraction_of(policy)
@@ -308,7 +304,9 @@ class Guard:
         choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
         lines = framing == "sse"
         wrapping = Wrapping(stream, choose, lines, options, observing, extraction, guarded)
-        whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(around or Operations(policy))
+        whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(
+            operating or Operations(policy)
+        )
         return whole
 
     @known_arguments
@@ -610,7 +608,7 @@ class Guard:
         unknown: Unknown | None,
         framing: Framing | None = None,
         vault: Vault | None = None,
-    ) -> MakeFlow[Any]:
+    ) -> FlowMaker:
         if policy.needs_request:
             policy.stages("tool_args")  # raises a PolicyError that names what is missing
         stages = self.stages_of(policy, vault)

@@ -22,7 +22,7 @@ from guardstream.policy.operational import (
     revealed,
 )
 from guardstream.resilience.source import Source
-from guardstream.stages.custom import StagePlan
+from guardstream.stream.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
 from guardstream.stream.options import Delivering
@@ -106,12 +106,12 @@ class Guarded(Protocol):
     def __call__(
         self,
         chunks: AsyncIterable[Any],
-        stages: Sequence[StagePlan],
+        around: Around | None,
         delivering: Delivering,
         observing: Observing,
         /,
     ) -> GuardedStream[Any]:
-        """Return a stream of them, with more stages than the policy's, and told to `observing`."""
+        """Return a stream of them, with a stage around each pipeline, and told to `observing`."""
         ...
 
 
@@ -148,9 +148,9 @@ class Wrapping:
         if retry is not None or any(options.get(name) for name in REOPENING):
             whole = self._retrying(operations.limiter, key, retry or Retry(), inner)
         elif opens(stream) or operations.limiter:
-            whole = self.guarded(Source(stream, operations.limiter, key), (), options, inner)
+            whole = self.guarded(Source(stream, operations.limiter, key), None, options, inner)
         else:
-            whole = self.guarded(stream, (), options, inner)
+            whole = self.guarded(stream, None, options, inner)
         return gated(whole, gates, self.choose, last, lines=self.lines)
 
     def _retrying(
@@ -166,8 +166,8 @@ class Wrapping:
         inner = joined.observing if joined else observing
         each: Reopening = {**self.options, "on_finish": None}
 
-        def attempt(source: Open[Any], stages: Sequence[StagePlan]) -> GuardedStream[Any]:
-            return self.guarded(Source(source, limiter, key), stages, each, inner)
+        def attempt(source: Open[Any], around: Around | None) -> GuardedStream[Any]:
+            return self.guarded(Source(source, limiter, key), around, each, inner)
 
         sources = (self.stream, *self.options.get("fallbacks", ()))
         return RetryingStream(attempt, sources, retry, self.options, joined, self.extraction)

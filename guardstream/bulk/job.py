@@ -68,6 +68,9 @@ class Job:
             raise ValueError(f"format is one of {', '.join(FORMATS)}, not {self.format!r}")
         if self.before is not None and self.target is not None:
             raise ValueError("a comparison has no target")
+        for name, given in (("source", self.source), ("target", self.target)):
+            if given == "":
+                raise ValueError(f"{name} is empty: name a file or a folder")
         if self.jobs < 1 or self.part_size < 1:
             raise ValueError("jobs and part_size are at least 1")
 

@@ -57,7 +57,8 @@ def gate(
 
     - `unit`: what is judged as one: a sentence, a paragraph, all of a text, or so many code points.
     - `deadline`: seconds that a check may take; `on_timeout` says what becomes of its text then,
-      `on_error` if it raises, which `errors` of the stream keeps.
+      `on_error` if it raises, which `errors` of the stream keeps. A later answer counts only where
+      it is stricter.
     - `ahead`: how many code points may wait before reading does. A unit that is longer blocks.
     - `channels`: which are judged, all if None; the others pass, in order.
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.

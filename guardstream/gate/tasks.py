@@ -73,7 +73,7 @@ class Tasks(Generic[C]):
         self.chunks: Chunks | None = None
         self.queue: Queue[Any] | None = None
         self.reader: Reader[Any] | None = None  # reads what is delivered, for `end`
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.over = False  # nothing more will be read
         self.closed = False
         self.stopping = False
@@ -140,8 +140,11 @@ class Tasks(Generic[C]):
             try:
                 with scope:
                     await function()
-            except Exception as error:  # what comes in one group with a cancellation, under trio
-                self._failed(unit, error)
+            except BaseException as error:
+                # Also what comes in one group with a cancellation, under trio.
+                if _passes(error):
+                    raise
+                self._failed(unit, _told(error))
             finally:
                 self._scopes.pop(unit, None)
                 self.changed.notify()
@@ -163,7 +166,13 @@ class Tasks(Generic[C]):
         iterator = iterator_of(source)
         try:
             await self._read_all(iterator)
-        except Exception as error:
+        except anyio.get_cancelled_exc_class():
+            if not self._scopes[None].cancel_called:
+                self.error = GateError("the stream was cancelled from inside")
+            raise
+        except BaseException as error:
+            if _passes(error):
+                raise
             self.error = error
         finally:
             self.over = True
@@ -240,18 +249,24 @@ class Tasks(Generic[C]):
         options = self._options
         otherwise = options.on_error
         try:
-            with anyio.move_on_after(options.deadline):
+            with anyio.move_on_after(options.deadline) as scope:
                 answer = self._check(unit.text, unit.context)
                 answer = await answer if isinstance(answer, Awaitable) else answer
-                return verdict_of(answer, options.rule), False
+                verdict = verdict_of(answer, options.rule)
+                # One that blocks the event loop, or ignores its cancellation, answers late.
+                late = anyio.current_time() >= scope.deadline
+                if not late or (options.on_timeout == "allow" and verdict.action != "allow"):
+                    return verdict, False
             otherwise = options.on_timeout
         except anyio.get_cancelled_exc_class():
             if self._scopes[unit].cancel_called:
                 raise
             # It came out of the check: the task was not cancelled by the gate.
             self._failed(unit, GateError("a check was cancelled from inside"))
-        except Exception as error:
-            self._failed(unit, error)
+        except BaseException as error:
+            if _passes(error) or self._scopes[unit].cancel_called:
+                raise
+            self._failed(unit, _told(error))
         return Verdict(otherwise, rule=options.rule), True
 
     def _stop_reading(self) -> None:
@@ -261,3 +276,18 @@ class Tasks(Generic[C]):
         scope = self._scopes.get(None)
         if scope is not None:
             scope.cancel()
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether an error is the event loop's or the program's, and no failure of what was called."""
+    return isinstance(
+        error,
+        (KeyboardInterrupt, SystemExit, GeneratorExit, anyio.get_cancelled_exc_class()),
+    )
+
+
+def _told(error: BaseException) -> Exception:
+    """Return an error; of one that is no Exception its type, as event loops log what it says."""
+    if isinstance(error, Exception):
+        return error
+    return GateError(f"a check raised {type(error).__name__}, which is not an Exception")

@@ -1,55 +1,133 @@
-"""Guards a text that continues in another stream, after the text that was already released.
+"""Guards a text that continues in another stream, after what was released of it.
 
-A rule may look behind, and a JSON document may have begun. So the released text is fed to the rules
-before the continuation, and removed from their output.
+A rule may look behind, a JSON document may have begun, and a limit has counted. So the pipeline of
+the continuation is first fed the text before the seam, and what it makes of that is left out. It is
+fed the text that the provider sent, not the one that was released: rules must not see what they
+have written themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
-from guardstream.events import Event, Text
-from guardstream.stages.custom import StagePlan
+from guardstream.events import Event, Finding, Stage, Text
+from guardstream.stream.flow import MakeStage
 
 
-def continuing(text: str) -> Sequence[StagePlan]:
-    """Return the stages of a stream that goes on from `text`, which is guarded."""
-    channels = frozenset({"text"})
-    return (
-        StagePlan(partial(_Said, text), "said", "before", channels),
-        StagePlan(partial(_Unsaid, text), "unsaid", "after", channels),
-    )
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Where a text broke off: what the provider sent of it, and what the rules made of that.
+
+    A seam without text is the beginning of a stream.
+    """
+
+    source: str = ""
+    released: str = ""
+    findings: Sequence[Finding] = ()
 
 
-class _Said:
-    """Says a text before the first that comes."""
+class Answer:
+    """The texts of one stream, which goes on after a seam and may break off at another one."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, seam: Seam) -> None:
+        self._seam = seam
+        self._texts: list[_Text] = []
 
-    def feed(self, text: str) -> Sequence[Event]:
-        said, self._text = self._text, ""
-        return [Text(said + text)]
+    def around(self, make: MakeStage) -> MakeStage:
+        """Return what makes the same pipelines, but those of text know what is before the seam."""
 
-    def finish(self) -> Sequence[Event]:
-        return []
+        def made(channel: str, tool: str | None = None) -> Stage:
+            if channel != "text":
+                return make(channel, tool)
+            text = _Text(partial(make, channel, tool), self._seam)
+            self._texts.append(text)
+            return text
+
+        return made
+
+    def seam(self, released: str) -> Seam:
+        """Return where the stream breaks off; `released` are all its texts, and those before it."""
+        ends = [text for text in self._texts if text.released and released.endswith(text.released)]
+        return max(ends, key=lambda text: len(text.released)).seam() if ends else self._seam
 
 
-class _Unsaid:
-    """Leaves out a text at the beginning, as far as it comes."""
+class _Text:
+    """A pipeline of a text whose beginning was guarded and released before."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, make: Callable[[], Stage], seam: Seam) -> None:
+        self._make, self._stage = make, make()
+        self._ahead = seam.source  # what the pipeline has yet to be fed
+        self._again = seam.released  # what it emits a second time
+        self._known = [*seam.findings]  # which it reports a second time
+        self._heard: list[str] = []
+        self._released = [seam.released]
+        self._found = [*seam.findings]
 
-    def feed(self, text: str) -> Sequence[Event]:
-        same = _same(self._text, text)
-        # What comes out otherwise, as a match reaches over the seam, is said from there on.
-        self._text = self._text[same:] if same == len(text) else ""
-        return [Text(text[same:])]
+    @property
+    def held(self) -> int:
+        """How many code points are held back now."""
+        return self._stage.held
 
-    def finish(self) -> Sequence[Event]:
-        return []
+    @property
+    def released(self) -> str:
+        """What was released of the text so far."""
+        return "".join(self._released)
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters and return what can be said now."""
+        text, self._ahead = self._ahead + text, ""
+        self._heard.append(text)
+        return self._new(self._stage.feed(text))
+
+    def finish(self) -> list[Event]:
+        """Take the source's end and return the rest."""
+        before = self.feed("") if self._ahead else []
+        return [*before, *self._new(self._stage.finish())]
+
+    def seam(self) -> Seam:
+        """Return where the text breaks off, if nothing more comes."""
+        heard, released = "".join(self._heard), self.released
+        end = len(heard) - self._stage.held
+        with suppress(Exception):  # of a stage that is not as it was
+            end = _end(self._make(), heard, len(released))
+        return Seam(heard[:end], released, tuple(self._found))
+
+    def _new(self, events: Sequence[Event]) -> list[Event]:
+        new: list[Event] = []
+        for event in events:
+            if isinstance(event, Text):
+                text = self._without(event.text)
+                new += [Text(text)] if text else []
+                self._released.append(text)
+            elif isinstance(event, Finding) and event in self._known:
+                self._known.remove(event)
+            else:
+                new.append(event)
+        self._found += [event for event in new if isinstance(event, Finding)]
+        return new
+
+    def _without(self, text: str) -> str:
+        """Leave out what was released before, up to where something else comes out."""
+        same = _same(self._again, text)
+        self._again = self._again[same:] if same == len(text) else ""
+        return text[same:]
+
+
+def _end(stage: Stage, heard: str, released: int) -> int:
+    """Return how much of `heard` the stage has released when it has emitted that many characters.
+
+    What waits for the end of a sentence is counted as it will go out, so the stage is asked as soon
+    as the text is out, when little waits.
+    """
+    for fed, character in enumerate(heard, 1):
+        for event in stage.feed(character):
+            released -= len(event.text) if isinstance(event, Text) else 0
+        if released <= 0:
+            return fed - stage.held
+    raise ValueError("the stage has released less than before")
 
 
 def _same(one: str, other: str) -> int:

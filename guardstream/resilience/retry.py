@@ -6,28 +6,25 @@ A consumer never sees an answer start over: once a character is released, an err
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
-
-try:
-    import stamina
-except ImportError as error:  # pragma: no cover
-    raise ImportError("retrying needs stamina: pip install 'guardstream[retry]'") from error
 
 import anyio
 
 from guardstream.events import Finding, FinishReason
-from guardstream.resilience.continued import continuing
+from guardstream.resilience.attempts import retried
+from guardstream.resilience.continued import Answer, Seam
 from guardstream.resilience.worth import retry_after, worth_retrying
-from guardstream.stages.custom import StagePlan
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Handlers
 from guardstream.stream.context import AsyncContext, TextStream, hide
+from guardstream.stream.flow import Around
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
-from guardstream.stream.observers import Joined
+from guardstream.stream.observers import Joined, StreamRecord
 from guardstream.stream.opening import (
     OnRetry,
     Open,
@@ -41,8 +38,8 @@ from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 
-Attempt: TypeAlias = Callable[[Open[Any], Sequence[StagePlan]], GuardedStream[Any]]
-"""Guards the chunks of a source that is opened then, with these stages besides the policy's."""
+Attempt: TypeAlias = Callable[[Open[Any], Around | None], GuardedStream[Any]]
+"""Guards the chunks of a source that is opened then; what is around their pipelines, if it is."""
 
 
 class Guarding(Protocol):
@@ -84,8 +81,8 @@ def retrying(
     - `on_retry(error, attempt)`: sync or async, called before each further attempt, numbered from
       2; if it raises, no attempt is made.
     - `resume`: called with the released text after a later error; opens a source that continues
-      it, while fewer than `attempts` sources were opened. Rules see the released text and the
-      continuation as one text.
+      it, while fewer than `attempts` sources were opened. Rules see what the provider sent of that
+      text and the continuation as one text.
     - `options`: those of `Guard.wrap`.
 
     Iterating raises the error of the last attempt, or an error after the first released character
@@ -135,7 +132,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         self.extraction = extraction or {}
         """How `guardstream.extract` reads the stream, where the call does not say."""
         self._guarded = attempt
-        self._more_stages: Sequence[StagePlan] = ()
+        self._seam = Seam()
+        self._answer: Answer | None = None  # of the source that is read, if another may go on
         self._sources = sources
         self._resume = resume
         self._retry = retry
@@ -273,9 +271,7 @@ class RetryingStream(AsyncContext, Generic[C]):
     async def _try_all(self) -> None:
         for place, source in enumerate(self._sources, 1):
             try:
-                async for attempt in stamina.retry_context(on=self._wait, **self._retry.waits):
-                    with attempt:
-                        await self._attempt(source)
+                await retried(partial(self._attempt, source), self._wait, self._retry)
                 return
             except Exception as error:
                 if place == len(self._sources) or not self._worth(error):
@@ -304,7 +300,9 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._stream, self._late = None, False
         await self._announce()
         self.attempts += 1
-        stream = self._stream = self._guarded(source, self._more_stages)
+        self._answer = Answer(self._seam) if self._resume is not None else None
+        around = self._answer.around if self._answer is not None else None
+        stream = self._stream = self._guarded(source, around)
         if self._stopped:
             stream.stop()
         async for chunk in stream:
@@ -318,10 +316,12 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def _announce(self) -> None:
         """Tell `on_retry` that another attempt is about to be made."""
-        if self._on_retry is None or self._failed is None:
+        # It is let go of: its traceback leads here, and would keep a stream that was left.
+        failed, self._failed = self._failed, None
+        if self._on_retry is None or failed is None:
             return
         try:
-            returned = self._on_retry(self._failed, self.attempts + 1)
+            returned = self._on_retry(failed, self.attempts + 1)
             if isinstance(returned, Awaitable):
                 await returned
         except Exception as error:
@@ -339,10 +339,10 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _go_on(self) -> None:
         """Have a source opened that goes on from what was released."""
         assert self._resume is not None
+        assert self._answer is not None
         resume, self._before = self._resume, self.result
         text = self._before.text
-        if text:
-            self._more_stages = continuing(text)
+        self._seam = self._answer.seam(text)
         if self._observing is not None:
             self._observing.goes_on(self._before.findings)
         self._sources = [lambda: resume(text)]
@@ -357,7 +357,13 @@ class RetryingStream(AsyncContext, Generic[C]):
             await self._call_on_finish()
         finally:
             if self._observing is not None:
-                self._observing.settle()
+                self._observing.settle(self._recorded)
+
+    def _recorded(self, record: StreamRecord) -> StreamRecord:
+        """The record of the last attempt: one that failed is not how a stream ends that is left."""
+        assert self._finish is not None
+        error = None if self._finish == "cancelled" else record.error
+        return replace(record, finish=self._finish, error=error)
 
     async def _call_on_finish(self) -> None:
         callback = self._handlers.on_finish
@@ -375,7 +381,6 @@ class RetryingStream(AsyncContext, Generic[C]):
 
 def joined(before: Result, current: Result) -> Result:
     """Return the result of a stream that goes on where another one broke off."""
-    found = _new_findings(before, current)
     channels = {
         key: before.channels.get(key, "") + current.channels.get(key, "")
         for key in {**before.channels, **current.channels}
@@ -383,33 +388,12 @@ def joined(before: Result, current: Result) -> Result:
     calls = [call for call in before.tool_calls if call.complete]
     return Result(
         text=before.text + current.text,
-        findings=(*before.findings, *found),
+        findings=(*before.findings, *current.findings),
         finish=current.finish,
         channels=channels,
         tool_calls=(*calls, *current.tool_calls),
         usage=current.usage or before.usage,
     )
-
-
-def _new_findings(before: Result, current: Result) -> list[Finding]:
-    """Return the findings that are not of the text that rules were shown again.
-
-    A rule that only reports may have found something at the seam which was not settled there: it
-    finds more in the same text than before. Others would have held that text.
-    """
-    reported = Counter(each.rule for each in before.findings if _reports(each))
-    found = []
-    for each in current.findings:
-        again = (each.choice, each.channel) == (0, "text") and each.end <= len(before.text)
-        if not again or (_reports(each) and not reported[each.rule]):
-            found.append(each)
-        elif _reports(each):
-            reported[each.rule] -= 1
-    return found
-
-
-def _reports(finding: Finding) -> bool:
-    return (finding.choice, finding.channel, finding.action) == (0, "text", "monitor")
 
 
 def _released(stream: GuardedStream[Any]) -> bool:

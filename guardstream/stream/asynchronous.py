@@ -265,14 +265,17 @@ class GuardedStream(Outcome[C], AsyncContext):
         """Close the source after `error`, and take its end if it is that; or raise."""
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
             error = self.state.stopped()
-        if isinstance(error, GeneratorExit) or self._loop is None:
-            raise error  # nothing can be awaited; of a task being destroyed, __del__ takes care
-        if isinstance(error, StopAsyncIteration):
-            await self._exhausted()
-            return
-        await self._fail(error)
-        if not isinstance(error, StopRequestedError):
-            raise error
+        try:
+            if isinstance(error, GeneratorExit) or self._loop is None:
+                raise error  # nothing can be awaited; of a task being destroyed, __del__ takes care
+            if isinstance(error, StopAsyncIteration):
+                await self._exhausted()
+                return
+            await self._fail(error)
+            if not isinstance(error, StopRequestedError):
+                raise error
+        finally:
+            del error  # its traceback leads here, and would keep whatever reads the stream
 
     async def _exhausted(self) -> None:
         state = self.state

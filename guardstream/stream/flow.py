@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Stage
@@ -75,6 +75,10 @@ class MakeStage(Protocol):
     """Creates a pipeline for a channel; for `tool_args`, given the tool's name if it is known."""
 
     def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
+
+
+Around: TypeAlias = Callable[[MakeStage], MakeStage]
+"""Puts a stage around each pipeline that is created."""
 
 
 class Flow(Protocol[C]):

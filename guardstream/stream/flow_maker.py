@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose, check_text, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.event_lines import EventLines
-from guardstream.stream.flow import Flow, MakeStage
+from guardstream.stream.flow import Around, Flow, MakeStage
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
 from guardstream.stream.whole import is_harmless
@@ -55,6 +55,10 @@ class FlowMaker:
         if isinstance(flow, TextFlow):
             flow.watch = EventLines().may_be_events
         return flow
+
+    def with_pipelines(self, around: Around) -> FlowMaker:
+        """Return a maker like this one, with a stage around each pipeline."""
+        return replace(self, stages=lambda adapter: around(self.stages(adapter)))
 
     def _flow(self, adapter: Adapter[Any], meter: Meter) -> ChunkFlow[Any] | TextFlow:
         policy = self.policy

@@ -6,22 +6,45 @@ their names are hashes. What is not asked for longer than its time to live is fo
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from pathlib import Path
+from numbers import Real
+from os import PathLike, fspath
+from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeAlias
 
-from guardstream.vault.vault import FullError, VaultError
+from guardstream.vault.vault import FullError, VaultError, check_count
 
 Sealed: TypeAlias = Mapping[str, bytes]
 """What is kept of a conversation, by stand-in."""
 
 DAY = 86_400.0
 MONTH = 30 * DAY
+
+
+def _check_seconds(name: str, given: object) -> None:
+    """Raise TypeError for anything but a number, ValueError for one that is no time above 0."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name}= needs a number of seconds, not {type(given).__qualname__!r}")
+    if not float(given) > 0:
+        raise ValueError(f"{name}= needs a number of seconds above 0, not {given}")
+
+
+def _check_file(path: object) -> None:
+    """Raise TypeError for what is no path, ValueError for one that SQLite takes for no file."""
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"SQLiteStore() needs the path of a file, not {type(path).__qualname__!r}")
+    written = fspath(path)
+    if not written or PurePath(written).name == ":memory:" or written.startswith("file:"):
+        raise ValueError(
+            f"SQLiteStore() needs the path of a file, not {written!r}: MemoryStore() keeps vaults "
+            "in memory"
+        )
 
 
 class Store(Protocol):
@@ -50,7 +73,13 @@ class MemoryStore:
         max_bytes: int = 100_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ttl` is in seconds since a conversation was asked for, `max_bytes` over all of them."""
+        """`ttl` is in seconds since a conversation was asked for, `max_bytes` over all of them.
+
+        Raises TypeError or ValueError for a time or a bound that is none, such as `ttl="1h"` or 0.
+        """
+        _check_seconds("ttl", ttl)
+        check_count("max_conversations", max_conversations)
+        check_count("max_bytes", max_bytes)
         self._ttl, self._clock = ttl, clock
         self._most, self._max_bytes = max_conversations, max_bytes
         self._bytes = 0
@@ -119,8 +148,12 @@ class SQLiteStore:
     ) -> None:
         """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
 
-        Raises VaultError for a file that cannot be opened.
+        Raises VaultError for a file that cannot be opened, ValueError for a path that SQLite takes
+        for no file, such as ":memory:", and TypeError or ValueError for a time that is none.
         """
+        _check_seconds("ttl", ttl)
+        _check_seconds("timeout", timeout)
+        _check_file(path)
         self._path, self._ttl, self._timeout, self._clock = str(path), ttl, timeout, clock
         try:
             Path(path).touch(mode=0o600)
@@ -204,8 +237,13 @@ class RedisStore:
         """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
 
         `client` is a `redis.Redis` that answers in bytes; one is made of `url` if it is None.
-        Raises VaultError if the client is not there, ValueError for one that answers in text.
+        Raises VaultError if the client is not there, ValueError for one that answers in text, and
+        TypeError or ValueError for a time that is none.
         """
+        _check_seconds("ttl", ttl)
+        _check_seconds("timeout", timeout)
+        if math.isinf(ttl):
+            raise ValueError("ttl= needs a finite number of seconds in Redis")
         if client is None:
             try:
                 from redis import Redis

@@ -58,6 +58,14 @@ def check_key(key: bytes) -> None:
         raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
 
 
+def check_count(name: str, given: object) -> None:
+    """Raise TypeError for anything but a whole number, ValueError for one below 1."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name}= needs a whole number, not {type(given).__qualname__!r}")
+    if given < 1:
+        raise ValueError(f"{name}= needs a whole number, at least 1, not {given}")
+
+
 class Vault:
     """The values of one conversation, each with its stand-in; both ways in memory.
 
@@ -90,13 +98,16 @@ class Vault:
         - `tools`: the arguments of tools that are given real values, by the tool's name, such as
           `{"send_mail": ["to", "people[*].mail"]}`; all others keep stand-ins.
 
-        Raises ValueError for a key that is too short, for `ids` that are not known, and for a path
-        that leads nowhere; TypeError for a key that is no bytes, and for `tools` of another form.
+        Raises ValueError for a key that is too short, for `ids` that are not known, for bounds
+        below 1, and for a path that leads nowhere; TypeError for a key that is no bytes, for bounds
+        that are no whole numbers, and for `tools` of another form.
         """
         if key is not None:
             check_key(key)
         if ids not in get_args(Ids):
             raise ValueError(f"ids {ids!r} are not known: take {_LISTED}")
+        check_count("max_entries", max_entries)
+        check_count("max_bytes", max_bytes)
         self.conversation = conversation
         self.ids = ids
         self.tools = Tools(tools)

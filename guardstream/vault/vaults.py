@@ -126,13 +126,13 @@ class Vaults:
         None then, and masks are for good.
         """
         try:
-            for last in (False, False, True):
+            for left in reversed(range(_TRIES)):
                 vault = self.open(conversation, caller)
                 made = mask(vault)
                 try:
                     self.save(vault)
                 except ConflictError:
-                    if last:
+                    if not left:
                         raise
                 else:
                     break
@@ -198,6 +198,10 @@ def _asking() -> Iterator[None]:
     except Exception as error:
         raise VaultError(f"the store failed: {type(error).__name__}") from error
 
+
+_TRIES = 20
+"""How often a request is masked anew where others issue the same numbers: each time one of them has
+been served."""
 
 _KEPT, _PASSING = ":kept", ":passing"
 """How the names of conversations end: those that the store keeps, and those of one request."""

@@ -199,6 +199,34 @@ def killed(command: list[str], folder: Path, parts: int) -> None:
     process.wait()
 
 
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+def test_the_processes_of_a_run_that_is_killed_end_with_it(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS * 30))
+    script = tmp_path / "program.py"
+    script.write_text(
+        "from guardstream import Guard, Policy; from guardstream.bulk import Job, run\n"
+        "if __name__ == '__main__':\n"
+        f"    guard = Guard(Policy.parse({POLICY!r}))\n"
+        f"    run(Job(guard, {str(source)!r}, {str(target)!r}, jobs=2, part_size=400))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        folder = Path(f"{target}.guardstream")
+        while not list(folder.glob("0*.json")) and process.poll() is None:
+            time.sleep(0.005)
+        assert process.poll() is None
+        process.send_signal(stop)
+        try:
+            process.communicate(timeout=60)  # its processes have the same standard output
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, jobs: int) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -307,6 +335,10 @@ def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
     for options in ({"format": "csv"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
         with pytest.raises(ValueError, match=r"is one of|at least 1|no target"):
             job(tmp_path, tmp_path / "out", **options)
+    with pytest.raises(ValueError, match="source is empty: name a file"):
+        Job(GUARD, "")
+    with pytest.raises(ValueError, match="target is empty: name a file"):
+        Job(GUARD, "in.jsonl", "")
 
 
 def test_an_empty_file_stays_empty(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -13,7 +15,7 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Finding
-from guardstream.gate import Context, GatedStream, Verdict, gate
+from guardstream.gate import Context, GatedStream, GateError, Verdict, gate
 from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
 from tests.support import streams
@@ -582,3 +584,82 @@ async def test_the_answers_text_can_be_read_alone() -> None:
 def test_a_verdict_has_a_known_action() -> None:
     with pytest.raises(ValueError, match="allow, block, mask, replace"):
         Verdict("pass")  # type: ignore[arg-type]
+
+
+# -- what is no Exception, and answers that come late
+
+
+class OwnError(BaseException):
+    """What some frameworks raise to get past `except Exception`."""
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_what_is_no_exception_blocks_and_is_not_logged(
+    awaited: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check(text: str, _: Context) -> bool:
+        if awaited:
+            await anyio.lowlevel.checkpoint()
+        raise OwnError(text)
+
+    source = Source([TEXT])
+    stream = gate(source, check)
+    assert await collected(stream) == []
+    assert (stream.finish, source.closed) == ("content_filter", 1)
+    assert str(stream.errors[0]) == "a check raised OwnError, which is not an Exception"
+    del stream
+    gc.collect()
+    await anyio.wait_all_tasks_blocked()
+    assert caplog.text == ""
+
+
+async def test_what_a_source_raises_that_is_no_exception_is_raised_to_the_reader(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raised = OwnError("a secret")
+
+    async def source() -> AsyncIterator[str]:
+        yield "One is fine. "
+        await anyio.lowlevel.checkpoint()
+        raise raised
+
+    stream = gate(source(), Judge())
+    with pytest.raises(OwnError) as error:
+        await collected(stream)
+    assert error.value is raised
+    assert stream.finish == "cancelled"
+    gc.collect()
+    await anyio.wait_all_tasks_blocked()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("on_timeout", ["block", "allow"])
+@pytest.mark.parametrize("late", ["blocks the loop", "ignores its cancellation"])
+async def test_a_late_answer_does_not_let_a_text_pass(late: str, on_timeout: Any) -> None:
+    async def check(_: str, __: Context) -> Any:
+        if late == "blocks the loop":
+            time.sleep(0.02)  # noqa: ASYNC251
+        else:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.02)
+        return answer
+
+    for answer in (True, False):
+        stream = gate(Source(["One."]), check, deadline=0.001, on_timeout=on_timeout)
+        passes = answer and on_timeout == "allow"
+        assert await collected(stream) == (["One."] if passes else [])
+        assert stream.finish == ("stop" if passes else "content_filter")
+        kind = "match" if on_timeout == "allow" and not answer else "rule_error"
+        assert [found.kind for found in stream.findings] == [kind]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_source_that_cancels_itself_is_no_end() -> None:
+    async def source() -> AsyncIterator[str]:
+        yield "One is fine. "
+        raise asyncio.CancelledError
+
+    stream = gate(source(), Judge())
+    with pytest.raises(GateError, match="cancelled from inside"):
+        await collected(stream)
+    assert stream.finish == "error"

@@ -18,6 +18,7 @@ from tests.resilience.providers import (
 )
 from tests.support.sources import Source, guard
 from tests.support.streams import GUARD, chat
+from tests.support.watching import Watching
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,93 @@ async def test_rules_look_back_over_the_seam(cut: int) -> None:
     stream = retrying(LOOKING_BACK, provider, resume=provider, **AT_ONCE)
     assert "".join(await drain(stream)) == "the key: [key]."
     assert sorted(found.rule for found in stream.findings) == ["key", "seen"]
+
+
+class GoingOn(Provider):
+    """Goes on in its own text where what it is given, unmasked, breaks off."""
+
+    def __init__(self, text: str, cut: int, masks: dict[str, str]) -> None:
+        super().__init__()
+        self._text, self._cut, self._masks = text, cut, masks
+
+    async def __call__(self, text: str = "") -> AsyncIterator[str]:
+        self.opened += 1
+        source = text
+        for value, mask in self._masks.items():
+            source = source.replace(mask, value)
+        assert self._text.startswith(source)
+        return self._say(self._text[len(source) :], broken=self.opened == 1)
+
+    async def _say(self, text: str, *, broken: bool) -> AsyncIterator[str]:
+        for place, character in enumerate(text):
+            if broken and place == self._cut:
+                raise BusyError
+            yield character
+
+
+MASKED = {
+    "the rule's id is the word": (
+        "rules: [{id: secret, words: [secret]}]",
+        "a secret and so on. It is.",
+        {"secret": "[secret]"},
+    ),
+    "a mask that blocks": (
+        """
+rules:
+  - {id: word, words: [secret], replacement: "[forbidden]"}
+  - {id: bad, words: [forbidden], action: block}
+""",
+        "a secret and so on. It is.",
+        {"secret": "[forbidden]"},
+    ),
+    "a mask of another length, reports and sentences": (
+        r"""
+limits: {release: sentence}
+rules:
+  - {id: word, words: [secret], replacement: "some mask"}
+  - {id: behind, pattern: '(?<=secret )and', replacement: "&"}
+  - {id: seen, pattern: '\w+ and', action: monitor}
+""",
+        "Say a secret and so on. It is. A secret and more.",
+        {"secret": "some mask", "and": "&&&"},
+    ),
+    "a limit on what the provider sends": (
+        "{limits: {max_chars: 20}, rules: [{id: word, words: [secret], replacement: '~~~~~~~~'}]}",
+        "a secret and so on. It is.",
+        {"secret": "~~~~~~~~"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("policy", "text", "masks"), MASKED.values(), ids=MASKED)
+async def test_a_mask_is_not_guarded_again(policy: str, text: str, masks: dict[str, str]) -> None:
+    for cut in range(1, len(text) + 1):
+        seen = Watching()
+        masking = Guard(Policy.parse(policy), observers=[seen])
+        provider = GoingOn(text, cut, masks)
+        stream = retrying(masking, provider, resume=provider, **AT_ONCE)
+        whole = masking.check(text)
+        assert "".join(await drain(stream)) == whole.text
+        assert stream.finish == whole.finish
+        assert sorted(stream.findings, key=str) == sorted(whole.findings, key=str)
+        assert sorted(seen.record.findings, key=str) == sorted(whole.findings, key=str)
+
+
+async def test_text_goes_on_after_a_tool_call() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "look", "arguments": "{}"}}
+    asked: list[str] = []
+
+    async def resume(text: str) -> Source:
+        asked.append(text)
+        return Source([chunk({"content": "ret, a secret"}), chunk({}, finish="stop")])
+
+    said = [chunk({"content": "a secret, sec"}), chunk({"tool_calls": [call]}), chunk({})]
+    words = Guard(Policy.parse("rules: [{id: secret, words: [secret]}]"))
+    stream = retrying(words, Provider(broken(*said)), resume=resume, **AT_ONCE)
+    await drain(stream)
+    assert asked == ["a [secret], "]
+    assert stream.result.text == "a [secret], ret, a [secret]"
+    assert [(found.start, found.end) for found in stream.findings] == [(2, 8), (17, 23)]
 
 
 async def test_a_stream_can_go_on_more_than_once() -> None:

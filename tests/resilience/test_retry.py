@@ -308,3 +308,22 @@ async def test_text_that_was_not_kept_cannot_be_had() -> None:
     with pytest.raises(RuntimeError, match="keep_text=True"):
         await stream.text()
     await stream.aclose()
+
+
+async def test_what_an_error_says_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    stream = retrying(guard(), Provider(BusyError(), Source(CHUNKS)), **AT_ONCE)
+    await drain(stream)
+    (record,) = (each for each in caplog.records if each.name == "stamina")
+    assert "BusyError" in str(record.__dict__)
+    assert "secret" not in str(record.__dict__)
+
+
+async def test_the_last_error_is_raised_as_it_is() -> None:
+    why = ValueError("why")
+    last = BusyError()
+    last.__cause__ = why
+    with pytest.raises(BusyError) as raised:
+        await drain(retrying(guard(), Provider(BusyError(), last), attempts=2, **AT_ONCE))
+    assert raised.value is last
+    assert last.__cause__ is why
+    assert last.__context__ is None

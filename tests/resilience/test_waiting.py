@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -21,6 +24,7 @@ from tests.resilience.providers import (
 )
 from tests.support.sources import Silent, Source, guard
 from tests.support.streams import GUARD, chat
+from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
 
@@ -177,3 +181,49 @@ async def test_a_source_is_closed_when_its_consumer_is_cancelled(at: int) -> Non
     assert "".join(got) == stream.result.text
     assert ends == [stream.result]
     assert stream.finish in ("cancelled", "stop")
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_a_stream_that_is_dropped_is_gone_at_once(resumed: bool) -> None:
+    opened = 0
+
+    async def provider(_: str = "") -> AsyncIterator[str]:
+        nonlocal opened
+        opened += 1
+        if opened == 1:
+            raise BusyError
+        yield "a "
+        if opened == 2:
+            raise BusyError
+        yield "b "
+
+    stream = retrying(guard(), provider, resume=provider, attempts=4, **AT_ONCE)
+    gc.collect()
+    gc.disable()  # an asynchronous generator would be finalised in the midst of being closed
+    try:
+        for _ in range(2 if resumed else 1):
+            await anext(stream)
+        left = weakref.ref(stream)
+        del stream
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+async def test_a_stream_that_is_left_after_a_failed_attempt_was_cancelled() -> None:
+    seen = Watching()
+    announced = anyio.Event()
+
+    async def announce(_: Exception, __: int) -> None:
+        announced.set()
+        await anyio.sleep_forever()
+
+    stream = retrying(
+        watched(seen), Provider(broken("sec"), Source(CHUNKS)), on_retry=announce, **AT_ONCE
+    )
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await announced.wait()
+        group.cancel_scope.cancel()
+    assert stream.finish == "cancelled"
+    assert [(record.finish, record.error) for record in seen.records] == [("cancelled", None)]

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,63 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         SQLiteStore(tmp_path / "none" / "vault.db")
 
 
+@pytest.mark.parametrize("path", [":memory:", "", Path(":memory:"), "file:v?mode=memory"], ids=str)
+def test_what_is_no_file_is_refused(
+    path: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"needs the path of a file, .* MemoryStore\(\) keeps"):
+        SQLiteStore(path)
+    with pytest.raises(ValueError, match="needs the path of a file"):
+        SQLiteStore(tmp_path / ":memory:")  # as a policy names it
+    with pytest.raises(TypeError, match="needs the path of a file, not 'NoneType'"):
+        SQLiteStore(None)  # type: ignore[arg-type]
+    assert [*tmp_path.iterdir()] == []
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ttl": -1}, "ttl= needs a number of seconds above 0, not -1"),
+    ({"ttl": 0}, "ttl= needs a number of seconds above 0, not 0"),
+    ({"ttl": float("nan")}, "ttl= needs a number of seconds above 0, not nan"),
+    ({"ttl": "1h"}, "ttl= needs a number of seconds, not 'str'"),
+    ({"ttl": None}, "ttl= needs a number of seconds, not 'NoneType'"),
+    ({"ttl": True}, "ttl= needs a number of seconds, not 'bool'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=str)
+def test_a_lifetime_that_is_none_is_refused(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    for make in (
+        MemoryStore,
+        partial(SQLiteStore, tmp_path / "v.db"),
+        partial(RedisStore, "redis://127.0.0.1:1/0"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(**options)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("make", [MemoryStore, Vault, Vaults])
+def test_bounds_that_are_none_are_refused(make: Callable[..., object]) -> None:
+    name = "max_conversations" if make is MemoryStore else "max_entries"
+    for bound in (name, "max_bytes"):
+        with pytest.raises(ValueError, match=f"{bound}= needs a whole number, at least 1, not 0"):
+            make(**{bound: 0})
+        with pytest.raises(TypeError, match=f"{bound}= needs a whole number, not 'str'"):
+            make(**{bound: "3"})
+
+
+def test_times_that_a_store_cannot_wait_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="timeout= needs a number of seconds above 0"):
+        SQLiteStore(tmp_path / "v.db", timeout=-1)
+    with pytest.raises(TypeError, match="timeout= needs a number of seconds, not 'str'"):
+        RedisStore("redis://127.0.0.1:1/0", timeout="2")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ttl= needs a finite number"):
+        RedisStore("redis://127.0.0.1:1/0", ttl=float("inf"))
+
+
 def test_what_was_saved_is_there_again(store: Store) -> None:
     first = vaults(store).open("seven", "ann")
     stand_in = first.issue("email", MAIL)
@@ -114,6 +172,22 @@ def test_of_two_that_issue_at_once_the_first_counts(store: Store) -> None:
         vaults(store).save(other)
     again = vaults(store, ids="number").open("seven")
     assert again.issue("email", "bob@example.org") == "[EMAIL_2]"
+
+
+def test_all_who_share_a_conversation_get_their_numbers(store: Store) -> None:
+    kept = vaults(store, ids="number")
+    others = [f"{number}@example.org" for number in range(8)]
+
+    def mask(vault: Vault | None) -> str:
+        assert vault is not None
+        stand_in = vault.issue("email", MAIL)
+        if others:  # somebody else is first, each time
+            other = kept.open("seven")
+            other.issue("email", others.pop())
+            kept.save(other)
+        return stand_in
+
+    assert kept.masked(mask, "seven")[1] == "[EMAIL_9]"
 
 
 def test_the_same_value_twice_at_once_is_no_conflict(store: Store) -> None:

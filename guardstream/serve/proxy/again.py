@@ -30,7 +30,7 @@ async def sent(send: Callable[[], Awaitable[Incoming]], retry: Retry | None) -> 
     """
     if retry is None:
         return await send()
-    import stamina
+    from guardstream.resilience.attempts import retried
 
     def wait(error: Exception) -> bool | float:
         if isinstance(error, UpstreamError):
@@ -45,19 +45,21 @@ async def sent(send: Callable[[], Awaitable[Incoming]], retry: Retry | None) -> 
         return asked if asked <= retry.max_retry_after else False
 
     busy: Incoming | None = None
+
+    async def attempt() -> Incoming:
+        nonlocal busy
+        await aclose_source(busy)
+        busy = None
+        response = await send()
+        if response.status in STATUSES:
+            busy = response
+            raise _BusyError(response)
+        return response
+
     try:
-        async for attempt in stamina.retry_context(on=wait, **retry.waits):
-            with attempt:
-                await aclose_source(busy)
-                busy = None
-                response = await send()
-                if response.status in STATUSES:
-                    busy = response
-                    raise _BusyError(response)
-                return response
+        return await retried(attempt, wait, retry)
     except _BusyError as error:
         return error.response
     except BaseException:
         await aclose_source(busy)
         raise
-    raise AssertionError("stamina ends with an answer or an error")

@@ -236,7 +236,7 @@ def log_requests() -> None:
     """Have each request logged, in the process that answers it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
-    # Its lines hold what an error says, which may be text of the upstream.
+    # Ours say what has failed.
     logging.getLogger("stamina").setLevel(logging.CRITICAL)
 
 
