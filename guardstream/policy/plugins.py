@@ -134,7 +134,9 @@ def imported(path: str, code: Code) -> Any:
     try:
         function: Any = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, TypeError) as error:
-        raise PluginError(f"cannot import {path!r}: {error}") from error
+        missing_module = isinstance(error, ModuleNotFoundError)
+        how = "; install it, or name its folder in PYTHONPATH" if missing_module else ""
+        raise PluginError(f"cannot import {path!r}: {error}{how}") from error
     except AttributeError:
         raise PluginError(f"cannot import {path!r}: {module!r} has no {name!r}") from None
     except Exception as error:  # a module runs any code when it is imported

@@ -403,6 +403,11 @@ def test_another_tools_json_is_no_list_of_words(tmp_path: Path) -> None:
         imported(tmp_path, '{"version": "1.5.0", "results": {}}', ".secrets.baseline")
 
 
+def test_markup_is_no_list_of_words(tmp_path: Path) -> None:
+    with pytest.raises(ImportingError, match="one of gitleaks, kingfisher, trivy"):
+        imported(tmp_path, '<rail version="0.1"><output/></rail>', "checks.rail")
+
+
 def test_a_number_of_thousands_of_digits_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ImportingError, match="not valid TOML"):
         imported(tmp_path, "entropy = " + "9" * 5000, "gitleaks.toml")

@@ -63,7 +63,7 @@ ORDER = {
          "but a string came"),
         ('{"kind": "secret"}', 'at /kind: expected enum ["a", "b"], but a string came'),
         ('{"kind": 7}', 'at /kind: expected enum ["a", "b"], but a number came'),
-        ('{"id": 1}', 'at /: expected required ["id", "name"], but an object with 1 members came'),
+        ('{"id": 1}', 'at /: expected required ["id", "name"], but an object with 1 member came'),
         ('{"id": 1, "secret": 2}', 'at /: expected additionalProperties false beside properties '
          '["id", "name", "kind", "rows", "more", "unique", "not", "pets", "mixed", "open", '
          '"patterns"], but a key came'),
@@ -93,9 +93,9 @@ ORDER = {
         ('{"more": {"a": true, "secret": null}}', 'at /more/#2: expected type "boolean", '
          "but null came"),
         ('{"unique": ["a", "a"]}', "at /unique/1: expected uniqueItems, "
-         "but a string of 1 characters came"),
+         "but a string of 1 character came"),
         ('{"not": {"x": 1}}', 'at /not: expected not {"required": ["x"]}, '
-         "but an object with 1 members came"),
+         "but an object with 1 member came"),
     ],
 )  # fmt: skip
 def test_what_was_expected_and_what_came_stand_in_one_line(text, line):
@@ -110,7 +110,7 @@ def test_what_was_expected_and_what_came_stand_in_one_line(text, line):
     ("text", "line"),
     [
         ('{"kind": "cat"}', 'at /: expected required ["kind", "lives"], '
-         "but an object with 1 members came"),
+         "but an object with 1 member came"),
         ('{"kind": "cat", "lives": 12}', "at /lives: expected maximum 9, but a number came"),
         ('{"kind": "cat", "name": 1}', "at /: expected additionalProperties false beside "
          'properties ["kind", "lives"], but a key came'),
@@ -179,7 +179,7 @@ class Dog(BaseModel):
         ("{}", 'at /: expected type "array", but an object came'),
         ('[{"kind": "cow"}]', 'at /0/kind: expected enum ["cat", "dog"], but a string came'),
         ('[{"kind": "cat"}]', 'at /0: expected required ["kind", "lives"], '
-         "but an object with 1 members came"),
+         "but an object with 1 member came"),
         ('[{"kind": "cat", "lives": -1}]', 'at /0/lives: expected int {"minimum": 0, '
          '"type": "integer"}, but a number came'),
         ('[{"kind": "dog", "lives": 1}]', "at /0: expected additionalProperties false beside "
@@ -187,7 +187,7 @@ class Dog(BaseModel):
         ('[{"kind": "dog", "name": 5}]', 'at /0/name: expected type ["string", "null"], '
          "but a number came"),
         ('[{"kind": "dog", "born": "x"}]', 'at /0/born: expected date {"format": "date", '
-         '"type": "string"}, but a string of 1 characters came'),
+         '"type": "string"}, but a string of 1 character came'),
     ],
 )  # fmt: skip
 def test_a_model_says_what_its_json_schema_does(text, line):

@@ -144,7 +144,7 @@ CASES = {
     "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs its bits "
     "a character: {entropy: 3.5}",
     "rules: [{id: a, words: [x], validate: [luhn, no.such]}]": "p:1:46: rule 'a': cannot import "
-    "'no.such': No module named 'no'",
+    "'no.such': No module named 'no'; install it, or name its folder in PYTHONPATH",
     "rules: [{id: a, words: [x], validate: os.system}]": "p:1:39: rule 'a': 'os.system' is code, "
     "which the caller must allow: allow_code=['os:system'], or --allow-code os:system",
     "rules: [{id: a, words: [x], validate: math.tau}]": "p:1:39: rule 'a': 'math.tau' is not "

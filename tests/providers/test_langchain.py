@@ -19,6 +19,7 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from guardstream import AdapterError, Guard, Policy, extract
+from guardstream.integrations.langchain import step
 from guardstream.providers import detect
 from guardstream.providers.langchain.chunks import LangChain
 from guardstream.providers.langchain.events import LangChainEvents
@@ -201,9 +202,43 @@ def test_a_block_ends_the_message() -> None:
     message = summed(list(stream))
     assert (message.content, stream.finish) == ("so no", "content_filter")
     assert message.response_metadata["finish_reason"] == "content_filter"
-    call = say(tool_call_chunks=args('{"q": "forbidden"}', name="find", id="c"))
-    message = summed(list(guard.wrap_sync([say("so "), call, say(" unread")])))
-    assert message.tool_calls[0]["args"] == {"q": ""}  # what LangChain reads of the cut arguments
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        '{"q": "forbidden"}',
+        '{"n": 1, "q": ["a", "b forbidden"]}',
+        '{"q": [{"a": []}, {"b": "x \\\\ \\"forbidden\\""}]}',
+        '{"a": {"b": {}}, "forbidden": 1}',
+    ],
+)
+def test_a_call_that_a_block_cuts_is_invalid_so_that_no_agent_makes_it(cut: str) -> None:
+    for pieces in cuttings(cut):
+        source = [say(tool_call_chunks=args('{"q": "all of it"}', name="find", id="a"))]
+        source += [say(tool_call_chunks=args("", 1, name="send", id="b"))]
+        source += [say(tool_call_chunks=args(piece, 1)) for piece in pieces]
+        message = summed(list(GUARD.wrap_sync(source)))
+        assert [call["id"] for call in message.tool_calls] == ["a"]
+        assert [call["id"] for call in message.invalid_tool_calls] == ["b"]
+        assert "forbidden" not in str(message)
+
+
+def test_a_limit_cuts_a_call_like_a_block() -> None:
+    guard = Guard(Policy.parse("limits: {max_chars: 9}"))
+    parts = ('{"q": "ab', 'cd"}')
+    source = [say(tool_call_chunks=args(part, name="run", id="c")) for part in parts]
+    message = summed(list(guard.wrap_sync(source)))
+    assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
+
+
+def test_a_whole_message_makes_neither_a_call_that_is_cut_nor_one_after_it() -> None:
+    queries = {"a": "fine", "b": "so forbidden", "c": "unread"}
+    calls = [{"name": "find", "args": {"q": q}, "id": name} for name, q in queries.items()]
+    message = AIMessage("", tool_calls=calls)
+    guarded = (RunnableLambda(lambda _: message) | step(GUARD)).invoke("hi")
+    assert [call["id"] for call in guarded.tool_calls] == ["a"]
+    assert [call["id"] for call in guarded.invalid_tool_calls] == ["b"]
 
 
 def test_a_stop_ends_the_message() -> None:

@@ -64,9 +64,12 @@ def _told(text: str, path: Path) -> str:
     if suffix in (".yaml", ".yml"):
         found = _told_yaml(value_of(text, path))
     else:
-        found = None if text.lstrip().startswith(("{", "[")) else "words"
+        found = None if text.lstrip().startswith(("{", "[", "<")) else "words"
     if found is None:
-        raise ImportingError(f"{path}: its format cannot be told; name it: --from FORMAT")
+        there_are = ", ".join(FORMATS)
+        raise ImportingError(
+            f"{path}: its format cannot be told; name it: --from FORMAT, one of {there_are}"
+        )
     return found
 
 

@@ -158,11 +158,15 @@ def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
 def described(value: Any) -> str:
     """The type of a value that is over, and its length."""
     if isinstance(value, dict | list):
-        what = "members" if isinstance(value, dict) else "elements"
-        return f"{_NAMES[n.kind_of(value)]} with {len(value)} {what}"
+        what = "member" if isinstance(value, dict) else "element"
+        return f"{_NAMES[n.kind_of(value)]} with {_counted(len(value), what)}"
     if isinstance(value, str):
-        return f"a string of {len(value)} characters"
+        return f"a string of {_counted(len(value), 'character')}"
     return _NAMES[n.kind_of(value)]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _one_of(reads: list[Schema], keyword: str) -> str:

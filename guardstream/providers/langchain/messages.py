@@ -12,6 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.langchain.cut_calls import refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.parsed import same_value
 from guardstream.providers.reused import Reused
@@ -46,7 +47,7 @@ class Messages(SpecAdapter):
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
-        self._numbers: dict[Hashable, int] = {}  # of calls, by message and index
+        self._numbers: dict[tuple[Hashable, Any], int] = {}  # of calls, by message and index
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
@@ -93,6 +94,7 @@ class Messages(SpecAdapter):
             return written
         for name in ("tool_calls", "invalid_tool_calls"):
             fields.pop(name, None)
+        fields["tool_call_chunks"] = refused_whole(old or (), fields["tool_call_chunks"])
         return type(chunk)(**fields)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
@@ -108,9 +110,18 @@ class Messages(SpecAdapter):
         return [_made(chunk, content=text)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return a last chunk with a finish reason."""
+        """Return a last chunk with a finish reason, after those that refuse calls that are cut."""
         metadata = {"finish_reason": reason}
-        return [_made(chunk, response_metadata=metadata, chunk_position="last")]
+        last = _made(chunk, response_metadata=metadata, chunk_position="last")
+        return [*self._refused(chunk, said), last]
+
+    def _refused(self, chunk: Any, said: Said) -> list[Any]:
+        made = []
+        for (message, index), number in self._numbers.items():
+            more = refusing(said(Slot(0, "tool_args", "tool_calls", number)))
+            if more:
+                made.append(_made(chunk, id=message, tool_call_chunks=[_call_chunk(index, more)]))
+        return made
 
     def _calls_in(
         self, key: Hashable, event: Mapping[str, Any]
@@ -156,8 +167,7 @@ class Messages(SpecAdapter):
         if slot.field != "tool_calls":
             return {"content": _only_block(fields["content"], slot, text)}
         index = self._indices[slot.number]
-        chunk = {"name": None, "args": text, "id": None, "index": index, "type": "tool_call_chunk"}
-        made: dict[str, Any] = {"tool_call_chunks": [chunk]}
+        made: dict[str, Any] = {"tool_call_chunks": [_call_chunk(index, text)]}
         content = fields.get("content")
         if isinstance(content, list):
             blocks = [b for b in content if isinstance(b, dict) and b.get("index") == index]
@@ -182,6 +192,10 @@ def _in_slot(piece: Piece, slots: Mapping[int, Slot], event: Mapping[str, Any]) 
         if args == piece.text or (piece.kind == "parsed" and same_value(args, piece.text)):
             return piece._replace(slot=slots[place])
     return piece._replace(kind="delta") if piece.kind == "echo" else piece
+
+
+def _call_chunk(index: Any, args: str) -> dict[str, Any]:
+    return {"name": None, "args": args, "id": None, "index": index, "type": "tool_call_chunk"}
 
 
 _EMPTY: dict[str, Any] = {"additional_kwargs": {}, "response_metadata": {}}

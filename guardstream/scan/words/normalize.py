@@ -51,6 +51,10 @@ it is, and in what is seen of it. Words do not know markdown.
 WORD_NAMES = frozenset(NAMES) - {"markdown"}
 """What can be normalised for words."""
 
+CAPITALS = "capitals"
+"""What `Folding.names_for` adds: capitals of other scripts are compared as the Latin ones that they
+look like, before their case is folded. В looks like B, and its small letter в like no letter."""
+
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
 
@@ -93,7 +97,7 @@ _NO_GAP = False, False
 
 
 class Folding:
-    """A way of comparing characters; `names` are some of `WORD_NAMES`."""
+    """A way of comparing characters; `names` are some of `WORD_NAMES`, and of `CAPITALS`."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
@@ -105,6 +109,7 @@ class Folding:
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
             if name in names
         ]
+        self._capitals = _capitals() if CAPITALS in names else {}
         self._letters: dict[str, str] = {}  # of the characters asked for, as below
         self._gaps: dict[str, tuple[bool, bool]] = {}
         self._table_pages = {code // SIZE for table in self._tables for code in table}
@@ -129,7 +134,7 @@ class Folding:
         if "width" in self.names:
             character = unicodedata.normalize("NFKD", character)
         if "case" in self.names:
-            character = character.casefold()
+            character = character.translate(self._capitals).casefold()
         for table in self._tables:
             character = character.translate(table)
         # A confusable may look like a capital.
@@ -169,6 +174,15 @@ class Folding:
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters of which each stands alone."""
         return self.gaps(character)[1]
+
+    def names_for(self, word: str) -> frozenset[str]:
+        """The names by which a word is compared, which add `CAPITALS` to these where they may.
+
+        A word with such a letter of another script has to be found in small letters, too.
+        """
+        if not {"case", "confusables"} <= self.names:
+            return self.names
+        return self.names | {CAPITALS} if _small().isdisjoint(word.casefold()) else self.names
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
@@ -278,6 +292,24 @@ def _confusables() -> dict[int, str]:
     from guardstream.scan.words.tables import CONFUSABLE, LOOKS_LIKE
 
     return dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
+
+
+@cache
+def _capitals() -> dict[int, str]:
+    """The capitals that look like Latin ones though their small letters do not."""
+    table = _confusables()
+    return {
+        code: looks
+        for code, looks in table.items()
+        if code > 0x7F
+        and "A" <= looks <= "Z"
+        and chr(code).casefold().translate(table).casefold() != looks.casefold()
+    }
+
+
+@cache
+def _small() -> frozenset[str]:
+    return frozenset("".join(map(chr, _capitals())).casefold())
 
 
 @cache

@@ -157,7 +157,7 @@ class RuleSet:
             others = Folding(folding.names - {"separators"}) if separators else folding
             for word in given:
                 compared = others if separators and word and not separable(word) else folding
-                names = compared.names
+                names = compared.names_for(word)
                 if not word or (names and not compared.word(word)):
                     raise RuleError(rule.id, "an empty word would match everywhere; remove it")
                 kind = rule.action != "monitor", names
