@@ -13,10 +13,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
-from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
 from guardstream.framing.packets import SEPARATOR, divided
+from guardstream.framing.templates import EncodedTemplate, Template
 
 Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
@@ -131,7 +131,7 @@ class EventFrames(_Plain):
         if self._decoder.error is not None:
             raise AdapterError(str(self._decoder.error)) from self._decoder.error
 
-    def around(self, frame: Frame) -> Around | None:
+    def around(self, frame: Frame) -> EncodedTemplate | None:
         """Return what the bytes of the next event may be compared with, after one that is alike.
 
         None where more is to be read of an event than its data.

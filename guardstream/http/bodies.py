@@ -98,7 +98,7 @@ def text_of(body: bytes) -> str | None:
 def is_file(media: str, body: bytes) -> bool:
     """Tell whether a body that is not text in UTF-8 is a file which nobody reads as text: its media
     type is one of files, or says nothing."""
-    return kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body)
+    return kind_of(media) in ("unspecified", "file", "unread") and not _may_be_text(body)
 
 
 def _may_be_text(body: bytes) -> bool:

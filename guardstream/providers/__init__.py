@@ -15,16 +15,16 @@ from guardstream.providers.fields import is_record
 from guardstream.providers.text import PlainText
 
 if TYPE_CHECKING:
+    from guardstream.providers.json_format import JSONFormat
     from guardstream.providers.openai.chat import OpenAIChat
     from guardstream.providers.openai.chat_events import OpenAIChatEvents
     from guardstream.providers.openai.completions import OpenAICompletions
     from guardstream.providers.openai.responses import OpenAIResponses
-    from guardstream.providers.own import JSONFormat
 else:
     __getattr__, __dir__ = exporting(
         __name__,
         {
-            "JSONFormat": "guardstream.providers.own",
+            "JSONFormat": "guardstream.providers.json_format",
             "OpenAIChat": "guardstream.providers.openai.chat",
             "OpenAIChatEvents": "guardstream.providers.openai.chat_events",
             "OpenAICompletions": "guardstream.providers.openai.completions",

@@ -244,7 +244,7 @@ class SpecAdapter:
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
         if self._alike is not None and self._compared_last is chunk:
-            return self._alike.saying(texts[0], chunk) if texts[0] else None
+            return self._alike.with_text(texts[0], chunk) if texts[0] else None
         read = self._read(chunk, fields_of(chunk))
         if not self._says(read, texts, ends=ends):
             return None

@@ -20,7 +20,7 @@ import anyio
 
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.continued import continuing
-from guardstream.resilience.worth import retry_after, worth_retrying
+from guardstream.resilience.retryable import retry_after, worth_retrying
 from guardstream.stages.custom import StagePlan
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream

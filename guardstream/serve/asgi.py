@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.guard import Guard
 from guardstream.hints import hint
-from guardstream.serve.configured import middleware
 from guardstream.serve.exchange import Exchange
+from guardstream.serve.from_policy import middleware
 from guardstream.serve.journal import Replay, last_event_id
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Restoring

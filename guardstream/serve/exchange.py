@@ -20,12 +20,12 @@ from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
-from guardstream.serve.announced import fits, passes_unread, type_of
 from guardstream.serve.bodies import Body, BodyError, open_body
+from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
+from guardstream.serve.declared import fits, passes_unread, type_of
 from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Undecided, Way
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import (
@@ -90,7 +90,7 @@ class Exchange:
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
-        self._undecided: Undecided | None = None  # until it is told what becomes of it
+        self._classifier: BodyClassifier | None = None  # until it is told what becomes of it
         self._start: Message = {}
         self._passed = set() if passed is None else passed
         self._refusal: Message | None = None
@@ -127,11 +127,11 @@ class Exchange:
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
-        elif kind == "http.response.body" and self._undecided is not None:
-            await self._judge(self._undecided, message)
+        elif kind == "http.response.body" and self._classifier is not None:
+            await self._judge(self._classifier, message)
         elif kind == "http.response.body" and self._silent:
             await self._send({**message, "body": b""})
-        elif self._undecided is not None and kind in _UNREAD:
+        elif self._classifier is not None and kind in _UNREAD:
             self._refuse(BodyError(f"{kind!r} cannot be guarded"))
         elif self._body is None:
             await self._send(message)
@@ -214,11 +214,13 @@ class Exchange:
         headers, part = message["headers"], _is_part(message)
         try:
             route, _ = self._with_vault(None)
-            self._undecided = Undecided(route, headers, type_of(headers), part=part, text=text)
+            self._classifier = BodyClassifier(
+                route, headers, type_of(headers), part=part, text=text
+            )
             self._start = message
         except BodyError as error:
             self._refuse(error)
-        if not self._undecided.waits:
+        if not self._classifier.waits:
             self._watch()
 
     def _watch(self) -> None:
@@ -227,7 +229,7 @@ class Exchange:
             self._watched = True
             self._group.start_soon(self._help)
 
-    async def _judge(self, body: Undecided, message: Message) -> None:
+    async def _judge(self, body: BodyClassifier, message: Message) -> None:
         """Take the next bytes of such a response; guard it once it is told how."""
         last = not message.get("more_body", False)
         try:
@@ -241,7 +243,7 @@ class Exchange:
             way = await self._whole(body)
         if way is None:
             return
-        self._undecided, raw = None, body.raw.getvalue()
+        self._classifier, raw = None, body.raw.getvalue()
         if way == "pass":
             self._say_passed(body.media)
             await self._send(self._start)
@@ -251,7 +253,7 @@ class Exchange:
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 
-    async def _whole(self, body: Undecided) -> Way | None:
+    async def _whole(self, body: BodyClassifier) -> Handling | None:
         """Guard a whole response and send it, or an error; return "text" for one that streams."""
         raw, whole = body.raw.getvalue(), body.whole()
         try:
@@ -267,7 +269,7 @@ class Exchange:
         headers = whole_headers(
             self._start["headers"], self._route.label, None if changed is None else len(changed)
         )
-        self._undecided = None
+        self._classifier = None
         await self._client.transmit({**self._start, "headers": headers})
         await self._client.put([raw if changed is None else changed], last=True)
         return None
@@ -279,13 +281,13 @@ class Exchange:
 
     def _refuse(self, error: BodyError) -> NoReturn:
         """End a response of which nothing has gone out with an error, and stop the application."""
-        self._undecided = None
+        self._classifier = None
         self._refusal, body = self._refused(error)
         self._stop([body])
 
     async def _answer_refused(self, error: GuardstreamError) -> None:
         """Send an error instead of a response that has come whole."""
-        self._undecided = None
+        self._classifier = None
         start, body = self._refused(error)
         await self._client.transmit(start)
         await self._client.put([body], last=True)
@@ -374,7 +376,7 @@ class Exchange:
             if failure is not None and not isinstance(failure, OSError):
                 _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
-        if self._undecided is not None and failure is None:
+        if self._classifier is not None and failure is None:
             _LOG.error("an application left its response unfinished")
         if self._body is not None and not self._client.complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
@@ -407,7 +409,7 @@ class Exchange:
         Return False if it is to see to itself: its response is not guarded, or complete.
         """
         streams = self._body is not None or (
-            self._undecided is not None and not self._undecided.waits
+            self._classifier is not None and not self._classifier.waits
         )
         if not streams or self._client.complete:
             return False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.beginnings import WHOLE, media_told
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
+from guardstream.http.sniffing import WHOLE, sniff
 from guardstream.http.stream import WireGuard
-from guardstream.serve.announced import Announced
 from guardstream.serve.bodies import BodyError, encoded
+from guardstream.serve.declared import Declared
 
 
 class WholeBody:
@@ -25,7 +25,7 @@ class WholeBody:
     def __init__(
         self,
         guard: Guard,
-        announced: Announced,
+        declared: Declared,
         plain: bytes,
         charset: str | None,
         *,
@@ -33,10 +33,10 @@ class WholeBody:
     ) -> None:
         self.finish: FinishReason | None = None
         self._guard = guard
-        self._announced = announced
+        self._declared = declared
         self._plain = plain
         self._charset = charset
-        self._may_end_early = may_end_early or not announced.fits
+        self._may_end_early = may_end_early or not declared.fits
 
     def guarded(self) -> bytes | None:
         """Guard the body; return what goes out in its place, None if nothing changes.
@@ -55,14 +55,14 @@ class WholeBody:
         return None if body == plain and shown == changed else shown
 
     def _guarded(self, plain: bytes) -> bytes:
-        announced, media = self._announced, self._announced.media
+        declared, media = self._declared, self._declared.media
         told = media
-        if announced.may_be_another:
-            told = media_told(announced.media_of_text, plain)
-        if told not in (WHOLE, EVENTS) and not announced.is_json:
+        if declared.may_be_another:
+            told = sniff(declared.media_of_text, plain)
+        if told not in (WHOLE, EVENTS) and not declared.is_json:
             return self._guarded_text(plain)
         found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
-        if found.result is not None and not announced.is_json:
+        if found.result is not None and not declared.is_json:
             self._end(found.result.finish)
         return found.body
 

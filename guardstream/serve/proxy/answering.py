@@ -11,7 +11,6 @@ import anyio
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.beginnings import WHOLE
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     framing_of,
@@ -23,6 +22,7 @@ from guardstream.http.media import (
     media_of,
 )
 from guardstream.http.other_answers import Guarded
+from guardstream.http.sniffing import WHOLE
 from guardstream.serve.endings import told
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -33,13 +33,13 @@ from guardstream.serve.proxy.answers import (
     judged_answer,
     too_late,
 )
-from guardstream.serve.proxy.beginnings import begun
 from guardstream.serve.proxy.caller import Asked, Caller
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.forwarding import Incoming, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
-from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
+from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import streaming, values
@@ -63,7 +63,7 @@ class Answering:
     `upstream` the name of the one that answers. `attributes` are for the records of the guard.
     """
 
-    parts: Parts
+    context: ProxyContext
     reply: Reply
     outcome: Outcome
     found: Found
@@ -82,7 +82,7 @@ class Answering:
             elif response.status >= 400:
                 self.spend(0)
                 answer = await read_whole(response, _MAX_ERROR)
-                answer = await self.parts.apart.text(
+                answer = await self.context.worker.text(
                     len(answer), partial(guarded_error, guard, answer)
                 )
                 await self._whole(guard, response, answer)
@@ -100,7 +100,7 @@ class Answering:
     async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
         """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
         self.reply.label = self.outcome.policy = None
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, headers)
         try:
             async for part in response:
@@ -133,7 +133,7 @@ class Answering:
 
     async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer of a model; where its type says little, its beginning tells more."""
-        if self.found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
+        if self.found.endpoint.answer == "said" and kind_of(media) in ("unspecified", "text"):
             response, found = await self._beginning(guard, response, media)
             media = _JSON if found == WHOLE else found
         if self._streams(media):
@@ -147,7 +147,7 @@ class Answering:
         """Return an answer, and the media type that its beginning tells."""
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                return await begun(response, media)
+                return await sniffed(response, media)
         except TimeoutError:
             raise too_late() from None
 
@@ -169,7 +169,7 @@ class Answering:
         """Guard a whole answer and send it."""
         endpoint = self.found.endpoint
         fails = response.status >= 400
-        most = _MAX_ERROR if fails else self.parts.settings.max_answer
+        most = _MAX_ERROR if fails else self.context.settings.max_answer
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.total):
                 answer = await read_whole(response, most)
@@ -183,14 +183,14 @@ class Answering:
         if self.caller is not None and not fails:
             weight = self.asked.weight
             count = partial(budgets.of_answer, endpoint, weight, body, result)
-            spent = await self.parts.apart.text(len(body), count)
+            spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
             body = await self._noted(body)
         await self._whole(guard, response, body)
 
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
-        beside = partial(self.parts.apart.text, len(answer))
+        beside = partial(self.context.worker.text, len(answer))
         endpoint, attributes = self.found.endpoint, self.attributes
         if endpoint.answer == "any":
             rules = partial(other_answers.guarded, guard, media, answer, attributes)
@@ -206,17 +206,17 @@ class Answering:
         if endpoint.lists:
             return await caller.listed(body)
         if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
-            ids = await self.parts.apart.text(len(body), partial(objects.made_by, body))
+            ids = await self.context.worker.text(len(body), partial(objects.made_by, body))
             await caller.keep(ids, self.upstream, self.asked.weight.batch)
         return body
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.whole(response.status, headers, answer)
 
     async def _nothing(self, guard: Guard, response: Incoming) -> None:
         """Send an answer without a body."""
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, headers)
         await self.reply.say(b"", more=False)
 
@@ -235,18 +235,18 @@ class Answering:
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
         guarded = getattr(stream, "stream", stream)  # gates stand around it
-        long_events = LongEvents(self.parts.apart)
+        long_events = LongEvents(self.context.worker)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, streaming(headers) if events else headers)
-        telling = self._telling()
+        finder = self._object_finder()
         async with self.reply.kept(restoring), self.reply.beating(), stream:
             try:
                 async for frame in stream:
                     body = b"".join([frame, *_ready(stream)])
-                    if telling is not None and self.caller is not None:
-                        await self.caller.keep(telling.feed(body), self.upstream)
+                    if finder is not None and self.caller is not None:
+                        await self.caller.keep(finder.feed(body), self.upstream)
                     await self.reply.say(body)
                     if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
                         guarded.state.forget()
@@ -279,16 +279,16 @@ class Answering:
         if finish == "timeout":
             await self.reply.fail(504, "deadline", TOO_LONG)
 
-    def _telling(self) -> objects.Telling | None:
+    def _object_finder(self) -> objects.ObjectFinder | None:
         """What finds the objects in a stream, if they are to be remembered."""
         endpoint = self.found.endpoint
         if self.caller is None or not (endpoint.stores or endpoint.about):
             return None
-        return objects.Telling(endpoint.provider)
+        return objects.ObjectFinder(endpoint.provider)
 
     def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
         """Return the guard of a stream, and what restores values after it is kept."""
-        if self.parts.settings.replay is None or self.reply.label is None or guard.vault is None:
+        if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
         restoring = Restoring(guard, guard.vault, self.found.endpoint.provider)
         return guard.halves()[0], restoring

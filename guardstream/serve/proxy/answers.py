@@ -183,8 +183,8 @@ _KINDS: Mapping[Answer, Sequence[Kind]] = {
     "plain": ("json",),
     "images": ("json",),
     "transcript": ("json", "text"),
-    "results": ("lines", "untold"),
-    "file": ("lines", "untold", "text", "json"),
+    "results": ("lines", "unspecified"),
+    "file": ("lines", "unspecified", "text", "json"),
     "speech": (),
 }
 """What answers are that can be guarded."""

@@ -18,7 +18,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from guardstream.serve.proxy.answers import UpstreamError
-from guardstream.serve.proxy.sending import Incoming, Outgoing
+from guardstream.serve.proxy.forwarding import Incoming, Outgoing
 from guardstream.serve.routes import Headers
 
 _KEPT_OPEN = 15.0

@@ -27,16 +27,16 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
-from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answering import Answering
 from guardstream.serve.proxy.answers import UpstreamError, too_late
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
+from guardstream.serve.proxy.forwarding import Incoming, read_whole
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import Outcome, Reply
-from guardstream.serve.proxy.sending import Incoming, read_whole
+from guardstream.serve.proxy.retries import send_with_retries
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
 from guardstream.serve.restoring import Restoring
@@ -63,17 +63,17 @@ how a body is to be read, which the proxy says itself."""
 class ProxyExchange:
     """Serves one request. The upstream is closed when the client leaves, whatever it waits for."""
 
-    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, context: ProxyContext, scope: Scope, receive: Receive, send: Send) -> None:
         self.outcome = Outcome()
-        self._parts = parts
-        self._settings = parts.settings
+        self._context = context
+        self._settings = context.settings
         self._scope = scope
         self._method = scope["method"].upper()  # as it is sent, so it is judged
         self._headers: Headers = scope["headers"]
-        self._found = parts.found(self._method, scope["path"], self._headers)
+        self._found = context.found(self._method, scope["path"], self._headers)
         self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
-        self._reply = Reply(send, scope, parts, self._errors(), self.outcome)
+        self._reply = Reply(send, scope, context, self._errors(), self.outcome)
         self._name = ""  # of the policy
         self._client = ""
         self._key: Key | None = None
@@ -119,7 +119,7 @@ class ProxyExchange:
         """Note who comes; RefusedError for a client without one of the keys, if there are some."""
         client = self._scope.get("client")
         self._client = str(client[0]) if client else ""
-        keys = self._parts.keys
+        keys = self._context.keys
         if not keys:
             return
         try:
@@ -129,7 +129,7 @@ class ProxyExchange:
         if self._key is None:
             raise RefusedError(401, "invalid_api_key", "this proxy does not know the key")
         self._attributes["key"] = self._reply.caller = self._key.name
-        self._caller = Caller(self._key, self._parts.state, self._settings)
+        self._caller = Caller(self._key, self._context.state, self._settings)
 
     def _errors(self) -> Errors:
         """How errors are told at the endpoint."""
@@ -254,13 +254,13 @@ class ProxyExchange:
 
     async def _pass(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._parts.table.disguised(self._scope["path"]):
+        if self._context.table.disguised(self._scope["path"]):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
             raise RefusedError(404, "not_guarded", _NOT_KNOWN)
         places = (self._scope["path"],)
-        self._upstream = self._parts.choice.of(places, None, DEFAULT)
+        self._upstream = self._context.choice.of(places, None, DEFAULT)
         response = await self._send_on(Outgoing(body))
         try:
             await self._answering().unread(response)
@@ -273,7 +273,7 @@ class ProxyExchange:
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
             asked = partial(asked_by, self._found, kind, self._query, body, tokens)
-            self._asked = await self._parts.apart.text(len(body), asked)
+            self._asked = await self._context.worker.text(len(body), asked)
         if self._caller is not None:
             if endpoint.sends == "any":
                 await self._permit(self._caller)
@@ -283,9 +283,9 @@ class ProxyExchange:
         if endpoint.answer in ("said", "any"):
             provider = endpoint.provider or None if endpoint.sends else None
             by_tools = partial(for_request, guard, provider, body)
-            guard = await self._parts.apart.text(len(body), by_tools)
+            guard = await self._context.worker.text(len(body), by_tools)
         guard, outgoing = await self._checked(guard, kind, body)
-        if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
+        if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)
             return
         async with self._tokens(count):
@@ -313,12 +313,12 @@ class ProxyExchange:
                 failed.append(error)
 
         async with anyio.create_task_group() as group:
-            for name in self._parts.targets:
+            for name in self._context.targets:
                 group.start_soon(ask, name)
         if not answers:
             raise failed[0]
-        in_order = {name: answers[name] for name in self._parts.targets if name in answers}
-        body = json_bytes(models.merged(in_order, self._parts.choice))
+        in_order = {name: answers[name] for name in self._context.targets if name in answers}
+        body = json_bytes(models.merged(in_order, self._context.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
     async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
@@ -341,13 +341,13 @@ class ProxyExchange:
 
     def _choose(self, stored: Stored | None) -> None:
         """Choose the upstream: the one that has the object, or the model, or the path."""
-        if stored is not None and stored.upstream in self._parts.targets:
+        if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
         named = self._found.names.get("model", self._asked.read.fields.get("model"))
         model = named if isinstance(named, str) else None
         places = (self._scope["path"], *self._found.endpoint.places)
-        self._upstream = self._parts.choice.of(places, model, DEFAULT)
+        self._upstream = self._context.choice.of(places, model, DEFAULT)
 
     def _content_type(self) -> str:
         return next(iter(values(self._headers, b"content-type")), "")
@@ -369,7 +369,7 @@ class ProxyExchange:
         found = [deadlines.total]
         if deadlines.first_token is not None or deadlines.idle is not None:
             asks = partial(requests.asks_for_stream, self._found.endpoint, body)
-            if await self._parts.apart.text(len(body), asks):
+            if await self._context.worker.text(len(body), asks):
                 found += [deadlines.first_token, deadlines.idle]
         try:
             with anyio.fail_after(min((each for each in found if each is not None), default=None)):
@@ -380,7 +380,7 @@ class ProxyExchange:
     def _answering(self) -> Answering:
         """Return what sends the upstream's answer to the client."""
         return Answering(
-            self._parts,
+            self._context,
             self._reply,
             self.outcome,
             self._found,
@@ -397,11 +397,11 @@ class ProxyExchange:
         vaults = around.vaults if around else None
         if vaults is None:
             judged = partial(self._judged, guard, kind, body)
-            return guard, await self._parts.apart.text(len(body), judged)
+            return guard, await self._context.worker.text(len(body), judged)
 
         def check(vault: Vault | None) -> Outgoing:
             work = partial(self._judged, guard.with_vault(vault), kind, body)
-            return self._parts.apart.text_of_thread(len(body), work)
+            return self._context.worker.text_of_thread(len(body), work)
 
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
@@ -413,7 +413,7 @@ class ProxyExchange:
         """Return what may be sent on of the request. RefusedError if that is nothing."""
         endpoint = self._found.endpoint
         if endpoint.sends != "any":
-            return requests.checked(guard, endpoint, self._parts.table, kind, body)
+            return requests.checked(guard, endpoint, self._context.table, kind, body)
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
@@ -449,7 +449,7 @@ class ProxyExchange:
         endpoint = self._found.endpoint
         self.outcome.upstream = name or self._upstream
         path = endpoint.below + self._scope["path"]
-        upstream = self._parts.upstream(name or self._upstream)
+        upstream = self._context.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
@@ -464,4 +464,4 @@ class ProxyExchange:
             )
 
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
-        return await sent(send, around.retry if around and again else None)
+        return await send_with_retries(send, around.retry if around and again else None)

@@ -121,8 +121,8 @@ def ids_of(answer: dict[str, Any]) -> Iterator[str]:
             yield each["id"]
 
 
-class Telling:
-    """Finds the objects that the events of a stream tell of; of most formats it is the first."""
+class ObjectFinder:
+    """Finds the ids of objects in the events of a stream; in most formats, only the first."""
 
     def __init__(self, provider: str) -> None:
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
@@ -130,7 +130,7 @@ class Telling:
         self._all = provider == "openai_responses"
 
     def feed(self, frames: bytes) -> list[str]:
-        """Take events that are to be sent; return ids that they tell for the first time."""
+        """Take events that are about to be sent; return the ids that are new in them."""
         if self._told and not (self._all and b'"id"' in frames):
             return []
         found: list[str] = []

@@ -39,7 +39,7 @@ from guardstream.policy.serving import (
 from guardstream.policy.sources import Source
 from guardstream.receipts import ReceiptError, Signer
 from guardstream.receipts.collecting import Collecting
-from guardstream.serve.configured import (
+from guardstream.serve.from_policy import (
     other_policy,
     policy_path,
     read,

@@ -14,8 +14,8 @@ from starlette.types import Message, Scope, Send
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
 from guardstream.serve.journal import Journal
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.errors import Errors
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
 from guardstream.serve.streams import PING
@@ -61,7 +61,7 @@ class Reply:
     """
 
     def __init__(
-        self, send: Send, scope: Scope, parts: Parts, errors: Errors, outcome: Outcome
+        self, send: Send, scope: Scope, context: ProxyContext, errors: Errors, outcome: Outcome
     ) -> None:
         self.label: bytes | None = None
         self.caller = ""
@@ -70,13 +70,13 @@ class Reply:
         self.begun = False  # whether the body has begun
         self._send = send
         self._scope = scope
-        self._parts = parts
+        self._context = context
         self._errors = errors
         self._outcome = outcome
         self._journal: Journal | None = None
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         # Heartbeats alone come from another task.
-        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
+        self._sending = nullcontext() if context.settings.heartbeat is None else anyio.Lock()
         self._sent_at = 0.0
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -134,7 +134,7 @@ class Reply:
 
     async def linger(self) -> None:
         """Go on without the client, which has left, for as long as one may come back."""
-        replay = self._parts.settings.replay
+        replay = self._context.settings.replay
         if self._journal is None or replay is None or not replay.linger:
             return
         self._gone = True
@@ -143,7 +143,7 @@ class Reply:
     @asynccontextmanager
     async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:
         """Keep what is said of an event stream for clients that come back, if that is asked for."""
-        replay = self._parts.settings.replay
+        replay = self._context.settings.replay
         if replay is None or self.label is None or self.kind != "events":
             yield
             return
@@ -153,7 +153,7 @@ class Reply:
             self.label,
             self.caller,
             restoring,
-            long=self._parts.apart.event,
+            long=self._context.worker.event,
         )
         complete = False
         try:
@@ -172,7 +172,7 @@ class Reply:
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
         """Send heartbeats within an event stream meanwhile, if that is asked for."""
-        seconds = self._parts.settings.heartbeat
+        seconds = self._context.settings.heartbeat
         if seconds is None or self.kind != "events":
             yield
             return

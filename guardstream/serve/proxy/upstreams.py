@@ -15,8 +15,8 @@ from yarl import URL
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
 from guardstream.policy.serving import CONNECT_TIMEOUT, READ_TIMEOUT
+from guardstream.serve.proxy.forwarding import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.proxy.keys import plain_name, query_without, with_key
-from guardstream.serve.proxy.sending import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.routes import Headers, values
 
 PATH = "/:@!$&'()*+,;=~"

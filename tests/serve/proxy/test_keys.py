@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.serve import MemoryReplay
-from guardstream.serve.configured import redis_of
+from guardstream.serve.from_policy import redis_of
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.serve.proxy import keys as keys_module
@@ -32,7 +32,7 @@ from guardstream.serve.proxy.caller import BoundsError, Caller
 from guardstream.serve.proxy.endpoints import Table
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
-from guardstream.serve.proxy.objects import Telling, made, named
+from guardstream.serve.proxy.objects import ObjectFinder, made, named
 from guardstream.serve.proxy.requests import read
 from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError, Stored, window
 from guardstream.serve.proxy.state_redis import RedisState
@@ -824,6 +824,6 @@ def test_a_request_that_is_nested_deeply_is_read_or_refused() -> None:
 def test_a_stream_tells_the_same_objects_whether_its_events_come_one_by_one_or_together() -> None:
     events = [event({"id": name}) for name in ("a", "b", "a", "c")]
     for provider, ids in (("openai_chat", ["a"]), ("openai_responses", ["a", "b", "c"])):
-        one, together = Telling(provider), Telling(provider)
+        one, together = ObjectFinder(provider), ObjectFinder(provider)
         assert [each for frame in events for each in one.feed(frame)] == ids
         assert together.feed(b"".join(events)) == ids

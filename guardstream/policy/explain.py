@@ -1,4 +1,4 @@
-"""Why a rule found what it found: where it stands, why it exists, what the match had to pass."""
+"""Explains a finding: where its rule is, why the rule exists, what the match had to pass."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from guardstream.policy.model import WordFile
 from guardstream.policy.sources import Placed, read_text
 
 
-def why(built: Built, finding: Finding, matched: str) -> Iterator[str]:
-    """Say in lines why a policy's rule found `matched`; nothing of a rule that it has not.
+def explanation(built: Built, finding: Finding, matched: str) -> Iterator[str]:
+    """Yield lines that explain why a policy's rule found `matched`; none for an unknown rule.
 
-    Of the match itself they name at most code points that are no plain letters.
+    Of the match itself they contain at most code points that are not ASCII letters.
     """
     if finding.kind != "match":
         yield f"{finding.kind.replace('_', ' ')}: not a match that was confirmed"
@@ -38,11 +38,11 @@ _SECTIONS = {
     ),
     "limits": "the section 'limits' of the policy ends it there",
 }
-"""What findings mean that are no rule's, by the section of the policy that they are from."""
+"""What findings mean that no rule reported, by the section of the policy they come from."""
 
 
 def _conditions(placed: Placed, matched: str) -> Iterator[str]:
-    """What the match had to pass, and which differences do not count for it."""
+    """Yield what the match had to pass, and which differences were ignored."""
     rule = placed.rule
     for check in rule.validate_ or ():
         yield f"validated: {checks.spelled(check)}"
@@ -66,6 +66,6 @@ def _plain_words(placed: Placed) -> set[str]:
 
 
 def _characters(matched: str) -> str:
-    """The characters of a match that are not plain ASCII letters, by code point."""
+    """Return the characters of a match that are not ASCII letters, as code points."""
     odd = dict.fromkeys(c for c in matched if not (c.isascii() and c.isalpha()))
     return " ".join(f"U+{ord(c):04X}" for c in odd) or "other letters"
