@@ -288,9 +288,7 @@ def _object_reader(
             elif inner or (name in whole and type(inner) is dict):
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
-                elif (
-                    type(inner) is not str or inner not in KNOWN
-                ):  # most are known words
+                elif type(inner) is not str or inner not in KNOWN:  # most are known words
                     _read_mark(inner, (steps, name), path, found)
 
     return read

@@ -82,7 +82,7 @@ class GuardMiddleware:
             if each is not None:
                 each.refuse_operations("the middleware")
         for route in (otherwise, *given):
-            if route.guard is not None:  # raises for a provider that is not known
+            if route.guard is not None:  # raises for an unknown provider
                 choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")

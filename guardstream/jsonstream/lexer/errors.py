@@ -1,4 +1,4 @@
-"""The errors of a document: each says where it is, in which value, and what was wrong."""
+"""The errors of a document: each says where it is, in which value, and what is wrong."""
 
 from __future__ import annotations
 
