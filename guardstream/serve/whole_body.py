@@ -1,4 +1,4 @@
-"""The whole body of a response that is no known stream, guarded by what it is; no I/O."""
+"""Guards the whole body of a response that is no known stream, by its content; no I/O."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from guardstream.serve.declared import Declared
 
 
 class WholeBody:
-    """A body that has come whole, `plain`: in UTF-8, and not compressed.
+    """A complete body, `plain`: in UTF-8 and uncompressed.
 
-    `charset` is the body's own, if another. One that `may_end_early` would stream if nobody knew
-    how long it is: if a rule blocks it, what stands before that goes out. `finish` says how it
-    ended, once it is guarded.
+    `charset` is the body's own, if another. A body that `may_end_early` would have been streamed if
+    its length were unknown: if a rule blocks it, the text before the match goes out. `finish` says
+    how it ended, once it is guarded.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class WholeBody:
         self._may_end_early = may_end_early or not declared.fits
 
     def guarded(self) -> bytes | None:
-        """Guard the body; return what goes out in its place, None if nothing changes.
+        """Guard the body; return its replacement, None if nothing changes.
 
-        BodyError if that cannot be done, or a rule blocks it; AdapterError or StageError, too.
+        BodyError if it cannot be guarded, or a rule blocks it; also AdapterError and StageError.
         """
         plain = self._plain
         if not plain:
@@ -67,7 +67,7 @@ class WholeBody:
         return found.body
 
     def _guarded_text(self, plain: bytes) -> bytes:
-        """Guard a text as if it streamed: whoever observes streams is told of it."""
+        """Guard a text as if it were streamed, so that observers see it."""
         try:
             plain.decode()
         except UnicodeDecodeError:
@@ -84,7 +84,7 @@ class WholeBody:
         return b"".join(frames)
 
     def _as_utf8(self, body: bytes) -> bytes:
-        """Guard a text in another charset once more, as those read it who go by UTF-8."""
+        """Guard a text in another charset once more, as clients would read it that assume UTF-8."""
         again = AsUTF8(self._guard)
         shown = again.feed(body) + again.finish()
         if again.ended == "content_filter":
@@ -92,7 +92,7 @@ class WholeBody:
         return shown
 
     def _end(self, finish: FinishReason | None) -> None:
-        """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
+        """Record how a text ended. BodyError for a blocked one, unless it may end early."""
         self.finish = finish
         if finish == "content_filter" and not self._may_end_early:
             raise BodyError(

@@ -132,7 +132,7 @@ def after_item(state: LexerState, text: str, index: int) -> int:
     if char == ",":
         offset = state.base + index
         state.out.append((t.COMMA, None, offset, offset + 1))
-        state.path[-1] += 1  # an array's key is a number
+        state.path[-1] += 1  # type: ignore[operator]  # an array's key is a number
         state.step = value
         return index + 1
     if char == "]":

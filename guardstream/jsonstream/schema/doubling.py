@@ -32,7 +32,7 @@ _INSIDE = frozenset(
 _OF_ARRAYS = frozenset(("contains", "items", "prefixItems"))
 
 
-class _Unsure(Exception):  # the safe answer is given
+class _Unsure(Exception):  # noqa: N818  # no error: the safe answer is given
     pass
 
 

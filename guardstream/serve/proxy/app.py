@@ -30,7 +30,7 @@ from guardstream.serve.receipts import ReceiptMiddleware
 log = logging.getLogger("guardstream.serve")
 
 _LONGEST = 200
-"""Characters of a path that are logged."""
+"""The maximum length of a logged path."""
 
 
 class Proxy:
@@ -123,10 +123,9 @@ def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
-    """Write one line about a request: no query, no header, no text.
+    """Log one line about a request: no query, no header, no text.
 
-    A path is written as an address has it, so that none can begin a line of its own, and a long one
-    is cut.
+    A path is percent-encoded, so that none can begin a new line, and a long one is cut.
     """
     path, why = quote(scope["path"], safe=PATH), outcome.error or "-"
     log.info(

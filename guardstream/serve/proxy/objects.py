@@ -1,4 +1,4 @@
-"""Objects that an upstream stores: which of them requests name, and answers make."""
+"""Objects that an upstream stores: those that requests name and answers create."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONE = frozenset(
 )
 _ONE |= {"container", "container_id", "vector_store_id", "cachedcontent", "cached_content"}
 _MANY = frozenset({"file_ids", "vector_store_ids"})
-"""Fields of requests that name objects, in lower case: not all upstreams mind it."""
+"""Fields of requests that name objects, in lower case, because some upstreams ignore case."""
 
 _URIS = frozenset({"fileuri", "file_uri"})
 
@@ -60,7 +60,7 @@ def _in_field(name: str, value: Any) -> Iterator[str]:
 
 
 def _ids(value: Any) -> Iterator[str]:
-    """Yield the ids that a field has: one, in an object of its own, or several."""
+    """Yield the ids in a field: one, one in an object, or several."""
     if isinstance(value, Mapping):
         value = value.get("id")
     for each in value if isinstance(value, list) else [value]:
@@ -69,9 +69,9 @@ def _ids(value: Any) -> Iterator[str]:
 
 
 def _refers(item: Mapping[str, Any]) -> bool:
-    """Tell whether an item stands for what the upstream has stored, and says nothing itself.
+    """Return whether an item refers to something the upstream has stored, and has no text itself.
 
-    What else a reference says is not looked at; nor is a summary what was reasoned.
+    Other fields of a reference are ignored, and so are summaries of reasoning.
     """
     kind = item.get("type")
     if kind == "item_reference" or (kind == "reasoning" and not item.get("encrypted_content")):
@@ -80,7 +80,7 @@ def _refers(item: Mapping[str, Any]) -> bool:
 
 
 def made(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ids of the objects that an answer tells of: its own, its items', its files'."""
+    """Yield the ids of the objects in an answer: its own, its items', its files'."""
     whole = answer.get("response") if isinstance(answer.get("response"), dict) else answer
     assert isinstance(whole, Mapping)
     for name in ("id", *_MADE):
@@ -97,12 +97,12 @@ def made(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def made_by(body: bytes) -> list[str]:
-    """Return the ids of the objects that an answer in JSON tells of."""
+    """Return the ids of the objects in a JSON answer."""
     return list(dict.fromkeys(made(json_object(body) or {})))
 
 
 def listed(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
-    """Return a list of objects with those alone whose ids are `own`."""
+    """Return a list of objects reduced to those whose ids are in `own`."""
     found = answer.get("data")
     if not isinstance(found, list):
         return {"object": "list", "data": [], "has_more": False}

@@ -1,4 +1,4 @@
-"""Answers of paths that the proxy does not know, as the proxy gives them."""
+"""Guards answers of paths that the proxy does not know."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from guardstream.serve.proxy.answers import UpstreamError, judged_strings
 
 
 def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a whole answer by what it is; `kind` is its media type. Files pass that are no text.
+    """Guard a whole answer by its content; `kind` is its media type. Files that are not text pass.
 
-    UpstreamError if it is none that can be guarded, or a rule blocks it where nothing can say so.
+    UpstreamError if it cannot be guarded, or if a rule blocks it and the answer has no place for
+    that.
     """
     try:
         return other_answers.guarded(guard, kind, body, attributes, files=True)
@@ -28,9 +29,9 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
 
 
 async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> Guarded:
-    """Do what `rules` does by `beside`, and await the checks of the guard's gates, if it has any.
+    """Run `rules` through `beside`, and await the checks of the guard's gates, if it has any.
 
-    They judge each string by itself. UpstreamError, too, for an answer that they block.
+    They judge each string by itself. Also UpstreamError for an answer that they block.
     """
     answer = await beside(rules)
     if not guard.gates or not answer.body or not answer.is_read:
