@@ -281,7 +281,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a coroutine for a stream": (
         lambda: FINAL(coroutine(), Answer),
-        "a coroutine is no stream: await it first",
+        "a coroutine is not a stream: await it first",
     ),
     "bytes for text": (lambda: FINAL([b"{}"], Answer), "not bytes: decode them first"),
     "one bytes for text": (lambda: FINAL(b"{}", Answer), "not bytes: decode them first"),

@@ -75,7 +75,7 @@ class Messages:
     def finish(self) -> None:
         """Take the end. AdapterError if it cuts off a message."""
         if self._rest:
-            raise AdapterError("the stream ends inside of a message of an event stream")
+            raise AdapterError("the stream ends inside a message of an event stream")
 
 
 def event(headers: Headers, payload: bytes) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def event(headers: Headers, payload: bytes) -> dict[str, Any]:
     named = _named(headers)
     value = json_object(payload) if payload else {}
     if named is None or value is None:
-        raise AdapterError("a message in an event stream is not an event of JSON")
+        raise AdapterError("a message in an event stream is not an event with JSON")
     if _TYPES[named] == "error":
         value = {"message": headers.get(_MESSAGE, ""), **value}
     return {headers[named]: value}
@@ -144,7 +144,7 @@ def _headers(data: bytes) -> Headers:
             if size is None:
                 size, at = _U16.unpack_from(data, at)[0], at + 2
             if name in found:
-                raise AdapterError("a message in an event stream has a header twice")
+                raise AdapterError("a message in an event stream repeats a header")
             told = data[at : at + size] if kind in _ERRORS else b""
             found[name] = told.decode(errors=_ERRORS.get(kind, "strict"))
             at += size

@@ -187,7 +187,7 @@ class EventFrames(_Plain):
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
         raise AdapterError(
-            "the stream ends inside of a server-sent event; if the bytes are plain text, "
+            "the stream ends inside a server-sent event; if the bytes are plain text, "
             "pass framing='text'"
         )
 
@@ -258,7 +258,7 @@ class LineFrames(_Plain):
             self._last = frame
             yield frame
         if self._unfinished is not None:
-            raise AdapterError("the stream ends inside of a value in JSON")
+            raise AdapterError("the stream ends inside a JSON value")
 
     def write(
         self,
@@ -410,7 +410,7 @@ class CodedFrames(LineFrames):
         found = _CODED.fullmatch(line)
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
-            raise AdapterError("a line in a data stream is no letter with JSON after a colon")
+            raise AdapterError("a line in a data stream is not a letter, a colon and JSON")
         yield Frame(value, line)
 
 
@@ -482,7 +482,7 @@ class ArrayFrames(_Plain):
         if self._item is not None and self._ends is None and not self._is_open:
             yield self._cut_item(self._item)
         if self._rest.strip() or self._is_open:
-            raise AdapterError("the stream ends inside of a JSON array")
+            raise AdapterError("the stream ends inside a JSON array")
 
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b""

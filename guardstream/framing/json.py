@@ -20,7 +20,7 @@ from guardstream.errors import AdapterError
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*")
 _OPENS = ("{", "[", '"')
-_TOO_MUCH = "JSON too deep, or with too long a number, to be guarded"
+_TOO_MUCH = "the JSON is nested too deeply, or has too long a number, to be guarded"
 
 
 class _Constant(float):
@@ -151,7 +151,7 @@ def json_bytes(value: Any, size: int = 0) -> bytes:
         return _encoded(value, size, _STRICT)
     except ValueError:
         if _has_overflown(value):
-            raise AdapterError("a number in JSON is too large to be written anew") from None
+            raise AdapterError("a number in the JSON is too large to be reserialised") from None
         return _encoded(value, size, _AS_READ)
 
 
@@ -186,7 +186,7 @@ def _written(encoder: json.JSONEncoder, value: Any, size: int) -> bytes:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise AdapterError("an object in JSON names a key twice: readers differ in what it says")
+        raise AdapterError("a JSON object repeats a key: readers differ in which value counts")
     return value
 
 

@@ -344,7 +344,7 @@ def encode(item: Item) -> bytes:
     try:
         return "\n".join([*lines, "", ""] if lines else ["", ""]).encode()
     except UnicodeEncodeError:
-        raise SSEError("an event with half a surrogate pair cannot be sent as UTF-8") from None
+        raise SSEError("an event with an unpaired surrogate cannot be sent as UTF-8") from None
 
 
 def _fields(item: Event | Blank) -> list[str]:
@@ -357,7 +357,7 @@ def _fields(item: Event | Blank) -> list[str]:
         lines.append(f"id: {_one_line('id', item.id)}")
     if item.retry is not None:
         if item.retry < 0:
-            raise SSEError(f"'retry' is {item.retry}: milliseconds are not negative")
+            raise SSEError(f"'retry' is {item.retry}: it must not be negative")
         lines.append(f"retry: {item.retry}")
     if isinstance(item, Event):
         lines += [f"data: {line}" for line in _NEWLINE.split(item.data)]

@@ -102,7 +102,7 @@ def is_file(media: str, body: bytes) -> bool:
 
 
 def _may_be_text(body: bytes) -> bool:
-    """Tell whether some readers take bytes for text or JSON that are no text in UTF-8.
+    """Tell whether some readers take bytes for text or JSON that are not text in UTF-8.
 
     They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
     follows and though characters in it are broken.

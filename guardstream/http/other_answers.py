@@ -152,7 +152,7 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
     result = guard.check(text)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:
-        why = "the policy changes the JSON that the answer begins with, and is none"
+        why = "the policy changes JSON at the beginning of the answer, which is not JSON itself"
         raise RefusedError(502, "unguarded_answer", why)
     return Guarded(body if result.text == text else result.text.encode(), result)
 

@@ -194,7 +194,7 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
         name for name, placed in whole.rules.items() if placed.origin.source is not origin.source
     ]
     if not rule.enabled and not LOOKS & rule.model_fields_set:
-        message = f"no rule {rule.id!r} is inherited that could be switched off"
+        message = f"no rule {rule.id!r} to disable is inherited"
         return f"{message}, {hint(rule.id, inherited)}" if inherited else message
     close = nearest(rule.id, inherited) if origin.source is whole.source else None
     if close:

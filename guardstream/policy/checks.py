@@ -20,7 +20,7 @@ def named(check: str | EntropyFile, code: Code) -> Validator:
     if check in validators.NAMED:
         return validators.NAMED[check]
     if check == "entropy":
-        raise CheckError("'entropy' needs its bits a character: {entropy: 3.5}")
+        raise CheckError("'entropy' needs a number of bits per character: {entropy: 3.5}")
     if "." not in check:
         raise CheckError(f"unknown check {check!r}, {hint(check, list(validators.names()))}")
     try:

@@ -33,10 +33,10 @@ def explanation(built: Built, finding: Finding, matched: str) -> Iterator[str]:
 
 _SECTIONS = {
     "json": (
-        "from there the text cannot become the JSON that the section 'json' asks for; "
+        "from there on the text cannot become JSON that the section 'json' allows; "
         "'guardstream json --schema SCHEMA FILE' says what is wrong"
     ),
-    "limits": "the section 'limits' of the policy ends it there",
+    "limits": "the section 'limits' of the policy ends the text there",
 }
 """What findings mean that no rule reported, by the section of the policy they come from."""
 
@@ -47,12 +47,12 @@ def _conditions(placed: Placed, matched: str) -> Iterator[str]:
     for check in rule.validate_ or ():
         yield f"validated: {checks.spelled(check)}"
     if rule.keywords:
-        yield "keyword: one stands before it"
+        yield "keyword: found before the match"
     if rule.normalize:
         yield f"normalised: {', '.join(rule.normalize)}"
     words = _plain_words(placed)
     if words and matched.casefold() not in words:
-        yield f"written otherwise than in the list: {_characters(matched)}"
+        yield f"not written as in the list: {_characters(matched)}"
 
 
 def _plain_words(placed: Placed) -> set[str]:

@@ -70,7 +70,7 @@ def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
             break
         runs += 1
         if _played(rules, chunks) != whole:
-            problem = f"another answer when it comes in the chunks {chunks}"
+            problem = f"a different result in the chunks {chunks}"
     return runs, problem
 
 

@@ -127,5 +127,5 @@ def _plan(entry: StageFile, code: Code) -> StagePlan:
     try:
         Checked(make(), entry.use)
     except Exception as error:  # foreign code may raise anything
-        raise PluginError(f"stage {entry.use!r} cannot be made: {error}") from error
+        raise PluginError(f"stage {entry.use!r} cannot be created: {error}") from error
     return StagePlan(make, entry.use, entry.position, channels)

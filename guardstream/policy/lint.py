@@ -125,7 +125,9 @@ def _limits(built: Built) -> Iterator[Problem]:
         return
     for sequence, other in unreachable(section.stop).items():
         mark = source.document.mark(("limits", "stop", section.stop.index(sequence)))
-        message = f"the stop sequence {sequence!r} is never reached: {other!r} in it ends before"
+        message = (
+            f"the stop sequence {sequence!r} is never reached: {other!r} ends the stream first"
+        )
         yield Problem(mark, message)
 
 
@@ -144,7 +146,7 @@ def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
     made = rule.replacement
     for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
         if name != "{id}":
-            message = f"rule {rule.id!r}: {name!r} is shown as it is, only '{{id}}' is replaced"
+            message = f"rule {rule.id!r}: {name!r} is output literally, only '{{id}}' is replaced"
             yield Problem(placed.origin.mark("replacement"), message)
 
 
@@ -248,7 +250,7 @@ def _folded(rule: Rule, words: Iterable[str]) -> Iterator[str]:
 def _shadowed(placed: Placed, rule: Rule, earlier: _Earlier) -> list[Problem]:
     for known in earlier.that_share(rule):
         if _covers(known, placed, rule):
-            message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all that it finds"
+            message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all its matches"
             return [Problem(placed.origin.mark("id"), message)]
     return []
 
@@ -292,9 +294,9 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
     elif width > limit:
         yield f"a match can have {width} characters, {limit} can be held: the rest overflows"
     if regex.search(r"(?<!\\)(?:\\\\)*\\[bB]", pattern):
-        yield r"\b knows no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
+        yield r"\b finds no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
     if _quadratic(parsed.tree):
-        yield "the pattern is of quadratic cost: two repeats in a row can share the same characters"
+        yield "the pattern takes quadratic time: two repeats in a row can match the same characters"
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:
@@ -303,7 +305,7 @@ def _as_yaml(pattern: str) -> Iterator[str]:
         yield r"the pattern has a backspace in it, which \b is in double quotes: use single ones"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:
         yield (
-            "the pattern ends with a line break, which has to match as well: begin the block "
+            "the pattern ends with a line break, which must match, too: begin the block "
             "with |- or >- in place of | or >"
         )
 

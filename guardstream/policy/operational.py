@@ -24,7 +24,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def _plain(text: str) -> str:
     if _SECRET.search(text):
-        raise ValueError("${…} stands only where a secret does: write the value itself here")
+        raise ValueError("${…} is only for secrets: write the value itself here")
     return text
 
 
@@ -34,7 +34,7 @@ Setting: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 
 def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text):
-        raise ValueError("a secret stands in the environment: write ${NAME}, its variable's name")
+        raise ValueError("a secret is read from the environment: write the variable as ${NAME}")
     return text
 
 
@@ -67,7 +67,7 @@ def revealed_key(secret: str) -> str:
         name = named_secret(secret) or secret
         raise PolicyError(
             f"the environment variable {name!r}, which holds the secret, has white space at its "
-            "beginning or end, or a line break: take that out"
+            "beginning or end, or a line break: remove that"
         )
     return value
 
@@ -162,11 +162,11 @@ class ConcurrencyFile(Model):
     @model_validator(mode="after")
     def _bounds(self) -> ConcurrencyFile:
         if self.at_once is None and self.rate is None and self.per_key is None:
-            raise ValueError("nothing is bounded: give 'at_once', 'rate' or 'per_key'")
+            raise ValueError("there is no limit: give 'at_once', 'rate' or 'per_key'")
         if (self.by is None) != (self.per_key is None):
-            raise ValueError("'by' and 'per_key' belong together: whose streams, and how many")
+            raise ValueError("'by' and 'per_key' need each other: give both")
         if self.per_key and self.per_key.at_once is None and self.per_key.rate is None:
-            raise ValueError("'per_key' bounds nothing: give 'at_once' or 'rate'")
+            raise ValueError("'per_key' sets no limit: give 'at_once' or 'rate'")
         return self
 
 
@@ -265,7 +265,7 @@ class ExtractFile(Model):
     @model_validator(mode="after")
     def _kinds(self) -> ExtractFile:
         if "close" in self.repair:
-            raise ValueError("'close' changes what goes out, and nothing does here: leave it out")
+            raise ValueError("'close' changes output, which 'extract' does not have: leave it out")
         if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
             raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
         return self
@@ -303,7 +303,7 @@ class VaultFile(Model):
     @model_validator(mode="after")
     def _one_store(self) -> VaultFile:
         if self.sqlite and self.redis:
-            raise ValueError("values are kept in one store: give 'sqlite' or 'redis'")
+            raise ValueError("values are stored in one place: give 'sqlite' or 'redis'")
         if (self.sqlite or self.redis) and not (self.key and self.id_key):
-            raise ValueError("what leaves the process is sealed: give 'key' and 'id_key'")
+            raise ValueError("values outside of the process are encrypted: give 'key' and 'id_key'")
         return self

@@ -85,7 +85,7 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
         if not isinstance(value, str) or expected == value:
             return f"expected {expected}" + (", without quotes" if expected == value else "")
         known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
-        return f"{value[:40]!r} is not possible here, {hint(value, known)}"
+        return f"{value[:40]!r} is not allowed here, {hint(value, known)}"
     if kind == "string_type":
         if isinstance(value, (list, dict)):
             return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"

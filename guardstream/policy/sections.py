@@ -270,7 +270,7 @@ def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:
     for value in options.values():
         if isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value):
             said = f"key_env: {value[2:-1]}"
-            raise ValueError(f"${{…}} stands only where a secret does: for a key write {said!r}")
+            raise ValueError(f"${{…}} is only for secrets: for a key write {said!r}")
     return options
 
 

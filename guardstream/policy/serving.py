@@ -54,7 +54,9 @@ def _url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected a URL such as https://api.openai.com")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("a URL of the upstream has no user, query or fragment: a key is ${NAME}")
+        raise ValueError(
+            "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
+        )
     return text
 
 
@@ -108,7 +110,7 @@ class UpstreamFile(Model):
 
 def _sha256(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError("expected a SHA-256 in hex: 'guardstream key new NAME' makes one")
+        raise ValueError("expected a SHA-256 in hex: 'guardstream key new NAME' creates one")
     return text
 
 

@@ -306,7 +306,7 @@ def _refuse_operational(source: Source) -> None:
         if name in source.file.model_fields_set:
             source.report(
                 source.document.key_mark((name,)),
-                f"{name!r} counts only in the file that is named, not in one that it "
+                f"{name!r} only counts in the policy's own file, not in one that it "
                 "extends: move it there",
             )
 

@@ -116,7 +116,9 @@ def installed() -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name in ADAPTERS or entry.name in found:
-            raise AdapterError(f"{entry.value!r} wants to be the adapter {entry.name!r}: taken")
+            raise AdapterError(
+                f"{entry.value!r} cannot be adapter {entry.name!r}: the name is taken"
+            )
         found[entry.name] = entry
     return found
 

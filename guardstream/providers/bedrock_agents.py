@@ -77,7 +77,7 @@ _TOLD_BY: Mapping[str, frozenset[str]] = {
 """The events that tell the format, and what each of them has."""
 
 
-_NO_TEXT = "bedrock_agent: the bytes of a chunk are no text in UTF-8"
+_NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
 
 
 class _Events(SpecAdapter):

@@ -578,5 +578,5 @@ def sibling(chunk: Any, module: str, name: str) -> Any:
     found = getattr(sys.modules.get(module), name, None)
     if found is None:
         kind = type(chunk).__qualname__
-        raise AdapterError(f"no class {name!r} beside {kind!r} to make another chunk of")
+        raise AdapterError(f"no class {name!r} beside {kind!r} to create another chunk")
     return found

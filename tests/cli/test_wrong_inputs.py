@@ -63,7 +63,7 @@ POLICIES = {
     "secret": Wrong(b"serve: {upstream: {url: 'http://x', key: sk-1}}", "write ${NAME}"),
     "dollar": Wrong(b"audit: {path: '${LOGS}/a'}", "stands only where a secret does"),
     "listen": Wrong(b"serve: {listen: here}", "expected an address and a port"),
-    "base": Wrong(b"extends: has_retry.yaml", "'retry' counts only in the file that is named"),
+    "base": Wrong(b"extends: has_retry.yaml", "'retry' only counts in the policy's own file"),
     "deep": Wrong(b"[" * 5000, "nested"),
 }
 

@@ -232,7 +232,7 @@ def test_slips_in_the_address_of_a_draft_are_understood(uri, draft):
 def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(name, said):
     with pytest.raises(SchemaError) as refused:
         Schema({"items": {"type": name}})
-    message = f"/items/type: not a valid schema: there is no type {name!r}: {said}"
+    message = f"/items/type: not a valid schema: unknown type {name!r}: {said}"
     assert str(refused.value) == message
 
 

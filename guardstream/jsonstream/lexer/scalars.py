@@ -187,7 +187,7 @@ def end_string(state: LexerState, text: str, index: int, end: int) -> int:
         seen = state.keys[-1]
         if value in seen:
             _add_run(state, run, index)
-            raise state.fault(end, "the object names a key twice")
+            raise state.fault(end, "the object repeats a key")
         seen.add(value)
     state.path[-1] = value
     state.out.append((_KEY, value, base + index, base + end + 1))

@@ -149,7 +149,7 @@ def _complaint(error: Exception) -> str:
     name = getattr(error, "instance", None)
     if path and path[-1] == "type" and isinstance(name, str):
         near = name.lower() if name.lower() in _TYPES else name
-        first = f"there is no type {name!r}: {hint(near, _TYPES, 'the types are')}"
+        first = f"unknown type {name!r}: {hint(near, _TYPES, 'the types are')}"
     if len(first) > _LONGEST:  # its beginning says what is wrong, its end what is right
         first = f"{first[:_BEGINNING]} … {first[_BEGINNING - _LONGEST :]}"
     return f"{json_pointer(path) or '/'}: not a valid schema: {first}"

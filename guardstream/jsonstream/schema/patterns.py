@@ -60,7 +60,7 @@ def check(pattern: str) -> Callable[[str], bool]:
                 )
                 return made.is_valid
     raise SchemaError(
-        "/: a pattern is no regular expression of ECMA-262, or a large one: "
+        "/: a pattern is not a regular expression of ECMA-262, or is too large: "
         "for many repeats use 'maxLength'"
     )
 

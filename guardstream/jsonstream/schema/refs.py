@@ -119,7 +119,7 @@ class References:
         """Return the schema that `reference` in `schema` leads to. Raises SchemaError."""
         place = self._places[id(schema)]
         if not isinstance(reference, str):
-            raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference is a string")
+            raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference must be a string")
         if reference.startswith("#"):
             address = place.base + reference
         else:

@@ -161,7 +161,7 @@ def _check_unwrapped(schema: Mapping[str, Any]) -> None:
         return
     way = list(_wrappers(schema))
     if way:
-        raise SchemaError(f"/: the schema is what stands under {'.'.join(way)!r}: give that alone")
+        raise SchemaError(f"/: the schema is under {'.'.join(way)!r}: give that alone")
     if "openapi" in schema or "swagger" in schema:
         raise SchemaError(
             "/: an OpenAPI document has many schemas: say which, with a '$ref' beside them such as "
@@ -173,7 +173,7 @@ def _check_unwrapped(schema: Mapping[str, Any]) -> None:
         isinstance(each, dict | list) for name, each in schema.items() if name not in ANNOTATIONS
     ):
         raise SchemaError(
-            "/: no keyword of JSON Schema stands here, so that anything would be allowed: put "
+            "/: there is no keyword of JSON Schema here, so anything would be allowed: put "
             "members under 'properties', and give the schema alone"
         )
 

@@ -159,7 +159,7 @@ class Caller:
             return None
         stored = await self._state.stored(object_id)
         if stored is None or stored.owner != self._key.name:
-            raise RefusedError(404, "not_found", "there is no object of this id that is yours")
+            raise RefusedError(404, "not_found", "no object with this id belongs to you")
         return stored
 
     async def reserved(self, found: Found, asked: Asked) -> int:
@@ -171,7 +171,7 @@ class Caller:
                 return stored.tokens
             if file_id not in self._settings.shared_objects or self._key.tokens is not None:
                 # The file's requests have not been judged.
-                raise RefusedError(400, "invalid_batch", "the file is no batch of requests")
+                raise RefusedError(400, "invalid_batch", "the file is not a batch of requests")
         return asked.weight.reserved
 
     async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:

@@ -246,7 +246,7 @@ class ProxyExchange:
         self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
-            raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
+            raise RefusedError(400, "unknown_policy", "there is no policy of the requested name")
         guard, around = guard.pinned(), self._settings.operations.get(self._name)
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
