@@ -15,7 +15,7 @@ from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
-from guardstream.framing.packets import SEPARATOR, divided
+from guardstream.framing.packets import SEPARATOR, split_packet
 from guardstream.framing.templates import EncodedTemplate, Template
 
 Media: TypeAlias = Literal[
@@ -650,7 +650,7 @@ class PacketFrames(_Plain):
             packet = raw.removesuffix(SEPARATOR).decode()
         except UnicodeDecodeError:
             raise AdapterError("invalid UTF-8 in a packet") from None
-        lead, said = divided(packet)
+        lead, said = split_packet(packet)
         value, form = json_data(said)
         if form in ("object", "list"):
             return Frame(value, raw, "list", note=lead)

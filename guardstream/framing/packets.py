@@ -24,7 +24,7 @@ _MOST = 1024
 """Bytes that suffice to recognise a body of packets."""
 
 
-def divided(packet: str) -> tuple[str, str]:
+def split_packet(packet: str) -> tuple[str, str]:
     """Split a packet into what comes before its payload, and the payload."""
     found = _LEAD.match(packet)
     assert found is not None  # the match may be empty

@@ -36,7 +36,7 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     return b""
 
 
-def says_its_end(frames: Sequence[bytes], before: bool) -> bool:
+def has_end(frames: Sequence[bytes], before: bool) -> bool:
     """Return whether the last event is JSON or an end mark, because such formats have an end of
     their own. Without any event in the frames, return `before`."""
     for frame in reversed(frames):
@@ -52,7 +52,7 @@ def ending(finish: FinishReason) -> bytes:
     return sse.encode(sse.complete(finish))
 
 
-def told(guard: Guard, error: Exception) -> str:
+def guarded_message(guard: Guard, error: Exception) -> str:
     """Return an error's message, guarded: it may contain names of fields, which come from the
     source."""
     try:

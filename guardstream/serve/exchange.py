@@ -24,7 +24,7 @@ from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
 from guardstream.serve.declared import fits, passes_unread, type_of
-from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
+from guardstream.serve.endings import ending, error_frame, guarded_message, has_end, refusal
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
@@ -295,7 +295,11 @@ class Exchange:
     def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
         assert self._route.guard is not None
         code = error.code if isinstance(error, BodyError) else "unguardable_response"
-        why = str(error) if isinstance(error, BodyError) else told(self._route.guard, error)
+        why = (
+            str(error)
+            if isinstance(error, BodyError)
+            else guarded_message(self._route.guard, error)
+        )
         _LOG.error("refused the response to %r: %s", self._scope["path"], why)
         return refusal(502, code, why)
 
@@ -329,7 +333,7 @@ class Exchange:
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
         if self._media == "sse":
-            self._says_its_end = says_its_end(frames, self._says_its_end)
+            self._says_its_end = has_end(frames, self._says_its_end)
             reason = body.ended if cut or body.ended == "content_filter" else None
             if reason is not None and not self._says_its_end:
                 frames.append(ending(reason))
@@ -340,7 +344,7 @@ class Exchange:
     async def _put_before(self, frames: list[bytes]) -> None:
         """Send frames before others of the same message; other tasks get a turn."""
         if self._media == "sse":
-            self._says_its_end = says_its_end(frames, self._says_its_end)
+            self._says_its_end = has_end(frames, self._says_its_end)
         if frames:
             await self._client.put(frames, last=False)
             await anyio.lowlevel.checkpoint()
@@ -348,7 +352,7 @@ class Exchange:
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
         """End the response with an error in its format; plain text, which has none, is cut off."""
         assert self._route.guard is not None
-        why = told(self._route.guard, error)
+        why = guarded_message(self._route.guard, error)
         _LOG.error("ended a response: %s", why)
         await self._end_with(code, why, before, error)
 

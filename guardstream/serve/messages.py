@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data, json_start
-from guardstream.framing.packets import divided
+from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
@@ -266,7 +266,7 @@ def _signalr(text: str) -> Sequence[_Record]:
 
 
 def _socket_io(text: str) -> _Record:
-    return _Record(*divided(text), "")
+    return _Record(*split_packet(text), "")
 
 
 def _events(text: str) -> Sequence[_Record]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.stream.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
@@ -75,7 +75,7 @@ class Restoring:
             if self._flow.error is not None:
                 raise self._flow.error
         except GuardstreamError as error:
-            _LOG.error("values are not restored any more: %s", told(self._guard, error))
+            _LOG.error("values are not restored any more: %s", guarded_message(self._guard, error))
             self._failed = True
             return [raw] if raw else []
         return self._events([each.chunk for each in sent])

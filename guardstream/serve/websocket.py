@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.messages import WholeMessage, messages_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
@@ -177,7 +177,7 @@ class Connection:
 
     async def _fail(self, error: Exception) -> NoReturn:
         assert self._route.guard is not None
-        _LOG.error("closed a connection: %s", told(self._route.guard, error))
+        _LOG.error("closed a connection: %s", guarded_message(self._route.guard, error))
         await self._close(INTERNAL, "guard error")
 
     async def _close(self, code: int, reason: str) -> NoReturn:

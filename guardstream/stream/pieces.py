@@ -212,9 +212,9 @@ class PieceFlow(Generic[C]):
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Judge texts whose reading is ambiguous, and guard misread ones again."""
         self._judge_doubtful(incoming)
-        return [] if self.ended else self._tell_anew(incoming)
+        return [] if self.ended else self._reguard(incoming)
 
-    def _tell_anew(self, incoming: Incoming[C]) -> list[Sent[C]]:
+    def _reguard(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard misread texts again from their beginnings, and send what is missing."""
         sent: list[Sent[C]] = []
         for slot, again in incoming.reading.again.items():

@@ -17,7 +17,7 @@ from guardstream.jsonstream.lexer.plans import (
     keep,
     may_nest,
     nest,
-    shelf,
+    plans_for,
 )
 from guardstream.jsonstream.lexer.scalars import WHOLE, end_number, in_number, in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
@@ -100,7 +100,7 @@ class Lexer:
             return self._read(text)
         plans = memory.plans
         if plans is None:
-            plans = memory.plans = shelf(memory)
+            plans = memory.plans = plans_for(memory)
         plan = plans.get(text)
         if not plan:
             return self._read(text)

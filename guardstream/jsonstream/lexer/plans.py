@@ -74,7 +74,7 @@ _NO_PLANS: Plans = {}
 """For states that are too specific to have plans."""
 
 
-class Library:
+class PlanCache:
     """The plans for each state, and how many there may be in total."""
 
     def __init__(self, most: int) -> None:
@@ -82,7 +82,7 @@ class Library:
         self._size = 0
         self._plans: dict[Any, Plans] = {}
 
-    def shelf(self, state: object) -> Plans:
+    def plans_for(self, state: object) -> Plans:
         """Return the plans for a state; lexers keep the dictionary, so it stays the same object."""
         plans = self._plans.get(state)
         return self._plans.setdefault(state, {}) if plans is None else plans
@@ -97,7 +97,7 @@ class Library:
         plans[text] = None
 
 
-_library = Library(_MOST)
+_library = PlanCache(_MOST)
 
 
 class Memory:
@@ -136,7 +136,7 @@ def keep(memory: Memory, text: str, out: list[Token], before: object) -> None:
         plans[text] = _plan(state, text, out, before, memory) or False
 
 
-def shelf(memory: Memory) -> Plans:
+def plans_for(memory: Memory) -> Plans:
     """Return the plans for the next chunk."""
     state = memory.state
     after = state.after
@@ -150,7 +150,7 @@ def shelf(memory: Memory) -> Plans:
         where = *where, state.within
     elif step is in_literal:
         where = *where, state.within, state.length
-    return _library.shelf(where)
+    return _library.plans_for(where)
 
 
 def _plan(
@@ -186,7 +186,7 @@ def _plan(
         step=state.step,
         begun=_begun(state) if state.step in _SCALARS and not (growth and growth.within) else None,
         lines=text.count("\n"),
-        following=None if min(depths) < 0 else shelf(memory),
+        following=None if min(depths) < 0 else plans_for(memory),
     )
 
 

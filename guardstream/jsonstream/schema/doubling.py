@@ -36,7 +36,7 @@ class _Unsure(Exception):  # noqa: N818  # no error: the safe answer is given
     pass
 
 
-def doubles(references: References, root: Schema) -> bool:
+def may_double(references: References, root: Schema) -> bool:
     """Return whether the ways through `root` may multiply. May be true although they do not."""
     if references.uses("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"):
         return True  # jsonschema-rs evaluates the schemas beside these keywords again

@@ -9,7 +9,7 @@ from typing import Any
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
 from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS, DRAFT_2020, OPENAPI
-from guardstream.jsonstream.schema.doubling import doubles
+from guardstream.jsonstream.schema.doubling import may_double
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.expected import Expectations
@@ -91,7 +91,7 @@ class Schema:
         self._exact = not compiler.ambiguous
         self._evaluator.settle()
         # The evaluator has the final verdict on what jsonschema-rs refuses.
-        if dialect.name != "openapi-3.0" and not doubles(references, schema):
+        if dialect.name != "openapi-3.0" and not may_double(references, schema):
             with suppress(SchemaError):
                 self._fast = validator(
                     schema, dialect, references.used, formats=formats, base=base

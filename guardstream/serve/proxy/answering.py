@@ -23,15 +23,15 @@ from guardstream.http.media import (
 )
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
     TOO_LONG,
     UpstreamError,
+    deadline_error,
     guarded_answer,
     guarded_error,
     judged_answer,
-    too_late,
 )
 from guardstream.serve.proxy.caller import Asked, Caller
 from guardstream.serve.proxy.context import ProxyContext
@@ -150,7 +150,7 @@ class Answering:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
                 return await sniffed(response, media)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
 
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by its beginning and its declared type."""
@@ -176,7 +176,7 @@ class Answering:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.total):
                 answer = await read_whole(response, most)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
         body, result, is_read = await self._guarded(guard, media, answer)
         if not is_read:
             self.reply.label = self.outcome.policy = None
@@ -208,7 +208,7 @@ class Answering:
         if endpoint.lists:
             return await caller.listed(body)
         if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
-            ids = await self.context.worker.text(len(body), partial(objects.made_by, body))
+            ids = await self.context.worker.text(len(body), partial(objects.created_ids_in, body))
             await caller.keep(ids, self.upstream, self.asked.weight.batch)
         return body
 
@@ -235,7 +235,7 @@ class Answering:
                 attributes=self.attributes,
             )
         except GuardstreamError as error:
-            raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+            raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
         guarded = getattr(stream, "stream", stream)  # inside its gates
         long_events = LongEvents(self.context.worker)
         if isinstance(guarded, GuardedStream):
@@ -258,7 +258,7 @@ class Answering:
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
                 self.outcome.guard_failed("guard_failed", error)
-                await self.reply.fail(502, "guard_failed", told(guard, error))
+                await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in

@@ -20,7 +20,7 @@ from guardstream.operations import gated
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
 from guardstream.stream.options import Delivering
 
@@ -36,7 +36,7 @@ class UpstreamError(Exception):
         self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
-def too_late() -> UpstreamError:
+def deadline_error() -> UpstreamError:
     """Return the error of an answer that exceeds a deadline of the policy."""
     return UpstreamError(504, "deadline", TOO_LONG)
 
@@ -59,7 +59,7 @@ def guarded_answer(
     try:
         return _by_kind(guard, endpoint, media, body, attributes)
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
         raise _unguarded("the upstream's answer is nested too deeply") from error
 
@@ -86,7 +86,7 @@ async def judged_answer(
             return Guarded(await judged_strings(guard, guarded.body))
         return guarded
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
         raise _unguarded("the upstream's answer is nested too deeply") from error
 

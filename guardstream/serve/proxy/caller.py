@@ -40,7 +40,7 @@ class BoundsError(RefusedError):
 
 
 @contextmanager
-def told_late() -> Iterator[None]:
+def logging_failures() -> Iterator[None]:
     """Record something in the state after the request is over; a failure is logged."""
     with anyio.move_on_after(_PATIENCE, shield=True):
         try:
@@ -69,7 +69,9 @@ def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: in
         else:
             said = read(found.endpoint, kind, body)
         about = [found.names["id"]] if found.endpoint.about else []
-        named = (each for part in (said.fields, *said.batch) for each in objects.named(part))
+        named = (
+            each for part in (said.fields, *said.batch) for each in objects.referenced_ids(part)
+        )
         names = tuple(dict.fromkeys([*about, *named]))
         return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
     except RecursionError:
@@ -102,7 +104,7 @@ class Caller:
             yield
         finally:
             self._place = None
-            with told_late():
+            with logging_failures():
                 await self._state.leave(key.name, place)
 
     async def renew(self) -> None:
@@ -110,7 +112,7 @@ class Caller:
         while True:
             await anyio.sleep(LEASE / 3)
             if self._place is not None:
-                with told_late():
+                with logging_failures():
                     await self._state.renew(self._key.name, self._place)
 
     @asynccontextmanager
@@ -134,7 +136,7 @@ class Caller:
             yield
         finally:
             if self.spent is not None and self.spent != count:
-                with told_late():
+                with logging_failures():
                     await self._state.settle(reserved, self.spent - count)
 
     async def allowed(self, names: Iterable[str]) -> Stored | None:
@@ -187,4 +189,4 @@ class Caller:
             stored = await self._state.stored(each)
             if stored is not None and stored.owner == self._key.name:
                 own.add(each)
-        return json_bytes(objects.listed(answer, frozenset(own)))
+        return json_bytes(objects.only_own(answer, frozenset(own)))

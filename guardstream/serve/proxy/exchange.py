@@ -28,7 +28,7 @@ from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
 from guardstream.serve.proxy.answering import Answering
-from guardstream.serve.proxy.answers import UpstreamError, too_late
+from guardstream.serve.proxy.answers import UpstreamError, deadline_error
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
@@ -380,7 +380,7 @@ class ProxyExchange:
             with anyio.fail_after(min((each for each in found if each is not None), default=None)):
                 return await self._send_on(outgoing)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
 
     def _answering(self) -> Answering:
         """Return what sends the upstream's answer to the client."""

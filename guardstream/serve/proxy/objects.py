@@ -26,14 +26,14 @@ _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _MADE = ("output_file_id", "error_file_id")
 
 
-def named(value: Any) -> Iterator[str]:
+def referenced_ids(value: Any) -> Iterator[str]:
     """Yield the ids of the objects that a request names."""
     if isinstance(value, list):
         for inner in value:
             if isinstance(inner, Mapping):
                 yield from _in_item(inner)
             else:
-                yield from named(inner)
+                yield from referenced_ids(inner)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _in_field(name.casefold(), inner)
@@ -56,7 +56,7 @@ def _in_field(name: str, value: Any) -> Iterator[str]:
         yield from _ids(value)
     if name in _URIS and isinstance(value, str) and "files/" in value:
         yield value
-    yield from named(value)
+    yield from referenced_ids(value)
 
 
 def _ids(value: Any) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _refers(item: Mapping[str, Any]) -> bool:
     return all(name in ("id", "type", "status") or not inner for name, inner in item.items())
 
 
-def made(answer: Mapping[str, Any]) -> Iterator[str]:
+def created_ids(answer: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ids of the objects in an answer: its own, its items', its files'."""
     whole = answer.get("response") if isinstance(answer.get("response"), dict) else answer
     assert isinstance(whole, Mapping)
@@ -96,12 +96,12 @@ def made(answer: Mapping[str, Any]) -> Iterator[str]:
             yield item["id"]
 
 
-def made_by(body: bytes) -> list[str]:
+def created_ids_in(body: bytes) -> list[str]:
     """Return the ids of the objects in a JSON answer."""
-    return list(dict.fromkeys(made(json_object(body) or {})))
+    return list(dict.fromkeys(created_ids(json_object(body) or {})))
 
 
-def listed(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
+def only_own(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
     """Return a list of objects reduced to those whose ids are in `own`."""
     found = answer.get("data")
     if not isinstance(found, list):
@@ -137,7 +137,7 @@ class ObjectFinder:
         for item in self._decoder.feed(frames):
             if not isinstance(item, Event) or (self._told and not self._all):
                 continue
-            found += (each for each in made(_read(item.data)) if each not in self._told)
+            found += (each for each in created_ids(_read(item.data)) if each not in self._told)
             self._told.update(found)
         return found
 

@@ -10,7 +10,7 @@ from guardstream.http import other_answers
 from guardstream.http.body import Beside
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.answers import UpstreamError, judged_strings
 
 
@@ -25,7 +25,7 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
     except RefusedError as error:
         raise UpstreamError(error.status, error.code, error.message) from error
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
 
 
 async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> Guarded:
@@ -39,4 +39,4 @@ async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> 
     try:
         return answer._replace(body=await judged_strings(guard, answer.body))
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error

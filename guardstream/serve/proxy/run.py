@@ -44,24 +44,24 @@ _MAX_HEADER = 64 * 1024
 """The maximum bytes of a request's line and headers together."""
 
 
-_SWITCH = 0.0002
+_SWITCH_INTERVAL = 0.0002
 """Seconds for which a thread that guards a long text may hold the GIL. The event loop requests the
 GIL again for each ready socket, and waits this long each time."""
 
 _OTHER_FILES = 100
 """Files that a process opens besides its connections."""
 
-_SLOW = 60
+_WORKER_TIMEOUT = 60
 """Seconds for which a worker may be silent, for example while it starts on a busy machine, before
 it is considered dead and killed with all its streams."""
 
-_LAST_WORDS = 2.0
+_ABORT_SECONDS = 2.0
 """Seconds for the last answers to report that they are aborted."""
 
-_LOOK = 0.2
+_POLL_SECONDS = 0.2
 """Seconds between checks for ended workers and further signals."""
 
-_AT_LAST = 10.0
+_KILL_SECONDS = 10.0
 """Seconds after which anything that ignores that is killed."""
 
 log = logging.getLogger("guardstream.serve")
@@ -147,12 +147,12 @@ def _announced(
     if options.receipts is not None:
         yield "guardstream: whole answers in JSON and event streams have receipts; NDJSON has none"
     if options.has_keys:
-        yield f"guardstream: clients need {_whose(options)}"
+        yield f"guardstream: clients need {_key_notice(options)}"
     elif options.holds_key:
         yield "guardstream: whoever is on this machine uses the upstream's key: set keys"
 
 
-def _whose(options: ServeOptions) -> str:
+def _key_notice(options: ServeOptions) -> str:
     """Return which keys clients need, as text."""
     found = [f"one of the keys {', '.join(options.keys)}"] if options.keys else []
     found += [f"one of {options.key_file}"] if options.key_file else []
@@ -179,13 +179,13 @@ def _serve(
         "access_log": False,  # it would contain query strings, which may have keys
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": ceil(options.grace + _AT_LAST),
+        "timeout_graceful_shutdown": ceil(options.grace + _KILL_SECONDS),
         "server_header": False,
     }
     if "timeout_worker_healthcheck" in inspect.signature(uvicorn.Config).parameters:
-        arguments["timeout_worker_healthcheck"] = _SLOW  # earlier versions wait five seconds
+        arguments["timeout_worker_healthcheck"] = _WORKER_TIMEOUT  # older versions wait 5 s
     counted = settings.metrics is not None or options.metrics_listen is not None
-    with _metrics_folder(workers, counted=counted), _metrics_apart(options.metrics_listen):
+    with _metrics_folder(workers, counted=counted), _metrics_server(options.metrics_listen):
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
@@ -225,7 +225,7 @@ class _Workers(Multiprocess):
 
     def join_all(self) -> None:
         while running := [each for each in self.processes if each.process.is_alive()]:
-            time.sleep(_LOOK)
+            time.sleep(_POLL_SECONDS)
             if self.signal_queue and os.name != "nt":
                 self.signal_queue.clear()
                 for each in running:
@@ -241,7 +241,7 @@ def log_requests() -> None:
     logging.getLogger("stamina").setLevel(logging.CRITICAL)
 
 
-def _affordable(connections: int) -> int:
+def _connection_limit(connections: int) -> int:
     """Return how many connections the file limit allows: each needs one more to the upstream."""
     try:
         import resource
@@ -260,7 +260,7 @@ def _affordable(connections: int) -> int:
 
 
 @contextmanager
-def _metrics_apart(listen: str | None) -> Iterator[None]:
+def _metrics_server(listen: str | None) -> Iterator[None]:
     """Serve `/metrics` for all workers at an address of its own, if there is one."""
     if listen is None:
         yield
@@ -318,17 +318,17 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker creates its own."""
     log_requests()
-    sys.setswitchinterval(_SWITCH)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     settings = _loaded(options)
     BoundedProtocol.seconds = options.header_timeout
-    BoundedProtocol.most = _affordable(options.max_connections)
-    BoundedProtocol.lasts = options.grace + _LAST_WORDS
+    BoundedProtocol.most = _connection_limit(options.max_connections)
+    BoundedProtocol.lasts = options.grace + _ABORT_SECONDS
     app = application(settings)
     tls()  # so that the first request, and all others with it, need not wait for it
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them
-    _heed_signals(app, options)
+    _handle_signals(app, options)
     return app
 
 
@@ -342,7 +342,7 @@ def _loaded(options: ServeOptions) -> ProxySettings:
         raise SystemExit(1) from error
 
 
-def _heed_signals(app: Starlette, options: ServeOptions) -> None:
+def _handle_signals(app: Starlette, options: ServeOptions) -> None:
     """Let SIGTERM first mark the proxy as not ready, and stop it `drain` seconds later.
 
     That gives load balancers time to notice; a second signal, or SIGINT, stops it at once. Running
