@@ -260,9 +260,9 @@ WRAPPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "answer", "strict": True, "schema": WRAPPED}, "stands under 'schema'"),
-        ({"name": "find", "description": "d", "parameters": WRAPPED}, "stands under 'parameters'"),
-        ({"name": "find", "input_schema": WRAPPED}, "stands under 'input_schema'"),
+        ({"name": "answer", "strict": True, "schema": WRAPPED}, "is under 'schema'"),
+        ({"name": "find", "description": "d", "parameters": WRAPPED}, "is under 'parameters'"),
+        ({"name": "find", "input_schema": WRAPPED}, "is under 'input_schema'"),
         ({"openapi": "3.1.0", "components": {"schemas": {"N": WRAPPED}}}, r"say which, .*'\$ref'"),
     ],
 )

@@ -141,8 +141,8 @@ rules:
 CASES = {
     "rules: [{id: a, words: [x], validate: lunh}]": "p:1:39: rule 'a': unknown check 'lunh', "
     "did you mean 'luhn'?",
-    "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs its bits "
-    "a character: {entropy: 3.5}",
+    "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs a number "
+    "of bits per character: {entropy: 3.5}",
     "rules: [{id: a, words: [x], validate: [luhn, no.such]}]": "p:1:46: rule 'a': cannot import "
     "'no.such': No module named 'no'",
     "rules: [{id: a, words: [x], validate: os.system}]": "p:1:39: rule 'a': 'os.system' is code, "
@@ -153,7 +153,7 @@ CASES = {
     "'math.nope': 'math' has no 'nope'",
     "rules: [{id: a, words: [x], validate: {entropi: 3}}]": "p:1:40: unknown key 'entropi', "
     "did you mean 'entropy'?",
-    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not possible "
+    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not allowed "
     "here, did you mean 'width'?",
     "rules: [{id: a, words: [x], keywords: {word: [y]}}]": "p:1:39: missing key 'words'",
     "rules: [{id: a, words: [x], replacement: {}}]": "p:1:42: a replacement has either 'keep' or "
