@@ -76,7 +76,7 @@ def operations(policy: Policy, before: Operations | None = None) -> Operations |
     """Return what a policy says about running streams; None if it says nothing.
 
     What `before` has for sections that are the same stays. Raises PolicyError, with its place, for
-    what cannot be made: a check, a log that cannot be written, a package that is not installed.
+    what cannot be created: a check, a log that cannot be written, a package that is not installed.
     """
     file = policy.file
     if not any(getattr(file, name) for name in SECTIONS):

@@ -281,7 +281,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a coroutine for a stream": (
         lambda: FINAL(coroutine(), Answer),
-        "a coroutine is no stream: await it first",
+        "a coroutine is not a stream: await it first",
     ),
     "bytes for text": (lambda: FINAL([b"{}"], Answer), "not bytes: decode them first"),
     "one bytes for text": (lambda: FINAL(b"{}", Answer), "not bytes: decode them first"),
@@ -417,7 +417,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "what becomes of unknown text behind a gate, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, unknown="gard"),
-        "unknown: 'gard' is not possible",
+        "unknown: 'gard' is not allowed",
     ),
     "a gate that nothing may wait for": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, ahead=0),
@@ -425,7 +425,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "what becomes of unknown text on a route, misspelt": (
         lambda: MIDDLEWARE(asgi, GUARD, unknown="gard"),
-        "unknown: 'gard' is not possible",
+        "unknown: 'gard' is not allowed",
     ),
     "what becomes of other paths, misspelt": (
         lambda: PROXY("https://api.example.com", {"default": GUARD}, other="gard"),

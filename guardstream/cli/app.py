@@ -108,7 +108,7 @@ def json(
         int | None, typer.Option(min=1, help="Feed this many characters at a time.")
     ] = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Allow an object to name a key twice.")
+        bool, typer.Option("--duplicates", help="Allow an object to repeat a key.")
     ] = False,
     repair: Annotated[
         str | None,

@@ -20,9 +20,9 @@ from guardstream.guard import Guard
 from guardstream.hints import hint
 from guardstream.policy import Policy, build, packs
 from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.explain import explanation
 from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
 from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
-from guardstream.policy.why import why
 
 _SHOWN = 60
 
@@ -259,5 +259,5 @@ def _why(policy: Policy, text: str, finding: Finding) -> Iterator[str]:
     matched = text[finding.start : finding.end]
     shown = matched if len(matched) <= _SHOWN else matched[:_SHOWN] + "…"
     yield f"{finding.start}–{finding.end} {shown!r}: {finding.action} by rule {finding.rule!r}"
-    for line in why(policy.built, finding, matched):
+    for line in explanation(policy.built, finding, matched):
         yield f"    {line}"

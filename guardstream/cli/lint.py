@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-from guardstream.cli import names, sarif
+from guardstream.cli import sarif, unresolved_names
 from guardstream.policy import build, packs
+from guardstream.policy.diagnostics import Diagnostic, diagnostics
 from guardstream.policy.lint import warnings
-from guardstream.policy.notes import Note, notes
 from guardstream.policy.sources import Loader
 
 CLEAN, WARNED, WRONG = 0, 1, 2
@@ -19,26 +19,28 @@ Form: TypeAlias = Literal["lines", "json", "sarif"]
 
 def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
     """Print what is wrong and what is doubtful; return the exit status."""
-    found = [note for name in policies for note in _notes(name)]
+    found = [each for name in policies for each in _diagnostics(name)]
     if form == "lines":
-        for note in found:
-            print(_line(note))
+        for each in found:
+            print(_line(each))
     else:
-        said = sarif.log(found) if form == "sarif" else [note._asdict() for note in found]
+        said = sarif.log(found) if form == "sarif" else [each._asdict() for each in found]
         print(json.dumps(said, indent=2))
-    if any(note.level == "error" for note in found):
+    if any(each.level == "error" for each in found):
         return WRONG
     return WARNED if found and strict else CLEAN
 
 
-def _notes(name: str) -> Iterator[Note]:
-    return notes(name, lambda: build.load(packs.resolve(name), Loader(purpose="lint")), _doubts)
+def _diagnostics(name: str) -> Iterator[Diagnostic]:
+    return diagnostics(
+        name, lambda: build.load(packs.resolve(name), Loader(purpose="lint")), _warnings
+    )
 
 
-def _doubts(built: build.Built) -> list[str]:
-    return [*warnings(built), *names.warnings(built)]
+def _warnings(built: build.Built) -> list[str]:
+    return [*warnings(built), *unresolved_names.warnings(built)]
 
 
-def _line(note: Note) -> str:
-    """A note as compilers write it."""
-    return f"{note.file}:{note.line}:{note.column}: {note.level}: {note.message}"
+def _line(found: Diagnostic) -> str:
+    """A diagnostic as compilers write it."""
+    return f"{found.file}:{found.line}:{found.column}: {found.level}: {found.message}"

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from guardstream.policy.notes import Note
+from guardstream.policy.diagnostics import Diagnostic
 from guardstream.version import __version__
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def log(notes: Iterable[Note]) -> dict[str, Any]:
-    """Return the notes as a log of one run."""
+def log(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """Return the diagnostics as a log of one run."""
     rules = [
         {"id": "error", "shortDescription": {"text": "the policy does not load"}},
         {"id": "warning", "shortDescription": {"text": "allowed, and probably not meant"}},
@@ -26,19 +26,21 @@ def log(notes: Iterable[Note]) -> dict[str, Any]:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(note) for note in notes],
+        "results": [_result(diagnostic) for diagnostic in diagnostics],
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(note: Note) -> dict[str, Any]:
+def _result(diagnostic: Diagnostic) -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": quote(Path(note.file).as_posix(), errors="surrogateescape")},
-        "region": {"startLine": note.line, "startColumn": note.column},
+        "artifactLocation": {
+            "uri": quote(Path(diagnostic.file).as_posix(), errors="surrogateescape")
+        },
+        "region": {"startLine": diagnostic.line, "startColumn": diagnostic.column},
     }
     return {
-        "ruleId": note.level,
-        "level": note.level,
-        "message": {"text": note.message},
+        "ruleId": diagnostic.level,
+        "level": diagnostic.level,
+        "message": {"text": diagnostic.message},
         "locations": [{"physicalLocation": place}],
     }

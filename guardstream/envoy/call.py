@@ -26,7 +26,7 @@ from starlette.types import Message, Scope
 from guardstream.envoy.local import Talk, is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.serve.proxy.answers import UpstreamError
-from guardstream.serve.proxy.sending import Incoming, Outgoing
+from guardstream.serve.proxy.forwarding import Incoming, Outgoing
 from guardstream.serve.streams import PING
 
 Pairs = list[tuple[bytes, bytes]]

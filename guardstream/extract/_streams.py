@@ -61,7 +61,7 @@ def _check(stream: object) -> None:
     """Raise TypeError for anything but a stream."""
     if inspect.iscoroutine(stream):
         stream.close()
-        raise TypeError("a coroutine is no stream: await it first")
+        raise TypeError("a coroutine is not a stream: await it first")
     if not isinstance(stream, (AsyncIterable, Iterable)):
         raise TypeError(
             f"a stream of text or of chunks is needed, not {type(stream).__qualname__!r}"

@@ -1,9 +1,9 @@
 """Amazon's event streams: binary messages with headers, a payload of JSON, and checksums.
 
 https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html and Smithy's
-`application/vnd.amazon.eventstream`. A message is its length, that of its headers, a CRC of both,
-the headers, the payload, and a CRC of all. An event comes out as boto3 gives it: an object of one
-field, named after its type.
+`application/vnd.amazon.eventstream`. A message consists of its length, the length of its headers, a
+CRC of both, the headers, the payload, and a CRC of everything. An event becomes what boto3 returns:
+an object with one field, named after its type.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ _U16 = Struct(">H")
 _U32 = Struct(">I")
 
 MAX_MESSAGE = 24 * 1024 * 1024
-"""Bytes in a message: what Amazon's own clients accept."""
+"""The maximum bytes of a message: what Amazon's own clients accept."""
 
 _STRING, _BYTES = 7, 6
 _ERRORS = {_STRING: "strict", _BYTES: "replace"}
-"""What becomes of a header's value that is no UTF-8; values of other types hold no text."""
+"""How a header value that is not UTF-8 is handled; values of other types hold no text."""
 
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
-"""Bytes of a header's value by its type; of types 6 and 7 their length stands before them."""
+"""The size of a header value in bytes, by its type; types 6 and 7 have a length before the
+value."""
 
 Headers = dict[str, str]
 
 _TYPES = {":event-type": "event", ":exception-type": "exception", ":error-code": "error"}
-"""The headers that name a message, and the `:message-type` that goes with each.
+"""The headers that name a message, and the `:message-type` for each.
 
-An error is one that the service does not describe: it says so in a header, and has no payload.
+An error is not modelled by the service: a header describes it, and there is no payload.
 """
 
 _MESSAGE = ":error-message"
@@ -46,17 +47,18 @@ _TELLING = frozenset(
         *((":message-type", kind) for kind in _TYPES.values()),
     }
 )
-"""What headers say of nearly every message."""
+"""The headers of nearly every message."""
 
 
 class Messages:
-    """Bytes of one stream in; out come messages: their bytes, headers, payload."""
+    """Splits the bytes of one stream into messages: their bytes, headers and payload."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, Headers, bytes]]:
-        """Take the next bytes; give the messages that they complete. AdapterError for others."""
+        """Take the next bytes; yield the messages that they complete. AdapterError for invalid
+        ones."""
         self._rest += data
         while len(self._rest) >= _PRELUDE.size:
             size, headers, check = _PRELUDE.unpack_from(self._rest)
@@ -71,30 +73,31 @@ class Messages:
             yield raw, _headers(raw[12 : 12 + headers]), raw[12 + headers : -4]
 
     def finish(self) -> None:
-        """Take the end. AdapterError if it cuts a message."""
+        """Take the end. AdapterError if it cuts off a message."""
         if self._rest:
-            raise AdapterError("the stream ends inside of a message of an event stream")
+            raise AdapterError("the stream ends inside a message of an event stream")
 
 
 def event(headers: Headers, payload: bytes) -> dict[str, Any]:
-    """Return a message as an object of one field. AdapterError unless it is an event with JSON."""
+    """Return a message as an object with one field. AdapterError unless it is an event with
+    JSON."""
     named = _named(headers)
     value = json_object(payload) if payload else {}
     if named is None or value is None:
-        raise AdapterError("a message in an event stream is not an event of JSON")
+        raise AdapterError("a message in an event stream is not an event with JSON")
     if _TYPES[named] == "error":
         value = {"message": headers.get(_MESSAGE, ""), **value}
     return {headers[named]: value}
 
 
 def kind_of(raw: bytes) -> str:
-    """Return what the bytes of a message are: an `event`, an `exception` or an `error`."""
+    """Return the kind of a message: `event`, `exception` or `error`."""
     ((_, headers, _),) = Messages().feed(raw)
     return _TYPES[_named(headers) or ":event-type"]
 
 
 def other_headers(headers: Headers) -> str:
-    """Return the headers of a message of which nothing is known, as lines."""
+    """Return the unknown headers of a message, as lines."""
     named = _named(headers)
     known = (named, _MESSAGE) if named == ":error-code" else (named,)
     return "\n".join(
@@ -105,14 +108,15 @@ def other_headers(headers: Headers) -> str:
 
 
 def _named(headers: Headers) -> str | None:
-    """Return the header that says what a message is called; None if none does."""
+    """Return the header that names a message; None if there is none."""
     kind = headers.get(":message-type")
     told = [name for name in _TYPES if headers.get(name)]
     return next((name for name in told if _TYPES[name] == kind), told[0] if told else None)
 
 
 def message(name: str, payload: bytes, kind: str = "event", why: str | None = None) -> bytes:
-    """Return the bytes of a message of a `kind`, with a payload of JSON; `why` is an error's."""
+    """Return the bytes of a message of a `kind`, with a payload of JSON; `why` describes an
+    error."""
     named = next(header for header, each in _TYPES.items() if each == kind)
     told = {named: name, ":content-type": "application/json", ":message-type": kind}
     if why is not None:
@@ -140,7 +144,7 @@ def _headers(data: bytes) -> Headers:
             if size is None:
                 size, at = _U16.unpack_from(data, at)[0], at + 2
             if name in found:
-                raise AdapterError("a message in an event stream has a header twice")
+                raise AdapterError("a message in an event stream repeats a header")
             told = data[at : at + size] if kind in _ERRORS else b""
             found[name] = told.decode(errors=_ERRORS.get(kind, "strict"))
             at += size

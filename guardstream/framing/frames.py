@@ -1,6 +1,6 @@
 """How bytes carry chunks: server-sent events, lines of JSON, or text. Bytes in, frames out.
 
-Frames keep the bytes that they came from, so that what the guard leaves alone goes out as it came.
+A frame keeps its original bytes, so that what the guard does not change goes out unchanged.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
-from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_line, json_object
 from guardstream.framing.objects import Ends, Unfinished
-from guardstream.framing.packets import SEPARATOR, divided
+from guardstream.framing.packets import SEPARATOR, split_packet
+from guardstream.framing.templates import EncodedTemplate, Template
 
 Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
 ]
 
 UNNAMED = ("", "message")
-"""The names of events that tell nothing: `message` is the default (HTML, "Server-sent events")."""
+"""Event names without meaning: `message` is the default (HTML, "Server-sent events")."""
 
 DONE = "[DONE]"
-"""The data of the event that ends streams of chat completions."""
+"""The data of the event that ends a stream of chat completions."""
 
 
 Form: TypeAlias = Literal["object", "list", "string", "text", "alike", "line", "number"]
 """What the data of a frame is: JSON of some type, or text that is not JSON.
 
-`alike` is an object of which the text alone was read, as it is like an earlier one. Of JSON in
-lines and arrays, which is not an event's data, a string is a `line`, and a `number` its own digits.
+`alike` is an object of which only the text was read, because it matches the template of an earlier
+one. In lines and arrays of JSON, which are not events, a string is a `line`, and a `number` its
+digits.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A piece of the source. `value` is JSON or text, by its `form`; None for what has neither.
+    """A piece of the source. `value` is JSON or text, by its `form`; None if it has neither.
 
-    `data` is the text that an event's value was decoded from.
-    `note` is text outside of the chunks, a comment. `name` and `id` are the event's; `done` if it
-    marks the stream's end. `lead` is what stood between `raw` and the chunk before it.
+    `data` is the text that an event's value was decoded from. `note` is text outside of the chunks,
+    a comment. `name` and `id` are the event's; `done` marks the stream's end. `lead` is what came
+    between the last chunk and `raw`.
     """
 
     value: dict[str, Any] | list[Any] | str | None
@@ -55,18 +56,18 @@ class Frame:
     id: str | None = None
     done: bool = False
     lead: bytes = b""
-    array: int = 0  # which one it is an item of, where several follow each other
+    array: int = 0  # the array of the item, if several follow each other
 
 
 class Frames(Protocol):
-    """A way to carry chunks in bytes. AdapterError is raised after the frames before a fault."""
+    """A way to carry chunks in bytes. AdapterError is raised after the frames before an error."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take the next bytes; give the frames that they complete."""
+        """Take the next bytes; yield the frames that they complete."""
         ...
 
     def finish(self) -> Iterator[Frame]:
-        """Take the end."""
+        """Take the end of the bytes."""
         ...
 
     def write(
@@ -77,20 +78,21 @@ class Frames(Protocol):
         keep_id: bool,
         name: str = "",
     ) -> bytes:
-        """Return a frame that carries `value`, named like the frame that it follows from."""
+        """Return a frame with `value`, named like the frame that it derives from."""
         ...
 
     def between(self, source: Frame | None) -> bytes:
-        """Return what stands before the next chunk that goes out, `source` if it came so."""
+        """Return what comes before the next chunk that goes out, `source` if it is an original
+        one."""
         ...
 
     def close(self, mark: str) -> bytes:
-        """Return what ends the chunks here; `mark` is what the format says then, if anything."""
+        """Return what ends the chunks here; `mark` is the format's end marker, if it has one."""
         ...
 
 
 class _Plain:
-    """Frames that stand for themselves, and have no names or ids."""
+    """The base of frames without names and ids."""
 
     def write(
         self,
@@ -114,12 +116,12 @@ class _Plain:
 
 
 class EventFrames(_Plain):
-    """Server-sent events, with JSON or text as their data: each event tells."""
+    """Server-sent events with JSON or text as their data; each event decides."""
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
-        self.template: Template | None = None  # what most events are like, once that is known
-        self.named = "message"  # what those events are called
+        self.template: Template | None = None  # matches most events, once known
+        self.named = "message"  # the name of those events
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -131,10 +133,10 @@ class EventFrames(_Plain):
         if self._decoder.error is not None:
             raise AdapterError(str(self._decoder.error)) from self._decoder.error
 
-    def around(self, frame: Frame) -> Around | None:
-        """Return what the bytes of the next event may be compared with, after one that is alike.
+    def around(self, frame: Frame) -> EncodedTemplate | None:
+        """Return the template of the next event's bytes, after an event that matched its template.
 
-        None where more is to be read of an event than its data.
+        None if more than the data of an event must be read.
         """
         template = self.template
         if template is None or not self._decoder.is_between:
@@ -145,7 +147,7 @@ class EventFrames(_Plain):
         return template.around(f"{name}data: ")
 
     def skip(self, size: int) -> None:
-        """Count the bytes of events that were compared, not read."""
+        """Count the bytes of events that were only compared."""
         self._decoder.skip(size)
 
     def finish(self) -> Iterator[Frame]:
@@ -165,7 +167,7 @@ class EventFrames(_Plain):
         given, name = name, name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
             size = len(like.raw) if like else 0
-            return b"data: %b\n\n" % json_bytes(value, size)  # the common case, without the detour
+            return b"data: %b\n\n" % json_bytes(value, size)  # the common case, without an Event
         kind = value.get("type") if isinstance(value, dict) else None
         if name != "message" and not given and isinstance(kind, str):
             name = kind
@@ -176,7 +178,7 @@ class EventFrames(_Plain):
         return self.write(mark, None, keep_id=False) if mark else b""
 
     def _last(self, rest: bytes) -> Frame:
-        """Return the last event, with the blank line that it lacks: that is common."""
+        """Return the last event, with the blank line that it lacks, which is common."""
         try:
             items = sse.Decoder(strict=True).feed(rest + b"\n\n")
         except SSEError as error:
@@ -185,7 +187,7 @@ class EventFrames(_Plain):
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
         raise AdapterError(
-            "the stream ends inside of a server-sent event; if the bytes are plain text, "
+            "the stream ends inside a server-sent event; if the bytes are plain text, "
             "pass framing='text'"
         )
 
@@ -213,7 +215,7 @@ _AS_TEXT = "; if the bytes are plain text, pass framing='text'"
 
 
 _RECORD = b"\x1e"
-"""What stands before each value in a sequence of JSON texts (RFC 7464)."""
+"""The byte before each value in a sequence of JSON texts (RFC 7464)."""
 
 _BETWEEN = b" \t\r" + _RECORD
 _GAP = re.compile(rb"[ \t\r\x1e]*")
@@ -222,21 +224,21 @@ _OPENS = (b"{", b"[")
 
 
 class LineFrames(_Plain):
-    """JSON: each value on a line. Objects and arrays may have several lines, as they are written
-    for readers, or stand on one.
+    """JSON: one value on each line. Objects and arrays may span several lines if they are
+    pretty-printed, or share a line.
 
-    There may be a mark before each, as in sequences of JSON texts.
+    There may be a mark before each value, as in sequences of JSON texts.
     """
 
     def __init__(self) -> None:
         self._rest = bytearray()
         self._look_at_rest()
-        self._is_closed = False  # whether what was read ends with a closing bracket
+        self._is_closed = False  # whether the last byte read was a closing bracket
         self._unfinished: Unfinished | None = None
-        self._start = codecs.BOM_UTF8  # what may stand before the first
-        self._mark = b""  # what stands before each
-        self._last: Frame | None = None  # that of the stream's last line, which has no end
-        self._is_open = False  # it has gone out
+        self._start = codecs.BOM_UTF8  # may come before the first value
+        self._mark = b""  # comes before each value
+        self._last: Frame | None = None  # the stream's last line, which has no end
+        self._is_open = False  # the last frame has gone out
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
@@ -256,7 +258,7 @@ class LineFrames(_Plain):
             self._last = frame
             yield frame
         if self._unfinished is not None:
-            raise AdapterError("the stream ends inside of a value in JSON")
+            raise AdapterError("the stream ends inside a JSON value")
 
     def write(
         self,
@@ -276,7 +278,7 @@ class LineFrames(_Plain):
         return lead
 
     def _look_at(self, data: bytes) -> None:
-        """Note whether a value may follow another one in the rest, which is seldom."""
+        """Check whether another value may follow in the rest, which is rare."""
         opens = data.lstrip(_BETWEEN).startswith(_OPENS)
         if (self._is_closed and opens) or _JOINT.search(data):
             self._may_join = True
@@ -285,12 +287,12 @@ class LineFrames(_Plain):
 
     def _look_at_rest(self) -> None:
         self._may_join = _JOINT.search(self._rest) is not None
-        self._ends = Ends()  # of the value that the rest begins with
+        self._ends = Ends()  # of the value at the beginning of the rest
         self._end: int | None = None
-        self._next = 0  # where what comes after it begins
+        self._next = 0  # the start of what follows it
 
     def _joined(self) -> Iterator[Frame]:
-        """Give the values of a line that have others after them."""
+        """Yield the values of a line that have others after them."""
         while self._unfinished is None:
             if self._end is None:
                 self._end = self._ends.find(self._rest)
@@ -307,7 +309,7 @@ class LineFrames(_Plain):
             yield from self._take(piece)
 
     def _take(self, line: bytes) -> Iterator[Frame]:
-        """Take a line, or a value of one; give the frames that are complete with it."""
+        """Take a line, or a value of one; yield the frames that it completes."""
         if self._unfinished is None and len(line) <= sse.MAX_EVENT:
             value = json_object(line)
             if value is not None:
@@ -323,7 +325,7 @@ class LineFrames(_Plain):
                 yield frame
 
     def _pieces(self, line: bytes) -> Iterator[bytes]:
-        """Divide a line after each value that has another one after it."""
+        """Split a line after each value that has another one after it."""
         ends = Ends() if self._unfinished is None else self._unfinished.ends()
         at = 0
         while (end := ends.find(line)) is not None:
@@ -335,7 +337,7 @@ class LineFrames(_Plain):
         yield line[at:]
 
     def _begin(self, line: bytes) -> Frame | None:
-        """Take a line that a value begins with, if any does."""
+        """Take a line on which a value begins, if one does."""
         rest = line.lstrip(_SPACE)
         if rest.startswith(self._start):
             rest = rest.removeprefix(self._start).lstrip(_SPACE)
@@ -355,7 +357,7 @@ class LineFrames(_Plain):
         return self._go_on(self._unfinished, rest)
 
     def _go_on(self, unfinished: Unfinished, line: bytes) -> Frame | None:
-        """Take a line of a value that has more than one; return the frame that it completes."""
+        """Take a line of a value that spans several; return the frame that it completes."""
         may_be = unfinished.take(line)
         self._check_size(unfinished.raw)
         if may_be and not unfinished.is_over:
@@ -377,19 +379,20 @@ class LineFrames(_Plain):
 
 
 def _value_frame(value: bytes, raw: bytes, lead: bytes = b"") -> Frame | None:
-    """Return the frame of one value in JSON; None if it is none."""
+    """Return the frame of one JSON value; None if it is not JSON."""
     found = json_line(value)
     return None if found is None else Frame(found[0], raw, found[1], lead=lead)
 
 
 _ERROR = b"error:"
-"""A line that the standard does not know: llama.cpp says so that its stream has failed."""
+"""A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
 
 _CODED = re.compile(rb"\s*([0-9a-z]):(.*)", re.DOTALL)
 
 
 class CodedFrames(LineFrames):
-    """A letter, a colon and JSON on each line, as an object of one field: Vercel's data stream."""
+    """A letter, a colon and JSON on each line, as an object with one field: Vercel's data
+    stream."""
 
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
@@ -407,12 +410,12 @@ class CodedFrames(LineFrames):
         found = _CODED.fullmatch(line)
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
-            raise AdapterError("a line in a data stream is no letter with JSON after a colon")
+            raise AdapterError("a line in a data stream is not a letter, a colon and JSON")
         yield Frame(value, line)
 
 
 class BinaryFrames(_Plain):
-    """Amazon's event streams, as objects of one field: the event's type, and its payload."""
+    """Amazon's event streams, as objects with one field: the event's type, and its payload."""
 
     def __init__(self) -> None:
         self._messages = aws.Messages()
@@ -438,7 +441,7 @@ class BinaryFrames(_Plain):
 
 
 def _message(name: str, said: dict[str, Any], like: Frame | None) -> bytes:
-    """Return a message: an exception or an error if one of its name stands in the frame `like`."""
+    """Return a message; an exception or an error if the frame `like` has one of that name."""
     is_same = like is not None and isinstance(like.value, dict) and name in like.value
     kind = aws.kind_of(like.raw) if like is not None and is_same else "event"
     if kind != "error":
@@ -456,18 +459,18 @@ _ITEM_END = re.compile(rb"[,\] \t\r\n]")
 class ArrayFrames(_Plain):
     """JSON in an array, as Gemini's REST interface sends it without `alt=sse`.
 
-    More arrays may follow, and what else there is in lines of JSON.
+    More arrays, or lines of JSON, may follow.
     """
 
     def __init__(self) -> None:
         self._rest = bytearray()
-        self._read = 0  # how much of the rest was looked at
-        self._item: int | None = None  # where the item begins that has not ended
+        self._read = 0  # how much of the rest was inspected
+        self._item: int | None = None  # the start of the incomplete item
         self._ends: Ends | None = None  # of that item, unless it is a number or a word
         self._is_open = False
-        self._over = False  # at least one array has ended
-        self._array = 0  # how many have begun, and values outside of them
-        self._wrote = 0  # in which of these the last item stood that went out
+        self._over = False  # at least one array is complete
+        self._array = 0  # the number of arrays so far, and of values outside of them
+        self._wrote = 0  # the array of the last item that went out
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
@@ -479,7 +482,7 @@ class ArrayFrames(_Plain):
         if self._item is not None and self._ends is None and not self._is_open:
             yield self._cut_item(self._item)
         if self._rest.strip() or self._is_open:
-            raise AdapterError("the stream ends inside of a JSON array")
+            raise AdapterError("the stream ends inside a JSON array")
 
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b""
@@ -493,7 +496,7 @@ class ArrayFrames(_Plain):
         return b"" if self._over and not self._is_open else b"]"
 
     def _next(self) -> Frame | None:
-        """Return the next frame that is complete."""
+        """Return the next complete frame."""
         while self._item is None:
             if self._read == len(self._rest):
                 return None
@@ -519,11 +522,11 @@ class ArrayFrames(_Plain):
             raise AdapterError("a stream of JSON in an array begins with something else")
         self._read -= 1
         self._item = self._read
-        self._array += not self._is_open  # no comma stands before it
+        self._array += not self._is_open  # no comma comes before it
         self._ends = Ends(self._item) if byte in b'{["' else None
 
     def _ended_item(self, start: int) -> Frame | None:
-        """Return the frame of the item in hand, if it has ended."""
+        """Return the frame of the current item, if it is complete."""
         if self._ends is not None:
             end = self._ends.find(self._rest)
         else:
@@ -576,19 +579,20 @@ class TextFrames(_Plain):
         try:
             text = self._decoder.decode(data, final)
         except UnicodeDecodeError as error:
-            # What stands before the fault is good; the decoder's own rest belongs to it.
+            # What comes before the error is valid; the bytes that the decoder keeps are part of the
+            # error.
             text, fault = error.object[: error.start].decode(), error
         text, nul, _ = text.partition("\0")
         if text:
             yield Frame(text, text.encode(), "text", text)
-        if nul:  # readers may take the text for one in UTF-16, in which it says something else
+        if nul:  # readers may take the text for UTF-16, in which it means something else
             raise AdapterError("a NUL in a stream of text, which may not be in UTF-8")
         if fault is not None:
             raise AdapterError("invalid UTF-8 in a stream of text") from None
 
 
 class MessageFrames(_Plain):
-    """Messages of a WebSocket: what is fed at once is one, and JSON or text by itself."""
+    """Messages of a WebSocket: each fed message is JSON or text by itself."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -609,7 +613,7 @@ class MessageFrames(_Plain):
 
 
 class PacketFrames(_Plain):
-    """Packets of Socket.IO in the body of an answer: JSON, or text, after a few marks."""
+    """Packets of Socket.IO in the body of an answer: JSON or text after a few marks."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -646,7 +650,7 @@ class PacketFrames(_Plain):
             packet = raw.removesuffix(SEPARATOR).decode()
         except UnicodeDecodeError:
             raise AdapterError("invalid UTF-8 in a packet") from None
-        lead, said = divided(packet)
+        lead, said = split_packet(packet)
         value, form = json_data(said)
         if form in ("object", "list"):
             return Frame(value, raw, "list", note=lead)

@@ -1,8 +1,8 @@
-"""JSON objects as they come and go over the wire.
+"""JSON objects on the wire.
 
-What is passed on byte for byte must not say more than was read of it: an object that names a key
-twice is refused, as one reader takes the first value and another one the last. What is written anew
-must say what was read: numbers that were too large for that are refused there.
+What is passed on byte for byte must not mean more than was read: an object with a repeated key is
+refused, because some readers take the first value and others the last. What is reserialised must
+mean what was read: numbers that were too large to read are refused.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from guardstream.errors import AdapterError
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*")
 _OPENS = ("{", "[", '"')
-_TOO_MUCH = "JSON too deep, or with too long a number, to be guarded"
+_TOO_MUCH = "the JSON is nested too deeply, or has too long a number, to be guarded"
 
 
 class _Constant(float):
-    """`NaN` or `Infinity`, which some servers write although it is not JSON: it stays as it is."""
+    """`NaN` or `Infinity`, which some servers write although it is not JSON; it is kept as it
+    is."""
 
 
 def json_object(data: str | bytes) -> dict[str, Any] | None:
-    """Return the JSON object that `data` is; None if it is none, or not in UTF-8.
+    """Return the JSON object in `data`; None if it is not one, or not in UTF-8.
 
-    AdapterError if it names a key twice.
+    AdapterError if it repeats a key.
     """
     try:
         text = data if isinstance(data, str) else data.decode()
@@ -52,10 +53,10 @@ _FORMS: dict[type, Literal["object", "list", "string"]] = {
 def json_data(
     data: str,
 ) -> tuple[dict[str, Any] | list[Any] | str, Literal["object", "list", "string", "text"]]:
-    """Return what a text stands for as JSON, and of which form that is; numbers stay text.
+    """Return a text parsed as JSON, and its form; numbers stay text.
 
-    AdapterError if an object in it names a key twice, or it is JSON that cannot be read here: other
-    readers might.
+    AdapterError if an object in it repeats a key, or if it is JSON that cannot be read here,
+    because other readers might read it.
     """
     if data.lstrip(_SPACE)[:1] not in _OPENS:
         return data, "text"
@@ -63,26 +64,27 @@ def json_data(
         value = _decoder(data).decode(data)
     except json.JSONDecodeError:
         return data, "text"
-    except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+    except (ValueError, RecursionError):  # a number of thousands of digits, or too deeply nested
         raise AdapterError(_TOO_MUCH) from None
     return value, _FORMS[type(value)]
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
-"""The values that are words; the last three are not of the standard, but Python writes them."""
+"""The values that are words; the last three are not in the standard, but Python writes them."""
 
 
 _Line: TypeAlias = tuple[
     dict[str, Any] | list[Any] | str | None, Literal["object", "list", "line", "number"]
 ]
-"""What a line of JSON holds, and of which form that is."""
+"""The value in a line of JSON, and its form."""
 
 
 def json_line(line: bytes) -> _Line | None:
-    """Return what a line of JSON holds, and of which form that is; None if it is not JSON in UTF-8.
+    """Return the value in a line of JSON, and its form; None if it is not JSON in UTF-8.
 
-    A number stays as it is written; flags and null hold nothing. AdapterError as for `json_data`.
+    A number stays as it is written; booleans and null hold nothing. AdapterError as for
+    `json_data`.
     """
     try:
         text = line.decode().strip(_SPACE)
@@ -99,9 +101,10 @@ def json_line(line: bytes) -> _Line | None:
 
 
 def json_start(data: str) -> list[Any]:
-    """Return the JSON that a text begins with, one value after another, whatever comes after them.
+    """Return the JSON values at the beginning of a text, whatever follows them.
 
-    Some readers take the first and leave the rest. AdapterError for JSON that cannot be read here.
+    Some readers take the first value and ignore the rest. AdapterError for JSON that cannot be read
+    here.
     """
     values: list[Any] = []
     at = _end_of_space(data, 0)
@@ -118,8 +121,8 @@ def json_start(data: str) -> list[Any]:
 
 
 def escaped_strings(text: str) -> Iterator[str]:
-    """Yield the strings in the JSON that lines of a text begin with, if they are written with
-    escapes. AdapterError for JSON that cannot be read here."""
+    """Yield the strings that contain escapes in the JSON at the beginning of each line of a text.
+    AdapterError for JSON that cannot be read here."""
     for line in text.split("\n"):
         left = json_start(line) if "\\" in line else []
         while left:
@@ -139,21 +142,21 @@ def _end_of_space(data: str, at: int) -> int:
 
 
 def json_bytes(value: Any, size: int = 0) -> bytes:
-    """Return a value as JSON in UTF-8. `size` is about how many bytes it will have.
+    """Return a value as JSON in UTF-8. `size` is the approximate number of bytes.
 
-    One that is long is written piece by piece, so that other threads have their turn. AdapterError
-    if it has a number that was too large to be read, such as 1e999.
+    A long one is written piece by piece, so that other threads get a turn. AdapterError if it has a
+    number that was too large to read, such as 1e999.
     """
     try:
         return _encoded(value, size, _STRICT)
     except ValueError:
         if _has_overflown(value):
-            raise AdapterError("a number in JSON is too large to be written anew") from None
+            raise AdapterError("a number in the JSON is too large to be reserialised") from None
         return _encoded(value, size, _AS_READ)
 
 
 def _has_overflown(value: Any) -> bool:
-    """Tell whether a value has a float that is infinite, and was not written so."""
+    """Return whether a value has a float that overflowed to infinity when it was read."""
     left = [value]
     while left:
         each = left.pop()
@@ -170,7 +173,7 @@ def _encoded(value: Any, size: int, encoders: tuple[json.JSONEncoder, json.JSONE
     plain, ascii_only = encoders
     try:
         return _written(plain, value, size)
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+    except UnicodeEncodeError:  # an unpaired surrogate, which JSON can only escape
         return _written(ascii_only, value, size)
 
 
@@ -183,13 +186,13 @@ def _written(encoder: json.JSONEncoder, value: Any, size: int) -> bytes:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise AdapterError("an object in JSON names a key twice: readers differ in what it says")
+        raise AdapterError("a JSON object repeats a key: readers differ in which value counts")
     return value
 
 
 class _Interruptible(json.JSONDecoder):
-    """Reads values one by one in Python, so that other threads have their turn: a million numbers
-    would hold them all up for a tenth of a second, a hundred long strings for a fiftieth."""
+    """Parses values one by one in Python, so that other threads get a turn: a million numbers would
+    block them for a tenth of a second, a hundred long strings for a fiftieth."""
 
     def __init__(self) -> None:
         super().__init__(object_pairs_hook=_unique, parse_constant=_Constant)
@@ -209,7 +212,7 @@ _STRICT = _encoders(allow_nan=False)
 _AS_READ = _encoders(allow_nan=True)
 
 _LONG = 1024 * 1024
-"""Characters from which on others would notice how long a text takes."""
+"""The number of characters above which a text blocks other threads noticeably."""
 
 
 def _decoder(text: str) -> json.JSONDecoder:

@@ -1,7 +1,7 @@
-"""Where JSON objects and arrays end: in the middle of a line, or after several.
+"""Finds where JSON objects and arrays end: in the middle of a line, or after several lines.
 
-One over several lines, as objects are written for readers, is refused at the first line that cannot
-be of it, so that a broken line does not take the lines after it for its own.
+An object that spans lines is refused at the first line that cannot be part of it, so that a broken
+line does not swallow the lines after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)')
-"""A string, or the beginning of one: so that none is looked for again within it."""
+"""A string, or the beginning of one, so that no other string is matched inside it."""
 
 _BRACKET = re.compile(rb"[]{}[]")
 
@@ -18,17 +18,16 @@ _SPACE = b" \t\r\n"
 _PAIRS = {b"}": b"{", b"]": b"["}
 
 _MOST_NESTED = 10_000
-"""Brackets in each other; what reads JSON gives up far before."""
+"""The maximum nesting; JSON parsers give up far earlier."""
 
 _STRUCTURE = re.compile(rb'[]["{}]')
 _IN_STRING = re.compile(rb'["\\]')
 
 
 class Ends:
-    """Finds where a value ends in bytes that grow, and looks at each of them once: an object, an
-    array or a string.
+    """Finds the end of an object, array or string in growing bytes, and reads each byte once.
 
-    It looks from `at`, where so many brackets are open.
+    It starts at `at`, where `is_open` brackets are open.
     """
 
     def __init__(self, at: int = 0, is_open: int = 0) -> None:
@@ -37,7 +36,7 @@ class Ends:
         self._in_string = False
 
     def find(self, data: bytes | bytearray) -> int | None:
-        """Return the offset after the value, which is asked for once; None if it goes on."""
+        """Return the offset after the value, once; None if the value continues."""
         while found := (_IN_STRING if self._in_string else _STRUCTURE).search(data, self._at):
             if found[0] == b"\\" and found.end() == len(data):
                 self._at = found.start()
@@ -54,16 +53,16 @@ class Ends:
 
 
 class Unfinished:
-    """The lines of an object that has begun, and not ended. `lead` stands before it."""
+    """The lines of an incomplete object. `lead` comes before it."""
 
     def __init__(self, lead: bytes) -> None:
         self.lead = lead
         self.raw = bytearray()
         self._open: list[bytes] = []
-        self._last = b":"  # the last byte of the line before: an object may come after it
+        self._last = b":"  # the last byte of the previous line: an object may follow it
 
     def take(self, line: bytes) -> bool:
-        """Take the next line; return whether the object may go on with it, or end."""
+        """Take the next line; return whether it may continue or end the object."""
         self.raw += line
         bare = _STRING.sub(_stood_for, line).translate(None, _SPACE)
         if not bare:
@@ -81,7 +80,7 @@ class Unfinished:
         return True
 
     def _may_follow(self, first: bytes) -> bool:
-        """Tell whether a line may begin so after the one before."""
+        """Return whether a line may begin like this after the previous one."""
         if first in (b"}", b"]", b",", b":"):
             return self._last not in (b",", b":")
         is_key = self._open[-1:] == [b"{"] and self._last in (b"{", b",")
@@ -93,10 +92,11 @@ class Unfinished:
 
     @property
     def is_over(self) -> bool:
-        """Whether the object has ended."""
+        """Whether the object is complete."""
         return not self._open
 
 
 def _stood_for(string: re.Match[bytes]) -> bytes:
-    """Return what stands for a string where only marks count: a quote if it does not end."""
+    """Return a placeholder for a string, because only punctuation counts: a quote if it is
+    incomplete."""
     return b"s" if string[1] else b'"'

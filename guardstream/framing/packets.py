@@ -1,4 +1,4 @@
-"""Packets of Socket.IO: what stands before the JSON in them, and bodies of long polling.
+"""Packets of Socket.IO: the characters before their JSON, and bodies of long polling.
 
 https://socket.io/docs/v4/engine-io-protocol/ and https://socket.io/docs/v4/socket-io-protocol/.
 """
@@ -10,10 +10,10 @@ import re
 import regex
 
 SEPARATOR = b"\x1e"
-"""What stands between the packets of a body."""
+"""Separates the packets of a body."""
 
 _LEAD = re.compile(r"\d+(?:probe|/[^,]*,?)?\Z|\d*-?(?:/[^,]*,)?\d*(?=[\[{])|\d*")
-"""What begins a packet: its type, a namespace, the number that is to be confirmed."""
+"""The beginning of a packet: its type, a namespace, and the number of an acknowledgement."""
 
 _START = regex.compile(
     rb'(?:[1-36]\x1e)*+(?:0\{"sid":"'
@@ -21,17 +21,17 @@ _START = regex.compile(
     rb"|43\d{0,4}-?(?:/[\w./-]{0,64},)?\d{1,20}\[)"
 )
 _MOST = 1024
-"""Bytes by which a body of packets is known."""
+"""Bytes that suffice to recognise a body of packets."""
 
 
-def divided(packet: str) -> tuple[str, str]:
-    """Return what stands before what a packet says, and that."""
+def split_packet(packet: str) -> tuple[str, str]:
+    """Split a packet into what comes before its payload, and the payload."""
     found = _LEAD.match(packet)
-    assert found is not None  # it may be empty
+    assert found is not None  # the match may be empty
     return found[0], packet[found.end() :]
 
 
 def are_packets(start: bytes) -> bool | None:
-    """Tell whether a body that begins so is packets; None if more must tell."""
+    """Return whether a body that begins like this is packets; None if that is undecided."""
     found = _START.match(start[:_MOST], partial=len(start) < _MOST)
     return None if found is not None and found.partial else found is not None

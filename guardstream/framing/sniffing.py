@@ -1,6 +1,7 @@
-"""How bytes begin, which tells how they carry chunks.
+"""Detects by their beginning how bytes carry chunks.
 
-A beginning is looked at anew with each byte that comes, so what tells is bounded: `MAX_MARK`.
+The beginning is inspected again with each byte that arrives, so its length is bounded by
+`MAX_MARK`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from guardstream.framing.packets import are_packets
 _SPACE = b" \t\r\n"
 
 _MAX_SPACE = 1024
-"""Bytes of white space in the middle of what tells a format."""
+"""Bytes of white space within what identifies a format."""
 
 MAX_MARK = 2 * _MAX_SPACE + 8
-"""Bytes by which a format is told, unless it takes the whole of a first line."""
+"""Bytes that suffice to detect a format, unless that takes a whole first line."""
 
 _SNIFFED: dict[bytes, Media] = {
     **dict.fromkeys((b"{", b"[", b'"', b"\x1e", b"-"), "ndjson"),  # the fourth: RFC 7464
@@ -32,26 +33,26 @@ _SNIFFED: dict[bytes, Media] = {
 _WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
 
 _MAX_EVENT = 16 * 1024
-"""Bytes of a first event after which it is taken for one, though it has not ended."""
+"""Bytes of an incomplete first event after which it counts as one."""
 
 _EVENT_START = regex.compile(
     rb'(?:\xef\xbb\xbf)?(?:(?:(?:event|id|retry)?:[^\r\n]*+)?(?:\r\n?+|\n))*+data: ?(?:\{|\[\{?) *"'
 )
-"""The fields of events up to the first data, which is JSON that begins with a string or a key."""
+"""The fields of an event up to its first data, which is JSON that begins with a string or a key."""
 
 _EVENT_REST = regex.compile(
     rb"[^\r\n]*+(?:\r\n?+|\n)(?:(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n))*+[\r\n]"
 )
-"""The rest of that line, and all further ones up to the blank line that ends the event."""
+"""The rest of that line, and all lines up to the blank line that ends the event."""
 
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
-"""Lines of Vercel's data stream that tell it at once: one of text, and the start of a message."""
+"""Lines of Vercel's data stream that identify it at once: a line of text, and a message's start."""
 
 _CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
-"""How its other lines begin: with a code, and the kind of JSON that goes with it."""
+"""The beginnings of its other lines: a code, and the kind of JSON that goes with it."""
 
 _LINE_CODE = re.compile(rb"[2389bcg-k]:?")
-"""What may become one of these."""
+"""The beginning of such a line."""
 
 _CODE = re.compile(rb"[0-9a-z](?::\s{0,%d})?" % _MAX_SPACE)
 _CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)
@@ -59,11 +60,11 @@ _CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)
 
 
 def space_before(start: bytes | bytearray, passed: int = 0) -> int:
-    """Return how many bytes of white space come before what tells a format, of which `passed` came
-    before `start`.
+    """Return how many bytes of white space come before what identifies a format; `passed` of them
+    came before `start`.
 
-    They are in no frame: while a model thinks, some servers send them alone, so that nobody closes
-    the connection.
+    They are in no frame: some servers send white space to keep the connection alive while a model
+    thinks.
     """
     mark = len(codecs.BOM_UTF8) if not passed and start.startswith(codecs.BOM_UTF8) else 0
     space = len(start) - mark - len(start[mark:].lstrip(_SPACE))
@@ -71,15 +72,16 @@ def space_before(start: bytes | bytearray, passed: int = 0) -> int:
 
 
 def check_space(count: int) -> None:
-    """Raise AdapterError if so much white space is not there to keep a connection alive."""
+    """Raise AdapterError if there is more white space than keeps a connection alive."""
     if count > sse.MAX_LINE:
         raise AdapterError(f"more than {sse.MAX_LINE} bytes of white space before a stream")
 
 
 def sniffed(start: bytes) -> Media | None:
-    """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
+    """Distinguish JSON and coded lines from server-sent events by their beginning; None while that
+    is undecided.
 
-    An array is one of items that come one by one if an object is the first of them.
+    An array is read item by item if its first item is an object.
     """
     if codecs.BOM_UTF8.startswith(start):
         return None
@@ -105,18 +107,18 @@ def sniffed(start: bytes) -> Media | None:
 
 
 def sniffed_at_end(start: bytes) -> Media:
-    """Tell by how bytes begin that are over what they are; events if nothing does."""
+    """Detect what a complete beginning is; events if nothing else matches."""
     opens = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
     return sniffed(start + b"\n") or ("json_array" if opens else "sse")
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream, packets, and events, from other text by how they begin;
-    None if not yet.
+    """Distinguish the lines of a data stream, packets, and events from other text by their
+    beginning; None while that is undecided.
 
-    Of the lines a first one of text comes at once; what else such streams begin with (thinking,
-    data, a call) could be text, too, until it has ended as a line of theirs does. Events are known
-    by the first that has data: JSON, which begins in the first `MAX_MARK` bytes.
+    A data stream is recognised at once if its first line is text; what else such streams begin with
+    (thinking, data, a call) could be text, too, until a line has ended as theirs do. Events are
+    recognised by the first one that has data: JSON, which begins in the first `MAX_MARK` bytes.
     """
     event = _EVENT_START.match(start[:MAX_MARK], partial=len(start) < MAX_MARK)
     if event is not None and event.partial:

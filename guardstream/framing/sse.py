@@ -118,7 +118,7 @@ class Decoder:
         self._strict = strict
         self._buffer = bytearray()
         self._before = 0  # bytes of the stream before the buffer
-        self._start = 0  # of the item, in the buffer
+        self._start = 0  # the item's start in the buffer
         self._line = 0
         self._searched = 0
         self._began = False
@@ -145,7 +145,7 @@ class Decoder:
         items = self._read(last=True)
         rest = bytes(self._buffer)
         if rest and not self._in_block and self._line == len(rest):
-            items.append(Blank(raw=rest))  # a byte order mark alone, or the rest of a line end
+            items.append(Blank(raw=rest))  # a lone byte order mark, or the rest of a line end
             rest = b""
         self.dropped = rest
         self._buffer.clear()
@@ -167,7 +167,7 @@ class Decoder:
         return items
 
     def _begin(self, *, last: bool) -> bool:
-        """Pass the byte order mark; return whether the first line has begun."""
+        """Skip the byte order mark; return whether the first line has begun."""
         size = len(self._buffer)
         if not last and size < len(_BOM) and _BOM.startswith(self._buffer):
             return False
@@ -198,9 +198,9 @@ class Decoder:
         self._check_size(self._searched)
 
     def _one_line(self, items: list[Item]) -> bool:
-        """Take an event that is one line of data, as most are, at once; tell whether there is.
+        """Take an event with a single line of data, which most are; return whether there is one.
 
-        Its name may stand before it. What is unusual about it is seen to line by line.
+        Its name may come before it. Anything unusual is left to the general path.
         """
         if self._in_block or self._skip_lf or self._searched != self._line:
             return False
@@ -224,11 +224,11 @@ class Decoder:
         return True
 
     def _line_end(self, *, last: bool) -> tuple[int, int] | None:
-        """Return where the line ends and the next one begins; None if that has yet to come.
+        """Return the end of the line and the start of the next one; None if the line is incomplete.
 
-        An item ends with the `\\r` of its last line where lines have not ended in `\\r\\n` so far:
-        it must not wait for a line feed that may never come. If it does come, it belongs to the
-        next item.
+        An item ends with the `\\r` of its last line if lines have not ended in `\\r\\n` so far,
+        because it must not wait for a line feed that may never come. If it does come, it belongs to
+        the next item.
         """
         buffer = self._buffer
         if self._skip_lf and self._line < len(buffer):
@@ -270,7 +270,8 @@ class Decoder:
         self._plain = True
 
     def _field(self, line: bytes) -> None:
-        """Take a line of a block; what sets nothing, or is set again, is in `raw` alone."""
+        """Take a line of a block; a line that sets nothing, or is overridden later, is only in
+        `raw`."""
         self._in_block = True
         name, _, value = line.partition(b":")
         if value[:1] == b" ":
@@ -319,7 +320,7 @@ class Decoder:
             return value.decode(errors="replace")
 
     def _forget(self) -> None:
-        """Let go of the bytes of items that were returned."""
+        """Drop the bytes of items that were returned."""
         start = self._start
         if start:
             del self._buffer[:start]
@@ -343,7 +344,7 @@ def encode(item: Item) -> bytes:
     try:
         return "\n".join([*lines, "", ""] if lines else ["", ""]).encode()
     except UnicodeEncodeError:
-        raise SSEError("an event with half a surrogate pair cannot be sent as UTF-8") from None
+        raise SSEError("an event with an unpaired surrogate cannot be sent as UTF-8") from None
 
 
 def _fields(item: Event | Blank) -> list[str]:
@@ -356,7 +357,7 @@ def _fields(item: Event | Blank) -> list[str]:
         lines.append(f"id: {_one_line('id', item.id)}")
     if item.retry is not None:
         if item.retry < 0:
-            raise SSEError(f"'retry' is {item.retry}: milliseconds are not negative")
+            raise SSEError(f"'retry' is {item.retry}: it must not be negative")
         lines.append(f"retry: {item.retry}")
     if isinstance(item, Event):
         lines += [f"data: {line}" for line in _NEWLINE.split(item.data)]

@@ -121,7 +121,7 @@ def _tokenizer(folder: Path, max_tokens: int, overlap: int) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise GateError("tokenizers is not there: pip install 'guardstream[onnx]'") from error
+        raise GateError("tokenizers is not installed: pip install 'guardstream[onnx]'") from error
     path = folder / "tokenizer.json"
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def _session(folder: Path) -> Any:
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise GateError("onnxruntime is not there: pip install 'guardstream[onnx]'") from error
+        raise GateError("onnxruntime is not installed: pip install 'guardstream[onnx]'") from error
     path = folder / "model.onnx"
     if not path.is_file():
         raise GateError(f"{path} is not there")

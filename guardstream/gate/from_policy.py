@@ -150,7 +150,7 @@ def made(file: GateFile, code: Code) -> Check:
     except ImportError as error:
         raise PluginError(f"check {file.use!r} needs a package: {error}") from error
     except Exception as error:  # it may not be ours, and may raise anything
-        raise PluginError(f"check {file.use!r} cannot be made: {error}") from error
+        raise PluginError(f"check {file.use!r} cannot be created: {error}") from error
     if not callable(check):
         raise PluginError(f"check {file.use!r} made no function")
     return check

@@ -29,7 +29,7 @@ class Presidio:
                 )
             except ImportError as error:
                 raise GateError(
-                    "presidio is not there: pip install 'guardstream[presidio]'"
+                    "presidio is not installed: pip install 'guardstream[presidio]'"
                 ) from error
             try:
                 analyzer = AnalyzerEngine()

@@ -98,11 +98,11 @@ def text_of(body: bytes) -> str | None:
 def is_file(media: str, body: bytes) -> bool:
     """Tell whether a body that is not text in UTF-8 is a file which nobody reads as text: its media
     type is one of files, or says nothing."""
-    return kind_of(media) in ("untold", "file", "unread") and not _may_be_text(body)
+    return kind_of(media) in ("unspecified", "file", "unread") and not _may_be_text(body)
 
 
 def _may_be_text(body: bytes) -> bool:
-    """Tell whether some readers take bytes for text or JSON that are no text in UTF-8.
+    """Tell whether some readers take bytes for text or JSON that are not text in UTF-8.
 
     They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
     follows and though characters in it are broken.

@@ -56,7 +56,7 @@ def read_form(content_type: str, body: bytes) -> list[Part]:
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind.lower() != b"multipart/form-data" or not boundary:
-        raise _wrong("the body is no form with files (multipart/form-data)")
+        raise _wrong("the body is not a form with files (multipart/form-data)")
     reader = _Reader()
     try:
         parser = MultipartParser(boundary, callbacks=reader.callbacks())  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def read_form(content_type: str, body: bytes) -> list[Part]:
     except (FormParserError, UnicodeDecodeError) as error:
         raise _wrong("the form cannot be read") from error
     if not reader.ended:
-        raise _wrong("the form is not whole")
+        raise _wrong("the form is incomplete")
     return reader.parts
 
 
@@ -138,14 +138,14 @@ class _Reader:
         if kind.lower() != b"form-data" or name is None:
             raise _wrong("a field of the form has no name")
         if b"content-transfer-encoding" in self._headers:
-            raise _wrong("a field of the form is encoded once more")
+            raise _wrong("a field of the form has a transfer encoding")
         if len(self.parts) == _MOST:
             raise _wrong(f"the form has more than {_MOST} fields")
         shown = None if filename is None else filename.decode()
         made = self._headers.get(b"content-type", b"")
         media = made.partition(b";")[0].strip()
         if media and not _MEDIA.fullmatch(media):
-            raise _wrong("a field of the form has a content type that is none")
+            raise _wrong("a field of the form has an invalid content type")
         part = Part(name.decode(), bytes(self._data), shown, media)
         check_charset(part.name, part.data.decode("latin-1"))
         self.parts.append(part)

@@ -90,7 +90,7 @@ def why_unreadable(status: int, content_type: str, content_range: str = "") -> s
     """Say why an answer cannot be read, whatever its type is; None if it can. That its charset is
     another than UTF-8 comes last."""
     if status < _LEAST:
-        return "it goes on in another protocol"
+        return "it switches to another protocol"
     if is_part(status, content_range):
         return "it is a part of one"
     if len(media_types([content_type])) > 1:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.http.beginnings import Beginning
+from guardstream.http.sniffing import Sniffer
 
 
 def class_beside(request: Any, name: str) -> Any:
@@ -35,11 +35,11 @@ class AsyncSource:
 
     async def begin(self, media: str) -> str:
         """Read how it begins; return the media type to guard it by."""
-        beginning, told = Beginning(media), None
+        sniffer, told = Sniffer(media), None
         while told is None:
             part = await anext(self._parts, None)
-            told = beginning.finish() if part is None else beginning.feed(part)
-        self._begun = bytes(beginning.read)
+            told = sniffer.finish() if part is None else sniffer.feed(part)
+        self._begun = bytes(sniffer.read)
         return told
 
     async def read(self) -> bytes:
@@ -67,11 +67,11 @@ class SyncSource:
 
     def begin(self, media: str) -> str:
         """Read how it begins; return the media type to guard it by."""
-        beginning, told = Beginning(media), None
+        sniffer, told = Sniffer(media), None
         while told is None:
             part = next(self._parts, None)
-            told = beginning.finish() if part is None else beginning.feed(part)
-        self._begun = bytes(beginning.read)
+            told = sniffer.finish() if part is None else sniffer.feed(part)
+        self._begun = bytes(sniffer.read)
         return told
 
     def read(self) -> bytes:

@@ -1,6 +1,6 @@
 """What a media type says that a body is: the one table, for all that reads a content type.
 
-Nothing is taken for what its type says alone: `beginnings` and `bodies` look at what it is.
+Nothing is taken for what its type says alone: `sniffing` and `bodies` look at what it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "events", "amazon", "lines", "json", "text", "unread", "untold", "file", "other"
+    "events", "amazon", "lines", "json", "text", "unread", "unspecified", "file", "other"
 ]
 """Server-sent events; Amazon's; JSON in lines or records, which come one by one; one JSON; a text;
 what nobody reads, such as images; what is not said; a file; and what no table has."""
@@ -90,7 +90,7 @@ def kind_of(media: str) -> Kind:
     if media.startswith(_UNREAD) and NAME.fullmatch(media) is not None:
         return "unread"
     if media in _UNTOLD:
-        return "untold"
+        return "unspecified"
     return "file" if _is_file(media) else "other"
 
 
@@ -142,9 +142,9 @@ def framing_of(media: str) -> Literal["sse", "text"] | None:
 
 def may_be_another(media: str) -> bool:
     """Tell whether how an answer begins may tell another media type than it names."""
-    return kind_of(media) in ("untold", "file", "lines", "text")
+    return kind_of(media) in ("unspecified", "file", "lines", "text")
 
 
 def may_be_events(media: str) -> bool:
     """Tell whether an answer may be events that does not say so."""
-    return media == "text/plain" or kind_of(media) == "untold"
+    return media == "text/plain" or kind_of(media) == "unspecified"

@@ -13,11 +13,11 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_line, json_start
 from guardstream.framing.sniffing import sniffed_text
 from guardstream.guard import Guard
-from guardstream.http.beginnings import media_told
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS, PARTS, kind_of, may_be_another
 from guardstream.http.request import RefusedError
+from guardstream.http.sniffing import sniff
 from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream
 
@@ -52,7 +52,7 @@ def guarded(
     rule blocks it where nothing can say so. AdapterError for JSON that cannot be read, StageError
     if a stage fails.
     """
-    told = media_told(kind, body) if may_be_another(kind) else kind
+    told = sniff(kind, body) if may_be_another(kind) else kind
     is_binary = files and not BINARY.isdisjoint(body[:SIGN])
     if is_binary and told != EVENTS and text_of(body) is None and is_file(kind, body):
         return Guarded(body, is_read=False)
@@ -152,7 +152,7 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
     result = guard.check(text)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:
-        why = "the policy changes the JSON that the answer begins with, and is none"
+        why = "the policy changes JSON at the beginning of the answer, which is not JSON itself"
         raise RefusedError(502, "unguarded_answer", why)
     return Guarded(body if result.text == text else result.text.encode(), result)
 

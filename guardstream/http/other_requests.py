@@ -71,7 +71,7 @@ class _Judged:
         again.json(said)
         again.check()
         if again[0] != said:
-            why = "the policy masks what only some readers find in the request"
+            why = "the policy masks text that only some readers find in the request"
             raise RefusedError(400, "unguarded_input", why)
 
     def __getitem__(self, number: int) -> Any:
@@ -90,7 +90,7 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
     sending = _sending(judged, kind, body)
     judged.check()
     if judged[place] != path:
-        raise RefusedError(400, "unguarded_input", "the policy masks what stands in the path")
+        raise RefusedError(400, "unguarded_input", "the policy masks part of the path")
     changed = {each: written() for each, written in said}
     content_type, made = sending()
     return Outgoing(
@@ -131,9 +131,9 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
     if media == FIELDS and not is_json_all_the_same(body):
         return _plain_form(judged, form_fields(body))
     if media and not NAME.fullmatch(media):
-        raise RefusedError(400, "invalid_request", "the request's content type is none")
+        raise RefusedError(400, "invalid_request", "the request's content type is invalid")
     if media.startswith(PARTS):
-        raise RefusedError(415, "unguarded_input", "the request's body has parts, and is no form")
+        raise RefusedError(415, "unguarded_input", "the request's body is multipart, but no form")
     said = body_of(media, body)
     if said.form == "unread":
         return lambda: (media.encode() or None, body)

@@ -69,7 +69,7 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
     folded = {name.casefold(): name for name in known}
     for field in request.keys() - known:
         if (name := folded.get(field.casefold())) is not None:
-            why = f"the field {name!r} is written in another way, which not all readers mind"
+            why = f"the field {name!r} is spelled in a form that only some readers recognise"
             raise RefusedError(400, "invalid_request", why)
 
 

@@ -1,7 +1,7 @@
 """One JSON document in a stream: the lexer, the schema and the value in step.
 
 A document is refused at the first character that leaves it no valid continuation; tokens, offsets
-and the error are the same however the text is cut.
+and the error are the same in every chunking.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from guardstream.jsonstream.schema.schema import Verdict
 from guardstream.jsonstream.schema.walker import Walker
 
 DEEPEST = Limits().depth
-"""Levels of a document with a schema: what judges a whole value is recursive, and reads no more."""
+"""The maximum nesting of a document with a schema: the judges of whole values are recursive, and
+read no deeper."""
 
 
 _NUMBERS = (t.SCALAR_PART, t.INTEGER, t.FLOAT)
@@ -41,20 +42,22 @@ class Checks(Protocol):
 
     @property
     def node(self) -> Node:
-        """What can be decided while the document arrives."""
+        """The node that decides what can be decided while the document arrives."""
         ...
 
     def explain(
         self, path: list[str | int], keyword: str, value: Any, by: Any = None
     ) -> tuple[str, str]:
-        """The pointer to what was refused, and what was expected there; no text of the document.
+        """Return the pointer to what was refused, and what was expected there; no text of the
+        document.
 
-        `by` is the schema that the keyword stands in, where that is known.
+        `by` is the schema that contains the keyword, if that is known.
         """
         ...
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
-        """The last word on the whole; `followed`: the node and its judges decided all they ask."""
+        """Return the final verdict on the whole. `followed` says that the node and its judges have
+        decided everything they can."""
         ...
 
 
@@ -67,7 +70,7 @@ class Source:
         self._end = offset
 
     def add(self, text: str) -> None:
-        """Take the text that follows."""
+        """Add the text that follows."""
         if text:
             self._chunks.append(text)
             self._starts.append(self._end)
@@ -79,7 +82,7 @@ class Source:
         return "".join(self._chunks)
 
     def read(self, start: int, end: int) -> str:
-        """The text between two offsets of the stream."""
+        """Return the text between two offsets of the stream."""
         first = max(bisect_right(self._starts, start) - 1, 0)
         last = bisect_left(self._starts, end)
         before = start - self._starts[first] if self._starts else 0
@@ -87,11 +90,11 @@ class Source:
 
 
 class Document:
-    """One document. `feed` returns its tokens; an error is kept in `error`, not raised.
+    """One document. `feed` returns its tokens; an error is stored in `error`, not raised.
 
-    `offset` is how far the stream was accepted, in code points, `done` whether the document is
-    over: the rest of the text fed is not its own. With a schema, or with `build`, `value` is what
-    has been built so far.
+    `offset` is how much of the stream was accepted, in code points. `done` says that the document
+    is complete: the rest of the text is not part of it. With a schema, or with `build`, `value` is
+    the part of the value that has been built.
     """
 
     def __init__(
@@ -117,7 +120,7 @@ class Document:
         self._schema = schema
         self._refused: SchemaViolationError | None = None
         self._source = Source(offset) if schema and schema.reads_source else None
-        self.ended = False  # over, or wrong
+        self.ended = False  # complete or invalid
         self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
         self._walker: Walker | None = None
@@ -129,40 +132,41 @@ class Document:
 
     @property
     def done(self) -> bool:
-        """Whether the document is over and valid."""
+        """Whether the document is complete and valid."""
         return self.state.done and self.error is None
 
     @property
     def error(self) -> DocumentError | None:
-        """What was wrong first."""
+        """The first error."""
         return self._refused or self.state.error
 
     @property
     def offset(self) -> int:
-        """How far the stream was accepted."""
+        """How much of the stream was accepted."""
         return self._refused.offset if self._refused else self.state.offset
 
     @property
     def accepted(self) -> int:
-        """How far the source was accepted, which `offset` is too where nothing is repaired."""
+        """How much of the source was accepted: the same as `offset`, unless something was
+        repaired."""
         return self.offset
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing in it that counts."""
+        """Whether it is empty except for white space and comments."""
         return False
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the source the text between two offsets stood."""
+        """Return the offsets in the source of the text between two offsets."""
         return start, end
 
     def position(self, offset: int) -> tuple[int, int]:
-        """The line and column of an offset in the text fed last."""
+        """Return the line and column of an offset in the text fed last."""
         return self.state.position(offset)
 
     @property
     def waits(self) -> bool:
-        """Whether half an escape stands at `offset`, or an error in one."""
+        """Whether there is an incomplete escape at `offset`, or an error in one."""
         return self._refused is None and self.state.waits
 
     @property
@@ -177,11 +181,11 @@ class Document:
 
     @property
     def value(self) -> Any:
-        """What has been built so far."""
+        """The part of the value that has been built."""
         return self._walker.value if self._walker else None
 
     def feed(self, text: str) -> list[Token]:
-        """Take the next characters and return the tokens that they complete or continue."""
+        """Take the next characters; return the tokens that they complete or continue."""
         if self._over:
             return []
         tokens = self._lex(text)
@@ -201,7 +205,7 @@ class Document:
         return tokens
 
     def finish(self) -> list[Token]:
-        """Take the text's end, which is an error unless the document is over."""
+        """Take the end of the text, which is an error unless the document is complete."""
         if self._over or self.state.done:
             return []
         tokens = self.lexer.finish()
@@ -214,7 +218,7 @@ class Document:
         return self._end(tokens) if self.state.done else tokens
 
     def forgive(self) -> list[Token]:
-        """Go on as if there were no schema. Returns the tokens read past the violation."""
+        """Continue as if there were no schema. Return the tokens read after the violation."""
         self._refused = self._walker = self._walk = self._schema = None
         self._over = self.state.done
         self.ended = self.state.ended
@@ -227,7 +231,7 @@ class Document:
         return kept
 
     def _end(self, tokens: list[Token]) -> list[Token]:
-        """The document is over: hear the last word on the whole."""
+        """End the document with the final verdict on the whole."""
         self._over = True
         if not self._schema or not self._walker:
             return tokens
@@ -264,7 +268,7 @@ class Document:
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:
-    """The tokens before `offset` and those from there on; a run in a string is divided."""
+    """Return the tokens before `offset` and those after it; a run in a string is split."""
     index = next(i for i, token in enumerate(tokens) if token[3] > offset or token is tokens[-1])
     before, after = tokens[:index], tokens[index:]
     kind, value, start, end = tokens[index]
@@ -274,7 +278,7 @@ def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:
         tail = value[len(value) - (end - 1 - start) :]
         before.append((kind + 1, tail[: offset - start], start, offset))
         after[0] = (kind, value, offset, end)
-    elif kind in _NUMBERS and start < offset:  # its text is given when it is over
+    elif kind in _NUMBERS and start < offset:  # its text comes with its end
         before.append((t.SCALAR_PART, value[: offset - start], start, offset))
     elif kind in (t.STRING_PART, t.KEY_PART) and end - start == len(value) and start <= offset:
         before.append((kind, value[: offset - start], start, offset))

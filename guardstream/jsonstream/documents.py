@@ -1,7 +1,7 @@
 """Finds the JSON documents in a stream: bare ones, or those in prose and in Markdown code fences.
 
-Each character goes to one piece: text around documents, a mark that only sets them off, or a part
-of a document. What a character belongs to depends on the text alone, not on how it was cut.
+Each character belongs to one piece: text around documents, a mark that only delimits them, or part
+of a document. Which one it is depends on the text alone, not on the chunking.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The next piece of a document and its tokens; `document` tells whether it is over or wrong.
+    """The next piece of a document, with its tokens; `document` says whether it is complete or
+    invalid.
 
-    `text` is the source, which begins at `start`, or what it was mended to; `repairs` says how.
+    `text` is the source, which begins at `start`, or its repaired form; `repairs` describes the
+    repairs.
     """
 
     document: Document
@@ -66,14 +68,14 @@ Piece: TypeAlias = Prose | Mark | Part
 
 
 class Documents:
-    """Divides a stream into pieces. `new` makes a document at an offset, line and column.
+    """Splits a stream into pieces. `new` creates a document at an offset, line and column.
 
-    Without `fences` the whole stream is JSON: documents with space between them. With "require"
-    only what stands in a code fence counts, otherwise what stands in prose does too. The caller may
-    answer the part that shows a document's error with `go_on` before it takes the next piece; then
-    the document's schema is given up, or, where the text is no JSON, the rest becomes prose.
-    `close` makes everything from there on prose. With `or_text` and no fences, so does what begins
-    with no bracket or quote where a document would. `repair` is what `new` mends in its documents.
+    Without `fences`, the whole stream is JSON: documents with white space between them. With
+    "require", only documents in code fences count, otherwise those in prose do, too. After the part
+    with a document's error, the caller may call `go_on` before it takes the next piece: then the
+    document's schema is ignored, or, if the text is not JSON, the rest becomes prose. `close` makes
+    everything that follows prose. With `or_text` and no fences, so does text that begins with no
+    bracket or quote where a document would begin. `repair` is what `new` repairs in its documents.
     """
 
     def __init__(
@@ -97,16 +99,16 @@ class Documents:
         self._line = 1
         self._column = 1
         self._line_start = True
-        self._fence = ""  # the open fence's backticks or tildes
-        self._is_code = False  # what stands in it is not JSON alone
-        self._fresh = True  # nothing but space and thoughts has come
-        self._thought = ""  # the tag that ends the open thought
+        self._fence = ""  # the backticks or tildes of the open fence
+        self._is_code = False  # its content is not only JSON
+        self._fresh = True  # only white space and thoughts so far
+        self._thought = ""  # the closing tag of the open thought
         self._closed = False
         self._block = _FIRST_BLOCK
 
     @property
     def held(self) -> int:
-        """How many code points wait for what follows to tell what they are."""
+        """How many code points wait until it is clear what they are."""
         return len(self._pending)
 
     @property
@@ -116,13 +118,14 @@ class Documents:
 
     @property
     def inside(self) -> Document | None:
-        """The open document, if the next characters are its own: feed them to it, then `resume`."""
+        """The open document, if the next characters are its own: feed them to it, then call
+        `resume`."""
         if self._state != self._inside or self._pending or self._repair:
             return None
         return self.document
 
     def resume(self, text: str, start: int, tokens: list[Token]) -> Iterator[Piece]:
-        """Divide `text`, of which the open document took its part and gave `tokens`."""
+        """Split `text`, after the open document took its part and returned `tokens`."""
         assert self.document
         self._offset = start
         end, piece = self._part(self.document, text, 0, tokens)
@@ -136,7 +139,7 @@ class Documents:
             self._state = self._dead
 
     def feed(self, text: str) -> Iterator[Piece]:
-        """Take the next characters and divide them."""
+        """Take the next characters and split them."""
         text, self._pending = self._pending + text, ""
         return self._divide(text, False)
 
@@ -150,13 +153,13 @@ class Documents:
             yield self._piece(document, "", start, tokens)
 
     def go_on(self) -> None:
-        """Go on after the error of the part that was given last."""
+        """Continue after the error in the last part."""
         assert self.document
         schema = isinstance(self.document.error, SchemaViolationError)
         self._state = self._forgiven if schema else self._rest
 
     def close(self) -> None:
-        """Look for no further document; of an open fence still drop the end."""
+        """Look for no further document; the end of an open fence is still dropped."""
         self._closed = True
         self._state = self._code if self._fence else self._rest
 
@@ -184,8 +187,8 @@ class Documents:
         else:
             self._column += len(text)
 
-    # The states: from `index` on, what the text up to the returned index is. No piece and the same
-    # state and index mean that more text must come.
+    # The states: each says what the text from `index` to the returned index is. No piece, the same
+    # state and the same index mean that more text is needed.
 
     def _between(self, text: str, index: int, final: bool) -> _Step:
         found = _not_space.search(text, index)
@@ -220,7 +223,7 @@ class Documents:
             tokens = document.read(text, index, final=final)
             return self._part(document, text, index, tokens)
         block = text[index : index + self._block]
-        # A chunk with many documents must not be copied for each.
+        # Avoid copying a chunk for each of its documents.
         self._block = min(2 * self._block, _LAST_BLOCK)
         return self._part(document, text, index, document.feed(block))
 
@@ -274,7 +277,8 @@ class Documents:
         return end, self._text(text[index:end])
 
     def _text(self, text: str) -> Prose:
-        """A piece of prose; a document at the start is one that only space stands before."""
+        """Return a piece of prose; at the start of a text, a document only has white space before
+        it."""
         self._fresh &= text.isspace()
         return Prose(text, self._offset)
 
@@ -289,13 +293,13 @@ class Documents:
         return index + 1, self._text("<")
 
     def _thinking(self, text: str, index: int, final: bool) -> _Step:
-        """In a thought nothing is a document."""
+        """Inside a thought, nothing is a document."""
         at = text.find(self._thought, index)
         if at >= 0:
             self._state = self._prose
             end = at + len(self._thought)
             return end, Prose(text[index:end], self._offset)
-        # The tag's beginning waits for the rest of it.
+        # The beginning of a tag waits for the rest of it.
         keep = 0 if final else _begun(self._thought, text[index:])
         end = len(text) - keep
         return (end, Prose(text[index:end], self._offset)) if end > index else (index, None)
@@ -309,7 +313,7 @@ class Documents:
         return index + 1, self._text(text[index])
 
     def _begins(self, text: str, index: int) -> bool | None:
-        """Tell whether the bracket at `index` begins a document; None if more must tell."""
+        """Return whether the bracket at `index` begins a document; None if more text is needed."""
         anywhere = self._fresh or bool(self._fence)
         return self._trial.begins(text[index : index + LONGEST], anywhere=anywhere)
 
@@ -335,7 +339,7 @@ class Documents:
         return newline + 1, Mark(text[index : newline + 1], self._offset)
 
     def _unlabelled(self, text: str, index: int, final: bool) -> _Step:
-        """In a fence without a language: JSON if it begins with a bracket."""
+        """Inside a fence without a language: JSON if it begins with a bracket."""
         del final
         found = _not_space.search(text, index)
         end = found.start() if found else len(text)
@@ -348,7 +352,7 @@ class Documents:
         return index, None
 
     def _code(self, text: str, index: int, final: bool) -> _Step:
-        """In a fence that holds no JSON, or JSON among other text."""
+        """Inside a fence without JSON, or with JSON among other text."""
         if self._line_start:
             found = _fence_run.match(text, index, index + LONGEST)
             assert found
@@ -372,7 +376,7 @@ class Documents:
         return end, self._text(text[index:end])
 
     def _fence_end(self, text: str, index: int, final: bool) -> _Step:
-        """What follows a closing fence on its line."""
+        """After a closing fence on its line."""
         del final
         newline = text.find("\n", index)
         end = newline + 1 if newline >= 0 else len(text)
@@ -383,7 +387,7 @@ class Documents:
         return end, Mark(text[index:end], self._offset)
 
     def _dead(self, text: str, index: int, final: bool) -> _Step:
-        """Drop what follows an error that the caller did not go on from."""
+        """Drop everything after an error, unless the caller continued from it."""
         del index, final
         return len(text), None
 
@@ -393,7 +397,7 @@ class Documents:
 
 
 def _begun(tag: str, text: str) -> int:
-    """How many characters at the end of `text` may begin `tag`."""
+    """Return how many characters at the end of `text` may begin `tag`."""
     sizes = range(min(len(tag) - 1, len(text)), 0, -1)
     return next((size for size in sizes if text.endswith(tag[:size])), 0)
 

@@ -1,4 +1,4 @@
-"""Where repaired text comes from: a map of its offsets to those of the source."""
+"""Maps offsets of repaired text to offsets of the source."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from bisect import bisect_right
 
 
 class Origins:
-    """Where in the source each character of the repaired text stood; both begin at `offset`."""
+    """The source position of each character of the repaired text; both begin at `offset`."""
 
     def __init__(self, offset: int) -> None:
-        self._made = [offset]  # where each edit's text begins
-        self._ends = [offset]  # and ends
-        self._from = [offset]  # and what it stands for
+        self._made = [offset]  # where the text of each edit begins
+        self._ends = [offset]  # where it ends
+        self._from = [offset]  # and the source that it stands for
         self._to = [offset]
 
     @property
@@ -20,31 +20,31 @@ class Origins:
         return len(self._made)
 
     def add(self, made: tuple[int, int], source: tuple[int, int]) -> None:
-        """Note that some text stands for other text."""
+        """Record that some text stands for other text."""
         self._made.append(made[0])
         self._ends.append(made[1])
         self._from.append(source[0])
         self._to.append(source[1])
 
     def forget(self, count: int) -> None:
-        """Forget all edits but the first `count`."""
+        """Drop all edits except the first `count`."""
         for each in (self._made, self._ends, self._from, self._to):
             del each[count:]
 
     def end_at(self, offset: int) -> None:
-        """Forget what was edited past an offset: the text ends there."""
+        """Drop the edits after an offset, where the text ends."""
         self.forget(max(bisect_right(self._made, offset), 1))
 
     def start(self, offset: int) -> int:
-        """Where the character at `offset` began."""
+        """Return where the character at `offset` began."""
         at = bisect_right(self._made, offset) - 1
         past = offset - self._ends[at]
         return self._from[at] if past < 0 else self._to[at] + past
 
     def end(self, offset: int) -> int:
-        """Where the character before `offset` ended."""
+        """Return where the character before `offset` ended."""
         if offset == self._made[0]:
             return self._from[0]
-        # What was dropped after that character is no part of it.
+        # What was dropped after that character does not belong to it.
         at = bisect_right(self._made, offset - 1) - 1
         return self._to[at] + max(offset - self._ends[at], 0)

@@ -1,9 +1,9 @@
-"""Almost-JSON to JSON, character by character, so that the lexer after it can stay strict.
+"""Turns almost-JSON into JSON, character by character, so that the lexer after it can be strict.
 
-Models write commas before a bracket, comments, quotes of other kinds, Python's literals, raw line
-breaks in strings, keys without quotes, and stop in the middle. `Repairer` takes such text and gives
-JSON in its place as it comes, with a map from each character to where it stood. It never changes
-what is JSON already, and what it cannot mend it passes on as it is, to be refused by the lexer.
+Models write commas before a bracket, comments, other kinds of quotes, Python's literals, raw line
+breaks in strings and keys without quotes, and stop in the middle. `Repairer` takes such text and
+returns JSON for it as it arrives, with a map from each character to its source. It never changes
+valid JSON, and passes on unchanged what it cannot repair, so that the lexer refuses it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ Kind: TypeAlias = Literal[
 
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USUAL: frozenset[Kind] = KINDS - {"truncated"}
-"""What is repaired where no more is said: a document that is cut is not the one that was meant."""
+"""The default repairs, without closing a truncated document, which is incomplete."""
 
 _LONGEST = 256
-"""Code points that are held to tell what a comma, a key or a word is."""
+"""How many code points are held to decide what a comma, a key or a word is."""
 
 _MOST = 8
-"""Comments, escapes in them, and commas: what is held is read again with each chunk."""
+"""The maximum number of comments, escapes in them, and commas, because held text is read again with
+each chunk."""
 
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
@@ -48,7 +49,8 @@ _ENDS = frozenset(",}]")
 _SPACE = frozenset(" \t\n\r")
 _COMMENTS = frozenset("/#")
 _CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
-"""How what is open is closed: brackets, tuples and sets (`s`) of Python, what only groups (`g`)."""
+"""The closing bracket of each open one: also Python's tuples and sets (`s`), and mere groups
+(`g`)."""
 
 _CLOSING = {"}": "{s", "]": "[", ")": "(g"}
 
@@ -57,36 +59,36 @@ _run = {
     quote: re.compile(rf'[^"\\\x00-\x1f{closing}]*').match
     for quote, closing in {'"': "", **_QUOTES}.items()
 }
-"""By the opening quote: characters that stand in a string as they do in JSON."""
+"""For each opening quote, the characters that a string may contain as in JSON."""
 
 _escape = re.compile(
     r"\\(?:[^u]|u(?![dD][89abAB])[0-9a-fA-F]{4}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 ).match
-"""A whole escape; of two surrogates, both."""
+"""A complete escape; both escapes of a surrogate pair."""
 
 _cut_escape = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}"
     r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
 ).fullmatch
-"""One that the end of the text cuts."""
+"""An escape cut off by the end of the text."""
 
 _scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
 _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
-"""A value without quotes: up to a comma, a bracket, a line's end, or a comment after space."""
+"""A value without quotes: up to a comma, a bracket, a line end, or a comment after a space."""
 
 _set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
-"""A set of Python as far as it tells: a brace, a string, and the character after that."""
+"""The beginning of a Python set: a brace, a string, and the character after it."""
 
 _set_begun = re.compile(
     r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?)?", re.DOTALL
 ).fullmatch
-"""What may become one."""
+"""The beginning of one."""
 
 _group = re.compile(
     r"""\([ \t\n\r]*(?:"[^"\\]*"|'[^'\\]*'|[^ \t\n\r,()\[\]{}"']+)[ \t\n\r]*\)"""
 ).match
-"""One value in round brackets: they only group it, and are no tuple."""
+"""A single value in round brackets, which only group it and are not a tuple."""
 
 _item = re.compile(r"[,()\[\]{}]").search
 _DOTS = frozenset(".…")
@@ -102,7 +104,7 @@ _name = re.compile(r"[^\s\x00-\x1f\"'`‘’“”:,{}\[\]()/#\\]*").match
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What was mended, and where in the source: code points, end exclusive."""
+    """A repair, and its place in the source: code points, end exclusive."""
 
     kind: Kind
     start: int
@@ -110,15 +112,17 @@ class Repair:
 
 
 class Repairer:
-    """One document's text: `read` takes what it can decide of it and returns the JSON for that.
+    """The text of one document: `read` takes what can be decided and returns JSON for it.
 
-    `offset` is how far the source was taken, `done` whether the document is over, `repairs` what
-    the last `read` mended. A repair ends a `read`, so that it is told in the text's order.
+    `offset` is how much of the source was taken, `done` whether the document is complete, `repairs`
+    what the last `read` repaired. A repair ends a `read`, so that it is reported in the order of
+    the text.
 
-    What cannot be decided yet is not taken, for at most 256 code points: the caller gives it
-    again, with more. The steps go ahead from `_mark`; where the text ends before they are sure, all
-    is as it was there. So `{a: [1, // one` gives `{"a": [1`; with the line that follows, a bracket,
-    the comma is dropped, and what stands after it is read once more, the comment as such.
+    What cannot be decided yet is not taken, for at most 256 code points: the caller passes it
+    again, with more text. The steps advance tentatively from `_mark`; if the text ends before they
+    are certain, the state returns to the mark. So `{a: [1, // one` becomes `{"a": [1`. If the next
+    line has a bracket, the comma is dropped, and the text after it is read again, the comment as a
+    comment.
     """
 
     def __init__(self, kinds: frozenset[Kind], offset: int) -> None:
@@ -126,29 +130,29 @@ class Repairer:
         self.done = False
         self.repairs: list[Repair] = []
         self.origins = Origins(offset)
-        self.begun: int | None = None  # where the document's first character stands
+        self.begun: int | None = None  # the offset of the document's first character
         self._kinds = kinds
         self._holds = "truncated" in kinds
-        self._made = offset  # how far the JSON goes
+        self._made = offset  # the end of the JSON so far
         self._out: list[str] = []
-        self._path: list[str] = []  # the brackets that are open
+        self._path: list[str] = []  # the open brackets
         self._step: _Step = self._value
         self._next: _Step = self._value  # after a comment
         self._quote = ""  # of the open string
         self._is_key = False
         self._in_word = False  # the string's last character is a letter or digit
-        self._start = 0  # of the open comment or name
-        self._was_colon = False  # a value must come
-        self._comma = False  # one came that may have to be dropped
+        self._start = 0  # the start of the open comment or name
+        self._was_colon = False  # a value must follow
+        self._comma = False  # a comma that may have to be dropped
         self._unsure = False
         self._was_cut = False
-        self._base = 0  # the source's offset of the text's first character
+        self._base = 0  # the source offset of the text's first character
         self._mark = 0
-        self._work = 0  # comments, escapes and commas since then
+        self._work = 0  # comments, escapes and commas since the mark
         self._back_at = self._state()
 
     def read(self, text: str, index: int, *, final: bool) -> str:
-        """Take the source from `index` on, as far as its next repair; `final` if no more comes."""
+        """Read the source from `index` up to its next repair; `final` if no more text follows."""
         self._base = self.offset - index
         self.repairs, self._out = [], []
         self._settle(index)
@@ -170,7 +174,7 @@ class Repairer:
         return "".join(self._out)
 
     def finish(self) -> str:
-        """Take the source's end, and return what closes the document, where that is wanted."""
+        """Take the source's end; return what closes the document, if it is to be closed."""
         self.repairs = []
         if self._step in (self._line_comment, self._block_comment):
             self.repairs.append(Repair("comments", self._start, self.offset))
@@ -181,7 +185,7 @@ class Repairer:
         closers = [_CLOSERS[each] for each in reversed(self._path)]
         return "".join(['"' if self._quote else "", *closers])
 
-    # -- going ahead, and back
+    # -- advancing and backtracking
 
     def _state(self) -> _State:
         return (
@@ -190,14 +194,14 @@ class Repairer:
         )  # fmt: skip
 
     def _settle(self, index: int) -> None:
-        """What was read up to `index` is decided."""
+        """Mark what was read up to `index` as decided."""
         self._mark = index
         self._work = 0
         self.offset = self._base + index
         self._back_at = self._state()
 
     def _back(self) -> None:
-        """Go back to what is decided."""
+        """Return to the mark."""
         (
             self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
             self._start, self._made, out, edits, repairs,
@@ -208,7 +212,7 @@ class Repairer:
         self._work = 0
 
     def _leave(self, text: str, final: bool, *, wants_more: bool) -> None:
-        """The text ends and is not decided from the mark on: it waits, is cut, or is as it is."""
+        """Handle text that ends undecided: it waits, is truncated, or passes unchanged."""
         size = len(text)
         if not final:
             self._back()
@@ -224,10 +228,10 @@ class Repairer:
             self._unsure = self._comma = False
             self._settle(size)
 
-    # -- saying
+    # -- output
 
     def _put(self, text: str, start: int, end: int) -> int:
-        """Say `text` for the source between two indices."""
+        """Emit `text` for the source between two indices."""
         self._out.append(text)
         made, self._made = self._made, self._made + len(text)
         if len(text) != end - start:
@@ -237,11 +241,11 @@ class Repairer:
     def _mended(self, kind: Kind, start: int, end: int) -> None:
         self.repairs.append(Repair(kind, self._base + start, self._base + end))
 
-    # The steps: each takes something of the text from an index on and returns the next index, or
-    # None if more must come.
+    # The steps: each takes some of the text from an index on and returns the next index, or None if
+    # more text is needed.
 
     def _as_it_is(self, text: str, index: int, final: bool) -> int:
-        """Nothing here can be mended: the lexer refuses it."""
+        """Pass on what cannot be repaired; the lexer refuses it."""
         del final
         if self.begun is None:
             self.begun = self._base + index
@@ -295,7 +299,7 @@ class Repairer:
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
     def _beside(self, text: str, index: int, final: bool) -> int | None:
-        """Take space, or the beginning of a comment; `index` if neither stands there."""
+        """Take white space, or the beginning of a comment; return `index` if there is neither."""
         char = text[index]
         if char in _SPACE:
             return self._spaces(text, index)
@@ -306,7 +310,8 @@ class Repairer:
         return index
 
     def _dots(self, text: str, index: int, final: bool) -> int | None:
-        """Dots in the place of values or members are a comment; `index` if these are none."""
+        """Take dots in place of values or members as a comment; return `index` if there are
+        none."""
         if self._was_colon or not self._path:
             return index
         found = _ellipsis(text, index, index + _LONGEST)
@@ -372,18 +377,19 @@ class Repairer:
         return self._as_it_is(text, index, final)
 
     def _begins(self, char: str) -> bool:
-        """Whether a value or key may begin so, after which a comma is missing."""
+        """Return whether a value or key may begin like this, so that a comma is missing before
+        it."""
         quote = char == '"' or (char in _QUOTES and "single_quotes" in self._kinds)
         return quote or (self._path[-1] != "{" and (char in "{[-" or char.isalnum()))
 
     def _spaces(self, text: str, index: int) -> int:
-        # Not further than may be held: where that ends depends on the text alone.
+        # No further than may be held: where that ends depends on the text alone.
         ahead = self._mark + _LONGEST if self._unsure else len(text)
         end = _space(text, index, ahead).end()  # type: ignore[union-attr]
         return self._put(text[index:end], index, end)
 
     def _sure(self) -> None:
-        """A comma is followed by something."""
+        """Confirm that something follows the comma."""
         self._comma = False
         self._unsure &= self._holds
 
@@ -406,7 +412,7 @@ class Repairer:
             self._mended("brackets", index, index + 1)
             if not any(each in opened for each in self._path):
                 return self._put("", index, index + 1)
-            # What stands inside is over too: the bracket is looked at again.
+            # The nested bracket is closed, too: this bracket is read again.
             inner = self._path.pop()
             self._step = self._after
             return self._put(_CLOSERS[inner], index, index)
@@ -415,14 +421,14 @@ class Repairer:
         return self._put(closing, index, index + 1)
 
     def _null(self, index: int) -> int:
-        """A member has no value."""
+        """Insert null for a member without a value."""
         self._mended("missing_values", index, index)
         self._unsure = False
         self._end_value()
         return self._put("null", index, index)
 
     def _drop_comma(self, index: int) -> int:
-        """Nothing stands before a comma; one before it is still to be followed by something."""
+        """Drop a comma with nothing before it; a value must still follow an earlier one."""
         self._work += 1
         self._mended("missing_values", index, index + 1)
         return self._put("", index, index + 1)
@@ -482,7 +488,7 @@ class Repairer:
         return self._put('"', index, index + 1)
 
     def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
-        """Whether a quote of the string's kind ends it; None if that is not known yet."""
+        """Return whether a quote of the string's kind ends it; None if that is not known yet."""
         if "inner_quotes" in self._kinds and self._path:
             most = index + _LONGEST
             after = _first(text, index + 1, most, final)
@@ -493,13 +499,13 @@ class Repairer:
             if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
                 return True
             if text[index + 1] == text[index]:
-                # In `"say "hi""` the last of two ends the string.
+                # In `"say "hi""`, the second of the last two ends the string.
                 after_both = _first(text, index + 2, most, final)
                 if after_both is None or after_both in ",}])":
                     return None if after_both is None else False
             return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
         if self._quote != '"' and self._in_word:
-            # An apostrophe between letters ends no string.
+            # An apostrophe between letters does not end a string.
             if index + 1 == len(text) and not final:
                 return None
             return not text[index + 1 : index + 2].isalnum()
@@ -539,7 +545,7 @@ class Repairer:
         ahead = self._mark + _LONGEST if self._unsure else len(text)
         end = _scalar(text, index, ahead).end()  # type: ignore[union-attr]
         if end > index:
-            # At the top the text's end ends it too.
+            # At the top level, the end of the text ends it, too.
             self._unsure &= not (final and not self._path and end == len(text))
             return self._put(text[index:end], index, end)
         self._unsure = False
@@ -547,7 +553,7 @@ class Repairer:
         return index
 
     def _word(self, text: str, index: int, final: bool) -> int | None:
-        """A number, a literal, or what stands in its place; it is held until it is over."""
+        """Take a number, a literal, or what replaces one; it is held until it ends."""
         loose = "unquoted_values" in self._kinds
         if not loose and "python_literals" not in self._kinds:
             self._step = self._scalar
@@ -562,7 +568,7 @@ class Repairer:
         word = text[index:end].rstrip(" \t")
         end = index + len(word)
         if loose and text[end : end + 1] == '"':
-            # A quote that was never opened, unless it begins what comes next.
+            # A quote that was never opened, unless it begins the next value.
             after = _space(text, end + 1, end + _LONGEST).end()  # type: ignore[union-attr]
             if after == len(text) and not final:
                 return None
@@ -579,7 +585,7 @@ class Repairer:
         return self._put(made, index, end)
 
     def _as_json(self, word: str) -> tuple[str, Kind | None]:
-        """The JSON that `word` stands for, and what is mended in it; "" if it stands for none."""
+        """Return the JSON for `word`, and the kind of repair; "" if there is none."""
         if _json_scalar(word):
             return word, None
         if "python_literals" in self._kinds:
@@ -631,7 +637,8 @@ class Repairer:
 
 
 def _first(text: str, index: int, most: int, final: bool) -> str | None:
-    """The first character from `index` to `most` that is no space; None if more must tell."""
+    """Return the first character from `index` to `most` that is not white space; None if more text
+    is needed."""
     end = _space(text, index, most).end()  # type: ignore[union-attr]
     if end == len(text) and not final:
         return None
@@ -639,7 +646,7 @@ def _first(text: str, index: int, most: int, final: bool) -> str | None:
 
 
 def _python(word: str) -> str:
-    """A number as JSON has it, that Python or JSON5 has otherwise; "" if it is none."""
+    """Return the JSON for a number in the syntax of Python or JSON5; "" if it is not one."""
     found = _python_number(word)
     if not found or not (found[2] or found[3] or found[5]) or "__" in word or word[-1] == "_":
         return ""

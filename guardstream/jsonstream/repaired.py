@@ -1,6 +1,6 @@
-"""A document that is mended while it arrives: the repair, the lexer and the schema in step.
+"""A document that is repaired while it arrives: the repair, the lexer and the schema in step.
 
-The lexer sees the JSON that `Repairer` makes; errors are those of the source, and stand in it.
+The lexer sees the JSON that `Repairer` returns; errors refer to the source.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from guardstream.jsonstream.repair import Kind, Repair, Repairer
 
 
 class RepairedDocument(Document):
-    """One document of almost-JSON, which `read` takes instead of `feed`.
+    """One document of almost-JSON, which takes `read` instead of `feed`.
 
-    Offsets of tokens, `offset` and `start` are those of the repaired text, which begins at the same
-    offset as the source; `accepted`, `source` and `error` are about the source.
+    Offsets of tokens, `offset` and `start` refer to the repaired text, which begins at the same
+    offset as the source; `accepted`, `source` and `error` refer to the source.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class RepairedDocument(Document):
         super().__init__(schema, limits, duplicates=duplicates, build=build, offset=offset)
         self._repairer = Repairer(repair, offset)
         self._line = line
-        self._lines = [offset - column]  # where each line before ended
+        self._lines = [offset - column]  # the end of each previous line
         self._said = ""  # the repaired text that was lexed last
-        self._said_at = offset  # where it begins
-        self._given = offset  # how far it was given out
+        self._said_at = offset  # its offset
+        self._given = offset  # how much of it was returned
         self._repairs: list[Repair] = []
         self._error: tuple[DocumentError, DocumentError] | None = None
 
     @property
     def error(self) -> DocumentError | None:
-        """What was wrong first, where it stands in the source."""
+        """The first error, at its place in the source."""
         found = super().error
         if found is None:
             return None
@@ -55,7 +55,7 @@ class RepairedDocument(Document):
 
     @property
     def accepted(self) -> int:
-        """How far the source was accepted."""
+        """How much of the source was accepted."""
         if self.done:
             return self._repairer.origins.end(self.offset)
         if super().error:
@@ -64,27 +64,28 @@ class RepairedDocument(Document):
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing but space and comments."""
+        """Whether there is nothing but white space and comments."""
         return self._repairer.begun is None
 
     @property
     def begun(self) -> int | None:
-        """The offset of its first character that is no space and no comment."""
+        """The offset of the first character that is neither white space nor in a comment."""
         return self._repairer.begun
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the source the repaired text between two offsets stood."""
+        """Return the source offsets of the repaired text between two offsets."""
         origins = self._repairer.origins
         first = origins.start(start)
         return first, max(origins.end(end), first) if end > start else first
 
     def position(self, offset: int) -> tuple[int, int]:
-        """The line and column of an offset of the source."""
+        """Return the line and column of an offset in the source."""
         before = bisect_left(self._lines, offset)
         return self._line + before - 1, offset - self._lines[before - 1]
 
     def read(self, text: str, index: int, *, final: bool = False) -> list[Token]:
-        """Take `text` from `index` on, at most to the next repair, and what cannot wait."""
+        """Read `text` from `index`, at most up to the next repair, and everything that cannot
+        wait."""
         start = self._repairer.offset
         said = self._repairer.read(text, index, final=final)
         end = index + self._repairer.offset - start
@@ -95,14 +96,14 @@ class RepairedDocument(Document):
         return self._lexed(said)
 
     def finish(self) -> list[Token]:
-        """Take the text's end; with `truncated` an open document is closed."""
+        """Take the end of the text; with `truncated`, an open document is closed."""
         if self._over:
             return []
         tokens = self._lexed(self._repairer.finish())
         return tokens if self.ended or self.blank else [*tokens, *super().finish()]
 
     def part(self) -> tuple[str, tuple[Repair, ...]]:
-        """The repaired text that was accepted since the last part, and what was mended in it."""
+        """Return the repaired text that was accepted since the last part, and its repairs."""
         start, self._given = self._given, max(self.offset, self._given)
         text = self._said[start - self._said_at : self._given - self._said_at]
         if super().error:
@@ -115,13 +116,13 @@ class RepairedDocument(Document):
         self._repairs = self._repairer.repairs
         tokens = self.feed(said)
         if self._repairer.done and not self.ended:
-            tokens = [*tokens, *super().finish()]  # a number at the top
+            tokens = [*tokens, *super().finish()]  # a top-level number
         if self.state.error:
             self._repairer.origins.end_at(self.state.error.offset)
         return tokens
 
     def _placed(self, error: DocumentError) -> DocumentError:
-        # What closes a document stands past its end.
+        # What closes a document comes after its end.
         offset = min(self._repairer.origins.start(error.offset), self._repairer.offset)
         line, column = self.position(offset)
         reason, pointer = error.reason, error.pointer

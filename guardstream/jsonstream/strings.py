@@ -1,4 +1,4 @@
-"""The text of a JSON string beside its source: where characters stand, how they are written."""
+"""The decoded text of a JSON string: its positions in the source, and its escapes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from bisect import bisect_right
 
 
 class Spans:
-    """Maps positions in a string's decoded text to offsets in the source, code points both.
+    """Maps positions in a string's decoded text to offsets in the source, both in code points.
 
-    Only where an escape breaks the one-to-one run an entry is kept.
+    Only escapes, which break the one-to-one mapping, need an entry.
     """
 
     def __init__(self, start: int) -> None:
@@ -30,14 +30,15 @@ class Spans:
         self.length += len(text)
 
     def start(self, position: int) -> int:
-        """The offset where the character at `position` begins; at the end, where the next would."""
+        """Return the offset at which the character at `position` begins; at the end, the next
+        one's."""
         if position >= self.length:
             return self._end
         index = bisect_right(self._decoded, position) - 1
         return self._source[index] + position - self._decoded[index]
 
     def end(self, position: int) -> int:
-        """The offset after the character before `position`."""
+        """Return the offset after the character before `position`."""
         if not position:
             return self.start(0)
         index = bisect_right(self._decoded, position - 1) - 1
@@ -48,22 +49,22 @@ class Spans:
         return self._source[index] + position - self._decoded[index]
 
     def placed(self, start: int, end: int) -> tuple[int, int]:
-        """The offsets of the text between two positions."""
+        """Return the offsets of the text between two positions."""
         return self.start(start), self.end(end)
 
 
 class Spelling:
     """Writes text as the inside of a JSON string, with the escapes that its source uses.
 
-    A character is escaped as it was last escaped, so that text that no rule changes stays as it
-    was, also where a writer escapes all that is not ASCII.
+    A character is escaped as it was last escaped, so that unchanged text stays the same, even if
+    its writer escapes everything that is not ASCII.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
     def learn(self, char: str, escape: str) -> None:
-        """Note that the source has `escape` for `char`."""
+        """Record that the source writes `escape` for `char`."""
         if escape != encode(char):
             self._known[char] = escape
         else:
@@ -78,7 +79,7 @@ class Spelling:
 
 
 def encode(text: str) -> str:
-    """Write `text` as the inside of a JSON string, with only the escapes that RFC 8259 demands."""
+    """Write `text` as the inside of a JSON string, with only the escapes that RFC 8259 requires."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -1,8 +1,8 @@
-"""Tells whether a bracket in prose begins a JSON document, by trying to read one there.
+"""Decides whether a bracket in prose begins a JSON document, by trying to read one there.
 
-An object begins with a key and its colon. An array must stand at the start, or have a schema that
-allows it, and begins with a value that is allowed in it; without a schema that value is no number
-or literal, since `[1]` is a mark of prose.
+An object begins with a key and its colon. An array must be at the start, or be allowed by the
+schema, and begin with an allowed value; without a schema, that value must not be a number or
+literal, because `[1]` is common in prose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from guardstream.jsonstream.repair import Kind
 from guardstream.jsonstream.repaired import RepairedDocument
 
 LONGEST = 256
-"""Code points that are held to tell a document or a fence from prose."""
+"""How many code points are held to distinguish a document or a fence from prose."""
 
 _PLAIN: frozenset[Kind] = frozenset(
     (
@@ -29,27 +29,28 @@ _PLAIN: frozenset[Kind] = frozenset(
         "unquoted_keys",
     )
 )
-"""What is repaired in the beginning of what may be prose."""
+"""What is repaired in a beginning that may be prose."""
 
 _STRINGS = frozenset((t.STRING, t.STRING_PART))
 _TELLING = _STRINGS | {t.OPEN_OBJECT, t.OPEN_ARRAY}
-"""What begins an array in prose where no schema says more."""
+"""How an array in prose begins if the schema does not decide."""
 
 _ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT)
 
 
 class Trial:
-    """Tries documents that `new` makes, as `Documents` has them; `repair` is what they mend."""
+    """Tries documents created by `new`, as in `Documents`; `repair` is what they repair."""
 
     def __init__(self, new: Callable[[int, int, int], Document], repair: frozenset[Kind]) -> None:
         self._new = new
         self._repair = repair
 
     def begins(self, text: str, *, anywhere: bool) -> bool | None:
-        """Tell whether `text`, which begins with a bracket, begins a document; None if it may yet.
+        """Return whether `text`, which begins with a bracket, begins a document; None if it still
+        may.
 
-        What is still open after LONGEST code points is one. With `anywhere` any array and an empty
-        object may stand here, too.
+        What is undecided after LONGEST code points counts as a document. With `anywhere`, any array
+        and an empty object may come here, too.
         """
         trial, tokens = self._tried(text)
         kinds = [token[0] for token in tokens]
@@ -60,7 +61,8 @@ class Trial:
             # A word and a colon after a brace are prose, unless a value follows.
             past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
         found = _evidence(kinds, past_key=past_key)
-        # Where any array may stand, a string that has begun tells one from a word in brackets.
+        # Where any array is allowed, the beginning of a string distinguishes it from a bracketed
+        # word.
         found = found or (anywhere and kinds[:2] == [t.OPEN_ARRAY, t.STRING_PART])
         if found or trial.error:
             return found
@@ -69,7 +71,7 @@ class Trial:
         return True if len(text) == LONGEST else None
 
     def _tried(self, text: str) -> tuple[Document, list[Token]]:
-        """What `text` would be as a document, without a schema."""
+        """Read `text` as a document without a schema."""
         if self._repair:
             trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
         else:
@@ -77,7 +79,7 @@ class Trial:
         return trial, _read(trial, text)
 
     def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
-        """Whether an array may stand in prose, as far as its first value has begun."""
+        """Return whether an array may be in prose, judged by the beginning of its first value."""
         trial = self._new(0, 1, 1)
         if not trial.allows_arrays or len(tokens) < 2:
             return trial.allows_arrays
@@ -90,14 +92,15 @@ class Trial:
 
 
 def _evidence(kinds: list[int], *, past_key: bool) -> bool:
-    """Whether the first tokens are those of a document: a key with its colon, or an element."""
+    """Return whether the first tokens are those of a document: a key with its colon, or an
+    element."""
     if kinds[:1] == [t.OPEN_ARRAY] and any(kind in _ENDED for kind in kinds[1:]):
         return True
     return t.KEY in kinds and (past_key or kinds.index(t.KEY) < len(kinds) - 1)
 
 
 def _read(document: Document, text: str) -> list[Token]:
-    """Feed a document of which no more will come; what may depend on that is left out."""
+    """Feed an incomplete document; the tokens that more text could change are left out."""
     if not isinstance(document, RepairedDocument):
         return document.feed(text)
     tokens: list[Token] = []

@@ -1,4 +1,4 @@
-"""The verdict on a text that is to be one JSON document and nothing else."""
+"""The verdict on a text that must be one JSON document and nothing else."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def verdict(
     duplicates: bool = False,
     offset: int = 0,
 ) -> DocumentError | None:
-    """Return what is wrong with the text first, or None; it is read no further than that.
+    """Return the first error in a text, or None; the text is read no further than that.
 
-    `schema` is a `Schema` or `ModelSchema`; without one any JSON is valid. `limits` bound it.
-    `duplicates` allows an object to name a key twice. Offsets count code points; the first
+    `schema` is a `Schema` or `ModelSchema`; without one, any JSON is valid. `limits` bound the
+    document. `duplicates` allows an object to repeat a key. Offsets count code points; the first
     character is at `offset` of its line.
     """
     document = Document(schema, limits, duplicates=duplicates, offset=offset, column=offset + 1)
@@ -42,7 +42,7 @@ def verdict(
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What became of almost-JSON: the JSON so far, what was mended, what was wrong first."""
+    """The result of repairing almost-JSON: the JSON so far, the repairs, and the first error."""
 
     text: str
     repairs: tuple[Repair, ...]
@@ -57,7 +57,7 @@ def mended(
     *,
     duplicates: bool = False,
 ) -> Mended:
-    """Return the text as JSON, mended in the ways of `repair`; else as `verdict`."""
+    """Return the text as JSON, with the repairs in `repair`; otherwise like `verdict`."""
 
     def new(offset: int, line: int, column: int) -> Document:
         return RepairedDocument(

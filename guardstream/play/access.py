@@ -76,7 +76,7 @@ class Access:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if host not in _allowed(scope):
-            return HTTPStatus.MISDIRECTED_REQUEST, "this is no name of the playground"
+            return HTTPStatus.MISDIRECTED_REQUEST, "this is not a host name of the playground"
         origin = headers.get("origin")
         if (origin is None and scope["method"] != "GET") or origin not in (None, f"http://{host}"):
             return HTTPStatus.FORBIDDEN, "only the playground's own page may ask"

@@ -14,7 +14,7 @@ from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.play.places import Place, Places
 from guardstream.policy import Policy
-from guardstream.policy.why import why
+from guardstream.policy.explain import explanation
 from guardstream.stream.flow import Part
 from guardstream.stream.synchronous import SyncGuardedStream
 
@@ -160,7 +160,7 @@ class Playing:
         self._emit(step)
 
     def _finding(self, finding: Finding, matched: str, place: Place | None) -> Event:
-        lines = list(why(self._guard.policy.built, finding, matched))
+        lines = list(explanation(self._guard.policy.built, finding, matched))
         return {**asdict(finding), "place": place and place._asdict(), "why": lines}
 
 

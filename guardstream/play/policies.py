@@ -18,10 +18,10 @@ from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.policy import Policy, build, checks, packs
 from guardstream.policy.build import Built
+from guardstream.policy.diagnostics import Diagnostic, diagnostics
 from guardstream.policy.document import Document, Mark, Problem
 from guardstream.policy.document import Path as Key
 from guardstream.policy.model import OPERATIONAL
-from guardstream.policy.notes import Note, notes
 from guardstream.policy.sources import Loader, Purpose, Whole
 
 NAME = "policy.yaml"
@@ -63,9 +63,9 @@ def built(text: str, purpose: Purpose = "guard") -> Built:
     return build.parse(text, NAME, _NOWHERE, _Inline(purpose=purpose))
 
 
-def judged(text: str) -> list[Note]:
+def judged(text: str) -> list[Diagnostic]:
     """All that is wrong with a policy's text, or else all that is doubtful, with its place."""
-    return list(notes(NAME, lambda: built(text, "lint")))
+    return list(diagnostics(NAME, lambda: built(text, "lint")))
 
 
 @lru_cache(maxsize=_KEPT)

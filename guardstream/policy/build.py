@@ -1,4 +1,4 @@
-"""From a policy's text to compiled rules: every step reports all that is wrong at once."""
+"""Compiles a policy's text to rules; every step reports all errors at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ CHANNELS: tuple[str, ...] = get_args(Channel)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a policy begins: a file's name; or a text, its name and the folder of other files."""
+    """The start of a policy: the name of a file, or a text with its name and the folder of other
+    files."""
 
     name: str
     text: str | None = None
@@ -43,15 +44,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a policy says, all that it extends included, checked and compiled.
+    """A policy, including everything it extends, checked and compiled.
 
-    `json` is what the JSON stage does, by channel and by tool.
-    `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
-    of the settings that are set, `keys` those of the keys that are inherited one by one. `limited`
-    and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
-    into a model. `extraction` is what `extract` says, `code` what of the program's own
-    the policy may name. `paths` are all files that were read, `digest` the SHA-256 of what stood in
-    them, `texts` what stood in those that are no packs. `entry` is None for a part of a policy.
+    `json` is what the JSON stage does, by channel and by tool. `placed` are the enabled rules,
+    `disabled` the others; `settings` names the file that sets each setting, `keys` those of the
+    keys that are inherited individually. `limited` and `plans` are the compiled sections `limits`
+    and `stages`, `input` the rules for what goes into a model. `extraction` has the options of the
+    section `extract`, `code` the names of the program's own code that the policy may use. `paths`
+    are all files that were read, `digest` the SHA-256 of their content, `texts` the content of
+    those that are not packs. `entry` is None for a part of a policy.
     """
 
     file: PolicyFile
@@ -81,14 +82,14 @@ def load(path: Path, loader: Loader | None = None) -> Built:
 
 
 def parse(text: str, name: str, folder: Path, loader: Loader | None = None) -> Built:
-    """Check and compile the policy `text`; other files are looked for in `folder`."""
+    """Check and compile the policy `text`; other files are resolved against `folder`."""
     loader = loader or Loader()
     read = partial(loader.parse, text, name, folder)
     return _built(loader, read, Entry(name, text, folder))
 
 
 def _named(path: Path) -> str:
-    """The name by which a file is found again, a pack in another place, too."""
+    """Return the name by which a file can be found again; a pack may be in another place."""
     return f"{packs.PREFIX}{path.stem}" if packs.has(path) else str(path)
 
 
@@ -101,7 +102,8 @@ def _built(loader: Loader, read: Callable[[], Whole], entry: Entry) -> Built:
 
 
 def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
-    """Check all that can be checked before compiling; return what compiles the rest."""
+    """Check everything that can be checked before compiling; return a function that compiles the
+    rest."""
     inner = _prepared(loader, _input(whole, whole.input)) if whole.input else None
     for placed in whole.rules.values():
         _check_rule(whole, placed)
@@ -134,17 +136,18 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
 
 
 _OUTPUT = frozenset(("json_", "limits", "stages", "input", "block_message", *OPERATIONAL))
-"""The settings that are about what comes out of a model, or how it is asked."""
+"""The settings about a model's output, or about how it is requested."""
 
 
 def _input(whole: Whole, part: Whole) -> Whole:
-    """The rules for what goes into a model as a policy of their own, with the outer settings."""
+    """Return the rules for what goes into a model as a policy of their own, with the outer
+    settings."""
     settings = {**part.settings, **whole.settings}
     kept = {name: source for name, source in settings.items() if name not in _OUTPUT}
     return Whole(part.source, kept, part.rules)
 
 
-# What no single key shows
+# Checks of several keys together
 
 
 def _looks(rule: RuleFile) -> bool:
@@ -175,7 +178,7 @@ def _check_rule(whole: Whole, placed: Placed) -> None:
 
 
 def _check_words_alone(placed: Placed) -> None:
-    """Report what is said of words, where a rule has only a pattern."""
+    """Report keys that only affect words, in a rule that only has a pattern."""
     instead = {"ignore_case": "write (?i) in it", "whole_word": "write its bounds as lookarounds"}
     for key, how in instead.items():
         here = placed.origin_of(key)
@@ -191,7 +194,7 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
         name for name, placed in whole.rules.items() if placed.origin.source is not origin.source
     ]
     if not rule.enabled and not LOOKS & rule.model_fields_set:
-        message = f"no rule {rule.id!r} is inherited that could be switched off"
+        message = f"no rule {rule.id!r} to disable is inherited"
         return f"{message}, {hint(rule.id, inherited)}" if inherited else message
     close = nearest(rule.id, inherited) if origin.source is whole.source else None
     if close:
@@ -199,7 +202,7 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
     return message
 
 
-# From the file's rules to the engine's
+# From the file's rules to the engine's rules
 
 
 def _rule(loader: Loader, placed: Placed) -> Rule:
@@ -237,7 +240,7 @@ def _replacement(loader: Loader, placed: Placed) -> str | Keep | Pseudonym:
     name = given.pseudonym.key_env
     key = os.environ.get(name, "")
     if not key and loader.purpose != "guard":
-        key = "a stand-in"  # no secret is needed to judge a policy
+        key = "a stand-in"  # judging a policy needs no secret
     if not key:
         message = f"the environment variable {name!r}, which holds the key, is not set"
         here = placed.origin_of("replacement")
@@ -275,18 +278,19 @@ def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
 
 
 def words_in(text: str) -> tuple[str, ...]:
-    """Return the words of a word file: one a line, `#` starts a comment line."""
+    """Return the words of a word file: one per line, `#` starts a comment line."""
     lines = (line.strip() for line in text.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def beside(folder: Path, name: str) -> Path:
-    """Return the word file `name`; PolicyError if it is outside of the policy's folder."""
+    """Return the path of the word file `name`; PolicyError if it is outside of the policy's
+    folder."""
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):
-        return path  # reading it says what is wrong
+        return path  # reading it reports the error
     if not inside:
         raise PolicyError(f"{name!r} is outside of the policy's folder: put it there, or below")
     return path
@@ -298,7 +302,7 @@ _Rules = list[tuple[Placed, Rule]]
 
 
 def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, RuleSet]:
-    """Compile one RuleSet for each set of rules that some channel has."""
+    """Compile one RuleSet for each distinct set of rules among the channels."""
     compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
     for channel in (*CHANNELS, UNKNOWN):
@@ -312,7 +316,7 @@ def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
 
 
 def part(built: Built, ids: Collection[str]) -> Built:
-    """The same with these rules alone, and nothing beside rules."""
+    """Return the policy with only these rules, and nothing else that acts."""
     pairs = zip(built.placed, built.rules, strict=True)
     kept = [(placed, rule) for placed, rule in pairs if rule.id in ids]
     return replace(
@@ -328,12 +332,13 @@ def part(built: Built, ids: Collection[str]) -> Built:
 
 
 def bare(built: Built) -> Built:
-    """The same without all that judges or changes a text; where it is JSON is still known."""
+    """Return the policy without anything that judges or changes text; which text is JSON remains
+    known."""
     return replace(part(built, ()), input=built.input, json=json_section.unjudged(built.json))
 
 
 def applies(rule: RuleFile, channel: str) -> bool:
-    """Tell whether a rule is for a channel; to text that no adapter knows all rules are."""
+    """Return whether a rule is for a channel; all rules apply to unknown text."""
     return channel == UNKNOWN or channel in (rule.channels or CHANNELS)
 
 
@@ -344,7 +349,7 @@ def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
             lambda: compiled(file, [rule for _, rule in rules]),
         )
     except RuleError:
-        # The compiler stops at the first bad rule; one by one, every rule can speak.
+        # The compiler stops at the first invalid rule; one by one, every rule reports its error.
         for placed, rule in rules:
             try:
                 compiled(file, [rule])
@@ -369,7 +374,7 @@ def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
 
 
 def _report_rule(placed: Placed, error: RuleError) -> None:
-    """Report a rule's error where it stands: at its pattern, if it is about one."""
+    """Report a rule's error at its place: at its pattern, if the error is about one."""
     origin = placed.origin
     path = origin.key("pattern" if placed.rule.pattern else "words")
     if error.allowed is not None:

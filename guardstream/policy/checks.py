@@ -1,4 +1,4 @@
-"""From the names in `validate` to functions."""
+"""Resolves the names in `validate` to functions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from guardstream.stages.rules import Validator
 
 
 class CheckError(ValueError):
-    """A check that cannot be had; the message says why."""
+    """A check that cannot be resolved; the message says why."""
 
 
 def named(check: str | EntropyFile, code: Code) -> Validator:
-    """Return the function that an entry of `validate` means; CheckError says what is wrong."""
+    """Return the function that an entry of `validate` names; raise CheckError if there is none."""
     if isinstance(check, EntropyFile):
         return validators.entropy(check.entropy)
     if check in validators.NAMED:
         return validators.NAMED[check]
     if check == "entropy":
-        raise CheckError("'entropy' needs its bits a character: {entropy: 3.5}")
+        raise CheckError("'entropy' needs a number of bits per character: {entropy: 3.5}")
     if "." not in check:
         raise CheckError(f"unknown check {check!r}, {hint(check, list(validators.names()))}")
     try:
@@ -31,7 +31,7 @@ def named(check: str | EntropyFile, code: Code) -> Validator:
 
 
 def is_code(check: str | EntropyFile) -> bool:
-    """Tell whether a check is the program's own, at a dotted path."""
+    """Return whether a check is the program's own, at a dotted path."""
     return isinstance(check, str) and "." in check and check not in validators.NAMED
 
 

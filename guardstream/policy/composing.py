@@ -1,8 +1,8 @@
 """Composes a YAML document by libyaml, ten times faster than in Python.
 
-It is for the packs alone, which are known to be sound: libyaml reads YAML 1.1 and accepts what
-YAML 1.2 does not, so what users write is read by ruamel.yaml, which also says best what is wrong.
-Tags are resolved as YAML 1.2 has it, and the nodes are those of ruamel.yaml.
+Only the packs are read this way, which are known to be valid: libyaml reads YAML 1.1 and accepts
+what YAML 1.2 does not. Users' files are read by ruamel.yaml, which also has the best error
+messages. Tags are resolved as in YAML 1.2, and the nodes are those of ruamel.yaml.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ else:
 
 
 class Place(NamedTuple):
-    """Where a node begins or ends, as ruamel.yaml's marks say it: counted from 0."""
+    """The beginning or end of a node, in the form of ruamel.yaml's marks, which count from 0."""
 
     line: int
     column: int
@@ -34,8 +34,8 @@ class Place(NamedTuple):
 
 
 def compose(text: str) -> Node | None:
-    """The root of the only document in a text; None if that is not what is there, or if libyaml is
-    not."""
+    """Return the root of the only document in a text; None if there is not exactly one, or libyaml
+    is missing."""
     if not BUILT:
         return None
     try:
@@ -53,7 +53,7 @@ def compose(text: str) -> Node | None:
 
 @cache
 def _tag(text: str) -> str:
-    """The tag of a scalar that is written without quotes and without a tag."""
+    """Return the tag of a scalar without quotes and without an explicit tag."""
     return str(_resolver().resolve(ScalarNode, text, (True, False)))
 
 
@@ -70,7 +70,7 @@ class _Composer:
         self._anchors: dict[str, Node] = {}
 
     def node(self, event: Any) -> Node:
-        """The node that begins with an event."""
+        """Return the node that begins with an event."""
         if isinstance(event, yaml.AliasEvent):
             return self._anchors[event.anchor]
         if isinstance(event, yaml.ScalarEvent):

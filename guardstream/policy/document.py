@@ -1,7 +1,7 @@
-"""A YAML 1.2 document as plain values that remember where they stand.
+"""A YAML 1.2 document as plain values with their places in the text.
 
-Reading never raises on bad input: what is wrong becomes a `Problem` with its line and column, so
-that a reader can report all of them at once. Aliases are followed, within bounds.
+Reading never raises on bad input: each error becomes a `Problem` with its line and column, so that
+a reader can report all of them at once. Aliases are followed, within bounds.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from guardstream.policy import composing
 Path: TypeAlias = tuple[str | int, ...]
 
 MAX_VALUES = 200_000
-"""Values in one document, those behind aliases counted each time; long lists belong in files."""
+"""The maximum number of values in one document, aliases counted each time; long lists belong in
+files."""
 
 MAX_DEPTH = 32
-"""Nesting of lists and mappings; the deepest key of a policy stands at six."""
+"""The maximum nesting of lists and mappings; the deepest key of a policy is at level six."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -38,12 +39,12 @@ class Mark(NamedTuple):
 
 
 Spot: TypeAlias = tuple[int, int, str, str | None]
-"""The line and column of a value, the quotes around it, and its text if a place inside it can be
-told. Policies keep thousands: the garbage collector does not follow a tuple of these."""
+"""The line and column of a value, its quotes, and its text if places inside it can be located. A
+tuple, because a policy has thousands, and the garbage collector does not track a tuple of these."""
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong, and where."""
+    """One error, and its place."""
 
     mark: Mark
     message: str
@@ -51,7 +52,7 @@ class Problem(NamedTuple):
 
 @dataclass(slots=True)
 class Document:
-    """The values of a YAML text, the marks of keys and values by path, and what was wrong."""
+    """The values of a YAML text, the marks of keys and values by path, and the errors."""
 
     value: object = None
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def mark(self, path: Path) -> Mark:
-        """Where the value at `path` stands, or the nearest value around it."""
+        """Return the place of the value at `path`, or of the nearest value around it."""
         while path not in self.values:
             if not path:
                 return Mark(1, 1)
@@ -67,11 +68,12 @@ class Document:
         return Mark(*self.values[path][:2])
 
     def key_mark(self, path: Path) -> Mark:
-        """Where the key at `path` stands, or the value if it has no key."""
+        """Return the place of the key at `path`, or of the value if it has no key."""
         return Mark(*self.keys[path]) if path in self.keys else self.mark(path)
 
     def inside(self, path: Path, offset: int) -> Mark | None:
-        """Where the code point `offset` of the text at `path` stands; None if quoting hides it."""
+        """Return the place of the code point at `offset` in the text at `path`; None if quoting
+        hides it."""
         line, column, quotes, text = self.values.get(path, (1, 1, "", None))
         if text is None:
             return None
@@ -84,8 +86,8 @@ def read(
 ) -> Document:
     """Read `text` into plain values: dict, list, str, int, float, bool, None.
 
-    `sound` says that the text is known to be good YAML, as that of the packs is. `nodes` is given
-    the YAML node of each value, for who writes into the text.
+    `sound` says that the text is known to be valid YAML, as the packs are. `nodes` receives the
+    YAML node of each value, for callers that edit the text.
     """
     document = Document()
     root = composing.compose(text) if sound else None
@@ -94,9 +96,11 @@ def read(
         return document
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an anchor that is defined twice is legal YAML
+            warnings.simplefilter("ignore")  # an anchor that is defined twice is valid YAML
             yaml = YAML(typ="safe", pure=True)
-            yaml.max_depth = 2 * MAX_DEPTH  # before it is composed: that takes the square of it
+            yaml.max_depth = (
+                2 * MAX_DEPTH
+            )  # checked before composing, whose time is quadratic in it
             root = yaml.compose(text)
     except ReaderError as error:
         mark = _mark_of_index(text, error.position)
@@ -106,7 +110,7 @@ def read(
     except RecursionError:
         document.problems.append(Problem(Mark(1, 1), "nested too deeply"))
     except (YAMLError, ValueError, TypeError, AttributeError, IndexError) as error:
-        # ruamel.yaml lets some of these out of its scanner on malformed escapes and directives.
+        # ruamel.yaml's scanner raises some of these on malformed escapes and directives.
         message = f"not valid YAML ({type(error).__name__})"
         document.problems.append(Problem(Mark(1, 1), message))
     else:
@@ -137,7 +141,7 @@ _REMEDIES = {
     ),
     "expected <block end>": "; keys of one mapping, and items of one list, begin in one column",
 }
-"""What to do about what the parser says, by words that it says."""
+"""How to fix what the parser reports, by words in its message."""
 
 
 def _mark_of_index(text: str, index: int) -> Mark:

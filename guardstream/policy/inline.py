@@ -1,7 +1,7 @@
-"""A policy's inline tests, each in every chunking that could matter.
+"""A policy's inline tests, each run in every chunking that could matter.
 
-A test runs on all rules of the policy, not on its own rule alone. `input` must come out as `output`
-and its rule must find something; `clean` must come out as it is and its rule must find nothing.
+A test runs with all rules of the policy, not only its own. `input` must become `output`, and its
+rule must have a finding; `clean` must stay unchanged, and its rule must have none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RANDOM_SPLITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One inline test: where it stands, in how many chunkings it ran, and what was wrong."""
+    """The outcome of one inline test: its place, the number of chunkings, and what was wrong."""
 
     rule: str
     number: int
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
-    """Run the tests that the policy's own file states, with `inherited` those of all rules."""
+    """Run the tests of the policy's own file, or with `inherited` those of all rules."""
     for placed in built.placed:
         here = placed.origin_of("tests")
         if here.source is not built.source and not inherited:
@@ -48,7 +48,8 @@ def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
 
 
 def untested(built: Built, *, inherited: bool = False) -> list[str]:
-    """Return the ids of the rules that lack a test of what they find, or of what they leave."""
+    """Return the ids of rules without a test of a match, or without a test of a text they leave
+    alone."""
     found = [
         placed.rule.id
         for placed in built.placed
@@ -69,7 +70,7 @@ def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
             break
         runs += 1
         if _played(rules, chunks) != whole:
-            problem = f"another answer when it comes in the chunks {chunks}"
+            problem = f"a different result in the chunks {chunks}"
     return runs, problem
 
 
@@ -87,7 +88,7 @@ def _problem(placed: Placed, case: CaseFile, expected: str, whole: list[Event]) 
 
 
 def _too_short(placed: Placed, found: list[Finding]) -> str:
-    """Say that `keep` shows nothing of a match, where that is so."""
+    """Return a note if `keep` shows nothing of a match."""
     made = placed.rule.replacement
     keep = made.keep if isinstance(made, ReplacementFile) else None
     if keep is None:
@@ -99,7 +100,8 @@ def _too_short(placed: Placed, found: list[Finding]) -> str:
 
 
 def _others(placed: Placed, whole: list[Event]) -> str:
-    """Name the other rules that find something: of overlapping ones the most severe is shown."""
+    """Name the other rules with findings: where they overlap, the most severe one's mask is
+    shown."""
     ids = [each.rule for each in whole if isinstance(each, Finding) and each.rule != placed.rule.id]
     if not ids:
         return ""
@@ -108,7 +110,7 @@ def _others(placed: Placed, whole: list[Event]) -> str:
 
 
 def _splits(text: str) -> Iterator[Sequence[str]]:
-    """Every two-part split, single characters, and some splits at random."""
+    """Yield every split in two, single characters, and some random splits."""
     for place in range(1, len(text)):
         yield text[:place], text[place:]
     yield list(text)
@@ -119,7 +121,7 @@ def _splits(text: str) -> Iterator[Sequence[str]]:
 
 
 def _played(rules: RuleSet, chunks: Sequence[str]) -> list[Event]:
-    """The events of a text in chunks, adjacent texts joined."""
+    """Return the events of a text in chunks, with adjacent texts joined."""
     stage = rules.stage()
     events: list[Event] = []
     for event in [*(e for chunk in chunks for e in stage.feed(chunk)), *stage.finish()]:

@@ -1,7 +1,7 @@
 """JSON Schemas in files: a schema, and the files beside it that it refers to.
 
-A relative `$ref` leads to a file beside the one it stands in, also where that one has an `$id` of
-another place; an absolute one to a file that was given and calls itself so. Nothing is fetched.
+A relative `$ref` refers to a file beside the one it is in, even if that one has an `$id` elsewhere;
+an absolute one to a given file with that `$id`. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from guardstream.policy.document import Mark, read
 
 _UNBOUNDED = 1 << 40
 EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
-"""A schema file, and arguments of tools: no reader takes what would be refused here."""
+"""For schema files and tool arguments, whose other readers accept nothing that is refused here."""
 
 Read = Callable[[Path], str]
 
 
 class SchemaFiles(Mapping[str, Any]):
-    """The files that a schema may refer to, by address; each is read when it is asked for."""
+    """The files that a schema may refer to, by URI; each is read when it is needed."""
 
     def __init__(self, read: Read, given: Sequence[Path] = ()) -> None:
         self._read = read
         self._known: dict[str, Any] = {}
-        self._folders: dict[tuple[str, Path], None] = {}  # with what the addresses there begin
+        self._folders: dict[tuple[str, Path], None] = {}  # with the prefix of their URIs
         for path in given:
             schema = parsed(read(path), str(path))
             self._known[address(path)] = schema
@@ -41,7 +41,8 @@ class SchemaFiles(Mapping[str, Any]):
                 self._known[own] = schema
 
     def note(self, schema: Any, folder: Path) -> str | None:
-        """Take what stands beside a schema for that; returns what the schema calls itself."""
+        """Register a schema's folder for its relative references; return the schema's own
+        identifier."""
         own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
         if not isinstance(own, str):
             return None
@@ -60,7 +61,7 @@ class SchemaFiles(Mapping[str, Any]):
         return self._known[uri]
 
     def _path(self, uri: str) -> Path | None:
-        """The file that an address means; None if it means none."""
+        """Return the file of a URI; None if there is none."""
         parts = urlsplit(uri)
         if parts.scheme == "file" and not parts.netloc:
             return Path(unquote(parts.path))
@@ -78,7 +79,7 @@ class SchemaFiles(Mapping[str, Any]):
 
 
 def address(path: Path) -> str:
-    """The address of a file, from which its relative references start."""
+    """Return the URI of a file, against which its relative references are resolved."""
     return path.resolve().as_uri()
 
 
@@ -90,7 +91,8 @@ def from_file(
     formats: bool = False,
     given: Sequence[Path] = (),
 ) -> Schema:
-    """Return the JSON Schema in a file; PolicyError says where in it, or beside it, it is wrong."""
+    """Return the JSON Schema in a file; PolicyError says where it, or a file beside it, is
+    wrong."""
     text, name = read(path), str(path)
     schema = parsed(text, name)
     documents, base = SchemaFiles(read, given), address(path)
@@ -103,7 +105,7 @@ def from_file(
 
 
 def parsed(text: str, name: str) -> Any:
-    """The schema that `text` is, read as strictly as a document."""
+    """Parse a schema, as strictly as a document."""
     wrong = verdict([text], None, EXACT)
     if wrong is not None:
         raise PolicyError(f"{name}:{wrong.line}:{wrong.column}: {wrong.reason}")
@@ -117,12 +119,12 @@ def parsed(text: str, name: str) -> Any:
 
 
 def keys_of(error: SchemaError) -> tuple[str | int, ...]:
-    """The keys of the JSON pointer that a message begins with."""
+    """Return the keys of the JSON pointer at the beginning of an error message."""
     parts = str(error).partition(": ")[0].split("/")[1:]
     keys = (part.replace("~1", "/").replace("~0", "~") for part in parts if part)
     return tuple(int(key) if key.isdecimal() else key for key in keys)
 
 
 def _mark(text: str, error: SchemaError) -> Mark:
-    """Where in the schema's text what `error` names stands; JSON is YAML 1.2."""
+    """Return the place in the schema's text that `error` names; JSON is YAML 1.2."""
     return read(text).mark(keys_of(error))

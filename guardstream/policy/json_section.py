@@ -1,7 +1,7 @@
-"""The section `json` of a policy: from its schema file to what the JSON stage is asked to do.
+"""The section `json` of a policy: compiles it to the settings of the JSON stage.
 
-Arguments of tool calls are JSON whatever the section says: rules see the strings in them decoded,
-each a text of its own. Where they are none, they are guarded as text.
+Arguments of tool calls are treated as JSON whatever the section says: rules see their decoded
+strings, each as a text of its own. Arguments that are not JSON are guarded as text.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ NO_REQUEST = (
 
 @dataclass(frozen=True)
 class Json:
-    """What the JSON stage does: in each channel that carries JSON, and with each tool's arguments.
+    """The settings of the JSON stage for each channel that carries JSON, and for each tool's
+    arguments.
 
-    Without `tools`, all arguments are treated alike. With `asked`, what is done with the arguments
-    of a tool whose schema a request states, they are not known before that.
+    Without `tools`, all arguments are treated the same. With `asked`, the settings for a tool's
+    arguments are unknown until a request states its schema.
     """
 
     channels: Mapping[str, Settings]
@@ -51,7 +52,7 @@ class Json:
     asked: Settings | None = None
 
     def settings(self, channel: str, tool: str | None) -> Settings | None:
-        """What is done in a channel, of which a tool may be known; None for nothing."""
+        """Return the settings for a channel, and a tool if it is known; None if there are none."""
         if channel == ARGUMENTS and self.asked is not None:
             raise PolicyError(NO_REQUEST)
         if channel != ARGUMENTS or self.tools is None:
@@ -60,7 +61,7 @@ class Json:
 
 
 def compiled(loader: Loader, whole: Whole) -> Json:
-    """What the JSON stage does, not yet with its rules."""
+    """Return the settings of the JSON stage, without its rules."""
     file = whole.file
     section = file.json_
     channels = {ARGUMENTS: _arguments(file, section)}
@@ -80,7 +81,7 @@ def compiled(loader: Loader, whole: Whole) -> Json:
 
 
 def unjudged(json: Json) -> Json:
-    """The same where nothing is expected of JSON, since that has been judged before."""
+    """Return the settings without any expectations of the JSON, which has been judged before."""
 
     def of(each: Settings) -> Settings:
         return replace(
@@ -99,7 +100,7 @@ def unjudged(json: Json) -> Json:
 
 
 def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
-    """The same with the rules of each channel; arguments without rules need no stage."""
+    """Return the settings with the rules of each channel; arguments without rules need no stage."""
     found = {}
     for channel, each in json.channels.items():
         rules = rulesets.get(channel)
@@ -116,14 +117,15 @@ def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
 
 
 def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) -> Json:
-    """The same for a request that states these schemas; a tool with None has arguments of no form.
+    """Return the settings for a request that states these schemas; for None, any arguments are
+    allowed.
 
-    Raises SchemaError for a schema that cannot be used. Nothing changes where the policy does not
-    take schemas from requests.
+    Raises SchemaError for a schema that cannot be used. Nothing changes if the policy does not take
+    schemas from requests.
     """
     if section is None or json.asked is None:
         return json
-    # Where no rules apply to arguments they are let through as they are.
+    # Arguments to which no rule applies pass unchanged.
     free = json.channels.get(ARGUMENTS) or Settings(documents="many", on_violation="text")
     found = {
         name: free
@@ -144,7 +146,7 @@ def _compiled(text: str, draft: str | None, formats: bool) -> Schema:
 
 
 def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
-    """What the section `extract` says, as options of `guardstream.extract`."""
+    """Return the section `extract` as options of `guardstream.extract`."""
     section = whole.file.extract
     if section is None:
         return MappingProxyType({})
@@ -162,7 +164,7 @@ def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
 
 
 def _channels(section: JsonFile) -> list[Channel]:
-    """The channels that carry JSON; where only tools are named, text is not JSON."""
+    """Return the channels that carry JSON; if only tools are named, text is not JSON."""
     only_tools = section.tools is not None and section.schema_ is None
     return [] if only_tools and "channels" not in section.model_fields_set else section.channels
 
@@ -170,7 +172,7 @@ def _channels(section: JsonFile) -> list[Channel]:
 def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None) -> Settings:
     settings = _settings(file, section, schema)
     if channel == ARGUMENTS and settings.after == "stop":
-        # A call is over with its document, and nothing else is: other calls go on.
+        # The end of its document ends a call, but not the stream: other calls continue.
         return replace(settings, after="ignore")
     return settings
 
@@ -178,7 +180,7 @@ def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None
 def _tools(
     loader: Loader, source: Source, file: PolicyFile, section: JsonFile
 ) -> Mapping[str, Settings] | None:
-    """What is done with each tool's arguments; a tool that is not named may not be called."""
+    """Return the settings for each tool's arguments; a tool that is not named may not be called."""
     if section.tools is None or section.tools == "from_request":
         return None
     found = {}
@@ -192,7 +194,7 @@ def _tools(
 def _settings(file: PolicyFile, section: JsonFile, schema: Checks | None) -> Settings:
     limits = section.limits
     numbers = _numbers(section)
-    # A number is held until it is over where rules look at it.
+    # If rules look at numbers, a number is held until its end.
     digits = min(limits.digits, file.max_holdback) if numbers and file.rules else limits.digits
     return Settings(
         schema=schema,
@@ -233,7 +235,7 @@ def _schema(
     holder: JsonFile | ToolFile | ExtractFile,
     path: tuple[str, ...],
 ) -> Schema | None:
-    """The schema that `holder` states at `path`; what is wrong with it is reported there."""
+    """Return the schema that `holder` has at `path`; errors are reported there."""
     given = holder.schema_
     if given is None:
         return None

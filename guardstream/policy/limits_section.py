@@ -1,4 +1,4 @@
-"""The sections `limits` and `stages` of a policy, ready to begin pipelines."""
+"""The sections `limits` and `stages` of a policy, compiled for pipelines."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.release import Mode, Release
 
 PROSE = frozenset(("text", "thinking", "refusal"))
-"""The channels that have sentences and paragraphs; elsewhere only `complete` waits."""
+"""The channels with sentences and paragraphs; in others, only `complete` delays text."""
 
 BOUND, COMPLETE_BOUND = 10_000, 100_000
-"""How many code points may wait for release if a policy does not say."""
+"""How many code points may wait for release if a policy does not set it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """What limits the text of each channel, and when it is released."""
+    """What limits the text of each channel, and when text is released."""
 
     limits: LimitSet
     release: Mode | None
@@ -33,12 +33,12 @@ class Limited:
     channels: frozenset[str] | None
 
     def stages(self, channel: str) -> list[Stage]:
-        """What stands before all else in a pipeline of `channel`."""
+        """Return the first stages of a pipeline of `channel`."""
         applies = self.channels is None or channel in self.channels
         return [self.limits.stage()] if applies and self.limits else []
 
     def around(self, stages: list[Stage], channel: str) -> list[Stage]:
-        """The stages of `channel`, with what they release delayed if that is asked for."""
+        """Return the stages of `channel`, inside what delays their release if requested."""
         if self.release is None or (self.channels is not None and channel not in self.channels):
             return stages
         if self.release != "complete" and channel not in PROSE:
@@ -48,14 +48,14 @@ class Limited:
 
 
 def compiled(loader: Loader, whole: Whole) -> Limited | None:
-    """What the section `limits` says; None if there is none."""
+    """Return the compiled section `limits`; None if there is none."""
     section = whole.file.limits
     if section is None:
         return None
     repeat, mode = section.repeat, section.release
     for key, needs in _without_effect(section):
         source = whole.keys["limits", key]
-        if source is whole.source:  # what is inherited may have lost what it needs
+        if source is whole.source:  # an inherited section may have lost what it needs
             mark = source.document.key_mark(("limits", key))
             source.report(
                 mark, f"{key!r} has no effect without {needs}: give that, or leave it out"
@@ -76,7 +76,7 @@ def compiled(loader: Loader, whole: Whole) -> Limited | None:
 
 
 def _without_effect(section: LimitsFile) -> Iterator[tuple[str, str]]:
-    """The keys that change nothing, and what they need."""
+    """Yield the keys without effect, and what they need."""
     settled = section.release == "settled"
     if section.release_max is not None and settled:
         yield "release_max", "'release'"
@@ -107,7 +107,7 @@ def _tokens(loader: Loader, whole: Whole, section: LimitsFile) -> TokenLimit | N
 
 
 def plans(loader: Loader, whole: Whole) -> tuple[StagePlan, ...]:
-    """What the section `stages` says; each stage is made once to see that it can be."""
+    """Return the compiled section `stages`; each stage is created once as a check."""
     if loader.purpose == "lint":
         return ()
     source = whole.settings.get("stages")
@@ -126,6 +126,6 @@ def _plan(entry: StageFile, code: Code) -> StagePlan:
     channels = frozenset(entry.channels) if entry.channels else None
     try:
         Checked(make(), entry.use)
-    except Exception as error:  # it is not ours, and may raise anything
-        raise PluginError(f"stage {entry.use!r} cannot be made: {error}") from error
+    except Exception as error:  # foreign code may raise anything
+        raise PluginError(f"stage {entry.use!r} cannot be created: {error}") from error
     return StagePlan(make, entry.use, entry.position, channels)

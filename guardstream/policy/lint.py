@@ -1,7 +1,7 @@
-"""What is allowed in a policy and probably not meant: one warning each, with its place.
+"""What is valid in a policy but probably not intended: one warning each, with its place.
 
-A policy that does not load has errors, which loading reports. Only the file's own rules are judged;
-what it extends is judged by itself.
+The errors of a policy that does not load are reported by loading it. Only the file's own rules are
+checked, because the files that it extends have warnings of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
 _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
-"""Characters by which two classes are compared: those that overlap nearly always share one."""
+"""Characters by which two classes are compared: overlapping ones nearly always share one of
+these."""
 
 
 def warnings(built: Built) -> list[str]:
@@ -69,13 +70,13 @@ def warnings(built: Built) -> list[str]:
 
 
 def missing_keys(built: Built) -> list[str]:
-    """Return a warning for each secret that the policy needs and that the environment lacks."""
+    """Return a warning for each secret that the policy needs and the environment does not have."""
     said = [Problem(mark, f"warning: {text}") for mark, text in _keys(built)]
     return problems.lines_of(built.source.name, said)
 
 
 def _nothing(built: Built) -> Iterator[Problem]:
-    """A policy that guards nothing, or a section `input` that checks nothing."""
+    """Warn of a policy that guards nothing, or a section `input` that checks nothing."""
     file, source = built.file, built.source
     does = built.placed or file.json_ or file.limits or file.stages or file.gate or built.input
     if not does:
@@ -85,7 +86,7 @@ def _nothing(built: Built) -> Iterator[Problem]:
 
 
 def _keys(built: Built) -> Iterator[Problem]:
-    """The secrets that the policy needs and that are not here."""
+    """Warn of secrets that the policy needs and that are missing."""
     for placed in built.placed:
         made = placed.rule.replacement
         here = placed.origin_of("replacement")
@@ -106,7 +107,7 @@ def _keys(built: Built) -> Iterator[Problem]:
 
 
 def _arguments(built: Built) -> Iterator[Problem]:
-    """Where a vault is used: rules that change what a tool is called with, for good."""
+    """If there is a vault, warn of rules that irreversibly change tool arguments."""
     if built.input is None or not any(each.rule.reversible for each in built.input.placed):
         return
     for placed in built.placed:
@@ -124,7 +125,9 @@ def _limits(built: Built) -> Iterator[Problem]:
         return
     for sequence, other in unreachable(section.stop).items():
         mark = source.document.mark(("limits", "stop", section.stop.index(sequence)))
-        message = f"the stop sequence {sequence!r} is never reached: {other!r} in it ends before"
+        message = (
+            f"the stop sequence {sequence!r} is never reached: {other!r} ends the stream first"
+        )
         yield Problem(mark, message)
 
 
@@ -139,20 +142,20 @@ def _untested(placed: Placed) -> Iterator[Problem]:
 
 
 def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
-    """A replacement with an unknown placeholder."""
+    """Warn of a replacement with an unknown placeholder."""
     made = rule.replacement
     for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
         if name != "{id}":
-            message = f"rule {rule.id!r}: {name!r} is shown as it is, only '{{id}}' is replaced"
+            message = f"rule {rule.id!r}: {name!r} is output literally, only '{{id}}' is replaced"
             yield Problem(placed.origin.mark("replacement"), message)
 
 
 def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
-    """A rule that says `reversible` where that changes nothing."""
+    """Warn of a rule with `reversible` where that has no effect."""
     if not placed.rule.reversible or placed.origin_of("reversible").source is not built.source:
         return
     if not built.source.prefix:
-        if built.input is None:  # it may be a file that others extend in their 'input'
+        if built.input is None:  # other files may extend it in their 'input'
             return
         why = "only rules in the section 'input' are reversible"
     elif placed.rule.action != "mask":
@@ -164,7 +167,7 @@ def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
 
 
 def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
-    """A rule with a replacement that nothing is replaced by."""
+    """Warn of a rule with a replacement that is never used."""
     here, action = placed.origin_of("replacement"), placed.rule.action
     if placed.rule.replacement is None or here.source is not built.source:
         return
@@ -174,7 +177,7 @@ def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Pr
 
 
 def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
-    """What says how spaces are compared, where there are none."""
+    """Warn of normalisation of spaces in a rule without spaces."""
     names = [name for name in rule.normalize if name in ("spaces", "markdown")]
     spaced = (char.isspace() for word in rule.words for char in word)
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
@@ -183,12 +186,12 @@ def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
 
 
 def _has_space(pattern: str) -> bool:
-    """Whether a space stands in a pattern, where `parse` takes it for one."""
+    """Return whether a pattern contains a space that `parse` treats as one."""
     return parse(pattern).tree != parse(pattern, r"\s").tree
 
 
 def _may_overflow(built: Built, rule: Rule) -> bool:
-    """Whether what a rule holds may grow too long, and is masked then."""
+    """Return whether a rule's candidate may overflow, and is masked then."""
     file = built.file
     if file.on_overflow != "mask":
         return False
@@ -198,7 +201,7 @@ def _may_overflow(built: Built, rule: Rule) -> bool:
 
 
 def _is_long(pattern: str, limit: int) -> bool:
-    """Whether a match, with what it looks ahead at, may have so many characters."""
+    """Return whether a match, with its lookaheads, may have more than `limit` characters."""
     width = max_width(parse(pattern).tree)
     return width is None or width >= limit or regex.search(r"\(\?[=!]", pattern) is not None
 
@@ -219,13 +222,13 @@ class _Known(NamedTuple):
 
 
 class _Earlier:
-    """The rules before one, by each word and pattern: few share one, and only those can cover."""
+    """The rules before another, by word and pattern: few share one, and only those can cover it."""
 
     def __init__(self) -> None:
         self._by: defaultdict[str, list[_Known]] = defaultdict(list)
 
     def add(self, placed: Placed, rule: Rule) -> None:
-        """Take a rule that finds all that it looks for; one with conditions covers nothing."""
+        """Add a rule that finds everything it looks for; one with conditions covers nothing."""
         if rule.validators or rule.keywords or rule.allow_words or rule.allow_patterns:
             return
         words = frozenset(_folded(rule, rule.words))
@@ -240,20 +243,20 @@ class _Earlier:
 
 
 def _folded(rule: Rule, words: Iterable[str]) -> Iterator[str]:
-    """Words as `rule` compares them."""
+    """Yield words as `rule` compares them."""
     return map(str.casefold, words) if rule.ignore_case else iter(words)
 
 
 def _shadowed(placed: Placed, rule: Rule, earlier: _Earlier) -> list[Problem]:
     for known in earlier.that_share(rule):
         if _covers(known, placed, rule):
-            message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all that it finds"
+            message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all its matches"
             return [Problem(placed.origin.mark("id"), message)]
     return []
 
 
 def _covers(known: _Known, placed: Placed, rule: Rule) -> bool:
-    """Whether an earlier rule of equal effect finds everything that `rule` finds."""
+    """Return whether an earlier rule of equal effect finds everything that `rule` finds."""
     first = known.rule
     if (first.action, first.group, first.whole_word) != (rule.action, rule.group, rule.whole_word):
         return False
@@ -271,7 +274,7 @@ def _covers(known: _Known, placed: Placed, rule: Rule) -> bool:
 
 
 def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Iterator[str]:
-    """What is doubtful about one pattern of a rule that masks `group`."""
+    """Yield warnings about one pattern of a rule that masks `group`."""
     try:
         parsed = parse(pattern)
     except PatternError:
@@ -291,18 +294,18 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
     elif width > limit:
         yield f"a match can have {width} characters, {limit} can be held: the rest overflows"
     if regex.search(r"(?<!\\)(?:\\\\)*\\[bB]", pattern):
-        yield r"\b knows no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
+        yield r"\b finds no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
     if _quadratic(parsed.tree):
-        yield "the pattern is of quadratic cost: two repeats in a row can share the same characters"
+        yield "the pattern takes quadratic time: two repeats in a row can match the same characters"
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:
-    """What YAML made of a pattern: it loads, and finds nothing."""
+    """Warn of what YAML has changed in a pattern, which loads but finds nothing."""
     if "\b" in pattern:
         yield r"the pattern has a backspace in it, which \b is in double quotes: use single ones"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:
         yield (
-            "the pattern ends with a line break, which has to match as well: begin the block "
+            "the pattern ends with a line break, which must match, too: begin the block "
             "with |- or >- in place of | or >"
         )
 
@@ -323,7 +326,7 @@ def _group(node: Node, number: int) -> Node | None:
 
 
 def _quadratic(node: Node) -> bool:
-    """Whether a text can be cut up between two unbounded repeats in more than one way."""
+    """Return whether a text can be split between two unbounded repeats in more than one way."""
     if isinstance(node, Repeat) and node.high is None and _only_repeats(node.item):
         return True
     if isinstance(node, Cat) and _adjacent(node.items):
@@ -332,7 +335,7 @@ def _quadratic(node: Node) -> bool:
 
 
 def _only_repeats(node: Node) -> bool:
-    """Whether a body is nothing but an unbounded repeat, as in `(a+)+`."""
+    """Return whether a body is nothing but an unbounded repeat, as in `(a+)+`."""
     match node:
         case Repeat(_, _, high):
             return high is None
@@ -361,7 +364,7 @@ def _adjacent(items: tuple[Node, ...]) -> bool:
 
 
 def _repeated(node: Node) -> frozenset[str]:
-    """The sample characters that an unbounded repeat of one class goes on over."""
+    """Return the sample characters that an unbounded repeat of one class matches."""
     if isinstance(node, Group):
         return _repeated(node.item)
     if isinstance(node, Repeat) and node.high is None and isinstance(node.item, Char):

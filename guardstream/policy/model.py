@@ -1,7 +1,7 @@
 """The shape of a policy file: its keys, their types and their defaults.
 
-Unknown keys are refused everywhere. What needs more than one key to judge (duplicate ids, rules
-that look for nothing) is checked where the rules are built.
+Unknown keys are refused everywhere. Checks that need several keys (duplicate ids, rules that look
+for nothing) are done where the rules are built.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _shown_path(text: str) -> str:
 
 
 PathText: TypeAlias = Annotated[str, AfterValidator(_path)]
-"""A path, as JSONPath (RFC 9535) has it: `$.name`, `$['a name']`, `$.list[*].name`."""
+"""A path in JSONPath (RFC 9535): `$.name`, `$['a name']`, `$.list[*].name`."""
 
 
 def _kind(value: Any) -> str:
@@ -87,7 +87,7 @@ def _listed(value: Any) -> Any:
 
 
 class _OneOrMore:
-    """In the JSON Schema, what stands in the list may also stand alone."""
+    """In the JSON Schema, an item of the list may also be given alone."""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -99,7 +99,7 @@ class _OneOrMore:
 
 
 class WordFile(Model):
-    """Words from a file beside the policy: UTF-8, one a line, `#` starts a comment line."""
+    """Words from a file beside the policy: UTF-8, one per line, `#` starts a comment line."""
 
     file: Text
 
@@ -112,7 +112,7 @@ class KeepFile(Model):
 
 
 class PseudonymFile(Model):
-    """A name that is the same for the same value: a prefix and a keyed hash (HMAC-SHA256)."""
+    """A stand-in that is the same for the same value: a prefix and a keyed hash (HMAC-SHA256)."""
 
     key_env: Text
     """The environment variable that holds the key."""
@@ -122,14 +122,14 @@ class PseudonymFile(Model):
 
 
 class ReplacementFile(Model):
-    """A replacement that is made from the match: one of `keep` and `pseudonym`."""
+    """A replacement that is derived from the match: one of `keep` and `pseudonym`."""
 
     keep: KeepFile | None = None
     pseudonym: PseudonymFile | None = None
 
 
 class AllowFile(Model):
-    """Exceptions: matches that are one of the words, or that a pattern matches in full."""
+    """Exceptions: matches that equal one of the words, or that a pattern matches in full."""
 
     words: list[Text] = Field(default=[])
     patterns: list[Text] = Field(default=[])
@@ -139,19 +139,19 @@ class EntropyFile(Model):
     """A check that a value looks random."""
 
     entropy: float = Field(gt=0, le=21)
-    """Bits of Shannon entropy a character, at least."""
+    """The minimum Shannon entropy, in bits per character."""
 
 
 class KeywordsFile(Model):
-    """Words of which one must stand before a match."""
+    """Words, one of which must precede a match."""
 
     words: list[Text] = Field(min_length=1)
     within: int = Field(default=50, ge=1, le=1000)
-    """How many code points before the match one of them must stand."""
+    """How many code points before the match the word may be."""
 
 
 class CaseFile(Model):
-    """One inline test: what comes out for an input, or a text in which the rule finds nothing."""
+    """One inline test: an input with its output, or a text in which the rule finds nothing."""
 
     input: str | None = None
     output: str | None = None
@@ -185,11 +185,11 @@ class RuleFile(Model):
     description: str = ""
     """Why this rule exists."""
     severity: Severity = "medium"
-    """Where matches overlap, the most severe rule's replacement is written."""
+    """Where matches overlap, the replacement of the most severe rule is used."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
     """Where the rule applies; everywhere if absent."""
     words: Words | None = None
-    """What to look for: a list, or a file of one word a line."""
+    """What to look for: a list, or a file with one word per line."""
     pattern: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
     """What to look for: a pattern in the dialect of the `regex` library, or several."""
     group: str | int | None = None
@@ -199,21 +199,21 @@ class RuleFile(Model):
     whole_word: bool | None = None
     """Whether words match as whole words only; by default those of letters do."""
     normalize: list[Normalization] = Field(default=[])
-    """Which other differences between words do not count."""
+    """Which other differences between words are ignored."""
     validate_: Annotated[list[Check] | None, BeforeValidator(_listed), _OneOrMore()] = Field(
         default=None, alias="validate"
     )
     """Checks that a match must pass: a name, `entropy: BITS`, or the dotted path of a function."""
     keywords: Keywords | None = None
-    """Words of which one must stand before the match."""
+    """Words, one of which must precede the match."""
     allow: AllowFile = AllowFile()
-    """Exceptions: what does not count as a match."""
+    """Exceptions that do not count as a match."""
     action: Action = "mask"
     """What happens to a match."""
     replacement: Replacement | None = None
-    """What takes a masked match's place; `[{id}]` if absent."""
+    """What replaces a masked match; `[{id}]` if absent."""
     reversible: bool = False
-    """Whether a vault keeps what is masked in messages, so that answers have it again."""
+    """Whether a vault stores what is masked in messages, so that answers get it back."""
     tests: list[CaseFile] = Field(default=[])
     """What the rule does, by example; run by `guardstream test`."""
     enabled: bool = True
@@ -221,30 +221,30 @@ class RuleFile(Model):
 
 
 class UnknownFile(Model):
-    """Text that no adapter knows, guarded but for some paths."""
+    """Unknown text is guarded, except at some paths."""
 
     pass_: list[Annotated[str, AfterValidator(_shown_path)]] = Field(alias="pass", min_length=1)
-    """Paths that pass, as errors and findings name them: `$.choices[*].obfuscation`."""
+    """Paths that pass, in the form of errors and findings: `$.choices[*].obfuscation`."""
 
 
 _Paths = Annotated[list[PathText] | None, BeforeValidator(_listed), _OneOrMore()]
 
 
 class FormatFile(Model):
-    """A JSON format of your own, by the paths to what its chunks say."""
+    """A JSON format of your own, by the paths in its chunks."""
 
     text: Annotated[list[PathText], BeforeValidator(_listed), Field(min_length=1), _OneOrMore()]
-    """Where the next piece of the answer stands."""
+    """The path of the next piece of the answer."""
     thinking: _Paths = None
-    """Where the next piece of thinking stands."""
+    """The path of the next piece of thinking."""
     tool_args: _Paths = None
-    """Where the next piece of a tool call's arguments stands."""
+    """The path of the next piece of a tool call's arguments."""
     copies: _Paths = None
-    """Where all of the answer so far is said once more."""
+    """The path of the whole answer so far."""
     done: PathText | None = None
-    """What is there, and neither false, empty nor zero, in the last chunk."""
+    """The path of a value in the last chunk that is neither false, empty nor zero."""
     harmless: _Paths = None
-    """Where strings stand that are no text: ids, types, names."""
+    """The paths of strings that are not text: ids, types, names."""
 
     @model_validator(mode="after")
     def _apart(self) -> FormatFile:
@@ -258,16 +258,16 @@ class FormatFile(Model):
 
 
 class InputFile(Model):
-    """What is looked for in the messages that go to a model."""
+    """What to look for in the messages that go to a model."""
 
     extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
-    """Policies whose rules hold too: a pack as `guardstream/NAME`, or a relative file."""
+    """Policies whose rules apply too: a pack as `guardstream/NAME`, or a relative file."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     roles: list[Role] = Field(default=["user", "tool"], min_length=1)
-    """Whose messages are judged; what a tool returns is the tool's, in any message."""
+    """Whose messages are judged; a tool's result is the tool's, in any message."""
     unknown: Literal["guard", "refuse", "pass"] = "guard"
-    """What becomes of parts and fields of a message that are not known: `pass` is a hole."""
+    """How unknown parts and fields of a message are handled: `pass` is a hole."""
 
 
 class PolicyFile(Model):
@@ -280,25 +280,25 @@ class PolicyFile(Model):
     description: str = ""
     """What the policy is for."""
     extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
-    """Policies whose rules hold too: a pack as `guardstream/NAME`, or a relative file."""
+    """Policies whose rules apply too: a pack as `guardstream/NAME`, or a relative file."""
     mode: Literal["enforce", "shadow"] = "enforce"
     """`shadow` reports what would have happened and changes nothing."""
     on_error: OnError = "block"
-    """What becomes of a stream when a rule fails; `allow` disables that rule."""
+    """What happens to a stream when a rule fails; `allow` disables that rule."""
     max_holdback: int = Field(default=256, ge=1, le=1_000_000)
     """The most code points that are ever held back."""
     on_overflow: OnOverflow = "mask"
-    """What becomes of a candidate that would be held longer."""
+    """What happens to a candidate that would be held longer."""
     block_message: str = ""
-    """Text that is sent before a blocked stream ends, after a space where text precedes it."""
+    """Text that is sent before a blocked stream ends, after a space if text precedes it."""
     unknown: Unknown | UnknownFile = "guard"
-    """What becomes of a provider's events and fields that are not known: `pass` is a hole."""
+    """How unknown events and fields of a provider are handled: `pass` is a hole."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     formats: dict[Text, FormatFile] = Field(default={})
-    """JSON formats of your own, by name: for `provider`, and to know chunks by."""
+    """JSON formats of your own, by name: for `provider`, and for detecting formats."""
     json_: JsonFile | None = Field(default=None, alias="json")
-    """What is asked of output that is JSON."""
+    """The requirements for JSON output."""
     limits: LimitsFile | None = None
     """Bounds on one stream."""
     stages: list[StageFile] = Field(default=[])
@@ -306,19 +306,19 @@ class PolicyFile(Model):
     gate: list[GateFile] = Field(default=[])
     """Checks that wait for an answer, after everything else."""
     input: InputFile | None = None
-    """What is looked for in the messages that go to a model; null drops an inherited section."""
+    """What to look for in the messages that go to a model; null drops an inherited section."""
     reload: bool = False
-    """Whether a guard takes this file anew when it, or one that it needs, changes."""
+    """Whether a guard reloads this file when it, or a file it needs, changes."""
     retry: RetryFile | None = None
-    """Opens a stream again when its source fails before anything was released."""
+    """Reopens a stream if its source fails before anything was released."""
     concurrency: ConcurrencyFile | None = None
-    """How many streams run at once, and how many begin in how long."""
+    """How many streams run at once, and how many begin per interval."""
     audit: AuditFile | None = None
     """Where a record of each stream goes."""
     metrics: MetricsFile | None = None
-    """What is told how many streams there were, and how they went."""
+    """What counts streams and their outcomes."""
     vault: VaultFile | None = None
-    """Where values are kept that reversible rules mask in messages."""
+    """Where the values are stored that reversible rules mask in messages."""
     extract: ExtractFile | None = None
     """How `guardstream.extract` reads the streams of this policy."""
     serve: ServeFile | None = None
@@ -335,7 +335,7 @@ OPERATIONAL = (
     "reload", "gate", "retry", "concurrency", "audit", "metrics", "vault", "extract",
     "serve",
 )  # fmt: skip
-"""What counts only in the file that is named: one that is extended has none of it."""
+"""What only counts in the named file: an extended file must not have it."""
 
 SECTIONS: tuple[Literal["limits", "input"], ...] = ("limits", "input")
 """The sections that a policy inherits key by key."""
@@ -380,7 +380,7 @@ MODELS: dict[str, type[Model]] = {
     "replay": ReplayFile,
     "serve.limits": ServeLimitsFile,
 }
-"""The model of the mapping that stands at a key, for naming the keys it knows."""
+"""The model of the mapping at a key, for naming the known keys."""
 
 
 def keys(model: type[BaseModel]) -> list[str]:

@@ -1,6 +1,6 @@
 """Checks of national numbers, by name: those of python-stdnum, and a few that it lacks.
 
-https://arthurdejong.org/python-stdnum/. Each module of it is imported when a policy asks for it.
+https://arthurdejong.org/python-stdnum/. Its modules are imported when a policy needs them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MODULES = (
 _RESERVED = {"in": "in_"}
 
 _LONGEST = 40
-"""Characters in a national number, with spaces and marks between its digits."""
+"""The maximum length of a national number, with spaces and separators."""
 
 
 def _standard(name: str) -> Callable[[str], bool]:
@@ -29,7 +29,7 @@ def _standard(name: str) -> Callable[[str], bool]:
 
     def check(text: str) -> bool:
         module = import_module(".".join(["stdnum", *parts]))
-        plain = text.replace(".", "")  # written between groups, and not known to every module
+        plain = text.replace(".", "")  # written between groups, and not stripped by every module
         return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(plain))
 
     check.__name__ = name
@@ -37,7 +37,8 @@ def _standard(name: str) -> Callable[[str], bool]:
 
 
 def tw_id(text: str) -> bool:
-    """A Taiwanese identity number: a letter for the place, and weights 8 to 1 (and 1) modulo 10."""
+    """A Taiwanese identity number: a letter for the place, and weights 8 to 1 (and 1), modulo
+    10."""
     if not (text.isascii() and len(text) == 10 and text[0].isalpha() and text[1:].isdigit()):
         return False
     place = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0].upper())
@@ -89,7 +90,7 @@ _SG_OFFSETS = {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}
 
 
 def de_document(text: str) -> bool:
-    """A German identity card or passport: ICAO Doc 9303's check digit, if it stands there."""
+    """A German identity card or passport: ICAO Doc 9303's check digit, if there is one."""
     plain = text.upper().rstrip("< ").removesuffix("D")
     if not (plain.isascii() and plain.isalnum() and any(c.isdigit() for c in plain)):
         return False
@@ -100,7 +101,7 @@ def de_document(text: str) -> bool:
 
 
 def de_rvnr(text: str) -> bool:
-    """A German pension insurance number: the letter as its place, cross sums, modulo 10.
+    """A German pension insurance number: the letter as its position, cross sums, modulo 10.
 
     § 2 VKVV. Example: 15 070649 C 103.
     """
@@ -116,7 +117,7 @@ def de_rvnr(text: str) -> bool:
 
 
 def de_kvnr(text: str) -> bool:
-    """A German health insurance number: the letter as its place, weights 1 and 2, modulo 10.
+    """A German health insurance number: the letter as its position, weights 1 and 2, modulo 10.
 
     § 290 SGB V, annex 1 of its guideline. Example: A123456780.
     """

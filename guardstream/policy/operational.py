@@ -1,7 +1,7 @@
-"""The shape of the sections of a policy that say how streams are run: `retry`, `audit` and others.
+"""The shape of the sections of a policy about running streams: `retry`, `audit` and others.
 
-They count only in the file that is named, not in one that it extends: whoever shares rules must
-not decide where records go or how often a provider is asked.
+They only count in the named file, not in one that it extends: a file of shared rules must not
+decide where records go or how often a provider is called.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def _plain(text: str) -> str:
     if _SECRET.search(text):
-        raise ValueError("${…} stands only where a secret does: write the value itself here")
+        raise ValueError("${…} is only for secrets: write the value itself here")
     return text
 
 
 Setting: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
-"""A text that is as it stands: no environment variable is put into it."""
+"""A literal text, into which no environment variable is substituted."""
 
 
 def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text):
-        raise ValueError("a secret stands in the environment: write ${NAME}, its variable's name")
+        raise ValueError("a secret is read from the environment: write the variable as ${NAME}")
     return text
 
 
@@ -47,7 +47,7 @@ Secret: TypeAlias = Annotated[
 
 
 def revealed(secret: str) -> str:
-    """Return what the variable of a `${NAME}` holds; PolicyError if it is not set, or empty."""
+    """Return the value of the variable of a `${NAME}`; PolicyError if it is unset or empty."""
     name = named_secret(secret) or secret
     value = os.environ.get(name, "")
     if not value:
@@ -58,16 +58,16 @@ def revealed(secret: str) -> str:
 
 
 def revealed_key(secret: str) -> str:
-    """Return what `revealed` does, of a key that stands in headers; PolicyError if it cannot.
+    """Like `revealed`, for a key that goes into headers; PolicyError if it cannot.
 
-    A file's last line break gets into a variable easily, and no request would succeed.
+    The final line break of a file easily gets into a variable, and then no request would succeed.
     """
     value = revealed(secret)
     if value != value.strip() or not value.isprintable():
         name = named_secret(secret) or secret
         raise PolicyError(
             f"the environment variable {name!r}, which holds the secret, has white space at its "
-            "beginning or end, or a line break: take that out"
+            "beginning or end, or a line break: remove that"
         )
     return value
 
@@ -103,7 +103,7 @@ def _rate(text: str) -> str:
 Rate: TypeAlias = Annotated[
     str, AfterValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$"})
 ]
-"""How many in how long."""
+"""A number per interval."""
 
 
 def rate_of(text: str) -> tuple[int, float]:
@@ -114,18 +114,18 @@ def rate_of(text: str) -> tuple[int, float]:
 
 
 class RetryFile(Model):
-    """Opens a stream again when its source fails before anything was released."""
+    """Reopens a stream if its source fails before anything was released."""
 
     attempts: int = Field(default=3, ge=1, le=100)
-    """How often each source is opened at most."""
+    """How often each source is opened, including the first time."""
     timeout: Duration | None = 45.0
-    """How long attempts may go on; null for no limit."""
+    """The time limit for all attempts; null for no limit."""
     wait_initial: Duration = 0.1
-    """The wait before the second attempt; later ones grow, and vary."""
+    """The wait before the second attempt; later waits grow, with jitter."""
     wait_max: Duration = 5.0
     """The longest wait between attempts."""
     max_retry_after: Duration = 60.0
-    """The longest wait that a server may ask for by `Retry-After`; a longer one is an error."""
+    """The longest `Retry-After` that is respected; a longer one is an error."""
 
     @model_validator(mode="after")
     def _waits(self) -> RetryFile:
@@ -135,38 +135,38 @@ class RetryFile(Model):
 
 
 class PerKeyFile(Model):
-    """Bounds on the streams of each key."""
+    """Limits on the streams of each key."""
 
     at_once: int | None = Field(default=None, ge=1)
     """How many streams of a key run at once."""
     rate: Rate | None = None
-    """How many streams of a key begin in how long."""
+    """How many streams of a key begin per interval."""
 
 
 class ConcurrencyFile(Model):
-    """How many streams run at once in an event loop, and how many begin in how long."""
+    """How many streams run at once in an event loop, and how many begin per interval."""
 
     at_once: int | None = Field(default=None, ge=1)
     """How many run at once, of all keys together."""
     rate: Rate | None = None
-    """How many begin in how long: `10/s`, `600/m`, `5000/d`, `3/10s`."""
+    """How many begin per interval: `10/s`, `600/m`, `5000/d`, `3/10s`."""
     by: Setting | None = None
-    """The attribute of a stream that is its key: `user` of `attributes={"user": "u1"}`."""
+    """The attribute of a stream that is its key: `user` for `attributes={"user": "u1"}`."""
     per_key: PerKeyFile | None = None
-    """Bounds on the streams of each key."""
+    """Limits on the streams of each key."""
     queue: int | None = Field(default=None, ge=0)
     """How many streams may wait; any number if absent."""
     timeout: Duration | None = None
-    """How long a stream may wait; as long as it takes if absent."""
+    """How long a stream may wait; without limit if absent."""
 
     @model_validator(mode="after")
     def _bounds(self) -> ConcurrencyFile:
         if self.at_once is None and self.rate is None and self.per_key is None:
-            raise ValueError("nothing is bounded: give 'at_once', 'rate' or 'per_key'")
+            raise ValueError("there is no limit: give 'at_once', 'rate' or 'per_key'")
         if (self.by is None) != (self.per_key is None):
-            raise ValueError("'by' and 'per_key' belong together: whose streams, and how many")
+            raise ValueError("'by' and 'per_key' need each other: give both")
         if self.per_key and self.per_key.at_once is None and self.per_key.rate is None:
-            raise ValueError("'per_key' bounds nothing: give 'at_once' or 'rate'")
+            raise ValueError("'per_key' sets no limit: give 'at_once' or 'rate'")
         return self
 
 
@@ -176,7 +176,7 @@ class LogFile(Model):
     logger: Setting = "guardstream.streams"
     """The logger's name."""
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The level of a stream that ended well; blocks and errors are warnings at least."""
+    """The level of a stream that ended normally; blocks and errors are at least warnings."""
 
 
 class AuditFile(Model):
@@ -185,21 +185,22 @@ class AuditFile(Model):
     path: Setting | None = None
     """A file of JSON lines, relative to the policy; appended to."""
     fsync: bool = False
-    """Whether a record is on the disk before the stream's consumer goes on."""
+    """Whether a record is on disk before the stream's consumer continues."""
     starts: bool = False
-    """Whether a line says that a stream begins, too."""
+    """Whether the beginning of a stream is logged, too."""
     mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "600"
-    """The permissions of a file that is made, in octal digits and quotes."""
+    """The permissions of a new file, in octal digits and quotes."""
     chain: bool = False
-    """Whether each line says which one came before it, so that changes are found."""
+    """Whether each line has a hash of the previous one, so that changes are detected."""
     sign: Secret | None = None
-    """A private key of Ed25519 in PEM, as `${NAME}`: it signs the chain as it stands."""
+    """A private key of Ed25519 in PEM, as `${NAME}`, which signs the chain."""
     every: int = Field(default=1000, ge=1)
-    """After so many lines, and at the end."""
+    """The chain is signed after this many lines, and at the end."""
     log: LogFile | None = None
-    """Records go to the standard log, too, or only there."""
+    """Records go to Python's log, in addition to the file or instead of it."""
     attributes: dict[Setting, Setting] = Field(default={})
-    """What every record says besides, such as `service: shop`; a stream's own come in its place."""
+    """Additional attributes of each record, such as `service: shop`; a stream's own override
+    them."""
     errors: Literal["report", "raise"] = "report"
     """Whether a record that cannot be written is logged, or ends its stream."""
 
@@ -216,12 +217,12 @@ class AuditFile(Model):
 
 
 class MetricsFile(Model):
-    """What is told how many streams there were, and how they went."""
+    """What counts streams and their outcomes."""
 
     prometheus: bool = False
-    """Whether prometheus_client's own registry counts; `serve` shows it at `/metrics`."""
+    """Whether prometheus_client's default registry is used; `serve` exposes it at `/metrics`."""
     opentelemetry: bool = False
-    """Whether there are spans and metrics, by OpenTelemetry's global providers."""
+    """Whether spans and metrics are created, by OpenTelemetry's global providers."""
 
     @model_validator(mode="after")
     def _something(self) -> MetricsFile:
@@ -231,75 +232,78 @@ class MetricsFile(Model):
 
 
 class ExtractFile(Model):
-    """How `guardstream.extract` reads the streams of this policy, where the call does not say."""
+    """How `guardstream.extract` reads the streams of this policy, unless the call says
+    otherwise."""
 
     tool: Setting | None = None
-    """The tool whose first call's arguments are read; the answer's text if absent."""
+    """The tool whose first call's arguments are read; if absent, the answer's text is read."""
     provider: Setting | None = None
-    """The adapter of the chunks; the first chunk tells if absent."""
+    """The adapter of the chunks; the first chunk decides if absent."""
     fences: Literal["strip", "keep", "require"] | None = None
-    """What may stand around the document."""
+    """What may surround the document."""
     repair: Repairs = ()
-    """What is mended, as in the section `json`."""
+    """What is repaired, as in the section `json`."""
     duplicates: bool = False
-    """Whether an object may name a key twice; the last one counts."""
+    """Whether an object may repeat a key; the last value counts."""
     limits: JsonLimitsFile | None = None
-    """Bounds on each document."""
+    """Limits on each document."""
     schema_: Setting | dict[str, Any] | None = Field(default=None, alias="schema")
-    """A JSON Schema that each document must fulfil: a file beside the policy, or the schema."""
+    """A JSON Schema for each document: a file beside the policy, or the schema."""
     draft: Draft | None = None
-    """The draft that the schema is written in."""
+    """The draft of the schema."""
     schemas: list[Setting] = Field(default=[])
     """Files beside the policy with schemas that the schema refers to by their identifier."""
     formats: bool = False
     """Whether `format` is asserted."""
     documents: Literal["one", "many"] = "one"
-    """Whether `items` and `text` read one document, or many such as JSON lines."""
+    """Whether `items` and `text` read one document, or many, such as JSON lines."""
     on_invalid: Literal["raise", "skip"] = "raise"
-    """What `items` does with a value that the model refuses."""
+    """What `items` does with a value that the model rejects."""
     partial_strings: bool = True
-    """Whether `snapshots` shows strings as they grow."""
+    """Whether `snapshots` shows incomplete strings."""
 
     @model_validator(mode="after")
     def _kinds(self) -> ExtractFile:
         if "close" in self.repair:
-            raise ValueError("'close' changes what goes out, and nothing does here: leave it out")
+            raise ValueError("'close' changes output, which 'extract' does not have: leave it out")
         if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
             raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
         return self
 
 
 class VaultFile(Model):
-    """Where the values are kept that reversible rules mask in messages, and who gets them back."""
+    """Where the values are stored that reversible rules mask in messages, and who gets them
+    back."""
 
     sqlite: Setting | None = None
-    """A file of SQLite, relative to the policy; without it and `redis`, this process's memory."""
+    """A SQLite file, relative to the policy; without it and `redis`, the memory of this process."""
     redis: Secret | None = None
     """The URL of a Redis; extra `redis`."""
     key: Secret | list[Secret] | None = None
-    """What seals the values outside of this process; of several the first does, all open."""
+    """The key that encrypts values outside of this process; of several, the first encrypts and all
+    decrypt."""
     id_key: Secret | None = None
-    """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
+    """The key that ids of stand-ins are derived from, the same in all workers; random if absent."""
     ids: Literal["hash", "number", "fake"] = "hash"
-    """What stands after a stand-in's label; anybody can write a number. `fake` is a mail address,
-    an address of IPv6 or a card's number of nobody's, where a value has that shape."""
+    """What follows a stand-in's label; a number can be written by anybody. With `fake`, a value
+    that is a mail address, an IPv6 address or a card number becomes one that belongs to nobody."""
     days: float | None = Field(default=None, gt=0, le=3_650)
-    """How long a conversation is kept after it was last asked for: 1 in memory, otherwise 30."""
+    """How long a conversation is kept after its last use, in days: 1 in memory, otherwise 30."""
     timeout: Duration = 2.0
     """How long a store may take."""
     max_entries: int = Field(default=10_000, ge=1)
     """How many values a conversation may have."""
     max_bytes: int = Field(default=10_000_000, ge=1)
-    """How much of them, in bytes of UTF-8."""
+    """The maximum size of these values, in bytes of UTF-8."""
     tools: dict[str, list[Setting]] = Field(default={})
-    """The arguments that are given real values, by the tool's name: `send_mail: [to]`."""
+    """The tool arguments that get real values, by the tool's name: `send_mail: [to]`."""
     on_error: Literal["block", "mask"] = "block"
-    """What becomes of a request whose vault fails: it is not sent, or masked for good."""
+    """What happens to a request whose vault fails: it is not sent, or it is masked irreversibly."""
 
     @model_validator(mode="after")
     def _one_store(self) -> VaultFile:
         if self.sqlite and self.redis:
-            raise ValueError("values are kept in one store: give 'sqlite' or 'redis'")
+            raise ValueError("values are stored in one place: give 'sqlite' or 'redis'")
         if (self.sqlite or self.redis) and not (self.key and self.id_key):
-            raise ValueError("what leaves the process is sealed: give 'key' and 'id_key'")
+            raise ValueError("values outside of the process are encrypted: give 'key' and 'id_key'")
         return self

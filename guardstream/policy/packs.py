@@ -13,7 +13,7 @@ PREFIX = "guardstream/"
 
 
 def folder() -> Path:
-    """Return where the packs are: inside an installed package, beside it in a checkout."""
+    """Return the folder of the packs: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "policies"
     return installed if installed.is_dir() else package.parent / "policies"
@@ -25,7 +25,7 @@ def names() -> list[str]:
 
 
 def pack(name: str) -> Path:
-    """Return the file of the pack `name`; PolicyError names the packs there are."""
+    """Return the file of the pack `name`; PolicyError lists the packs."""
     if not names():
         raise PolicyError(
             f"no pack {name!r}: {folder()} has no files; install the package unpacked, and with "
@@ -42,7 +42,7 @@ def has(path: Path) -> bool:
 
 
 def resolve(path: str | Path) -> Path:
-    """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
+    """Return the file for `path`: a file, or a pack as `guardstream/NAME`."""
     if not isinstance(path, (str, PathLike)):
         raise TypeError(
             f"a policy's path is a str or a Path, not {type(path).__qualname__!r}: "

@@ -1,7 +1,7 @@
 """Pickles a policy for another process: as the texts of its files, which are compiled there.
 
-What is compiled cannot be pickled, and compiling is fast beside what a worker does. The packs are
-not pickled: the same version of the package is on the other side, or it is an error.
+Compiled rules cannot be pickled, and compiling is fast compared with a worker's job. Packs are not
+pickled: the other process must have the same version of the package.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from guardstream.policy.sources import Loader
 
 @dataclass(frozen=True, slots=True)
 class Pickled:
-    """What a policy was built of.
+    """What a policy was built from.
 
-    `name` is the file's, or what stands for it; `text` is that of a policy without a file, whose
-    other files are in `folder`. `texts` are the files that were read, the packs left out, and
-    `code` what of the program's own the policy may name. `digest` is that of the built policy.
+    `name` is the name of the file, or stands for it; `text` is the text of a policy without a file,
+    whose other files are in `folder`. `texts` are the files that were read, except packs, and
+    `code` the names of the program's own code that the policy may use. `digest` is the built
+    policy's.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Pickled:
 
 
 def pickled(built: Built) -> Pickled:
-    """Return what builds a policy again; TypeError for a part of a policy."""
+    """Return what rebuilds a policy; TypeError for a part of a policy."""
     entry = built.entry
     if entry is None:
         raise TypeError("a part of a policy cannot be pickled: pickle the policy")
@@ -45,10 +46,10 @@ def pickled(built: Built) -> Pickled:
 
 @lru_cache(maxsize=16)
 def revived(given: Pickled) -> Built:
-    """Build a policy of what was pickled; the same one for the same, in one process.
+    """Build a policy from its pickled form; a process builds each only once.
 
-    Raises PolicyError where packs are of another version, and for what this process lacks: a
-    variable that holds a key, a module that the policy names.
+    Raises PolicyError if packs have another version, or if this process lacks something: a variable
+    with a key, a module that the policy names.
     """
     loader = Loader(given.code, texts=dict(given.texts))
     if given.text is not None:

@@ -12,13 +12,14 @@ from guardstream.errors import PolicyError
 from guardstream.hints import hint
 
 STAGES = "guardstream.stages"
-"""The group of entry points that are stages: called with a policy's options, each makes one."""
+"""The group of entry points for stages: each is called with a policy's options and creates a
+stage."""
 
 COUNTERS = "guardstream.counters"
 """The group of entry points that count the tokens of a text."""
 
 Code: TypeAlias = frozenset[str]
-"""What of a program's code a policy may name, each as `module:name`."""
+"""The program's own code that a policy may name, each entry as `module:name`."""
 
 NO_CODE: Code = frozenset()
 
@@ -39,26 +40,26 @@ def allowed(entries: Iterable[str]) -> Code:
 
 
 class PluginError(ValueError):
-    """What a policy names cannot be had; the message says why."""
+    """A plugin that cannot be resolved; the message says why."""
 
 
 def register_counter(name: str, count: Callable[[str], int]) -> None:
-    """Let policies that are loaded from now on count tokens by `count`, as `counter: NAME`.
+    """Let policies that are loaded from now on count tokens with `count`, as `counter: NAME`.
 
-    It is given the text piece by piece, a few words at most, and what it returns is added up.
+    It is called with pieces of the text, a few words at most, and the results are summed.
     """
     _counters[name] = count
 
 
 def counter(name: str, code: Code) -> Callable[[str], int]:
-    """Return a token counter: registered, of an entry point, or at a dotted path."""
+    """Return a token counter: registered, from an entry point, or at a dotted path."""
     known = list(_counters)
     found: Callable[[str], int] = _counters.get(name) or named(COUNTERS, name, code, known)
     return found
 
 
 def encoding(name: str) -> Callable[[str], int]:
-    """Return what counts the tokens of one of tiktoken's encodings."""
+    """Return a token counter for an encoding of tiktoken."""
     try:
         tiktoken: Any = importlib.import_module("tiktoken")
     except ImportError as error:
@@ -68,7 +69,7 @@ def encoding(name: str) -> Callable[[str], int]:
         encode = tiktoken.get_encoding(name).encode_ordinary
     except ValueError:
         raise PluginError(missing_encoding(name) or f"unknown encoding {name!r}") from None
-    except Exception as error:  # its ranks are fetched when it is first used
+    except Exception as error:  # its ranks are fetched on first use
         reason = type(error).__name__
         message = (
             f"encoding {name!r} cannot be loaded: {reason}; tiktoken fetches it when it is first "
@@ -80,12 +81,13 @@ def encoding(name: str) -> Callable[[str], int]:
 
 
 def missing_counter(name: str) -> str | None:
-    """Return what is wrong with the name of a counter that is not here; None for any other."""
+    """Return what is wrong with the name of a counter that is missing; otherwise None."""
     return missing(COUNTERS, name, list(_counters))
 
 
 def missing_encoding(name: str) -> str | None:
-    """Return what is wrong with the name of an encoding; None if it is one, or nobody can tell."""
+    """Return what is wrong with the name of an encoding; None if it is known, or cannot be
+    checked."""
     try:
         tiktoken: Any = importlib.import_module("tiktoken")
     except ImportError:
@@ -95,7 +97,8 @@ def missing_encoding(name: str) -> str | None:
 
 
 def missing(group: str, name: str, others: list[str] | None = None) -> str | None:
-    """Return what is wrong with a name that is neither code, an entry point nor one of `others`."""
+    """Return what is wrong with a name that is neither code, an entry point nor one of `others`;
+    otherwise None."""
     known = sorted({*entry_points(group=group).names, *(others or ())})
     if ":" in name and name not in known:
         return f"{name!r} has a colon: write {name.replace(':', '.')!r}"
@@ -111,7 +114,7 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
     if name in entries.names:
         try:
             return entries[name].load()
-        except Exception as error:  # a module runs any code when it is imported
+        except Exception as error:  # importing a module runs arbitrary code
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
     wrong = missing(group, name, others)
     if wrong is not None:
@@ -122,7 +125,7 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
 def imported(path: str, code: Code) -> Any:
     """Import the function or class at a dotted path, such as `company.checks.customer_number`.
 
-    Only what is in `code`: whoever writes a policy must not choose what the program runs.
+    Only what is in `code`: the author of a policy must not choose what the program runs.
     """
     module, _, name = path.rpartition(".")
     entry = f"{module}:{name}"
@@ -139,7 +142,7 @@ def imported(path: str, code: Code) -> Any:
         raise PluginError(f"cannot import {path!r}: {error}{how}") from error
     except AttributeError:
         raise PluginError(f"cannot import {path!r}: {module!r} has no {name!r}") from None
-    except Exception as error:  # a module runs any code when it is imported
+    except Exception as error:  # importing a module runs arbitrary code
         raise PluginError(f"cannot import {path!r}: {type(error).__name__}") from error
     if not callable(function):
         raise PluginError(f"{path!r} is not a function")

@@ -21,7 +21,7 @@ from guardstream.policy.sources import Loader
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.custom import CustomStage, Position, StagePlan, planned
 from guardstream.stages.json.structure import Structure
-from guardstream.stages.passing import Passing
+from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
@@ -283,8 +283,8 @@ class Policy:
             if json is None:  # nothing is asked of it, but values in it are those of JSON
                 json = self._built.json.settings(channel, tool)
             if json is None:
-                return [over(ruleset.stage() if ruleset else Passing(), ())]
-            return [Structure(replace(json, redact=json.redact or Passing, restore=over))]
+                return [over(ruleset.stage() if ruleset else Passthrough(), ())]
+            return [Structure(replace(json, redact=json.redact or Passthrough, restore=over))]
         if json is not None:
             return [Structure(json)]
         return [ruleset.stage()] if ruleset is not None else []

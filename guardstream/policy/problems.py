@@ -1,4 +1,4 @@
-"""What is wrong with a policy, in words: one line each, with file, line and column."""
+"""Formats the errors of a policy: one line each, with file, line and column."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _BOUNDS = {
 
 
 def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
-    """Return one line for each of a file's `problems`, in file order, each once."""
+    """Return one line for each of a file's `problems`, in file order, without repetitions."""
     return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
 
 
 def of_validation(
     error: ValidationError, document: Document, whole: type[BaseModel] = PolicyFile
 ) -> list[Problem]:
-    """Translate what the model refused; of several complaints about one value, the first.
+    """Translate validation errors of the model; of several errors about one value, only the first.
 
-    `whole` is the model of a mapping at a place that is not of a policy.
+    `whole` is the model of the root mapping, if that is not a policy.
     """
     found: dict[Path, Problem] = {}
     for detail in error.errors(include_url=False):
@@ -70,9 +70,9 @@ def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
 
 
 def _model_at(path: Path, whole: type[BaseModel]) -> type[BaseModel]:
-    """Return the model of the mapping that stands, or should stand, at `path`."""
+    """Return the model of the mapping that is, or should be, at `path`."""
     names = [part for part in path if isinstance(part, str)]
-    # The second and the last are of a mapping by names, in which the last part is one.
+    # The second and the last are mappings by name, whose last part is a name.
     places = (names[-2:], names[-3:-1] if len(names) > 2 else [], names[-1:], names[-2:-1])
     found = (MODELS.get(".".join(place)) for place in places)
     return next((each for each in found if each), whole)
@@ -85,7 +85,7 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
         if not isinstance(value, str) or expected == value:
             return f"expected {expected}" + (", without quotes" if expected == value else "")
         known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
-        return f"{value[:40]!r} is not possible here, {hint(value, known)}"
+        return f"{value[:40]!r} is not allowed here, {hint(value, known)}"
     if kind == "string_type":
         if isinstance(value, (list, dict)):
             return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"

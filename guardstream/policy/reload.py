@@ -1,4 +1,4 @@
-"""A policy that follows its files: what changes there holds for new streams."""
+"""A policy that follows its files: changes take effect for new streams."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _Signature: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
 class Watched:
-    """The policy at `path`, loaded again when it, or a file it needs, has changed.
+    """The policy at `path`, reloaded when it, or a file it needs, has changed.
 
-    Raises PolicyError if the file is not valid at first; later the last valid policy is kept, and
-    what is wrong is logged as an error of the logger `guardstream`.
+    Raises PolicyError if the file is invalid at first; later the last valid policy is kept, and
+    errors are logged by the logger `guardstream`.
     """
 
     def __init__(self, path: str | Path, *, allow_code: Iterable[str] = ()) -> None:
@@ -31,7 +31,8 @@ class Watched:
         self._code = allowed(allow_code)
         self._lock = Lock()
         self.checks: list[Callable[[Policy], object]] = []
-        """Asked about a policy before it is taken: what raises PolicyError keeps the last one."""
+        """Called with a policy before it replaces the last one; a PolicyError keeps the last
+        one."""
         self._signature: _Signature = ()
         loader = Loader(self._code)
         self._policy = Policy(build.load(self._path, loader))
@@ -41,7 +42,7 @@ class Watched:
         return repr(self._policy)
 
     def policy(self) -> Policy:
-        """Return the policy as its files stand now."""
+        """Return the policy as its files are now."""
         if _signature(self._paths) != self._signature:
             with self._lock:
                 if _signature(self._paths) != self._signature:
@@ -49,8 +50,8 @@ class Watched:
         return self._policy
 
     def keep(self, names: Iterable[str], what: str) -> None:
-        """Take no policy from now on in which one of these sections differs: `what` has carried
-        them out, and does so once."""
+        """From now on, refuse a policy in which one of these sections differs: `what` has applied
+        them, and does so only once."""
         was, names = self._policy.file, tuple(names)
 
         def check(policy: Policy) -> None:
@@ -63,7 +64,7 @@ class Watched:
 
     def _reload(self) -> None:
         loader = Loader(self._code)
-        # Taken before reading: a file that changes meanwhile is read again for the next stream.
+        # Taken before reading: a file that changes in between is reloaded for the next stream.
         known = self._paths
         before = _signature(known)
         try:
@@ -86,7 +87,7 @@ class Watched:
 
 
 def _signature(paths: tuple[Path, ...]) -> _Signature:
-    """What tells one version of the files from another."""
+    """Return what distinguishes versions of the files."""
     return tuple(_stamp(path) for path in paths)
 
 

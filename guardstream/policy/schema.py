@@ -19,5 +19,5 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """Return the schema as the file that is committed."""
+    """Return the schema as the text of the committed file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

@@ -37,9 +37,11 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 def quantity(
     written: re.Pattern[str], units: Mapping[str, float], expected: str
 ) -> Callable[[Any], Any]:
-    """Return what reads a text of a number and one of `units`; anything else it returns as it is.
+    """Return a function that parses a number with one of `units`, and returns anything else
+    unchanged.
 
-    `written` finds the two as its groups; a text that it does not match is `expected` otherwise.
+    `written` matches the two as its groups; `expected` describes the form for a text that does not
+    match.
     """
 
     def read(value: Any) -> Any:
@@ -76,11 +78,12 @@ Pause: TypeAlias = Annotated[
     Field(ge=0, le=86_400, allow_inf_nan=False),
     _schema("minimum"),
 ]
-"""A duration that may be none at all."""
+"""A duration that may be zero."""
 
 
 def _null(value: Any) -> Any:
-    """Read YAML's null as the word: who writes it wants nulls, not numbers that nobody checks."""
+    """Read YAML's null as the word, because its author wants nulls rather than unchecked
+    numbers."""
     return "null" if value is None else value
 
 
@@ -98,7 +101,7 @@ _MENDED: list[str] = [*get_args(Kind), "close"]
 
 
 def _kinds(value: Any) -> Any:
-    """Read `true` as the usual kinds, one word as a list of it."""
+    """Read `true` as the usual kinds, and one word as a list of it."""
     if isinstance(value, bool):
         return tuple(sorted(USUAL)) if value else ()
     if value is None or value == "close":
@@ -125,24 +128,24 @@ class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
     depth: int = Field(default=128, ge=1, le=100_000)
-    """How deep objects and arrays may nest; with a schema, 128 at most."""
+    """The maximum nesting of objects and arrays; with a schema, 128 at most."""
     digits: int = Field(default=1_000, ge=1, le=4_000)
-    """The longest number; not more than `max_holdback` where rules look at numbers."""
+    """The length of the longest number; at most `max_holdback` if rules look at numbers."""
     string: int = Field(default=10_000_000, ge=0)
-    """The longest string."""
+    """The length of the longest string."""
     document: int = Field(default=100_000_000, ge=1)
-    """The longest document."""
+    """The length of the longest document."""
 
 
 class ToolFile(Model):
-    """What is asked of the arguments of one tool."""
+    """The requirements for the arguments of one tool."""
 
     schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
         default=None, alias="schema"
     )
-    """A JSON Schema of the arguments, as that of the section; any JSON if absent."""
+    """A JSON Schema of the arguments, as in the section; any JSON if absent."""
     draft: Draft | None = None
-    """The draft that the schema is written in; that of the section if absent."""
+    """The draft of the schema; the section's if absent."""
 
 
 def _form(value: Any) -> str:
@@ -157,39 +160,41 @@ Tools: TypeAlias = Annotated[
 
 
 class JsonFile(Model):
-    """What is asked of output that is JSON."""
+    """The requirements for JSON output."""
 
     schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
         default=None, alias="schema"
     )
     """A JSON Schema: a file beside the policy, or the schema itself."""
     draft: Draft | None = None
-    """The draft that the schema is written in; what it declares, or 2020-12, if absent."""
+    """The draft of the schema; if absent, the one that it declares, or 2020-12."""
     schemas: list[Annotated[str, Field(min_length=1)]] = []
     """Files beside the policy with schemas that the schema refers to by their identifier."""
     formats: bool = False
     """Whether `format` is asserted."""
     tools: Tools | None = None
-    """What the arguments of each tool must be, by its name, `*` is any other; or what the request
-    says of them."""
+    """The requirements for each tool's arguments, by the tool's name (`*` is any other), or those
+    of the request."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
-    """The channels that carry JSON; none if absent and there are only tools."""
+    """The channels that carry JSON; if absent and there are only tools, none."""
     fences: Literal["strip", "keep", "require"] | None = None
-    """What becomes of prose and code fences around documents."""
+    """How prose and code fences around documents are handled."""
     documents: Literal["one", "many", "last"] = "one"
-    """Whether one document is expected, many such as JSON lines, or the last of many counts."""
+    """Whether one document is expected, many (such as JSON lines), or only the last of many
+    counts."""
     last_max: int = Field(default=100_000, ge=1)
-    """Code points of a document that may wait to be the last; more block."""
+    """How many code points of a document may wait to be the last; more block."""
     after: Literal["stop", "ignore", "text"] = "stop"
-    """What follows the one document: the stream ends, it is dropped, or let through as text."""
+    """What happens after the one document: the stream ends, the rest is dropped, or released as
+    text."""
     on_violation: Literal["block", "stop", "monitor"] = "block"
-    """What happens at the first character that no valid document has."""
+    """What happens at the first character that no valid document can have."""
     repair: Repairs = ()
-    """What is mended: `true` is all but `truncated`; `close` closes what ends early."""
+    """What is repaired: `true` is everything but `truncated`; `close` closes what ends early."""
     redact_keys: bool | None = None
-    """Whether rules apply to object keys too; if it is not said, in tools' arguments alone."""
+    """Whether rules apply to object keys, too; if absent, only in tool arguments."""
     numbers: Numbers = "string"
-    """What a number that a rule masks becomes; `leave` leaves all numbers alone."""
+    """What a number that a rule masks becomes; `leave` leaves all numbers unchanged."""
     duplicates: bool = False
     """Whether a key may occur twice in an object."""
     limits: JsonLimitsFile = JsonLimitsFile()
@@ -211,19 +216,19 @@ class JsonFile(Model):
 
 
 class RepeatFile(Model):
-    """When output repeats itself too often."""
+    """When output counts as repetitive."""
 
     min_chars: int = Field(default=20, ge=1, le=10_000)
     """The shortest piece, in code points, that counts."""
     times: int = Field(default=8, ge=3, le=10_000)
-    """How often it must stand in a row."""
+    """How many times in a row it must occur."""
 
 
 class TokensFile(Model):
-    """A bound on tokens; one of `encoding` and `counter` says what a token is."""
+    """A limit on tokens; `encoding` or `counter` defines a token."""
 
     max: int = Field(ge=1)
-    """Tokens after which the stream ends, as `length`."""
+    """The number of tokens after which the stream ends, as `length`."""
     encoding: Annotated[str, Field(min_length=1)] | None = None
     """An encoding of tiktoken, such as `o200k_base`."""
     counter: Annotated[str, Field(min_length=1)] | None = None
@@ -231,14 +236,14 @@ class TokensFile(Model):
 
 
 class LimitsFile(Model):
-    """Bounds on one stream; text is counted in each pipeline by itself, before all rules."""
+    """Limits on one stream; text is counted in each pipeline separately, before all rules."""
 
     max_chars: int | None = Field(default=None, ge=1)
-    """Code points after which the stream ends, as `length`."""
+    """The number of code points after which the stream ends, as `length`."""
     max_lines: int | None = Field(default=None, ge=1)
-    """Lines after which the stream ends, as `length`."""
+    """The number of lines after which the stream ends, as `length`."""
     tokens: TokensFile | None = None
-    """Tokens after which the stream ends, as `length`."""
+    """The number of tokens after which the stream ends, as `length`."""
     stop: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(
         default=[], max_length=256
     )
@@ -246,9 +251,11 @@ class LimitsFile(Model):
     repeat: RepeatFile | None = None
     """Ends a stream that repeats itself, as `length`."""
     release: Literal["settled", "sentence", "paragraph", "complete"] = "settled"
-    """How much must be whole before it is released; `complete` is nothing before the end."""
+    """What must be complete before it is released; with `complete`, nothing is released before the
+    end."""
     release_max: int | None = Field(default=None, ge=1)
-    """Code points that may wait for release; more block. 10,000, for `complete` 100,000."""
+    """How many code points may wait for release; more block. The default is 10,000, or 100,000 for
+    `complete`."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
     """Where text is limited; everywhere if absent."""
     first_token: Duration | None = None
@@ -263,15 +270,15 @@ def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:
     for value in options.values():
         if isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value):
             said = f"key_env: {value[2:-1]}"
-            raise ValueError(f"${{…}} stands only where a secret does: for a key write {said!r}")
+            raise ValueError(f"${{…}} is only for secrets: for a key write {said!r}")
     return options
 
 
 class CacheFile(Model):
-    """Verdicts that are kept, by keyed hashes of the texts; the texts are not."""
+    """A cache of verdicts by keyed hashes of the texts, without the texts."""
 
     size: int = Field(default=1_000, ge=1, le=1_000_000)
-    """How many verdicts; the one that was not asked for longest goes first."""
+    """How many verdicts; the least recently used one is dropped first."""
 
 
 class GateFile(Model):
@@ -280,27 +287,28 @@ class GateFile(Model):
     use: str = Field(min_length=1)
     """`openai_moderation`, `judge`, `classifier`, `presidio`, or a function as `module:name`."""
     id: str | None = Field(default=None, pattern=r"^[\w.-]+$", max_length=100)
-    """Names the check in findings; what is used, if absent."""
+    """Names the check in findings; the value of `use` if absent."""
     action: Literal["monitor", "block"] = "monitor"
-    """`monitor` reports and changes nothing; `block` carries out what the check says."""
+    """`monitor` reports and changes nothing; `block` applies the verdict."""
     mode: Literal["background", "hold"] | None = None
-    """Whether text flows on meanwhile, or waits; by default only what blocks makes it wait."""
+    """Whether text continues meanwhile, or waits; by default it waits only if the check can
+    block."""
     window: Literal["sentence", "paragraph", "complete"] | Annotated[int, Field(ge=1)] = "sentence"
-    """What is judged as one; a number is so many code points."""
+    """What is judged together; a number counts code points."""
     overlap: int = Field(default=0, ge=0, le=100_000)
-    """How many code points before a window the check sees, too."""
+    """How many code points before a window the check also sees."""
     ahead: int = Field(default=10_000, ge=1)
-    """How many code points may wait; a window that is longer is cut, or blocks if it waits."""
+    """How many code points may wait; a longer window is cut, or blocks if text waits for it."""
     timeout: Duration = 10.0
-    """How long a check may take; what takes longer has failed."""
+    """How long a check may take; after that it has failed."""
     max_calls: int | None = Field(default=None, ge=0)
-    """How many windows of a stream are judged; one more has failed."""
+    """How many windows of a stream are judged; the next one counts as failed."""
     cache: CacheFile | None = None
-    """Keeps verdicts, of all streams together; nothing is kept if absent."""
+    """Caches verdicts across all streams; no cache if absent."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
     """What is judged; everything if absent."""
     options: Annotated[dict[str, Any], AfterValidator(_no_secrets)] = Field(default={})
-    """What the check is made with; a key by the name of its variable, `key_env`."""
+    """Arguments of the check; a key is given by the name of its environment variable, `key_env`."""
 
 
 class StageFile(Model):
@@ -309,8 +317,8 @@ class StageFile(Model):
     use: str = Field(min_length=1)
     """An entry point in the group `guardstream.stages`, or a dotted path."""
     position: Literal["before", "after"] = "after"
-    """Whether it sees the text before the rules, or what they leave."""
+    """Whether it sees the text before the rules, or their output."""
     options: dict[str, Any] = Field(default={})
-    """What the stage is made with."""
+    """Arguments of the stage."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
-    """Where it stands; everywhere if absent."""
+    """The channels it applies to; all if absent."""

@@ -19,7 +19,7 @@ from pydantic import (
 from guardstream.policy.operational import Rate, Secret, Setting
 from guardstream.policy.sections import Duration, Model, Pause, quantity
 
-# What holds where nothing is said, in a policy or in code: sizes in bytes, times in seconds.
+# The defaults, in a policy and in code: sizes in bytes, times in seconds.
 MAX_BODY = 16 * 1024 * 1024
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_CONNECTIONS = 1000
@@ -39,7 +39,7 @@ def _listen(text: str) -> str:
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`; ValueError says what is wrong."""
+    """Return host and port of `HOST:PORT`; ValueError describes an error."""
     found = _LISTEN.fullmatch(text)
     if found is None or int(found["port"]) > 65_535:
         raise ValueError("expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
@@ -54,7 +54,9 @@ def _url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected a URL such as https://api.openai.com")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("a URL of the upstream has no user, query or fragment: a key is ${NAME}")
+        raise ValueError(
+            "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
+        )
     return text
 
 
@@ -91,39 +93,40 @@ class UpstreamFile(Model):
     url: Url
     """Its address, such as https://api.openai.com."""
     key: Secret | None = None
-    """The key that requests are sent with, as `${NAME}`; those of clients are then not sent on.
+    """The key for requests, as `${NAME}`; clients' keys are then not forwarded.
 
-    null says that it needs none, where clients have keys of yours.
+    null says that it needs none, if clients have keys of yours.
     """
     auth: Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"] | None = None
-    """The header of the key, `authorization` as `Bearer`; as each endpoint has it if absent."""
+    """The header of the key, `authorization` as `Bearer`; if absent, it depends on the endpoint."""
     version: bool | None = None
-    """Whether `/v1` stands between the address and the path; if absent, unless it ends in one."""
+    """Whether `/v1` comes between the address and the path; if absent, unless the address ends in a
+    version."""
     connect_timeout: Duration = CONNECT_TIMEOUT
-    """How long a connection may take."""
+    """How long connecting may take."""
     read_timeout: Duration = READ_TIMEOUT
-    """The longest silence before the first byte, and between any two."""
+    """The longest silence before the first byte, and between any two bytes."""
 
 
 def _sha256(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError("expected a SHA-256 in hex: 'guardstream key new NAME' makes one")
+        raise ValueError("expected a SHA-256 in hex: 'guardstream key new NAME' creates one")
     return text
 
 
 class KeyFile(Model):
-    """A key that clients may come with, and what it allows."""
+    """A client's key, and its permissions."""
 
     sha256: Annotated[str, AfterValidator(_sha256)] | None = None
-    """Its SHA-256 in hex: `guardstream key new` makes both."""
+    """Its SHA-256 in hex: `guardstream key new` creates both."""
     key: Secret | None = None
     """Or the key itself, as `${NAME}`."""
     policy: Setting | None = None
-    """The policy of all its requests: as a route's; the one of the path if absent."""
+    """The policy of all its requests, as for a route; the path's policy if absent."""
     at_once: int | None = Field(default=None, ge=1)
-    """How many of its requests run at once; more get a 429."""
+    """How many of its requests run at once; further ones get a 429."""
     tokens: Rate | None = None
-    """How many tokens its requests use in how long: `100000/d`; more get a 429."""
+    """How many tokens its requests may use per interval: `100000/d`; further ones get a 429."""
     other: bool = False
     """Whether it may use paths that the proxy does not know; for `other: guard`."""
 
@@ -135,14 +138,14 @@ class KeyFile(Model):
 
 
 class StateFile(Model):
-    """Where it is remembered what keys have used, and whose stored objects are."""
+    """Where the usage of keys and the owners of stored objects are kept."""
 
     redis: Secret
     """The URL of a Redis, as `${NAME}`."""
     prefix: Setting = "guardstream:"
-    """What keys in Redis begin with."""
+    """The prefix of keys in Redis."""
     timeout: Duration = 2.0
-    """How long Redis may take; a request that it fails is refused."""
+    """How long Redis may take; if it fails, the request is refused."""
 
 
 class RouteFile(Model):
@@ -155,32 +158,32 @@ class RouteFile(Model):
     guard: bool = True
     """Whether it is guarded; false lets it pass. For the middleware."""
     provider: Setting | None = None
-    """The wire format of JSON events; the first one tells if absent.
+    """The wire format of JSON events; the first event decides if absent.
 
-    For the proxy, of a path that it does not know: of whole answers, too.
+    In the proxy, for a path that it does not know: also the format of whole answers.
     """
     unknown: Literal["guard", "refuse", "pass"] | None = None
-    """What becomes of fields that the format does not know, in place of what the policy says."""
+    """How fields that the format does not know are handled; overrides the policy."""
     text_types: list[str] = Field(default=["text/plain", ""])
-    """Media types that are guarded as plain text; "" is a response that names none."""
+    """Media types that are guarded as plain text; "" is a response without one."""
     other: Literal["guard", "refuse", "pass"] = "guard"
-    """What becomes of responses that are no known stream: guarded by what they are if absent."""
+    """How responses that are no known stream are handled: by their content if absent."""
     file_types: list[str] = Field(default=[])
-    """More media types of files that pass if they are no text."""
+    """More media types of files, which pass if they are not text."""
     max_answer: Size | None = None
-    """Bytes of a response that waits for its end; `limits.answer` if absent."""
+    """The maximum bytes of a response that is read to its end first; `limits.answer` if absent."""
     decompress: bool = False
-    """Whether gzip and deflate are read, and sent uncompressed."""
+    """Whether gzip and deflate are decompressed, and the response is sent uncompressed."""
     heartbeat: Duration | None = None
     """The silence after which a comment is sent in an event stream; `heartbeats` if absent."""
     websocket: Literal["text", "json", "message"] = "text"
-    """What messages are: pieces of one text, JSON events, or each a whole text."""
+    """What messages are: pieces of one text, JSON events, or a whole text each."""
     end_mark: str = "[DONE]"
     """The message that ends a text of a WebSocket."""
     binary: Literal["guard", "refuse", "pass"] = "guard"
-    """What becomes of binary messages: those that are no text are refused, unless all pass."""
+    """How binary messages are handled: those that are not text are refused, unless all pass."""
     inbound: Setting | None = None
-    """The policy of what clients send over a WebSocket: as `policy`."""
+    """The policy for what clients send over a WebSocket, as `policy`."""
 
     @model_validator(mode="after")
     def _passes(self) -> RouteFile:
@@ -191,37 +194,38 @@ class RouteFile(Model):
 
 
 class ReceiptsFile(Model):
-    """Signs what is answered: which policy judged it, and digests of what came and went out."""
+    """Signs answers: which policy judged them, and digests of what came in and went out."""
 
     key: Secret
     """A private key of Ed25519 in PEM, as `${NAME}`."""
     issuer: Setting = "guardstream"
-    """Who signs, as receipts say it."""
+    """The signer, as named in receipts."""
 
 
 class ReplayFile(Model):
-    """Keeps released events for clients that come back with a `Last-Event-ID`."""
+    """Keeps released events for clients that reconnect with a `Last-Event-ID`."""
 
     redis: Secret | None = None
-    """The URL of a Redis, as `${NAME}`; this process's memory if absent."""
+    """The URL of a Redis, as `${NAME}`; if absent, the memory of this process."""
     prefix: Setting = "guardstream:"
-    """What keys in Redis begin with."""
+    """The prefix of keys in Redis."""
     timeout: Duration = 2.0
     """How long Redis may take."""
     linger: Duration | None = None
-    """How long a stream goes on without its client; not at all if absent."""
+    """How long a stream continues without its client; if absent, it does not."""
     by: list[Setting] = Field(default=[])
-    """Headers that tell whose a stream is: who comes back needs the same values."""
+    """Headers that identify the owner of a stream: a client that reconnects needs the same
+    values."""
     max_events: int = Field(default=4096, ge=1)
-    """Events of one stream that are kept."""
+    """How many events of a stream are kept."""
     max_bytes: Size = 256 * 1024
-    """Bytes of one stream's events that are kept."""
+    """How many bytes of a stream's events are kept."""
     max_age: Duration = 300.0
     """How long a stream is kept after its last event."""
     max_streams: int = Field(default=1024, ge=1)
-    """Streams that are kept in memory."""
+    """How many streams are kept in memory."""
     max_total: Size = 64 * 1024 * 1024
-    """Bytes of all streams that are kept in memory."""
+    """How many bytes of all streams are kept in memory."""
 
     @model_validator(mode="after")
     def _one_store(self) -> ReplayFile:
@@ -235,20 +239,20 @@ class ReplayFile(Model):
 
 
 class ServeLimitsFile(Model):
-    """Bounds on requests and answers."""
+    """Limits on requests and answers."""
 
     body: Size = MAX_BODY
-    """Bytes of a request's body."""
+    """The maximum bytes of a request's body."""
     answer: Size = MAX_ANSWER
-    """Bytes of an answer that is not streamed. For the proxy and for the middleware."""
+    """The maximum bytes of an answer that is not streamed. For the proxy and for the middleware."""
     connections: int = Field(default=MAX_CONNECTIONS, ge=1)
-    """Connections of a process; more get a 503."""
+    """The maximum number of connections of a process; further ones get a 503."""
     header_timeout: Duration = HEADER_TIMEOUT
     """How long the headers of a request may take."""
     body_timeout: Duration = BODY_TIMEOUT
     """How long the body of a request may take."""
     answer_tokens: int = Field(default=ANSWER_TOKENS, ge=1)
-    """Tokens that are reserved for an answer which its request does not bound."""
+    """How many tokens are reserved for an answer if its request sets no limit."""
 
 
 Upstream: TypeAlias = Annotated[
@@ -278,25 +282,25 @@ class ServeFile(Model):
     listen: Annotated[Setting, AfterValidator(_listen)] = "127.0.0.1:8080"
     """The address and the port to listen on."""
     metrics_listen: Annotated[Setting, AfterValidator(_listen)] | None = None
-    """Another address for `/metrics`; if absent it is on the port of the proxy."""
+    """Another address for `/metrics`; if absent, it is on the port of the proxy."""
     workers: int = Field(default=1, ge=1, le=1024)
-    """How many processes."""
+    """The number of processes."""
     upstream: Upstream | None = None
-    """Where requests go: a URL, or one with a key and time-outs."""
+    """Where requests go: a URL, or one with a key and timeouts."""
     upstreams: dict[Setting, Upstream] = Field(default={})
     """Other upstreams, by name."""
     models: dict[Setting, Setting] = Field(default={})
     """Which upstream has which models: patterns such as `claude-*`, and names in `upstreams`."""
     keys: dict[Setting, KeyEntry] = Field(default={})
-    """Keys that clients may come with, by name: `${NAME}`, or with what they allow."""
+    """Clients' keys, by name: `${NAME}`, or with permissions."""
     key_file: Setting | None = None
-    """A file of more of them, beside this one; it is read anew when it changes."""
+    """A file of more keys, beside this one; it is reloaded when it changes."""
     key_function: Setting | None = None
     """A function that returns the `Key` of a SHA-256, as `module:name`."""
     state: StateFile | None = None
-    """Where is remembered what keys have used; in this process's memory if absent."""
+    """Where the usage of keys is kept; if absent, in the memory of this process."""
     shared_objects: list[Setting] = Field(default=[])
-    """Ids of objects of the upstream that all clients with a key may name."""
+    """Ids of objects in the upstream that all clients with a key may use."""
     policies: dict[Setting, Setting] = Field(default={})
     """Other policies by name: files beside this one, or packs."""
     by_header: bool = False
@@ -304,19 +308,19 @@ class ServeFile(Model):
     routes: dict[Setting, RouteEntry] = Field(default={})
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "guard", "pass"] = "refuse"
-    """What becomes of paths that the proxy does not know."""
+    """How paths that the proxy does not know are handled."""
     drain: Pause | None = None
-    """When told to stop, how long new requests are still taken while `/readyz` says 503."""
+    """On shutdown, how long new requests are still accepted while `/readyz` returns 503."""
     grace: Pause = GRACE
-    """How long requests that run may then take to end; after that they are broken off."""
+    """How long running requests may then take to end; after that they are aborted."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None
-    """Keeps released events for clients that come back; null for none."""
+    """Keeps released events for clients that reconnect; null for none."""
     receipts: ReceiptsFile | None = None
-    """Signs what is answered; null for no receipts."""
+    """Signs answers; null for no receipts."""
     limits: ServeLimitsFile = ServeLimitsFile()
-    """Bounds on requests and answers."""
+    """Limits on requests and answers."""
 
     @model_validator(mode="after")
     def _keys(self) -> ServeFile:
@@ -326,7 +330,7 @@ class ServeFile(Model):
                 raise ValueError(f"{alone[0]!r} is about clients with keys: give 'keys'")
             return self
         for name, each in (("upstream", self.upstream), *self.upstreams.items()):
-            # A null that is written out says that the upstream needs none.
+            # An explicit null says that the upstream needs none.
             if not (isinstance(each, UpstreamFile) and "key" in each.model_fields_set):
                 raise ValueError(
                     f"'keys' of clients need a key of the upstream: '{name}: {{url, key}}'"

@@ -1,4 +1,4 @@
-"""Shadow mode: a pipeline that reports what another would do, and passes the text as it came."""
+"""Shadow mode: a pipeline that reports what another one would do, and passes text unchanged."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from guardstream.events import Event, Finding, Finish, Stage, Text
 
 
 class Shadow:
-    """Passes the source undelayed and untouched, with the findings of the stage it shadows.
+    """Passes the source at once and unchanged, with the findings of the stage that it shadows.
 
-    After the place where that stage would have ended the stream there are no more findings. The
-    stage is fed character by character, so that a finding stands where it settled.
+    There are no findings after the position where that stage would have ended the stream. The stage
+    is fed character by character, so that each finding comes where it settled.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -23,7 +23,7 @@ class Shadow:
         return 0
 
     def feed(self, text: str) -> list[Event]:
-        """Return the text itself, and what has been found up to its end."""
+        """Return the text itself, and what has been found by its end."""
         if self._finished:
             return []
         events: list[Event] = []

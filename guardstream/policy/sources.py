@@ -1,4 +1,4 @@
-"""The files of a policy: what one extends is read before it, and its own rules come first."""
+"""The files of a policy: what a file extends is read before it, and its own rules come first."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from guardstream.policy.sections import Model
 from guardstream.stages.redact import RuleSet
 
 MAX_FILE = 64 * 1024 * 1024
-"""Bytes of a policy or word file; more is taken for a mistake."""
+"""The maximum bytes of a policy or word file; a larger one is probably a mistake."""
 
 LOOKS = frozenset(("words", "pattern"))
-"""The keys that say what a rule looks for; a rule that gives one replaces an inherited rule."""
+"""The keys that say what a rule looks for; a rule with one of them replaces the inherited rule."""
 
 _METADATA = frozenset(("id", "description", "severity", "channels", "enabled"))
 
 
 @dataclass(eq=False, slots=True)
 class Source:
-    """One file: its name in messages, its values with their places, and what is wrong with it.
+    """One file: its name in messages, its values with their places, and its errors.
 
-    Or a part of one that is like a policy: its keys stand below `prefix`.
+    Or a part of a file that is like a policy: its keys are below `prefix`.
     """
 
     name: str
@@ -45,20 +45,20 @@ class Source:
     prefix: Key = ()
 
     def report(self, mark: Mark, message: str) -> None:
-        """Note one thing that is wrong."""
+        """Record one error."""
         self.problems.append(Problem(mark, message))
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place of a rule: its file, and its number there."""
+    """The place of a rule: its file, and its index there."""
 
     source: Source
     index: int
 
     @property
     def rule(self) -> RuleFile:
-        """The rule as it stands there."""
+        """The rule as it is in the file."""
         return self.source.file.rules[self.index]
 
     def key(self, *parts: str | int) -> Key:
@@ -66,35 +66,35 @@ class Origin:
         return (*self.source.prefix, "rules", self.index, *parts)
 
     def mark(self, *parts: str | int) -> Mark:
-        """Return where one of the rule's values stands."""
+        """Return the place of one of the rule's values."""
         return self.source.document.mark(self.key(*parts))
 
     def report(self, message: str, *parts: str | int) -> None:
-        """Note what is wrong with one of the rule's values."""
+        """Record an error in one of the rule's values."""
         self.source.report(self.mark(*parts), message)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A rule of the whole policy: where it is from, and the later entries that change it."""
+    """A rule of the whole policy: its origin, and the later entries that change it."""
 
     rule: RuleFile
     origin: Origin
     changes: tuple[Origin, ...] = ()
 
     def origin_of(self, name: str) -> Origin:
-        """Return the entry that sets the field `name`, or that of the rule itself."""
+        """Return the entry that sets the field `name`, or the rule's own entry."""
         for change in reversed(self.changes):
             if name in change.rule.model_fields_set:
                 return change
         return self.origin
 
     def changed(self, change: Origin) -> Placed:
-        """Return this rule with the keys that a later entry of its id states."""
+        """Return this rule with the keys of a later entry with its id."""
         given = change.rule.model_fields_set
         update = {name: getattr(change.rule, name) for name in given}
         if not given <= _METADATA and "tests" not in given:
-            update["tests"] = []  # they say what the rule did before
+            update["tests"] = []  # the tests describe the rule before the change
         rule = self.rule.model_copy(update=update)
         return Placed(rule, self.origin, (*self.changes, change))
 
@@ -103,8 +103,8 @@ class Placed:
 class Whole:
     """A policy with everything it extends: settings and rules, each with its source.
 
-    `keys` are those of the sections that are inherited key by key; `input` holds the rules for
-    what goes into a model.
+    `keys` are those of the sections that are inherited key by key; `input` has the rules for what
+    goes into a model.
     """
 
     source: Source
@@ -122,7 +122,7 @@ class Whole:
         return self.source.file.model_copy(update={**values, "rules": rules})
 
     def _section(self, name: str) -> Model | None:
-        """A section with the keys that any of the files state."""
+        """Return a section with the keys that any of the files set."""
         section: Model | None = getattr(self.settings[name].file, name)
         given = {key: source for (where, key), source in self.keys.items() if where == name}
         values = {key: getattr(getattr(source.file, name), key) for key, source in given.items()}
@@ -139,7 +139,7 @@ def read_text(path: Path) -> str:
             raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:  # it grows, or does not say its size
+        if len(data) > MAX_FILE:  # it grows, or does not report its size
             raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -155,7 +155,7 @@ def read_text(path: Path) -> str:
 
 
 def _meant(path: Path) -> str:
-    """Return a hint for a file that is not there: a pack of that name, or a file beside it."""
+    """Return a hint for a missing file: a pack of that name, or a file beside it."""
     if path.name in packs.names():
         return f", did you mean the pack {packs.PREFIX + path.name!r}?"
     try:
@@ -167,15 +167,15 @@ def _meant(path: Path) -> str:
 
 
 Purpose: TypeAlias = Literal["guard", "test", "lint"]
-"""What a policy is loaded for: tests need no keys, and lint runs no code either."""
+"""Why a policy is loaded: tests need no keys, and lint runs no code either."""
 
 
 class Loader:
-    """Reads a policy and all that it extends.
+    """Reads a policy and everything it extends.
 
-    `paths` lists every file that it tried to open, those included that are not there. `code` is
-    what of the program's own the policy may name. `texts` are files that are not read again, but
-    known already.
+    `paths` lists every file that it tried to open, including missing ones. `code` has the names of
+    the program's own code that the policy may use. `texts` are files whose content is already
+    known.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Loader:
         self._compiled: dict[Hashable, RuleSet] = {}
 
     def check(self) -> None:
-        """Raise PolicyError if anything was wrong so far."""
+        """Raise PolicyError if there were any errors so far."""
         found = [(source.name, source.problems) for source in self.sources if source.problems]
         if found:
             lines = [line for name, wrong in found for line in problems.lines_of(name, wrong)]
@@ -213,14 +213,14 @@ class Loader:
         return text
 
     def once(self, key: Hashable, make: Callable[[], RuleSet]) -> RuleSet:
-        """Return the rules compiled for `key`: a section may say again what the policy says."""
+        """Return the rules compiled for `key`, because a section may repeat the policy's rules."""
         if key not in self._compiled:
             self._compiled[key] = make()
         return self._compiled[key]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that was read, in hexadecimal digits."""
+        """The SHA-256 of everything that was read, in hex."""
         return self._digest.hexdigest()
 
     def _note(self, text: str) -> None:
@@ -242,7 +242,7 @@ class Loader:
         return whole
 
     def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> Whole:
-        """Read the policy `text`; what is wrong with it stands in its source."""
+        """Read the policy `text`; errors are recorded in its source."""
         self._note(text)
         source = Source(name, folder, read(text, sound=sound))
         self.sources.append(source)
@@ -262,10 +262,10 @@ class Loader:
             _inherit(whole, parent)
 
     def _add_input(self, whole: Whole) -> None:
-        """Add the rules of the section `input`, which is a policy in the policy."""
+        """Add the rules of the section `input`, which is a policy inside the policy."""
         source, section = whole.source, whole.source.file.input
         if section is None:
-            if "input" in source.file.model_fields_set:  # `input: null` drops what is inherited
+            if "input" in source.file.model_fields_set:  # `input: null` drops an inherited section
                 whole.input = None
                 whole.keys = {key: where for key, where in whole.keys.items() if key[0] != "input"}
             return
@@ -287,7 +287,7 @@ class Loader:
                 source.report(mark, f"cannot extend {name!r}: {error}")
 
     def _extended(self, name: str, folder: Path) -> Path:
-        """Return the file that an entry of `extends` means."""
+        """Return the file that an entry of `extends` names."""
         path = folder / name
         if name.startswith(packs.PREFIX) and str(path) not in self.texts and not path.exists():
             return packs.pack(name.removeprefix(packs.PREFIX))
@@ -301,18 +301,18 @@ class Loader:
 
 
 def _refuse_operational(source: Source) -> None:
-    """Report the sections of an extended file that only the file that is named may have."""
+    """Report sections in an extended file that only the named file may have."""
     for name in OPERATIONAL:
         if name in source.file.model_fields_set:
             source.report(
                 source.document.key_mark((name,)),
-                f"{name!r} counts only in the file that is named, not in one that it "
+                f"{name!r} only counts in the policy's own file, not in one that it "
                 "extends: move it there",
             )
 
 
 def _input(source: Source, file: PolicyFile) -> Source:
-    """The section `input` of a file, which says what `file` does."""
+    """Return the section `input` of a file as a source of its own, for `file`."""
     place = source.name, source.folder, source.document
     return Source(*place, file, source.problems, ("input",))
 
@@ -345,7 +345,8 @@ def _validate(source: Source) -> None:
 
 
 def _names(value: object) -> list[str] | None:
-    """What an invalid policy extends, so that errors in those files are said with its own."""
+    """Return the names that an invalid policy extends, so that errors in those files are reported,
+    too."""
     listed = value if isinstance(value, list) else [value]
     return [name for name in listed if isinstance(name, str) and name] or None
 
@@ -385,6 +386,6 @@ def _add_own(whole: Whole) -> None:
             own[rule.id] = Placed(rule, here)
         else:
             whole.rules[rule.id] = inherited.changed(here)
-    # The first of equals decides, and a policy's owner knows better than what it extends.
+    # The first of equals decides, and the policy takes precedence over what it extends.
     inherited_rules = {name: rule for name, rule in whole.rules.items() if name not in own}
     whole.rules = own | inherited_rules

@@ -196,21 +196,21 @@ def entropy(bits: float) -> Validator:
 
 
 def _has_entropy(text: str, bits: float) -> bool:
-    """Tell whether a text has so many bits a character: often the number of different characters
-    does, which is counted sooner than how often each occurs."""
+    """Return whether a text has this many bits per character. The number of different characters
+    often decides, and is faster to count than how often each occurs."""
     sure = _least_entropy(len(text), len(set(text))) > bits + 1e-9
     return sure or shannon(text) >= bits
 
 
 @lru_cache(maxsize=4096)
 def _least_entropy(size: int, different: int) -> float:
-    """The least entropy of a text of so many characters: all but one of them occur once."""
+    """Return the least entropy of a text of `size` characters: all but one of them occur once."""
     often = size - different + 1
     return math.log2(size) - often * math.log2(often) / size if size else 0.0
 
 
 def shannon(text: str) -> float:
-    """The Shannon entropy of the characters of `text`, in bits a character."""
+    """Return the Shannon entropy of the characters of `text`, in bits per character."""
     size = len(text)
     often = [count for count in Counter(text).values() if count > 1]
     return math.log2(size) - sum(n * math.log2(n) for n in often) / size if size else 0.0
@@ -241,7 +241,7 @@ def random(text: str) -> bool:
 
 
 def _kind(char: str) -> str:
-    """The kind of a character: nothing for what is neither a letter nor a number."""
+    """Return the kind of a character; empty if it is neither a letter nor a number."""
     return "" if not char.isalnum() else "0" if char.isdigit() else "A" if char.isupper() else "a"
 
 
@@ -251,8 +251,8 @@ _CHANGES = tuple("".join(two).encode() for two in permutations("0Aa", 2))
 
 
 def _ascends(codes: Sequence[int]) -> bool:
-    """Tell whether six characters in a row follow one another, as in `123456` and `abcdef`."""
-    # Of the five steps between them, one begins at a multiple of five.
+    """Return whether six characters in a row are consecutive, as in `123456` and `abcdef`."""
+    # One of the five steps between them begins at a multiple of five.
     if 1 not in map(sub, codes[1::5], codes[::5]):
         return False
     follows = bytes(map((1).__eq__, map(sub, codes[1:], codes)))
@@ -278,12 +278,12 @@ def _plain(text: str) -> str:
 
 
 def _digits(text: str) -> list[int]:
-    """The digits of `text`; none if there is anything else but separators in it."""
+    """Return the digits of `text`; none if it contains anything but digits and separators."""
     plain = _plain(text)
     return [int(digit) for digit in plain] if plain.isascii() and plain.isdigit() else []
 
 
-_SPACES = filter(str.isspace, map(chr, range(0x3001)))  # no white space has a larger number
+_SPACES = filter(str.isspace, map(chr, range(0x3001)))  # no white space has a higher code point
 _SEPARATORS = dict.fromkeys(map(ord, (*_SPACES, *"-.‐‑–")))
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -292,7 +292,7 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
-# The SWIFT IBAN registry, as far as countries have published a length.
+# The SWIFT IBAN registry, for the countries that publish a length.
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {
@@ -315,9 +315,9 @@ NAMED: Mapping[str, Validator] = MappingProxyType(
         )},
     }
 )  # fmt: skip
-"""The checks that a policy names without a dotted path; `entropy` needs its bits."""
+"""The checks that a policy names without a dotted path; `entropy` needs a number of bits."""
 
 
 def names() -> Iterator[str]:
-    """The names that `validate` knows."""
+    """Return the names that `validate` knows."""
     yield from (*NAMED, "entropy")

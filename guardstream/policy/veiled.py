@@ -1,4 +1,4 @@
-"""A policy's rules for texts with stand-ins in them: all that a vault changes about them."""
+"""A policy's rules for texts with stand-ins: everything that a vault changes about them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from guardstream.stages.rules import Rule, StandIn
 
 
 class Covering(Protocol):
-    """What keeps stand-ins out of the sight of rules, and writes what they become: a vault's."""
+    """Hides stand-ins from rules and writes their replacements; implemented by a vault."""
 
     def over(self, channel: str, tool: str | None, stage: Stage, place: Place) -> Stage:
-        """The stage of a text of `channel`, or of a value in the arguments of `tool`.
+        """Wrap the stage of a text of `channel`, or of a value in the arguments of `tool`.
 
-        `place` leads to the value in a JSON document, and is empty for a text of its own.
+        `place` is the path to the value in a JSON document, and empty for a text of its own.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Veiled:
-    """A policy's rules behind a veil: some with other replacements, and more of words alone."""
+    """A policy's rules behind a veil, with other replacements for some rules and more rules of
+    words."""
 
     veil: Covering
     replacements: Mapping[str, StandIn] = field(default_factory=dict)
     more: Sequence[Rule] = ()
 
     def rulesets(self, given: Mapping[str, RuleSet]) -> Mapping[str, RuleSet]:
-        """The rules of each channel, so changed."""
+        """Return the rules of each channel, with these changes."""
         if not (self.replacements or self.more):
             return given
         shared = {id(ruleset): ruleset for ruleset in given.values()}

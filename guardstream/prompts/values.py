@@ -125,7 +125,7 @@ class Values:
             return name
         if not isinstance(name, str):
             kind = type(name).__name__
-            problem = f"the name of a field in {{}} is no str but {kind!r}"
+            problem = f"the name of a field in {{}} is not a str but {kind!r}"
             raise self._texts.error(place.path, problem)
         if self.passes or (place.role, name) in self._harmless:
             return name

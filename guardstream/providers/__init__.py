@@ -15,16 +15,16 @@ from guardstream.providers.fields import is_record
 from guardstream.providers.text import PlainText
 
 if TYPE_CHECKING:
+    from guardstream.providers.json_format import JSONFormat
     from guardstream.providers.openai.chat import OpenAIChat
     from guardstream.providers.openai.chat_events import OpenAIChatEvents
     from guardstream.providers.openai.completions import OpenAICompletions
     from guardstream.providers.openai.responses import OpenAIResponses
-    from guardstream.providers.own import JSONFormat
 else:
     __getattr__, __dir__ = exporting(
         __name__,
         {
-            "JSONFormat": "guardstream.providers.own",
+            "JSONFormat": "guardstream.providers.json_format",
             "OpenAIChat": "guardstream.providers.openai.chat",
             "OpenAIChatEvents": "guardstream.providers.openai.chat_events",
             "OpenAICompletions": "guardstream.providers.openai.completions",
@@ -116,7 +116,9 @@ def installed() -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name in ADAPTERS or entry.name in found:
-            raise AdapterError(f"{entry.value!r} wants to be the adapter {entry.name!r}: taken")
+            raise AdapterError(
+                f"{entry.value!r} cannot be adapter {entry.name!r}: the name is taken"
+            )
         found[entry.name] = entry
     return found
 

@@ -324,7 +324,7 @@ class A2A(Objects):
                 return message_like(chunk, event[name], kind)
             return message_like(chunk, event, "StreamResponse")
         if _is_answer(chunk):
-            return model_like(type(chunk), {**event, "id": self.held(chunk).get("id")})
+            return model_like(type(chunk), {**event, "id": self.inner_of(chunk).get("id")})
         beside = chunk[0] if _is_pair(chunk) else chunk
         update = event["result"]
         kind = sibling(beside, self.module_of(beside), _KIND_NAMES[update["kind"]])

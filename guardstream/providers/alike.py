@@ -11,8 +11,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from guardstream.framing.alike import Way
 from guardstream.framing.padding import is_padding
+from guardstream.framing.templates import Way
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, plain_model, with_field
 from guardstream.providers.paths import Steps, keys
@@ -109,7 +109,7 @@ class Alike:
         # By position: it is made for each chunk, and a keyword costs a tenth more.
         return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
 
-    def saying(self, text: str, event: Any) -> Any:
+    def with_text(self, text: str, event: Any) -> Any:
         """Return an event that is like this one with another text."""
         objects = []
         value = event
@@ -172,7 +172,7 @@ class AlikeDicts(Alike):
         self._holder[self._last] = text
         return text if event == self._like else None
 
-    def saying(self, text: str, event: Any) -> Any:
+    def with_text(self, text: str, event: Any) -> Any:
         """Return an event that is like this one with another text."""
         made, holder = _copied(event, self._steps)
         holder[self._last] = text

@@ -18,8 +18,8 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.bedrock import FAULT, FAULTS
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import BYTES, fields_of
-from guardstream.providers.holding import Holding
 from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
 
 _ANSWER = Leaf("delta", "text", "text")
@@ -77,7 +77,7 @@ _TOLD_BY: Mapping[str, frozenset[str]] = {
 """The events that tell the format, and what each of them has."""
 
 
-_NO_TEXT = "bedrock_agent: the bytes of a chunk are no text in UTF-8"
+_NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
 
 
 class _Events(SpecAdapter):
@@ -102,7 +102,7 @@ class _Events(SpecAdapter):
         return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
 
 
-class BedrockAgent(Holding):
+class BedrockAgent(Envelope):
     """The adapter for events; it reads and writes their bytes.
 
     A character may be cut by two events: its bytes wait for the rest.
@@ -145,26 +145,26 @@ class BedrockAgent(Holding):
         if not waiting and not self._decoder.getstate()[0]:
             return chunk
         self._as_bytes = isinstance(chunk["chunk"]["bytes"], BYTES)
-        return self.holding(chunk, {"chunk": {**chunk["chunk"], "bytes": {"text": text}}})
+        return self.with_inner(chunk, {"chunk": {**chunk["chunk"], "bytes": {"text": text}}})
 
     def kept(self) -> None:
         """Take the end. AdapterError if it cuts a character."""
         if self._decoder.getstate()[0]:
             raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
 
-    def held(self, chunk: Any) -> Any:
+    def inner_of(self, chunk: Any) -> Any:
         """Return an event with text in place of its bytes; the same one for the same chunk."""
         if self._last[0] is not chunk:
             data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
-            held = _each_part(chunk, self._with_text)
-            if data is not None and held["chunk"]["bytes"] is data:
+            inner = _each_part(chunk, self._with_text)
+            if data is not None and inner["chunk"]["bytes"] is data:
                 raise AdapterError(_NO_TEXT)
-            self._last = (chunk, held)
+            self._last = (chunk, inner)
         return self._last[1]
 
-    def holding(self, chunk: Any, held: Any) -> Any:  # noqa: ARG002
+    def with_inner(self, chunk: Any, inner: Any) -> Any:  # noqa: ARG002
         """Return an event with bytes in place of its text, as those that came are."""
-        return _each_part(held, self._with_bytes)
+        return _each_part(inner, self._with_bytes)
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
         """Return nothing: the adapter inside reads all of an event."""

@@ -19,11 +19,11 @@ from guardstream.providers.adapter import Adapter, Passes, Reading, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.bedrock import Bedrock
 from guardstream.providers.bedrock_agents import BedrockAgent
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import BYTES
-from guardstream.providers.holding import Holding
 
 
-class BedrockInvoke(Holding):
+class BedrockInvoke(Envelope):
     """The adapter for chunks, and for what comes beside them, such as errors that end a stream."""
 
     name = "bedrock_invoke"
@@ -53,7 +53,7 @@ class BedrockInvoke(Holding):
         if self._is_text(chunk):
             return Reading((), ())
         if not self._told:
-            self._read_inside_by(detect(self.held(chunk), unknown=self._unknown))
+            self._use(detect(self.inner_of(chunk), unknown=self._unknown))
             self._told = True
         return super().read(chunk)
 
@@ -83,15 +83,15 @@ class BedrockInvoke(Holding):
         if not _is_beside(chunk):
             super().passed(chunk)
 
-    def held(self, chunk: Any) -> Any:
+    def inner_of(self, chunk: Any) -> Any:
         """Return the event in a chunk; the same one for the same chunk."""
         if self._last[0] is not chunk:
             self._last = (chunk, _decoded(chunk))
         return self._last[1]
 
-    def holding(self, chunk: Any, held: Any) -> Any:
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with another event in it."""
-        data = json_bytes(held)
+        data = json_bytes(inner)
         as_bytes = isinstance(_data(chunk), BYTES)
         made = {**chunk["chunk"], "bytes": data if as_bytes else b64encode(data).decode()}
         made.pop("p", None)  # it pads another length

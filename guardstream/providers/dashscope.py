@@ -1,7 +1,7 @@
 """DashScope's own stream (Qwen): all of a text so far, or with `incremental_output` what is new.
 
 https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope. A stream does not say which of the
-two it does: see `guardstream.providers.telling`.
+two it does: see `guardstream.providers.delta_or_cumulative`.
 """
 
 from __future__ import annotations

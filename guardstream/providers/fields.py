@@ -203,7 +203,7 @@ def _remade(value: Any, updates: Mapping[str, Any]) -> Any:
         kind = type(value).__qualname__
         raise AdapterError(
             f"a {kind!r} cannot be copied with other text: wrap an iterator of its text, or of "
-            "dicts with what it says"
+            "dicts with its fields"
         )
     return remake(**updates)
 

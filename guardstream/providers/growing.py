@@ -2,7 +2,7 @@
 
 Of a text so far (`grown`) what is new is guarded, and what was released so far takes its place.
 Whether a field is told as a whole each time, or only what is new in it, its values alone say:
-`guardstream.providers.telling`.
+`guardstream.providers.delta_or_cumulative`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Again, Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.delta_or_cumulative import DeltaOrCumulative
 from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.readers import Found
 from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.streamed import Streamed
-from guardstream.providers.telling import Telling
 
 _TURN = 1_000_000
 """A slot's number is its own, and this for each turn before it."""
@@ -51,7 +51,7 @@ class Growing(VariedSpecAdapter):
         super().__init__(unknown=unknown)
         self._turn = 0
         self._incremental = incremental
-        self._tellings: dict[Slot, Telling] = {}
+        self._texts: dict[Slot, DeltaOrCumulative] = {}
         self._again: dict[Slot, Slot] = {}  # where a text goes on that began again
         self._waiting: Any = None  # the last chunk, if its text waits
         self._is_over = False
@@ -95,18 +95,18 @@ class Growing(VariedSpecAdapter):
             again |= {slot: Again(told.last, "") for slot, told in late.items()}
             doubtful |= {slot: list(told.values) for slot, told in late.items()}
             for told in late.values():
-                told.say()
+                told.accept_last()
         joined = self._note(read)
         if joined or again or doubtful:
             reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
         if any(piece.kind == "later" for piece in read.pieces):
             self._waiting = chunk
-        elif not any(told.waits for told in self._tellings.values()):
+        elif not any(told.waits for told in self._texts.values()):
             self._waiting = None
         if self.parts(event):
-            reading = reading._replace(closed=tuple(self._tellings))
+            reading = reading._replace(closed=tuple(self._texts))
             self._turn += 1
-            self._tellings.clear()
+            self._texts.clear()
         return reading
 
     def kept(self) -> Any | None:
@@ -119,9 +119,9 @@ class Growing(VariedSpecAdapter):
         written = super().write(chunk, texts, ends=ends)
         read = self._read(chunk, fields_of(chunk))
         for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True):
-            told = self._tellings.get(piece.slot)
+            told = self._texts.get(piece.slot)
             if told is not None and read.found[owner].leaf.kind == "grown":
-                told.show("" if written is None else text)
+                told.record_output("" if written is None else text)
         return written
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -165,12 +165,12 @@ class Growing(VariedSpecAdapter):
         A value of which nobody knows waits, unless it is the last one.
         """
         slot, text, _ = piece
-        told = self._tellings.get(slot) or Telling()
+        told = self._texts.get(slot) or DeltaOrCumulative()
         beside = _beside(read, slot)
         if beside:
             kinds = {beside: "echo", told.said + beside: "copy"}
             return [Piece(slot, text, kinds.get(text, "whole"))]  # type: ignore[arg-type]
-        if self._incremental or (self._incremental is None and told.excludes(text)):
+        if self._incremental or (self._incremental is None and told.rules_out_cumulative(text)):
             return [Piece(slot, text)]
         if not text.startswith(told.last):
             slot = slot._replace(number=slot.number + _AGAIN)
@@ -181,8 +181,8 @@ class Growing(VariedSpecAdapter):
         new = text[len(told.said) :]
         return [*([Piece(slot, new)] if new else []), Piece(slot, text, "copy")]
 
-    def _is_doubtful(self, told: Telling, text: str) -> bool:
-        return self._incremental is None and told.doubts(text)
+    def _is_doubtful(self, told: DeltaOrCumulative, text: str) -> bool:
+        return self._incremental is None and told.is_ambiguous(text)
 
     def _doubtful(self, read: Read) -> dict[Slot, Sequence[str]]:
         """Return the texts that end in doubt: the values of each, which it may be one by one."""
@@ -190,7 +190,7 @@ class Growing(VariedSpecAdapter):
             piece.slot: [*told.values, piece.text]
             for owner, piece in zip(read.owners, read.pieces, strict=True)
             if piece.kind == "copy" and read.found[owner].leaf.kind == "grown"
-            if (told := self._tellings.get(piece.slot)) and self._is_doubtful(told, piece.text)
+            if (told := self._texts.get(piece.slot)) and self._is_doubtful(told, piece.text)
         }
 
     def _ended(self, read: Read) -> set[int]:
@@ -198,12 +198,12 @@ class Growing(VariedSpecAdapter):
         event = fields_of(read.chunk)
         return {self.choice(event, each.path) for each in read.found if _is_end(each)}
 
-    def _late(self, read: Read, ended: Collection[int]) -> dict[Slot, Telling]:
+    def _late(self, read: Read, ended: Collection[int]) -> dict[Slot, DeltaOrCumulative]:
         """Return the texts that wait, and are complete: the last chunk says nothing of them."""
         here = {piece.slot for piece in read.pieces}
         return {
             slot: told
-            for slot, told in self._tellings.items()
+            for slot, told in self._texts.items()
             if told.waits and slot not in here and slot.choice in ended
         }
 
@@ -218,23 +218,27 @@ class Growing(VariedSpecAdapter):
         told_all = self._over - {piece.slot.choice for piece in read.pieces}
         again = {
             slot: Again("".join(told.values), told.shown)
-            for slot, told in self._tellings.items()
+            for slot, told in self._texts.items()
             if told.values and slot.choice not in told_all
         }
-        self._tellings.update({slot: Telling() for slot in again})
+        self._texts.update({slot: DeltaOrCumulative() for slot in again})
         return again
 
     def _tells_new(self, read: Read) -> bool:
         """Tell whether a value is not all so far, or the last chunk leaves a text out."""
         here = set()
         for owner, piece in zip(read.owners, read.pieces, strict=True):
-            value, told = read.found[owner].value, self._tellings.get(piece.slot)
+            value, told = read.found[owner].value, self._texts.get(piece.slot)
             if read.found[owner].leaf.kind == "grown" and told is not None:
                 here.add(piece.slot.choice)
-                if piece.kind == "delta" and piece.text == value and told.excludes(value):
+                if (
+                    piece.kind == "delta"
+                    and piece.text == value
+                    and told.rules_out_cumulative(value)
+                ):
                     return True
         left_out = self._ended(read) - here
-        return any(told.values for slot, told in self._tellings.items() if slot.choice in left_out)
+        return any(told.values for slot, told in self._texts.items() if slot.choice in left_out)
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
         """Remember what each text has said; return those that began again, and what they were."""
@@ -244,7 +248,7 @@ class Growing(VariedSpecAdapter):
                 continue
             if read.found[owner].leaf.kind != "grown":
                 if kind == "delta":
-                    self._tellings.setdefault(slot, Telling()).add(text)
+                    self._texts.setdefault(slot, DeltaOrCumulative()).add_delta(text)
                 continue
             earlier = self._earlier(slot)
             if earlier is not None and kind == "delta":
@@ -255,17 +259,17 @@ class Growing(VariedSpecAdapter):
         return joined
 
     def _note_grown(self, slot: Slot, text: str, kind: str, beside: str) -> None:
-        told = self._tellings.setdefault(slot, Telling())
+        told = self._texts.setdefault(slot, DeltaOrCumulative())
         if beside:
             if kind == "copy" and text != beside:
-                told.settle()
+                told.confirm_cumulative()
         elif kind in ("copy", "later"):
-            told.take(text, waits=kind == "later")
+            told.record(text, waits=kind == "later")
 
     def _earlier(self, slot: Slot) -> Slot | None:
         """Return the text that one which says its first goes on with."""
         earlier = slot._replace(number=slot.number - _AGAIN)
-        return earlier if slot not in self._tellings and earlier in self._tellings else None
+        return earlier if slot not in self._texts and earlier in self._texts else None
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
         if found.leaf.kind == "grown" and isinstance(found.value, str):

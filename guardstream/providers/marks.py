@@ -1,8 +1,8 @@
-"""Marks: strings that say something about an event, such as ids, kinds and statuses.
+"""Marks: strings that describe an event, such as ids, kinds and statuses.
 
-Nobody shows them as text, and changing one may break a client. So a mark passes if it is one of the
-formats' own words, or looks as if a machine had made it up: a digit in it, and nothing that words
-need. Any other could be a text, and is judged.
+Nobody shows them as text, and changing one may break a client. So a mark passes if it is a known
+word of the formats, or looks machine-generated: it has a digit and nothing that words need. Any
+other string could be text, and is judged.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _MADE_UP = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]+", re.ASCII)
-"""Ids, dates, versions, models; and what is encrypted, signed, or a picture, in base64."""
+"""Ids, dates, versions, models; and encrypted, signed or binary data in base64."""
 
 KNOWN = {
     *("assistant", "user", "system", "developer", "tool", "function", "model", "agent", "ai"),
@@ -28,9 +28,9 @@ KNOWN = {
     *("analysis", "commentary", "final", "final_answer", "messageStart", "unknown", "number"),
     *("string", "object", "array", "integer", "boolean"),
 }
-"""What formats call things; the compiler of specs adds the kinds of events and parts."""
+"""The words of formats; the compiler of specs adds the kinds of events and parts."""
 
 
 def is_mark(text: str) -> bool:
-    """Tell whether a string is a mark for certain."""
+    """Return whether a string is certainly a mark."""
     return text in KNOWN or _MADE_UP.fullmatch(text) is not None

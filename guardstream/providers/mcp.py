@@ -127,7 +127,7 @@ class MCP(Objects):
         """Return the message that an object stands for, or is in."""
         message = _message_in(chunk)
         if not self.is_own(message):
-            raise AdapterError(f"mcp: a {type(chunk).__qualname__!r} is no message")
+            raise AdapterError(f"mcp: a {type(chunk).__qualname__!r} is not a message")
         told = dumped(message)
         if _has(message, "jsonrpc"):
             return told

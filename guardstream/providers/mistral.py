@@ -10,12 +10,12 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Unknown
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of
-from guardstream.providers.holding import Holding
 from guardstream.providers.openai.chat import OpenAIChat
 
 
-class Mistral(Holding):
+class Mistral(Envelope):
     """The adapter for `CompletionEvent`s."""
 
     name = "mistral"

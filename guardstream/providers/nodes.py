@@ -1,4 +1,4 @@
-"""What a spec is made of: it mirrors an event, and says of each field what it holds."""
+"""The nodes of a spec, which mirrors an event and says what each field holds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from guardstream.providers.adapter import Kind
 
 
 class Leaf(NamedTuple):
-    """What a field holds: text of a kind, or something about the event.
+    """The content of a field: text of a kind, or something about the event.
 
-    `meta` is a mark, such as an id or a status, and harmless; an object or a list in its place is
-    one of which nothing is known, and a string that could be a text is left out if a rule would
-    change it. `keep` is one, too, and worth sending without any text. `number`
-    is meta if it is one; another value is text that nothing is known of. `skip` is not looked
-    at: what is made anew, or is the caller's own object. `about` spells out the text once more
-    (log probabilities) and is left out where the text changed, or what else it says would be
-    changed. `end` is a reason to finish. `grown` is all of a text so far, of which some is new: for
-    adapters that are `Growing`.
+    `meta` is a harmless mark, such as an id or a status; an object or a list in its place is
+    unknown, and a string that could be text is removed if a rule would change it. `keep` is the
+    same, but worth sending without any text. `number` is meta if it is a number; any other value is
+    unknown text. `skip` is not inspected: it is rebuilt, or is the caller's own object. `about`
+    spells out the text again (log probabilities) and is removed if the text changed, or if a rule
+    would change anything else in it. `end` is a finish reason. `grown` is the whole text so far,
+    part of which is new: for adapters that are `Growing`.
     """
 
     kind: Kind | Literal["meta", "keep", "number", "about", "end", "item", "skip", "grown"]
@@ -32,44 +31,44 @@ ABOUT, END = Leaf("about"), Leaf("end")
 SKIP = Leaf("skip")
 
 PASSED = Leaf("meta", "text", "passed")
-"""A mark whose strings are never looked at: the user says so."""
+"""A mark whose strings are never inspected, because the user said so."""
 
 PADDED = Leaf("meta", "text", "padding")
-"""Random letters that hide how long a text is: a mark, unless it could be a word."""
+"""Random letters that hide the length of a text: a mark, unless it could be a word."""
 
 MARK = Leaf("mark", "text", "mark")
-"""Stands for a string in the place of a mark that could be a text."""
+"""A string in place of a mark that could be text."""
 
 NAMED = Leaf("meta", "text", "key")
-"""Stands for the name of an unknown field of which no rule says anything."""
+"""The name of an unknown field for which no rule has a finding."""
 
 NAME = Leaf("name")
-"""A name or id that something else goes by: it cannot be masked, so a match in it blocks."""
+"""A name or id that something else refers to: it cannot be masked, so a match in it blocks."""
 
 UNKNOWN = Leaf("unknown")
-"""Text of which nothing is known."""
+"""Unknown text."""
 
 APART = Leaf("unknown", "text", "apart")
-"""A text of its own that readers may join with those before it in its place, or may not.
+"""A text of its own that readers may or may not join with earlier ones in its place.
 
-It is known, and guarded as text that is not known: at once, alone and joined.
+The field is known, but guarded like unknown text: at once, alone and joined.
 """
 
 ITEM = Leaf("item")
-"""Stands for an item of `Each` among what is found."""
+"""An item of `Each` among the findings."""
 
 
 class Arguments(NamedTuple):
-    """The arguments of a call, which come whole: an empty object says that there are none.
+    """The arguments of a call that come whole, so that an empty object means no arguments.
 
-    Elsewhere an empty object says nothing: arguments may yet come in pieces.
+    Elsewhere, an empty object means nothing, because arguments may still come in pieces.
     """
 
     leaf: Leaf
 
 
 class OneOf(NamedTuple):
-    """Objects told apart by the value of their field `key`; `other` is for the rest."""
+    """Objects distinguished by the value of their field `key`; `other` is for the rest."""
 
     key: str
     specs: Mapping[str, Any]
@@ -77,10 +76,10 @@ class OneOf(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
+    """A value of any shape: each string in it is a text of its own, except for fields in `meta`.
 
-    A field in `meta` that holds more than a string is another one of that name, and is not left
-    out. Fields in `about` spell out the event's text once more.
+    If a field in `meta` holds more than a string, it is treated as another field of the same name,
+    and is not removed. Fields in `about` spell out the event's text again.
     """
 
     leaf: Leaf
@@ -89,36 +88,38 @@ class Tree(NamedTuple):
 
 
 REQUEST = Tree(Leaf("aside", "text", "request"))
-"""What the caller sent, and the provider repeats: instructions, tools, settings.
+"""What the caller sent and the provider repeats: instructions, tools, settings.
 
-A rule for answers must not end a stream for what the caller said. So each string is left out if a
-rule would change it, or passes, and nothing is reported.
+A rule for answers must not end a stream because of the caller's text. So each string either passes
+or, if a rule would change it, is removed, and nothing is reported.
 """
 
 
 class Either(NamedTuple):
-    """Text, or something else."""
+    """Text or something else."""
 
     text: Leaf
     other: Any
 
 
 class Each(NamedTuple):
-    """A list whose items go where nothing is left of what they said."""
+    """A list whose items are removed if nothing is left in them."""
 
     item: Any
 
 
 class Values(NamedTuple):
-    """An object whose fields the caller names, such as one for each agent; they hold the same."""
+    """An object whose fields are named by the caller, such as one for each agent; all hold the
+    same."""
 
     value: Any
 
 
 class Mirror(NamedTuple):
-    """A value that repeats texts of the same choice, which stand elsewhere in the chunk.
+    """A value that repeats texts of the same choice from elsewhere in the chunk.
 
-    A string in it that equals one of them becomes what that becomes; others are as `other` says.
+    A string in it that equals one of them gets the same replacement; for other strings, see
+    `other`.
     """
 
     other: Any
@@ -129,4 +130,4 @@ Spec: TypeAlias = (
 )
 
 Path: TypeAlias = tuple[int, ...]
-"""The places in the lists that a field stands in, outermost first."""
+"""The positions in lists on the way to a field, outermost first."""

@@ -15,14 +15,14 @@ from pydantic.fields import FieldInfo
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of, replaced, with_names
-from guardstream.providers.holding import Holding
 from guardstream.providers.protobuf import is_message
 
 Event = dict[str, Any]
 
 
-class Objects(Holding):
+class Objects(Envelope):
     """The base of adapters whose chunks are JSON, or objects of a package that stand for it.
 
     `packages` are the outermost modules of the classes.
@@ -58,7 +58,7 @@ class Objects(Holding):
         """Return an object beside `chunk` for an event that the guard adds."""
         raise NotImplementedError
 
-    def held(self, chunk: Any) -> Any:
+    def inner_of(self, chunk: Any) -> Any:
         """Return the event in a chunk; the same one for the same chunk."""
         if isinstance(chunk, dict):
             return chunk
@@ -66,9 +66,11 @@ class Objects(Holding):
             self._read = (chunk, self.json_of(chunk))
         return self._read[1]
 
-    def holding(self, chunk: Any, held: Any) -> Any:
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with another event in it."""
-        return held if isinstance(chunk, dict) else self.changed(chunk, self.held(chunk), held)
+        return (
+            inner if isinstance(chunk, dict) else self.changed(chunk, self.inner_of(chunk), inner)
+        )
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
         """Return nothing: the event is all there is."""
@@ -76,11 +78,11 @@ class Objects(Holding):
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return chunks that say only `text`."""
-        return self._added(chunk, self._inner.extra(self.held(chunk), slot, text, said))
+        return self._added(chunk, self._inner.extra(self.inner_of(chunk), slot, text, said))
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return the chunks that end a choice."""
-        return self._added(chunk, self._inner.end(self.held(chunk), choice, reason, said))
+        return self._added(chunk, self._inner.end(self.inner_of(chunk), choice, reason, said))
 
     def _added(self, chunk: Any, events: Sequence[Event]) -> Sequence[Any]:
         return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]

@@ -1,4 +1,4 @@
-"""Small formats of one text, each said in a few paths: see `guardstream.providers.own`.
+"""Small formats of one text, each said in a few paths: see `guardstream.providers.json_format`.
 
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.json_format import JSONFormat
 from guardstream.providers.nodes import (
     ABOUT,
     META,
@@ -29,7 +30,6 @@ from guardstream.providers.nodes import (
     Path,
     Spec,
 )
-from guardstream.providers.own import JSONFormat
 
 
 class _PathFormat(JSONFormat):

@@ -1,7 +1,7 @@
-"""Where a value stands in an event, and how an event is rebuilt with some values changed.
+"""The steps to a value in an event, and rebuilding an event with some values changed.
 
-Steps lead to a value: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an
-item of what stands at the end of `steps`. Only what lies on the way to a change is copied.
+Steps are nested: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an item of
+the value at `steps`. Only objects on the way to a change are copied.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Steps: TypeAlias = tuple[Any, ...]
 
 
 class Key(NamedTuple):
-    """A last step that stands for a key itself, not for what the object has under it."""
+    """A last step that stands for a key itself instead of its value."""
 
     name: str
 
 
 GONE = object()
-"""The value of what is to go; an item of a list goes with what it cannot be without."""
+"""The value of what is removed; an item of a list is removed with what it cannot be without."""
 
 
 def keys(steps: Steps) -> list[Any]:
-    """The names and places on the way, outermost first."""
+    """Return the names and positions on the way, outermost first."""
     found = []
     while steps:
         steps, last = steps
@@ -35,16 +35,17 @@ def keys(steps: Steps) -> list[Any]:
 
 
 def places(steps: Steps) -> tuple[int, ...]:
-    """The places in lists on the way, outermost first."""
+    """Return the positions in lists on the way, outermost first."""
     return tuple(key for key in keys(steps) if isinstance(key, int))
 
 
 def indices(event: Any, steps: Steps) -> tuple[int, ...]:
-    """What tells apart what stands on the way: each `index`, or else the place in its list."""
+    """Return what distinguishes the items on the way: each `index`, or else the position in its
+    list."""
     found = []
     for key in keys(steps):
         if type(key) is int:
-            event = event[key] if isinstance(event, Sequence) else None  # a set has no places
+            event = event[key] if isinstance(event, Sequence) else None  # a set has no positions
             if type(fields_of(event).get("index")) is not int:
                 found.append(key)
         else:
@@ -55,7 +56,8 @@ def indices(event: Any, steps: Steps) -> tuple[int, ...]:
 
 
 def spoken(steps: Steps) -> str:
-    """The way as JSONPath (RFC 9535), any place in a list as `[*]`: `$.choices[*].delta`.
+    """Return the steps as JSONPath (RFC 9535), with positions in lists as `[*]`:
+    `$.choices[*].delta`.
 
     A key that is judged itself has a `~` after it.
     """
@@ -80,8 +82,8 @@ class _New(NamedTuple):
 def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
     """Return a copy of `value` with other values at the end of some steps.
 
-    An item that becomes GONE is left out; an object of which something becomes GONE is GONE. A key
-    of which nothing is left goes with what the object has under it.
+    An item that becomes GONE is removed; an object with a part that becomes GONE is GONE. A key of
+    which nothing is left is removed with its value.
     """
     if not updates:
         return value
@@ -97,14 +99,14 @@ def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
         for key in way:
             node = node.setdefault(key, {})
             if isinstance(node, _New):
-                break  # it goes, with all that is in it
+                break  # it is removed with everything in it
         else:
             node[last] = _New(new)
     return _rebuilt(value, tree)
 
 
 def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
-    """Do for a single change what `_rebuilt` does for many; `at` is how far the way is gone."""
+    """The same as `_rebuilt` for a single change; `at` is the number of steps taken."""
     if at == len(way):
         return new
     key = way[at]
@@ -143,8 +145,8 @@ def _rebuilt(value: Any, node: Any) -> Any:
 
 
 def _told_apart(kept: Mapping[str, str]) -> dict[str, str]:
-    """Return what names become, by those they were: where several become the same, such as what
-    stands for a match, all but the first have a number after it."""
+    """Return new names by old ones: where several become the same, such as a mask, all but the
+    first get a number."""
     taken = {name for name, new in kept.items() if new == name}
     numbers: dict[str, int] = {}
     told = {}

@@ -1,7 +1,7 @@
-"""Specs compiled to readers: functions that find the leaves of an event which are worth a look.
+"""Compiles specs to readers: functions that find the relevant leaves of an event.
 
-Each spec is compiled once, into closures that know nothing but their own fields: metadata costs a
-look-up, and only objects and lists that can hold something are entered.
+Each spec is compiled once, into closures that only know their own fields: metadata costs a look-up,
+and only objects and lists that can contain something are entered.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from guardstream.providers.paths import Key, Steps, spoken
 
 
 class Found(NamedTuple):
-    """A leaf that holds something, where it stands, and the places in lists on the way there.
+    """A leaf with a value, its steps, and the positions in lists on the way to it.
 
-    For an item of `Each`, the value is how far the leaves in it reach. `mirrors` tells that it
-    stands in a Mirror.
+    For an item of `Each`, the value is the end of the range of its leaves. `mirrors` says that the
+    leaf is in a Mirror.
     """
 
     leaf: Leaf
@@ -52,11 +52,11 @@ class Found(NamedTuple):
 
 
 class Findings(list[Found]):
-    """What is found in an event, in its order; and whether there is unknown text, or a mirror.
+    """The findings in an event, in order, and whether there is unknown text or a mirror among them.
 
-    `marks` tells that something stands for a mark that could be a text. What stands at the paths
-    that are `passing`, or below them, is not looked at. `fields` are those of which nothing is
-    known, by name, with the steps to the object that has them.
+    `marks` says that there is a string in place of a mark that could be text. The paths in
+    `passing`, and anything below them, are not inspected. `fields` are the unknown fields by name,
+    with the steps to their object.
     """
 
     passing: Set[str] = frozenset()
@@ -65,23 +65,24 @@ class Findings(list[Found]):
         super().__init__()
         self.fields: list[tuple[Steps, str]] = []
 
-    unknown = False  # set where there is any: nearly every event has none
+    unknown = False  # rarely set: nearly every event has none
     marks = False
     mirrors = False
 
 
 Reader: TypeAlias = Callable[[Any, Steps, Path, Findings], None]
-"""Adds what is found in a value, which is not empty and stands at the end of the steps."""
+"""Adds the findings in a value, which is not empty and is at the end of the steps."""
 
 
 class _Compiler:
-    """Makes a reader of each spec once; specs share parts, and may hold themselves."""
+    """Compiles each spec once; specs share parts and may be recursive."""
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
 
     def reader(self, spec: Spec) -> Reader | None:
-        """Return a spec's reader; None for a mark, which is worth a look only if it is none."""
+        """Return a spec's reader; None for a mark, which is inspected only if it does not look like
+        one."""
         if isinstance(spec, Leaf):
             if spec is PASSED:
                 return _read_inside
@@ -97,7 +98,7 @@ class _Compiler:
             cell = known[1]
             return cell[0] if cell else _later(cell)
         cell = []
-        self._made[id(spec)] = (spec, cell)  # kept, so that its id stays its own
+        self._made[id(spec)] = (spec, cell)  # keeps the object alive, so that its id stays unique
         cell.append(self._make(spec))
         return cell[0]
 
@@ -133,11 +134,11 @@ class _Compiler:
 
 
 _COUNTS = frozenset({"usage", "usage_metadata", "usageMetadata"})
-"""Fields of objects that count, on many chunks: the names that providers use in them are known."""
+"""Fields of objects with counts, in many chunks: the names that providers use in them are known."""
 
 _MARKS = frozenset({"modality", "service_tier", "serviceTier", "trafficType", "traffic_type"})
 _MARKS |= {"inference_geo", "type", "model"}
-"""What says something about a count."""
+"""Strings that describe a count."""
 
 _COUNTED = _MARKS | frozenset(
     {
@@ -161,7 +162,7 @@ _COUNTED = _MARKS | frozenset(
         *("cacheReadInputTokens", "cacheWriteInputTokens"),
     }
 )
-"""What providers call their counts; other names are judged."""
+"""Providers' names of counts; other names are judged."""
 
 compiled = _Compiler().reader
 """Returns a spec's reader; None for a mark."""
@@ -172,7 +173,7 @@ def _skip(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 
 
 def _later(cell: list[Reader | None]) -> Reader:
-    """Return a reader that stands for one that is still being made: a spec that holds itself."""
+    """Return a reader that stands for one that is being compiled: that of a recursive spec."""
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         (cell[0] or _read_mark)(value, steps, path, found)
@@ -203,7 +204,7 @@ _SCALARS = frozenset({str, bytes, int, float, bool})
 
 
 def _read_mark(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find what stands where a mark is known, unless it is one."""
+    """Find a value in place of a mark, unless it is a mark."""
     if isinstance(value, str):
         if not is_mark(value):
             found.append(Found(MARK, value, steps, path))
@@ -218,7 +219,7 @@ def _read_padding(value: Any, steps: Steps, path: Path, found: Findings) -> None
 
 
 def _read_inside(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find what stands in an object or a list where a mark is known, such as an id or a status."""
+    """Find what is in an object or a list in place of a mark, such as an id or a status."""
     if not isinstance(value, (str, bytes, bool, int, float)):
         read_unknown(value, steps, path, found)
 
@@ -235,7 +236,7 @@ def _counts_reader(leaf: Leaf) -> Reader:
 
 
 def _read_counts(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find what is neither a number nor a mark in counts, and names that are not known."""
+    """Find what is neither a number nor a mark among counts, and unknown names."""
     if isinstance(value, (str, *BYTES)):
         read_unknown(value, steps, path, found)
     elif isinstance(value, LISTS):
@@ -268,7 +269,7 @@ _MISSING: Any = object()
 def _object_reader(
     readers: Mapping[str, Reader | None], whole: frozenset[str] = frozenset()
 ) -> Reader:
-    """Return what reads an object by its fields; in those of `whole` an empty object counts."""
+    """Return a reader of an object by its fields; in those of `whole`, an empty object counts."""
     get = readers.get
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -287,7 +288,7 @@ def _object_reader(
             elif inner or (name in whole and type(inner) is dict):
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
-                elif type(inner) is not str or inner not in KNOWN:  # most are the formats' words
+                elif type(inner) is not str or inner not in KNOWN:  # most are known words
                     _read_mark(inner, (steps, name), path, found)
 
     return read
@@ -398,15 +399,15 @@ def _read_in_tree(
 
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
-    """Find what the fields of a value are called, as an aside where the value is one."""
+    """Find the names of a value's fields, as an aside if the value is one."""
     for name in names_in(value):
         _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
 
 
 def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find each string in a value of which nothing is known, and the keys of what it holds.
+    """Find each string in an unknown value, and the keys of its objects.
 
-    AdapterError for what cannot be looked into without using it up.
+    AdapterError for a value that can only be read once.
     """
     if found.passing and spoken(steps) in found.passing:
         return
@@ -425,7 +426,8 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 
 
 def check_readable(value: Any, steps: Steps) -> None:
-    """Raise AdapterError for what gives its values but once, or has none that could be read."""
+    """Raise AdapterError for a value that can only be read once, or that has no readable
+    content."""
     hidden = isinstance(value, Iterable) and not fields_of(value) and not _has_numbers(value)
     if hidden or isinstance(value, Iterator):
         kind = type(value).__qualname__
@@ -433,7 +435,7 @@ def check_readable(value: Any, steps: Steps) -> None:
 
 
 def _has_numbers(items: Iterable[Any]) -> bool:
-    """Tell whether there are numbers alone in what is iterated, as in an array of NumPy."""
+    """Return whether an iterable has only numbers, as an array of NumPy."""
     return all(
         item is None
         or isinstance(item, Number)
@@ -449,7 +451,7 @@ def _has_numbers(items: Iterable[Any]) -> bool:
 def _read_field(
     named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
 ) -> None:
-    """Find the text in a field of which nothing is known; its name too if it could be any text."""
+    """Find the text in an unknown field; its name, too, if it could be any text."""
     if found.passing and spoken((steps, name)) in found.passing:
         return
     if named:
@@ -459,7 +461,7 @@ def _read_field(
 
 
 def _read_key(name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf = UNKNOWN) -> None:
-    """Find what a field is called, which could be any text."""
+    """Find the name of a field, which could be any text."""
     if isinstance(name, str) and name:
         found.append(Found(leaf, name, (steps, Key(name)), path))
         found.unknown = found.unknown or leaf is UNKNOWN

@@ -2,7 +2,7 @@
 
 https://docs.sglang.ai/basic_usage/native_api.html. The numbers of tokens say which of the two a
 stream does: those of a chunk, and those generated so far. Where they do not, its texts do: see
-`guardstream.providers.telling`.
+`guardstream.providers.delta_or_cumulative`.
 """
 
 from __future__ import annotations

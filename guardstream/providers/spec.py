@@ -1,9 +1,9 @@
-"""Adapters by description: a spec says for each field of an event what it is.
+"""Adapters by description: a spec says what each field of an event is.
 
-A spec mirrors the event: a dict for an object, a list with one spec for a list, `OneOf` where a
-field tells which of several objects it is, and a leaf for what a field holds. Reading an event
-gives the leaves that are worth a look, each with its path; writing rebuilds nothing but the paths
-to what changed. Text that no spec knows is found too, by its path.
+A spec mirrors the event: a dict for an object, a list with one spec for a list, `OneOf` if a field
+says which of several objects it is, and a leaf for the content of a field. Reading an event yields
+the relevant leaves, each with its path; writing rebuilds only the paths to what changed. Text that
+no spec names is found too, by its path.
 """
 
 from __future__ import annotations
@@ -100,32 +100,35 @@ _AS_VALUE: dict[str, Kind] = {
     "copy": "parsed",
     "echo": "parsed",
 }
-"""The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
+"""The kind of a piece whose leaf should hold text but holds another value: its JSON, which is
+complete."""
 
 _ASIDE = Leaf("about", "text", "logprobs")
-"""What tokens that were as likely as the text stand for."""
+"""The content of tokens that were alternatives to the text."""
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
-"""Fields of events that tell apart what they say, in formats that are not known."""
+"""Fields that distinguish kinds of events in unknown formats."""
 
 _MOST_KINDS = 256
-"""Kinds of events that are told apart in one stream; a source may make up any number."""
+"""The number of event kinds that are distinguished in one stream, because a source may invent any
+number."""
 
 _TEXT_ALONE = frozenset({"delta", "item", "meta"})
-"""The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
+"""The kinds of leaves in an event with a single text and nothing else, except for marks that
+pass."""
 
 _SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
-"""Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
+"""Kinds of pieces that justify a chunk: where text streams, a repetition does not."""
 
 
 class Read(NamedTuple):
     """What was found in a chunk, kept for writing it.
 
-    `owners` are the places of the leaves that the pieces come from, `origins` the leaf that each
-    mirror repeats, `kinds` are those of the leaves, `fields` those of which nothing is known.
+    `owners` are the indices of the leaves that the pieces come from, `origins` the leaf that each
+    mirror repeats, `kinds` the kinds of the leaves, `fields` the unknown fields.
     """
 
     chunk: Any
@@ -140,14 +143,14 @@ class Read(NamedTuple):
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
-    A subclass says `name` and `spec`, and where that is not all: how a leaf becomes a `slot`, what
-    an event means beyond its text (`meaning`), and how to make the chunks of `extra` and `end`.
+    A subclass sets `name` and `spec`. If that is not enough, it says how a leaf becomes a `slot`,
+    what an event means beyond its text (`meaning`), and how to create the chunks of `extra` and
+    `end`.
 
-    - `scope`: how many of the outermost lists tell texts apart that have nothing to do with each
-      other: 1 where those are the choices.
-    - `steady`: an event that says a text and nothing else changes nothing in the adapter, so that
-      one like it, right after it, means the same.
-    - `padding`: fields of the event that differ each time and mean nothing, as do numbers in fields
+    - `scope`: how many of the outermost lists separate unrelated texts: 1 if those are the choices.
+    - `steady`: an event with a single text changes nothing in the adapter, so that a similar event
+      right after it means the same.
+    - `padding`: fields of the event that differ each time and mean nothing, like numbers in fields
       that the spec does not name.
     """
 
@@ -166,7 +169,7 @@ class SpecAdapter:
         self._passes: Passes = passes_any
         self._is_harmless: Callable[[str], bool] | None = None
         self._kinds: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
-        self._compared_last: Any = None  # the last chunk, if it was read by comparing
+        self._compared_last: Any = None  # the last chunk, if it was read by comparison
         self._patience = PATIENCE if self.steady else 0
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
@@ -174,15 +177,16 @@ class SpecAdapter:
         return Slot(0, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
-        """Return what an event says, given its pieces; the adapter may remember things here."""
+        """Return the meaning of an event, given its pieces; the adapter may update its state
+        here."""
         return Reading(pieces, (0,))
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: of formats in which no text is ever held."""
+        """Return nothing, as in formats in which no text is ever held."""
         return ()
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: of formats that do not say why they end."""
+        """Return nothing, as in formats that do not say why they end."""
         return ()
 
     def read(self, chunk: Any) -> Reading:
@@ -197,11 +201,13 @@ class SpecAdapter:
         return self._compare_next(reading) if self._patience else reading
 
     def compared(self) -> Alike | None:
-        """Return what later events are compared with, if the last one said a text alone."""
+        """Return what later events are compared with, if the last one had a single text and nothing
+        else."""
         return self._alike
 
     def alike(self, chunk: Any) -> str | None:
-        """Return what a chunk says if it is like the one before it but for its text; else None."""
+        """Return the text of a chunk that differs from the last one only in its text; otherwise
+        None."""
         if self._alike is None:
             return None
         text = self._alike.text(chunk)
@@ -211,7 +217,7 @@ class SpecAdapter:
         return text
 
     def _compare_next(self, reading: Reading) -> Reading:
-        """Note that the next event may be like this one, if it says one text and nothing else."""
+        """Compare the next event with this one, if this has a single text and nothing else."""
         read = self._last
         alone = len(reading.pieces) == 1 and reading.pieces[0].kind == "delta"
         if read is None or not alone or read.kinds - _TEXT_ALONE or any(reading[2:]):
@@ -242,9 +248,9 @@ class SpecAdapter:
         return self._read(chunk, event).pieces
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         if self._alike is not None and self._compared_last is chunk:
-            return self._alike.saying(texts[0], chunk) if texts[0] else None
+            return self._alike.with_text(texts[0], chunk) if texts[0] else None
         read = self._read(chunk, fields_of(chunk))
         if not self._says(read, texts, ends=ends):
             return None
@@ -252,22 +258,23 @@ class SpecAdapter:
         return None if written is GONE else written
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return `chunk` without text that the spec does not know, nor marks that may not pass."""
+        """Return `chunk` without text that the spec does not name, and without marks that may not
+        pass."""
         found = self._read(chunk, fields_of(chunk)).found
         gone = (UNKNOWN, NAMED, MARK)
         return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
 
     def forget(self) -> None:
-        """Let go of the last chunk."""
+        """Drop the last chunk."""
         self._last = self._alike = self._compared_last = None
 
     def silent(self, chunk: Any) -> Any:
-        """Return `chunk` without any text, for chunks that are made after it."""
+        """Return `chunk` without any text, as a model for other chunks."""
         read = self._read(chunk, fields_of(chunk))
         return rebuilt(chunk, self._updates(read, [""] * len(read.pieces), ends=True))
 
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
-        """Read a chunk; what was read last is remembered, since it is often written next."""
+        """Read a chunk; the result is cached, because the last chunk read is often written next."""
         last = self._last
         if last is not None and last.chunk is chunk:
             return last
@@ -299,7 +306,7 @@ class SpecAdapter:
         return self._last
 
     def _find(self, chunk: Any, event: Mapping[str, Any], found: Findings) -> None:
-        """Find what stands in a chunk."""
+        """Find the leaves of a chunk."""
         if chunk is None or self._reader is None:
             return
         try:
@@ -310,7 +317,7 @@ class SpecAdapter:
             raise too_deep(self.name, event) from None
 
     def _without_harmless(self, found: Sequence[Found]) -> Sequence[Found]:
-        """Return what was found; names of unknown fields that are harmless are nothing to guard."""
+        """Return the findings without harmless names of unknown fields, which need no guarding."""
         is_harmless = self._is_harmless
         if is_harmless is None:
             return found
@@ -322,7 +329,7 @@ class SpecAdapter:
         ]
 
     def _judged(self, found: Sequence[Found]) -> Sequence[Found]:
-        """Return what was found; what stands for a mark and may go out is one."""
+        """Return the findings; a string in place of a mark that may go out counts as a mark."""
         passes = self._passes
         return [
             each._replace(leaf=META)
@@ -332,7 +339,7 @@ class SpecAdapter:
         ]
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
-        """Return which leaf each mirror repeats, by their places."""
+        """Return which leaf each mirror repeats, by their indices."""
         texts: dict[Any, int] = {}
         for place, each in enumerate(found):
             if each.leaf.kind == "delta" and isinstance(each.value, str) and not each.mirrors:
@@ -371,10 +378,10 @@ class SpecAdapter:
             self.map_text(leaf, value, note)
 
     def _kind_of(self, event: Mapping[str, Any], steps: Steps) -> int:
-        """Return the number of what says a text, among all that may say one at its path.
+        """Return a number for the source of a text, among all that may have text at its path.
 
-        That is the kind of event, by what tells kinds apart, and its place in lists: samples and
-        blocks that come at the same time stand there, or say their index.
+        That is the kind of event, and its position in lists: samples and blocks that stream at the
+        same time have different positions, or an index.
         """
         found = [event.get(name) for name in KINDS]
         kind = tuple(each if isinstance(each, str) else "" for each in found)
@@ -386,7 +393,8 @@ class SpecAdapter:
         return self._kinds.setdefault((kind, places), len(self._kinds) + 1)
 
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
-        """Tell whether anything is left to say; beside a delta, what repeats text is not."""
+        """Return whether anything is left in the chunk; beside a delta, a repetition does not
+        count."""
         streamed, aside = False, not (ends and "mark" in read.kinds)
         for piece, text in zip(read.pieces, texts, strict=True):
             if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
@@ -400,9 +408,9 @@ class SpecAdapter:
     def _updates(
         self, read: Read, texts: Sequence[str], *, ends: bool, apart: bool = True
     ) -> dict[Steps, Any]:
-        """Return what is to be set, by the steps that lead there.
+        """Return the values to set, by their steps.
 
-        Unless `apart`, what spells out text is left out even where no text changed.
+        Unless `apart`, what spells out text is removed even if no text changed.
         """
         news = self._changes(read, texts)
         if "about" in read.kinds:
@@ -415,7 +423,7 @@ class SpecAdapter:
         return updates
 
     def _changes(self, read: Read, texts: Sequence[str]) -> dict[int, Any]:
-        """Return the new values of leaves whose text changed, by their places."""
+        """Return the new values of leaves whose text changed, by their indices."""
         found, owners = read.found, read.owners
         if len(owners) == 1 and not read.origins and type(found[owners[0]].value) is str:
             same = texts[0] == read.pieces[0].text or found[owners[0]].leaf.kind == "about"
@@ -442,7 +450,7 @@ class SpecAdapter:
     def _told(
         self, read: Read, texts: Sequence[str], news: Mapping[int, Any], *, apart: bool
     ) -> dict[int, Any]:
-        """Return what stands for the leaves that spell out text which changed, or would be."""
+        """Return the replacements of leaves that spell out text which changed, or would change."""
         changed = {read.found[place].path[: self.scope] for place in news}
         changed |= {
             read.found[owner].path[: self.scope]
@@ -450,7 +458,7 @@ class SpecAdapter:
             if piece.kind == "aside" and piece.text != text
         }
         if changed:
-            changed.add(())  # what stands beside all choices spells out any of them
+            changed.add(())  # a leaf beside all choices spells out any of them
         return {
             place: self.without(each.value)
             for place, each in enumerate(read.found)
@@ -466,11 +474,11 @@ class SpecAdapter:
 
     @staticmethod
     def without(value: Any) -> Any:
-        """Return what stands for a value that spells out text which has changed."""
+        """Return the replacement of a value that spells out changed text."""
         return [] if isinstance(value, list) else None
 
     def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
-        """Change a leaf's text; return the very value if it did not change.
+        """Change a leaf's text; return the same object if it did not change.
 
         Raises AdapterError if the value is not text.
         """
@@ -502,10 +510,10 @@ def _is_key(steps: Steps) -> bool:
 
 
 def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[Steps, Any]) -> None:
-    """Let items go in which something changed and nothing is left.
+    """Remove items in which something changed and nothing is left.
 
-    Unless that empties an event's own list and the event goes out for what stands beside it, of
-    which nothing is known: clients ask for the first choice of whatever comes.
+    Exception: an event's own list is not emptied if the event goes out for unknown text beside it,
+    because clients access the first choice of every event.
     """
 
     def says(place: int) -> bool:
@@ -535,7 +543,7 @@ def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[S
 
 
 def _text(value: str | bytes) -> str:
-    """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
+    """Return unknown text; bytes that are not UTF-8 become surrogates, so that they round-trip."""
     return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
 
 
@@ -546,7 +554,7 @@ def _like(value: str | bytes, text: str) -> Any:
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:
-    """Change a value's JSON; of an item whose value was not released to its end nothing is left."""
+    """Change a value's JSON; nothing is left of an item that was not released to its end."""
     said: list[str] = []
 
     def note(text: str) -> str:
@@ -563,12 +571,12 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:
-    """Return the class `name` of the already imported `module`; AdapterError if it is not there.
+    """Return the class `name` of the already imported `module`; AdapterError if it does not exist.
 
-    For chunks that are objects of a provider's package, whose other classes are then imported too.
+    For chunks that are objects of a provider's package, whose other classes are then imported, too.
     """
     found = getattr(sys.modules.get(module), name, None)
     if found is None:
         kind = type(chunk).__qualname__
-        raise AdapterError(f"no class {name!r} beside {kind!r} to make another chunk of")
+        raise AdapterError(f"no class {name!r} beside {kind!r} to create another chunk")
     return found

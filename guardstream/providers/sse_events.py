@@ -15,8 +15,8 @@ from guardstream.framing.json import json_bytes, json_data
 from guardstream.providers import detect
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.holding import Holding
 from guardstream.providers.marks import is_mark
 
 _NAMES = frozenset({"event", "data", "id", "retry"})
@@ -33,7 +33,7 @@ class _Data(NamedTuple):
     is_string: bool = False
 
 
-class ServerSentEvents(Holding):
+class ServerSentEvents(Envelope):
     """The adapter for events, as objects."""
 
     name = "sse_events"
@@ -58,7 +58,7 @@ class ServerSentEvents(Holding):
             return False
         return _names(chunk).keys() == _NAMES and isinstance(_field(chunk, "data"), str)
 
-    def held(self, chunk: Any) -> Any:
+    def inner_of(self, chunk: Any) -> Any:
         """Return the JSON in an event, with its name if its format needs that; None for text."""
         return self._data(chunk).value
 
@@ -76,13 +76,13 @@ class ServerSentEvents(Holding):
     def _is_named(self) -> bool:
         return self._hooks.by_event
 
-    def holding(self, chunk: Any, held: Any) -> Any:
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return an event with other JSON in it, or an event of the guard's own, by its name."""
         if self._is_named:
-            made = _with(chunk, "data", json_bytes(held["data"]).decode())
-            same = held["event"] == _kind(chunk)
-            return made if same else _with(made, "event", held["event"])
-        return _with(chunk, "data", json_bytes(held).decode())
+            made = _with(chunk, "data", json_bytes(inner["data"]).decode())
+            same = inner["event"] == _kind(chunk)
+            return made if same else _with(made, "event", inner["event"])
+        return _with(chunk, "data", json_bytes(inner).decode())
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
         """Return nothing: an event's name and id are marks."""
@@ -100,13 +100,13 @@ class ServerSentEvents(Holding):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event; one whose name says that it ends, ends the texts before it."""
-        if self.held(chunk) is None:
+        if self.inner_of(chunk) is None:
             reading = self._read_text(chunk)
         else:
             if isinstance(self._inner, AnyJSON):
                 self._recognise(chunk)
             self._spoke = chunk
-            reading = self._inner.read(self.held(chunk))
+            reading = self._inner.read(self.inner_of(chunk))
         if _kind(chunk) in _ENDS:
             reading = reading._replace(closed=[*reading.closed, *self._texts.values()])
         marks = self._marks(chunk)
@@ -116,11 +116,11 @@ class ServerSentEvents(Holding):
 
     def _recognise(self, chunk: Any) -> None:
         """Let the format read that an event's JSON shows, alone or with its name."""
-        value = self.held(chunk)
+        value = self.inner_of(chunk)
         named = detect({"event": _kind(chunk), "data": value}, unknown=self._unknown)
         known = named if getattr(named, "by_event", False) else detect(value, unknown=self._unknown)
         if not isinstance(known, AnyJSON):
-            self._read_inside_by(known)
+            self._use(known)
             self._last = (None, _Data(None))
 
     def _read_text(self, chunk: Any) -> Reading:
@@ -141,7 +141,7 @@ class ServerSentEvents(Holding):
             written = self._inner.write(data.value, texts[:count], ends=ends)
             if written is None:
                 return None
-            made = chunk if written is data.value else self.holding(chunk, written)
+            made = chunk if written is data.value else self.with_inner(chunk, written)
         else:
             if count and not texts[0]:
                 return None
@@ -159,42 +159,42 @@ class ServerSentEvents(Holding):
         made = chunk
         for mark in self._marks(chunk):
             made = _with(made, mark.slot.field[2:], "")
-        held = self.held(chunk)
-        if held is None:
+        inner = self.inner_of(chunk)
+        if inner is None:
             return made
-        return self.holding(made, self._hooks.without_unknown(held))
+        return self.with_inner(made, self._hooks.without_unknown(inner))
 
     def passed(self, chunk: Any) -> None:
         """Tell the adapter inside what went out."""
-        if self.held(chunk) is not None:
+        if self.inner_of(chunk) is not None:
             super().passed(chunk)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return events that say only `text`."""
-        if slot.number < 0 or self.held(chunk) is None:
+        if slot.number < 0 or self.inner_of(chunk) is None:
             return [self._saying(chunk, text)]
-        made = self._inner.extra(self.held(chunk), slot, text, said)
+        made = self._inner.extra(self.inner_of(chunk), slot, text, said)
         return [self._added(chunk, each) for each in made]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return the events that end a choice, as the format inside does; text has no end."""
-        last = self._spoke if self.held(chunk) is None else chunk
+        last = self._spoke if self.inner_of(chunk) is None else chunk
         if last is None:
             return []
-        made = self._inner.end(self.held(last), choice, reason, said)
+        made = self._inner.end(self.inner_of(last), choice, reason, said)
         ended = [self._added(last, each) for each in made]
         end = self._hooks.sse_end
         return [*ended, _with(last, "data", end)] if ended and end else ended
 
-    def _added(self, chunk: Any, held: Any) -> Any:
+    def _added(self, chunk: Any, inner: Any) -> Any:
         """Return an event with JSON of the guard's own, which is named as its format names it."""
-        made = self.holding(chunk, held)
+        made = self.with_inner(chunk, inner)
         if self._is_named:
             return made
         if self._hooks.event_name is not None:
-            return _with(made, "event", self._hooks.event_name(held))
-        kind = fields_of(self.held(chunk)).get("type")
-        return _with(made, "event", held["type"]) if kind and kind == _kind(chunk) else made
+            return _with(made, "event", self._hooks.event_name(inner))
+        kind = fields_of(self.inner_of(chunk)).get("type")
+        return _with(made, "event", inner["type"]) if kind and kind == _kind(chunk) else made
 
 
 def _names(chunk: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a stream has said so far, by slot: to know a text again where a format repeats it."""
+"""The text of a stream so far, by slot, to recognise it where a format repeats it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ class Streamed:
         self._texts: dict[Slot, list[str]] = {}
 
     def note(self, pieces: Iterable[Piece]) -> None:
-        """Remember what some pieces say for the first time."""
+        """Remember the pieces that are new text."""
         for slot, text, kind in pieces:
             if kind in ("delta", "whole"):
                 self._texts.setdefault(slot, []).append(text)
 
     def placed(self, piece: Piece) -> Piece:
-        """Return a repeat in the slot of its channel that has said it; else `piece` as it is."""
+        """Return a repetition in the slot of its channel that had the text; otherwise `piece`
+        unchanged."""
         if piece.kind not in ("copy", "parsed"):
             return piece
         return piece._replace(slot=self.find(piece, channel=piece.slot.channel) or piece.slot)
 
     def find(self, piece: Piece, *, channel: str | None = None) -> Slot | None:
-        """Return the slot, of `channel` alone if it is told, that has said what `piece` repeats.
+        """Return the slot, of `channel` only if given, that had the text which `piece` repeats.
 
-        None if none has.
+        None if there is none.
         """
         for slot, parts in reversed(self._texts.items()):
             if channel not in (None, slot.channel):

@@ -74,7 +74,7 @@ def check_unknown(unknown: object) -> None:
             steps_of(str(path).removesuffix("~"))
     elif unknown not in ("guard", "refuse", "pass"):
         raise ValueError(
-            f"unknown: {unknown!r} is not possible, known: 'guard', 'refuse', 'pass', "
+            f"unknown: {unknown!r} is not allowed, known: 'guard', 'refuse', 'pass', "
             "{'pass': [paths]}"
         )
 

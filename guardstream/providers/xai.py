@@ -241,7 +241,9 @@ class XAI(Objects):
         """Return a pair with a response of its own, which is filled when the pair goes out."""
         if not self.accepts(chunk):
             kind = type(chunk).__qualname__
-            raise AdapterError(f"xai: a {kind!r} is no chunk, nor a pair of a response and a chunk")
+            raise AdapterError(
+                f"xai: a {kind!r} is neither a chunk nor a pair of response and chunk"
+            )
         self._inner.answers = is_message(chunk) or (_is_pair(chunk) and _is_list(chunk[1]))
         message = _message_of(chunk)
         known = known_alone(message)

@@ -77,7 +77,7 @@ class Signer:
         try:
             self._key = serialization.load_pem_private_key(data, None)
         except (ValueError, TypeError) as error:
-            raise ReceiptError("the key is no private key in PEM without a password") from error
+            raise ReceiptError("the key is not a private key in PEM without a password") from error
         _check_kind(self._key, "Ed25519PrivateKey")
         self.issuer = f"{issuer}/{secrets.token_hex(4)}"
         """Who signs: the name given, and what tells this process from others."""
@@ -214,7 +214,7 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     try:
         public = serialization.load_pem_public_key(data)
     except ValueError as error:
-        raise ReceiptError("the key is no public key in PEM") from error
+        raise ReceiptError("the key is not a public key in PEM") from error
     _check_kind(public, "Ed25519PublicKey")
     if len(token) > _MAX:
         raise ReceiptError(f"the {name} is too long to be one")

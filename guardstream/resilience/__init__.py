@@ -10,7 +10,7 @@ from guardstream.lazy import exporting
 if TYPE_CHECKING:
     from guardstream.resilience.limiter import Limiter, LimiterError
     from guardstream.resilience.retry import RetryingStream, retrying
-    from guardstream.resilience.worth import retry_after, worth_retrying
+    from guardstream.resilience.retryable import retry_after, worth_retrying
     from guardstream.stream.opening import Retry
 else:
     __getattr__, __dir__ = exporting(
@@ -20,9 +20,9 @@ else:
             "LimiterError": "guardstream.resilience.limiter",
             "Retry": "guardstream.stream.opening",
             "RetryingStream": "guardstream.resilience.retry",
-            "retry_after": "guardstream.resilience.worth",
+            "retry_after": "guardstream.resilience.retryable",
             "retrying": "guardstream.resilience.retry",
-            "worth_retrying": "guardstream.resilience.worth",
+            "worth_retrying": "guardstream.resilience.retryable",
         },
     )
 

@@ -66,7 +66,7 @@ class Limiter:
         if (total is not None and total < 1) or (per_key is not None and per_key < 1):
             raise ValueError("a limiter needs room for at least one stream")
         if all(each is None for each in (total, per_key, rate, key_rate)):
-            raise ValueError("nothing is bounded: give total, per_key, rate or key_rate")
+            raise ValueError("there is no limit: give total, per_key, rate or key_rate")
         self.running = 0
         self.waiting = 0
         self._all = _Key(total, rate)

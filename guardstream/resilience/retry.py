@@ -17,7 +17,7 @@ import anyio
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.attempts import retried
 from guardstream.resilience.continued import Answer, Seam
-from guardstream.resilience.worth import retry_after, worth_retrying
+from guardstream.resilience.retryable import retry_after, worth_retrying
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Handlers

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.guard import Guard
 from guardstream.hints import hint
-from guardstream.serve.configured import middleware
 from guardstream.serve.exchange import Exchange
+from guardstream.serve.from_policy import middleware
 from guardstream.serve.journal import Replay, last_event_id
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Restoring
@@ -82,7 +82,7 @@ class GuardMiddleware:
             if each is not None:
                 each.refuse_operations("the middleware")
         for route in (otherwise, *given):
-            if route.guard is not None:  # raises for a provider that is not known
+            if route.guard is not None:  # raises for an unknown provider
                 choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")

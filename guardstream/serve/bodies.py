@@ -1,4 +1,4 @@
-"""Response bodies as bytes: decompressed, in another charset, guarded; no I/O."""
+"""Response bodies as bytes: decompressed, decoded and guarded; no I/O."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values
 
 MAX_INFLATED = 4 * 1024 * 1024
-"""Bytes that a body may inflate to, whatever its compressed size."""
+"""Bytes that a body may always inflate to, whatever its compressed size."""
 
 MAX_RATIO = 500.0
-"""Bytes more for each compressed one: zlib's most is 1,032, events of one letter each have 230."""
+"""Further bytes for each compressed byte: zlib's maximum is 1,032; events of one letter reach
+230."""
 
 _SLICE = 1024
 """Compressed bytes that are inflated at once: to a megabyte at most."""
 
 _PIECE = 32 * 1024
-"""Bytes that are guarded at once: others have their turn after each."""
+"""Bytes that are guarded at once; other tasks get a turn after each."""
 
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-"""zlib's window sizes; 16 more mean gzip's header."""
+"""zlib's window sizes; adding 16 means gzip's header."""
 
 _MARKS = {
     codecs.BOM_UTF8: set(),
     codecs.BOM_UTF16_LE: {"utf-16", "utf-16-le", "utf-32", "utf-32-le"},
     codecs.BOM_UTF16_BE: {"utf-16", "utf-16-be"},
 }
-"""Byte order marks, and the charsets that have them."""
+"""Byte order marks, and their charsets."""
 
 _GZIP = 16
 
 
 class BodyError(GuardstreamError):
-    """A body cannot be guarded: it is in an encoding that cannot be read, or is too long.
+    """A body cannot be guarded: its encoding cannot be read, or it is too long.
 
-    `code` is what a client is told that gets an error in place of the response.
+    `code` is sent to a client that gets an error instead of the response.
     """
 
     def __init__(self, message: str, code: str = "unguardable_response") -> None:
@@ -54,26 +55,27 @@ class BodyError(GuardstreamError):
 
 
 class Decoder(Protocol):
-    """Bytes in, bytes out. BodyError is raised after what stands before a fault."""
+    """Bytes in, bytes out. BodyError is raised after the output before an error."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes; give what they say, in pieces."""
+        """Take the next bytes; yield their decoded form, in pieces."""
         ...
 
     def finish(self) -> Iterator[bytes]:
-        """Take the end; give the rest."""
+        """Take the end; yield the rest."""
         ...
 
 
 class Reading:
-    """A body as it comes, into UTF-8 that is not compressed. `charset` is its own, if another."""
+    """Decodes a body to uncompressed UTF-8. `charset` is the body's own, if another."""
 
     def __init__(self, decoders: Sequence[Decoder], charset: str | None) -> None:
         self._decoders = decoders
         self.charset = charset
 
     def feed(self, data: bytes) -> Iterable[bytes]:
-        """Take the next bytes; give what they say. BodyError after what stands before a fault."""
+        """Take the next bytes; yield their decoded form. BodyError after the output before an
+        error."""
         pieces: Iterable[bytes] = [data]
         if len(data) > _PIECE:
             pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
@@ -82,7 +84,7 @@ class Reading:
         return pieces
 
     def finish(self) -> Iterable[bytes]:
-        """Take the end; give the rest. Raises what `feed` does."""
+        """Take the end; yield the rest. Raises what `feed` does."""
         pieces: Iterable[bytes] = ()
         for decoder in self._decoders:
             pieces = _finished(decoder, pieces)
@@ -90,15 +92,15 @@ class Reading:
 
 
 class Body:
-    """Bytes in, frames that may go out; `ended` says why it ended, `error` what fault ended it.
+    """Bytes in, frames that may go out; `ended` says why it ended, `error` which error ended it.
 
-    Frames come piece by piece, of each as it is asked for: little of a compressed body is in memory
-    at once. BodyError is raised after what stands before a fault, wherever the bytes were cut,
-    unless that has ended the body.
+    Frames are yielded piece by piece, as they are requested, so that little of a compressed body is
+    in memory at once. BodyError is raised after the frames before an error, in every chunking,
+    unless these have ended the body.
     """
 
     def __init__(self, wire: WireGuard, reading: Reading, again: AsUTF8 | None = None) -> None:
-        """`again` guards what goes out once more, where its charset is another."""
+        """`again` guards the output once more, if its charset is another."""
         self._wire = wire
         self._reading = reading
         self._again = again
@@ -116,7 +118,7 @@ class Body:
         return self._wire.error
 
     def feed(self, data: bytes) -> Iterator[list[bytes]]:
-        """Take the next bytes. Raises what `WireGuard.feed` does, too."""
+        """Take the next bytes. Also raises what `WireGuard.feed` does."""
         return self._guarded(self._reading.feed(data))
 
     def finish(self) -> Iterator[list[bytes]]:
@@ -130,7 +132,7 @@ class Body:
         return self._wire.remaining()
 
     def close(self, reason: FinishReason = "cancelled") -> None:
-        """End the body where it is."""
+        """End the body early."""
         self._wire.close(reason)
 
     def _guarded(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -142,7 +144,7 @@ class Body:
             yield frames
 
     def _back(self, frames: list[bytes]) -> list[bytes]:
-        """Return frames in the body's charset; a question mark is what it does not have."""
+        """Return frames in the body's charset; missing characters become question marks."""
         encode, again = self._encode, self._again
         if encode is None:
             return frames
@@ -166,14 +168,14 @@ def _finished(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def encoded(body: bytes, charset: str | None) -> bytes:
-    """Return a text in UTF-8 in a charset; a question mark is what that does not have."""
+    """Encode a text in UTF-8 to a charset; missing characters become question marks."""
     return body if charset is None else body.decode().encode(charset, "replace")
 
 
 def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read.
 
-    It is in its charset if its type is that of a `text`.
+    It is decoded by its charset if its type is one of `text`.
     """
     assert route.guard is not None
     read = reading(route, headers, text=text)
@@ -184,13 +186,13 @@ def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True
         media=media,
         provider=route.provider,
         unknown=route.unknown,
-        keep_text=False,  # nobody asks for it, and a connection may last
+        keep_text=False,  # unused, and a connection may be long-lived
     )
     return Body(wire, read, AsUTF8(route.guard) if read.charset is not None else None)
 
 
 def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
-    """Return what reads a body with these headers, as a `text` in its charset.
+    """Return what reads a body with these headers; a `text` is decoded by its charset.
 
     BodyError if it cannot be read.
     """
@@ -209,11 +211,11 @@ def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
 
 
 class Inflating:
-    """Bytes compressed as `window` says to zlib. A gzip may have several members (RFC 1952, 2.2).
+    """Inflates bytes with a zlib `window`. A gzip may have several members (RFC 1952, 2.2).
 
-    A body that inflates to more than MAX_INFLATED bytes, and `ratio` times what has come of it, is
-    none that was meant to be read; without a `ratio` any may be. That is judged at each compressed
-    byte, and so wherever the bytes are cut.
+    A body that inflates to more than MAX_INFLATED bytes plus `ratio` times its compressed bytes is
+    taken for an attack; without a `ratio`, any size may be. This is checked at each compressed
+    byte, so that the result does not depend on the chunking.
     """
 
     def __init__(self, window: int, ratio: float | None = MAX_RATIO) -> None:
@@ -223,7 +225,7 @@ class Inflating:
         self._read = self._given = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes; give what they inflate to."""
+        """Take the next bytes; yield their inflated form."""
         for at in range(0, len(data), _SLICE):
             plain, fault = self._inflated(data[at : at + _SLICE])
             for start in range(0, len(plain), _PIECE):
@@ -232,13 +234,13 @@ class Inflating:
                 raise fault
 
     def finish(self) -> Iterator[bytes]:
-        """Take the end; BodyError if it is none."""
+        """Take the end; BodyError if the body is incomplete."""
         if not self._zlib.eof:
             raise BodyError("a compressed body is cut off")
         return iter(())
 
     def _inflated(self, data: bytes) -> tuple[bytes, BodyError | None]:
-        """Return what bytes inflate to, and the fault after it."""
+        """Return the inflated bytes, and the error after them."""
         before = self._zlib.copy(), self._read, self._given
         try:
             return self._step(data), None
@@ -280,22 +282,22 @@ class Inflating:
 
 
 class Transcoding:
-    """A text in another charset than UTF-8, into that.
+    """Converts a text in another charset to UTF-8.
 
-    Some readers go by a byte order mark, whatever charset is named: BodyError if it is of another.
+    Some readers trust a byte order mark over the named charset: BodyError if they contradict.
     """
 
     def __init__(self, charset: str) -> None:
         self._charset = charset
         self._decoder = codecs.getincrementaldecoder(charset)()
-        self._start: bytes | None = b""  # until it is told whether it is a mark
+        self._start: bytes | None = b""  # until it is known whether it is a mark
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes; give them in UTF-8."""
+        """Take the next bytes; yield them in UTF-8."""
         return self._read(data, final=False)
 
     def finish(self) -> Iterator[bytes]:
-        """Take the end; BodyError if it is within a character."""
+        """Take the end; BodyError if it is inside a character."""
         return self._read(b"", final=True)
 
     def _read(self, data: bytes, *, final: bool) -> Iterator[bytes]:
@@ -332,7 +334,7 @@ class Transcoding:
 
 
 def known_charset(headers: Headers) -> str | None:
-    """Return the charset that a body names; None for UTF-8, and for one that nobody knows."""
+    """Return the charset that a body names; None for UTF-8 and for unknown ones."""
     try:
         return _charset(headers)
     except BodyError:

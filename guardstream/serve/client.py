@@ -1,4 +1,4 @@
-"""The client of one guarded response: what it is sent, and what of it one that comes back gets."""
+"""The client of one guarded response: what it is sent, and what is kept for a reconnect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardstream.serve.journal import Journal
 from guardstream.serve.streams import PING
 
 _PATIENCE = 1.0
-"""Seconds that a store may take to note a stream's end."""
+"""Seconds that a store may take to record a stream's end."""
 
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
@@ -20,8 +20,8 @@ _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 class Client:
     """Sends what was released, and keeps it in `journal` if that is set.
 
-    `gone` is set once the client has left: then it is sent nothing more. `complete` tells that it
-    is sent the last frame. `left` is called if a server says by an OSError that it has left, and
+    `gone` is set once the client has disconnected: nothing more is sent. `complete` says that the
+    last frame is being sent. `left` is called if a server reports the disconnect by an OSError, and
     `completed` before the last frame.
     """
 
@@ -38,7 +38,7 @@ class Client:
         self._sent_at = 0.0
 
     async def put(self, frames: list[bytes], *, last: bool) -> None:
-        """Keep frames that were released, and send them."""
+        """Keep released frames, and send them."""
         async with self._sending:
             if self.journal is not None:
                 frames = await self.journal.keep(frames)
@@ -52,7 +52,7 @@ class Client:
                 await self.transmit(message)
 
     async def transmit(self, message: Message) -> None:
-        """Send a message to the client, if it is still there."""
+        """Send a message to the client, unless it has disconnected."""
         if self.gone:
             return
         try:
@@ -62,7 +62,7 @@ class Client:
         self._sent_at = anyio.current_time()
 
     async def beat(self, seconds: float) -> None:
-        """Send a comment after each so many seconds of silence, until cancelled."""
+        """Send a comment after each interval of silence, until cancelled."""
         while True:
             silence = anyio.current_time() - self._sent_at
             await anyio.sleep(max(seconds - silence, 0))
@@ -71,7 +71,7 @@ class Client:
                     await self.transmit(_PING)
 
     async def close(self) -> None:
-        """Say in the store how the stream ended, whatever ended it."""
+        """Record in the store how the stream ended, however that was."""
         if self.journal is not None:
             with anyio.move_on_after(_PATIENCE, shield=True):
                 if not self.complete:

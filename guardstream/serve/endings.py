@@ -1,4 +1,4 @@
-"""How a response ends that cannot go on: in its own format, or instead of it."""
+"""The end of a response that cannot continue: in its own format, or instead of it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from guardstream.guard import Guard
 _DATA = re.compile(
     rb"(?:^|\r)(?:\xef\xbb\xbf)?data(?:: ?(\{|\[DONE\](?=[\r\n]))|[:\r\n])", re.MULTILINE
 )
-"""Where an event's data begins; a group if it is JSON or an end mark."""
+"""The beginning of an event's data; a group if it is JSON or an end mark."""
 
 
 def error_frame(media: Media, code: str, message: str) -> bytes:
-    """Return the last frame of a body that went wrong; plain text has no way to say it.
+    """Return the last frame of a body that failed; plain text cannot express it.
 
-    The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's
-    does (https://github.com/ollama/ollama/blob/main/docs/api.md).
+    The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's does
+    (https://github.com/ollama/ollama/blob/main/docs/api.md).
     """
     if media == "sse":
         detail = {"type": code, "code": code, "message": message}
@@ -36,9 +36,9 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     return b""
 
 
-def says_its_end(frames: Sequence[bytes], before: bool) -> bool:
-    """Tell whether the last event is JSON or an end mark: such formats say by themselves that they
-    end. Of frames without one that is so as it was `before`."""
+def has_end(frames: Sequence[bytes], before: bool) -> bool:
+    """Return whether the last event is JSON or an end mark, because such formats have an end of
+    their own. Without any event in the frames, return `before`."""
     for frame in reversed(frames):
         found = _DATA.search(frame)
         if found is not None:
@@ -47,13 +47,14 @@ def says_its_end(frames: Sequence[bytes], before: bool) -> bool:
 
 
 def ending(finish: FinishReason) -> bytes:
-    """Return what ends events of plain text that the guard ended. They have no end of their own: a
-    browser would take it for a lost connection, and ask again."""
+    """Return the end of plain-text events that the guard ended. They have no end of their own: a
+    browser would take it for a lost connection and reconnect."""
     return sse.encode(sse.complete(finish))
 
 
-def told(guard: Guard, error: Exception) -> str:
-    """Return what an error says, guarded: it may name fields, and their names are the source's."""
+def guarded_message(guard: Guard, error: Exception) -> str:
+    """Return an error's message, guarded: it may contain names of fields, which come from the
+    source."""
     try:
         return guard.check(str(error)).text
     except GuardstreamError:
@@ -61,7 +62,7 @@ def told(guard: Guard, error: Exception) -> str:
 
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
-    """Return the start and the body of a response that stands in for one that cannot be given."""
+    """Return the start and body of a response that replaces one that cannot be sent."""
     body = json.dumps({"error": {"code": code, "message": message}}).encode()
     headers = [
         (b"content-type", b"application/json"),

@@ -1,7 +1,7 @@
 """One HTTP response on its way from an application through the guard to a client.
 
-A frame is handed to the server before the next one is taken from the application, so a slow client
-slows the application down and nothing piles up in between.
+A frame is handed to the server before the next one is taken from the application, so that a slow
+client applies back-pressure to the application and nothing is buffered.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
-from guardstream.serve.announced import fits, passes_unread, type_of
 from guardstream.serve.bodies import Body, BodyError, open_body
+from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
-from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
+from guardstream.serve.declared import fits, passes_unread, type_of
+from guardstream.serve.endings import ending, error_frame, guarded_message, has_end, refusal
 from guardstream.serve.journal import Journal, Replay
-from guardstream.serve.others import PART, Undecided, Way
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import (
@@ -41,26 +41,26 @@ from guardstream.serve.running import Running, StoppedError
 _LOG = logging.getLogger("guardstream.serve")
 
 VAULT = "guardstream_vault"
-"""The name in a request's state by which an application leaves the vault of its messages."""
+"""The name in a request's state under which the application stores the vault of its messages."""
 
 PATIENCE = 1.0
-"""Seconds that a stopped application may take to leave before its client gets the last frames."""
+"""Seconds that a stopped application may take to end before its client gets the last frames."""
 
 _SHORT = 4 * 1024
-"""Bytes of a body that is guarded at once; what is longer is guarded in a thread."""
+"""Bytes of a body that is guarded directly; a longer one is guarded in a thread."""
 
 _MANY = 256
-"""Media types that are logged when they pass unread, each once."""
+"""How many media types are logged when they pass unread, each once."""
 
 _UNREAD = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"}
-"""Extensions by which text would pass the guard unread."""
+"""Extensions through which text would bypass the guard."""
 
 
 class Exchange:
-    """Runs an application for one request and guards what it sends.
+    """Runs an application for one request and guards its response.
 
-    The application runs in the caller's task, and is stopped the moment its client leaves or the
-    guard ends its stream.
+    The application runs in the caller's task, and is stopped the moment its client disconnects or
+    the guard ends its stream.
     """
 
     def __init__(
@@ -74,38 +74,38 @@ class Exchange:
         restores: bool = False,
         passed: set[str] | None = None,
     ) -> None:
-        """With `restores` a client that comes back gets the values of a vault, too. `passed` are
-        the media types of which a log has said that they pass."""
+        """With `restores`, a client that reconnects gets the values of a vault, too. `passed` are
+        the media types that have been logged as passing."""
         if extensions := scope.get("extensions"):
-            # In place: what applications add to a scope, middleware around this one reads.
+            # In place, because outer middleware reads what applications add to a scope.
             scope["extensions"] = {k: v for k, v in extensions.items() if k not in _UNREAD}
         scope["headers"] = _uncompressed(scope["headers"])
         self._scope = scope
-        scope.setdefault("state", {})  # of all that share the request
+        scope.setdefault("state", {})  # shared by everything that handles the request
         self._receiver = Receiver(receive, self._client_left)
-        self._send = send  # as it is, what is not guarded
+        self._send = send  # for unguarded messages
         self._client = Client(send, self._client_left, self._completed)
         self._route = route
         self._replay = replay
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
-        self._undecided: Undecided | None = None  # until it is told what becomes of it
+        self._classifier: BodyClassifier | None = None  # until the handling is decided
         self._start: Message = {}
         self._passed = set() if passed is None else passed
         self._refusal: Message | None = None
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
-        self._says_its_end = False  # whether the events do that were released
-        self._watched = False  # whether the client's leaving is noticed
-        self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
+        self._says_its_end = False  # whether the released events contain an end
+        self._watched = False  # whether a disconnect is noticed
+        self._silent = False  # an answer to HEAD: the headers of a guarded body, without the body
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
         self._opened = anyio.Event()  # set when the stream begins
         self._helping = anyio.CancelScope()
 
     async def run(self, app: ASGIApp) -> None:
-        """Run `app` to its end; what it raises passes, unless the guard had ended it."""
+        """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
         try:
             async with self._group:
                 failure = await self._running.run(app, self._scope, self._receiver)
@@ -127,11 +127,11 @@ class Exchange:
             await self._begin(message)
         elif kind == "http.response.body" and self._body is not None:
             await self._guard(self._body, message)
-        elif kind == "http.response.body" and self._undecided is not None:
-            await self._judge(self._undecided, message)
+        elif kind == "http.response.body" and self._classifier is not None:
+            await self._judge(self._classifier, message)
         elif kind == "http.response.body" and self._silent:
             await self._send({**message, "body": b""})
-        elif self._undecided is not None and kind in _UNREAD:
+        elif self._classifier is not None and kind in _UNREAD:
             self._refuse(BodyError(f"{kind!r} cannot be guarded"))
         elif self._body is None:
             await self._send(message)
@@ -139,7 +139,7 @@ class Exchange:
             await self._fail("unguarded_message", BodyError(f"{kind!r} cannot be guarded"))
 
     async def _end_again(self, message: Message) -> None:
-        """Take what comes after the end. Servers refuse it; nothing of it goes out."""
+        """Take a message after the end. Servers refuse it; nothing of it goes out."""
         if message["type"] == "http.response.body":
             await self._send({**message, "body": b""})
         else:
@@ -163,13 +163,13 @@ class Exchange:
             await self._open(message, media)
 
     async def _begin_nothing(self, message: Message, media: Media | None = None) -> None:
-        """Send the headers of a body that might change, which HEAD asks for alone."""
+        """Send the headers of a body that might change, as the answer to HEAD."""
         self._silent = True
         headers = guarded_headers(message["headers"], self._route.label, media)
         await self._client.transmit({**message, "headers": headers})
 
     async def _open(self, message: Message, media: Media, *, text: bool = True) -> None:
-        """Begin to guard a stream, in its charset if its type is that of a `text`."""
+        """Begin to guard a stream, decoded by its charset if its type is one of `text`."""
         replay = self._replay if media == "sse" else None
         headers, policy = message["headers"], self._route.label
         try:
@@ -190,7 +190,7 @@ class Exchange:
         await self._client.transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
     async def _begin_other(self, message: Message) -> None:
-        """Begin a response that is no known stream; what it is tells what becomes of it."""
+        """Begin a response that is no known stream; its content decides how it is handled."""
         route, headers = self._route, message["headers"]
         try:
             kind = "" if route.other == "pass" else type_of(headers)
@@ -207,28 +207,30 @@ class Exchange:
             self._refuse(error)
 
     def _await_other(self, message: Message, *, text: bool = False) -> None:
-        """Begin a response that waits until it is told what becomes of it, and maybe for its end.
+        """Begin a response that waits for its classification, and possibly for its end.
 
-        A `text` is one that would go out as it comes if nothing said how long it is.
+        A `text` would have been streamed if its length were unknown.
         """
         headers, part = message["headers"], _is_part(message)
         try:
             route, _ = self._with_vault(None)
-            self._undecided = Undecided(route, headers, type_of(headers), part=part, text=text)
+            self._classifier = BodyClassifier(
+                route, headers, type_of(headers), part=part, text=text
+            )
             self._start = message
         except BodyError as error:
             self._refuse(error)
-        if not self._undecided.waits:
+        if not self._classifier.waits:
             self._watch()
 
     def _watch(self) -> None:
-        """Notice from now on that the client leaves."""
+        """From now on notice when the client disconnects."""
         if not self._watched:
             self._watched = True
             self._group.start_soon(self._help)
 
-    async def _judge(self, body: Undecided, message: Message) -> None:
-        """Take the next bytes of such a response; guard it once it is told how."""
+    async def _judge(self, body: BodyClassifier, message: Message) -> None:
+        """Take the next bytes of such a response; guard it once its handling is decided."""
         last = not message.get("more_body", False)
         try:
             way = body.feed(bytes(message.get("body", b"")), last=last)
@@ -241,7 +243,7 @@ class Exchange:
             way = await self._whole(body)
         if way is None:
             return
-        self._undecided, raw = None, body.raw.getvalue()
+        self._classifier, raw = None, body.raw.getvalue()
         if way == "pass":
             self._say_passed(body.media)
             await self._send(self._start)
@@ -251,14 +253,14 @@ class Exchange:
             assert self._body is not None
             await self._guard(self._body, {**message, "body": raw})
 
-    async def _whole(self, body: Undecided) -> Way | None:
+    async def _whole(self, body: BodyClassifier) -> Handling | None:
         """Guard a whole response and send it, or an error; return "text" for one that streams."""
         raw, whole = body.raw.getvalue(), body.whole()
         try:
             short = len(raw) <= _SHORT
             changed = whole.guarded() if short else await in_thread(whole.guarded)
         except GuardstreamError as error:
-            if body.streams:  # which goes out as far as it is good
+            if body.streams:  # the part before the error goes out
                 return "text"
             await self._answer_refused(error)
             return None
@@ -267,7 +269,7 @@ class Exchange:
         headers = whole_headers(
             self._start["headers"], self._route.label, None if changed is None else len(changed)
         )
-        self._undecided = None
+        self._classifier = None
         await self._client.transmit({**self._start, "headers": headers})
         await self._client.put([raw if changed is None else changed], last=True)
         return None
@@ -278,14 +280,14 @@ class Exchange:
             _LOG.info("responses of the type %r pass unread", kind)
 
     def _refuse(self, error: BodyError) -> NoReturn:
-        """End a response of which nothing has gone out with an error, and stop the application."""
-        self._undecided = None
+        """Replace a response that has not been started by an error, and stop the application."""
+        self._classifier = None
         self._refusal, body = self._refused(error)
         self._stop([body])
 
     async def _answer_refused(self, error: GuardstreamError) -> None:
-        """Send an error instead of a response that has come whole."""
-        self._undecided = None
+        """Send an error instead of a complete response."""
+        self._classifier = None
         start, body = self._refused(error)
         await self._client.transmit(start)
         await self._client.put([body], last=True)
@@ -293,13 +295,17 @@ class Exchange:
     def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
         assert self._route.guard is not None
         code = error.code if isinstance(error, BodyError) else "unguardable_response"
-        why = str(error) if isinstance(error, BodyError) else told(self._route.guard, error)
+        why = (
+            str(error)
+            if isinstance(error, BodyError)
+            else guarded_message(self._route.guard, error)
+        )
         _LOG.error("refused the response to %r: %s", self._scope["path"], why)
         return refusal(502, code, why)
 
     def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:
-        """The route, with the vault that the application has left for its answer, if it has; and
-        what restores after a replay has kept."""
+        """Return the route, with the vault that the application has stored for its answer, if any;
+        and what restores values after the replay store."""
         route, vault = self._route, self._scope["state"].get(VAULT)
         if vault is None or route.guard is None:
             return route, None
@@ -327,7 +333,7 @@ class Exchange:
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
         if self._media == "sse":
-            self._says_its_end = says_its_end(frames, self._says_its_end)
+            self._says_its_end = has_end(frames, self._says_its_end)
             reason = body.ended if cut or body.ended == "content_filter" else None
             if reason is not None and not self._says_its_end:
                 frames.append(ending(reason))
@@ -336,9 +342,9 @@ class Exchange:
         await self._client.put(frames, last=last)
 
     async def _put_before(self, frames: list[bytes]) -> None:
-        """Send frames after which more of one message is to come; others have their turn."""
+        """Send frames before others of the same message; other tasks get a turn."""
         if self._media == "sse":
-            self._says_its_end = says_its_end(frames, self._says_its_end)
+            self._says_its_end = has_end(frames, self._says_its_end)
         if frames:
             await self._client.put(frames, last=False)
             await anyio.lowlevel.checkpoint()
@@ -346,7 +352,7 @@ class Exchange:
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
         """End the response with an error in its format; plain text, which has none, is cut off."""
         assert self._route.guard is not None
-        why = told(self._route.guard, error)
+        why = guarded_message(self._route.guard, error)
         _LOG.error("ended a response: %s", why)
         await self._end_with(code, why, before, error)
 
@@ -361,20 +367,21 @@ class Exchange:
         self._stop([*before, error_frame(self._media, code, why)])
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:
-        """Cancel the application, which may use a provider; `last` is sent when it has left."""
+        """Cancel the application, which may be using a provider; `last` is sent when it has
+        ended."""
         self._last = last
         self._running.stop()
         self._group.start_soon(self._lose_patience)
         raise StoppedError
 
     async def _conclude(self, failure: Exception | None) -> Exception | None:
-        """Do what is left to do once the application has left; return what is to be raised."""
+        """Finish after the application has ended; return the exception to raise."""
         if self._running.stopped:
             await self._send_last()
             if failure is not None and not isinstance(failure, OSError):
                 _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
-        if self._undecided is not None and failure is None:
+        if self._classifier is not None and failure is None:
             _LOG.error("an application left its response unfinished")
         if self._body is not None and not self._client.complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
@@ -397,17 +404,18 @@ class Exchange:
         await self._client.put(frames, last=True)
 
     def _completed(self) -> None:
-        """Let go of what waits for the client, which is sent the last frame."""
+        """Stop waiting for the client, which is being sent the last frame."""
         self._helping.cancel()
         self._receiver.release()
 
     def _client_left(self, _waiting: bool = False) -> bool:
-        """Stop the application at once, unless its stream is kept for a client that comes back.
+        """Stop the application at once, unless its stream is kept for a reconnect.
 
-        Return False if it is to see to itself: its response is not guarded, or complete.
+        Return False if the application must notice the disconnect itself, because its response is
+        not guarded, or complete.
         """
         streams = self._body is not None or (
-            self._undecided is not None and not self._undecided.waits
+            self._classifier is not None and not self._classifier.waits
         )
         if not streams or self._client.complete:
             return False
@@ -421,12 +429,12 @@ class Exchange:
         return True
 
     async def _linger(self, journal: Journal, replay: Replay) -> None:
-        """Let the application go on until nobody follows its stream."""
+        """Let the application continue while anyone follows its stream."""
         await journal.linger(replay.linger)
         self._running.stop()
 
     async def _help(self) -> None:
-        """Watch for the client to leave, and send heartbeats, until the response is complete."""
+        """Watch for a disconnect, and send heartbeats, until the response is complete."""
         with self._helping:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._receiver.watch)
@@ -447,11 +455,11 @@ class Exchange:
 
 
 def _is_part(message: Message) -> bool:
-    """Tell whether a response begins that is some of the bytes of a body."""
+    """Return whether a response begins that is only part of a body."""
     return is_part(message["status"], ", ".join(values(message["headers"], b"content-range")))
 
 
 def _uncompressed(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the headers of a request, asking for a body that can be read."""
+    """Return the headers of a request, asking for an encoding that can be read."""
     kept = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
     return [*kept, (b"accept-encoding", b"identity")]

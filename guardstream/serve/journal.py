@@ -1,9 +1,9 @@
-"""The middleware's side of replay: events get ids, and who comes back with one gets what followed.
+"""The middleware's side of replay: gives events ids, and answers clients that reconnect with one.
 
-An id is `gs`, the stream's secret, and the event's number; with a vault also its place among those
-that came of one that was kept. The store's key is made of the secret,
-the path, the policy and the caller: a stream cannot be had under another path, nor once its policy
-changed, nor by a request whose headers that tell the caller are others.
+An id is `gs`, the stream's secret, and the event's number; with a vault, also its position among
+those that a stored event became. The store's key is derived from the secret, the path, the policy
+and the caller: a stream is not available under another path, after a change of its policy, or to a
+request whose identifying headers differ.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ from guardstream.stream.frames import LONG_EVENT
 _LOG = logging.getLogger("guardstream.serve")
 
 NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is not kept any more")
-"""What a client is sent that comes back for events which the store does not have."""
+"""What a client gets that reconnects for events which the store does not have."""
 
 _ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How streams are kept for clients that come back.
+    """How streams are kept for clients that reconnect.
 
-    `linger` is for how many seconds an application goes on when its client has left and nobody
-    follows the stream; 0 closes it at once, and only what was sent can be had again. A stream is
-    for requests alone whose headers `by` have the same values as those of the one that began it.
+    `linger` is how many seconds an application continues when its client has disconnected and
+    nobody follows the stream; 0 closes it at once, and only what was sent is available. A stream is
+    only available to requests whose headers `by` have the same values as those of the one that
+    began it.
     """
 
     store: ReplayStore
@@ -49,7 +50,7 @@ class Replay:
     by: Sequence[str] = ()
 
     def key(self, secret: str, scope: Scope, policy: bytes, caller: str) -> str:
-        """Return the name under which the store keeps a stream; `caller` is who is known."""
+        """Return the store's key of a stream; `caller` is the identified caller, if any."""
         told = [secret.encode(), scope["path"].encode("utf-8", "surrogatepass"), policy]
         if self.by or caller:
             names = [name.lower().encode() for name in self.by]
@@ -60,7 +61,7 @@ class Replay:
 
 
 def last_event_id(scope: Scope) -> tuple[str, Position] | None:
-    """Return the secret and the position that a client came back with, if it is one of ours."""
+    """Return the secret and the position of a reconnecting client, if the id is one of ours."""
     for name, value in scope["headers"]:
         if name == b"last-event-id" and (found := _ID.fullmatch(value.decode("latin-1"))):
             return found[1], Position(int(found[2]), int(found[3] or 0))
@@ -75,11 +76,11 @@ def with_id(secret: str, placed: Placed) -> bytes:
 class Journal:
     """Gives the events of one stream their ids and keeps them.
 
-    An application that gives ids does its own replay: nothing is kept from there on. Where the
-    store fails the stream goes on without it, and cannot be had again beyond that. Who comes back
-    is told so, once the stream has ended and if the store is there again. With `restoring`, what is
-    kept has stand-ins, and what is sent has values. Frames of more than `LONG_EVENT` bytes are read
-    by `long`, if there is one, beside the event loop.
+    An application that sets ids does its own replay: nothing more is kept. If the store fails, the
+    stream continues without it and is not available beyond that point. A client that reconnects is
+    told so, once the stream has ended and if the store is back. With `restoring`, stand-ins are
+    kept and values are sent. Frames of more than `LONG_EVENT` bytes are read by `long`, if it is
+    set, outside of the event loop.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Journal:
         self._long = long
 
     async def keep(self, frames: list[bytes]) -> list[bytes]:
-        """Return frames that were released with ids in them; they are kept before they are sent."""
+        """Return released frames with ids in them; they are kept before they are sent."""
         if not self._keeping and self._restoring is None and self._decoder.is_between:
             return frames
         out = []
@@ -124,13 +125,13 @@ class Journal:
         return await self._long(partial(self._decoder.feed, data))
 
     def rest(self) -> list[bytes]:
-        """Return what waited for more of the stream, which is over."""
+        """Return what waited for more of the stream, which has ended."""
         shown = [] if self._restoring is None else self._restoring.finish()
         return [with_id(self._secret, each) if self._keeping else each.raw for each in shown]
 
     async def linger(self, seconds: float) -> None:
-        """Wait, `seconds` and again, until nobody follows the stream in the store, or it is not
-        kept there any more."""
+        """Wait, in intervals of `seconds`, until nobody follows the stream in the store, or it is
+        no longer kept there."""
         followed = True
         while followed:
             with anyio.move_on_after(seconds):
@@ -145,7 +146,7 @@ class Journal:
             return False
 
     async def close(self) -> None:
-        """Tell the store that nothing follows, or that it does not have what did."""
+        """Record in the store that nothing follows, or that what followed is missing."""
         if not self._number:
             return
         try:

@@ -1,4 +1,4 @@
-"""The text messages of a WebSocket as something to guard; no I/O."""
+"""The text messages of a WebSocket as streams to guard; no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data, json_start
-from guardstream.framing.packets import divided
+from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
@@ -19,7 +19,7 @@ from guardstream.serve.routes import Route
 class Messages(Protocol):
     """Messages in, messages that may go out.
 
-    `ended` says why the connection is to end, if it is, `error` what fault is the reason.
+    `ended` says why the connection has to end, `error` which error is the reason.
     """
 
     @property
@@ -37,7 +37,7 @@ class Messages(Protocol):
         ...
 
     def close(self) -> None:
-        """End the messages where they are; what is held is dropped."""
+        """End the messages early; what is held is dropped."""
         ...
 
 
@@ -52,10 +52,10 @@ def messages_of(route: Route) -> Messages:
 
 
 class WholeMessage:
-    """A message that is a text of its own, or JSON, of which each string and each name is one.
+    """A message that is a text of its own, or JSON, in which each string and each name is one.
 
-    `text` is what may go on of it; `ended` is set if a rule blocks it. Raises AdapterError for
-    JSON of which readers differ in what it says, StageError if a stage fails.
+    `text` is what may be sent of it; `ended` is set if a rule blocks it. Raises AdapterError for
+    JSON that readers interpret differently, StageError if a stage fails.
     """
 
     def __init__(self, guard: Guard, text: str) -> None:
@@ -70,7 +70,7 @@ class WholeMessage:
     def _checked_text(self, text: str) -> str:
         checked = self._checked(text)
         said = _after_leads(checked) if "\\" in checked else ()
-        start = [json_start(each) for each in said]  # some readers take that alone
+        start = [json_start(each) for each in said]  # some readers only take this part
         if self._changed(start) != start and self.ended is None:
             raise AdapterError("a rule changes JSON in a message that is not JSON")
         return checked
@@ -95,7 +95,7 @@ class WholeMessage:
 
 
 class WholeMessages:
-    """Each message a text of its own, or JSON."""
+    """Messages that are each a text of their own, or JSON."""
 
     def __init__(self, guard: Guard) -> None:
         self.ended: FinishReason | None = None
@@ -115,7 +115,7 @@ class WholeMessages:
 
 
 class JsonMessages:
-    """Each message a JSON event of a provider."""
+    """Messages that are each a JSON event of a provider."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
@@ -132,7 +132,7 @@ class JsonMessages:
     def feed(self, text: str) -> list[str]:
         if self._wire is None:
             self._wire = _wire(self._route, "ndjson")
-        # Line ends stand only between the tokens of valid JSON.
+        # In valid JSON, line ends are only between tokens.
         line = text.replace("\r", " ").replace("\n", " ")
         return _lines(self._wire.feed(line.encode() + b"\n"))
 
@@ -145,15 +145,15 @@ class JsonMessages:
 
 
 class TextMessages:
-    """Pieces of one text, until the end mark, which begins another; JSON as in events.
+    """Pieces of one text, up to the end mark, after which another begins; JSON as in events.
 
-    Where the first message shows that they are packets of Socket.IO, records of SignalR or
-    server-sent events, what these carry is such a piece.
+    If the first message shows that they are packets of Socket.IO, records of SignalR or server-sent
+    events, the payloads of these are the pieces.
     """
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._wire: WireGuard | None = None  # between texts
+        self._wire: WireGuard | None = None  # None between texts
         self._records: _Records | None = None  # until there is a message
         self._last = _Record("", "", "")
         self.ended: FinishReason | None = None
@@ -212,7 +212,7 @@ class TextMessages:
 
 
 class _Record(NamedTuple):
-    """What is said in a message, and what stands around it."""
+    """The payload of a message, and what surrounds it."""
 
     lead: str
     said: str
@@ -220,30 +220,30 @@ class _Record(NamedTuple):
 
 
 _Records: TypeAlias = Callable[[str], Sequence[_Record]]
-"""Returns what is said in a message."""
+"""Returns the payloads of a message."""
 
 _SEPARATOR = "\x1e"
-"""What ends a record of SignalR's JSON (https://github.com/dotnet/aspnetcore, HubProtocol.md)."""
+"""The end of a record in SignalR's JSON (https://github.com/dotnet/aspnetcore, HubProtocol.md)."""
 
 
 _LEAD = re.compile(r'[^\[{"\\]*(?=[\[{"])')
-"""What stands before JSON in a line that begins with something else, such as `data: `."""
+"""What comes before JSON in a line that begins with something else, such as `data: `."""
 
 _EVENT = re.compile(
     r"(?P<lead>(?:(?:event|id|retry)?:[^\r\n]*\r?\n)*data: ?)(?P<said>[^\r\n]*)(?P<tail>\s*)"
 )
-"""A server-sent event of one line of data."""
+"""A server-sent event with a single line of data."""
 
 _BETWEEN = re.compile(r"(?<=\n\n)|(?<=\n\r\n)")
 _SILENT = re.compile(r"(?:(?:event|id|retry)?:[^\r\n]*\r?\n)+\s*")
 """Events without data: comments, such as heartbeats."""
 
 _MARK = "\ufeff"
-"""A byte order mark, which some readers leave out."""
+"""A byte order mark, which some readers skip."""
 
 
 def _records_of(first: str) -> _Records:
-    """Return what finds what is said in the messages of a connection, given the first of them."""
+    """Return a function that finds the payloads in a connection's messages, by its first one."""
     if first.endswith(_SEPARATOR):
         return _signalr
     if first.startswith('0{"sid":') or first == "3probe":  # after long polling
@@ -266,7 +266,7 @@ def _signalr(text: str) -> Sequence[_Record]:
 
 
 def _socket_io(text: str) -> _Record:
-    return _Record(*divided(text), "")
+    return _Record(*split_packet(text), "")
 
 
 def _events(text: str) -> Sequence[_Record]:
@@ -281,7 +281,7 @@ def _event(text: str) -> _Record:
 
 
 def _after_leads(text: str) -> Iterator[str]:
-    """Yield what the lines of a text have from where JSON may begin in them."""
+    """Yield the rest of each line of a text from where JSON may begin."""
     yield text
     for line in re.split(r"[\n\x1e]", text):
         if (lead := _LEAD.match(line)) is not None:
@@ -295,7 +295,7 @@ def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:
         media=media,
         provider=route.provider,
         unknown=route.unknown,
-        keep_text=False,  # nobody asks for it, and a connection may last
+        keep_text=False,  # unused, and a connection may be long-lived
     )
 
 

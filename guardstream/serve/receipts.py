@@ -1,4 +1,4 @@
-"""Receipts of what an application answers: an ASGI application around one that guards.
+"""Receipts for an application's answers: an ASGI application around one that guards.
 
 A whole answer has its receipt in a header, an event stream in a comment before `data: [DONE]`, or
 at its end. Other streams have no place for one.
@@ -26,14 +26,15 @@ from guardstream.serve.routes import POLICY_HEADER, values
 _DONE = b"data: [DONE]\n\n"
 
 _LAST = re.compile(rb"(?:\A|\n\n)((?:id: [^\r\n]*\n)?%b)\Z" % re.escape(_DONE))
-"""The event that ends a stream, with its id if it has one; one that says more is like others."""
+"""The event that ends a stream, with its id if it has one; an event with more content is not
+one."""
 
 
 class ReceiptMiddleware:
-    """Signs what `app` answers; its guards need a `Collecting` among their observers.
+    """Signs the answers of `app`, whose guards need a `Collecting` among their observers.
 
-    A request's body and an answer's are hashed as they pass; a whole answer that comes in several
-    pieces is kept until it is whole.
+    The bodies of a request and its answer are hashed as they pass; a whole answer that comes in
+    pieces is kept until it is complete.
     """
 
     def __init__(self, app: ASGIApp, signer: Signer) -> None:
@@ -50,7 +51,7 @@ class ReceiptMiddleware:
 
 
 class _Answer:
-    """One answer, on its way to the client."""
+    """One answer on its way to the client."""
 
     def __init__(self, signer: Signer, scope: Scope, receive: Receive, send: Send) -> None:
         self._signer = signer
@@ -65,7 +66,7 @@ class _Answer:
         self._start: Message | None = None
         self._streams = self._signs = False
         self._kept: list[bytes] = []
-        self._last = b""  # of an event stream: what may be its terminator, or another's receipt
+        self._last = b""  # of an event stream: its possible terminator, or another signer's receipt
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -91,7 +92,7 @@ class _Answer:
         headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
         kind = kind_of(media_of("".join(values(headers, b"content-type")[:1])))
         self._streams = kind == "events"
-        # What the guard has not judged has no receipt; other streams have no place for one.
+        # An unguarded answer has no receipt; other streams have no place for one.
         judged = bool(values(headers, POLICY_HEADER))
         self._signs = judged and kind in ("events", "json")
         self._policy = (values(headers, POLICY_HEADER) or ["@"])[0]

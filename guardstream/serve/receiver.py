@@ -1,4 +1,4 @@
-"""Notices that a client has left, while the application reads what the client sends."""
+"""Notices that a client has disconnected, while the application reads what it sends."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import anyio.lowlevel
 from starlette.types import Message, Receive
 
 READ_AHEAD = 1024
-"""Messages that are read before the application asks for them. After more, nothing is seen until it
-does."""
+"""How many messages are read before the application asks for them. Beyond that, a disconnect is
+only noticed when it does."""
 
 READ_AHEAD_SIZE = 256 * 1024
-"""Bytes, or characters, of these messages, beyond which none is read either."""
+"""The size of these messages, in bytes or characters, beyond which none is read either."""
 
 
 class Receiver:
     """The `receive` that an application is given.
 
-    While `watch` runs, the server is asked even when the application does not: the moment the
-    client leaves, `left` is called, with whether the application was waiting for a message. If it
-    returns True, the application is not told before `release`.
+    While `watch` runs, the server is asked even when the application does not ask: the moment the
+    client disconnects, `left` is called with whether the application was waiting for a message. If
+    it returns True, the application is not told until `release`.
     """
 
     def __init__(self, receive: Receive, left: Callable[[bool], bool]) -> None:
@@ -39,7 +39,7 @@ class Receiver:
 
     async def __call__(self) -> Message:
         """Return the application's next message."""
-        if self._ahead:  # for what is there nobody waits until `watch` has read the next
+        if self._ahead:  # what is there is returned without waiting for `watch` to read more
             await anyio.lowlevel.checkpoint()
             if self._ahead:
                 return self._taken()
@@ -56,7 +56,7 @@ class Receiver:
         return message
 
     async def watch(self) -> None:
-        """Read ahead until the client leaves, while the application has not too much unread."""
+        """Read ahead until the client disconnects, while the application has little unread."""
         while self._farewell is None:
             if len(self._ahead) >= READ_AHEAD or self._size >= READ_AHEAD_SIZE:
                 self._room = anyio.Event()
@@ -69,7 +69,7 @@ class Receiver:
                     self._size += _size(message)
 
     def release(self) -> None:
-        """Tell the application that the client has left, if it was not told."""
+        """Tell the application that the client has disconnected, unless it was told."""
         self._released.set()
 
     def _taken(self) -> Message:
@@ -89,5 +89,5 @@ class Receiver:
 
 
 def _size(message: Message) -> int:
-    """Return how long a message is, of a request's body or of a WebSocket."""
+    """Return the size of a message, of a request's body or of a WebSocket."""
     return sum(len(message.get(name) or "") for name in ("body", "bytes", "text"))

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from guardstream.serve.replay import FOLLOWING, MAX_AGE, MAX_BYTES, MAX_EVENTS, Kept
 
 TIMEOUT = 2.0
-"""Seconds that Redis may take for anything: a stream waits for it."""
+"""Seconds that Redis may take for an operation, for which a stream waits."""
 
 _EVENT, _END = b"event", b"end"
 
@@ -50,7 +50,7 @@ class RedisReplay:
         self._totals: dict[str, int] = {}
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
-        # After a failure it is not known what is kept: all of it stays for the rest of its time.
+        # After a failure it is unknown what is kept, so nothing expires before its time.
         counted = number == 1 or stream in self._sizes
         oldest = number - self._count(stream, len(event)) + 1
         key = self._key(stream)
@@ -105,7 +105,7 @@ class RedisReplay:
         return Kept(events, ended=len(events) < len(entries))
 
     def _count(self, stream: str, size: int) -> int:
-        """Count an event in; return how many of the stream's events are within the bounds."""
+        """Count an event; return how many of the stream's events are within the limits."""
         sizes = self._sizes.setdefault(stream, deque())
         sizes.append(size)
         total = self._totals.get(stream, 0) + size

@@ -1,9 +1,9 @@
-"""Events that are kept with stand-ins, on their way to a client: values take their places.
+"""Restores values in stored events with stand-ins, on their way to a client.
 
-What was kept of a stream is read from its beginning whenever a client comes back, as a stand-in
-may have begun in any event. What it is sent has the same ids each time: an event that comes of one
-that was kept has its number; one before it, such as text that had waited, has the number of the
-event that was kept before, and its place after that: `7.1`, `7.2`.
+The stored events of a stream are read from the beginning whenever a client reconnects, because a
+stand-in may have begun in any event. A client gets the same ids each time: an event that
+corresponds to a stored one has its number; an event before it, such as text that had waited, has
+the number of the previous stored event and its position after it: `7.1`, `7.2`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.stream.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
@@ -26,7 +26,8 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Position(NamedTuple):
-    """Where a client is: it has the event of a number, and `more` of those that come after it."""
+    """The position of a client: it has the event of a number, and `more` of those that come after
+    it."""
 
     number: int
     more: int = 0
@@ -36,7 +37,7 @@ class Position(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """An event without its id, and where a client is that has it."""
+    """An event without its id, and the position of a client that has it."""
 
     raw: bytes
     position: Position
@@ -46,7 +47,7 @@ class Restoring:
     """Restores the events of one stream, in the order of their numbers."""
 
     def __init__(self, guard: Guard, vault: Vault, provider: str | None = None) -> None:
-        """`guard` is that of the stream, `provider` the format of its events, if it is known."""
+        """`guard` is the stream's, `provider` the format of its events, if it is known."""
         self._guard = guard
         _, values = guard.with_vault(vault).halves()
         self._flow = values.flow(provider=provider, media="sse")(b"", Meter())
@@ -66,7 +67,7 @@ class Restoring:
         return [Placed(raw, Position(self._at.number, more)) for more, raw in enumerate(shown, 1)]
 
     def _guarded(self, work: Callable[[], Sequence[Sent[bytes]]], raw: bytes) -> list[bytes]:
-        """The events that a step returns; from a failure on, stand-ins stay."""
+        """Return the events of a step; after a failure, stand-ins are not replaced."""
         if self._failed:
             return [raw] if raw else []
         try:
@@ -74,7 +75,7 @@ class Restoring:
             if self._flow.error is not None:
                 raise self._flow.error
         except GuardstreamError as error:
-            _LOG.error("values are not restored any more: %s", told(self._guard, error))
+            _LOG.error("values are not restored any more: %s", guarded_message(self._guard, error))
             self._failed = True
             return [raw] if raw else []
         return self._events([each.chunk for each in sent])
@@ -87,5 +88,5 @@ class Restoring:
 
 
 def plain(event: Event) -> bytes:
-    """An event's bytes, to which an id can be added."""
+    """Return an event's bytes, to which an id can be added."""
     return event.raw.removeprefix(_BOM).lstrip(b"\n")

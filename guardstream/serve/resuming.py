@@ -1,4 +1,4 @@
-"""Answers a client that comes back with a `Last-Event-ID`: from the store, never from a source."""
+"""Answers a client that reconnects with a `Last-Event-ID`: from the store, never from a source."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ async def resume(
     caller: str = "",
     restoring: Restoring | None = None,
 ) -> bool:
-    """Answer a client that comes back for one of our streams; False if it does not.
+    """Answer a client that reconnects to one of our streams; return False if it does not.
 
-    It gets what was released since, and what is being released if the stream goes on. 204, upon
-    which `EventSource` stops, if it has all of an ended stream; 410 if what it misses is not kept.
-    With `restoring` the whole stream has to be kept.
+    It gets what was released since, and what is still being released. The status is 204, at which
+    `EventSource` stops, if it has all of an ended stream, and 410 if what it misses is not kept.
+    With `restoring`, the whole stream must be kept.
     """
     came_back = last_event_id(scope)
     if came_back is None:
@@ -59,7 +59,7 @@ async def resume(
 
 
 class Following:
-    """One client that follows a stream in the store."""
+    """A client that follows a stream in the store."""
 
     def __init__(
         self,
@@ -74,12 +74,12 @@ class Following:
         self._secret = secret
         self._store = replay.store
         self._position = position
-        self._number = position.number if restoring is None else 0  # of what was read
+        self._number = position.number if restoring is None else 0  # of the last event read
         self._send = send
         self._restoring = restoring
 
     async def since(self, wait: float = 0.0) -> Kept | None:
-        """Return what follows the last event sent; None, too, if the store fails."""
+        """Return what follows the last event sent; also None if the store fails."""
         try:
             return await self._store.since(self._key, self._number, wait)
         except Exception as error:
@@ -87,14 +87,14 @@ class Following:
             return None
 
     def shown(self, kept: Kept) -> bytes:
-        """Return the events as they are sent: those that the client has not."""
+        """Return the events to send: those that the client does not have."""
         if kept.events:
             self._number = kept.events[-1][0]
         if self._restoring is None:
             return b"".join([event for _, event in kept.events])
         placed: list[Placed] = []
         for number, event in kept.events:
-            _, _, raw = event.partition(b"\n")  # its id
+            _, _, raw = event.partition(b"\n")  # without its id
             placed += self._restoring.feed(Placed(raw, Position(number)))
         if kept.ended:
             placed += self._restoring.finish()
@@ -102,7 +102,7 @@ class Following:
         return b"".join([with_id(self._secret, each) for each in new])
 
     async def run(self, receive: Receive, events: bytes, policy: bytes, *, ended: bool) -> None:
-        """Send events and what follows, until the stream ends or the client leaves."""
+        """Send events and what follows, until the stream ends or the client disconnects."""
         headers = [
             (b"content-type", b"text/event-stream"),
             (b"cache-control", b"no-cache"),

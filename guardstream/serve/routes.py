@@ -20,17 +20,17 @@ from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-"""As ASGI has them: names in lower case."""
+"""In ASGI's form: names in lower case."""
 
 POLICY_HEADER = b"guardstream-policy"
-"""Says which policy, and which version of it, guarded a response."""
+"""Names the policy, and its version, that guarded a response."""
 
 _OF_THE_BODY = {b"content-length", b"etag", b"content-md5", b"digest", b"content-digest"}
 _OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_HEADER}
-"""Headers that say something about bytes which may change."""
+"""Headers about bytes that may change."""
 
 _NO_LONGER = {b"accept-ranges", POLICY_HEADER}
-"""Those of them that do not hold for bytes which did not change: no part could be guarded."""
+"""Those that do not hold even for unchanged bytes, because ranges could not be guarded."""
 
 
 Binary: TypeAlias = Literal["guard", "refuse", "pass"]
@@ -134,7 +134,7 @@ class Route:
             raise ValueError(f"'max_answer' is a number of bytes above 0, not {most!r}")
 
     def pinned(self) -> Route:
-        """Return this route with the policy that is in force now, whatever is reloaded later."""
+        """Return this route with the current policy, so that a reload does not change it."""
         return self if self.guard is None else replace(self, guard=self.guard.pinned())
 
     @property
@@ -145,7 +145,7 @@ class Route:
 
 
 class Routes:
-    """Routes in order: the first that matches is taken, and `otherwise` if none does."""
+    """Routes in order: the first match is taken, and `otherwise` if there is none."""
 
     def __init__(self, routes: Iterable[Route], otherwise: Route) -> None:
         self._routes = [(compile_path(route.path)[0], route) for route in routes]
@@ -160,12 +160,12 @@ class Routes:
 
 
 def label(policy: Policy) -> bytes:
-    """Return how a header names a policy; what is not ASCII in its name is percent-encoded."""
+    """Return a policy's name in a header; non-ASCII characters are percent-encoded."""
     return f"{quote(policy.name or 'policy')}@{policy.fingerprint}".encode()
 
 
 def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
-    """Return what kind of body these headers announce; None for one that is not guarded."""
+    """Return the media that headers declare; None for a body that is not guarded as a stream."""
     named = [part for value in values(headers, b"content-type") for part in value.split(",")]
     for value in named or [""]:
         media = named_media(value)
@@ -185,15 +185,15 @@ def values(headers: Headers, name: bytes) -> list[str]:
 
 
 def guarded_headers(headers: Headers, policy: bytes, media: Media | None = None) -> Headers:
-    """Return the headers of a response whose body of this kind is guarded by `policy`."""
+    """Return the headers of a response whose body of this media is guarded by `policy`."""
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
     kept.append((POLICY_HEADER, policy))
     return streaming(kept) if media == "sse" else kept
 
 
 def whole_headers(headers: Headers, policy: bytes, size: int | None) -> Headers:
-    """Return the headers of a response that was guarded whole: what they say of its bytes holds if
-    those did not change; otherwise there are `size`."""
+    """Return the headers of a response that was guarded whole: those about its bytes stay if these
+    did not change; otherwise the length is `size`."""
     if size is None:
         kept = [(name, value) for name, value in headers if name.lower() not in _NO_LONGER]
         return [*kept, (POLICY_HEADER, policy)]
@@ -203,7 +203,7 @@ def whole_headers(headers: Headers, policy: bytes, size: int | None) -> Headers:
 
 
 def streaming(headers: Headers) -> Headers:
-    """Return the headers of an event stream: neither caches nor nginx may hold it back."""
+    """Return the headers of an event stream: neither caches nor nginx may buffer it."""
     given = {name.lower() for name, _ in headers}
     return [*headers, *(pair for pair in _STREAMING if pair[0] not in given)]
 

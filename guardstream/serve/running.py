@@ -1,4 +1,4 @@
-"""A running application that can be stopped at once, such that its source is closed."""
+"""Runs an application that can be stopped at once, such that its source is closed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 DROPPED = 64
-"""Messages of a stopped application that are dropped quietly before it is told."""
+"""Messages of a stopped application that are silently dropped before it is told."""
 
 
 class StoppedError(Exception):
@@ -18,12 +18,12 @@ class StoppedError(Exception):
 
 
 class Running:
-    """Runs an application in the caller's task and hands its messages to `handle`.
+    """Runs an application in the caller's task and passes its messages to `handle`.
 
-    Most applications send from inside a loop over their source. An exception out of `send` would
-    leave an asynchronous generator there suspended, for the garbage collector to close. So
-    `stop` makes `send` return, and cancels the application where it waits next: in its source.
-    One that sends on without waiting is cancelled in `send` after all, or has OSError there.
+    Most applications send from a loop over their source. An exception out of `send` would leave an
+    asynchronous generator there suspended, for the garbage collector to close. So `stop` makes
+    `send` return, and cancels the application at its next wait: in its source. An application that
+    keeps sending without waiting is cancelled in `send` after all, or gets OSError there.
     """
 
     def __init__(self, handle: Callable[[Message], Awaitable[None]]) -> None:
@@ -34,7 +34,7 @@ class Running:
         self._dropped = 0
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> Exception | None:
-        """Run `app` to its end, or until it is stopped; return what it raised."""
+        """Run `app` to its end, or until it is stopped; return its exception."""
         with self._whole:
             try:
                 await app(scope, receive, self._send)
@@ -43,7 +43,7 @@ class Running:
         return None
 
     def stop(self) -> None:
-        """Cancel the application, and `handle`; nothing more is taken from it."""
+        """Cancel the application and `handle`; no more messages are taken."""
         self.stopped = True
         for sending in self._sends:
             sending.cancel()

@@ -12,7 +12,7 @@ from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event
 from guardstream.stream.loops import aclose_source
 
 PING = encode(Comment("ping"))
-"""A heartbeat: clients ignore it, proxies and browsers see that the connection lives."""
+"""A heartbeat: clients ignore it, proxies and browsers see that the connection is alive."""
 
 
 async def aiter_events(
@@ -22,11 +22,11 @@ async def aiter_events(
     max_event: int = MAX_EVENT,
     strict: bool = False,
 ) -> AsyncGenerator[Event, None]:
-    """Yield the events of a stream of bytes; the source is closed on every way out.
+    """Yield the events of a stream of bytes; the source is closed on every exit path.
 
-    `max_line` and `max_event` are in bytes. As the standard says, an event that the end cuts off is
-    dropped. Raises SSEError for a line or an event that is longer and, with `strict`, for invalid
-    UTF-8, which otherwise becomes U+FFFD.
+    `max_line` and `max_event` are in bytes. As the standard requires, an event that the end cuts
+    off is dropped. Raises SSEError for a line or an event that is longer and, with `strict`, for
+    invalid UTF-8, which otherwise becomes U+FFFD.
     """
     decoder = Decoder(max_line=max_line, max_event=max_event, strict=strict)
     try:
@@ -62,7 +62,7 @@ async def heartbeats(
 
 
 class _Beating:
-    """Chunks that another task reads; a chunk is never lost to the clock."""
+    """Chunks that another task reads; a timeout never loses a chunk."""
 
     def __init__(self, source: AsyncIterable[bytes], seconds: float) -> None:
         self._source = source

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.messages import WholeMessage, messages_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
@@ -24,23 +24,23 @@ NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
 """Close codes: RFC 6455, section 7.4.1."""
 
 MAX_REASON = 123
-"""Bytes of a reason that a close can carry: RFC 6455, section 5.5."""
+"""The maximum bytes of a close reason: RFC 6455, section 5.5."""
 
 DENIAL = "websocket.http.response"
-"""The extension by which an application answers a handshake with a body, which nothing guards."""
+"""The extension by which an application rejects a handshake with a body, which nothing guards."""
 
 
 _TURN = 64
-"""Messages after which others have their turn: a server may drop what a client that has left is to
-be sent without ever waiting, and nobody would see that the client has left."""
+"""Messages after which other tasks get a turn: a server may drop the messages to a disconnected
+client without ever waiting, and the disconnect would go unnoticed."""
 
 
 class Connection:
     """Runs an application for one connection and guards its messages.
 
-    The application is cancelled when the guard closes the connection; when the client leaves, it
-    is told if it waits for a message, and cancelled if it does not. One that returns has said all,
-    whether it closes the connection or leaves that to the server.
+    The application is cancelled when the guard closes the connection. When the client disconnects,
+    it is told if it waits for a message, and cancelled if it does not. When it returns, its
+    messages are complete, whether it closes the connection or leaves that to the server.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
@@ -52,14 +52,14 @@ class Connection:
         self._route = route
         self._messages = messages_of(route)
         self._left = False
-        self._taken = 0  # messages of the application
+        self._taken = 0  # messages from the application
         self._open = False
-        self._binary = False  # whether the application's last message was
+        self._binary = False  # whether the application's last message was binary
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
 
     async def run(self, app: ASGIApp) -> None:
-        """Run `app` to its end; what it raises passes, unless the guard had ended it."""
+        """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
         try:
             async with self._group:
                 failure = await self._running.run(app, self._scope, self._give)
@@ -73,7 +73,7 @@ class Connection:
             raise failure
 
     async def _give(self) -> Message:
-        """Return the client's next message; this is the application's `receive`."""
+        """Return the client's next message; the application's `receive`."""
         message = await self._receiver()
         guard = self._route.inbound
         if guard is None or message["type"] == "websocket.connect":
@@ -101,9 +101,9 @@ class Connection:
         return {**message, **_saying(checked.text, binary=_is_binary(message))}
 
     async def _text(self, message: Message) -> str | None:
-        """Return the text of a message, None for one that passes as it is.
+        """Return the text of a message, None for one that passes unchanged.
 
-        The connection is closed for a binary one that is not to pass, and no text.
+        The connection is closed for a binary message that must not pass and is not text.
         """
         if not _is_binary(message):
             return str(message["text"])
@@ -113,7 +113,7 @@ class Connection:
             text = bytes(message.get("bytes") or b"").decode()
         except UnicodeDecodeError:
             text = "\0"
-        if self._route.binary == "refuse" or "\0" in text:  # in UTF-16 it would say something else
+        if self._route.binary == "refuse" or "\0" in text:  # in UTF-16 it would mean something else
             await self._close(UNSUPPORTED, "binary messages cannot be guarded")
         return text
 
@@ -159,7 +159,7 @@ class Connection:
             await self._close(NORMAL, "")
 
     async def _settle(self) -> None:
-        """Send what is held when the application closes: nothing can follow it."""
+        """Send what is held when the application closes, because nothing can follow."""
         try:
             texts = self._messages.finish()
         except GuardstreamError as error:
@@ -177,11 +177,11 @@ class Connection:
 
     async def _fail(self, error: Exception) -> NoReturn:
         assert self._route.guard is not None
-        _LOG.error("closed a connection: %s", told(self._route.guard, error))
+        _LOG.error("closed a connection: %s", guarded_message(self._route.guard, error))
         await self._close(INTERNAL, "guard error")
 
     async def _close(self, code: int, reason: str) -> NoReturn:
-        """Close the connection and stop the application, which may use a provider."""
+        """Close the connection and stop the application, which may be using a provider."""
         self._open = False
         with suppress(OSError):
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -200,12 +200,12 @@ def _is_binary(message: Message) -> bool:
 
 
 def _saying(text: str, *, binary: bool) -> dict[str, str | bytes]:
-    """Return what says a text in a message, binary as the one that it was in, or not."""
+    """Return the fields of a message with a text, binary or not like the original."""
     return {"bytes": text.encode()} if binary else {"text": text}
 
 
 def _reason(guard: Guard, message: Message) -> str:
-    """Return the reason that a connection is closed with, guarded."""
+    """Return the reason for closing a connection, guarded."""
     try:
         reason = guard.check(message.get("reason") or "").text
     except GuardstreamError:

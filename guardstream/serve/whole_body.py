@@ -1,31 +1,31 @@
-"""The whole body of a response that is no known stream, guarded by what it is; no I/O."""
+"""Guards the whole body of a response that is no known stream, by its content; no I/O."""
 
 from __future__ import annotations
 
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.beginnings import WHOLE, media_told
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
+from guardstream.http.sniffing import WHOLE, sniff
 from guardstream.http.stream import WireGuard
-from guardstream.serve.announced import Announced
 from guardstream.serve.bodies import BodyError, encoded
+from guardstream.serve.declared import Declared
 
 
 class WholeBody:
-    """A body that has come whole, `plain`: in UTF-8, and not compressed.
+    """A complete body, `plain`: in UTF-8 and uncompressed.
 
-    `charset` is the body's own, if another. One that `may_end_early` would stream if nobody knew
-    how long it is: if a rule blocks it, what stands before that goes out. `finish` says how it
-    ended, once it is guarded.
+    `charset` is the body's own, if another. A body that `may_end_early` would have been streamed if
+    its length were unknown: if a rule blocks it, the text before the match goes out. `finish` says
+    how it ended, once it is guarded.
     """
 
     def __init__(
         self,
         guard: Guard,
-        announced: Announced,
+        declared: Declared,
         plain: bytes,
         charset: str | None,
         *,
@@ -33,15 +33,15 @@ class WholeBody:
     ) -> None:
         self.finish: FinishReason | None = None
         self._guard = guard
-        self._announced = announced
+        self._declared = declared
         self._plain = plain
         self._charset = charset
-        self._may_end_early = may_end_early or not announced.fits
+        self._may_end_early = may_end_early or not declared.fits
 
     def guarded(self) -> bytes | None:
-        """Guard the body; return what goes out in its place, None if nothing changes.
+        """Guard the body; return its replacement, None if nothing changes.
 
-        BodyError if that cannot be done, or a rule blocks it; AdapterError or StageError, too.
+        BodyError if it cannot be guarded, or a rule blocks it; also AdapterError and StageError.
         """
         plain = self._plain
         if not plain:
@@ -55,19 +55,19 @@ class WholeBody:
         return None if body == plain and shown == changed else shown
 
     def _guarded(self, plain: bytes) -> bytes:
-        announced, media = self._announced, self._announced.media
+        declared, media = self._declared, self._declared.media
         told = media
-        if announced.may_be_another:
-            told = media_told(announced.media_of_text, plain)
-        if told not in (WHOLE, EVENTS) and not announced.is_json:
+        if declared.may_be_another:
+            told = sniff(declared.media_of_text, plain)
+        if told not in (WHOLE, EVENTS) and not declared.is_json:
             return self._guarded_text(plain)
         found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
-        if found.result is not None and not announced.is_json:
+        if found.result is not None and not declared.is_json:
             self._end(found.result.finish)
         return found.body
 
     def _guarded_text(self, plain: bytes) -> bytes:
-        """Guard a text as if it streamed: whoever observes streams is told of it."""
+        """Guard a text as if it were streamed, so that observers see it."""
         try:
             plain.decode()
         except UnicodeDecodeError:
@@ -84,7 +84,7 @@ class WholeBody:
         return b"".join(frames)
 
     def _as_utf8(self, body: bytes) -> bytes:
-        """Guard a text in another charset once more, as those read it who go by UTF-8."""
+        """Guard a text in another charset once more, as clients would read it that assume UTF-8."""
         again = AsUTF8(self._guard)
         shown = again.feed(body) + again.finish()
         if again.ended == "content_filter":
@@ -92,7 +92,7 @@ class WholeBody:
         return shown
 
     def _end(self, finish: FinishReason | None) -> None:
-        """Note how a text ended. BodyError for one that is blocked, unless it might have begun."""
+        """Record how a text ended. BodyError for a blocked one, unless it may end early."""
         self.finish = finish
         if finish == "content_filter" and not self._may_end_early:
             raise BodyError(

@@ -17,7 +17,8 @@ C = TypeVar("C")
 
 
 class Added(Generic[C]):
-    """Makes such chunks, by an adapter, after one that came: without what is not known of it."""
+    """Builds such chunks with the adapter, modelled on a chunk of the source without its unknown
+    text."""
 
     def __init__(self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes) -> None:
         self._adapter = adapter
@@ -26,11 +27,11 @@ class Added(Generic[C]):
         self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
 
     def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
-        """Return chunks like `chunk` that carry a text alone."""
+        """Return chunks like `chunk` that carry only a text."""
         return self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
 
     def text(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
-        """Return them as they are sent; the text is counted with the first of them."""
+        """Return those chunks as `Sent`; the text is counted with the first of them."""
         sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
         if sent:
             first = sent[0]
@@ -47,7 +48,7 @@ class Added(Generic[C]):
         return [Sent(each) for each in ends]
 
     def messages(self, message: str, choices: Mapping[int, C]) -> list[Sent[C]]:
-        """Return the chunks that carry a block's message, one for each choice that is open."""
+        """Return the chunks that carry a block's message, one for each open choice."""
         last_text = {
             track.slot.choice: track
             for track in self._lanes.tracks()
@@ -62,7 +63,7 @@ class Added(Generic[C]):
                 slot, last = track.slot, track.chunk
                 said = following(track.said, message)
             self._lanes.note_added(slot, said)
-            with suppress(AdapterError, LookupError):  # a format may have no place for it
+            with suppress(AdapterError, LookupError):  # the format may have no place for it
                 sent += self.text(last, slot, said)
         return sent
 

@@ -1,4 +1,4 @@
-"""Checks of arguments: an error says which name or value was probably meant."""
+"""Checks of arguments; an error names the argument or value that was probably meant."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def known_arguments(function: F) -> F:
-    """Let an unknown keyword argument be a TypeError that names the nearest known one.
+    """Make an unknown keyword argument a TypeError that names the nearest known one.
 
-    Where a function takes `**options`, those of `Delivering` are known.
+    If the function takes `**options`, the keys of `Delivering` are known.
     """
     return knowing(())(function)
 
 
 def knowing(more: Iterable[str]) -> Callable[[F], F]:
-    """Do the same for a function that knows `more` than it names, and than `Delivering` has."""
+    """Like `known_arguments`, for a function that also accepts the names in `more`."""
     return lambda function: _checked(function, more)
 
 
@@ -47,7 +47,7 @@ def _checked(function: F, more: Iterable[str]) -> F:
 
 
 _MEANT = {"format": "provider", "adapter": "provider"}
-"""Names that are asked for, and what they are called here."""
+"""Names that other libraries use, and what they are called here."""
 
 
 def _hint(name: str, names: frozenset[str]) -> str:
@@ -59,13 +59,13 @@ def _hint(name: str, names: frozenset[str]) -> str:
 
 
 def check_framing(framing: str | None) -> None:
-    """Refuse a way of framing that is not known."""
+    """Raise if a framing is unknown."""
     if framing is not None:
         check_known("framing", framing, ("sse", "text"))
 
 
 def check_listed(name: str, given: object) -> None:
-    """Refuse one thing, or what has none, where the argument `name` is a list of them."""
+    """Raise unless the argument `name` is a list or other collection."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         kind = "the class " if isinstance(given, type) else ""
         what = given.__qualname__ if isinstance(given, type) else type(given).__qualname__
@@ -73,20 +73,20 @@ def check_listed(name: str, given: object) -> None:
 
 
 def check_flag(name: str, given: object) -> None:
-    """Refuse what is neither True nor False: a text such as "no" would count as True."""
+    """Raise for anything but True and False: a string such as "no" would count as True."""
     if not isinstance(given, bool):
         raise TypeError(f"{name}= is True or False, not {type(given).__qualname__!r}")
 
 
 def check_attributes(given: object) -> None:
-    """Refuse attributes that are no mapping."""
+    """Raise if attributes are not a mapping."""
     if not isinstance(given, Mapping):
         what = type(given).__qualname__
         raise TypeError(f"attributes= needs texts by name, such as {{'user': 'ann'}}, not {what!r}")
 
 
 def check_provider(provider: object) -> None:
-    """Refuse what is neither a format's name nor an adapter."""
+    """Raise for anything but the name of a format or an adapter."""
     if provider is None or isinstance(provider, str):
         return
     if isinstance(provider, type) or not hasattr(provider, "read"):
@@ -99,7 +99,7 @@ def check_provider(provider: object) -> None:
 
 
 def check_vault(vault: object) -> None:
-    """Refuse anything but a vault, such as the vaults of all conversations."""
+    """Raise for anything but a vault, such as the `Vaults` of all conversations."""
     if vault is None or hasattr(vault, "settled"):
         return
     if inspect.iscoroutine(vault):

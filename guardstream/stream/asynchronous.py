@@ -1,9 +1,9 @@
 """A guarded stream: iterate it instead of the source.
 
-It is the only asynchronous part of the core: it drives a `StreamState`. The source is closed on
-every way out: its end, a block, `stop`, a deadline, cancellation, an error, a consumer that leaves.
-No cancel scope or task group stands around a `yield`: there is no generator here at all, so nothing
-is left to finalise.
+This is the only asynchronous part of the core: it drives a `StreamState`. The source is closed on
+every exit path: its end, a block, `stop`, a deadline, cancellation, an error, and a consumer that
+leaves. There is no generator here, and no cancel scope or task group surrounds a `yield`, so
+nothing is left to finalise.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class GuardedStream(Outcome[C], AsyncContext):
         if iterator is not source:
             self._sources = (iterator, source)
         self.steps: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
-        """What calls the state's `step`, such as in a thread; by default it is called at once."""
+        """Calls the state's `step`, for example in a thread; by default it is called directly."""
         self._loop: Loop | None = None
-        self._watchful = True  # whether something is to be done around each wait for the source
+        self._watchful = True  # whether each wait for the source needs extra work
         self._scoped = False
         self._native: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Task[Any] | anyio.CancelScope | None = None
         self._interrupted = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._waiting: anyio.Event | None = None  # for the source to be closed by another task
+        self._waiting: anyio.Event | None = None  # set when another task has closed the source
         self._calling = False  # whether callbacks are being called
         self._concluded = False
 
@@ -138,7 +138,7 @@ class GuardedStream(Outcome[C], AsyncContext):
     async def aclose(self) -> None:
         """Close the source; what was not delivered yet is dropped. Idempotent."""
         if self._reader is not None:
-            # The reading task is inside the source: it has to come out before it can be closed.
+            # The reading task is inside the source and has to leave it before it can be closed.
             self.stop()
             await self._until_closed()
             return
@@ -149,7 +149,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         await self._conclude()
 
     def __del__(self) -> None:
-        # A consumer that left without closing: let the loop close the source, as it does for
+        # The consumer left without closing: let the event loop close the source, as it does for
         # asynchronous generators.
         loop = getattr(self, "_loop", None)
         if loop is None:
@@ -158,14 +158,14 @@ class GuardedStream(Outcome[C], AsyncContext):
             sources = self._sources
             loop.spawn(lambda: aclose_source(*sources))
         tell = self.state.unreported()
-        # Not here: observers have locks, and this may run in the midst of whatever they do.
+        # Not here: observers use locks, and a finaliser may run anywhere, even in an observer.
         if tell is not None and not loop.call(tell):
             tell()
 
     # -- reading the source
 
     def _prepare(self) -> None:
-        """Get ready to wait for the source."""
+        """Prepare to wait for the source."""
         watch = self.state.watch
         if self._loop is None:
             self._enter_loop()
@@ -176,12 +176,12 @@ class GuardedStream(Outcome[C], AsyncContext):
             self._look_later()
 
     def _enter_loop(self) -> None:
-        """Find out which event loop this is: asyncio's tasks can be woken without a scope."""
+        """Detect the event loop: under asyncio, tasks can be woken without a cancel scope."""
         self._loop = running_loop()
         self._scoped = isinstance(self._loop, TrioLoop)
         self._native = getattr(self._loop, "native", None)
-        # From now on there is only something to do if there are deadlines, or after `stop`, which
-        # another thread may call right now: so the flag is taken back before it is looked at.
+        # From now on only deadlines and `stop` need extra work. Another thread may call `stop`
+        # right now, so the flag is reset before `stop` is checked.
         self._watchful = self.state.watch is not None
         if self.state.stopping:
             self._watchful = True
@@ -198,17 +198,17 @@ class GuardedStream(Outcome[C], AsyncContext):
         raise state.stopped()
 
     def _look_later(self) -> None:
-        """Set the timer for the next deadline: one stands for all chunks of the stream."""
+        """Set the timer for the next deadline; one timer serves all chunks of the stream."""
         assert self.state.watch is not None
         assert self._native is not None
         remaining = self.state.watch.remaining()
         if remaining < float("inf"):
-            # The timer must not keep a stream alive that its consumer has left.
+            # The timer must not keep a stream alive that its consumer has dropped.
             look = weakref.WeakMethod(self._look_at_clock)
             self._timer = self._native.call_later(max(remaining, 0.0), _call_if_alive, look)
 
     def _look_at_clock(self) -> None:
-        """End a wait that has taken too long; otherwise look again when it could have."""
+        """End a wait that has taken too long; otherwise set the timer again."""
         self._timer = None
         watch = self.state.watch
         if self._reader is None or watch is None:
@@ -219,14 +219,14 @@ class GuardedStream(Outcome[C], AsyncContext):
             self.state.expired = True
             self._wake()
 
-    # -- being stopped; all of this runs in the event loop
+    # -- stopping; all of this runs in the event loop
 
     def _act_on_stop(self) -> None:
         """Wake the reader; if there is none, close the source in a task of its own."""
         if self._reader is not None:
             self._wake()
         elif self.state.finish is None and not self._calling:
-            # While callbacks are called there is a reader, too: it sees to this after them.
+            # While callbacks run there is a reader, too, which handles the stop after them.
             loop = self._loop or running_loop()
             loop.spawn(self._close_unread)
 
@@ -236,12 +236,12 @@ class GuardedStream(Outcome[C], AsyncContext):
             return
         if isinstance(self._reader, asyncio.Task):
             if self._reader.cancelling():
-                return  # it is being cancelled anyway, which must not be mistaken for a stop
+                return  # it is being cancelled anyway, which must not be taken for a stop
             self._interrupted = True
         self._reader.cancel()
 
     def _take_back_cancel(self) -> bool:
-        """Undo the cancellation by `_wake`; return whether there was one, and no other."""
+        """Undo the cancellation by `_wake`; return whether there was one and no other."""
         if not self._interrupted:
             return False
         self._interrupted = False
@@ -251,9 +251,9 @@ class GuardedStream(Outcome[C], AsyncContext):
     async def _close_unread(self) -> None:
         """Close the source of a stream that was stopped while nobody read it."""
         if self._reader is not None or self.state.finish is not None:
-            return  # somebody does by now, and has seen that the stream is to end
+            return  # there is a reader again, which sees that the stream has to end
         await self._close("cancelled")
-        if not self.state.queue:  # otherwise whoever reads the rest, or leaves, concludes
+        if not self.state.queue:  # otherwise the reader of the rest concludes
             try:
                 await self._conclude()
             except Exception as error:
@@ -262,12 +262,12 @@ class GuardedStream(Outcome[C], AsyncContext):
     # -- the end
 
     async def _left(self, error: BaseException) -> None:
-        """Close the source after `error`, and take its end if it is that; or raise."""
+        """Close the source after `error`; return if it is the stream's end, otherwise raise."""
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
             error = self.state.stopped()
         try:
             if isinstance(error, GeneratorExit) or self._loop is None:
-                raise error  # nothing can be awaited; of a task being destroyed, __del__ takes care
+                raise error  # nothing can be awaited; `__del__` handles a task that is destroyed
             if isinstance(error, StopAsyncIteration):
                 await self._exhausted()
                 return
@@ -298,7 +298,7 @@ class GuardedStream(Outcome[C], AsyncContext):
                 hide(later)
 
     async def _close(self, reason: FinishReason) -> None:
-        """Close the source: here, and nowhere else but in `__del__`."""
+        """Close the source. Only this method and `__del__` do that."""
         if self.state.finish is not None:
             return
         self.state.end(reason)
@@ -312,7 +312,7 @@ class GuardedStream(Outcome[C], AsyncContext):
                 self._waiting.set()
 
     async def _until_closed(self) -> None:
-        """Wait until another task, which is about to, has closed the source."""
+        """Wait until the task that is closing the source has done so."""
         self._waiting = self._waiting or anyio.Event()
         await self._waiting.wait()
 
@@ -350,7 +350,8 @@ class GuardedStream(Outcome[C], AsyncContext):
     # -- callbacks
 
     async def _deliver_called(self) -> C:
-        """Deliver the next chunk once callbacks know of it; if one fails, it is not delivered."""
+        """Run the callbacks for the next chunk, then deliver it; if one fails, it is not
+        delivered."""
         if self._calling:
             raise RuntimeError("another task is reading this stream")
         state = self.state
@@ -368,7 +369,7 @@ class GuardedStream(Outcome[C], AsyncContext):
             self._calling = False
         if state.stopping and self._loop is not None:
             self._loop.call(self._act_on_stop)
-        if not state.queue:  # a callback, or another task, has closed the stream
+        if not state.queue:  # a callback or another task has closed the stream
             return await self.__anext__()
         return state.deliver(state.queue.popleft())
 
@@ -393,7 +394,7 @@ class GuardedStream(Outcome[C], AsyncContext):
 
 
 def _loop_here() -> Loop | None:
-    """Return the event loop of a caller that is in one."""
+    """Return the running event loop; None if there is none."""
     try:
         return running_loop()
     except RuntimeError:

@@ -1,6 +1,6 @@
-"""The flow of bytes: the frames in them are found and guarded, and become bytes again.
+"""The flow of bytes: finds the frames in them, guards these, and turns them back into bytes.
 
-Bytes are no text: a source may cut them anywhere, inside of a character too.
+A source may cut bytes anywhere, even inside a character.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from guardstream.errors import AdapterError
-from guardstream.framing.alike import Around
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.sniffing import (
@@ -21,6 +20,7 @@ from guardstream.framing.sniffing import (
     space_before,
 )
 from guardstream.framing.sse import MAX_LINE
+from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Unknown
 from guardstream.stream.choosing import Choose
 from guardstream.stream.fast_path import FastPath
@@ -29,10 +29,10 @@ from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
 
 
 class WireFlow(FrameFlow):
-    """One stream of bytes. `media` is found out by the first byte if it is None.
+    """One stream of bytes. If `media` is None, it is detected from the first bytes.
 
-    Bytes that are one event like the last are not even divided into frames: what stands around its
-    text is compared, and the text takes the fast path.
+    Bytes that are a single event like the last one are not even split into frames: what surrounds
+    the text is compared, and the text takes the fast path.
     """
 
     def __init__(
@@ -51,16 +51,19 @@ class WireFlow(FrameFlow):
         self.said = ""
         self.rest: Sequence[Sent[bytes]] = ()
         self._start = bytearray()
-        self._passed = 0  # bytes of white space before it
-        self._around: Around | None = None  # what events are compared with that are not read
-        self._fast_path: FastPath | None = None  # what their text goes through
-        self._compared_bytes = 0  # how many were not read
-        self._raw = b""  # the last of them
+        self._passed = 0  # bytes of leading white space
+        self._around: EncodedTemplate | None = (
+            None  # what events are compared with that are not read
+        )
+        self._fast_path: FastPath | None = None  # the path of their text
+        self._compared_bytes = 0  # the number of events that were not parsed
+        self._raw = b""  # the last of those
 
     def feed_chunk(self, chunk: bytes) -> bytes | None:
-        """Take bytes; return those that go out, if they are an event like the last and no more.
+        """Take bytes; return those that go out, if they are a single event like the last one.
 
-        What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
+        `said` is the text in what was returned. Otherwise return None; what may go out is in
+        `rest`.
         """
         around, fast = self._around, self._fast_path
         text = None
@@ -76,12 +79,13 @@ class WireFlow(FrameFlow):
         released = fast.feed(text)
         if released:
             self.said = released
-            return chunk if released is text else around.saying(released)
+            return chunk if released is text else around.with_text(released)
         self.rest = () if released is not None else self._more(fast, text)
         return None
 
     def _compare_next(self, frame: Frame) -> None:
-        """Compare the next bytes with an event that was like the one before, if they may be."""
+        """Set up the comparison for the next bytes, after an event that was like the one before
+        it."""
         frames, chunks = self._frames, self._chunks
         if not isinstance(frames, EventFrames) or chunks is None or self.ended is not None:
             return
@@ -91,7 +95,7 @@ class WireFlow(FrameFlow):
             self._fast_path = chunks.fast_path if same else None
 
     def _more(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
-        """Return what goes out because of an event of whose text more came than text."""
+        """Return what goes out for an event whose text led to more than text."""
         chunks, frames = self._chunks, self._frames
         self._read_compared()
         frame = self._last
@@ -101,13 +105,13 @@ class WireFlow(FrameFlow):
         alike = frames.template
         assert alike is not None
         sent = chunks.said_more(
-            fast, text, frame.value, frame, lambda _, texts: alike.saying(texts[0], frame.data)
+            fast, text, frame.value, frame, lambda _, texts: alike.with_text(texts[0], frame.data)
         )
         written = [self._alike_sent(each, frame) for each in sent]
         return written if self.ended is not None else written + self._note_end()
 
     def _read_compared(self) -> None:
-        """Let the last event that was compared, not read, stand for itself."""
+        """Parse the last event that was only compared, so that others can be modelled on it."""
         around, raw, last = self._around, self._raw, self._last
         self._around = self._fast_path = None
         if not raw or around is None or last is None:
@@ -130,7 +134,7 @@ class WireFlow(FrameFlow):
         return self._take(self._begin(data))
 
     def _begin(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes of which it is not known yet how they carry frames."""
+        """Take bytes whose framing is not known yet."""
         self._start += data
         yield from self._space_before()
         media = self._sniffed(data)
@@ -140,7 +144,7 @@ class WireFlow(FrameFlow):
             yield from self._frames.feed(data)
 
     def _space_before(self) -> Iterator[Frame]:
-        """Let white space out at once that comes before what tells a format."""
+        """Release leading white space at once."""
         count = space_before(self._start, self._passed) if self._sniff is sniffed else 0
         space = bytes(self._start[: min(count, MAX_LINE - self._passed)])
         del self._start[:count]
@@ -150,9 +154,9 @@ class WireFlow(FrameFlow):
         check_space(self._passed)
 
     def _sniffed(self, data: bytes) -> Media | None:
-        """Return what the source is, of which some more has come; None if that is yet to be told.
+        """Return the detected media type of the source; None while it is undecided.
 
-        A long start that is not known waits for the end of a line, and is not read before that.
+        A long unknown beginning waits for the end of a line before it is inspected.
         """
         waits = len(self._start) - len(data) > MAX_MARK and len(self._start) <= MAX_LINE
         return None if waits and b"\n" not in data else self._sniff(bytes(self._start))
@@ -175,7 +179,7 @@ class WireFlow(FrameFlow):
 
 
 def _reads_lines(choose: Choose) -> bool:
-    """Tell whether a data stream's lines are read as such, and no other format is asked for."""
+    """Return whether a data stream's lines are read as such, and no other format was asked for."""
     try:
         return getattr(choose({"0": "text"}), "name", "") == "data_stream"
     except AdapterError:

@@ -16,13 +16,13 @@ from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered
 
 Returned: TypeAlias = Awaitable[object] | object
-"""What a callback returns: nothing of interest, or something to await."""
+"""What a callback returns: anything, which is ignored, or an awaitable."""
 
 Due: TypeAlias = tuple[Callable[[Any], Returned], Any]
-"""A callback, and what it is to be called with."""
+"""A callback and its argument."""
 
 ON_ERRORS = ("raise", "report")
-"""What may become of an error of a callback, or of an observer."""
+"""The ways to handle an error of a callback or an observer."""
 
 _ANSWER = Slot(0, "text", "content")
 
@@ -31,10 +31,10 @@ log = logging.getLogger("guardstream")
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """The callbacks, sync or async; those of a synchronous stream have to be sync.
+    """The callbacks, sync or async; those of a synchronous stream must be sync.
 
-    A callback is called before its chunk is handed to the consumer. If one raises, the stream ends
-    with its error (`raise`), or the error's type is logged and the stream goes on (`report`).
+    A callback is called before its chunk is handed to the consumer. If it raises, the stream ends
+    with that error (`raise`), or the error's type is logged and the stream continues (`report`).
     """
 
     on_text: Callable[[str], Returned] | None = None
@@ -74,7 +74,7 @@ class Handlers:
                 raise TypeError("a stream without an event loop cannot await: give it plain calls")
 
     def failed(self, error: Exception) -> bool:
-        """Log a callback's error; return whether the stream goes on."""
+        """Log a callback's error; return whether the stream continues."""
         if self.errors == "raise":
             return False
         log.error("a callback of a guarded stream failed (%s)", type(error).__name__)
@@ -85,15 +85,15 @@ class Handlers:
 
 
 class Callbacks:
-    """The callbacks of one stream: which are due when. Each finding is told once."""
+    """Decides which callbacks of one stream are due when. Each finding is reported once."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
-        self._told = 0  # how many findings they have been told
+        self._told = 0  # the number of findings that were reported
         self.failed = handlers.failed
 
     def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
-        """What is due before a chunk is delivered."""
+        """Return what is due before a chunk is delivered."""
         handlers, text, parts = self._handlers, sent.text, sent.parts
         known = len(flow.findings) if sent.known is None else sent.known.findings
         due = self.found(flow, known) if known > self._told else []
@@ -108,18 +108,18 @@ class Callbacks:
         return due
 
     def completing(self, parts: Sequence[Part], kept: Delivered) -> list[Due]:
-        """What is due for the tool calls that are complete with some parts."""
+        """Return what is due for the tool calls that some parts complete."""
         on_tool_call = self._handlers.on_tool_call
         return [(on_tool_call, call) for call in kept.completed(parts)] if on_tool_call else []
 
     def found(self, flow: Flow[Any], known: int) -> list[Due]:
-        """What is due for findings that are new, of as many as are `known`."""
+        """Return what is due for new findings, up to the number that is `known`."""
         found = flow.findings[self._told : known]
         self._told += len(found)
         on_finding = self._handlers.on_finding
         return [(on_finding, finding) for finding in found] if on_finding else []
 
     def finished(self, result: Result) -> list[Due]:
-        """What is due at the end."""
+        """Return what is due at the end."""
         on_finish = self._handlers.on_finish
         return [(on_finish, result)] if on_finish else []

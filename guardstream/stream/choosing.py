@@ -1,4 +1,4 @@
-"""Chooses the format of a stream by its first chunk: one of the policy's own, or a known one."""
+"""Chooses the format of a stream by its first chunk: a format of the policy, or a known one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from guardstream.stream.whole import guards, is_harmless
 
 if TYPE_CHECKING:
     from guardstream.policy import Policy
-    from guardstream.providers.own import JSONFormat
+    from guardstream.providers.json_format import JSONFormat
     from guardstream.stream.format_hints import FormatHints
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
-"""Returns the adapter of a stream that begins with this chunk, which is None for no stream."""
+"""Returns the adapter for the first chunk of a stream; the chunk is None for an empty stream."""
 
 
 def choosing(
@@ -31,10 +31,10 @@ def choosing(
     unknown: Unknown,
     format_hints: FormatHints | None = None,
 ) -> Choose:
-    """Return what chooses the adapter of a stream by its first chunk.
+    """Return a function that chooses the adapter of a stream by its first chunk.
 
-    `format_hints` is told of streams in no known format. AdapterError for a name that is not known:
-    at once, not with the first chunk.
+    `format_hints` is notified of streams in no known format. Raises AdapterError for an unknown
+    name at once, not only at the first chunk.
     """
     check_provider(provider)
     own = own_formats(policy, unknown) if policy else {}
@@ -71,7 +71,7 @@ def _says_kind_alone(chunk: object) -> bool:
 
 
 def _is_unknown_record(chunk: object) -> bool:
-    """Tell whether a chunk is an object that is its fields, and of no known format."""
+    """Return whether a chunk is an object in no known format whose fields can be read."""
     return is_record(chunk) and not _is_known(detect(chunk))
 
 
@@ -80,7 +80,7 @@ def _is_known(adapter: Adapter[Any]) -> bool:
 
 
 def _known(chunk: Any, choose: Choose) -> Adapter[Any] | None:
-    """Return the adapter of the known format that a chunk has."""
+    """Return the adapter of the known format of a chunk."""
     try:
         adapter = choose(chunk)
     except AdapterError:
@@ -89,9 +89,10 @@ def _known(chunk: Any, choose: Choose) -> Adapter[Any] | None:
 
 
 def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
-    """Return the adapter of a stream whose first chunk says its kind alone (`{"type": "start"}`).
+    """Return the adapter of a stream whose first chunk has only a type (`{"type": "start"}`).
 
-    An application may send that before the chunks of another format than `first`: the next tells.
+    An application may send such a chunk before chunks of a format other than `first`; the next
+    chunk decides.
     """
     if not _is_known(first):
         return first
@@ -109,11 +110,11 @@ def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
 
 
 _ANYWHERE = ("error", "ping")
-"""Types of events that many formats have: among others they show none."""
+"""Event types that many formats share, so that they identify none."""
 
 
 def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
-    """Let the adapter of a stream in no known format look for one."""
+    """Let the adapter of a stream in no known format keep looking for a known one."""
     from guardstream.providers.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
@@ -126,7 +127,7 @@ def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
 
 
 def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatHints) -> None:
-    """Let the adapter of a stream in no known format report where text stands."""
+    """Let the adapter of a stream in no known format report the paths of text."""
     from guardstream.providers.any_json import AnyJSON
 
     if isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
@@ -134,10 +135,10 @@ def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatH
 
 
 def _may_begin(own: JSONFormat, chunk: Any) -> bool:
-    """Tell whether an own format, of which a policy has no other, may begin with a chunk.
+    """Return whether a stream in `own`, the only format of a policy, may begin with a chunk.
 
-    Its first event may have no text, and only say that an answer begins: then no known format
-    begins so, or many do (`{"type": "start"}`) and the own one says what `type` is.
+    The first event may have no text and only signal the beginning of an answer. Then no known
+    format begins like this, or many do (`{"type": "start"}`) and `own` names the field `type`.
     """
     from guardstream.providers.any_json import AnyJSON
 
@@ -151,7 +152,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     """Return the formats that a policy describes, by name."""
     if not policy.file.formats:
         return {}
-    from guardstream.providers.own import JSONFormat
+    from guardstream.providers.json_format import JSONFormat
 
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
@@ -173,10 +174,8 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
 
 
 def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
-    """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk.
-
-    That is one of the policy's formats or of a provider's.
-    """
+    """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk of a
+    format, of the policy or of a provider."""
     if first[:1] == "{" and (found := _format_of(first, own)):
         raise AdapterError(
             f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
@@ -185,7 +184,7 @@ def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
 
 
 def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
-    """Return the name of the format of chunks of which `line` is one; None for any other text."""
+    """Return the name of the format whose chunk `line` is; None for any other text."""
     try:
         chunk = json.loads(line)
     except (ValueError, RecursionError):
@@ -204,4 +203,4 @@ _ON_THE_WIRE = (
     "gemini",
     "ollama",
 )
-"""The formats whose lines are most often read as `str`, and that no answer looks like."""
+"""The formats whose lines are most often read as `str`, and that no answer resembles."""

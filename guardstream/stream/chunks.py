@@ -1,4 +1,4 @@
-"""The flow of provider chunks, most of which differ from the one before only in a text."""
+"""The flow of provider chunks, most of which differ from the one before only in their text."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class ChunkFlow(PieceFlow[C]):
     ) -> None:
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
-        self._like: Reading | None = None  # of the last chunk, if it said one text alone
+        self._like: Reading | None = None  # of the last chunk, if it had just one text
         self._compared = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
-        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
-        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
+        self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
+        self._unnoted: Callable[[], C] | None = None  # the last sent chunk, not noted yet
         super().__init__(adapter, make_stage, meter, block_message, memory)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
@@ -55,9 +55,10 @@ class ChunkFlow(PieceFlow[C]):
         self._alike = self.hooks.alike if self.hooks.taken is None else None
 
     def feed_chunk(self, chunk: C) -> C | None:
-        """Take a chunk; return the one that goes out, if that is all that came of it.
+        """Take a chunk; return the one that goes out, if the result is just that one.
 
-        What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
+        `said` is the text in what was returned. Otherwise return None; what may go out is in
+        `rest`.
         """
         fast = self._fast_path
         try:
@@ -70,7 +71,7 @@ class ChunkFlow(PieceFlow[C]):
             released = fast.feed(text)
             if released:
                 self.said = released
-                made: C = chunk if released is text else fast.compared.saying(released, chunk)
+                made: C = chunk if released is text else fast.compared.with_text(released, chunk)
                 return made
             self.rest = () if released is not None else self.said_more(fast, text, chunk)
         except Exception as error:
@@ -85,7 +86,7 @@ class ChunkFlow(PieceFlow[C]):
         origin: Any = None,
         write: Callable[[C, Sequence[str]], C | None] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Return what goes out because of a text, of which the fast path says that more came."""
+        """Return what goes out for a text that led to more than text on the fast path."""
         self._fast_path = None
         try:
             return self._sent_text(
@@ -96,7 +97,8 @@ class ChunkFlow(PieceFlow[C]):
 
     @property
     def fast_path(self) -> FastPath | None:
-        """The fast path of chunks like the last, if they have one: nobody is told of them."""
+        """The fast path for chunks like the last one, if it can be taken and the adapter need not
+        see them."""
         if self._like is None or self._alike is None or self._is_busy or self.ended is not None:
             return None
         if self._lanes.remember:
@@ -140,7 +142,7 @@ class ChunkFlow(PieceFlow[C]):
 
     @property
     def template(self) -> Alike | None:
-        """What chunks are compared with, if the last one said a text and nothing else."""
+        """The event to compare chunks with, if the last one had a single text and nothing else."""
         if self._like is None or (self.hooks.passed and self.hooks.notes_alike is True):
             return None
         return self._compared_with()
@@ -156,10 +158,11 @@ class ChunkFlow(PieceFlow[C]):
         write: Callable[[C, Sequence[str]], C | None],
         whole: Callable[[], C],
     ) -> Sequence[Sent[C]] | None:
-        """Take a chunk like the last of which the text alone is known; None if it must be read.
+        """Take a chunk like the last one, of which only the text is known; None if it must be read.
 
-        `model` is one like it, and what is sent is `origin.value` if it is the same, or written by
-        `write`. `whole` returns the chunk itself, which is asked for if others are made like it.
+        `model` is a similar chunk. What goes out is `origin.value` if the text is unchanged,
+        otherwise it is written by `write`. `whole` returns the chunk itself, if others have to be
+        modelled on it.
         """
         if self._like is None or self._is_busy:
             return None
@@ -170,12 +173,12 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error)
 
     def note_last(self, whole: Callable[[], C]) -> None:
-        """Note another chunk as the last that was not read."""
+        """Remember another chunk as the last unread one."""
         if self._unread is not None:
             self._unread = self._unread[0], whole
 
     def _read_last(self) -> None:
-        """Let the last chunk that was not read stand for itself, before others are made like it."""
+        """Read the last unread chunk, before others are modelled on it."""
         if self._unread is None:
             return
         (model, whole), noted = self._unread, self._unnoted
@@ -201,9 +204,9 @@ class ChunkFlow(PieceFlow[C]):
         write: Callable[[C, Sequence[str]], C | None],
         whole: Callable[[], C] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Guard a chunk that says one text and nothing else.
+        """Guard a chunk that has a single text and nothing else.
 
-        `reading` is its own or that of one like it, but for the text.
+        `reading` is its own, or that of a chunk like it except for the text.
         """
         slot = reading.pieces[0].slot
         for choice in reading.choices:
@@ -221,12 +224,12 @@ class ChunkFlow(PieceFlow[C]):
         write: Callable[[C, Sequence[str]], C | None],
         whole: Callable[[], C] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Return what goes out because of a chunk that says one text and nothing else."""
+        """Return what goes out for a chunk that has a single text and nothing else."""
         slot = track.slot
         released = self._released(slot, events) if events else ""
         written = chunk
         if released == text:
-            released = text  # the same object: of a long text one is enough
+            released = text  # the same object, so that a long text is stored once
         track.last = released
         self._lanes.note_released(track, released)
         if released is not text and released:
@@ -239,7 +242,7 @@ class ChunkFlow(PieceFlow[C]):
             written = rewritten
         sent: list[Sent[C]] = []
         if released:
-            if whole is not None:  # there is no chunk to tell of
+            if whole is not None:  # there is no chunk to read
                 self._unnoted = whole if self.hooks.notes_alike == "last" else None
             elif self.hooks.passed:
                 self.hooks.passed(written)
@@ -252,13 +255,13 @@ class ChunkFlow(PieceFlow[C]):
         return sent
 
     def _end_after_text(self) -> list[Sent[C]]:
-        """End what a chunk that said one text has ended."""
+        """End what a chunk with a single text has ended."""
         if self.ended == "content_filter":
             return self._end_stream()
         return self._end_cut_choices() if self._cut else []
 
     def forget(self) -> None:
-        """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
+        """Drop the last chunk's text, if nothing else is in the chunk and nothing can need it."""
         self._fast_path = None
         try:
             self._forget()
@@ -276,10 +279,10 @@ class ChunkFlow(PieceFlow[C]):
         try:
             made = self._added.chunks(last, track.slot, " ")
         except Exception:
-            return  # it fails where that counts
+            return  # it fails again where the error is handled
         if len(made) != 1:
             return
-        track.chunk = made[0]  # others are made like it
+        track.chunk = made[0]  # others are modelled on it
         track.last, track.said = "", track.said[-1:]
         self._open = {at: made[0] if each is last else each for at, each in self._open.items()}
         self._like = None
@@ -296,7 +299,7 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error)
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
-        """End the stream as blocked by something beside its chunks; return its last ones."""
+        """End the stream as blocked by something outside its chunks; return its last chunks."""
         self.ended, self.blocked_by, self._fast_path = "content_filter", rule, None
         try:
             self._read_last()
@@ -305,5 +308,5 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error)
 
     def guard_name(self, path: str, name: str) -> None:
-        """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
+        """Judge a name that comes beside the chunks; `ended` is set if a rule matches it."""
         self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))

@@ -1,4 +1,4 @@
-"""What all streams share around their chunks: `async with`, `with`, and the answer's text."""
+"""What all streams have in common: `async with`, `with`, and the answer's text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Delta(Protocol):
 
 
 class AsyncContext:
-    """The base of asynchronous streams: iterators that `async with` closes."""
+    """The base of asynchronous streams, which `async with` closes."""
 
     def __aiter__(self) -> Self:
         return self
@@ -64,7 +64,7 @@ class AsyncContext:
 
 
 class SyncContext:
-    """The base of plain streams: iterators that `with` closes."""
+    """The base of synchronous streams, which `with` closes."""
 
     def __iter__(self) -> Self:
         return self
@@ -87,7 +87,7 @@ class SyncContext:
 
 
 class TextStream:
-    """An async iterator of the answer's text alone, in pieces that are not empty."""
+    """An async iterator of the answer's text, in pieces that are not empty."""
 
     def __init__(self, stream: _Delta) -> None:
         self._stream = stream
@@ -104,5 +104,5 @@ class TextStream:
 
 
 def hide(error: Exception) -> None:
-    """Log an error that comes after another one, which is the one that is raised."""
+    """Log an error that follows the one that is raised."""
     log.error("a guarded stream that had failed failed again (%s)", type(error).__name__)

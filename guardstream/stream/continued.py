@@ -1,8 +1,8 @@
-"""A pipeline for text that comes after its end: it goes on from what was held there.
+"""A pipeline for text that comes after its end; it continues from what was held there.
 
-Some sources say more after a finish reason. What was held when it came has been released, as no
-match; whoever joins the text would still read one. So rules see that text again, it is not emitted
-a second time, and what turns out to be the rest of a match is masked or blocked.
+Some sources send more text after a finish reason. What was held then has been released as a
+non-match, but whoever joins the text could still read one. So rules see that text again: it is not
+emitted a second time, and what turns out to be the rest of a match is masked or blocked.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from guardstream.events import Event, Finding, Stage, Text
 
 
 class Continued:
-    """A pipeline that has seen `tail` already; findings count from the text after it."""
+    """Wraps a pipeline that is fed `tail` first; findings count from the text after it."""
 
     def __init__(self, stage: Stage, tail: str) -> None:
         self._stage = stage
         self._tail = tail
-        self._ahead = tail  # what the pipeline has yet to be fed
-        self._again = tail  # what it emits a second time
+        self._ahead = tail  # not yet fed to the pipeline
+        self._again = tail  # emitted a second time by the pipeline
 
     @property
     def held(self) -> int:
@@ -27,7 +27,7 @@ class Continued:
         return max(self._stage.held - len(self._again), 0)
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters; return the events that are certain."""
         ahead, self._ahead = self._ahead, ""
         return self._new(self._stage.feed(ahead + text))
 
@@ -49,7 +49,7 @@ class Continued:
         return found
 
     def _without(self, text: str) -> str:
-        """Leave out what was emitted before; a mask that reaches into it is emitted whole."""
+        """Strip what was emitted before; a mask that reaches into it is emitted whole."""
         again = self._again
         if again.startswith(text):
             self._again = again[len(text) :]

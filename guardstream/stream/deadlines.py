@@ -44,7 +44,7 @@ def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
 
 
 class Watch:
-    """Keeps a stream's deadlines by a monotonic clock."""
+    """Checks a stream's deadlines against a monotonic clock."""
 
     def __init__(self, deadlines: Deadlines, clock: Callable[[], float]) -> None:
         self.begun = False
@@ -57,7 +57,7 @@ class Watch:
         self._waiting = 0.0
 
     def wait(self) -> None:
-        """Note that the source is being waited for."""
+        """Record that the stream is waiting for the source."""
         self._waiting = self._clock()
         if self._started is None:
             self._started = self._waiting

@@ -1,4 +1,4 @@
-"""How a stream of a policy is delivered: what its caller says, then what the policy says."""
+"""How a policy's stream is delivered: the caller's options take precedence over the policy's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def options_of(policy: Policy, options: Delivering, observing: Observing) -> Options:
-    """Return how a stream is delivered, of which `observing` is told.
+    """Return how a stream is delivered, and observed by `observing`.
 
     Raises TypeError for a callback that is not a function, and for `deadlines` and flags of the
     wrong type.
@@ -50,7 +50,7 @@ def options_of(policy: Policy, options: Delivering, observing: Observing) -> Opt
 
 
 def attributes_of(policy: Policy, options: Delivering) -> dict[str, str]:
-    """Return what the records of a stream say besides: what the policy says, then the caller."""
+    """Return the attributes of a stream's records: the policy's, overridden by the caller's."""
     section, said = policy.file.audit, options.get("attributes")
     if said is not None:
         check_attributes(said)
@@ -58,14 +58,15 @@ def attributes_of(policy: Policy, options: Delivering) -> dict[str, str]:
 
 
 def extraction_of(policy: Policy) -> Mapping[str, Any]:
-    """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
+    """Return how `guardstream.extract` reads the policy's streams, with a format of the policy
+    resolved."""
     said = policy.extraction
     own = own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
     return said if own is None else {**said, "provider": own}
 
 
 def _deadlines(policy: Policy) -> Deadlines:
-    """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
+    """Return the deadlines of a policy; in shadow mode there are none."""
     limits = policy.file.limits
     if limits is None or policy.shadow:
         return Deadlines()

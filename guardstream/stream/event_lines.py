@@ -1,9 +1,10 @@
-"""Tells server-sent events from text that begins as they do, while it comes as `str`.
+"""Distinguishes server-sent events from text that begins like them, in a stream of `str`.
 
-Lines of events that are taken for text are guarded with what stands around them, so that a match
-over two of them would go out. They are refused where they are told for sure: where data is a JSON
-object or `[DONE]`, where a second line has data, and where a blank line ends data that has other
-fields beside it. What comes before that has no two parts of an answer.
+Event lines that are taken for text would be guarded together with the fields around them, and a
+match that spans two of them would be missed. So the stream is refused as soon as it is certain that
+it has events: when data is a JSON object or `[DONE]`, when a second line has data, or when a blank
+line ends data that has other fields beside it. Before that, at most one part of an answer has
+passed.
 """
 
 from __future__ import annotations
@@ -21,25 +22,26 @@ _JSON = re.compile(r"data: ?(?:\{\s*[\"}]|\[DONE\]|\[\s*\{\s*\")")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 _ENOUGH = 64
-"""Characters of a line that tell what it is."""
+"""Characters of a line that suffice to classify it."""
 
 
 class EventLines:
-    """Watches how a text begins.
+    """Inspects the beginning of a text.
 
-    Where it is cut makes no difference, but for lines that come without their ends, as clients of
-    HTTP give them: such a line has ended where the next chunk is empty, or begins with a field.
+    The chunking makes no difference, except for lines that come without their ends, as HTTP clients
+    yield them: such a line has ended when the next chunk is empty or begins with a field.
     """
 
     def __init__(self) -> None:
-        self._line = ""  # how the line in hand begins
-        self._fields = 0  # of the event in hand, in lines that have ended
+        self._line = ""  # the beginning of the current line
+        self._fields = 0  # the number of complete lines of the current event
         self._has_data = False  # whether one of them was data
-        self._had_data = False  # whether any event's was
+        self._had_data = False  # whether any event had data
         self._after_return = False
 
     def may_be_events(self, chunk: str) -> bool:
-        """Take the next text; tell whether it may still be events. AdapterError if it is."""
+        """Take the next text; return whether it may still be events. AdapterError if it is
+        certain."""
         if self._line.startswith(_STARTS) and (not chunk or _FIELD.match(chunk)):
             chunk = "\n" + (chunk or "\n")
         elif self._after_return and chunk:
@@ -52,14 +54,14 @@ class EventLines:
         )
 
     def _goes_on(self, text: str) -> bool:
-        """Take more of a line; tell whether it may be one of an event."""
+        """Take more of a line; return whether it may be a line of an event."""
         self._line = line = self._line + text[: _ENOUGH - len(self._line)]
         if _JSON.match(line) or (self._had_data and line.startswith("data:")):
             raise _refusal()
         return line.startswith(_STARTS) or any(start.startswith(line) for start in _STARTS)
 
     def _end_line(self) -> bool:
-        """Note the line that has ended; tell whether it may be one of an event."""
+        """Process the line that has ended; return whether it may be a line of an event."""
         line, self._line = self._line, ""
         if not line:
             if self._has_data and self._fields > 1:

@@ -1,7 +1,7 @@
-"""The fast path of a chunk that is like the last one: the answer's text alone is looked at.
+"""The fast path of a chunk that is like the last one: only its text is processed.
 
-Nearly every chunk of a stream is such a chunk. What is known of the last one is not asked again:
-which slot its text flows in, which pipeline that has, and what stands around it.
+Nearly every chunk of a stream is like that. What is known from the last chunk is not looked up
+again: the slot and pipeline of its text, and what surrounds it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class FastPath:
-    """The pipeline of the answer's text, while nothing else is open; `compared` knows such chunks.
+    """The pipeline of the answer's text while nothing else is open; `compared` recognises such
+    chunks.
 
-    `events` are what came of the last text, where that is more than text.
+    `events` are the events of the last text, if it led to more than text.
     """
 
     __slots__ = ("_feed", "_meter", "_stage", "choice", "compared", "events", "track")
@@ -37,9 +38,10 @@ class FastPath:
         self._meter = meter
 
     def feed(self, text: str) -> str | None:
-        """Return what is released for a text, the same object if it is the same; or None.
+        """Return the released text, the same object if it is unchanged; or None.
 
-        None means that more came of it, which is in `events`, and that nothing was counted.
+        None means that the text led to more than text. That is in `events`, and nothing was
+        counted.
         """
         try:
             said = self._feed(text)

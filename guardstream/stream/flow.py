@@ -19,7 +19,7 @@ C = TypeVar("C")
 
 
 class Part(NamedTuple):
-    """Text of a slot in a chunk that goes out; `done` if it is the slot's last, of that `call`."""
+    """Text of a slot in a chunk that goes out; `done` if it completes the slot, of that `call`."""
 
     slot: Slot
     text: str
@@ -28,17 +28,17 @@ class Part(NamedTuple):
 
     @property
     def choice(self) -> int:
-        """The choice that says it."""
+        """The index of its choice."""
         return self.slot.choice
 
     @property
     def channel(self) -> str:
-        """The channel that it is said in."""
+        """Its channel."""
         return self.slot.channel
 
 
 class Known(NamedTuple):
-    """The number of findings, the calls and the usage of a stream at some point."""
+    """The findings so far, as a number, and the calls and usage of a stream at some point."""
 
     findings: int
     calls: Mapping[Slot, Call]
@@ -52,15 +52,16 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class Sent(Generic[C]):
-    """A chunk that may go out, and what it says for the first time. Not to be changed.
+    """A chunk that may go out, and the text that is new in it. Immutable by convention.
 
-    `text` is the answer's (choice 0's) in it, `parts` are all else; `characters` counts the code
-    points of both. `origin` is what was fed together with the chunk that it came as, or was written
-    from, such as a frame of bytes; None if the flow made it, for held text or to end a choice.
+    `text` is the answer's (choice 0's), `parts` are all else; `characters` counts the code points
+    of both. `origin` is what was fed together with the chunk that it came as, or was written from,
+    such as a frame of bytes; None if the flow created it, for held text or to end a choice.
 
-    `known` is what was known then, if more is by now: several frames may come at once.
+    `known` is what was known at that point, if more is known by now, because several frames arrived
+    at once.
 
-    There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
+    Nearly every chunk creates one, and a frozen dataclass takes twice as long to create.
     """
 
     chunk: C
@@ -82,13 +83,13 @@ Around: TypeAlias = Callable[[MakeStage], MakeStage]
 
 
 class Flow(Protocol[C]):
-    """One stream's way through the guard.
+    """The path of one stream through the guard.
 
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
-    are the tool calls announced so far, by the slot of their arguments: another mapping, once there
-    are more; `usage` is the provider's, `provider` the adapter's name.
-    `error` is raised after what was sent, by a flow that takes several chunks at once. `ending` is
-    what the source's end completes, where no chunk is left to say so.
+    are the tool calls announced so far, by the slot of their arguments; the mapping is replaced,
+    never changed. `usage` is the provider's, `provider` the adapter's name. `error` is raised after
+    the last chunk, by a flow that takes several chunks at once. `ending` is what the source's end
+    completes, if no chunk is left to carry it.
     """
 
     @property
@@ -124,7 +125,8 @@ class Flow(Protocol[C]):
 
 
 def feed_of(stage: Stage) -> Callable[[str], str | Sequence[Event]]:
-    """Return what feeds a stage: its `feed_text`, if it has one, which makes no event of text."""
+    """Return the function that feeds a stage: `feed_text` if it has one, which avoids Text
+    events."""
     feed: Callable[[str], str | Sequence[Event]] = getattr(stage, "feed_text", stage.feed)
     return feed
 
@@ -151,10 +153,10 @@ def stage_error(error: Exception) -> StageError:
 
 
 def fail_closed(error: Exception) -> NoReturn:
-    """Raise what ends a stream whose flow has raised `error`: only an adapter's foreign one is new.
+    """Raise the error that ends a stream whose flow has raised `error`.
 
-    StageError and AdapterError are raised as they are; anything else is an AdapterError that tells
-    the type alone, as messages may have text in them.
+    StageError and AdapterError are raised as they are; anything else becomes an AdapterError with
+    the type alone, because messages may contain text.
     """
     if isinstance(error, (AdapterError, StageError)):
         raise error

@@ -1,4 +1,4 @@
-"""Creates the flow of a stream, of the kind that its first chunk shows."""
+"""Creates the flow of a stream, of the kind that its first chunk calls for."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy
 
 Framing: TypeAlias = Literal["sse", "text"]
-"""What the `str` of a source are: lines of server-sent events, or text; "text" of bytes, too."""
+"""How the `str` of a source are read: lines of server-sent events, or text. "text" is also for
+bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowMaker:
-    """Makes a stream's flow, given its first chunk, which is None for no stream, and a meter.
+    """Creates a stream's flow, given a meter and the first chunk, which is None for an empty
+    stream.
 
-    `choose` returns the adapter for the chunk, `stages` what makes the pipelines of an adapter's
-    stream. `media` says how bytes carry chunks. `is_named` says that the caller named the format,
-    so that text is what it was said to be.
+    `choose` returns the adapter for the chunk; `stages` returns what creates the pipelines of that
+    adapter's stream. `media` is the framing of bytes. `is_named` says that the caller named the
+    format, so that text is not inspected.
     """
 
     policy: Policy
@@ -43,7 +45,7 @@ class FlowMaker:
     is_named: bool = False
 
     def __call__(self, chunk: Any, meter: Meter) -> Flow[Any]:
-        """Return the flow; AdapterError if no format is known of which the chunk may be one."""
+        """Return the flow; AdapterError if the chunk is in no known format."""
         make = partial(self._flow, meter=meter)
         is_wire = self.media or self.framing == "sse"
         if is_wire or isinstance(chunk, (bytes, bytearray, memoryview)):
@@ -68,7 +70,7 @@ class FlowMaker:
     def _wire_flow(
         self, chunk: Any, make: Callable[[Adapter[Any]], ChunkFlow[Any] | TextFlow]
     ) -> Flow[Any]:
-        """Return the flow of bytes, or of lines of server-sent events, which is made of one."""
+        """Return the flow of bytes, or of lines of server-sent events, which is built on it."""
         from guardstream.stream.bytes import WireFlow
 
         harmless = partial(is_harmless, self.policy)
@@ -86,10 +88,10 @@ def flow_of(
     block_message: str = "",
     memory: int = 256,
 ) -> ChunkFlow[Any] | TextFlow:
-    """Return the flow for an adapter; plain text has a shorter way.
+    """Return the flow for an adapter; plain text has a simpler one.
 
-    `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is
-    how many code points are kept of each path that the adapter does not know.
+    `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is how many
+    code points are kept of each unknown path.
     """
     if type(adapter) is PlainText:
         return TextFlow(make_stage("text"), meter, block_message)

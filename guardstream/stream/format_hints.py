@@ -1,7 +1,7 @@
-"""What a log says of streams of JSON in no known format: which paths hold text, how to say so.
+"""Log messages about streams of JSON in no known format: which paths hold text, and what to do.
 
-Such text is guarded, but at once: where events cut a match, its beginning can be shown. Described
-in a policy's `formats`, it is held as long as need be.
+Such text is guarded, but never held: if events cut a match, its beginning can be released. If a
+policy describes the format in `formats`, text is held as long as necessary.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from guardstream.jsonpath import check_apart
 log = logging.getLogger("guardstream")
 
 SHAPES = 64
-"""How many shapes of streams are told of."""
+"""How many kinds of streams are reported."""
 
 SHOWN = 8
 """How many paths a warning names."""
 
 
 class FormatHints:
-    """Warns once of each shape of stream, and of no path in which a rule finds anything."""
+    """Warns once about each kind of stream, without naming paths in which a rule finds anything."""
 
     def __init__(self) -> None:
         self._told: set[frozenset[str]] = set()
 
     def warn(self, lengths: Mapping[str, int], check: Callable[[str], bool]) -> None:
-        """Log the paths of a stream's text, with how much each had, and the format to describe it.
+        """Log the paths of a stream's text, the length of each, and how to describe the format.
 
-        `check` tells whether a path may be shown.
+        `check` returns whether a path may be shown.
         """
         shape = frozenset(lengths)
         if not shape or shape in self._told or len(self._told) == SHAPES:
@@ -47,7 +47,7 @@ class FormatHints:
 
 
 def _advice(path: str) -> str:
-    """Return how to describe a format whose text stands at a path."""
+    """Return how to describe a format whose text is at a path."""
     try:
         check_apart([path])
     except ValueError:

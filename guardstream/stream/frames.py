@@ -1,6 +1,6 @@
-"""The flow of frames: each goes to the flow of its kind, and what that lets out is written again.
+"""The flow of frames: each goes to the flow of its kind, and the result is written as bytes again.
 
-What the guard leaves alone goes out byte for byte.
+What the guard does not change goes out byte for byte.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.alike import template
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
+from guardstream.framing.templates import template
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import hooks_of
@@ -29,7 +29,7 @@ Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""
 
 Check: TypeAlias = Callable[[str], bool]
-"""Tells whether a text may be shown as it is."""
+"""Returns whether a text may be shown as it is."""
 
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
@@ -37,26 +37,25 @@ _TEXTS = ("text", "string")
 """The forms of an event's data that may be text."""
 
 _PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
-"""The names of events that say no more than that the stream goes on."""
+"""The names of events that only signal that the stream is alive."""
 
 _MOST_WAITING = 64
-"""Events that wait for the text before them."""
+"""How many events may wait for the text before them."""
 
 LONG_EVENT = 64 * 1024
-"""The size, in bytes or in characters of its data, above which an event is long.
+"""An event of more bytes, or of more characters of data, is long.
 
-It takes some milliseconds. No later event is compared with it, and its text is let go of as soon as
-it has been sent.
+Such an event takes several milliseconds. No later event is compared with it, and its text is
+dropped as soon as it has been sent.
 """
 
 
 class FrameFlow:
-    """Guards the frames of one stream, once it is known how its bytes carry them.
+    """Guards the frames of one stream, once the framing is known.
 
-    Each frame goes to the flow of its kind: a provider's chunks, text (as it is, or as JSON
-    strings, by the first), and all other JSON, of which nothing is known. Comments between events
-    go out if the policy leaves them as they are. An event that is held has no place to go back to:
-    text that it held comes in the next, and its id with that.
+    Each frame goes to the flow of its kind: a provider's chunks, text (plain, or JSON strings, by
+    the first one), and all other JSON, which is unknown. Comments between events go out if the
+    policy would not change them. Held text goes out with a later event, under the id of that event.
     """
 
     def __init__(
@@ -79,13 +78,13 @@ class FrameFlow:
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
         self._by_event = False  # chunks are events with their names
-        self._compared: Any = None  # what the template of the frames was made of
-        self._tries = 16  # how many templates are made until no more are
-        self._said_by = ""  # the name of the last event that had text
+        self._compared: Any = None  # what the template of the frames was created from
+        self._tries = 16  # how many more templates may be created
+        self._said_by = ""  # the name of the last event with text
         self._last: Frame | None = None
         self._settled = False
-        self._waiting: list[Sent[bytes]] = []  # events after text that is held
-        self._said_since = 0  # characters of text that came after the first of them
+        self._waiting: list[Sent[bytes]] = []  # events after held text
+        self._said_since = 0  # characters of text since the first of them
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -122,7 +121,7 @@ class FrameFlow:
         return sum([flow.held for flow in self._flows])
 
     def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
-        """Take frames until one ends the stream; a fault is raised after what came before it."""
+        """Take frames until one ends the stream; an error is raised after what came before it."""
         sent: list[Sent[bytes]] = []
         noted, known = 0, self._known
         try:
@@ -162,32 +161,32 @@ class FrameFlow:
             self._forget()
         return sent
 
-    # -- the order of text, and of what is not text
+    # -- the order of text and other events
 
     def _is_text(self, frame: Frame) -> bool:
-        """Tell whether a frame of text says an empty object, list or string: two characters."""
+        """Return whether a frame of text is an empty object, list or string: two characters."""
         if self._text is None or not frame.data or self._is_apart(frame):
             return False
         return frame.form != "string" or not self._text.quoted
 
     def _is_apart(self, frame: Frame) -> bool:
-        """Tell whether JSON among text is an event of its own, as it has another name."""
+        """Return whether JSON among text is a separate event, because it has another name."""
         if self._text is None or frame.form not in ("object", "list"):
             return False
         return frame.name not in (*UNNAMED, self._text.name)
 
     def _ordered(self, frame: Frame) -> list[Sent[bytes]]:
-        """Guard a frame; return what goes out by now, with events that waited for text."""
+        """Guard a frame; return what goes out now, including events that waited for text."""
         before, self._last = self._last, frame
         sent = self._route(frame)
         if self._is_apart(frame) and self._chunks is None:
-            self._last = before  # what is held goes out as text does
+            self._last = before  # held text goes out before it
         elif self._waiting and self.ended is None:
             sent += self._waited(frame)
         return sent
 
     def _in_turn(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
-        """Let an event wait for the text before it that is held: clients may end with it."""
+        """Let an event wait for the held text before it, because clients may stop reading at it."""
         held = self._text.flow.held if self._text is not None else 0
         if not held or frame.name in (*UNNAMED, *_PINGS):
             return sent
@@ -197,7 +196,7 @@ class FrameFlow:
         return []
 
     def _waited(self, frame: Frame) -> list[Sent[bytes]]:
-        """Return what waits if none of the text before it is held any more, after another one."""
+        """Return the waiting events, once none of the text before them is held any more."""
         self._said_since += len(str(frame.value))
         held = self._text.flow.held if self._text is not None else 0
         return self._let_go() if held <= self._said_since else []
@@ -207,10 +206,10 @@ class FrameFlow:
         return waiting
 
     def _forget(self) -> None:
-        """Keep nothing of the last frame's text, which is long, as far as nobody can ask for it.
+        """Drop the last frame's text, which is long, as far as nothing can need it.
 
-        What goes out later is written otherwise then, so that this may depend on the frame alone:
-        not on where its bytes were cut, nor on when they were delivered.
+        Later chunks are then written differently. So this must depend on the frame alone, not on
+        where its bytes were cut or when they were delivered.
         """
         if self._last is not None:
             self._last = replace(self._last, value=None, raw=b"", data="")
@@ -219,7 +218,7 @@ class FrameFlow:
         for flow in self._flows:
             flow.forget()
 
-    # -- which flow a frame goes to
+    # -- the flow of a frame
 
     def _route(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.form == "alike":
@@ -248,7 +247,7 @@ class FrameFlow:
         return self._pass_other(frame)
 
     def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
-        """Guard a chunk, and note how the event is called if it had text."""
+        """Guard a chunk, and remember the event's name if it had text."""
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
         before = chunks.held
@@ -259,7 +258,7 @@ class FrameFlow:
         return sent
 
     def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
-        """Guard an event of which the text alone was read; None if it must be parsed, after all."""
+        """Guard an event of which only the text was read; None if it must be parsed after all."""
         frames, chunks = self._frames, self._chunks
         assert isinstance(frames, EventFrames)
         alike = frames.template
@@ -270,7 +269,7 @@ class FrameFlow:
             str(frame.value),
             alike.value,
             frame,
-            lambda _, texts: alike.saying(texts[0], frame.data),
+            lambda _, texts: alike.with_text(texts[0], frame.data),
             lambda: json_object(frame.data),
         )
         return None if sent is None else [self._alike_sent(each, frame) for each in sent]
@@ -285,7 +284,7 @@ class FrameFlow:
         return Sent(raw, sent.text, sent.characters, sent.parts, frame)
 
     def _note_template(self, frame: Frame) -> None:
-        """Note what later events may be like, if this one says a text and nothing else."""
+        """Create a template for later events, if this one has a single text and nothing else."""
         frames, chunks = self._frames, self._chunks
         if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
             return
@@ -301,21 +300,21 @@ class FrameFlow:
                 frame.value,
                 text,
                 compared.padding,
-                lambda said: compared.saying(said, frame.value),
+                lambda said: compared.with_text(said, frame.value),
                 compared.measured,
             )
             frames.named = frame.name
             self._compared = compared
 
     def _is_known(self, value: Any) -> bool:
-        """Tell whether a JSON object among text is a chunk of a known format."""
+        """Return whether a JSON object among text is a chunk of a known format."""
         try:
             return type(self._choose(value)) not in (PlainText, AnyJSON)
         except AdapterError:
             return False
 
     def _begin_events(self, frame: Frame) -> None:
-        """Make the flow for events with their names, if the format's chunks are those."""
+        """Create the flow for events with their names, if the format has such chunks."""
         try:
             adapter = self._choose({"event": frame.name, "data": frame.value})
         except AdapterError:
@@ -323,7 +322,7 @@ class FrameFlow:
         self._by_event = hooks_of(adapter).by_event
 
     def _begin_chunks(self, value: Any) -> None:
-        """Make the flow for a provider's chunks; for text, if that is what was asked for."""
+        """Create the flow for a provider's chunks, or for text if the caller asked for that."""
         adapter = self._choose(value)
         flow = self._shared(self._make(adapter))
         if isinstance(flow, ChunkFlow):
@@ -332,7 +331,7 @@ class FrameFlow:
             self._text = self._text_frames(flow, quoted=False)
 
     def _shared(self, flow: F) -> F:
-        """Return a flow that notes its findings with those of the others."""
+        """Return a flow that shares its findings with the others."""
         flow.findings = self.findings
         return flow
 
@@ -342,13 +341,13 @@ class FrameFlow:
 
     @property
     def _is_by_path(self) -> bool:
-        """Whether all is guarded by its path: nothing of it is held, and more may come."""
+        """Whether everything is guarded by path: then nothing is held, and more may come."""
         chunks = self._chunks
         return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
 
     @property
     def _others(self) -> OtherFrames:
-        """What guards frames that are neither a provider's chunk nor text."""
+        """The guard of frames that are neither a provider's chunk nor text."""
         if self._other is None:
             flow = self._make(AnyJSON())
             assert isinstance(flow, ChunkFlow)
@@ -356,13 +355,13 @@ class FrameFlow:
         return self._other
 
     def _say(self, frame: Frame) -> list[Sent[bytes]]:
-        """Guard text, also as it reads otherwise where it is a string of JSON."""
-        whole = isinstance(self._frames, (EventFrames, MessageFrames))  # a frame, not cut anywhere
+        """Guard text; a JSON string is guarded both decoded and as it is written."""
+        whole = isinstance(self._frames, (EventFrames, MessageFrames))  # a frame, never cut
         if frame.form == "text" and whole and self._unknown != "pass":
             self._refuse_hidden(frame.data)
         if self._text is None:
             flow = self._make(self._choose(frame.value))
-            if isinstance(flow, ChunkFlow) and whole:  # an adapter that is none for text
+            if isinstance(flow, ChunkFlow) and whole:  # an adapter that is not for text
                 self._chunks = self._shared(flow)
                 return self._pass_other(frame)
             if isinstance(flow, ChunkFlow):
@@ -375,7 +374,7 @@ class FrameFlow:
         return sent if self._others.flow.ended is None else self._block_by_others()
 
     def _refuse_hidden(self, data: str) -> None:
-        """Refuse text in which readers of single lines find JSON that says more than the text."""
+        """Refuse text in which readers of single lines would find JSON with more than the text."""
         if "\\" in data and not all(map(self._check, escaped_strings(data))):
             raise AdapterError(
                 "a rule finds something in the JSON that a line of an event's data begins with: "
@@ -383,7 +382,7 @@ class FrameFlow:
             )
 
     def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
-        """Guard a value by its paths; in a stream of text its bytes are text, too."""
+        """Guard a value by its paths; in a stream of text, its bytes are also guarded as text."""
         if self._unknown == "refuse":
             raise AdapterError(
                 f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
@@ -411,7 +410,7 @@ class FrameFlow:
     # -- the end
 
     def _block_by_others(self) -> list[Sent[bytes]]:
-        """End the stream as blocked by a frame that was neither a chunk nor text."""
+        """End the stream as blocked by a frame that is neither a chunk nor text."""
         self.ended, rule = "content_filter", self._others.flow.blocked_by
         sent: list[Sent[bytes]] = []
         if self._chunks is not None:
@@ -429,7 +428,8 @@ class FrameFlow:
         return []
 
     def _settle(self, end: bytes = b"") -> list[Sent[bytes]]:
-        """Let the flows end: what they hold goes out, or blocks; then the source's own `end`."""
+        """Finish the flows: what they hold goes out or blocks. Then comes the source's own
+        `end`."""
         if self._settled:
             return []
         last = [Sent(end)] if end else []
@@ -449,14 +449,14 @@ class FrameFlow:
         return sent + last
 
     def _close(self) -> list[Sent[bytes]]:
-        """Return the frame that ends such streams, where the guard ends it before the source."""
+        """Return the frame that ends such streams, if the guard ends it before the source."""
         assert self._frames is not None
         mark = self._chunks.hooks.sse_end if self._chunks else ""
         end = self._frames.close("" if self.ended == "error" else mark)
         return [Sent(end)] if end else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
-        """Return chunks as bytes: the very ones that a chunk came as, if it goes out as it came."""
+        """Return chunks as bytes: the original bytes if the chunk is unchanged."""
         assert self._frames is not None
         written: list[Sent[bytes]] = []
         for place, each in enumerate(sent, 1):
@@ -474,9 +474,10 @@ class FrameFlow:
         return written
 
     def _name_of(self, chunk: Any, *, said: bool) -> str:
-        """Return the name of an event that the guard adds; none where the source names none.
+        """Return the name of an event that the guard adds; none if the source names none.
 
-        One that says text is called as the last event that did: that in hand may be the last one.
+        An event with text gets the name of the last event that had text, because the current one
+        may be the final event.
         """
         if self._by_event:
             return str(chunk["event"])
@@ -488,5 +489,5 @@ class FrameFlow:
 
 
 def _names_itself(chunk: Any) -> bool:
-    """Tell whether an event's data has its name, too, as those of Anthropic have."""
+    """Return whether an event's data contains its name, as Anthropic's do."""
     return isinstance(chunk, dict) and isinstance(chunk.get("type"), str)

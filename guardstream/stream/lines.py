@@ -16,7 +16,7 @@ from guardstream.stream.flow import Part, Sent
 
 
 class LineFlow:
-    """One stream of lines, with or without their ends; what goes out has what came in."""
+    """One stream of lines, with or without line ends; lines go out in the form they came in."""
 
     def __init__(self, wire: WireFlow) -> None:
         self._wire = wire
@@ -75,7 +75,7 @@ class LineFlow:
         return self._lines(self._wire.finish())
 
     def _lines(self, sent: Sequence[Sent[bytes]]) -> list[Sent[str]]:
-        """Return each line by itself; what a frame says is counted with its first."""
+        """Return each line by itself; the text of a frame is counted with its first line."""
         lines: list[Sent[str]] = []
         for each in sent:
             first, *rest = each.chunk.decode().removesuffix("\n").split("\n")

@@ -1,4 +1,4 @@
-"""What a guarded stream needs of the event loop it runs in: to be woken, and to be cleaned up.
+"""What a guarded stream needs from its event loop: being woken and being cleaned up.
 
 Both work from any thread, under asyncio and under trio, without a task group.
 """
@@ -17,24 +17,25 @@ from typing import Any, Protocol
 import anyio
 
 CLOSE_SECONDS = 10.0
-"""How long closing a source may take; it is shielded from cancellation, so it has to end."""
+"""The time limit for closing a source, which is shielded from cancellation."""
 
 
 _closing: set[asyncio.Task[object]] = set()
-"""Tasks that close a source after its consumer has left; the loop itself holds them weakly."""
+"""Tasks that close a source after its consumer has left; the loop itself only holds weak
+references."""
 
 
 class Loop(Protocol):
     """The running event loop, as seen from another thread or a finaliser."""
 
     def call(self, function: Callable[[], object]) -> bool:
-        """Call `function` soon, in the loop's thread; do nothing, False, if the loop has ended."""
+        """Call `function` soon, in the loop's thread; return False if the loop has ended."""
         ...
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         """Run `function` soon in a task of its own; do nothing if the loop has ended.
 
-        The task has the context variables of the caller.
+        The task gets the context variables of the caller.
         """
         ...
 
@@ -68,7 +69,7 @@ class TrioLoop:
     """trio's event loop."""
 
     def __init__(self) -> None:
-        # Looked up, not imported: a program that does not use trio need not have it.
+        # Looked up, not imported, because a program that does not use trio need not have it.
         self._lowlevel: Any = sys.modules["trio"].lowlevel
         self._ended: type[Exception] = sys.modules["trio"].RunFinishedError
         self._token = self._lowlevel.current_trio_token()
@@ -86,7 +87,7 @@ class TrioLoop:
 
 
 def running_loop() -> AsyncioLoop | TrioLoop:
-    """Return the event loop that runs the caller; RuntimeError if it is neither of the two."""
+    """Return the running event loop; RuntimeError if it is neither asyncio's nor trio's."""
     try:
         return AsyncioLoop()
     except RuntimeError:
@@ -98,10 +99,11 @@ def running_loop() -> AsyncioLoop | TrioLoop:
 
 
 def iterator_of(source: Any) -> Any:
-    """Return what gives a source's chunks: the source itself, where it can.
+    """Return the iterator of a source's chunks: the source itself, if possible, which saves a call
+    for each chunk.
 
-    A step less for each chunk. The event streams of aiobotocore (aioboto3) cannot: their
-    `__anext__` is an async generator.
+    The event streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
+    generator.
     """
     own = getattr(source, "__anext__", None)
     return source.__aiter__() if own is None or isasyncgenfunction(own) else source
@@ -110,11 +112,11 @@ def iterator_of(source: Any) -> Any:
 async def aclose_source(*sources: object) -> None:
     """Close each source by its `aclose` or `close`, shielded from cancellation.
 
-    An error while closing is dropped: the stream is over, and its own end is what counts.
+    An error while closing is dropped, because the stream is over and only its own end counts.
     """
     open_sources = [source for source in sources if not _has_ended(source)]
     if not open_sources:
-        return  # the first scope of a program loads anyio's backend, which takes 20 ms
+        return  # a program's first scope loads anyio's backend, which takes 20 ms
     with anyio.move_on_after(CLOSE_SECONDS, shield=True):
         for source in open_sources:
             close = getattr(source, "aclose", None) or getattr(source, "close", None)
@@ -126,7 +128,7 @@ async def aclose_source(*sources: object) -> None:
 
 
 def _has_ended(source: object) -> bool:
-    """Whether the source is a generator that has run to its end: there is nothing to close."""
+    """Return whether the source is a finished generator, so that there is nothing to close."""
     if isinstance(source, AsyncGeneratorType):
         return source.ag_frame is None
     return isinstance(source, GeneratorType) and source.gi_frame is None

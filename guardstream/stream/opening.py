@@ -86,7 +86,7 @@ REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
 
 
 def opens(stream: object) -> bool:
-    """Tell whether this is a function that opens a stream, and no stream."""
+    """Return whether this is a function that opens a stream, rather than a stream."""
     streams = ("__aiter__", "__anext__", "__iter__", "__aenter__", "__await__")
     return callable(stream) and not any(hasattr(stream, name) for name in streams)
 

@@ -1,6 +1,6 @@
 """Frames that are neither a chunk nor text: other JSON, and the names and ids of events.
 
-Nothing says which of these continue another, so each is judged at once, by its path.
+Nothing shows which of these continue another, so each is judged at once, by its path.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from guardstream.framing.frames import Frame
 from guardstream.stream.chunks import ChunkFlow
 
 _PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:[./][a-z_]+)+|[a-z]+(?:_[a-z]+)+")
-"""What formats call their events: words in lower case, joined by dots, slashes or underscores."""
+"""How formats name their events: lower-case words, joined by dots, slashes or underscores."""
 
 _MOST_NAMES = 256
-"""How many names of events are remembered as harmless."""
+"""How many harmless event names are remembered."""
 
 
 class OtherFrames:
@@ -23,15 +23,16 @@ class OtherFrames:
 
     def __init__(self, flow: ChunkFlow[Any]) -> None:
         self.flow = flow
-        self._names: set[str] = {"message"}  # of events, known to be harmless
+        self._names: set[str] = {"message"}  # event names known to be harmless
 
     def judged(self, reading: str, text: str) -> str:
-        """Guard a text that is told in another way too, without holding any of it."""
+        """Guard another reading of a text, without holding any of it."""
         sent = self.flow.feed({reading: text})
         return str(sent[0].chunk.get(reading, "")) if sent else ""
 
     def value(self, frame: Frame) -> Any | None:
-        """Return what becomes of a frame's value: itself if nothing changes, None if all goes."""
+        """Return the guarded value of a frame: itself if unchanged, None if all of it is
+        removed."""
         sent = self.flow.feed(frame.value, frame)
         if not sent:
             return None
@@ -39,7 +40,7 @@ class OtherFrames:
         return frame.value if value == frame.value else value
 
     def judge_names(self, frame: Frame) -> None:
-        """Judge an event's name and id, which clients go by: a match blocks."""
+        """Judge an event's name and id, which clients depend on: a match blocks."""
         for what, text in (("event", frame.name), ("id", frame.id or "")):
             if text and text not in self._names and not _PROTOCOL.fullmatch(text):
                 self.flow.guard_name(f"$.{what}", text)
@@ -47,7 +48,7 @@ class OtherFrames:
             self._names.add(frame.name)
 
     def has_named(self, frame: Frame) -> bool:
-        """Tell whether a frame has a name or an id that is yet to be judged."""
+        """Return whether a frame has a name or an id that has not been judged."""
         return bool(frame.name and frame.name not in self._names) or frame.id not in (None, "")
 
     @property

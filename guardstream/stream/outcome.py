@@ -1,4 +1,4 @@
-"""What streams say of themselves: from their own state, or from that of a stream they hand on."""
+"""The outcome of a stream: from its own state, or from that of the stream it relays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Outcome(Generic[C]):
 
     def __init__(self, state: StreamState[C]) -> None:
         self.state = state
-        """The stream without its I/O."""
+        """The sans-I/O state of the stream."""
 
     def __repr__(self) -> str:
         ended = self.state.finish
@@ -55,19 +55,19 @@ class Outcome(Generic[C]):
 
     @property
     def delta(self) -> str:
-        """The answer's text in the chunk that was delivered last."""
+        """The answer's text in the last delivered chunk."""
         return self.state.delta
 
 
 class RelayedOutcome:
-    """The base of what hands on the chunks of another stream, and says of itself what that does.
+    """The base of streams that relay the chunks, and the outcome, of another stream.
 
-    An AttributeError for a stream that has no findings and no result, as a plain iterator.
+    AttributeError if that stream has no findings and no result, as a plain iterator.
     """
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        """The stream whose chunks are handed on."""
+        """The stream whose chunks are relayed."""
 
     @property
     def findings(self) -> Sequence[Finding]:

@@ -16,7 +16,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of
-from guardstream.stages.passing import Passing
+from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.added import Added
 from guardstream.stream.flow import MakeStage, Part, Sent, blocking
 from guardstream.stream.repeats import repeated
@@ -46,15 +46,15 @@ class Incoming(Generic[C]):
 
 
 _WITHOUT = frozenset({"unknown", "mark"})
-"""Kinds of pieces that chunks are made without after one that has them."""
+"""Kinds of pieces that must not be in the chunk on which others are modelled."""
 
 
 class PieceFlow(Generic[C]):
     """Guards chunks piece by piece. A chunk whose text did not change goes out as the same object.
 
-    `adapter` reads and writes them; it changes once chunks in no known format are followed by a
-    chunk in a known one. A block ends the stream; a stop or a limit ends its choice, and the stream
-    ends with the last choice.
+    `adapter` reads and writes the chunks; it changes if chunks in no known format are followed by a
+    chunk in a known one. A block ends the stream; a stop or a limit ends its choice, and the last
+    choice ends the stream.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class PieceFlow(Generic[C]):
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
-        self.said_its_end = False  # whether the source did, and not the guard
+        self.said_its_end = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
-        self.calls: Mapping[Slot, Call] = {}  # never changed: another, once there are more
+        self.calls: Mapping[Slot, Call] = {}  # replaced, never changed
         self.usage: Any = None
         self._meter = meter
         self._block_message = block_message
@@ -79,18 +79,18 @@ class PieceFlow(Generic[C]):
         self._unknown = UnknownTexts(
             partial(self._lanes.check, UNKNOWN),
             memory,
-            lambda: isinstance(make_stage(UNKNOWN), Passing),
+            lambda: isinstance(make_stage(UNKNOWN), Passthrough),
         )
-        self._open: dict[int, C] = {}  # the last chunk of each choice that is open
+        self._open: dict[int, C] = {}  # the last chunk of each open choice
         self._finished: dict[int, FinishReason] = {}
-        self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
-        self._failed = False  # whether the source reported an error, whatever it sends after it
+        self._cut: dict[int, FinishReason] = {}  # choices that the guard ends early
+        self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
-        self._untold: list[Part] = []  # what went out before it was known to be said
+        self._untold: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
-        """Let an adapter read and write the chunks from here on."""
+        """Use an adapter to read and write the chunks from here on."""
         self.adapter = adapter
         self.hooks = hooks = hooks_of(adapter)
         hooks.judge_marks(self._unknown.passes)
@@ -108,7 +108,7 @@ class PieceFlow(Generic[C]):
 
     @property
     def _is_busy(self) -> bool:
-        """Whether more is to be seen to than the text of a chunk."""
+        """Whether more than the text of a chunk needs processing."""
         return bool(self._waiting or self._cut or self._finished or self.calls)
 
     def _finish(self) -> list[Sent[C]]:
@@ -129,7 +129,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _complete_calls(self, sent: list[Sent[C]]) -> None:
-        """Mark tool calls as complete, in the last chunk if one is still to go out."""
+        """Mark tool calls as complete, in the last chunk if one remains."""
         done = [self._done(slot) for slot in self.calls if slot.choice not in self._cut]
         if sent:
             sent[-1].parts = (*sent[-1].parts, *done)
@@ -137,15 +137,16 @@ class PieceFlow(Generic[C]):
             self.ending = done
 
     def _done(self, slot: Slot) -> Part:
-        """Return the end of a tool call, as it is known now: a later one may take its slot."""
+        """Return the end of a tool call as it is known now, because a later call may take its
+        slot."""
         return Part(slot, "", done=True, call=self.calls[slot])
 
-    # -- a chunk's way through
+    # -- the path of a chunk
 
     def _note_choices(self, chunk: C, reading: Reading) -> C:
-        """Remember the last chunk of each open choice; text after its end opens it again.
+        """Remember the last chunk of each open choice; text after a choice's end reopens it.
 
-        Return what is remembered: the chunk without text that the adapter does not know.
+        Return what is remembered: the chunk without unknown text.
         """
         if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
             chunk = self.hooks.without_unknown(chunk)
@@ -185,7 +186,8 @@ class PieceFlow(Generic[C]):
         return sent + processed if sent else processed
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
-        """Record tool calls that begin. A name may come in pieces, but not after arguments."""
+        """Record tool calls that begin. A name may come in pieces, but not after arguments have
+        begun."""
         known = {**self.calls}
         for slot, call in calls.items():
             before = known.get(slot)
@@ -202,17 +204,17 @@ class PieceFlow(Generic[C]):
         self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """End the stream before a chunk, or after it, if it is the end of a block and no more."""
+        """End the stream before a chunk, or after it if the chunk only ends a block."""
         reading = incoming.reading
         marks = not (reading.pieces or reading.finished or reading.calls)
         return [*(self._process(incoming) if marks else ()), *self._end_stream()]
 
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Judge texts whose reading is still in doubt, and guard misread ones again."""
+        """Judge texts whose reading is ambiguous, and guard misread ones again."""
         self._judge_doubtful(incoming)
-        return [] if self.ended else self._tell_anew(incoming)
+        return [] if self.ended else self._reguard(incoming)
 
-    def _tell_anew(self, incoming: Incoming[C]) -> list[Sent[C]]:
+    def _reguard(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard misread texts again from their beginnings, and send what is missing."""
         sent: list[Sent[C]] = []
         for slot, again in incoming.reading.again.items():
@@ -234,7 +236,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _with_untold(self, sent: Sent[C]) -> Sent[C]:
-        """Return a chunk that says, too, what went out before it was known to be said."""
+        """Attribute to a chunk the text that went out before it was known to be new."""
         untold, self._untold = self._untold, []
         for part in untold:
             sent.characters += len(part.text)
@@ -245,7 +247,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
+        """Guard the texts of a chunk; return what goes out for it, including the chunk."""
         ended_before = self.ended is not None
         if self._unknown.found:
             self._report_marks()
@@ -253,7 +255,7 @@ class PieceFlow(Generic[C]):
         return self._sent_of(incoming, ended_before=ended_before)
 
     def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
-        """Return what goes out because of a chunk whose texts are guarded."""
+        """Return what goes out for a chunk whose texts are guarded."""
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
         self._fill_repeats(incoming)
@@ -275,7 +277,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
-        """Guard each piece that is new; what repeats text is filled in later, when all is known."""
+        """Guard each new piece; repeated text is filled in later, once everything is known."""
         lanes, pieces, joined = self._lanes, incoming.reading.pieces, incoming.reading.joined
         feed = partial(self._joined, joined) if joined else lanes.feed
         texts = incoming.texts = [""] * len(pieces)
@@ -305,13 +307,13 @@ class PieceFlow(Generic[C]):
     def _joined(
         self, joined: Mapping[Slot, Slot], slot: Slot, text: str, model: C
     ) -> tuple[Track, Sequence[Event]]:
-        """Feed a text that may go on with one that has begun in the same chunk."""
+        """Feed a text that may continue one that began in the same chunk."""
         if slot in joined and self._lanes.get(slot) is None:
             self._lanes.join(slot, joined[slot], model)
         return self._lanes.feed(slot, text, model)
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
-        """Note what rules match across the borders of texts that may be told piece by piece."""
+        """Record the matches across the borders of ambiguous texts, in case they are deltas."""
         before = len(self.findings)
         for slot, values in incoming.reading.doubtful.items():
             borders = list(accumulate(map(len, values)))[:-1]
@@ -328,13 +330,13 @@ class PieceFlow(Generic[C]):
                 self._lanes.drop(slot=slot)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
-        """Keep the shape of what comes after the end of a stream in its last chunk."""
+        """Keep the shape of what follows the end of a stream in its last chunk."""
         for place, piece in enumerate(incoming.reading.pieces):
             if place >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
                 incoming.texts[place] = piece.text
 
     def _guard_unknown(self, piece: Piece) -> str:
-        """Guard text of which only the path is known, or a name; its findings say where it is."""
+        """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
             events = self._unknown.judge(path, piece.text, piece.slot.number)
@@ -343,14 +345,14 @@ class PieceFlow(Generic[C]):
         return self._released_at(path, piece.slot, events)
 
     def _report_marks(self) -> None:
-        """Report what rules have found in marks; where one blocks or stops, the stream ends."""
+        """Report the findings in marks; if one blocks or stops, the stream ends."""
         found, self._unknown.found = self._unknown.found, []
         for path, events in found:
             if self.ended is None:
                 self._released_at(path, Slot(0, "text", path), events)
 
     def _released_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
-        """Return the text among some events, whose findings say where it is."""
+        """Return the text in some events; the findings name its path."""
         before = len(self.findings)
         text = self._released(slot, events)
         if len(self.findings) > before:
@@ -359,7 +361,7 @@ class PieceFlow(Generic[C]):
         return text
 
     def _settle_finished(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Settle what ends with this chunk: into its own texts, or into chunks before it."""
+        """Settle what ends with this chunk, into its own texts or into chunks before it."""
         reading, texts = incoming.reading, incoming.texts
         if not (reading.finished or reading.complete):
             return []
@@ -384,7 +386,7 @@ class PieceFlow(Generic[C]):
         return before
 
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
-        """Fill in what repeats text; note the places of what is new, or turns out to be."""
+        """Fill in repeated text, and record the parts that are new or turn out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
         for place, piece in enumerate(incoming.reading.pieces):
             if piece.slot in incoming.matched:
@@ -409,14 +411,16 @@ class PieceFlow(Generic[C]):
             texts[place] = text or ""
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
-        """Return whether an aside may stay in the chunk, because no rule would change it."""
-        if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
+        """Return whether a text beside the answer may stay in the chunk, because no rule changes
+        it."""
+        if piece.slot.channel == UNKNOWN:  # part of the request, whatever happens to the answer
             return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
         alone = open_still and self._lanes.harmless(piece)
         return alone and (not piece.slot.number or self._unknown.goes_on(piece))
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Return the chunk with its new texts, the same one if they are the old; or nothing."""
+        """Return the chunk with its new texts: the same object if unchanged, nothing if it is
+        empty."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
         cut = self._cut.keys() & set(reading.choices) if self._cut else ()
         if cut and cut == set(reading.choices) and reading.usage is None:
@@ -436,7 +440,7 @@ class PieceFlow(Generic[C]):
         return [self._sent(written, incoming)]
 
     def _sent(self, chunk: C, incoming: Incoming[C]) -> Sent[C]:
-        """Return what is sent, with what it says for the first time."""
+        """Return the `Sent` of a chunk, with the text that is new in it."""
         reading, texts = incoming.reading, incoming.texts
         answer, characters = "", 0
         parts: list[Part] = []
@@ -459,7 +463,7 @@ class PieceFlow(Generic[C]):
     # -- pipelines that settle
 
     def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
-        """Settle pipelines that are still open; each one's rest goes out in a chunk of its own."""
+        """Settle pipelines that are still open; the rest of each goes out in a chunk of its own."""
         sent: list[Sent[C]] = []
         for lane in lanes:
             track = lane.track
@@ -471,14 +475,15 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _settle_lane(self, lane: Lane) -> str:
-        """Settle a pipeline whose source is over: of its ends only a block is one of the stream."""
+        """Settle a pipeline at the end of its source; of its finish reasons only a block ends the
+        stream."""
         track = lane.track
         text = self._released(track.slot, self._lanes.finish(lane), over=True)
         self._lanes.note_released(track, text)
         return text
 
     def _release_waiting(self, reading: Reading | None = None) -> list[Sent[C]]:
-        """Let out what waited, or what of it a chunk that says `reading` lets out.
+        """Release what waited, or only what a chunk with this `reading` releases.
 
         If one of those chunks ends the stream, the rest are dropped.
         """
@@ -495,7 +500,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _released(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
-        """Return the text among a pipeline's events, and note the rest of them."""
+        """Return the text in a pipeline's events, and record the other events."""
         text = ""
         for event in events:
             if isinstance(event, Text):
@@ -512,10 +517,10 @@ class PieceFlow(Generic[C]):
                 self._cut.update(dict.fromkeys(choices, event.reason))
         return text
 
-    # -- the ends that the guard writes
+    # -- ends written by the guard
 
     def _end_cut_choices(self) -> list[Sent[C]]:
-        """End the choices that a stop or a limit has just cut; and the stream with the last."""
+        """End the choices that a stop or a limit has just cut, and the stream with the last one."""
         sent: list[Sent[C]] = []
         for choice in [choice for choice in self._cut if choice not in self._finished]:
             reason = self._cut[choice]
@@ -533,7 +538,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _end_stream(self) -> list[Sent[C]]:
-        """Return the chunks that end every open choice, and forget what is held."""
+        """Return the chunks that end every open choice, and drop what is held."""
         assert self.ended is not None
         self._lanes.drop()
         sent = self._release_waiting()
@@ -546,33 +551,33 @@ class PieceFlow(Generic[C]):
 
 
 def _after(text: str, beginning: str) -> str:
-    """Return what comes after its beginning in a text; nothing if it begins otherwise."""
+    """Return the rest of a text after its beginning; empty if it begins differently."""
     return text[len(beginning) :] if text.startswith(beginning) else ""
 
 
 def _says(reading: Reading) -> bool:
-    """Tell whether a chunk says anything that is no repeat, and does not stand beside a text."""
+    """Return whether a chunk has text that is neither a repetition nor beside a text."""
     return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:
-    """Tell whether a piece is what a field is called."""
+    """Return whether a piece is the name of a field."""
     return piece.kind == "unknown" and piece.slot.field.endswith("~")
 
 
 def _is_said(piece: Piece) -> bool:
-    """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
+    """Return whether a piece justifies a chunk, unlike names of fields and marks."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
 
 
 def _is_together(reading: Reading, other: Reading) -> bool:
-    """Tell whether two chunks must keep their order: those of different choices need not."""
+    """Return whether two chunks must keep their order: those of different choices need not."""
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
     )
 
 
 def _goes_out_now(reading: Reading) -> bool:
-    """Tell whether a chunk must not wait for held text: it adds to what is said, or ends it."""
+    """Return whether a chunk must not wait for held text, because it adds to a text or ends one."""
     ends = bool(reading.finished) or reading.failed
     return ends or any(piece.kind in NEW for piece in reading.pieces)

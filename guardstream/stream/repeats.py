@@ -1,4 +1,4 @@
-"""What becomes of text that a chunk repeats: it is replaced by what was released of it."""
+"""What happens to text that a chunk repeats: it is replaced by the text released before."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from guardstream.stream.slots import Lanes
 def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> str | None:
     """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
 
-    That is so where its slot has not streamed what it claims to repeat. While the slot is still
-    open such a piece is an AdapterError: nobody can tell what may be shown of it. The text of the
-    slot `over` is complete, though its pipeline may go on with another. `ended` tells that the
-    guard has ended the stream.
+    That is so if its slot has not streamed what it claims to repeat. While the slot is still open,
+    such a piece is an AdapterError: what may be shown of it is unknown. The text of the slot `over`
+    is complete, though its pipeline may continue with another. `ended` says that the guard has
+    ended the stream.
     """
     track = lanes.get(piece.slot)
     whole = lanes.whole(piece)
@@ -25,14 +25,14 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
     else:
         source, released = "".join(track.source), "".join(track.released)
         if piece.kind == "parsed":
-            from guardstream.providers.parsed import same_value  # which needs pydantic
+            from guardstream.providers.parsed import same_value  # imports pydantic
 
             if same_value(source, piece.text):
                 return piece.text if released == source else released
         if source == piece.text:
             return released
     if not track.lane.done and piece.slot != over:
-        if ended and piece.kind == "copy":  # the stream ended before what is new in it
+        if ended and piece.kind == "copy":  # the stream ended before the new part of it
             return "".join(track.released)
         raise AdapterError(
             f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "

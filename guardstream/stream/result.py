@@ -94,7 +94,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What was delivered and found, for notebooks."""
-        from html import escape  # for them alone
+        from html import escape  # only notebooks need it
 
         rows = "".join(
             f"<tr><td>{escape(found.rule)}</td><td>{found.action}</td><td>{escape(found.channel)}"
@@ -138,7 +138,7 @@ class Meter:
         self.started = monotonic()
 
     def received(self, characters: int, held: int) -> None:
-        """Count a chunk that came in and what is held after it."""
+        """Count a chunk that came in, and the text held after it."""
         if not self.chunks_in:
             self.first_received = monotonic()
         self.chunks_in += 1
@@ -150,7 +150,7 @@ class Meter:
                 self.held_max = held
 
     def holding(self) -> None:
-        """Take the time while text is held back; called after each chunk that came in."""
+        """Measure how long text is held; called after each incoming chunk."""
         if self.held:
             if self.held_since is None:
                 self.held_since = monotonic()
@@ -159,7 +159,7 @@ class Meter:
             self.held_since = None
 
     def delivered(self, characters: int) -> None:
-        """Count a chunk that goes out, and take the time of the first text that does."""
+        """Count a chunk that goes out, and record the time of the first text."""
         self.chunks_out += 1
         if characters:
             if not self.characters_out:
@@ -167,7 +167,7 @@ class Meter:
             self.characters_out += characters
 
     def release_began(self) -> None:
-        """Take the time of the first text that goes out."""
+        """Record the time of the first released text."""
         self.first_released = monotonic()
 
     def end(self) -> None:

@@ -20,15 +20,15 @@ class Lane:
     track: Track = field(init=False)
     done: bool = False
     held: int = 0  # code points, after its last text
-    rest: str = ""  # what was held at the end, and released there
+    rest: str = ""  # held at the end and released there
 
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """A slot: its lane, the last chunk that had it, and its text on both sides of the guard.
+    """A slot: its lane, its last chunk, and its text before and after the guard.
 
-    Texts (`source`, `released`) are kept only where chunks repeat them. `last` is what the last
-    delta became, `said` the last text that was released.
+    The texts (`source`, `released`) are kept only if the format repeats them. `last` is what the
+    last delta became, `said` the last released text.
     """
 
     slot: Slot
@@ -47,8 +47,8 @@ class Track:
 class Lanes:
     """Tracks by slot; consecutive blocks have a track each and share one lane.
 
-    `calls` says which tool's arguments a slot has. Texts are kept from where on `remember` is set:
-    an adapter may see late that chunks repeat them.
+    `calls` maps a slot to the tool call whose arguments it has. Texts are kept only after
+    `remember` is set, because an adapter may find out late that chunks repeat them.
     """
 
     def __init__(self, make_stage: MakeStage) -> None:
@@ -56,35 +56,35 @@ class Lanes:
         self._make_stage = make_stage
         self.remember = False
         self._tracks: dict[Slot, Track] = {}
-        self._lanes: dict[Lane, None] = {}  # those that are not done, in the order they began in
-        self._held = 0  # over all of them, unless there is one alone
+        self._lanes: dict[Lane, None] = {}  # those not done, in order of their beginning
+        self._held = 0  # over all of them, unless there is only one
         self._wholes: dict[tuple[Slot, str], str] = {}
 
     @property
     def held(self) -> int:
-        """How many code points are held back now, over all lanes that are open."""
-        if len(self._lanes) == 1:  # whose text may not have come through `feed`
+        """How many code points are held back now, over all open lanes."""
+        if len(self._lanes) == 1:  # its text may have bypassed `feed`
             return next(iter(self._lanes)).stage.held
         return self._held
 
     def get(self, slot: Slot) -> Track | None:
-        """The track of a slot that has had text."""
+        """Return the track of a slot that has had text."""
         return self._tracks.get(slot)
 
     def only(self, slot: Slot) -> Track | None:
-        """The track of a slot of the answer, if no other pipeline is open."""
+        """Return the track of a slot of the answer, if no other pipeline is open."""
         track = self._tracks.get(slot)
         alone = track is not None and track.is_answer and [*self._lanes] == [track.lane]
         return track if alone else None
 
     def open(self, choice: int | None = None) -> Iterator[Lane]:
-        """The lanes, of one choice or all, that are not done."""
+        """Yield the lanes, of one choice or all, that are not done."""
         for lane in [*self._lanes]:
             if not lane.done and (choice is None or lane.track.slot.choice == choice):
                 yield lane
 
     def of(self, slots: Iterable[Slot]) -> Iterator[Lane]:
-        """The lanes of some slots that are not done."""
+        """Yield the lanes of some slots that are not done."""
         for slot in slots:
             track = self._tracks.get(slot)
             if track is not None and not track.lane.done:
@@ -95,12 +95,12 @@ class Lanes:
         return tuple(self._tracks.values())
 
     def held_of(self, slot: Slot) -> int:
-        """How many code points of a slot are held back."""
+        """Return how many code points of a slot are held back."""
         track = self._tracks.get(slot)
         return 0 if track is None or track.lane.done else track.lane.stage.held
 
     def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
-        """Pass text on in a slot's lane, which is made if it is new."""
+        """Feed text to a slot's lane, which is created if necessary."""
         track = self._tracks.get(slot)
         if track is None or track.lane.done:
             track = self._begin(slot, chunk)
@@ -114,7 +114,7 @@ class Lanes:
         return track, events
 
     def again(self, slot: Slot, text: str) -> tuple[Track, Sequence[Event]]:
-        """Guard a slot's text from its beginning, as it reads now; its lane so far is dropped."""
+        """Guard a slot's text from its beginning, as it reads now; its previous lane is dropped."""
         before = self._tracks.pop(slot)
         self._close(before.lane)
         return self.feed(slot, text, before.chunk)
@@ -122,7 +122,7 @@ class Lanes:
     def _begin(self, slot: Slot, chunk: Any) -> Track:
         before = self._tracks.get(slot)
         stage = self._stage(slot)
-        if before is not None and before.lane.rest:  # text after its end: a match may go on in it
+        if before is not None and before.lane.rest:  # text after its end may continue a match
             stage = Continued(stage, before.lane.rest)
         lane = Lane(stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
@@ -154,25 +154,25 @@ class Lanes:
         return self._make_stage(slot.channel, call.name if call else None)
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
-        """Guard a whole text, of `slot` if it has one; what it holds is settled right away."""
+        """Guard a whole text, of `slot` if it has one; what is held settles right away."""
         stage = self._stage(slot) if slot else self._make_stage(channel)
         fed = _run(stage.feed, text)
         rest = _run(stage.finish)
-        # That the text is over is no end of the stream; that it was blocked at its end is.
+        # The end of the text does not end the stream; a block at its end does.
         if rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter":
             rest = rest[:-1]
         return [*fed, *rest]
 
     def note_whole(self, piece: Piece, text: str) -> None:
-        """Note what became of a text that came whole: it may be repeated."""
+        """Record what a whole text became, because it may be repeated."""
         self._wholes[piece.slot, piece.text] = text
 
     def whole(self, piece: Piece) -> str | None:
-        """What became of a text that came whole before; None if it did not."""
+        """Return what an earlier whole text became; None if there was none."""
         return self._wholes.get((piece.slot, piece.text))
 
     def harmless(self, piece: Piece) -> bool:
-        """Tell whether a text would be released as it is, without a word about it."""
+        """Return whether a text would be released unchanged and without a finding."""
         text = self.whole(piece)
         if text is None:
             events = self.check(piece.slot.channel, piece.text, piece.slot)
@@ -183,31 +183,31 @@ class Lanes:
         return text == piece.text
 
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
-        """Let a slot that begins go on with the lane of an earlier one, if that has had text."""
+        """Let a new slot continue the lane of an earlier one, if that has had text."""
         before = self._tracks.get(earlier)
         if before is not None and not before.lane.done:
             before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
 
     def note_released(self, track: Track, text: str) -> None:
-        """Note what was released in a track."""
+        """Record what was released in a track."""
         if text:
             track.said = text
             if self.remember:
                 track.released.append(text)
 
     def note_added(self, slot: Slot, text: str) -> None:
-        """Note text that goes out in a slot without having come in."""
+        """Record text that the guard added in a slot."""
         track = self._tracks.get(slot)
         if track is not None:
             self.note_released(track, text)
 
     def released(self, slot: Slot) -> str:
-        """What was released in a slot so far, where that is kept."""
+        """Return what was released in a slot so far, if that is kept."""
         track = self._tracks.get(slot)
         return "".join(track.released) if track else ""
 
     def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
-        """Forget what is held, of one slot, of one choice or all."""
+        """Drop what is held, of one slot, of one choice or all."""
         for lane in self.of([slot]) if slot else self.open(choice):
             self._close(lane)
 

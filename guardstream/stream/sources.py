@@ -1,4 +1,4 @@
-"""Checks of what `wrap` and `wrap_sync` are given: an error says what to give instead."""
+"""Checks of the arguments of `wrap` and `wrap_sync`; an error says what to pass instead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardstream.stream.opening import REOPENING
 
 
 def check_open(stream: object, options: Mapping[str, object]) -> None:
-    """Refuse anything but a stream, and options of a function that opens one."""
+    """Raise for anything but a stream, and for options of a function that opens one."""
     _check_async(stream)
     for name in REOPENING:
         if options.get(name):
@@ -65,7 +65,7 @@ def check_sync(stream: object) -> None:
 
 
 def check_function(function: Any) -> None:
-    """Refuse a function that cannot be called as it is."""
+    """Raise for a function that cannot be called without arguments."""
     _check_response(function, "wrap()", "aiter_bytes")
     try:
         inspect.signature(function).bind()
@@ -75,11 +75,11 @@ def check_function(function: Any) -> None:
             "wrap(lambda: function(...)), which is called when the stream is read"
         ) from None
     except ValueError:
-        return  # one that is built in may have no signature
+        return  # a built-in function may have no signature
 
 
 def _check_response(stream: object, name: str, chunks: str) -> None:
-    """Refuse a response, or a whole answer, and say where its stream is."""
+    """Raise for a response or a whole answer, and name where its stream is."""
     given = type(stream).__qualname__
     if hasattr(stream, chunks):
         raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")

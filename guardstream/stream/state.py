@@ -25,7 +25,7 @@ from guardstream.stream.transcript import Delivered, result_of
 C = TypeVar("C")
 
 MakeFlow: TypeAlias = Callable[[Any, Meter], Flow[C]]
-"""Makes the flow once the first chunk (None: the source was empty) shows what it is."""
+"""Creates the flow once the first chunk shows the format; the chunk is None for an empty source."""
 
 
 class StopRequestedError(Exception):
@@ -37,11 +37,11 @@ class StopRequestedError(Exception):
 
 
 class StreamState(Generic[C]):
-    """One stream. `queue` holds the chunks that may go out and were not delivered yet.
+    """One stream. `queue` holds the chunks that may go out but have not been delivered.
 
-    `finish` is set once, by `end`. `stopping` says that the stream is to end, by `stop` or because
-    a deadline has passed: `look` then raises StopRequestedError. `callback_error` is what a
-    callback raised to end the stream. `delta` is the answer's text in the chunk delivered last.
+    `finish` is set once, by `end`. `stopping` says that the stream has to end, because of `stop` or
+    a deadline: `look` then raises StopRequestedError. `callback_error` is what a callback raised to
+    end the stream. `delta` is the answer's text in the last delivered chunk.
     """
 
     def __init__(self, make_flow: MakeFlow[C], options: Options) -> None:
@@ -58,17 +58,17 @@ class StreamState(Generic[C]):
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
-        self._alone: Any = None  # the flow, if no one else is told of its chunks
+        self._alone: Any = None  # the flow, if nothing else needs its chunks
         self._delivered = Delivered() if options.keep_text else None
-        self._left_at: Known | None = None  # what was known when a callback failed, if not all
-        self._last_due: list[Due] = []  # of calls that the source's end completes
+        self._left_at: Known | None = None  # what was known when a callback failed
+        self._last_due: list[Due] = []  # for calls that the source's end completes
         self._meter = Meter()
         self._make_flow = make_flow
         self._raise_on_block = options.raise_on_block
         self._fault_raised = False
         self._error: str | None = None
 
-    # -- what is known of the stream
+    # -- the state of the stream
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -105,7 +105,7 @@ class StreamState(Generic[C]):
 
     @property
     def _known(self) -> Known:
-        """What the flow knows; after a failed callback, what it knew then."""
+        """What the flow knows; after a failed callback, what it knew at that point."""
         if self._left_at is not None:
             return self._left_at
         flow = self.flow
@@ -136,7 +136,7 @@ class StreamState(Generic[C]):
         else:
             ready: C | None = flow.feed_chunk(chunk)
             if ready is not None:
-                # It is some of the answer and no more: what `deliver` does, without the call.
+                # Only answer text: the same as `deliver`, without the call.
                 self.delta = text = flow.said
                 meter = self._meter
                 meter.chunks_out += 1
@@ -163,7 +163,7 @@ class StreamState(Generic[C]):
         return sent
 
     def forget(self) -> None:
-        """Let go of the last chunk's text, which was long and has been delivered."""
+        """Drop the last chunk's text, which was long and has been delivered."""
         self.delta = ""
 
     def settle(self) -> Sequence[Sent[C]]:
@@ -198,7 +198,7 @@ class StreamState(Generic[C]):
             raise self.stopped()
 
     def stopped(self) -> StopRequestedError:
-        """What ends a stream that is to end."""
+        """The exception that ends a stream that has to end."""
         return StopRequestedError("timeout" if self.expired else "cancelled")
 
     def end(self, reason: FinishReason) -> None:
@@ -213,7 +213,7 @@ class StreamState(Generic[C]):
             self._error = self._error or type(error).__name__
 
     def fault(self) -> Exception | None:
-        """Return, once, the error after the last chunk: the flow's, or a block's if asked for."""
+        """Return, once, the error after the last chunk: the flow's, or a block's if requested."""
         if self._fault_raised or self.flow is None:
             return None
         self._fault_raised = True
@@ -227,26 +227,26 @@ class StreamState(Generic[C]):
     # -- callbacks
 
     def due(self) -> list[Due]:
-        """The callbacks that are due before the next chunk of the queue is delivered."""
+        """Return the callbacks that are due before the next chunk in the queue is delivered."""
         assert self.callbacks is not None
         assert self.flow is not None
         return self.callbacks.before(self.queue[0], self.flow, self._delivered)
 
     def due_findings(self) -> list[Due]:
-        """The callbacks that are due for what they have not been told, as the stream ends."""
+        """Return the callbacks that are due for unreported findings, as the stream ends."""
         if self.callbacks is None or self.flow is None:
             return []
         last, self._last_due = self._last_due, []
         return self.callbacks.found(self.flow, self._known.findings) + last
 
     def due_at_end(self) -> list[Due]:
-        """The callbacks that are due once, at the end."""
+        """Return the callbacks that are due once, at the end."""
         return self.callbacks.finished(self.result) if self.callbacks is not None else []
 
     def call_failed(self, error: BaseException) -> None:
-        """Drop what callbacks were not told of, because of `error`."""
+        """Drop what was not reported to callbacks, because of `error`."""
         self.callback_error = error
-        if self.queue:  # what came with the chunk, but after it, is as if it had not come
+        if self.queue:  # what came after the chunk in the same input is dropped
             self._left_at = self.queue[0].known
             self._fault_raised = self.flow is not None and self.flow.error is not None
         self.queue.clear()
@@ -257,17 +257,17 @@ class StreamState(Generic[C]):
     # -- observers
 
     def open(self) -> None:
-        """Tell observers, once, that the stream begins. ObserverError if that is asked for."""
+        """Notify observers, once, that the stream begins; ObserverError if requested."""
         if self._observed is not None:
             self._observed.open()
 
     def report(self) -> None:
-        """Tell observers, once, that the stream has ended. ObserverError if that is asked for."""
+        """Notify observers, once, that the stream has ended; ObserverError if requested."""
         if self._observed is not None:
             self._observed.close(self._record)
 
     def unreported(self) -> Callable[[], None] | None:
-        """Return, once, what tells observers of the end, without raising; None if they know."""
+        """Return, once, what notifies observers of the end without raising; None if they know."""
         return self._observed.closing(self._record) if self._observed is not None else None
 
     def _record(self, start: StreamStart) -> StreamRecord:

@@ -31,8 +31,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)
         self._begun = False
-        self._busy = False  # whether the next chunk is being fetched: its thread sees to a stop
-        self._claim = Lock()  # whoever takes it closes the source
+        self._busy = False  # whether the next chunk is being fetched; that thread handles a stop
+        self._claim = Lock()  # whoever acquires it closes the source
         self._concluded = False
 
     @property
@@ -128,9 +128,9 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     # -- the end
 
     def _close_unread(self) -> None:
-        """Close the source of a stream that was stopped, and that nobody may read any more."""
+        """Close the source of a stream that was stopped and has no reader."""
         self._close("cancelled")
-        if not self.state.queue:  # otherwise whoever reads the rest, or leaves, concludes
+        if not self.state.queue:  # otherwise the reader of the rest concludes
             try:
                 self._conclude()
             except Exception as error:
@@ -156,7 +156,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             hide(later)
 
     def _close(self, reason: FinishReason) -> None:
-        """Close the source: here, and nowhere else but in `__del__`."""
+        """Close the source. Only this method and `__del__` do that."""
         if self._claim.acquire(blocking=False):
             self.state.end(reason)
             close_source(*self._sources)
@@ -188,7 +188,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     # -- callbacks
 
     def _deliver_called(self) -> C:
-        """Deliver the next chunk once callbacks know of it; if one fails, it is not delivered."""
+        """Run the callbacks for the next chunk, then deliver it; if one fails, it is not
+        delivered."""
         state = self.state
         try:
             self._call(state.due())

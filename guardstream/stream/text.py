@@ -15,7 +15,7 @@ from guardstream.stream.result import Meter
 class TextFlow:
     """One stream of text; every chunk is part of the answer.
 
-    `watch` is shown each chunk before it is guarded, until it says that this is enough.
+    `watch` gets each chunk before it is guarded, until it returns that it needs no more.
     """
 
     error: Exception | None = None
@@ -34,7 +34,7 @@ class TextFlow:
         self._meter = meter
         self._block_message = block_message
         self.watch: Callable[[str], bool] | None = None
-        self.said = ""  # what was released last
+        self.said = ""  # the last released text
 
     @property
     def held(self) -> int:
@@ -45,10 +45,10 @@ class TextFlow:
         return self.rest if text is None else (Sent(text, text, len(text), (), origin),)
 
     def feed_chunk(self, chunk: str, origin: Any = None) -> str | None:
-        """Take a chunk; return the text that goes out, if that is all that came of it.
+        """Take a chunk; return the text that goes out, if the result is just that.
 
-        Otherwise return None and leave what may go out in `rest`. Nearly every chunk is text and
-        nothing else: it then goes out without a `Sent`.
+        Otherwise return None; what may go out is in `rest`. Nearly every chunk is text and nothing
+        else: it then goes out without a `Sent`.
         """
         if type(chunk) is not str and not isinstance(chunk, str):
             given = type(chunk).__qualname__
@@ -63,7 +63,7 @@ class TextFlow:
             raise stage_error(error) from error
         meter = self._meter
         if meter.chunks_in:
-            # What `received` does, without the call.
+            # The same as `received`, without the call.
             meter.chunks_in += 1
             meter.characters_in += len(chunk)
             meter.held = held
@@ -94,11 +94,11 @@ class TextFlow:
         return self._sort(events)
 
     def forget(self) -> None:
-        """Let go of the last text."""
+        """Drop the last text."""
         self.said, self.rest = self.said[-1:], ()
 
     def block(self, rule: str | None) -> Sequence[Sent[str]]:
-        """End the stream as blocked by something beside its text; return what it says last."""
+        """End the stream as blocked by something outside its text; return its last chunks."""
         self.ended, self.blocked_by = "content_filter", rule
         return self._message()
 

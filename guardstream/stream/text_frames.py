@@ -1,7 +1,7 @@
-"""Frames of text in a stream of bytes: as it stands, or as strings of JSON.
+"""Frames of text in a stream of bytes: plain, or as JSON strings.
 
-The first text tells which of the two it is. What can be read in two ways is guarded both ways:
-`"a \\u0062"` says what it stands for, and what stands there.
+The first text decides. What can be read in two ways is guarded both ways: `"a \\u0062"` both
+decoded and as it is written.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from guardstream.stream.text import TextFlow
 
 
 class TextFrames:
-    """Guards frames of text; `quoted` tells that they are strings of JSON."""
+    """Guards frames of text; `quoted` says that they are JSON strings."""
 
     def __init__(self, flow: TextFlow, frames: Frames, *, quoted: bool) -> None:
         self.flow = flow
         self.quoted = quoted
         self._frames = frames
-        self.name: str | None = None  # of the last event that had text
+        self.name: str | None = None  # of the last event with text
 
     def say(self, frame: Frame, beside: OtherFrames | None) -> list[Sent[bytes]]:
-        """Guard a frame's text, and, `beside` it, as it reads otherwise; nothing if that blocks."""
+        """Guard a frame's text, and its other reading with `beside`; return nothing if that
+        blocks."""
         said, quoted = frame.data, False
         if beside is not None:
             quoted = self.quoted
@@ -42,15 +43,15 @@ class TextFrames:
         return self._written(self.flow.feed(said, frame), frame, said, quoted=quoted)
 
     def say_as(self, frame: Frame, said: str) -> list[Sent[bytes]]:
-        """Guard what a frame says as text that is no string of JSON."""
+        """Guard the text of a frame that is not a JSON string."""
         return self._written(self.flow.feed(said, frame), frame, said, quoted=False)
 
     def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
-        """End the text as blocked by something beside it, after the frame that came last."""
+        """End the text as blocked by something else; `last` is the frame that came last."""
         return self._written(self.flow.block(rule), last, "", quoted=self.quoted)
 
     def finish(self, last: Frame | None) -> list[Sent[bytes]]:
-        """Take the source's end, after the frame that came last, which may be no text."""
+        """Take the source's end; `last` is the frame that came last, which need not be text."""
         quoted = self.quoted and (last is None or last.form == "string")
         if last is not None and self.name not in (None, last.name):
             last = replace(last, name=self.name or "", id=None)

@@ -14,7 +14,7 @@ from guardstream.stream.result import Result, ToolCall
 
 
 class Delivered:
-    """Keeps delivered text by slot; the answer's stands by itself, since it is what most want."""
+    """Keeps delivered text by slot, and the answer's separately because it is needed most."""
 
     def __init__(self) -> None:
         self.answer = StringIO()
@@ -22,7 +22,7 @@ class Delivered:
         self._done: set[Slot] = set()
 
     def add(self, parts: Sequence[Part]) -> None:
-        """Keep the parts of a chunk that was delivered."""
+        """Store the parts of a delivered chunk."""
         for part in parts:
             if part.text:
                 self._slots.setdefault(part.slot, StringIO()).write(part.text)
@@ -30,7 +30,7 @@ class Delivered:
                 self._done.add(part.slot)
 
     def channels(self) -> Mapping[tuple[int, str], str]:
-        """The text of each choice and channel; tool results and citations are not among them."""
+        """The text of each choice and channel, without tool results and citations."""
         found: dict[tuple[int, str], str] = {}
         answer = self.answer.getvalue()
         if answer:
@@ -42,14 +42,14 @@ class Delivered:
         return found
 
     def call(self, slot: Slot, announced: Call) -> ToolCall:
-        """The tool call whose arguments come in `slot`."""
+        """Return the tool call whose arguments come in `slot`."""
         text = self._slots.get(slot)
         arguments = text.getvalue() if text else ""
         return ToolCall(announced.name, arguments, announced.id, slot.choice, slot in self._done)
 
     def completed(self, parts: Sequence[Part]) -> Sequence[ToolCall]:
-        """The tool calls that are complete with `parts`, which are about to be delivered; formats
-        may say so more than once."""
+        """Return the tool calls that `parts`, which are about to be delivered, complete. A format
+        may mark the end of a call more than once."""
         ends = {part.slot: part.call for part in parts if part.done and part.call is not None}
         found = []
         for slot, announced in ends.items():

@@ -1,9 +1,9 @@
-"""Text at paths that no adapter knows: guarded at once, alone and with what came before it.
+"""Text at paths that no adapter knows: guarded at once, alone and together with earlier text.
 
-Nobody can tell whether such a field streams an answer or says something once. So each value is
-judged as a text of its own, without delay, and once more after the last characters that came at
-its path: where only the two together match, the value in hand is masked or the stream blocked. Of
-such a match the beginning may be out, never the whole.
+Whether such a field streams an answer is unknown. So each value is judged as a text of its own,
+without delay, and once more after the last characters at its path: if only the two together match,
+the value is masked or the stream blocked. The beginning of such a match may have been released,
+never all of it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.paths import spoken
 
 PATHS = 65_536
-"""How many unknown paths a stream may have: the description of a large API has half as many."""
+"""How many unknown paths a stream may have: twice the number in the description of a large API."""
 
 _REMEMBERED = 256
-"""How many texts are remembered with what became of them, of those that often come again."""
+"""How many texts are cached with their results, because they often recur."""
 
 REQUESTED = 4096
-"""How many texts of the request are told apart; more are left out."""
+"""How many texts of the request are remembered; further ones are not."""
 
 _SHORT = 1024
-"""How many code points a text has at most that is kept with what became of it."""
+"""The maximum length of a cached text, in code points."""
 
 _LONG = 8
-"""How many code points a value has at least that is known again by them."""
+"""The minimum length of a value that is recognised when it is repeated, in code points."""
 
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
-"""What looks like an id that a provider made up: a digit in it, and nothing that words need.
+"""An id that a provider generated: it has a digit and nothing that words need.
 
 Random letters and digits match rules for numbers and keys by chance.
 """
@@ -44,7 +44,7 @@ Check = Callable[[str], Sequence[Event]]
 class UnknownTexts:
     """What came at each unknown path of one stream; `memory` is how many code points are kept.
 
-    `is_idle` tells whether there is no rule at all for such text: then it passes, however much.
+    `is_idle` returns whether no rule applies to such text: then it passes, however much it is.
     """
 
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
@@ -53,33 +53,33 @@ class UnknownTexts:
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
         self._kinds: dict[str, int] = {}  # the first kind that had a path
-        self._mixed: set[str] = set()  # paths that several have
+        self._mixed: set[str] = set()  # paths that several kinds have
         self._grown: dict[Hashable, str] = {}  # the last value of each path that only grew
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._shown: dict[str, str] = {}
-        self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
+        self._requested: dict[Slot, tuple[str, str]] = {}  # of the request, with those before
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
-        self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, yet to be reported
+        self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
         self._harmless: set[str] = set()
-        self._naming: dict[str, str] = {}  # the names in the chunk in hand
-        self._names: dict[str, str] = {}  # what came before it of names that are not over
-        self._ids: dict[str, str] = {}  # those in each place, one after another
+        self._naming: dict[str, str] = {}  # the names in the current chunk
+        self._names: dict[str, str] = {}  # the beginnings of names that may continue
+        self._ids: dict[str, str] = {}  # those in each place, joined
         self._is_idle = is_idle
         self._idle: bool | None = None
 
     def shown(self, path: str) -> str:
-        """Return how findings name a path: keys in it may hold text that rules find."""
+        """Return how findings name a path: its keys may contain text that rules find."""
         if path not in self._shown:
             clean = not any(isinstance(event, Finding) for event in self._check(path))
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
     def judge(self, path: str, text: str, of: int = 0) -> Sequence[Event]:
-        """Return what becomes of a value; AdapterError if there are too many paths.
+        """Return what a value becomes; AdapterError if there are too many paths.
 
-        `of` is the number of the kind of event that it stands in: where several kinds have text at
-        a path, each goes on with its own, too.
+        `of` is the number of its kind of event: if several kinds have text at a path, the text of
+        each kind is also joined separately.
         """
         if self._passes_all():
             return [Text(text)]
@@ -98,7 +98,7 @@ class UnknownTexts:
         return alone
 
     def _several(self, path: str, of: int) -> bool:
-        """Tell whether several kinds of events have text at a path, this one too."""
+        """Return whether several kinds of events, including this one, have text at a path."""
         first = self._kinds.setdefault(path, of)
         if first != of and path not in self._mixed:
             self._mixed.add(path)
@@ -106,7 +106,7 @@ class UnknownTexts:
         return path in self._mixed and len(self._tails_of) < REQUESTED
 
     def _joined(self, key: Hashable, text: str) -> Sequence[Event]:
-        """Return what a match asks for that began in a value before; nothing if there is none."""
+        """Return what a match requires that began in an earlier value; empty if there is none."""
         tails = self._tails if isinstance(key, str) else self._tails_of
         apart = self._is_apart(key, text, known=key in tails)
         tail = tails.get(key, "")
@@ -117,10 +117,10 @@ class UnknownTexts:
         return self._across(self._checked(key, joined), len(tail), joined)
 
     def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
-        """Guard a text, which is often the one that stood in its place before.
+        """Guard a text, which is often the same as the last one in its place.
 
-        That is so of values that are in each chunk, such as a region: joined with those before
-        them they soon are the same, too.
+        Values that are in each chunk, such as a region, repeat: joined with those before them, they
+        soon stay the same, too.
         """
         last, events = self._last.get(place, ("", ()))
         if text != last:
@@ -130,9 +130,9 @@ class UnknownTexts:
         return events
 
     def goes_on(self, piece: Piece) -> bool:
-        """Tell whether a text that is not said may go on what stood in its place before it.
+        """Return whether a repeated text may continue the last one in its place.
 
-        What the request said is nearly always the same once more.
+        The request's text is nearly always repeated exactly.
         """
         last, tail = self._requested.get(piece.slot, ("", ""))
         if piece.text == last:
@@ -144,10 +144,11 @@ class UnknownTexts:
         return not last or self._is_unchanged(joined)
 
     def passes(self, place: Hashable, mark: str) -> bool:
-        """Tell whether a mark goes out: if no rule changes it, nor it and those before it there.
+        """Return whether a mark goes out: no rule changes it, alone or joined with earlier ones
+        there.
 
-        The answer stays the same, and what rules find is noted once. Marks that are too many do not
-        go out.
+        The result stays the same for the stream, and findings are recorded once. Marks beyond the
+        limit do not go out.
         """
         passes = self._decided.get((place, mark))
         if passes is not None or self._passes_all():
@@ -183,26 +184,26 @@ class UnknownTexts:
         return self._idle
 
     def is_harmless(self, key: str) -> bool:
-        """Tell whether nothing is to be said about a key."""
+        """Return whether a key has no finding and needs no change."""
         return self._judge_key(key)[-1] == Text(key)
 
     def _judge_key(self, key: str) -> Sequence[Event]:
-        """Return what becomes of a key, which no other goes on with."""
+        """Return what a key becomes; no other key continues it."""
         if key in self._harmless:
             return [Text(key)]
         return self._noted(key, self._check(key))
 
     def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
-        """Remember a text of which nothing is to be said: names and keys come again and again."""
+        """Cache the events of a text without findings, because names and keys recur."""
         if len(events) == 1 and len(self._harmless) < _REMEMBERED and events[0] == Text(text):
             self._harmless.add(text)
         return events
 
     def _is_apart(self, path: Hashable, text: str, *, known: bool) -> bool:
-        """Tell whether a value goes on with none before it: it says all that came, once more.
+        """Return whether a value continues none before it, because it repeats all of it.
 
-        That is so for a path where each value has begun with the one before it, ever since the
-        first; a short one may do so by chance.
+        That is so at a path where each value has begun with the previous one ever since the first;
+        a short value may do so by chance.
         """
         before = self._grown.get(path)
         grows = before is not None and len(before) >= _LONG and text.startswith(before)
@@ -213,9 +214,10 @@ class UnknownTexts:
         return grows
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of a name: nothing can stand for it, so it passes or blocks.
+        """Return what a name becomes: it cannot be masked, so it passes or blocks.
 
-        A name may come in parts, a chunk each; it is over when its call's arguments come.
+        A name may come in pieces, one in each chunk; it is complete when its call's arguments
+        begin.
         """
         if not path.endswith("name"):
             return self._judge_id(path, text)
@@ -232,7 +234,8 @@ class UnknownTexts:
         return [Text(text)]
 
     def _judge_id(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of an id, alone and with those before it; it is often repeated."""
+        """Return what an id becomes, alone and joined with those before it; it is often
+        repeated."""
         before = self._ids.get(path, "")
         if _ID.fullmatch(text) or before.endswith(text):
             return [Text(text)]
@@ -245,11 +248,11 @@ class UnknownTexts:
 
     @property
     def has_names(self) -> bool:
-        """Whether names came that may go on."""
+        """Whether names came that may continue."""
         return bool(self._naming or self._names)
 
     def note_names(self, *, over: bool) -> None:
-        """Take notice of the end of a chunk: names are `over` now, or may go on."""
+        """Record the end of a chunk: names are `over` now, or may continue."""
         self._names = {} if over else {**self._names, **self._naming}
         self._naming = {}
 
@@ -262,7 +265,7 @@ class UnknownTexts:
 
     @staticmethod
     def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
-        """Return what a match across the border asks for; nothing if there is none."""
+        """Return what a match across the border requires; empty if there is none."""
         across = _over(events, border)
         if not across:
             return []
@@ -275,13 +278,13 @@ class UnknownTexts:
 
 
 def _over(events: Sequence[Event], border: int) -> list[Finding]:
-    """Return the findings that go over a border."""
+    """Return the findings that span a border."""
     return [
         event for event in events if isinstance(event, Finding) and event.start < border < event.end
     ]
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
-    """Tell whether events release a text as it is, and end nothing."""
+    """Return whether events release a text unchanged and end nothing."""
     said = "".join([event.text for event in events if isinstance(event, Text)])
     return said == text and not (events and isinstance(events[-1], Finish))

@@ -1,4 +1,4 @@
-"""How many tokens a provider says that it read and wrote, by whatever names it says so."""
+"""A provider's input and output token counts, under the field names that providers use."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _OUTPUT = (
 
 
 def tokens_in(usage: Any) -> int | None:
-    """How many tokens went in; None if the usage does not say so."""
+    """Return the number of input tokens; None if the usage does not have it."""
     return _count(usage, _INPUT)
 
 
 def tokens_out(usage: Any) -> int | None:
-    """How many tokens came out; None if the usage does not say so."""
+    """Return the number of output tokens; None if the usage does not have it."""
     return _count(usage, _OUTPUT)
 
 
@@ -39,5 +39,5 @@ def _count(usage: Any, names: tuple[str, ...]) -> int | None:
     if usage is None:
         return None
     fields = fields_of(usage)
-    fields = {**fields_of(fields.get("tokens")), **fields}  # Cohere's stand there
+    fields = {**fields_of(fields.get("tokens")), **fields}  # Cohere has them there
     return next((fields[name] for name in names if type(fields.get(name)) is int), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guardstream.events import Finding, FinishReason, Stage, Text
-from guardstream.stages.passing import Passing
+from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flow import following
 from guardstream.stream.result import Result
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
 
 
 def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
-    """Return the pipeline of a channel, for arguments also of a tool; one stage needs none."""
+    """Return the pipeline of a channel, or of a tool's arguments; a single stage needs no
+    pipeline."""
     stages = policy.stages(channel, tool)
     if not stages:
-        return Passing()
+        return Passthrough()
     return stages[0] if len(stages) == 1 else Pipeline(stages)
 
 
 def guards(policy: Policy, channel: str) -> bool:
-    """Tell whether `policy` does anything to a channel."""
-    return not isinstance(pipeline_of(policy, channel), Passing)
+    """Return whether `policy` does anything on a channel."""
+    return not isinstance(pipeline_of(policy, channel), Passthrough)
 
 
 def is_harmless(policy: Policy, text: str) -> bool:
-    """Tell whether `policy` leaves a text as it is."""
+    """Return whether `policy` leaves a text unchanged."""
     result = result_of(pipeline_of(policy, "text"), text, "text", "")
     return result.text == text and result.finish != "content_filter"
 
 
 def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
-    """Return what a pipeline makes of a whole text of a channel; `message` follows where it is
-    blocked. What a stage raises passes."""
+    """Return the result of a pipeline for a whole text of a channel; `message` follows if it is
+    blocked. Errors of stages are raised."""
     events = all_events(stage, text)
     text = "".join(event.text for event in events if isinstance(event, Text))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]

@@ -49,7 +49,7 @@ class AESGCM:
             from cryptography.hazmat.primitives.ciphers import aead
         except ImportError as error:
             raise VaultError(
-                "cryptography is not there: pip install 'guardstream[vault]'"
+                "cryptography is not installed: pip install 'guardstream[vault]'"
             ) from error
         self._ciphers: dict[bytes, Any] = {}
         for key in keys:

@@ -251,7 +251,9 @@ class RedisStore:
                 from redis.exceptions import ConnectionError as ClosedError
                 from redis.retry import Retry
             except ImportError as error:
-                raise VaultError("redis is not there: pip install 'guardstream[redis]'") from error
+                raise VaultError(
+                    "redis is not installed: pip install 'guardstream[redis]'"
+                ) from error
             # A connection that Redis has closed meanwhile is opened once more; time-outs are not.
             again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
             client = Redis.from_url(

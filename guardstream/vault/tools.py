@@ -51,6 +51,8 @@ def _place(path: str) -> Place:
         while name.endswith(_ELEMENT):
             name, elements = name.removesuffix(_ELEMENT), elements + 1
         if not name:
-            raise ValueError(f"{path!r} is no path to an argument: write 'to', or 'people[*].mail'")
+            raise ValueError(
+                f"{path!r} is not a path to an argument: write 'to' or 'people[*].mail'"
+            )
         parts += [name, *[_ELEMENT] * elements]
     return tuple(parts)

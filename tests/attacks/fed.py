@@ -11,8 +11,8 @@ from uvicorn.server import ServerState
 
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.proxy.connections import Connections
+from guardstream.serve.proxy.forwarding import Outgoing, readable
 from guardstream.serve.proxy.protocol import BoundedProtocol
-from guardstream.serve.proxy.sending import Outgoing, readable
 
 TURNS = 30
 """Turns of the event loop in which all is done that a piece leads to."""

@@ -364,7 +364,7 @@ def test_a_trivy_file_without_rules_is_told_by_its_keys(tmp_path: Path) -> None:
     _, notes = imported(tmp_path, "allow-rules: [{id: a, path: x}]", "trivy.yaml")
     assert [note.partition(": ")[2] for note in notes] == [
         "the rules for all: allow-rule 'a' is about paths, left out",
-        "there is no rule in the policy",
+        "the policy has no rules",
     ]
 
 

@@ -68,7 +68,7 @@ def test_a_valid_document_is_read_from_standard_input(cli: Cli) -> None:
         (b"[1,", verdict(3, 1, 4, "/1", "unexpected end of text")),
         (b"", verdict(0, 1, 1, "", "unexpected end of text")),
         (b"[1] 2", verdict(4, 1, 5, "", "unexpected text after the document")),
-        (b'{"a": 1, "a"', verdict(11, 1, 12, "", "the object names a key twice")),
+        (b'{"a": 1, "a"', verdict(11, 1, 12, "", "the object repeats a key")),
         (b'["\xc3\xa9\n\xff"]', verdict(3, 1, 4, "/0", "control character in a string")),
         (b'[\n"\xc3\xa9\xff"]', verdict(4, 2, 3, "/0", "not valid UTF-8")),
         (b'["\xe2\x82', verdict(2, 1, 3, "/0", "not valid UTF-8")),

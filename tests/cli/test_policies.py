@@ -239,7 +239,7 @@ def test_explain_says_why_a_text_comes_out_as_it_does(cli: Cli, policy: Path) ->
 
 @pytest.mark.parametrize(
     ("section", "said"),
-    [("json: {}", "cannot become the JSON that"), ("limits: {max_chars: 3}", "'limits' of the")],
+    [("json: {}", "cannot become JSON that"), ("limits: {max_chars: 3}", "'limits' of the")],
 )
 def test_explain_says_which_section_ends_a_text(
     cli: Cli, tmp_path: Path, section: str, said: str

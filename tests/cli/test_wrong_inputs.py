@@ -53,17 +53,19 @@ POLICIES = {
     "gone": Wrong(b"extends: gone.yaml", "cannot extend 'gone.yaml'"),
     "pack": Wrong(b"extends: guardstream/chatt", "did you mean 'chat'?"),
     "itself": Wrong(b"extends: itself", "that would be a cycle"),
-    "off": Wrong(b"rules: [{id: a, enabled: false}]", "that could be switched off"),
+    "off": Wrong(b"rules: [{id: a, enabled: false}]", "to disable is inherited"),
     "words": Wrong(b"rules: [{id: a, words: {file: none.txt}}]", "no such file or directory"),
     "outside": Wrong(b"rules: [{id: a, words: {file: /etc/passwd}}]", "of the policy's folder"),
     "version": Wrong(b"version: 2", "expected 1"),
     "attempts": Wrong(b"retry: {attempts: none}", "expected a whole number"),
     "rate": Wrong(b"concurrency: {rate: fast}", "expected a number and a time, such as 10/s"),
     "nowhere": Wrong(b"audit: {fsync: true}", "records go nowhere: give 'path' or 'log'"),
-    "secret": Wrong(b"serve: {upstream: {url: 'http://x', key: sk-1}}", "write ${NAME}"),
-    "dollar": Wrong(b"audit: {path: '${LOGS}/a'}", "stands only where a secret does"),
+    "secret": Wrong(
+        b"serve: {upstream: {url: 'http://x', key: sk-1}}", "write the variable as ${NAME}"
+    ),
+    "dollar": Wrong(b"audit: {path: '${LOGS}/a'}", "is only for secrets"),
     "listen": Wrong(b"serve: {listen: here}", "expected an address and a port"),
-    "base": Wrong(b"extends: has_retry.yaml", "'retry' counts only in the file that is named"),
+    "base": Wrong(b"extends: has_retry.yaml", "'retry' only counts in the policy's own file"),
     "deep": Wrong(b"[" * 5000, "nested"),
 }
 

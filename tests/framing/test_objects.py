@@ -89,7 +89,7 @@ def test_a_broken_line_does_not_take_those_after_it(text: str) -> None:
 
 
 def test_an_object_that_never_ends_is_a_fault() -> None:
-    with pytest.raises(AdapterError, match="the stream ends inside of a value in JSON"):
+    with pytest.raises(AdapterError, match="the stream ends inside a JSON value"):
         frames(b'{\n "a": 1\n', 4)
 
 

@@ -271,7 +271,7 @@ def test_fields_alone_are_encoded() -> None:
         (Event("", id="a\rb"), "'id' of an event"),
         (Event("", id="\0"), "NUL"),
         (Blank(retry=-1), "'retry' is -1"),
-        (Event("\ud800"), "half a surrogate pair"),
+        (Event("\ud800"), "an unpaired surrogate"),
     ],
 )
 def test_what_the_format_cannot_say_is_refused(item: Item, message: str) -> None:

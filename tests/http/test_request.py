@@ -143,8 +143,8 @@ def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: An
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b'{"messages": [{"role": "user", "content": "falcon"}], "messages": []}', "twice"),
-        (b'{"messages": [{"role": "user", "content": "falcon", "content": "a"}]}', "twice"),
+        (b'{"messages": [{"role": "user", "content": "falcon"}], "messages": []}', "repeats a key"),
+        (b'{"messages": [{"role": "user", "content": "falcon", "content": "a"}]}', "repeats a key"),
         (json.dumps({"messages": HI}).encode("utf-16"), "not a JSON object"),
         (b"[" * 100_000, "not a JSON object"),
         (b'{"messages": [], "n": ' + b"1" * 5_000 + b"}", "not a JSON object"),

@@ -692,7 +692,7 @@ async def test_geminis_array_comes_item_by_item() -> None:
     [
         (b"a secret", "not a JSON object"),
         (b"[]", "not a JSON object"),
-        (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"a": 1, "a": 2}', "repeats a key"),
     ],
 )
 def test_a_whole_answer_that_cannot_be_read_is_an_error(body: bytes, why: str) -> None:

@@ -13,7 +13,7 @@ from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema import doubling, evaluate, parallel, prefixes
 from guardstream.jsonstream.schema.dialects import DRAFT_2020
-from guardstream.jsonstream.schema.doubling import doubles
+from guardstream.jsonstream.schema.doubling import may_double
 from guardstream.jsonstream.schema.refs import References
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
@@ -159,7 +159,7 @@ def test_of_an_old_draft_it_may_have_an_array_of_items():
 
 def test_doubling_is_told_from_what_only_looks_like_it():
     def double(schema):
-        return doubles(References(schema, DRAFT_2020), schema)
+        return may_double(References(schema, DRAFT_2020), schema)
 
     tree = {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}
     assert not double(tree)

@@ -232,7 +232,7 @@ def test_slips_in_the_address_of_a_draft_are_understood(uri, draft):
 def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(name, said):
     with pytest.raises(SchemaError) as refused:
         Schema({"items": {"type": name}})
-    message = f"/items/type: not a valid schema: there is no type {name!r}: {said}"
+    message = f"/items/type: not a valid schema: unknown type {name!r}: {said}"
     assert str(refused.value) == message
 
 
@@ -260,9 +260,9 @@ WRAPPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "answer", "strict": True, "schema": WRAPPED}, "stands under 'schema'"),
-        ({"name": "find", "description": "d", "parameters": WRAPPED}, "stands under 'parameters'"),
-        ({"name": "find", "input_schema": WRAPPED}, "stands under 'input_schema'"),
+        ({"name": "answer", "strict": True, "schema": WRAPPED}, "is under 'schema'"),
+        ({"name": "find", "description": "d", "parameters": WRAPPED}, "is under 'parameters'"),
+        ({"name": "find", "input_schema": WRAPPED}, "is under 'input_schema'"),
         ({"openapi": "3.1.0", "components": {"schemas": {"N": WRAPPED}}}, r"say which, .*'\$ref'"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.lexer.plans import Library
+from guardstream.jsonstream.lexer.plans import PlanCache
 from guardstream.jsonstream.lexer.tokens import Token
 from tests.jsonstream.corpora import cut
 from tests.jsonstream.judge import first_error
@@ -154,11 +154,11 @@ def test_lexers_in_step_do_not_disturb_each_other():
 
 
 def test_many_plans_are_thrown_away_together():
-    library = Library(most=10)
-    one, other = library.shelf("one"), library.shelf("other")
+    library = PlanCache(most=10)
+    one, other = library.plans_for("one"), library.plans_for("other")
     for at in range(10):
         library.note(one if at % 2 else other, str(at))
     assert len(one) + len(other) == 10
     library.note(one, "more")
     assert (list(one), list(other)) == (["more"], [])
-    assert library.shelf("one") is one
+    assert library.plans_for("one") is one

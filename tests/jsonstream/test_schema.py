@@ -195,7 +195,7 @@ def test_the_verdict_is_jsonschemas_in_any_cutting(schema, instance, rng):
         ({"$ref": "https://example.com/a.json"}, "nothing is fetched"),
         ({"$ref": "#/$defs/nothing"}, "leads nowhere in this schema"),
         ({"properties": {"a": {"type": "dict"}}}, "/properties/a/type"),
-        ({"pattern": "(a"}, "/: a pattern is no regular expression"),
+        ({"pattern": "(a"}, "/: a pattern is not a regular expression"),
         ({"$schema": "http://json-schema.org/draft-03/schema#"}, "$schema"),
     ],
 )

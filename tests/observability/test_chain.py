@@ -132,7 +132,7 @@ def test_the_policy_says_it_and_the_commands_read_it(
     assert status == 1
     assert "signed with another key" in out
     monkeypatch.setenv("AUDIT_KEY", "no key")
-    with pytest.raises(PolicyError, match=r"policy\.yaml:1:\d+: the key is no private key"):
+    with pytest.raises(PolicyError, match=r"policy\.yaml:1:\d+: the key is not a private key"):
         Guard.load(path)
     with pytest.raises(PolicyError, match="'every' is about signatures"):
         Policy.parse("audit: {path: a, every: 3}\nrules: []")

@@ -145,15 +145,14 @@ def test_all_files_errors_are_said_at_once(base: Path) -> None:
 def test_a_change_of_no_rule_names_the_nearest(base: Path) -> None:
     (base / "base.yaml").write_text("rules: [{id: email, words: [x]}]", encoding="utf-8")
     assert problems(base, "extends: base.yaml\nrules: [{id: emial, enabled: false}]") == [
-        "top.yaml:2:9: no rule 'emial' is inherited that could be switched off, "
-        "did you mean 'email'?"
+        "top.yaml:2:9: no rule 'emial' to disable is inherited, did you mean 'email'?"
     ]
     assert problems(base, "extends: base.yaml\nrules: [{id: emial, action: block}]") == [
         "top.yaml:2:9: rule 'emial' looks for nothing: give it words or a pattern; "
         "no rule of that id is inherited, did you mean 'email'?"
     ]
     assert problems(base, "rules: [{id: a, enabled: false}]") == [
-        "top.yaml:1:9: no rule 'a' is inherited that could be switched off"
+        "top.yaml:1:9: no rule 'a' to disable is inherited"
     ]
 
 

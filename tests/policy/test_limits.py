@@ -147,7 +147,7 @@ def test_a_policy_without_limits_has_none() -> None:
         ("limits: {repeat: {times: 2}}",
          "p:1:26: expected a number of at least 3"),
         ("limits: {release: sentences}",
-         "p:1:19: 'sentences' is not possible here, did you mean 'sentence'?"),
+         "p:1:19: 'sentences' is not allowed here, did you mean 'sentence'?"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(text: str, problem: str) -> None:
@@ -192,7 +192,7 @@ def test_a_program_registers_a_counter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lint_names_stop_sequences_that_are_never_reached() -> None:
     built = Policy.parse('limits: {stop: [END, "END OF", "THE END"]}', name="p").built
     assert warnings(built) == [
-        "p:1:22: warning: the stop sequence 'END OF' is never reached: 'END' in it ends before"
+        "p:1:22: warning: the stop sequence 'END OF' is never reached: 'END' ends the stream first"
     ]
 
 

@@ -29,7 +29,7 @@ def test_a_rule_without_tests_is_named() -> None:
 def test_a_shadowed_rule_is_named() -> None:
     first = f"- {{id: a, words: [X, y], pattern: ['p', 'q'], {TESTS}}}"
     assert lint(f"rules:\n{first}\n- {{id: b, words: [x], pattern: q, {TESTS}}}") == [
-        "p:3:8: warning: rule 'b' is shadowed: 'a' finds all that it finds"
+        "p:3:8: warning: rule 'b' is shadowed: 'a' finds all its matches"
     ]
     for other in (
         "words: [z]",
@@ -80,7 +80,7 @@ def test_a_word_longer_than_what_is_held_is_named() -> None:
         ("key=(?<v>[0-9]+)", "v", "the pattern is unbounded"),
         (r"\s*=(?<v>[0-9]{4})", "v", ""),
         ("a[0-9]{99}", None, "a match can have 100 characters, 20 can be held"),
-        (r"\bab", None, r"\b knows no boundary"),
+        (r"\bab", None, r"\b finds no boundary"),
         (r"a\\b", None, ""),
         (r"a(?:[a-z]+)+!", None, "quadratic"),
         (r"a[a-z]*[a-z0-9]*!", None, "quadratic"),
@@ -118,7 +118,7 @@ def test_a_mask_of_arguments_has_no_way_back_where_others_have_one() -> None:
 def test_a_placeholder_that_is_none_is_a_warning(placeholder: str, count: int) -> None:
     warned = lint(f"rules: [{{id: a, words: [x], replacement: '<{placeholder}>', {TESTS}}}]")
     assert len(warned) == count
-    assert all(f"'{placeholder}' is shown as it is, only '{{id}}'" in line for line in warned)
+    assert all(f"'{placeholder}' is output literally, only '{{id}}'" in line for line in warned)
 
 
 @pytest.mark.parametrize("pattern", ["/abc/i", "r'abc'"])

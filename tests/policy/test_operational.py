@@ -42,18 +42,18 @@ def refusal(text: str) -> str:
         ("retry: {wait_max: soon}", "1:19: expected a time such as 15s, 500ms or 2m"),
         ("retry: 3", "1:8: expected a mapping"),
         ("retry: {wait_initial: 40s}", "1:8: 'wait_initial' is longer than 'wait_max'"),
-        ("concurrency: {}", "1:14: nothing is bounded"),
-        ("concurrency: {by: user, at_once: 1}", "1:14: 'by' and 'per_key' belong together"),
-        ("concurrency: {by: user, per_key: {}}", "1:14: 'per_key' bounds nothing"),
+        ("concurrency: {}", "1:14: there is no limit"),
+        ("concurrency: {by: user, at_once: 1}", "1:14: 'by' and 'per_key' need each other"),
+        ("concurrency: {by: user, per_key: {}}", "1:14: 'per_key' sets no limit"),
         ("concurrency: {rate: 10}", "1:21: expected text: put it in quotes"),
         ("concurrency: {rate: 10/week}", "1:21: expected a number and a time, such as 10/s"),
         ("concurrency: {rate: 0/s}", "1:21: expected a number and a time"),
         ("audit: {}", "1:8: records go nowhere"),
         ("audit: {path: a, mode: 0600}", "1:24: expected text: put it in quotes"),
-        ("audit: {path: '${FOLDER}/a'}", "1:15: ${…} stands only where a secret does"),
+        ("audit: {path: '${FOLDER}/a'}", "1:15: ${…} is only for secrets"),
         ("audit: {log: {levl: info}}", "1:15: unknown key 'levl', did you mean 'level'?"),
         ("metrics: {prometheus: false}", "1:10: nothing is measured"),
-        ("extract: {repair: close}", "1:10: 'close' changes what goes out"),
+        ("extract: {repair: close}", "1:10: 'close' changes output"),
         ("extract: {draft: draft-07}", "1:10: 'draft', 'schemas' and 'formats' are about"),
         ("extract: {schema: none.json}", "1:19: cannot use the schema"),
         ("extract: {limits: {dept: 2}}", "1:20: unknown key 'dept', did you mean 'depth'?"),
@@ -61,15 +61,15 @@ def refusal(text: str) -> str:
         ("serve: {listen: localhost}", "1:17: expected an address and a port"),
         ("serve: {listen: 'a:99999'}", "1:17: expected an address and a port"),
         ("serve: {upstream: nowhere}", "1:19: expected a URL such as"),
-        ("serve: {upstream: 'https://u:p@x'}", "1:19: a URL of the upstream has no user"),
-        ("serve: {upstream: {url: 'https://x', key: sk-1}}", "1:43: a secret stands in the env"),
+        ("serve: {upstream: 'https://u:p@x'}", "1:19: the URL of an upstream must have no user"),
+        ("serve: {upstream: {url: 'https://x', key: sk-1}}", "1:43: a secret is read from the env"),
         ("serve: {keys: {a: '${A}'}}", "1:8: 'keys' of clients need a key of the upstream"),
         ("serve: {limits: {body: 4 apples}}", "1:24: expected a size such as 64KB"),
         ("serve: {limits: {bdy: 4}}", "1:18: unknown key 'bdy', did you mean 'body'?"),
         ("serve: {routes: {/x: {polcy: a}}}", "1:23: unknown key 'polcy', did you mean 'policy'?"),
-        ("serve: {replay: {redis: 'redis://x'}}", "1:25: a secret stands in the environment"),
+        ("serve: {replay: {redis: 'redis://x'}}", "1:25: a secret is read from the environment"),
         ("audit: {log: {}, fsync: true}", "1:8: 'fsync' is about a file: give 'path'"),
-        ("gate: [{use: judge, options: {key: '${K}'}}]", "1:30: ${…} stands only where a secret"),
+        ("gate: [{use: judge, options: {key: '${K}'}}]", "1:30: ${…} is only for secrets"),
         (
             "serve: {routes: {/x: {guard: false, policy: a}}}",
             "1:22: a path that is not guarded has",
@@ -103,7 +103,7 @@ def test_they_count_only_in_the_file_that_is_named(tmp_path: Path, section: str)
     assert Policy.load(tmp_path / "base.yaml").operational
     with pytest.raises(PolicyError) as caught:
         Policy.load(tmp_path / "policy.yaml")
-    place = f"{tmp_path / 'base.yaml'}:2:1: {section!r} counts only in the file"
+    place = f"{tmp_path / 'base.yaml'}:2:1: {section!r} only counts in the policy's own file"
     assert place in str(caught.value)
 
 

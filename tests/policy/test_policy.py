@@ -126,10 +126,10 @@ rules:
         "p:2:15: expected a number of at least 1",
         "p:5:16: expected text: put it in quotes",
         "p:6:5: unknown key 'acton', did you mean 'action'?",
-        "p:7:15: 'hgh' is not possible here, did you mean 'high'?",
+        "p:7:15: 'hgh' is not allowed here, did you mean 'high'?",
         "p:8:33: expected a number of at least 0",
         "p:8:37: unknown key 'lst', did you mean 'last'?",
-        "p:10:16: 'txt' is not possible here, did you mean 'text'?",
+        "p:10:16: 'txt' is not allowed here, did you mean 'text'?",
         "p:11:12: missing key 'file'",
         "p:11:13: unknown key 'fil', did you mean 'file'?",
         "p:12:5: missing key 'id'",
@@ -141,8 +141,8 @@ rules:
 CASES = {
     "rules: [{id: a, words: [x], validate: lunh}]": "p:1:39: rule 'a': unknown check 'lunh', "
     "did you mean 'luhn'?",
-    "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs its bits "
-    "a character: {entropy: 3.5}",
+    "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs a number "
+    "of bits per character: {entropy: 3.5}",
     "rules: [{id: a, words: [x], validate: [luhn, no.such]}]": "p:1:46: rule 'a': cannot import "
     "'no.such': No module named 'no'; install it, or name its folder in PYTHONPATH",
     "rules: [{id: a, words: [x], validate: os.system}]": "p:1:39: rule 'a': 'os.system' is code, "
@@ -153,7 +153,7 @@ CASES = {
     "'math.nope': 'math' has no 'nope'",
     "rules: [{id: a, words: [x], validate: {entropi: 3}}]": "p:1:40: unknown key 'entropi', "
     "did you mean 'entropy'?",
-    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not possible "
+    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not allowed "
     "here, did you mean 'width'?",
     "rules: [{id: a, words: [x], keywords: {word: [y]}}]": "p:1:39: missing key 'words'",
     "rules: [{id: a, words: [x], replacement: {}}]": "p:1:42: a replacement has either 'keep' or "
@@ -165,7 +165,7 @@ CASES = {
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
     "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
     "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
-    "mode: shaddow": "p:1:7: 'shaddow' is not possible here, did you mean 'shadow'?",
+    "mode: shaddow": "p:1:7: 'shaddow' is not allowed here, did you mean 'shadow'?",
     "extends: nope.yaml": "p:1:10: cannot extend 'nope.yaml': nope.yaml:1:1: cannot be read: "
     "no such file or directory",
     "extends: [guardstream/nope]": "p:1:11: cannot extend 'guardstream/nope': no pack 'nope', "
@@ -194,7 +194,7 @@ CASES = {
     "? [a]\n: b": "p:1:3: a key must be plain text",
     "name: *nope": "p:1:7: not valid YAML: found undefined alias 'nope'",
     "name: &a [*a]": "p:1:1: nested deeper than 32, or an alias inside its own value",
-    "on_error: perhaps": "p:1:11: 'perhaps' is not possible here, known: block, allow",
+    "on_error: perhaps": "p:1:11: 'perhaps' is not allowed here, known: block, allow",
     "on_error: true": "p:1:11: expected 'block' or 'allow'",
     "max_holdback: many": "p:1:15: expected a whole number",
     "rules: {}": "p:1:8: expected a list: begin each item with '- '",

@@ -95,7 +95,7 @@ def test_a_counter_is_named_by_entry_point() -> None:
          "p:1:16: 'company.stages:Shout' has a colon: write 'company.stages.Shout'"),
         ("stages: [{use: gone}]", "p:1:16: cannot import 'gone': AttributeError"),
         ("stages: [{use: half}]",
-         "p:1:16: stage 'half' cannot be made: stage 'half' has no method 'finish'"),
+         "p:1:16: stage 'half' cannot be created: stage 'half' has no method 'finish'"),
         ("stages: [{use: loud_stages.Gone}]",
          "p:1:16: cannot import 'loud_stages.Gone': 'loud_stages' has no 'Gone'"),
         ("stages: [{use: shout, positon: after}]",
@@ -109,5 +109,5 @@ def test_what_is_wrong_is_said_with_its_place(section: str, problem: str) -> Non
 @pytest.mark.usefixtures("installed")
 def test_options_that_a_stage_does_not_take_are_refused() -> None:
     assert refusal("stages: [{use: shout, options: {volume: 3}}]").startswith(
-        "p:1:16: stage 'shout' cannot be made: "
+        "p:1:16: stage 'shout' cannot be created: "
     )

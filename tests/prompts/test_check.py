@@ -700,7 +700,7 @@ def test_input_inherits_rules_by_id_and_settings_by_key(tmp_path: Path) -> None:
 def test_what_is_wrong_in_input_is_said_with_its_place() -> None:
     with pytest.raises(PolicyError) as caught:
         Policy.parse("input:\n  roles: [users]\n  rules:\n    - {id: a, pattern: '('}\n", name="p")
-    assert str(caught.value) == "p:2:11: 'users' is not possible here, did you mean 'user'?"
+    assert str(caught.value) == "p:2:11: 'users' is not allowed here, did you mean 'user'?"
     with pytest.raises(PolicyError) as caught:
         Policy.parse(
             "input:\n  extends: guardstream/none\n  rules:\n"

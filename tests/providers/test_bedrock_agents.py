@@ -153,7 +153,7 @@ def test_an_answer_that_ends_inside_a_character_is_refused() -> None:
 
 
 def test_what_follows_half_a_character_must_be_the_rest_of_it() -> None:
-    with pytest.raises(AdapterError, match="no text in UTF-8"):
+    with pytest.raises(AdapterError, match="not text in UTF-8"):
         list(GUARD.wrap_sync([*cut("so 世")[:-1], *parts(["so"])]))
 
 
@@ -201,7 +201,7 @@ def test_a_fault_drops_what_is_held() -> None:
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     for data in (b"\xff", "????", "é", "YQ==\n"):
-        with pytest.raises(AdapterError, match="no text in UTF-8"):
+        with pytest.raises(AdapterError, match="not text in UTF-8"):
             list(GUARD.wrap_sync([{"chunk": {"bytes": data}}]))
-        with pytest.raises(AdapterError, match="no text in UTF-8"):
+        with pytest.raises(AdapterError, match="not text in UTF-8"):
             list(GUARD.wrap_sync([*parts(["so"]), {"chunk": {"bytes": data}}]))

@@ -165,5 +165,5 @@ def test_what_a_message_has_that_its_class_does_not_know_is_left_out() -> None:
 
 
 def test_what_is_no_chunk_is_refused() -> None:
-    with pytest.raises(AdapterError, match="xai: a 'str' is no chunk"):
+    with pytest.raises(AdapterError, match="xai: a 'str' is neither a chunk"):
         list(GUARD.wrap_sync([message(output(0, {"content": "so"})), "so"]))

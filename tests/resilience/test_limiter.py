@@ -237,7 +237,7 @@ def test_a_rate_that_lets_none_begin_is_refused(streams: int, seconds: float) ->
 
 @pytest.mark.parametrize("given", [{}, {"queue": 10}, {"timeout": 5.0}])
 def test_a_limiter_that_bounds_nothing_is_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="nothing is bounded: give total"):
+    with pytest.raises(ValueError, match="there is no limit: give total"):
         Limiter(**given)
 
 

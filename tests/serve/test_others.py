@@ -221,7 +221,7 @@ REFUSED = [
     ("a secret".encode("utf-16"), OCTETS, b"charset"),
     (b'{"a": "secret"} \0\xff', OCTETS, b"cannot be guarded"),
     (b'{"a": "se\\u0063ret",}', "application/json", b"not JSON"),
-    (b'{"a": "secret", "a": 1}', "application/json", b"names a key twice"),
+    (b'{"a": "secret", "a": 1}', "application/json", b"repeats a key"),
     (b'{"a": "forbidden"}', "application/json", b"blocked"),
     (b"<p>forbidden", HTML, b"blocked"),
     (b"--x\r\n\r\nsecret", "multipart/mixed; boundary=x", b"in parts"),

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from guardstream.serve import MemoryReplay, ReplayStore
-from guardstream.serve.configured import redis_of
+from guardstream.serve.from_policy import redis_of
 from guardstream.serve.proxy.state import StateError
 from guardstream.serve.proxy.state_redis import RedisState
 from guardstream.serve.replay_redis import RedisReplay

@@ -359,7 +359,7 @@ def test_tools_are_given_values_where_that_is_allowed(
 
 
 def test_a_path_that_leads_nowhere_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no path to an argument"):
+    with pytest.raises(ValueError, match="is not a path to an argument"):
         vault(tools={"send_mail": ["to..cc"]})
 
 

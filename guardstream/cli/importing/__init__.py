@@ -52,7 +52,7 @@ def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     rules, notes = usable(made)
     made.rules[:] = rules
     if not rules:
-        notes.append("there is no rule in the policy")
+        notes.append("the policy has no rules")
     return as_yaml(made), [f"{path}: {note}" for note in made.notes + notes]
 
 

@@ -1,4 +1,4 @@
-"""The errors of a document: each says where it is, in which value, and what was wrong."""
+"""The errors of a document: each says where it is, in which value, and what is wrong."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DocumentError(GuardstreamError):
     @property
     def advice(self) -> str:
         """One line that can be sent back to a model: it holds no text of the document, no key."""
-        return f"no valid JSON at line {self.line}, column {self.column}: {self.reason}"
+        return f"invalid JSON at line {self.line}, column {self.column}: {self.reason}"
 
 
 class JSONSyntaxError(DocumentError):

@@ -1,8 +1,9 @@
 """An incremental lexer for JSON (RFC 8259): text in any chunks in, tokens out.
 
-It refuses a document at the first character where no continuation is valid, wherever the text was
-cut. Beyond the RFC's grammar it refuses what could not be passed on: unpaired surrogates, and by
-default an object that names a key twice, since the last one would undo what a reader saw first.
+It refuses a document at the first character after which no continuation is valid, in every
+chunking. Beyond the RFC's grammar, it refuses what could not be passed on: unpaired surrogates, and
+by default an object with a repeated key, because the last value would override what a reader has
+already seen.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from guardstream.jsonstream.lexer.plans import (
     keep,
     may_nest,
     nest,
-    shelf,
+    plans_for,
 )
 from guardstream.jsonstream.lexer.scalars import WHOLE, end_number, in_number, in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
@@ -27,12 +28,12 @@ __all__ = ["Lexer", "Limits"]
 
 
 class Lexer:
-    """One document. `feed` stops after its last character; from there only whitespace may follow.
+    """One document. `feed` stops after its last character; only white space may follow.
 
-    `limits` bound depth, digits and strings. With `duplicates` an object may name a key twice.
-    `offset` is how far the stream was accepted; it starts at the document's own offset in it, as do
-    line and column. An error is kept in `error`, not raised, so that the tokens before it are
-    delivered; all further text is ignored. `state` is for those who ask at each chunk.
+    `limits` bound depth, digits and strings. With `duplicates`, an object may repeat a key.
+    `offset` is how much of the stream was accepted; it starts at the document's own offset, as do
+    line and column. An error is stored in `error`, not raised, so that the tokens before it are
+    delivered; all further text is ignored. `state` is for callers that inspect it at each chunk.
     """
 
     __slots__ = ("_memory", "state")
@@ -54,26 +55,26 @@ class Lexer:
 
     @property
     def done(self) -> bool:
-        """Whether the document is over."""
+        """Whether the document is complete."""
         return self.state.done
 
     @property
     def error(self) -> JSONSyntaxError | None:
-        """What was wrong first."""
+        """The first error."""
         return self.state.error
 
     @property
     def offset(self) -> int:
-        """How far the stream was accepted."""
+        """How much of the stream was accepted."""
         return self.state.offset
 
     @property
     def path(self) -> list[str | int | None]:
-        """The path to the value that is open; None stands for a key that has not ended."""
+        """The path to the open value; None stands for an incomplete key."""
         return self.state.path
 
     def feed(self, text: str) -> list[Token]:  # noqa: C901  # the hot loop
-        """Take the next characters; `offset` then says how far they were accepted."""
+        """Take the next characters; `offset` then says how many were accepted."""
         state = self.state
         base = state.base = state.offset
         size = len(text)
@@ -82,7 +83,7 @@ class Lexer:
             return self._feed_slowly(text)
         if (
             state.step is in_string
-            and text.isprintable()  # as nearly all that no escape is needed for
+            and text.isprintable()  # as nearly all text that needs no escape
             and '"' not in text
             and "\\" not in text
             and size
@@ -99,11 +100,11 @@ class Lexer:
             return self._read(text)
         plans = memory.plans
         if plans is None:
-            plans = memory.plans = shelf(memory)
+            plans = memory.plans = plans_for(memory)
         plan = plans.get(text)
         if not plan:
             return self._read(text)
-        # Most others: what is known of the chunk is done again, unless something is in the way.
+        # Most others: replay the plan of the chunk, unless something prevents it.
         ended, run, ends, growth, key, tokens, commas, nesting, step, begun, lines, following = plan
         out: list[Token] = []
         if ended >= 0:
@@ -144,7 +145,8 @@ class Lexer:
         return out
 
     def _read(self, text: str) -> list[Token]:
-        """Read character by character, as far as a step goes, and keep what short text did."""
+        """Read character by character, as far as each step goes, and cache what short chunks
+        did."""
         state, memory = self.state, self._memory
         before, base, size = state.step, state.base, len(text)
         known = 1 < size <= LONGEST
@@ -170,7 +172,8 @@ class Lexer:
         return out
 
     def finish(self) -> list[Token]:
-        """Take the text's end: a number at the top ends here, anything else open is an error."""
+        """Take the end of the text: a top-level number ends here; anything else open is an
+        error."""
         self.feed("")
         state = self.state
         if state.done or state.error:
@@ -182,7 +185,7 @@ class Lexer:
         return state.out
 
     def _feed_slowly(self, text: str) -> list[Token]:
-        """Feed what follows the document or an error, or may pass the document's length limit."""
+        """Feed what follows the document or an error, or may exceed the document's length limit."""
         state = self.state
         state.out = []
         state.text = text

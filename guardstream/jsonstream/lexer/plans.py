@@ -1,8 +1,8 @@
-"""Plans of short chunks: what the lexer did is kept, as keys and punctuation come again and again.
+"""Plans of short chunks: what the lexer did is cached, because keys and punctuation recur.
 
-A plan is what a chunk does to a lexer in a given state, apart from what it finds there: the text of
-an open scalar, the keys so far, offsets. Plans are shared by all lexers, and thrown away together
-when there are too many. The steps know nothing of all this.
+A plan is the effect of a chunk on a lexer in a given state, apart from what varies: the text of an
+open scalar, the keys so far, offsets. Plans are shared by all lexers, and dropped together when
+there are too many. The steps know nothing of plans.
 """
 
 from __future__ import annotations
@@ -27,68 +27,68 @@ from guardstream.jsonstream.lexer.tokens import (
     Token,
 )
 
-LONGEST = 16  # code points of a chunk that is kept
-_PATIENCE = 256  # a chunk without a plan takes 3 of it, and _GAIN code points give 1 back
+LONGEST = 16  # code points of a chunk that is cached
+_PATIENCE = 256  # a chunk without a plan costs 3 of it, and _GAIN code points return 1
 _GAIN = 16
-_REST = 1_024  # chunks, until plans are tried again
-_MOST = 8_192  # plans and chunks seen once; a plan takes less than 1 KB
+_REST = 1_024  # chunks until plans are tried again
+_MOST = 8_192  # plans, and chunks seen once; a plan takes less than 1 KB
 
 _SCALARS = (in_string, in_number, in_literal)
 _DEPTHS = {OPEN_OBJECT: 1, OPEN_ARRAY: 1, CLOSE_OBJECT: -1, CLOSE_ARRAY: -1}
 
 Begun: TypeAlias = tuple[int, tuple[str, ...], int, int, Any]
-"""What a lexer knows of an open scalar: kind, parts, start, length, and where in it it is."""
+"""The state of an open scalar: kind, parts, start, length, and position within it."""
 
 
 class Growth(NamedTuple):
-    """What a chunk adds to an open number that it does not end at once."""
+    """What a chunk adds to an open number that it does not end immediately."""
 
-    pieces: tuple[tuple[int, str, int], ...]  # kind, all that was added by then, where that ends
-    within: str | None  # the number's state after it, None if it is over
+    pieces: tuple[tuple[int, str, int], ...]  # kind, everything added so far, and its end
+    within: str | None  # the number's state after it, None if the number has ended
 
 
 class Plan(NamedTuple):
-    """What a chunk does. Offsets count from its first character."""
+    """The effect of a chunk. Offsets count from its first character."""
 
     ended: int  # the kind of the open string or number that it ends, or -1
     run: str  # what it adds to that
     ends: int  # where that ends
     growth: Growth | None  # instead of these
-    key: str | None  # the key that it holds whole
+    key: str | None  # the key that it contains completely
     tokens: tuple[Token, ...]  # all others
     commas: int  # those after which no key has ended, if there are no brackets
     nesting: int | None  # how many objects it opens before its key, if there are brackets
-    step: Step  # that follows
-    begun: Begun | None  # the scalar that is open after it
-    lines: int  # ends in it
-    following: Plans | None  # None where the plan does not tell
+    step: Step  # the next step
+    begun: Begun | None  # the open scalar after it
+    lines: int  # line ends in it
+    following: Plans | None  # None if the plan does not determine them
 
 
 Plans: TypeAlias = "dict[str, Plan | Literal[False] | None]"
-"""By chunk; None for one that was seen once, False for one that has no plan."""
+"""Plans by chunk; None for a chunk that was seen once, False for one that has no plan."""
 
 
 _NEW = object()
 
 _NO_PLANS: Plans = {}
-"""Of a state that is too particular."""
+"""For states that are too specific to have plans."""
 
 
-class Library:
-    """The plans for each state, and how many they may be together."""
+class PlanCache:
+    """The plans for each state, and how many there may be in total."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
         self._plans: dict[Any, Plans] = {}
 
-    def shelf(self, state: object) -> Plans:
-        """The plans for a state; lexers keep them, so they stay the same dictionary."""
+    def plans_for(self, state: object) -> Plans:
+        """Return the plans for a state; lexers keep the dictionary, so it stays the same object."""
         plans = self._plans.get(state)
         return self._plans.setdefault(state, {}) if plans is None else plans
 
     def note(self, plans: Plans, text: str) -> None:
-        """Note that a chunk was seen once."""
+        """Record that a chunk was seen once."""
         self._size += 1
         if self._size > self._most:
             self._size = 1
@@ -97,14 +97,14 @@ class Library:
         plans[text] = None
 
 
-_library = Library(_MOST)
+_library = PlanCache(_MOST)
 
 
 class Memory:
     """One lexer's use of the plans: `plans` are those for the next chunk, None before a look-up.
 
-    Where chunks do not come back that is wasted, and it rests: `resting` counts the chunks until
-    plans are tried again.
+    If chunks do not recur, plans are a waste and are paused: `resting` counts the chunks until they
+    are tried again.
     """
 
     __slots__ = ("fits", "luck", "missed_at", "plans", "resting", "state")
@@ -119,7 +119,7 @@ class Memory:
 
 
 def keep(memory: Memory, text: str, out: list[Token], before: object) -> None:
-    """Keep what was just done with `text` before the step `before`, the second time."""
+    """Cache what `text` just did before the step `before`, the second time it is seen."""
     state = memory.state
     since = state.base - memory.missed_at
     memory.missed_at = state.base
@@ -136,8 +136,8 @@ def keep(memory: Memory, text: str, out: list[Token], before: object) -> None:
         plans[text] = _plan(state, text, out, before, memory) or False
 
 
-def shelf(memory: Memory) -> Plans:
-    """The plans for the chunk that comes next."""
+def plans_for(memory: Memory) -> Plans:
+    """Return the plans for the next chunk."""
     state = memory.state
     after = state.after
     if not after or state.ended or state.waits or not memory.fits:
@@ -150,7 +150,7 @@ def shelf(memory: Memory) -> Plans:
         where = *where, state.within
     elif step is in_literal:
         where = *where, state.within, state.length
-    return _library.shelf(where)
+    return _library.plans_for(where)
 
 
 def _plan(
@@ -186,7 +186,7 @@ def _plan(
         step=state.step,
         begun=_begun(state) if state.step in _SCALARS and not (growth and growth.within) else None,
         lines=text.count("\n"),
-        following=None if min(depths) < 0 else shelf(memory),
+        following=None if min(depths) < 0 else plans_for(memory),
     )
 
 
@@ -200,7 +200,8 @@ def _growth(state: LexerState, text: str, out: list[Token]) -> Growth:
 
 
 def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool:
-    """Add to the open number, unless it becomes too long; all is undone if something else fails."""
+    """Extend the open number, unless it becomes too long; undo everything if something else
+    fails."""
     pieces, within = growth
     run = pieces[-1][1]
     length = state.length + len(run)
@@ -233,7 +234,7 @@ def _depths(kinds: list[int]) -> list[int]:
 
 
 def may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> bool:
-    """Whether neither a key comes twice nor, perhaps, is anything too deep."""
+    """Return whether no key is repeated and the nesting cannot become too deep."""
     known = key is not None and nesting <= 0 and not state.duplicates
     if known and key in state.keys[nesting - 1]:
         return False
@@ -241,7 +242,7 @@ def may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> b
 
 
 def nest(state: LexerState, tokens: Sequence[Token]) -> None:
-    """Follow brackets, and what stands between them."""
+    """Follow the brackets, and what is between them."""
     path, after = state.path, state.after
     for kind, value, _, _ in tokens:
         if kind == COMMA:

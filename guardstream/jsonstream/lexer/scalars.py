@@ -1,4 +1,4 @@
-"""The lexer's steps inside strings, numbers and literals: one function for each."""
+"""The lexer's steps inside strings, numbers and literals, one function each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _number = re.compile(r"(-?(?:0|[1-9][0-9]*))" + _FRACTION).match
 _digits = re.compile(r"[0-9]*").match
 
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_STRING, _KEY = t.STRING, t.KEY  # a module's own names are found faster
+_STRING, _KEY = t.STRING, t.KEY  # global look-ups are faster than attributes
 _HEX = frozenset("0123456789abcdefABCDEF")
 _DELIMITERS = frozenset(" \t\n\r,]}")
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
-# The states of a number that began and is not over, RFC 8259 section 6.
+# The states of a number that has begun and not ended, RFC 8259 section 6.
 _NUMBER: dict[str, dict[str, str]] = {
     "minus": {"0": "zero", **dict.fromkeys("123456789", "int")},
     "zero": {".": "point", "e": "e", "E": "e"},
@@ -31,7 +31,7 @@ _NUMBER: dict[str, dict[str, str]] = {
     "exponent": dict.fromkeys("0123456789", "exponent"),
 }
 _RUNS = frozenset(("int", "fraction", "exponent"))
-# What may follow in them as far as it leaves the number whole; the groups are those of `_number`.
+# What may follow in each state while the number is complete; the groups are those of `_number`.
 _MORE = {
     "zero": re.compile("()" + _FRACTION).match,
     "int": re.compile("([0-9]*)" + _FRACTION).match,
@@ -145,7 +145,7 @@ def _in_escape(state: LexerState, text: str, index: int) -> int:
 
 
 def _unpaired(escape: str, after_high: bool) -> bool:
-    """Whether `u` and one or two digits (RFC 8259 section 7) can only be half of a pair."""
+    """Return whether `u` and one or two digits (RFC 8259 section 7) can only be half of a pair."""
     if after_high:
         return escape[1] != "d" or (len(escape) == 3 and escape[2] < "c")
     return len(escape) == 3 and escape[1] == "d" and escape[2] >= "c"
@@ -187,7 +187,7 @@ def end_string(state: LexerState, text: str, index: int, end: int) -> int:
         seen = state.keys[-1]
         if value in seen:
             _add_run(state, run, index)
-            raise state.fault(end, "the object names a key twice")
+            raise state.fault(end, "the object repeats a key")
         seen.add(value)
     state.path[-1] = value
     state.out.append((_KEY, value, base + index, base + end + 1))
@@ -235,7 +235,7 @@ def in_number(state: LexerState, text: str, index: int) -> int:
     if text[index] in _DELIMITERS:
         return end_number(state, index)
     match = _MORE[within](text, index)
-    assert match  # it may be empty
+    assert match  # the match may be empty
     end = match.end()
     length = state.length + end - index
     ends = text[end : end + 1] in _DELIMITERS
@@ -250,7 +250,7 @@ def in_number(state: LexerState, text: str, index: int) -> int:
 
 
 def _within(match: re.Match[str], before: str) -> str:
-    """The state at the end of `match`; `before` if there is no fraction and no exponent in it."""
+    """Return the state after `match`; `before` if it contains no fraction and no exponent."""
     return _AFTER_GROUP.get(match.lastindex or 1, before)
 
 

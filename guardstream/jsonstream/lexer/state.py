@@ -1,7 +1,7 @@
-"""What a lexer knows of its document between two characters, and the questions asked of that.
+"""The state of a lexer between two characters, and the questions about it.
 
-The steps in `structure` and `scalars` read and change it; `Lexer` drives them, `cache` does again
-what they did. All of its fields are public to those, and only theirs to change.
+The steps in `structure` and `scalars` read and change it; `Lexer` drives them, and `plans` replays
+what they did. All of its fields are public to these modules, and only they change them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Limits:
 class LexerState:
     """One document's state. Offsets count code points from the start of the stream.
 
-    A step is called with at least one character left of the text that was fed, and its index; it
-    returns how far it has read.
+    A step is called with the fed text and the index of its next character; it returns the index up
+    to which it has read.
     """
 
     __slots__ = (
@@ -70,38 +70,38 @@ class LexerState:
     )
 
     step: Step
-    """What reads the next character."""
+    """Reads the next character."""
     next: Step
-    """The step after the value that is open, or comes next."""
+    """The step after the value that is open or comes next."""
     before_value: Step
-    """The steps after a key: scalars know nothing of structure."""
+    """The step after a key, because scalars know nothing of structure."""
     after_key: Step
 
     def __init__(
         self, limits: Limits, *, duplicates: bool, offset: int, line: int, column: int
     ) -> None:
         self.done = False
-        self.ended = False  # done or wrong
-        self.waits = False  # an escape has begun
+        self.ended = False  # complete or invalid
+        self.waits = False  # inside an escape
         self.error: JSONSyntaxError | None = None
-        self.offset = offset  # how far the stream was accepted
+        self.offset = offset  # how much of the stream was accepted
         self.path: list[str | int | None] = []  # None before an object's first key
         self.limits = limits
         self.max_digits = limits.digits
         self.max_string = limits.string
         self.duplicates = duplicates
         self.bound = offset + limits.document  # -1 once nothing more may be read
-        self.after: list[Step] = []  # what `next` was, for each open container
+        self.after: list[Step] = []  # the value of `next` for each open container
         self.keys: list[set[str]] = []  # of each open object
         self.out: list[Token] = []  # the tokens of the text that was fed last
-        self.text = ""  # which
-        self.base = offset  # where it begins
-        # Lines, and what they were before the text in which one ended last.
+        self.text = ""  # the text that was fed last
+        self.base = offset  # its offset
+        # Lines, and their values before the text in which the last one ended.
         self.line = line
         self.line_start = offset - (column - 1)
         self.line_before = line, self.line_start
-        self.lines_base = -1  # where that text begins
-        # The string, number or literal that is open.
+        self.lines_base = -1  # the offset of that text
+        # The open string, number or literal.
         self.kind = STRING
         self.parts: list[str] = []
         self.length = 0
@@ -111,7 +111,7 @@ class LexerState:
         self.within: Any = None  # the number's state, or the literal's word and value
 
     def position(self, offset: int) -> tuple[int, int]:
-        """The line and column of `offset`, which lies in the text fed last or at its end."""
+        """Return the line and column of `offset`, which is in the text fed last or at its end."""
         if self.lines_base != self.base:
             return self.line, offset - self.line_start + 1
         line, line_start = self.line_before
@@ -121,11 +121,11 @@ class LexerState:
         return line + before.count("\n"), offset - line_start + 1
 
     def pointer(self) -> str:
-        """The JSON pointer of the innermost value that has begun."""
+        """Return the JSON pointer of the innermost value that has begun."""
         return json_pointer(part for part in self.path if part is not None)
 
     def count_lines(self, space: str, index: int) -> None:
-        """Count the lines in `space`, which stands at `index`: only there may a line end."""
+        """Count the lines in `space`, the white space at `index`, in which alone lines can end."""
         if self.lines_base != self.base:
             self.lines_base = self.base
             self.line_before = self.line, self.line_start
@@ -133,7 +133,7 @@ class LexerState:
         self.line_start = self.base + index + space.rindex("\n") + 1
 
     def fault(self, index: int, reason: str) -> JSONSyntaxError:
-        """The error that the character at `index` makes."""
+        """Return the error for the character at `index`."""
         offset = self.base + index
         return JSONSyntaxError(reason, offset, *self.position(offset), self.pointer())
 
@@ -144,7 +144,7 @@ class LexerState:
         self.bound = -1
 
     def finish(self) -> None:
-        """End the document: its last value is over."""
+        """End the document, whose last value is complete."""
         self.done = self.ended = True
         self.bound = -1
 

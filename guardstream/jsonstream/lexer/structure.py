@@ -1,4 +1,4 @@
-"""The lexer's steps between strings, numbers and literals: one function for each."""
+"""The lexer's steps between strings, numbers and literals, one function each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class End(Exception):  # noqa: N818  # no error: the document is over and text i
 
 
 def skip(state: LexerState, text: str, index: int) -> int:
-    """The index of the next character that is no whitespace."""
+    """Return the index of the next character that is not white space."""
     match = _not_space(text, index)
     end = match.start() if match else len(text)
     if "\n" in text[index:end]:
@@ -35,7 +35,7 @@ def skip(state: LexerState, text: str, index: int) -> int:
 
 
 def begin(state: LexerState) -> None:
-    """Set the steps of a document that begins."""
+    """Set the steps at the beginning of a document."""
     state.step = state.before_value = value
     state.after_key = colon
     state.next = past
@@ -132,7 +132,7 @@ def after_item(state: LexerState, text: str, index: int) -> int:
     if char == ",":
         offset = state.base + index
         state.out.append((t.COMMA, None, offset, offset + 1))
-        state.path[-1] += 1  # type: ignore[operator]  # an array's part is a number
+        state.path[-1] += 1  # type: ignore[operator]  # an array's key is a number
         state.step = value
         return index + 1
     if char == "]":

@@ -1,17 +1,18 @@
-"""The tokens of a JSON text: what the lexer gives and all else takes.
+"""The tokens of a JSON text: the output of the lexer.
 
 A token is the tuple `(kind, value, start, end)`; its offsets count code points of the source, end
-exclusive. A tuple and small integers, because two of them are made for every chunk.
+exclusive. It is a tuple with small integers because two of them are created for every chunk.
 
 - `OPEN_OBJECT`, `CLOSE_OBJECT`, `OPEN_ARRAY`, `CLOSE_ARRAY`, `COMMA`: value is None.
-- `STRING_PART`, `KEY_PART`: a piece of a string that is not over. Either a run in which each source
+- `STRING_PART`, `KEY_PART`: a piece of an incomplete string. Either a run in which each source
   character stands for itself (`len(value) == end - start`, may be empty at the opening quote), or
   one escape (`len(value) == 1`, `end - start` is 2, 6 or 12).
-- `STRING`, `KEY`: the string is over; value is all of it, `start` the beginning of the run after
-  the last part (after the opening quote if there was none), `end` follows the closing quote.
-- `SCALAR_PART`: a number or literal that began at `start` is not over; value is the text of the
-  number so far, again with each piece, and of a literal, once, its first character. `INTEGER`,
-  `FLOAT`: value is its text. `LITERAL`: value is True, False or None.
+- `STRING`, `KEY`: the string is complete; value is all of it, `start` the beginning of the run
+  after the last part (after the opening quote if there was none), `end` follows the closing quote.
+- `SCALAR_PART`: a number or literal that began at `start` is incomplete; value is the text of the
+  number so far, again with each piece, or of a literal, once, its first character.
+- `INTEGER`, `FLOAT`: value is the text.
+- `LITERAL`: value is True, False or None.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of one keyword on one value: patterns, formats, numbers, and lists of values.
 
-jsonschema-rs knows formats and the remainder of a division; the rest is told here.
+jsonschema-rs decides formats and the remainder of a division; the rest is decided here.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _ERRORS = (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueE
 
 
 class Checks:
-    """Gives the check for a keyword and what stands with it; the same one each time."""
+    """Returns the check for a keyword and its operand, the same one each time."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._known: dict[Any, Check] = {}
-        self._kept: list[Any] = []  # so that no identity below is used again
+        self._kept: list[Any] = []  # keeps objects alive, so that no identity below is reused
 
     def __call__(self, keyword: str, operand: Any) -> Check:
-        """The check. Raises SchemaError for what cannot be checked."""
+        """Return the check. Raises SchemaError for what cannot be checked."""
         plain = isinstance(operand, str | int | float) and not isinstance(operand, bool)
         key = keyword, operand if plain and keyword != "const" else id(operand)
         found = self._known.get(key)
@@ -74,9 +74,10 @@ def validator(
     formats: bool = False,
     base: str | None = None,
 ) -> jsonschema_rs.Validator:
-    """The jsonschema-rs validator for `schema`, whose references may lead into `documents`."""
+    """Return the jsonschema-rs validator of `schema`, whose references may lead into
+    `documents`."""
     try:
-        # What leads further than the documents that are used is never fetched.
+        # References beyond the known documents are never fetched.
         registry = (
             jsonschema_rs.Registry(list(documents.items()), retriever=_nowhere)
             if documents
@@ -99,10 +100,10 @@ def _nowhere(address: str) -> None:
 
 
 def draft_of(schema: Schema, given: str | None) -> Dialect:
-    """The dialect of a schema, whose shape is checked.
+    """Return the dialect of a schema, and check the schema's shape.
 
-    One that names no draft and is no schema of 2020-12 is read as draft-07 or draft-04, the first
-    that allows it: `items` as an array and `exclusiveMinimum: true` come from these.
+    A schema that declares no draft and is invalid in 2020-12 is read as the first of draft-07 and
+    draft-04 that allows it: `items` as an array and `exclusiveMinimum: true` come from these.
     """
     dialect = declared(schema, given)
     try:
@@ -118,7 +119,7 @@ def draft_of(schema: Schema, given: str | None) -> Dialect:
 
 
 def check_shape(schema: Schema, dialect: Dialect) -> None:
-    """Raises SchemaError for what the draft's metaschema does not allow, but for annotations."""
+    """Raise SchemaError for what the draft's metaschema does not allow, except in annotations."""
     try:
         _metaschema(dialect).validate(schema)
     except _ERRORS as error:
@@ -132,13 +133,13 @@ def check_shape(schema: Schema, dialect: Dialect) -> None:
 
 @cache
 def _metaschema(dialect: Dialect) -> jsonschema_rs.Validator:
-    # Formats are left out: generators of schemas write references with characters that no URI has,
-    # and whether a pattern can be run is asked of each.
+    # Formats are left out: schema generators write references with characters that are invalid in
+    # URIs, and whether a pattern can run is checked for each one.
     return dialect.check({"$ref": dialect.meta}, validate_formats=False, offline=True)
 
 
 def is_integer(value: float) -> bool:
-    """Whether a number has no fraction, as JSON Schema understands integers."""
+    """Return whether a number has no fraction, which makes it an integer in JSON Schema."""
     return isinstance(value, int) or value.is_integer()
 
 
@@ -148,13 +149,13 @@ def _complaint(error: Exception) -> str:
     name = getattr(error, "instance", None)
     if path and path[-1] == "type" and isinstance(name, str):
         near = name.lower() if name.lower() in _TYPES else name
-        first = f"there is no type {name!r}: {hint(near, _TYPES, 'the types are')}"
-    if len(first) > _LONGEST:  # it begins with all that is wrong, and ends with what is right
+        first = f"unknown type {name!r}: {hint(near, _TYPES, 'the types are')}"
+    if len(first) > _LONGEST:  # its beginning says what is wrong, its end what is right
         first = f"{first[:_BEGINNING]} … {first[_BEGINNING - _LONGEST :]}"
     return f"{json_pointer(path) or '/'}: not a valid schema: {first}"
 
 
-_BEGINNING, _LONGEST = 80, 240  # code points of a complaint
+_BEGINNING, _LONGEST = 80, 240  # code points of an error message
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -164,4 +165,4 @@ _BOUNDS: dict[str, Callable[[Any], Check]] = {
     "exclusiveMinimum": lambda bound: lambda value: bool(value > bound),
     "exclusiveMaximum": lambda bound: lambda value: bool(value < bound),
 }
-"""Python compares integers and floats exactly, and knows infinity."""
+"""Python compares integers and floats exactly, and has infinity."""

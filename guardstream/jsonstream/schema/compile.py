@@ -1,6 +1,6 @@
-"""From a JSON Schema to nodes: each keyword to the earliest place that decides it.
+"""Compiles a JSON Schema to nodes, so that each keyword is decided as early as possible.
 
-What no node can decide early is given to the evaluator, which also has the last word on the whole.
+What no node can decide early is left to the evaluator, which also has the final verdict.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LATE = {
     "dependentSchemas": 1 << n.OBJECT,
     "unevaluatedProperties": 1 << n.OBJECT,
 }
-_REACHED = 20_000  # schemas and names that all `unevaluated…` together are followed to
+_REACHED = 20_000  # schemas and names that all `unevaluated…` together may inspect
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 
@@ -63,14 +63,14 @@ class Compiler:
         self.ambiguous = False
 
     def compile(self) -> Node:
-        """The node of the root. Raises SchemaError for what cannot be checked."""
+        """Return the node of the root. Raises SchemaError for what cannot be checked."""
         root = self._node(self._root)
         while self._todo:
             self._fill(*self._todo.pop())
         nodes = list(self._nodes.values())
         n.settle(nodes)
         for node in nodes:
-            if self.ambiguous:  # a judge of a part would not know how the part was reached
+            if self.ambiguous:  # the judge of a part would not know how the part was reached
                 node.late = 0
             node.seal()
         return root
@@ -123,7 +123,7 @@ class Compiler:
             self._judge(node, schema)
 
     def _aim(self, schema: Any) -> Any:
-        """The schema that `schema` leads to, where it is nothing but a reference."""
+        """Return the schema that `schema` leads to, if it is nothing but a reference."""
         passed: set[int] = set()
         while isinstance(schema, dict) and id(schema) not in passed:
             passed.add(id(schema))
@@ -134,7 +134,7 @@ class Compiler:
         return schema
 
     def _made(self, **fields: Any) -> Node:
-        """A node that no schema stands for alone."""
+        """Return a node that does not correspond to a single schema."""
         node = Node(**fields)
         self._nodes[id(node)] = node
         return node
@@ -167,7 +167,7 @@ class Compiler:
             return
         texts = {value for value in values if isinstance(value, str)}
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
-        if not node.texts:  # those of two keywords may have nothing in common
+        if not node.texts:  # the lists of two keywords may be disjoint
             node.mask &= ~(1 << n.STRING)
         numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
         node.number_checks += ((keyword, numbers.__contains__),)
@@ -208,7 +208,7 @@ class Compiler:
         node.min_properties = int(read.get("minProperties", 0))
         if "propertyNames" in read:
             names = read["propertyNames"]
-            self._node(names)  # refuses what cannot be resolved
+            self._node(names)  # raises for what cannot be resolved
             valid = self._evaluator.valid
             node.name_check = lambda name: valid(names, name, {})
 
@@ -222,10 +222,11 @@ class Compiler:
         node.unique = read.get("uniqueItems", False)
 
     def _unevaluated(self, node: Node, schema: Schema, read: Schema) -> None:
-        """Take a name or index that no applied schema can evaluate for unevaluated at once."""
+        """Let a name or index that no applied schema can evaluate count as unevaluated
+        immediately."""
         if "unevaluatedProperties" not in read and "unevaluatedItems" not in read:
             return
-        if self._unread <= 0:  # it is judged when the value is over
+        if self._unread <= 0:  # it is judged when the value is complete
             return
         reach = self._references.reach(schema, self._unread)
         self._unread -= reach.size
@@ -245,7 +246,7 @@ class Compiler:
                 node.late |= kinds
                 node.late_keyword = node.late_keyword or ("$ref" if keyword == META else keyword)
                 self._judge(node, schema)
-        # What only the evaluator follows must be there too.
+        # References that only the evaluator follows must exist, too.
         for keyword in ("not", "if", "contains"):
             self._node(read.get(keyword, True))
         for each in read.get("dependentSchemas", {}).values():
@@ -257,7 +258,7 @@ class Compiler:
 
 
 def _certain(schema: Schema | bool) -> int:
-    """The kinds of which `schema`, a type or a boolean, allows every value."""
+    """Return the kinds of which `schema`, a type or a boolean, allows every value."""
     if isinstance(schema, bool):
         return n.ANYTHING if schema else 0
     types = schema.get("type", list(_TYPES))
@@ -270,7 +271,7 @@ def _union(masks: Iterable[int]) -> int:
 
 
 def _numbers(node: Node, read: Schema) -> None:
-    """What the beginning of a number tells."""
+    """Set what the beginning of a number decides."""
     asked = {keyword for keyword, _ in node.number_checks}
     low, high = read.get("minimum", -inf), read.get("maximum", inf)
     if asked <= {"type", "minimum", "maximum"}:

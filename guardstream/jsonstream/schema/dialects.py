@@ -1,8 +1,8 @@
 """The drafts of JSON Schema, each read as if it were 2020-12.
 
-A reading of a schema is a mapping of the keywords that count there, under their names of 2020-12;
-the subschemas in it are the very objects of the schema, so that a JSON pointer still leads to them.
-The releases of json-schema.org say what changed between two drafts; `nullable` and the rest of
+A reading of a schema maps the effective keywords, by their names in 2020-12, to their values; the
+subschemas in it are the very objects of the schema, so that JSON pointers still lead to them. The
+releases of json-schema.org document the changes between drafts; `nullable` and the rest of
 "openapi-3.0" are the schema object of OpenAPI 3.0.3.
 """
 
@@ -21,10 +21,11 @@ from guardstream.jsonstream.schema.errors import SchemaError
 Schema: TypeAlias = dict[str, Any]
 
 DYNAMIC = "$recursive"
-"""The name of the one dynamic anchor of draft 2019-09: no `$dynamicAnchor` can have it."""
+"""The name of the single dynamic anchor of draft 2019-09, which no `$dynamicAnchor` can have."""
 
 CONTENT = "content"
-"""In a reading: what drafts 6 and 7 ask of the data inside a string, and later ones only note."""
+"""In a reading: what drafts 6 and 7 require of the data inside a string, and later drafts only
+annotate."""
 
 ANNOTATIONS = frozenset(
     (
@@ -41,7 +42,7 @@ ANNOTATIONS = frozenset(
 """The keywords that decide nothing, in any draft."""
 
 WRITTEN = "integer without a fraction"
-"""In a reading: the type of what draft 4 calls an integer, which `1.0` is not."""
+"""In a reading: the type that draft 4 calls an integer, which excludes `1.0`."""
 
 _CONTENT = ("contentEncoding", "contentMediaType")
 _ONE = frozenset(
@@ -74,12 +75,12 @@ _OF_OPENAPI = (_OF_4 - {"patternProperties", "dependencies", "definitions"}) | {
 
 @dataclass(frozen=True)
 class Dialect:
-    """One draft: its keywords, and how it differs from 2020-12.
+    """One draft: its keywords, and its differences from 2020-12.
 
-    `lonely_ref` says that nothing counts beside a `$ref`, `id` which keyword names a schema,
+    `lonely_ref` says that siblings of a `$ref` are ignored, `id` which keyword identifies a schema,
     `anchor_ids` that an identifier such as `#name` is an anchor. `contains_evaluates` says whether
-    an element that `contains` accepts is evaluated, `written` whether integers are those that are
-    written without a fraction. `check` makes jsonschema-rs's validator.
+    an element that `contains` accepts is evaluated, `written` whether integers must be written
+    without a fraction. `check` creates jsonschema-rs's validator.
     """
 
     name: str
@@ -94,11 +95,11 @@ class Dialect:
 
     @property
     def meta(self) -> str:
-        """The address of the metaschema that a schema must be valid for."""
+        """The URI of the metaschema that a schema must be valid for."""
         return self.uri if self.uri.startswith("http") else DRAFT_4.uri
 
     def read(self, schema: Schema) -> Schema:
-        """The keywords of `schema` that count, as 2020-12 has them."""
+        """Return the effective keywords of `schema`, by their names in 2020-12."""
         if self.lonely_ref and "$ref" in schema:
             return {"$ref": schema["$ref"]}
         found = {name: each for name, each in schema.items() if name in self.keywords}
@@ -120,7 +121,7 @@ class Dialect:
         return found
 
     def identifier(self, schema: Schema) -> str | None:
-        """What `schema` calls itself."""
+        """Return the identifier of `schema`."""
         if self.lonely_ref and "$ref" in schema:
             return None
         found = schema.get(self.id)
@@ -128,7 +129,7 @@ class Dialect:
 
 
 def _elements(found: Schema) -> None:
-    """`items` as an array, and `additionalItems`, which counts only beside that."""
+    """Translate `items` as an array, and `additionalItems`, which only counts beside it."""
     extra = found.pop("additionalItems", None)
     if isinstance(found.get("items"), list):
         found["prefixItems"] = found.pop("items")
@@ -147,7 +148,7 @@ def _dependencies(found: Schema) -> None:
 
 
 def _exclusive(found: Schema, exclusive: str, bound: str) -> None:
-    """A boolean makes the other keyword's bound exclusive."""
+    """Translate a boolean that makes the other keyword's bound exclusive."""
     if found.pop(exclusive) and bound in found:
         found[exclusive] = found.pop(bound)
 
@@ -200,11 +201,11 @@ _vocabulary = re.compile(
 
 
 def named(uri: str) -> Dialect | None:
-    """The dialect that a `$schema` means, None if it is not one of json-schema.org's.
+    """Return the dialect of a `$schema`, None if it is not one of json-schema.org's.
 
-    Without a draft in it that is the latest. `json-schema-org`, `draft-7` and the like are slips of
-    many hands; of draft 5 the metaschema is that of draft 4. The dialect of OpenAPI 3.1 and 3.2 is
-    2020-12 with annotations of its own (OpenAPI Specification 3.1.1, section 4.8.24).
+    A URI without a draft means the latest. `json-schema-org`, `draft-7` and the like are common
+    mistakes; draft 5 has the metaschema of draft 4. The dialect of OpenAPI 3.1 and 3.2 is 2020-12
+    with annotations of its own (OpenAPI Specification 3.1.1, section 4.8.24).
     """
     if _openapi(uri):
         return DRAFT_2020
@@ -219,18 +220,18 @@ def named(uri: str) -> Dialect | None:
 
 
 def vocabulary(uri: str) -> Dialect | None:
-    """The dialect whose metaschema has the part with this address, None if it is none of them."""
+    """Return the dialect whose metaschema has the part with this URI, None if there is none."""
     found = _vocabulary(uri)
     return DIALECTS[found[1]] if found else None
 
 
 def content_keyword(read: Schema) -> str:
-    """The keyword of the schema behind `CONTENT` in its reading."""
+    """Return the keyword of the schema behind `CONTENT` in its reading."""
     return next(name for name in reversed(_CONTENT) if name in read[CONTENT])
 
 
 def declared(schema: Schema, given: str | None) -> Dialect:
-    """The dialect of a schema: the one that is `given`, or that it declares, or 2020-12."""
+    """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12."""
     if given is not None:
         if given not in DIALECTS:
             raise SchemaError(f"/: unknown draft {given!r}; use one of {', '.join(DIALECTS)}")
@@ -247,7 +248,7 @@ def declared(schema: Schema, given: str | None) -> Dialect:
 
 
 def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
-    """The schemas directly inside `schema`, of any draft, each with its pointer from there."""
+    """Yield the subschemas directly inside `schema`, in any draft, each with its pointer."""
     for keyword, found in schema.items():
         if keyword in _SEVERAL or (keyword == "items" and isinstance(found, list)):
             if isinstance(found, list):
@@ -262,7 +263,7 @@ def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def without_annotations(schema: Schema) -> Schema:
-    """A copy of `schema` without what only describes it; all other objects are the copy's own."""
+    """Return a copy of `schema` without annotations; all other objects are shared with the copy."""
     plain = deepcopy(schema)
     todo = [plain]
     while todo:

@@ -1,8 +1,8 @@
-"""Tells at which character of a number no continuation can be allowed any more.
+"""Decides at which character of a number no continuation can be allowed any more.
 
-The digits of a number say nothing of its size while an exponent may follow: `150` may become
-`150e-1`. What they do say is which decades of intervals are left: after `15` the value lies between
-15 and 16, times some power of ten. A number is refused where none of these holds an allowed value.
+The digits of a number do not bound its size while an exponent may follow: `150` may become
+`150e-1`. What they determine is which decades of intervals remain: after `15`, the value is between
+15 and 16, times some power of ten. A number is refused if none of these contains an allowed value.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Check: TypeAlias = tuple[str, Callable[[Any], bool]]
 LONGEST = 20
 """How many characters of a number are judged: a float has 17 digits."""
 
-_MOST = 64  # values that are compared one by one; of more only the smallest and the largest count
-_KEPT = 1_024  # beginnings that are remembered, for numbers come back
+_MOST = 64  # values compared one by one; with more, only the smallest and the largest count
+_KEPT = 1_024  # cached beginnings, because numbers recur
 
 _parts = re.compile(r"(-?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9]*))?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class _Decades:
-    """The intervals from `first` to `last`, times ten to the power of each `low` to `high`.
+    """The intervals from `first` to `last`, times ten to the power of each of `low` to `high`.
 
-    A value that is written with a fraction or exponent is rounded to a float: so are the ends.
-    `point` says that the digits are over and an exponent follows.
+    A value with a fraction or exponent is rounded to a float, and so are the ends. `point` says
+    that the digits are complete and an exponent follows.
     """
 
     first: int
@@ -39,23 +39,23 @@ class _Decades:
     point: bool
 
     def start(self, power: int) -> float:
-        """The smallest value."""
+        """Return the smallest value."""
         rounded = float(f"{self.first}e{power}")
         return rounded if self.point or power < 0 else min(rounded, self.first * 10**power)
 
     def end(self, power: int) -> float:
-        """The largest value."""
+        """Return the largest value."""
         rounded = float(f"{self.last}e{power}")
         return rounded if self.point or power < 0 else max(rounded, self.last * 10**power)
 
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """The numbers that a schema allows, or some more: those from `low` to `high`.
+    """The numbers that a schema allows, or a superset: those from `low` to `high`.
 
-    With `step` only its multiples, with `values` only these. `zero` says whether nought is allowed,
-    `written` whether a fraction or exponent is not. What is not written as nought is not nought,
-    however small.
+    With `step`, only its multiples; with `values`, only these. `zero` says whether zero is allowed,
+    `written` whether a fraction or exponent is not. A number that is not written as zero is not
+    zero, however small.
     """
 
     low: float
@@ -68,7 +68,8 @@ class Digits:
     known: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def fault(self, text: str) -> tuple[int, str] | None:
-        """The index in `text`, the beginning of a number, that refuses it, and by which keyword."""
+        """Return the index in `text`, the beginning of a number, that refuses it, and the
+        keyword."""
         text = text[:LONGEST]
         if self.allows(text):
             return None
@@ -76,7 +77,7 @@ class Digits:
         return at, self.keyword(text[: at + 1])
 
     def allows(self, text: str) -> bool:
-        """Whether a number that begins with `text` may be allowed."""
+        """Return whether a number that begins with `text` may be allowed."""
         known = self.known.get(text)
         if known is None:
             known = self._judged(text)
@@ -109,7 +110,7 @@ class Digits:
         return 0 if self.written else None
 
     def _some(self, minus: str) -> bool:
-        """Whether there is a number of that sign."""
+        """Return whether there is a number of that sign."""
         return any(low <= high for low, high in self._ranges(minus))
 
     def _within(self, minus: str, decades: _Decades) -> bool:
@@ -118,7 +119,7 @@ class Digits:
         )
 
     def _ranges(self, minus: str) -> list[tuple[float, float]]:
-        """The allowed numbers of that sign as ranges of their sizes, without nought."""
+        """Return the allowed numbers of that sign as ranges of absolute values, without zero."""
         if self.values is not None:
             sizes = [abs(value) for value in self.values if value and (value < 0) == bool(minus)]
             return [(size, size) for size in sizes]
@@ -129,7 +130,7 @@ class Digits:
         return [(low, high)] if high > 0 else []
 
     def _meets(self, decades: _Decades, low: float, high: float) -> bool:
-        """Whether one of the intervals holds an allowed number from `low` to `high`."""
+        """Return whether one of the intervals contains an allowed number from `low` to `high`."""
         if low == inf:
             return True
         power = decades.low
@@ -139,7 +140,7 @@ class Digits:
         elif power is None:
             return True
         if power < 0 and self._among(decades, 0, None, low, high):
-            return True  # most numbers go on without a fraction
+            return True  # most numbers continue without a fraction
         return self._among(decades, power, -1 if power < 0 else None, low, high)
 
     def _among(
@@ -162,7 +163,7 @@ class Digits:
         return ceil(low) + -ceil(low) % self.step <= high
 
     def keyword(self, text: str) -> str:
-        """What would refuse the number if it ended here."""
+        """Return the keyword that would refuse the number if it ended here."""
         plain = text.rstrip("eE+-.")
         value: float = 0
         if plain:
@@ -178,9 +179,9 @@ def digits_of(
     written: bool = False,
     values: Sequence[float] | None = None,
 ) -> Digits | None:
-    """What tells the beginnings of the numbers that `checks` allow; None if they ask nothing.
+    """Return what judges the beginnings of numbers by `checks`; None if they require nothing.
 
-    `bounds` are the lowest and the highest, and whether they are left out themselves.
+    `bounds` are the lowest and the highest number, and whether they are excluded.
     """
     if not checks:
         return None

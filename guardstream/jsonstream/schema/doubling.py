@@ -1,9 +1,9 @@
-"""Tells schemas that one way through them judges from those whose ways double at each level.
+"""Detects schemas whose evaluation could double at each level of nesting.
 
-jsonschema-rs is fast and asks a subschema again for each way that leads to it. Where two ways lead
-to the same subschema for the same value, and again for the values inside, or through a chain of
-references, the ways multiply: its time is exponential in the depth of the value or of the chain.
-Such schemas are left to the evaluator, which asks once.
+jsonschema-rs is fast, but evaluates a subschema again for each way that leads to it. If two ways
+lead to the same subschema for the same value, and again for the values inside, or through a chain
+of references, the ways multiply: the time is exponential in the depth of the value or of the chain.
+Such schemas are left to the evaluator, which evaluates each subschema once per value.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from guardstream.jsonstream.schema.dialects import Schema
 from guardstream.jsonstream.schema.refs import META, References
 
 _STEPS = 200_000
-"""What the question may cost; past it the answer is the safe one."""
+"""The maximum cost of the analysis; beyond it, the safe answer is given."""
 _FREE, _TIMES = 256, 4
-"""How many subschemas may look at one value: so many, and so often as many as there are."""
+"""How many subschemas may inspect one value: this many, and this many times their number."""
 
 
 _INSIDE = frozenset(
@@ -32,14 +32,14 @@ _INSIDE = frozenset(
 _OF_ARRAYS = frozenset(("contains", "items", "prefixItems"))
 
 
-class _Unsure(Exception):  # noqa: N818  # no error: the answer is the safe one
+class _Unsure(Exception):  # noqa: N818  # no error: the safe answer is given
     pass
 
 
-def doubles(references: References, root: Schema) -> bool:
-    """Whether the ways through `root` may multiply. Sometimes yes where they do not."""
+def may_double(references: References, root: Schema) -> bool:
+    """Return whether the ways through `root` may multiply. May be true although they do not."""
     if references.uses("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"):
-        return True  # their judging runs the schemas beside them again
+        return True  # jsonschema-rs evaluates the schemas beside these keywords again
     try:
         ways = _Ways(references)
         return ways.most(root) > _FREE + _TIMES * ways.met
@@ -48,7 +48,7 @@ def doubles(references: References, root: Schema) -> bool:
 
 
 class _Ways:
-    """Counts, for one value, how often subschemas look at it."""
+    """Counts how often subschemas inspect one value."""
 
     def __init__(self, references: References) -> None:
         self._references = references
@@ -61,11 +61,11 @@ class _Ways:
 
     @property
     def met(self) -> int:
-        """How many subschemas there are."""
+        """The number of subschemas."""
         return len(self._schemas)
 
     def most(self, root: Schema) -> int:
-        """How many subschemas look at one value, at most."""
+        """Return how many subschemas inspect one value, at most."""
         todo = [root]
         while todo:
             schema = todo.pop()
@@ -86,7 +86,7 @@ class _Ways:
         if known is not None:
             return known
         most = self._weights[at]
-        self._most[at] = most  # of a recursive one: what each level adds
+        self._most[at] = most  # for a recursive schema: what each level adds
         for place in self._inside[at]:
             self._step(len(place))
             recursive = [to for to in place if to in rings]
@@ -97,7 +97,7 @@ class _Ways:
         return most
 
     def _expand(self, schema: Schema) -> list[Counter[int]]:
-        """Note what holds for a value together with `schema`, and for the values inside it."""
+        """Record what applies to a value together with `schema`, and to the values inside it."""
         applied = self._applied(schema)
         self._weights[id(schema)] = applied.total()
         reads = [(self._references.read(self._schemas[key]), n) for key, n in applied.items()]
@@ -115,9 +115,9 @@ class _Ways:
         return places
 
     def _members(self, reads: list[tuple[Schema, int]]) -> Iterator[list[tuple[list[Any], int]]]:
-        """What may hold for each member that a schema names, and for one that none does."""
+        """Return what may apply to each named member, and to one that no schema names."""
         named: dict[str, list[tuple[Schema, int]]] = {}
-        others = []  # those that speak of members which they do not name
+        others = []  # those about members that they do not name
         for read, n in reads:
             for name in read.get("properties", ()):
                 named.setdefault(name, []).append((read, n))
@@ -130,11 +130,11 @@ class _Ways:
         yield [(_member(read, None), n) for read, n in others]
 
     def _applied(self, schema: Schema) -> Counter[int]:
-        """How often each schema holds for a value that `schema` holds for."""
+        """Return how often each schema applies to a value that `schema` applies to."""
         known = self._hold.get(id(schema))
         if known is not None:
             if not known:
-                raise _Unsure  # it asks itself
+                raise _Unsure  # it refers to itself
             return known
         self._schemas[id(schema)] = schema
         self._hold[id(schema)] = Counter()
@@ -178,7 +178,7 @@ class _Ways:
 
 
 def _member(read: Schema, name: str | None) -> list[Any]:
-    """What may hold for the member `name`, or for one that no schema names."""
+    """Return what may apply to the member `name`, or to one that no schema names."""
     found = [*read.get("patternProperties", {}).values()]
     properties = read.get("properties", {})
     if name is not None and name in properties:
@@ -192,7 +192,8 @@ def _element(read: Schema, index: int) -> list[Any]:
 
 
 def _rings(edges: Mapping[int, set[int]]) -> frozenset[int]:
-    """The schemas that lead back to themselves: what is left without ends, from both sides."""
+    """Return the schemas that lead back to themselves: those that remain after removing dead ends
+    from both sides."""
     left = {at: set(to) for at, to in edges.items()}
     for turned in (False, True):
         if turned:

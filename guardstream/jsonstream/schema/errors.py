@@ -1,4 +1,4 @@
-"""The errors about schemas: one that cannot be used, and a document that one does not allow."""
+"""The errors about schemas: a schema that cannot be used, and a document that a schema refuses."""
 
 from __future__ import annotations
 

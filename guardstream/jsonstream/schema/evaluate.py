@@ -1,9 +1,10 @@
 """Judges whole values by JSON Schema: every keyword, in time bounded by value and schema.
 
-What a schema says of a value is worked out once, however many ways lead there: results are shared
-per (schema, value), so that a schema that refers to another twice at each of many levels costs no
-more than one that does so once. No recursion: neither a chain of references nor a deep value can
-exhaust the stack. The rules are those of draft 2020-12; other drafts are read as that.
+The verdict of a schema on a value is computed once, however many ways lead to it: results are
+shared per (schema, value), so that a schema that refers to another one twice at each of many levels
+costs no more than one that does so once. There is no recursion: neither a chain of references nor a
+deep value can exhaust the stack. The rules are those of draft 2020-12; other drafts are read as
+that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from guardstream.jsonstream.schema.tags import Tags
 
 
 class Evaluated(NamedTuple):
-    """The members and elements of a value that a schema looked at; of a value that it allows."""
+    """The members and elements of an allowed value that a schema evaluated."""
 
     names: frozenset[str] = frozenset()
     items: frozenset[int] = frozenset()
@@ -29,16 +30,16 @@ NOTHING = Evaluated()
 
 
 class Fault(NamedTuple):
-    """Why a schema refuses a value: by `keyword`, or because `inner` was refused, at `part`."""
+    """Why a schema refuses a value: by `keyword`, or because `inner` was refused at `part`."""
 
     keyword: str
-    inner: Any = None  # what was asked, if that says more
+    inner: Any = None  # the inner question, if that says more
     part: tuple[str | int, ...] = ()
 
 
 Outcome: TypeAlias = "Evaluated | Fault"
 Known: TypeAlias = "dict[Any, Outcome]"
-Scope: TypeAlias = tuple[tuple[str, int], ...]  # the dynamic anchors met, and their schemas
+Scope: TypeAlias = tuple[tuple[str, int], ...]  # the dynamic anchors encountered, and their schemas
 _Ask: TypeAlias = tuple[Any, Any, Any]  # schema, value, scope
 _Task: TypeAlias = Generator[_Ask, Outcome, Outcome]
 _Step: TypeAlias = "Generator[_Ask, Outcome, Fault | None]"
@@ -58,7 +59,8 @@ _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multi
 
 
 class Evaluator:
-    """Judges values by the schemas of `references`; `checks` gives the check of a leaf keyword."""
+    """Judges values by the schemas of `references`; `checks` returns the check of a leaf
+    keyword."""
 
     def __init__(self, references: References, checks: Checks, formats: bool) -> None:
         self._references = references
@@ -70,17 +72,18 @@ class Evaluator:
         self._tags = Tags(references)
 
     def settle(self) -> None:
-        """Leave out what no schema asks for, when all of them are known."""
+        """Drop what no schema uses, once all schemas are known."""
         references = self._references
         self._annotates = references.uses("unevaluatedProperties", "unevaluatedItems")
         self._dynamic = references.uses("$dynamicRef", "$recursiveRef")
 
     def valid(self, schema: Schema | bool, value: Any, known: Known) -> bool:
-        """Whether `schema` allows `value`; `known` are earlier answers about the same document."""
+        """Return whether `schema` allows `value`; `known` are earlier answers about the same
+        document."""
         return isinstance(self._outcome((schema, value, ()), known), Evaluated)
 
     def fault(self, schema: Schema | bool, value: Any) -> tuple[str, list[str | int]] | None:
-        """The keyword that refuses `value`, and the path to the value that it refuses."""
+        """Return the keyword that refuses `value`, and the path to the refused value."""
         known: Known = {}
         ask: _Ask = (schema, value, ())
         found = self._outcome(ask, known)
@@ -118,11 +121,11 @@ class Evaluator:
                 key, reply = stack.pop()[0], over.value
                 continue
             key = _key(ask)
-            # A schema that asks itself: nothing else speaks against it.
+            # A schema that depends on itself: nothing else refuses the value.
             reply = known.get(key) or (NOTHING if key in asked else self._begin(*ask))
 
     def _begin(self, schema: Schema | bool, value: Any, scope: Scope) -> Outcome | _Task:
-        """The outcome, or, where other schemas must be asked, the task of finding it."""
+        """Return the outcome, or, if it depends on other schemas, the task that finds it."""
         if isinstance(schema, bool):
             return NOTHING if schema else Fault("false")
         read, steps = self._plan(schema)
@@ -139,7 +142,7 @@ class Evaluator:
         return self._task(Question(self, schema, read, value, scope), steps)
 
     def _plan(self, schema: Schema) -> tuple[Schema, tuple[Any, ...]]:
-        """The keywords of a schema, and the steps for those with schemas inside."""
+        """Return the effective keywords of a schema, and the steps for those with subschemas."""
         found = self._plans.get(id(schema))
         if found is None:
             read = self._references.read(schema)
@@ -163,7 +166,7 @@ class Evaluator:
         return Evaluated(frozenset(question.names), frozenset(question.items))
 
     def _leaf(self, read: Schema, value: Any) -> str | None:
-        """The keyword without subschemas that refuses `value`."""
+        """Return the keyword without subschemas that refuses `value`."""
         if "type" in read:
             types = read["type"]
             names = [types] if isinstance(types, str) else types
@@ -181,7 +184,7 @@ class Evaluator:
         return fault or self._asked(read, ("enum", "const"), value)
 
     def _asked(self, read: Schema, keywords: Iterable[str], value: Any) -> str | None:
-        """The first of the keywords whose check refuses `value`."""
+        """Return the first of the keywords whose check refuses `value`."""
         for keyword in keywords:
             if keyword in read and not self._check(keyword, read[keyword])(value):
                 return keyword
@@ -198,7 +201,7 @@ class Evaluator:
     # -- references
 
     def _entered(self, schema: Schema, scope: Scope) -> Scope:
-        """The scope within `schema`: the first resource to have a dynamic anchor keeps it."""
+        """Return the scope within `schema`: the first resource with a dynamic anchor keeps it."""
         anchors = self._references.dynamic_anchors(schema)
         known = {name for name, _ in scope}
         new = [(name, id(each)) for name, each in anchors.items() if name not in known]
@@ -209,7 +212,7 @@ class Evaluator:
         return (*scope, *sorted(new))
 
     def target(self, schema: Schema, keyword: str, reference: str, scope: Scope) -> Schema | bool:
-        """The schema that a reference leads to within `scope`."""
+        """Return the schema that a reference leads to within `scope`."""
         references = self._references
         if keyword != "$ref":
             name = references.dynamic_name(schema, reference)
@@ -219,20 +222,20 @@ class Evaluator:
         return references.resolve(schema, reference)
 
     def left(self, branches: list[Any], value: Any) -> Sequence[Any]:
-        """The branches of a choice that may allow `value`."""
+        """Return the branches of a choice that may allow `value`."""
         return self._tags.left(branches, value)
 
     def matches(self, pattern: str, name: str) -> bool:
-        """Whether a member's name matches."""
+        """Return whether a member's name matches."""
         return self._check("pattern", pattern)(name)
 
     def contains_evaluates(self, schema: Schema) -> bool:
-        """Whether what `contains` accepts counts as evaluated."""
+        """Return whether what `contains` accepts counts as evaluated."""
         return self._references.dialect_of(schema).contains_evaluates
 
 
 def _key(ask: _Ask) -> Any:
-    """What a question is known by: containers are the same if they are the same object."""
+    """Return the key of a question: containers are compared by identity."""
     schema, value, scope = ask
     asked: Any = schema if isinstance(schema, bool) else id(schema)
     if isinstance(value, dict | list):
@@ -241,7 +244,7 @@ def _key(ask: _Ask) -> Any:
 
 
 class Question:
-    """A schema asked of a value, with what the schemas that hold there have looked at so far."""
+    """A question: does a schema allow a value? Collects what the applied schemas have evaluated."""
 
     __slots__ = ("items", "judge", "names", "read", "schema", "scope", "value")
 
@@ -257,7 +260,7 @@ class Question:
         self.items: set[int] = set()
 
     def add(self, found: Outcome) -> bool:
-        """Add what a schema has looked at; returns whether it allowed the value."""
+        """Add what a schema has evaluated; return whether it allowed the value."""
         if isinstance(found, Fault):
             return False
         self.names |= found.names
@@ -265,7 +268,7 @@ class Question:
         return True
 
     def here(self, schema: Schema | bool) -> _Step:
-        """Another schema that must hold for the same value."""
+        """Ask another schema that must allow the same value."""
         found = yield (schema, self.value, self.scope)
         if isinstance(found, Fault):
             return Fault(found.keyword, (schema, self.value, self.scope))
@@ -273,7 +276,8 @@ class Question:
         return None
 
     def inside(self, schema: Schema | bool, value: Any, part: str | int, keyword: str) -> _Step:
-        """A schema that must hold for a value inside; one that allows nothing is `keyword`'s."""
+        """Ask a schema that must allow a value inside; a refusal by `false` is attributed to
+        `keyword`."""
         found = yield (schema, value, self.scope)
         if not isinstance(found, Fault):
             return None
@@ -282,7 +286,7 @@ class Question:
         return Fault(found.keyword, (schema, value, self.scope), (part,))
 
 
-# The steps: one keyword each. They ask, and return the fault if there is one.
+# The steps, one for each keyword. They ask questions, and return the fault if there is one.
 
 
 def _reference(q: Question, keyword: str) -> _Step:
@@ -328,7 +332,7 @@ def _dependents(q: Question, keyword: str) -> _Step:
 
 
 def _members(q: Question, keyword: str) -> _Step:
-    """Those of `properties`, `patternProperties` and `additionalProperties`, with the first."""
+    """Apply `properties`, `patternProperties` and `additionalProperties`, at the first of them."""
     read = q.read
     if keyword != next(each for each in _MEMBERS if each in read):
         return None
@@ -369,7 +373,7 @@ def _other_members(q: Question, keyword: str) -> _Step:
 
 
 def _elements(q: Question, keyword: str) -> _Step:
-    """Those of `prefixItems` and `items`, with the first."""
+    """Apply `prefixItems` and `items`, at the first of them."""
     prefix, rest = q.read.get("prefixItems", ()), q.read.get("items")
     if keyword == "items" and prefix:
         return None
@@ -425,7 +429,7 @@ _STEPS: tuple[tuple[tuple[str, ...], type | None, Callable[[Question, str], _Ste
     (("contains",), list, _contains),
     (("unevaluatedItems",), list, _other_elements),
 )
-"""What is applied in place comes first, then what is inside, then what nobody has looked at."""
+"""Keywords for the value itself come first, then those for its parts, then the unevaluated ones."""
 
 
 def _object(read: Schema, value: dict[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """What a schema expected where it refused a value, in the schema's own words.
 
-Nothing of the document is shown: keys that the schema does not name stand as their position, and
-what came is a type and a length.
+Nothing of the document is shown: keys that the schema does not name are given by position, and what
+came as a type and a length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.dialects import CONTENT, Schema, without_annotations
 from guardstream.jsonstream.schema.refs import META, References
 
-_LONGEST = 300  # code points of what was expected: an `enum` may have thousands of values
+_LONGEST = 300  # code points of the expectation: an `enum` may have thousands of values
 _CHOICES = ("anyOf", "oneOf")
 _VALUES = ("enum", "const")
 _OTHERS = ("additionalProperties", "unevaluatedProperties")
@@ -43,41 +43,43 @@ _TOKENS = {
 
 
 class Expectations:
-    """Answers for one schema; `references` are its own."""
+    """Describes the expectations of one schema; `references` are its own."""
 
     def __init__(self, root: Schema, references: References) -> None:
         self._root = root
         self._references = references
 
     def words(self, path: Sequence[str | int], keyword: str, by: Any = None) -> str:
-        """What `keyword` expects of the value at `path`; only the keyword if it is not found.
+        """Return what `keyword` expects of the value at `path`; only the keyword if it is not
+        found.
 
-        `by` is the schema that it stands in; without, it is any that may hold for the value.
+        `by` is the schema that contains it; without it, any schema that may apply to the value.
         """
         reads = list(self._reads(self._at(path) if by is None else [by]))
         if keyword in _VALUES:
             return _one_of(reads, keyword)
         reads = [{**read, **read.get(CONTENT, {})} for read in reads]
         operands = [read[keyword] for read in reads if keyword in read]
-        if not operands:  # the values that are allowed are of other types
+        if not operands:  # the allowed values are of other types
             return _one_of(reads, keyword) if keyword == "type" else keyword
-        if keyword == "type":  # of all branches: none of them was left
+        if keyword == "type":  # of all branches, because none remained
             types = dict.fromkeys(name for each in operands for name in _listed(each))
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
         if keyword in _OTHERS and operands[0] is False:
             return _only(keyword, reads)
         if by is None and any(each != operands[0] for each in operands):
-            return keyword  # one of several that differ
+            return keyword  # there are several, which differ
         plain = self._plain(keyword, operands[0])
         return keyword if plain is None else f"{keyword} {_shown(plain)}"
 
     def value(self, path: Sequence[str | int]) -> str:
-        """The schema of the value at `path`; empty if there is none, or more than one."""
+        """Return the schema of the value at `path`; empty if there is none, or more than one."""
         found = [each for each in self._at(path) if isinstance(each, dict)]
         return _shown(self._plain("", found[0])) if len(found) == 1 else ""
 
     def pointer(self, path: Sequence[str | int], value: Any) -> str:
-        """The pointer to `path` in `value`; keys that the schema does not name by position."""
+        """Return the pointer to `path` in `value`; keys that the schema does not name are given by
+        position."""
         parts: list[str | int] = []
         for at, part in enumerate(path):
             if isinstance(part, int) or self._names(path[:at], part):
@@ -91,14 +93,14 @@ class Expectations:
         return any(key in read.get("properties", ()) for read in self._reads(self._at(path)))
 
     def _at(self, path: Sequence[str | int]) -> list[Any]:
-        """The schemas that may hold for the value at `path`."""
+        """Return the schemas that may apply to the value at `path`."""
         found: list[Any] = [self._root]
         for part in path:
             found = [inner for read in self._reads(found) for inner in _stepped(read, part)]
         return found
 
     def _reads(self, schemas: list[Any]) -> Iterator[Schema]:
-        """The keywords of schemas, and of all that may hold for the same value."""
+        """Yield the keywords of schemas, and of all that may apply to the same value."""
         todo, seen = list(reversed(schemas)), set()
         while todo:
             schema = todo.pop()
@@ -117,9 +119,9 @@ class Expectations:
             todo += reversed(inner)
 
     def _plain(self, keyword: str, operand: Any) -> Any:
-        """What says most in few words; None if nothing does.
+        """Return the most informative short description; None if there is none.
 
-        Of choices only the types that they begin with: the rest is long and says less.
+        Of choices, only the types of their branches: the rest is long and says less.
         """
         if keyword in _CHOICES:
             types = [read["type"] for read in self._reads(operand) if "type" in read]
@@ -131,9 +133,9 @@ class Expectations:
 
 
 def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
-    """What came: a type, and a length where that is known however the text was cut.
+    """Return what came: a type, and a length if that is the same in every chunking.
 
-    `value` is what stands at the path by now, None if nothing does.
+    `value` is what is at the path so far, None if nothing is.
     """
     if keyword in _OTHERS and any(
         kind in _KEYS and start - 1 <= offset < end for kind, _, start, end in tokens
@@ -156,7 +158,7 @@ def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """The type of a value that is over, and its length."""
+    """Return the type of a complete value, and its length."""
     if isinstance(value, dict | list):
         what = "member" if isinstance(value, dict) else "element"
         return f"{_NAMES[n.kind_of(value)]} with {_counted(len(value), what)}"
@@ -170,7 +172,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _one_of(reads: list[Schema], keyword: str) -> str:
-    """The values that are allowed, in `enum` or alone; only the keyword if none are named."""
+    """Return the allowed values, of `enum` or `const`; only the keyword if none are given."""
     values: list[Any] = []
     for read in reads:
         new = [*read.get("enum", ()), *([read["const"]] if "const" in read else [])]
@@ -181,7 +183,7 @@ def _one_of(reads: list[Schema], keyword: str) -> str:
 
 
 def _only(keyword: str, reads: list[Schema]) -> str:
-    """That there are no other members than those that have a schema."""
+    """Return that there may be no members beyond those that have a schema."""
     if keyword == "additionalProperties":
         reads = [read for read in reads if read.get(keyword) is False]
     members = [name for read in reads for name in read.get("properties", ())]
@@ -192,7 +194,7 @@ def _only(keyword: str, reads: list[Schema]) -> str:
 
 
 def _stepped(read: Schema, part: str | int) -> Iterator[Any]:
-    """The schemas that `read` has for a member or an element."""
+    """Yield the schemas that `read` has for a member or an element."""
     if isinstance(part, int):
         prefix = read.get("prefixItems", ())
         yield prefix[part] if part < len(prefix) else read.get("items")
@@ -212,7 +214,7 @@ def _shown(operand: Any) -> str:
 
 
 def _position(value: Any, key: str) -> int:
-    """The position of a key in an object, from 1; one that has no value yet comes next."""
+    """Return the position of a key in an object, from 1; a key without a value yet comes last."""
     names = list(value) if isinstance(value, dict) else []
     return names.index(key) + 1 if key in names else len(names) + 1
 

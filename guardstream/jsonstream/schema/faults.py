@@ -1,4 +1,4 @@
-"""The faults of a value for one node: where in the source, and by which keyword."""
+"""Finds the faults of a value for one node: the offset in the source, and the keyword."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from guardstream.jsonstream.schema.nodes import Node, among, continues
 from guardstream.jsonstream.schema.prefixes import PrefixState
 
-Fault: TypeAlias = tuple[int, str]  # an offset in the source and the keyword that refuses
+Fault: TypeAlias = tuple[int, str]  # an offset in the source, and the refusing keyword
 
 
 def part_fault(
@@ -20,10 +20,11 @@ def part_fault(
     end: int,
     state: PrefixState | None = None,
 ) -> Fault | None:
-    """The first fault in `part`, which stands at `start` to `end` and follows `length` characters.
+    """Return the first fault in `part`, which is at `start` to `end` and follows `length`
+    characters.
 
-    `so_far` is the text before it; it is read only where the node has a list of texts. `state` is
-    that of the node's prefixes before it. An escape is judged at its last character.
+    `so_far` is the text before it, which is only read if the node has a list of texts. `state` is
+    the state of the node's prefixes before it. An escape is judged at its last character.
     """
     first: int | None = None
     keyword = ""
@@ -46,7 +47,7 @@ def part_fault(
 def end_fault(
     node: Node, value: str, start: int, end: int, state: PrefixState | None = None
 ) -> Fault | None:
-    """The first fault in the string's last run, which begins at `start`, or at its quote."""
+    """Return the first fault in the string's last run, which begins at `start`, or at its quote."""
     long = node.max_length is not None and len(value) > node.max_length
     if long or node.texts is not None or node.prefixes is not None:
         length = len(value) - (end - 1 - start)
@@ -64,21 +65,23 @@ def end_fault(
 
 
 def first_bad(texts: tuple[str, ...], so_far: str, part: str) -> int | None:
-    """The index in `part` from which on none of the sorted `texts` continues `so_far`."""
+    """Return the index in `part` from which none of the sorted `texts` continues `so_far`."""
     if continues(texts, so_far + part):
         return None
     return next(i for i in range(len(part)) if not continues(texts, so_far + part[: i + 1]))
 
 
 def name_left(node: Node, used: Collection[Any], so_far: str) -> bool:
-    """Whether a closed name of `node` that is not yet used begins with `so_far`."""
+    """Return whether a name of `node` that is not used yet begins with `so_far`, if names are
+    closed."""
     names = node.beginnings[so_far]
     # Names that come in order leave the last one for long.
     return len(names) > len(used) or any(name not in used for name in reversed(names))
 
 
 def key_so_far(nodes: Sequence[Node], so_far: str, part: str) -> str:
-    """What is kept of a key for `key_part_fault`: up to where no name begins so any more."""
+    """Return what is kept of a key for `key_part_fault`: up to where no name begins like it any
+    more."""
     for char in part:
         if so_far and not any(node.beginnings[so_far] for node in nodes):
             break
@@ -87,7 +90,7 @@ def key_so_far(nodes: Sequence[Node], so_far: str, part: str) -> str:
 
 
 def key_state(node: Node, state: PrefixState | None, so_far: str, part: str) -> PrefixState | None:
-    """The state of `key_prefixes` after a `part`; None as long as a name begins as the key does."""
+    """Return the state of `key_prefixes` after a `part`; None while a name begins like the key."""
     if node.key_prefixes is None:
         return None
     if state is not None:
@@ -106,9 +109,9 @@ def key_part_fault(
     duplicates: bool,
     state: PrefixState | None = None,
 ) -> Fault | None:
-    """The offset in `part` of a key from which on it can be none that `node` allows.
+    """Return the offset in `part` of a key from which `node` cannot allow it.
 
-    `used` are the keys before it. A key that no name is left for is refused at its opening quote.
+    `used` are the keys before it. A key for which no name is left is refused at its opening quote.
     `state` is that of `key_state` before `part`.
     """
     if not so_far and not duplicates and _full(node.max_properties, used):
@@ -144,7 +147,7 @@ def key_fault(
     duplicates: bool,
     state: PrefixState | None = None,
 ) -> Fault | None:
-    """The first fault in the last run of a key, which begins at `start`, or at its end."""
+    """Return the first fault in the last run of a key, which begins at `start`, or at its end."""
     before = len(name) - (end - 1 - start)
     part = name[before:]
     fault = key_part_fault(node, used, name[:before], part, start, end - 1, duplicates, state)
@@ -158,7 +161,7 @@ def key_fault(
 
 
 def comma_fault(node: Node, container: Sized, duplicates: bool) -> str | None:
-    """The keyword that allows no member or element after those in `container`."""
+    """Return the keyword that allows no member or element after those in `container`."""
     if isinstance(container, list):
         if _full(node.max_items, container):
             return "maxItems"
@@ -175,7 +178,7 @@ def comma_fault(node: Node, container: Sized, duplicates: bool) -> str | None:
 
 
 def close_fault(node: Node, container: Any) -> str | None:
-    """The keyword that does not allow `container` to end with what it has."""
+    """Return the keyword that does not allow `container` to end with its current content."""
     size = len(container)
     if isinstance(container, list):
         return "minItems" if size < node.min_items else None
@@ -188,15 +191,15 @@ def close_fault(node: Node, container: Any) -> str | None:
 
 
 def digits_fault(node: Node, text: str, start: int) -> Fault | None:
-    """The first fault in the beginning of a number, which stands at `start`."""
+    """Return the first fault in the beginning of a number at `start`."""
     found = node.digits.fault(text) if node.digits else None
     return (start + found[0], found[1]) if found else None
 
 
 def number_fault(node: Node, value: float, text: str, start: int, end: int) -> Fault | None:
-    """The first fault of a number that is over: in `text`, or at the character after it."""
+    """Return the first fault of a complete number: in `text`, or at the character after it."""
     keyword = next((name for name, check in node.number_checks if not check(value)), None)
-    # What is allowed has no beginning that is not, but for what is too small for a float.
+    # No beginning of an allowed number is refused, except one too small for a float.
     if keyword is None and value:
         return None
     fault = digits_fault(node, text, start)

@@ -1,7 +1,7 @@
-"""Schemas as Gemini has them, read as JSON Schemas.
+"""Gemini's schemas, read as JSON Schemas.
 
-They are a part of OpenAPI 3.0 with types in capitals, 64-bit counts that may be strings, and names
-that the Python packages write with underscores: https://ai.google.dev/api/caching#Schema and
+They are a subset of OpenAPI 3.0 with types in capitals, 64-bit counts that may be strings, and
+names that the Python packages write with underscores: https://ai.google.dev/api/caching#Schema and
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/Schema.
 """
 
@@ -25,7 +25,7 @@ _NAMES = {
     **{f"{bound}_{of.lower()}": f"{bound}{of}" for bound in ("min", "max") for of in
        ("Items", "Length", "Properties")},
 }  # fmt: skip
-"""Keywords by the names that they have with underscores."""
+"""Keywords by their names with underscores."""
 
 _COUNTS = frozenset(name for name in _NAMES.values() if name.startswith(("min", "max")))
 
@@ -34,12 +34,12 @@ _NULL = {"type": "null"}
 
 
 def is_gemini(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema has types in capitals, which no JSON Schema has."""
+    """Return whether a schema has types in capitals, which no JSON Schema has."""
     return any(_capital(each.get("type")) for each in _schemas(_renamed(schema)))
 
 
 def as_json_schema(schema: Mapping[str, Any]) -> Schema:
-    """Return a schema of Gemini as one of 2020-12."""
+    """Return a Gemini schema as one of 2020-12."""
     made = _renamed(deepcopy(dict(schema)))
     for each in _schemas(made):
         if each.get("type") == _UNSPECIFIED:
@@ -54,7 +54,7 @@ def as_json_schema(schema: Mapping[str, Any]) -> Schema:
 
 
 def _renamed(schema: Mapping[str, Any]) -> Schema:
-    """Return a schema whose keywords have their own names."""
+    """Return a schema with the original names of its keywords."""
     made = {_NAMES.get(name, name): value for name, value in schema.items()}
     for name in ("properties", "$defs"):
         if isinstance(named := made.get(name), Mapping):
@@ -73,7 +73,7 @@ def _inside(schema: Any) -> Any:
 
 
 def _schemas(schema: Schema) -> Iterator[Schema]:
-    """A schema and all in it."""
+    """Yield a schema and all schemas in it."""
     todo = [schema]
     while todo:
         each = todo.pop()
@@ -90,7 +90,7 @@ def _count(value: Any) -> Any:
 
 
 def _allow_null(schema: Schema) -> None:
-    if "$ref" in schema:  # what stands there may refuse null
+    if "$ref" in schema:  # the target may refuse null
         inner = dict(schema)
         schema.clear()
         schema["anyOf"] = [inner, _NULL]

@@ -1,7 +1,7 @@
-"""Keywords of a schema that no draft has, though one of a name like theirs does.
+"""Finds misspelt keywords of a schema: unknown ones that resemble a keyword of a draft.
 
-A schema may have keywords of others: validators skip what they do not know. So a slip of the hand
-changes what is refused, and nothing says so.
+A schema may have other vocabularies' keywords, and validators ignore unknown ones. So a typo
+silently changes what is refused.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _OF_OTHERS = frozenset(
         "select", "selectCases", "selectDefault", "transform", "typeof", "uniqueItemProperties",
     )
 )  # fmt: skip
-"""Keywords of other vocabularies, which are not slips."""
+"""Keywords of other vocabularies, which are not typos."""
 
 _LIKE = 0.8
 _SHORTEST = 4
-"""Characters of the keywords that others are compared with: `note` is no slip of `not`."""
+"""The minimum length of keywords that others are compared with: `note` is not a typo of `not`."""
 
 _COMPARED = sorted(name for name in _DECIDING if len(name) >= _SHORTEST)
 
 
 class Slip(NamedTuple):
-    """A keyword that is probably another: where it stands, as keys, and which one is like it."""
+    """A keyword that is probably a typo: its path, and the keyword that it resembles."""
 
     path: tuple[str | int, ...]
     meant: str
 
 
 def slips(schema: Any) -> Iterator[Slip]:
-    """Yield the keywords in a schema, and in those inside it, that are probably misspelt."""
+    """Yield the keywords in a schema, and in its subschemas, that are probably misspelt."""
     todo: list[tuple[tuple[str | int, ...], Any]] = [((), schema)]
     while todo:
         path, each = todo.pop()

@@ -1,9 +1,9 @@
-"""The early schema of a pydantic model: what no value that the model accepts can begin with.
+"""The early schema of a pydantic model: which beginnings no accepted value can have.
 
-It is read from the model's core schema, not from its JSON Schema, which describes what should come
-and not what a lax model takes (`"5"` for an int). Where a validator may turn one kind of value into
-another, anything may come. The model itself sees each closed element of an outermost list, and in
-the end the whole.
+It is derived from the model's core schema, not from its JSON Schema, which describes the intended
+values and not what a lax model accepts (`"5"` for an int). If a validator may convert one kind of
+value into another, anything may come. The model itself validates each closed element of an
+outermost list, and finally the whole.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Core: TypeAlias = Mapping[str, Any]
 _SCALARS = 1 << n.STRING | 1 << n.NUMBER | 1 << n.TRUE | 1 << n.FALSE
 _BOOLEANS = 1 << n.TRUE | 1 << n.FALSE
 _LISTED = _SCALARS | 1 << n.NULL
-"""The kinds of a literal or enum that has more than strings."""
+"""The kinds of a literal or enum that has other values than strings."""
 
 _SCALAR_TYPES = (
     "int", "float", "decimal", "bool", "date", "time", "datetime", "timedelta", "url",
     "multi-host-url", "uuid", "bytes", "complex",
 )  # fmt: skip
 _UNION = "union"
-"""The keyword of a value for which pydantic would try the choices of unions too often."""
+"""The keyword for a value for which pydantic would try the choices of unions too often."""
 
 _INNER = {
     "default": "schema",
@@ -50,7 +50,7 @@ _INNER = {
 
 
 class EarlySchema:
-    """A model's early schema alone, without the model's own word."""
+    """A model's early schema, without validation by the model."""
 
     def __init__(self, model: Any, *, judge_items: bool = False) -> None:
         self._adapter: TypeAdapter[Any]
@@ -65,7 +65,7 @@ class EarlySchema:
 
     @property
     def node(self) -> Node:
-        """What can be decided while the document arrives."""
+        """The node that decides what can be decided while the document arrives."""
         return self._node
 
     def explain(
@@ -75,11 +75,12 @@ class EarlySchema:
         value: Any,  # noqa: ARG002
         by: Any = None,
     ) -> tuple[str, str]:
-        """The pointer to what was refused, and what its JSON Schema says; keys as they came."""
+        """Return the pointer to what was refused, and what its JSON Schema says; keys as they
+        came."""
         return json_pointer(path), self._words(path, keyword, by)
 
     def _words(self, path: list[str | int], keyword: str, by: Any) -> str:
-        """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
+        """Return the expectation of the model's JSON Schema; only the keyword if it has none."""
         if keyword == _UNION:
             return "less nesting of the model's unions, which have no discriminator"
         if by and keyword in by:
@@ -93,31 +94,32 @@ class EarlySchema:
 
     @cached_property
     def _said(self) -> Expectations | None:
-        """The model's JSON Schema, made when something is refused; None for one that has none."""
+        """The model's JSON Schema, created when something is refused; None if it has none."""
         try:
             return _expectations(self._adapter.json_schema(schema_generator=_Quiet))
-        except Exception:  # of the user's own making, too
+        except Exception:  # user code may raise anything
             return None
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
-        """None where the model may be built, as whoever builds it hears its word."""
+        """Return None if the model may be built, because its builder gets the verdict."""
         return (_UNION, []) if self._unions.too_many(value, len(text)) else None
 
 
 class ModelSchema(EarlySchema):
-    """What a document is checked against if it is to become a `model`, any type pydantic knows."""
+    """What a document is checked against if it is to become a `model`, any type that pydantic
+    knows."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model, judge_items=True)
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
-        """The model's word on the whole document."""
+        """Return the model's verdict on the whole document."""
         refused = super().verdict(value, text, followed=followed)
         return refused or _verdict(self._adapter.validate_json, text)
 
 
 class _Quiet(GenerateJsonSchema):
-    """Makes JSON Schemas without warnings: whoever reads them did not ask for one."""
+    """Generates JSON Schemas without warnings, because the user did not ask for one."""
 
     def emit_warning(self, kind: Any, detail: str) -> None:
         pass
@@ -137,7 +139,8 @@ def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
 
 
 def early(core: Core, *, judge_items: bool = True) -> Node:
-    """The node for pydantic's core schema `core`, with a judge for elements that are models."""
+    """Return the node of pydantic's core schema `core`, with a judge for elements that are
+    models."""
     translator = _Translator()
     node = translator.node(core, {}, judge_items)
     n.settle(translator.nodes)
@@ -153,7 +156,8 @@ class _Translator:
         self.nodes: list[Node] = []
 
     def node(self, core: Core, config: Core, outer: bool) -> Node:
-        """The node for `core` under a model's `config`; `outer` if in no element yet."""
+        """Return the node of `core` under a model's `config`; `outer` if it is not inside an
+        element."""
         kind = core["type"]
         if kind == "definitions":
             self._definitions |= {each["ref"]: each for each in core["definitions"]}
@@ -174,7 +178,7 @@ class _Translator:
     def _fill(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         kind = core["type"]
         if core.get("on_error", "raise") != "raise":
-            return  # what is wrong is replaced, not refused
+            return  # invalid values are replaced, not refused
         if kind in _INNER:
             node.all_of = (self.node(core[_INNER[kind]], config, outer),)
         elif kind in ("model", "dataclass"):
@@ -203,7 +207,7 @@ class _Translator:
             keys = _keys(name, each, config)
             child = self.node(each["schema"], config, outer)
             for key in keys:
-                # Where a field has several names, the value of one of them may not matter.
+                # If a field has several names, the value under one of them may be unused.
                 plain = len(keys) == 1 and key not in node.names
                 node.names[key] = child if plain else ANY
             optional = each["schema"]["type"] == "default" or each.get("required") is False
@@ -232,7 +236,7 @@ class _Translator:
             node.max_items = core["max_length"]
 
     def _model(self, core: Core) -> Any:
-        """The model class that `core` leads to, if it is one."""
+        """Return the model class that `core` leads to, if there is one."""
         while core["type"] == "definition-ref":
             core = self._definitions.get(core["schema_ref"], {"type": "any"})
         return core["cls"] if core["type"] == "model" else None
@@ -267,7 +271,7 @@ def _judge(cls: Any) -> n.Judge:
 
 
 def _keys(name: str, field: Core, config: Core) -> list[str]:
-    """The first keys under which a field's value may stand."""
+    """Return the first keys under which a field's value may be."""
     alias = field.get("validation_alias")
     if alias is None:
         return [name]
@@ -278,7 +282,7 @@ def _keys(name: str, field: Core, config: Core) -> list[str]:
             keys.append(alias)
         return keys
     paths = alias if isinstance(alias[0], list) else [alias]
-    # Two entries, so that the field counts as one with several names: the value may lie deeper.
+    # Two entries, like a field with several names, because the value may be nested deeper.
     return [*keys, *(str(path[0]) for path in paths), name]
 
 
@@ -309,11 +313,11 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
 
 
 def _scalar_judge(core: Core, config: Core) -> n.Judge:
-    """What a field of a simple type says of a value as soon as that is over."""
+    """Return a judge of a field of a simple type, as soon as its value is complete."""
     validate = SchemaValidator(cast(Any, core), cast(Any, config)).validate_json
 
     def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
-        # A number is judged as it is written; its text goes as far as the character that ends it.
+        # A number is judged as it is written; its text includes the character that ends it.
         number = isinstance(value, int | float) and not isinstance(value, bool)
         text = source().rstrip(" \t\n\r,]}") if number else json.dumps(value)
         return _verdict(validate, text) is None
@@ -322,7 +326,7 @@ def _scalar_judge(core: Core, config: Core) -> n.Judge:
 
 
 def _has_missing(cls: type[Enum]) -> bool:
-    """Whether an enum makes a member of a value that is none's: then anything may come."""
+    """Return whether an enum can create a member from an unknown value: then anything may come."""
     own = next(each for each in cls.__mro__ if "_missing_" in vars(each))
     return own.__module__ != Enum.__module__
 

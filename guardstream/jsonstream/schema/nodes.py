@@ -1,7 +1,7 @@
-"""What a walker asks of a value: one node for each schema, ready for the questions of a stream.
+"""The nodes of a schema, which decide what a walker asks about a value.
 
-A node says only what can be decided while the value arrives. What needs the whole value is left to
-its `judge`. So a node may allow too much until then, and never too little.
+A node only decides what can be decided while the value arrives. What needs the whole value is left
+to its `judge`. So until then a node may allow too much, but never too little.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Toget
 from guardstream.jsonstream.schema.prefixes import Early, of_patterns
 
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
-"""Asked with the value, its source text, and what is known of the document from earlier judging."""
+"""Called with the value, its source text, and earlier results about the document."""
 
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
 ANYTHING = 0b1111111
-_KEPT = 256  # beginnings that are kept, and the code points of each
+_KEPT = 256  # cached beginnings, and the code points of each
 FIRST = {"{": OBJECT, "[": ARRAY, "t": TRUE, "f": FALSE, "n": NULL}
 
 
 class Beginnings(dict[str, tuple[str, ...]]):
-    """Sorted names by what they begin with, each beginning looked up when it is first asked for."""
+    """Sorted names by their beginnings, each looked up when it is first needed."""
 
     __slots__ = ("_names",)
 
@@ -44,14 +44,14 @@ class Beginnings(dict[str, tuple[str, ...]]):
         found = names[first:last]
         if found and size <= _KEPT:
             if len(self) >= _KEPT:
-                self.clear()  # what is asked for now is asked for again, unlike the first ones
+                self.clear()  # recent beginnings are needed again, unlike the first
             self[text] = found
         return found
 
 
 @dataclass(slots=True, eq=False)
 class Choice:
-    """Alternatives of which one must hold; exactly one, if it is `oneOf`."""
+    """Alternatives, one of which must hold; exactly one, if it is `oneOf`."""
 
     branches: tuple[Node, ...]
     keyword: str = "anyOf"
@@ -67,7 +67,7 @@ class Node:
     """One schema. `mask` has a bit for each kind of value that it allows.
 
     Lengths count code points of decoded text. None means no constraint. `late` has a bit for each
-    kind of value that `judge` must see whole. `all_of` and `choices` hold for the same value.
+    kind of value that `judge` must see whole. `all_of` and `choices` apply to the same value.
     """
 
     mask: int = ANYTHING
@@ -131,7 +131,7 @@ class Node:
     ready: list[Node | None] = field(default_factory=lambda: [None] * 7)
 
     def seal(self) -> None:
-        """Work out what depends on other fields, when they are all set."""
+        """Compute what depends on other fields, once all are set."""
         if self.extra is not None and self.extra.allows == 0:
             allowed = tuple(sorted(name for name, node in self.names.items() if node.allows))
             if self.patterns:
@@ -140,7 +140,7 @@ class Node:
                 self.closed = allowed
             if self.closed is not None or self.key_prefixes is not None:
                 self.beginnings = Beginnings(allowed)
-        # A comma tells of too many members, but for the first.
+        # A comma reveals too many members, except for the first one.
         if not self.patterns and not self.name_check and self.max_properties != 0:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
@@ -154,7 +154,8 @@ class Node:
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def allowed(self) -> int:
-        """The kinds that are left by what holds for the same value, as far as that is known."""
+        """Return the kinds that remain after what else applies to the same value, as far as
+        known."""
         found = self.mask
         for each in self.all_of:
             found &= each.allows
@@ -163,7 +164,7 @@ class Node:
         return found
 
     def member(self, name: str) -> Node:
-        """The node for the value of the member `name`."""
+        """Return the node for the value of the member `name`."""
         known = self.names.get(name)
         if not self.patterns:
             return known or self.extra or ANY
@@ -177,20 +178,21 @@ class Node:
         return matching[0] if matching else self.extra or ANY
 
     def refusing(self, name: str) -> str:
-        """The keyword that allows no member `name`, where none is allowed."""
+        """Return the keyword that does not allow the member `name`, if names are closed."""
         if name in self.names:
             return "properties"
         named = any(check(name) for check, _ in self.patterns)
         return "patternProperties" if named else self.extra_keyword
 
     def item(self, index: int) -> Node:
-        """The node for an array's element `index`."""
+        """Return the node for an array's element `index`."""
         if index < len(self.prefix):
             return self.prefix[index]
         return self.items or ANY
 
     def enter(self, kind: int) -> Node | None:
-        """The one node that a value of `kind` must follow, or None where there are several."""
+        """Return the single node that a value of `kind` must follow, or None if there are
+        several."""
         known = self.entered[kind]
         if known is False:
             known = self.entered[kind] = _resolve(self, kind)
@@ -199,7 +201,7 @@ class Node:
         return known  # type: ignore[return-value]  # False was replaced
 
     def constrains(self, kind: int) -> bool:
-        """Whether this node, apart from `all_of` and `choices`, asks anything of that kind."""
+        """Return whether this node, apart from `all_of` and `choices`, constrains that kind."""
         if not self.mask >> kind & 1 or self.late >> kind & 1:
             return True
         if kind == OBJECT:
@@ -238,11 +240,12 @@ def _resolve(node: Node, kind: int) -> Node | None:
 
 
 _MOST_NUMBERS, _DEEPEST = 512, 32
-"""Schemas that a number may have, and how deep; with more, or in a circle, each is followed."""
+"""How many schemas a number may have, and how deep; otherwise, or in a cycle, each is followed."""
 
 
 def _number(root: Node) -> Node | None:
-    """One node for the numbers that several allow; None if a judge must hear them, or too many."""
+    """Return one node for the numbers that several allow; None if there are judges, or too many
+    nodes."""
     left = _MOST_NUMBERS
 
     def together(node: Node, depth: int = 0) -> Together:
@@ -271,7 +274,7 @@ def _number(root: Node) -> Node | None:
 
 
 def _asking(root: Node, kind: int) -> Iterator[Node]:
-    """The nodes that ask something of `kind`, if no choice is open between them."""
+    """Yield the nodes that constrain `kind`, if no choice is open among them."""
     seen: set[int] = set()
     todo = [root]
     while todo:
@@ -290,10 +293,10 @@ def _asking(root: Node, kind: int) -> Iterator[Node]:
 
 
 def settle(nodes: Iterable[Node]) -> None:
-    """Work out the kinds that each node allows together with those that hold for the same value.
+    """Compute the kinds that each node allows together with what else applies to the same value.
 
-    Kinds are taken away until nothing changes: a node that asks itself allows what nothing else
-    speaks against.
+    Kinds are removed until nothing changes: a node that refers to itself allows what nothing else
+    refuses.
     """
     users: dict[int, list[Node]] = {}
     todo = list(nodes)
@@ -310,7 +313,7 @@ def settle(nodes: Iterable[Node]) -> None:
 
 
 def constant(value: Any) -> Node:
-    """The node that allows `value` and nothing else; numbers are equal as JSON Schema has it."""
+    """Return the node that allows only `value`; numbers are compared as in JSON Schema."""
     kind = kind_of(value)
     node = Node(mask=1 << kind, allows=1 << kind)
     if kind == STRING:
@@ -331,7 +334,7 @@ def constant(value: Any) -> Node:
 
 
 def kind_of(value: Any) -> int:
-    """The kind of a JSON value as Python has it."""
+    """Return the kind of a JSON value in Python."""
     if isinstance(value, bool):
         return TRUE if value else FALSE
     if isinstance(value, str):
@@ -344,7 +347,7 @@ def kind_of(value: Any) -> int:
 
 
 def canonical(value: Any) -> Any:
-    """A hashable stand-in for `value`: equal for values that JSON Schema calls equal."""
+    """Return a hashable key for `value`: equal for values that JSON Schema considers equal."""
     if isinstance(value, dict):
         return "o", frozenset((key, canonical(each)) for key, each in value.items())
     if isinstance(value, list):
@@ -353,12 +356,12 @@ def canonical(value: Any) -> Any:
 
 
 def among(texts: tuple[str, ...], text: str) -> bool:
-    """Whether `text` is one of the sorted `texts`."""
+    """Return whether `text` is one of the sorted `texts`."""
     at = bisect_left(texts, text)
     return at < len(texts) and texts[at] == text
 
 
 def continues(texts: tuple[str, ...], so_far: str) -> bool:
-    """Whether one of the sorted `texts` begins with `so_far`."""
+    """Return whether one of the sorted `texts` begins with `so_far`."""
     at = bisect_left(texts, so_far)
     return at < len(texts) and texts[at].startswith(so_far)

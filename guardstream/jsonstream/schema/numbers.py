@@ -1,6 +1,6 @@
-"""Several schemas of one number as one: what `allOf`, `anyOf` and `oneOf` ask of it together.
+"""Several schemas of one number as one: what `allOf`, `anyOf` and `oneOf` require together.
 
-A number has nothing inside, so that its schemas need not be followed one by one.
+A number has no parts, so its schemas need not be followed one by one.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from typing import Any, Protocol
 
 from guardstream.jsonstream.schema.digits import LONGEST, Check
 
-_KEPT = 4_096  # beginnings that are remembered
+_KEPT = 4_096  # cached beginnings
 
 
 class Beginning(Protocol):
-    """Tells which beginnings of a number a schema allows."""
+    """Decides which beginnings of a number a schema allows."""
 
     def allows(self, text: str) -> bool:
-        """Whether a number that begins with `text` may be allowed."""
+        """Return whether a number that begins with `text` may be allowed."""
         ...
 
     def keyword(self, text: str) -> str:
-        """The keyword that does not allow `text`."""
+        """Return the keyword that does not allow `text`."""
         ...
 
     def fault(self, text: str) -> tuple[int, str] | None:
-        """The index in `text` that refuses it, and by which keyword."""
+        """Return the index in `text` that refuses it, and the keyword."""
         ...
 
 
 class Together:
-    """All of several schemas: `checks` of the whole number, `parts` of its beginning."""
+    """All of several schemas: `checks` of the whole number, `parts` for its beginning."""
 
     def __init__(self, checks: Sequence[Check], parts: Sequence[Beginning]) -> None:
         self.checks = tuple(checks)
@@ -38,11 +38,11 @@ class Together:
         self._known: dict[str, bool] = {}
 
     def holds(self, value: Any) -> bool:
-        """Whether a whole number is allowed."""
+        """Return whether a whole number is allowed."""
         return all(check(value) for _, check in self.checks)
 
     def allows(self, text: str) -> bool:
-        """Whether a number that begins with `text` may be allowed."""
+        """Return whether a number that begins with `text` may be allowed."""
         known = self._known.get(text)
         if known is None:
             known = all(part.allows(text) for part in self.parts)
@@ -51,11 +51,11 @@ class Together:
         return known
 
     def keyword(self, text: str) -> str:
-        """The keyword that does not allow `text`."""
+        """Return the keyword that does not allow `text`."""
         return next(part.keyword(text) for part in self.parts if not part.allows(text))
 
     def fault(self, text: str) -> tuple[int, str] | None:
-        """The index in `text` that refuses it, and by which keyword."""
+        """Return the index in `text` that refuses it, and the keyword."""
         text = text[:LONGEST]
         if self.allows(text):
             return None
@@ -72,15 +72,15 @@ class Alternatives(Together):
         self.name = name
 
     def holds(self, value: Any) -> bool:
-        """Whether a whole number is allowed."""
+        """Return whether a whole number is allowed."""
         if self.name == "oneOf":
             return sum(branch.holds(value) for branch in self._branches) == 1
         return any(branch.holds(value) for branch in self._branches)
 
     def allows(self, text: str) -> bool:
-        """Whether a number that begins with `text` may be allowed."""
+        """Return whether a number that begins with `text` may be allowed."""
         return any(branch.allows(text) for branch in self._branches)
 
     def keyword(self, text: str) -> str:  # noqa: ARG002
-        """The keyword that does not allow it."""
+        """Return the keyword that does not allow it."""
         return self.name

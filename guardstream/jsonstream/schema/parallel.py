@@ -1,9 +1,8 @@
-"""Follows several nodes through one value: what `anyOf`, `oneOf` and `allOf` leave open.
+"""Follows several nodes through one value, which `anyOf`, `oneOf` and `allOf` require.
 
-Each node that applies to a value is one run, however many ask for it. A run that fails fails those
-that need it: runs, and choices that it was a branch of, once no other branch is left. A run that
-nobody needs any more is over too. The value is refused at the character where the first node itself
-fails.
+Each node that applies to a value is one run, however many others need it. A run that fails also
+fails those that need it: other runs, and a choice, once no other branch is left. A run that is no
+longer needed ends. The value is refused at the character where the first node itself fails.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
 _ADDED_UP = ("type", "enum", "const", "additionalProperties")
-"""What branches that fail of the same are told together by."""
+"""The keywords whose descriptions are joined when several branches fail for the same reason."""
 
 _FEW = 8  # runs of a number whose digits are judged
 
@@ -30,11 +29,11 @@ _LITERALS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
 
 
 class Run:
-    """A node that applies to a value: who needs it, and whom it needs.
+    """A node that applies to a value, with the runs that need it and those it needs.
 
-    `owners` are the runs and choices that its failing concerns; None stands for the value itself.
-    `users` counts those that are not over. `inner` holds the runs of the same value that it needs,
-    `within` those of the value inside that is open.
+    `owners` are the runs and choices that its failure affects; None stands for the value itself.
+    `users` counts those that have not ended. `inner` are the runs of the same value that it needs,
+    `within` those of the open value inside.
     """
 
     __slots__ = ("inner", "node", "over", "owners", "prefix", "splits", "users", "within")
@@ -50,7 +49,7 @@ class Run:
         self.prefix: PrefixState | None = None  # of the open string or key
 
     def serve(self, owner: Run | Split | None, *, inside: bool) -> None:
-        """Be needed by `owner`, for its own value or for one `inside` it."""
+        """Add `owner` as a user, for its own value or for one `inside` it."""
         self.owners.append(owner)
         self.users += 1
         run: Run | None = owner.owner if isinstance(owner, Split) else owner
@@ -58,7 +57,7 @@ class Run:
             (run.within if inside else run.inner).append(self)
 
     def end(self) -> None:
-        """Be over, and with it the runs that nobody else needs."""
+        """End this run, and the runs that nothing else needs."""
         self.over = True
         todo = [self]
         while todo:
@@ -71,10 +70,10 @@ class Run:
 
 
 class Split:
-    """A choice that a run depends on, and how many of its branches are left.
+    """A choice that a run depends on, and the number of its remaining branches.
 
-    `first` and `last` are the places where branches failed, None if none did yet. `alone` says that
-    only one failed at the last: it was all that was left of the choice.
+    `first` and `last` are the places where branches failed, None if none has failed. `alone` says
+    that only one failed last: the only remaining branch of the choice.
     """
 
     __slots__ = ("alone", "choice", "first", "last", "left", "owner")
@@ -87,7 +86,7 @@ class Split:
         self.alone = False
 
     def lose(self, place: int) -> None:
-        """Have one branch less."""
+        """Remove one branch."""
         self.left -= 1
         self.alone = place != self.last
         self.last = place
@@ -96,10 +95,10 @@ class Split:
 
 
 def fail(run: Run, offset: int, keyword: str, place: int) -> None:
-    """Fail a run and what needs it. Raises Refused where that leaves the value without a way.
+    """Fail a run and what needs it. Raises Refused if no way through the value remains.
 
-    `place` is the number of the key, value or end that came last: branches that fail at the same
-    one fail of the same. A branch that fails when the others have failed before is told by itself.
+    `place` is the number of the last key, value or end: branches that fail at the same place fail
+    for the same reason. A branch that fails after all others is explained by itself.
     """
     told: tuple[str, Any] = keyword, run.node.schema
     todo = [(run, keyword)]
@@ -124,7 +123,8 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
 
 
 class Parallel:
-    """One value under several nodes. `take` raises Refused; `done` says that the value is over."""
+    """One value under several nodes. `take` raises Refused; `done` says that the value is
+    complete."""
 
     def __init__(
         self,
@@ -138,18 +138,18 @@ class Parallel:
         self._source = source
         self._duplicates = duplicates
         self._goals: list[tuple[Node, Run | None]] = [(root, None)]  # of the next value
-        # The runs of each open container, its start, and what has been seen of an array.
+        # The runs of each open container, its start, and the elements of an array so far.
         self._frames: list[tuple[list[Run], int, set[Any] | None]] = []
-        self._runs: list[Run] = []  # of the scalar, or the container that begins or ends
+        self._runs: list[Run] = []  # of the scalar, or of the container that begins or ends
         self._failed: list[tuple[int, int, Run, str]] = []
-        self._place = 0  # keys and values that have begun
+        self._place = 0  # the number of keys and values that have begun
         self._begun = False
         self._few = False  # so few runs that the digits of a number are judged as they come
         self._text = ""
         self._length = 0
 
     def take(self, token: Token, container: Any, last: Any) -> None:
-        """Follow `token`; `container` is open after it, `last` the value that ended last."""
+        """Follow `token`; `container` is open after it, `last` is the last complete value."""
         kind, value, start, end = token
         if kind in (t.KEY, t.KEY_PART):
             self._key(kind, value, start, end, container)
@@ -195,7 +195,7 @@ class Parallel:
     def _needs(
         self, run: Run, kind: int, offset: int
     ) -> list[tuple[Node, Run | Split | None, bool]]:
-        """The nodes that must hold for the value together with that of `run`."""
+        """Yield the nodes that must hold for the same value as that of `run`."""
         node = run.node
         if not node.mask >> kind & 1:
             self._fail(run, offset, "type")
@@ -218,7 +218,7 @@ class Parallel:
             self._failed.append((offset, len(self._failed), run, keyword))
 
     def _settle(self) -> None:
-        """Let the failures happen in the order of the text, and drop the runs that they end."""
+        """Apply failures in the order of the text, and drop the runs that they end."""
         if not self._failed:
             return
         failed, self._failed = sorted(self._failed, key=lambda each: each[:2]), []
@@ -227,7 +227,7 @@ class Parallel:
         self._runs = [run for run in self._runs if not run.over]
 
     def _around(self) -> list[Run]:
-        """The runs of the open container that are not over."""
+        """Return the runs of the open container that have not ended."""
         runs, start, seen = self._frames[-1]
         if any(run.over for run in runs):
             runs = [run for run in runs if not run.over]
@@ -235,7 +235,7 @@ class Parallel:
         return runs
 
     def _end(self, kind: int, value: Any, start: int, last: int) -> None:
-        """The value is over at offset `last`: ask the judges, then the exclusive choices."""
+        """End the value at offset `last`: ask the judges, then the exclusive choices."""
         seen = self._frames[-1][2] if self._frames else None
         if seen is not None and any(run.node.unique for run in self._around()):
             self._unique(value, last, seen)
@@ -300,7 +300,8 @@ class Parallel:
         self._begun = kind == t.SCALAR_PART
         if value_kind == n.NUMBER:
             for run in self._runs:
-                # Of many runs only the first character is judged, so that a number costs no more.
+                # With many runs, only the first character is judged, so that a number costs no
+                # more.
                 text = value if self._few else value[:1]
                 if self._begun:
                     fault = faults.digits_fault(run.node, text, start)

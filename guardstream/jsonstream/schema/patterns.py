@@ -19,7 +19,7 @@ import jsonschema_rs
 from guardstream.jsonstream.schema.errors import SchemaError
 
 STEPS = 10_000
-"""How often the backtracking engine may turn back: about 0.2 ms."""
+"""How often the backtracking engine may backtrack: about 0.2 ms."""
 
 _LINEAR = jsonschema_rs.RegexOptions()
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=STEPS)
@@ -36,7 +36,7 @@ _OUTSIDE = {
     "]": r"\]", "{": r"\{", "}": r"\}", r"\<": "<", r"\>": ">", r"\A": "^", r"\Z": "$", r"\z": "$",
 }  # fmt: skip
 _NOTHING = r"\P{Any}"
-# ECMA-262, 22.2.2.9. The linear engine is told by jsonschema-rs, the backtracking one is not.
+# ECMA-262, 22.2.2.9. jsonschema-rs does this for the linear engine, not for the other one.
 _RANGES = {
     r"\d": "0-9",
     r"\D": "\x00-/:-\U0010ffff",
@@ -50,7 +50,7 @@ _INSIDE = {r"\<": "<", r"\>": ">", r"\b": r"\x08"}
 
 
 def check(pattern: str) -> Callable[[str], bool]:
-    """The check for `pattern`. Raises SchemaError for one that no engine runs."""
+    """Return the check for `pattern`. Raises SchemaError if no engine can run it."""
     texts = (loosened(pattern), pattern)
     for options, read in ((_LINEAR, texts), (_BACKTRACKING, map(spelled_out, texts))):
         for text in read:
@@ -60,13 +60,13 @@ def check(pattern: str) -> Callable[[str], bool]:
                 )
                 return made.is_valid
     raise SchemaError(
-        "/: a pattern is no regular expression of ECMA-262, or a large one: "
+        "/: a pattern is not a regular expression of ECMA-262, or is too large: "
         "for many repeats use 'maxLength'"
     )
 
 
 def loosened(pattern: str) -> str:
-    """The pattern as the engines read it: what stands for itself is escaped, or has no escape."""
+    """Return the pattern as the engines read it: literal characters are escaped, others are not."""
     joined = _pair(_joined, pattern)
     out: list[str] = []
     in_class = False
@@ -88,7 +88,7 @@ def loosened(pattern: str) -> str:
 
 
 def spelled_out(pattern: str) -> str:
-    """The pattern with the ranges of `\\d`, `\\s` and `\\w` in their place."""
+    """Return the pattern with explicit ranges for `\\d`, `\\s` and `\\w`."""
     out: list[str] = []
     in_class = False
     for atom in _atoms(pattern):
@@ -99,13 +99,13 @@ def spelled_out(pattern: str) -> str:
 
 
 def _joined(found: re.Match[str]) -> str:
-    """The character whose two halves an escape each stands for."""
+    """Return the character whose two surrogates are written as escapes."""
     high, low = int(found[2], 16), int(found[3], 16)
     return found[1] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
 def _add_to_class(out: list[str], atom: str, after: str) -> None:
-    """Add an atom of a character class, before `after`; of a range what is no half is left."""
+    """Add an atom of a character class, before `after`; surrogates are removed from a range."""
     if atom == "-" and _beside_class(out[-1], after):
         out.append(r"\-")
     elif not _half(atom):

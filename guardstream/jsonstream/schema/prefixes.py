@@ -1,8 +1,8 @@
-"""Tells at which character of a string no continuation can match a pattern any more.
+"""Decides at which character of a string no continuation can match a pattern any more.
 
-A pattern is compiled to an NFA, which is followed as a set of states; each set is a state of a DFA
-that is built as it is needed (Thompson 1968). What is beyond that, such as look-around, is not
-judged here. The answer errs on the side of 'may match': the check at the string's end decides.
+A pattern is compiled to an NFA, which is simulated as a set of states; each set is a state of a DFA
+that is built lazily (Thompson 1968). Anything beyond that, such as look-around, is not judged here.
+The answer errs on the side of 'may match': the check at the string's end decides.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from guardstream.scan.regex.ast import Alt, Assert, Cat, Char, Group, Node, Repe
 from guardstream.scan.regex.parser import parse
 
 _MOST_STATES = 2_000  # of an NFA
-_MOST_SETS = 2_000  # that are kept
+_MOST_SETS = 2_000  # cached
 
-# What `regex` reads as ECMA-262 does, or as more: other escapes and properties are left alone.
+# Escapes that `regex` reads as ECMA-262 does, or more broadly; others are not judged.
 _foreign = re.compile(
     r"\\[^dDwWsSBbnrtfv0xu\W]|\\u[dD][89a-fA-F]|\[:|\{,|\(\?[^:<]|\[\[|&&|\|\||~~"
 ).search
 
 
 class PrefixState(dict[str, "PrefixState | None"]):
-    """A set of NFA states, and by character what follows it: None where nothing can."""
+    """A set of NFA states, and the next set by character: None if nothing can match."""
 
     def __init__(self, owner: Prefixes, states: frozenset[int]) -> None:
         super().__init__()
@@ -43,7 +43,8 @@ class PrefixState(dict[str, "PrefixState | None"]):
 
 
 class Early:
-    """A pattern, compiled when the first text is judged by it: a schema may have thousands."""
+    """A pattern, compiled when the first text is judged by it, because a schema may have
+    thousands."""
 
     __slots__ = ("_found", "_pattern", "_ready")
 
@@ -53,7 +54,7 @@ class Early:
         self._found: Prefixes | None = None
 
     def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState | None, int | None]:
-        """The state after `text`, or the index in it from which on nothing can match.
+        """Return the state after `text`, or the index in it from which nothing can match.
 
         None is the state of the empty text.
         """
@@ -63,7 +64,7 @@ class Early:
         return (None, None) if self._found is None else self._found.step(state, text)
 
     def follow(self, state: PrefixState | None, text: str) -> PrefixState | None:
-        """The state after `text`; where nothing can match, one after which nothing ever does."""
+        """Return the state after `text`; if nothing can match, a state that stays so."""
         after, first = self.step(state, text)
         if first is None or self._found is None:
             return after
@@ -74,7 +75,9 @@ class Prefixes:
     """The beginnings of what a pattern matches; `first` is the state of the empty text."""
 
     def __init__(self, tree: Node) -> None:
-        self._chars: list[str | None] = []  # of each state, what it takes; None takes nothing
+        self._chars: list[
+            str | None
+        ] = []  # the character that each state takes; None takes nothing
         self._next: list[tuple[int, ...]] = []
         self._anchors: dict[int, str] = {}
         self._known: dict[frozenset[int], PrefixState] = {}
@@ -90,7 +93,7 @@ class Prefixes:
         return bool(self._again) or self.first is self._free
 
     def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState, int | None]:
-        """As that of `Early`."""
+        """Like that of `Early`."""
         free = self._free
         if state is None:
             state = self.first
@@ -104,7 +107,7 @@ class Prefixes:
         return state, None
 
     def after(self, state: PrefixState, char: str) -> PrefixState | None:
-        """The state after one more character."""
+        """Return the state after one more character."""
         reached = [
             after
             for each in state.states
@@ -125,7 +128,7 @@ class Prefixes:
         return known
 
     def _closure(self, states: Iterable[int], *, at_start: bool) -> frozenset[int]:
-        """The states that take a character, or have matched, which `states` lead to."""
+        """Return the epsilon closure of `states`: those that take a character, or have matched."""
         found: set[int] = set()
         todo = list(states)
         while todo:
@@ -136,7 +139,7 @@ class Prefixes:
             anchor = self._anchors.get(state)
             if anchor == "start" and not at_start:
                 continue
-            # After the end nothing follows: the string's end decides.
+            # Nothing follows the end: the check at the string's end decides.
             if self._chars[state] is None and anchor != "end":
                 todo += self._next[state]
         return frozenset(
@@ -156,7 +159,7 @@ class Prefixes:
         return len(self._chars) - 1
 
     def _compile(self, node: Node, after: int) -> int:
-        """The state that begins `node`, after which comes `after`."""
+        """Compile `node`, followed by the state `after`; return its first state."""
         if isinstance(node, Char):
             return self._state(node.fragment, after)
         if isinstance(node, Group):
@@ -191,14 +194,15 @@ class Prefixes:
 
 @lru_cache(maxsize=256)
 def prefixes(pattern: str) -> Prefixes | None:
-    """What tells the beginnings of what `pattern` matches; None where nothing is refused early."""
+    """Return the automaton of the beginnings that `pattern` matches; None if it refuses nothing
+    early."""
     if "^" not in pattern or _foreign(pattern):
         return None
     try:
         found = Prefixes(parse(spelled_out(loosened(pattern))).tree)
     except (PatternError, RecursionError):
         return None
-    # Where a match may begin anywhere, there is always one to come.
+    # If a match may begin anywhere, one may always follow.
     return None if found.unbounded else found
 
 
@@ -214,22 +218,22 @@ _FORMATS = {
         r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[zZ]|[-+][0-9]{2}:[0-9]{2})$"
     ),
 }
-"""What the texts of a format begin with, and a text that is none of it."""
+"""A pattern for the beginnings of a format, and a text that the format does not allow."""
 
 
 def of_pattern(pattern: str) -> Early | None:
-    """What tells the beginnings of what `pattern` matches, if it may."""
+    """Return what judges the beginnings of `pattern`, if there is anything to judge."""
     return Early(pattern) if "^" in pattern else None
 
 
 def of_patterns(patterns: tuple[str, ...]) -> Early | None:
-    """What tells the beginnings of what one of the patterns matches, if all may be told."""
+    """Return what judges the beginnings of any of the patterns, if all of them can be judged."""
     joined = "|".join(f"(?:{each})" for each in patterns)
     return Early(joined) if all("^" in each for each in patterns) else None
 
 
 def of_format(name: object, check: Callable[[str], bool]) -> Early | None:
-    """The same for a format whose language is regular, if `check` asserts it."""
+    """Return the same for a format with a regular language, if `check` asserts it."""
     pattern = _FORMATS.get(name) if isinstance(name, str) else None
     return Early(pattern) if pattern and not check("!") else None
 

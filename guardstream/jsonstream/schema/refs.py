@@ -1,4 +1,4 @@
-"""Where the references of a JSON Schema lead: identifiers, anchors and pointers.
+"""Resolves the references of a JSON Schema: identifiers, anchors and pointers.
 
 A reference may lead into the schema itself, into the documents given with it, and to the
 metaschemas of json-schema.org. Everything else is refused when the schema is loaded: nothing is
@@ -27,20 +27,20 @@ from guardstream.jsonstream.schema.dialects import (
 from guardstream.jsonstream.schema.errors import SchemaError
 
 ROOT = "urn:guardstream:schema"
-"""The base of a schema that has no identifier and comes from no file."""
+"""The base URI of a schema without an identifier and a file."""
 
 META = "$metaschema"
-"""In a reading: the schema is a metaschema of json-schema.org, and this its check."""
+"""In a reading: the schema is a metaschema of json-schema.org, and this is its check."""
 
 Documents = Mapping[str, "Schema | bool"]
 
 
 @dataclass
 class Reach:
-    """Which members and elements the schemas that hold for one object or array may evaluate.
+    """The members and elements that the schemas for one object or array may evaluate.
 
-    `names` and `patterns` are those that are named, `items` the number of leading elements;
-    `any_name` and `any_item` say that it may be any. `size` counts schemas and what they name.
+    `names` and `patterns` are the named ones, `items` the number of leading elements; `any_name`
+    and `any_item` say that any may be evaluated. `size` counts schemas and the names in them.
     """
 
     names: set[str] = field(default_factory=set)
@@ -53,7 +53,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a schema stands: the base that its references start from, and its pointer."""
+    """The place of a schema: the base URI of its references, and its pointer."""
 
     base: str
     pointer: str
@@ -62,13 +62,13 @@ class _Place:
 
 
 class References:
-    """A schema with its documents, by address. Methods take a schema that stands in one of them."""
+    """A schema with its documents, by URI. Methods take a schema that is part of one of them."""
 
     def __init__(
         self, root: Schema, dialect: Dialect, documents: Documents | None = None, base: str = ROOT
     ) -> None:
         self.used: dict[str, Schema | bool] = {}
-        """The documents, apart from the root, that references led into so far."""
+        """The documents, apart from the root, that references have led into so far."""
         self._dialect = dialect
         self._documents = {} if documents is None else documents
         self._resources: dict[str, Schema | bool] = {}
@@ -84,17 +84,18 @@ class References:
         self._resources.setdefault(base, root)
 
     def pointer_of(self, schema: Schema) -> str:
-        """The JSON pointer of `schema` from its document's root, after the document's address."""
+        """Return the JSON pointer of `schema` from its document's root, after the document's
+        URI."""
         place = self._places[id(schema)]
         return f"{place.document}{place.pointer}"
 
     def base_of(self, schema: Schema) -> str:
-        """The address of the resource that `schema` belongs to."""
+        """Return the URI of the resource that `schema` belongs to."""
         place = self._places.get(id(schema))
         return place.base if place else self._root
 
     def read(self, schema: Schema) -> Schema:
-        """The keywords of `schema` that count, as draft 2020-12 has them."""
+        """Return the effective keywords of `schema`, by their names in 2020-12."""
         found = self._readings.get(id(schema))
         if found is None:
             place = self._places[id(schema)]
@@ -102,12 +103,12 @@ class References:
         return found
 
     def dialect_of(self, schema: Schema) -> Dialect:
-        """The dialect that `schema` is written in."""
+        """Return the dialect of `schema`."""
         place = self._places.get(id(schema))
         return place.dialect if place else self._dialect
 
     def uses(self, *keywords: str) -> bool:
-        """Whether one of the keywords stands in a schema that was met so far."""
+        """Return whether one of the keywords is in a schema encountered so far."""
         return any(
             keyword in schema and keyword in self._places[id(schema)].dialect.keywords
             for schema in self._schemas
@@ -115,14 +116,14 @@ class References:
         )
 
     def resolve(self, schema: Schema, reference: Any) -> Schema | bool:
-        """The schema that `reference`, standing in `schema`, means. Raises SchemaError."""
+        """Return the schema that `reference` in `schema` leads to. Raises SchemaError."""
         place = self._places[id(schema)]
         if not isinstance(reference, str):
-            raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference is a string")
+            raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference must be a string")
         if reference.startswith("#"):
             address = place.base + reference
         else:
-            # urljoin knows no `urn:`
+            # urljoin does not know `urn:`
             known = urldefrag(reference).url in self._resources
             address = reference if known else urljoin(place.base, reference)
         uri, fragment = urldefrag(address)
@@ -147,7 +148,8 @@ class References:
         return target
 
     def dynamic_name(self, schema: Schema, reference: str) -> str | None:
-        """The name by which a dynamic reference looks for its target, None if it is as `$ref`."""
+        """Return the name of a dynamic reference's anchor, None if the reference works like
+        `$ref`."""
         found = self.resolve(schema, reference)
         name = DYNAMIC if "$recursiveRef" in schema else urldefrag(reference).fragment
         if isinstance(found, dict) and self.dynamic_anchors(found).get(name) is found:
@@ -155,11 +157,11 @@ class References:
         return None
 
     def dynamic_anchors(self, schema: Schema) -> Mapping[str, Schema]:
-        """The dynamic anchors of the resource that `schema` belongs to."""
+        """Return the dynamic anchors of the resource that `schema` belongs to."""
         return self._dynamic.get(self.base_of(schema), {})
 
     def resolve_dynamic(self, schema: Schema, reference: str) -> Schema | bool | None:
-        """As `resolve`, or None where the answer depends on how the schema was reached."""
+        """Like `resolve`, or None if the answer depends on how the schema was reached."""
         name = self.dynamic_name(schema, reference)
         found = self.resolve(schema, reference)
         if name is None:
@@ -168,9 +170,9 @@ class References:
         return found if len(candidates) == 1 else None
 
     def reach(self, schema: Schema, most: int) -> Reach:
-        """What `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out.
+        """Return what `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out.
 
-        That may be any, if it depends on more than `most` schemas and names.
+        That is anything, if it depends on more than `most` schemas and names.
         """
         reach = Reach()
         seen: set[int] = set()
@@ -187,7 +189,7 @@ class References:
         return reach
 
     def _extend(self, reach: Reach, schema: Schema, *, inner: bool) -> Iterator[Any]:
-        """Add what `schema` may evaluate; the schemas that hold with it follow."""
+        """Add what `schema` may evaluate; the schemas that apply with it follow."""
         read = self.read(schema)
         reach.names |= set(read.get("properties", ()))
         reach.patterns |= set(read.get("patternProperties", ()))
@@ -212,7 +214,7 @@ class References:
         yield from read.get("dependentSchemas", {}).values()
 
     def _metaschema(self, schema: Schema, dialect: Dialect, address: str) -> Schema:
-        """A metaschema of json-schema.org, or a part of one: jsonschema-rs has them."""
+        """Return a metaschema of json-schema.org, or a part of one, from jsonschema-rs."""
         if address not in self._metaschemas:
             found: Schema = {"$ref": address}
             try:
@@ -232,7 +234,7 @@ class References:
         )
 
     def _fetch(self, uri: str) -> None:
-        """Take the document at `uri`, if it was given and not taken yet."""
+        """Register the document at `uri`, if it was given and is not registered yet."""
         if uri in self._resources:
             return
         document = self._documents.get(uri)
@@ -262,7 +264,7 @@ class References:
     def _note(
         self, schema: Schema, base: str, pointer: str, dialect: Dialect, document: str
     ) -> tuple[str, Dialect]:
-        """Note one schema with its names; returns what holds for the schemas inside it."""
+        """Register one schema with its names; return the context for the schemas inside it."""
         own = dialect.identifier(schema)
         uri = schema.get("$schema")
         if own is not None and isinstance(uri, str):
@@ -311,8 +313,8 @@ class References:
         return found
 
     def _check_unseen(self, schema: Schema, place: _Place, at: str) -> None:
-        """Check the shape of what stands below a keyword that is not of its draft, or of any: the
-        metaschema has not seen it."""
+        """Check the shape of a schema below a keyword that is not in its draft, which the
+        metaschema has therefore not checked."""
         self._unseen.discard(id(schema))
         try:
             check_shape(schema, place.dialect)

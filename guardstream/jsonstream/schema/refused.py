@@ -1,4 +1,4 @@
-"""How a walk ends early, and how much it may ask of the judges on its way."""
+"""The exception that ends a walk, and the budget of its judges."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _RUNS, _SPARE, _EARNED = 128, 128, 8
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
-    """From `offset` on no value that the schema allows can follow; `keyword` refused it.
+    """No value that the schema allows can follow from `offset` on; `keyword` refused it.
 
-    `told` is the keyword to explain, where another says more: that of the branch which alone was
-    left of a choice. `by` is the schema that it stands in, where that is known.
+    `told` is the keyword to explain, if another one says more: that of the only remaining branch of
+    a choice. `by` is the schema that contains it, if that is known.
     """
 
     def __init__(
@@ -35,36 +35,36 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         self.keyword = keyword
         self.told = told or keyword
         self.by = by
-        self.whole = whole  # it was judged when all of it was there
-        self.path = path  # to the value in question, where it is not the one that has begun
+        self.whole = whole  # judged when the value was complete
+        self.path = path  # to the value, if it is not the one that has begun
 
 
 class Budget:
     """Keeps the judges' work linear: a judge reads a whole value, and values nest.
 
-    The nodes that are followed side by side are bounded, too, so that many cost no more.
+    The number of nodes that are followed in parallel is bounded, too.
 
-    A value is judged as it closes while all judging together stays within eight times the text so
-    far; otherwise it is left to the judge of the whole. This depends on the text alone.
+    A value is judged as it closes while the total judging stays within eight times the text so far;
+    otherwise it is left to the final verdict. This depends on the text alone.
     """
 
     def __init__(self, offset: int) -> None:
         self._first = offset
         self._spent = 0
         self._spare = _SPARE
-        self.complete = True  # nothing was left to the judge of the whole
-        self.known: dict[Any, Any] = {}  # what judges have found, for the next
+        self.complete = True  # nothing was left to the final verdict
+        self.known: dict[Any, Any] = {}  # results of judges, for later ones
 
     def runs(self) -> int:
-        """How many nodes may be followed through the value that begins; what is past it is not.
+        """Return how many nodes may be followed through the value that begins; others are dropped.
 
-        There are more at first and now and then, for a large union until it is told apart.
+        More are allowed at first and now and then, for a large union until its branch is known.
         """
         self._spare = min(self._spare + _EARNED, _SPARE)
         return _RUNS + self._spare
 
     def follow(self, count: int) -> None:
-        """Note that so many nodes are followed through the value."""
+        """Record that `count` nodes are followed through the value."""
         self._spare -= max(count - _RUNS, 0)
 
     def judge(
@@ -75,7 +75,7 @@ class Budget:
         end: int,
         source: Callable[[int, int], str],
     ) -> bool:
-        """Whether the value that stands at `start` to `end` may be valid for `node`."""
+        """Return whether the value at `start` to `end` may be valid for `node`."""
         if node.judge is None:
             return True
         self._spent += end - start

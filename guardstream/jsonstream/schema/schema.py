@@ -9,7 +9,7 @@ from typing import Any
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
 from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS, DRAFT_2020, OPENAPI
-from guardstream.jsonstream.schema.doubling import doubles
+from guardstream.jsonstream.schema.doubling import may_double
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.expected import Expectations
@@ -22,15 +22,15 @@ __all__ = ["Schema", "Verdict"]
 _WRAPPERS = (
     "json_schema", "function", "format", "schema", "parameters", "input_schema", "inputSchema"
 )  # fmt: skip
-"""The fields under which requests and tools of providers have a schema."""
+"""The fields under which providers' requests and tools have a schema."""
 
 _WRAPPING = ("json_schema", "function")
-"""What they say under `type`, where a schema has a type of values."""
+"""The values of their field `type`, which in a schema is a type of values."""
 
 _KEYWORDS = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
 
 Verdict = tuple[str, list[str | int]] | None
-"""A verdict on a whole value: the keyword that refuses it and the path to where, or None."""
+"""A verdict on a whole value: the keyword that refuses it and the path to the place, or None."""
 
 
 class Schema:
@@ -90,8 +90,8 @@ class Schema:
         self._node = compiler.compile()
         self._exact = not compiler.ambiguous
         self._evaluator.settle()
-        # Of what jsonschema-rs refuses the evaluator has the last word.
-        if dialect.name != "openapi-3.0" and not doubles(references, schema):
+        # The evaluator has the final verdict on what jsonschema-rs refuses.
+        if dialect.name != "openapi-3.0" and not may_double(references, schema):
             with suppress(SchemaError):
                 self._fast = validator(
                     schema, dialect, references.used, formats=formats, base=base
@@ -99,7 +99,7 @@ class Schema:
 
     @property
     def reads_source(self) -> bool:
-        """Whether judges and verdict read the text: a JSON Schema's read only the value."""
+        """Whether judges and verdict read the text; those of a JSON Schema only read the value."""
         return False
 
     @property
@@ -110,10 +110,11 @@ class Schema:
     def explain(
         self, path: list[str | int], keyword: str, value: Any, by: Any = None
     ) -> tuple[str, str]:
-        """Return the pointer to what was refused, and what was expected there; no text of it.
+        """Return the pointer to what was refused, and what was expected there; no text of the
+        document.
 
         `path` leads to it in the document's `value`, `keyword` refused it, and `by` is the schema
-        that the keyword stands in, where that is known.
+        that contains the keyword, if that is known.
         """
         if self._expectations is None:
             return "", keyword
@@ -127,10 +128,10 @@ class Schema:
         *,
         followed: bool = False,
     ) -> Verdict:
-        """The last word on a whole document, from which `value` was built.
+        """Return the final verdict on a whole document, from which `value` was built.
 
-        `followed` says that it was followed by the nodes and all judges were heard. That decides as
-        well; it is asked again where that is cheap.
+        `followed` says that the nodes followed it and all judges were asked. That is sufficient;
+        the verdict is repeated if that is cheap.
         """
         if isinstance(self._schema, bool):
             return None if self._schema else ("false", [])
@@ -143,7 +144,7 @@ class Schema:
 
 
 def _plain(schema: object) -> dict[str, Any]:
-    """The mapping that a schema is; TypeError for what is none, a model above all."""
+    """Return a schema as a mapping; TypeError for anything else, such as a model."""
     if isinstance(schema, Mapping):
         return dict(schema)
     if isinstance(schema, type):
@@ -155,12 +156,12 @@ def _plain(schema: object) -> dict[str, Any]:
 
 
 def _check_unwrapped(schema: Mapping[str, Any]) -> None:
-    """Raise SchemaError for what has a schema in it, and no keyword of its own."""
+    """Raise SchemaError for an object that contains a schema and has no keyword of its own."""
     if any(_is_own(name, schema[name]) for name in _KEYWORDS & schema.keys()):
         return
     way = list(_wrappers(schema))
     if way:
-        raise SchemaError(f"/: the schema is what stands under {'.'.join(way)!r}: give that alone")
+        raise SchemaError(f"/: the schema is under {'.'.join(way)!r}: give that alone")
     if "openapi" in schema or "swagger" in schema:
         raise SchemaError(
             "/: an OpenAPI document has many schemas: say which, with a '$ref' beside them such as "
@@ -172,20 +173,20 @@ def _check_unwrapped(schema: Mapping[str, Any]) -> None:
         isinstance(each, dict | list) for name, each in schema.items() if name not in ANNOTATIONS
     ):
         raise SchemaError(
-            "/: no keyword of JSON Schema stands here, so that anything would be allowed: put "
+            "/: there is no keyword of JSON Schema here, so anything would be allowed: put "
             "members under 'properties', and give the schema alone"
         )
 
 
 def _is_own(keyword: str, operand: Any) -> bool:
-    """Whether it is said of values, and not of what has the schema in it."""
+    """Return whether a keyword is about values, and not about the object around the schema."""
     if keyword == "type":
         return operand not in _WRAPPING
     return not (keyword == "format" and isinstance(operand, dict))
 
 
 def _wrappers(schema: Any) -> Iterator[str]:
-    """The fields, one in the other, that lead to the schema."""
+    """Yield the nested fields that lead to the schema."""
     while True:
         name = next((each for each in _WRAPPERS if isinstance(schema.get(each), dict)), None)
         if name is None:

@@ -1,7 +1,7 @@
-"""Tells the branches of a large choice apart by the text of one member, such as `type` or `kind`.
+"""Selects the branches of a large choice by the text of one member, such as `type` or `kind`.
 
-A branch that allows only other texts there allows no such object, and need not be asked. What this
-leaves out the branch itself would refuse.
+A branch that only allows other texts there does not allow the object, and need not be asked. Only
+branches that would refuse the value are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MANY = 8  # branches; fewer are asked one by one
 
 
 class _Tag(NamedTuple):
-    """The branches by the text of the member `name`, and those that any text leaves open."""
+    """The branches by the text of the member `name`, and those that allow any text."""
 
     name: str
     by_text: dict[str, list[Any]]
@@ -32,7 +32,7 @@ class Tags:
         self._known: dict[int, _Tag | None] = {}
 
     def left(self, branches: Sequence[Any], value: Any) -> Sequence[Any]:
-        """The branches that may allow `value`."""
+        """Return the branches that may allow `value`."""
         if len(branches) < _MANY or not isinstance(value, dict):
             return branches
         if id(branches) not in self._known:
@@ -44,7 +44,7 @@ class Tags:
         return [*tag.by_text.get(text, ()), *tag.others]
 
     def _tag(self, branches: Sequence[Any]) -> _Tag | None:
-        """What tells most branches apart."""
+        """Return the tag that distinguishes most branches."""
         listed = [self._members(each) for each in branches]
         counted = Counter(name for members in listed for name in members).most_common(1)
         if not counted:
@@ -59,7 +59,7 @@ class Tags:
         return tag
 
     def _members(self, branch: Any) -> dict[str, set[str]]:
-        """The members of which a branch allows only some texts, with these."""
+        """Return the members of which a branch only allows some texts, with these texts."""
         found: dict[str, set[str]] = {}
         for read in self._reads(branch):
             for name, schema in read.get("properties", {}).items():
@@ -70,7 +70,7 @@ class Tags:
         return found
 
     def _reads(self, schema: Any) -> Iterator[Schema]:
-        """The keywords of a schema, and of those that must hold with it."""
+        """Yield the keywords of a schema, and of those that must hold with it."""
         todo, seen = [schema], set()
         while todo:
             each = todo.pop()

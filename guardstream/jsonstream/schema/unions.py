@@ -1,8 +1,8 @@
-"""How often pydantic would try the values inside a value, where a model has unions without a tag.
+"""Bounds how often pydantic tries the values inside a value, in models with untagged unions.
 
-pydantic tries each choice of such a union, and within each choice those of the unions inside: where
-they nest, its time is exponential in the depth. How many tries that makes can be counted in linear
-time before they are made.
+pydantic tries each choice of such a union, and within each choice those of the unions inside: if
+they nest, the time is exponential in the depth. The number of tries can be counted in linear time
+beforehand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 Core: TypeAlias = Mapping[str, Any]
 
 _FREE, _TIMES = 500_000, 1_000
-"""Tries that are always allowed, about a tenth of a second, and for each code point of the text."""
+"""How many tries are always allowed, about a tenth of a second, and how many per code point of the
+text."""
 
 _INNER = ("schema", "json_schema", "lax_schema", "serialization")
 
@@ -37,7 +38,7 @@ class Unions:
                 todo += each
 
     def too_many(self, value: Any, length: int) -> bool:
-        """Whether a value, written in so many code points, would be tried too often."""
+        """Return whether a value, written in `length` code points, would be tried too often."""
         if not self.any:
             return False
         try:
@@ -50,7 +51,7 @@ class Unions:
             return 1
         key = id(core), id(value)
         if key not in known:
-            known[key] = 1  # of what leads back to itself for the same value
+            known[key] = 1  # for a schema that leads back to itself with the same value
             known[key] = 1 + self._inside(core, value, known)
         return known[key]
 
@@ -62,7 +63,7 @@ class Unions:
         if kind in ("union", "tagged-union"):
             tries = [self._tries(each, value, known) for each in _choices(core)]
             return sum(tries) if kind == "union" else max(tries, default=0)
-        if "fields" in core and kind != "dataclass":  # whose `fields` are names
+        if "fields" in core and kind != "dataclass":  # a dataclass has names in `fields`
             return sum(self._tries(inner, each, known) for inner, each in _members(core, value))
         if isinstance(value, list):
             items = core.get("items_schema")
@@ -87,7 +88,7 @@ def _choices(core: Core) -> Iterable[Core]:
 
 
 def _members(core: Core, value: Any) -> Iterator[tuple[Core, Any]]:
-    """The fields' schemas with the values that they may take."""
+    """Yield the fields' schemas with the values that they may get."""
     if not isinstance(value, dict):
         return
     fields = core["fields"]

@@ -1,7 +1,7 @@
 """Walks the tokens of one document along a schema, and builds the value on the way.
 
-It refuses at the first character from which on no value that the schema allows can follow, as far
-as the nodes know; what they do not know, their judges decide when the value closes. While several
+It refuses at the first character from which no value that the schema allows can follow, as far as
+the nodes know; what they do not know, their judges decide when the value closes. While several
 nodes apply to one value, a `Parallel` follows them all.
 """
 
@@ -32,17 +32,17 @@ from guardstream.jsonstream.schema.parallel import Parallel
 from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
-_FULL = Node(mask=0, allows=0)  # of an array that may have no element
+_FULL = Node(mask=0, allows=0)  # of an array that may have no more elements
 _BETWEEN = (KEY, KEY_PART, COMMA)
 _LITERAL_KINDS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
 
 
 class Walker:
-    """One document's way through a schema.
+    """One document's path through a schema.
 
-    `source` gives the document's text between two offsets. `take` raises Refused with the offset;
-    `value` is what has been built so far, complete when the document is: objects as dict, numbers
-    as int or float.
+    `source` returns the document's text between two offsets. `take` raises Refused with the offset;
+    `value` is what has been built so far, and complete when the document is: objects as dict,
+    numbers as int or float.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Walker:
         self._budget = Budget(offset)
         self._duplicates = duplicates
         self._child = root  # the node of the next value
-        self._node = root  # the node of the open container, or of the scalar that has begun
+        self._node = root  # the node of the open container, or of the current scalar
         self._container: Any = None
         self._key: str | None = None
         self._begun = False
@@ -69,12 +69,12 @@ class Walker:
         self._opened = offset
         self._seen: list[set[Any]] = []  # the elements of each open array with `uniqueItems`
         self._scalar = ANY
-        self._last: Any = None  # the value that ended last
+        self._last: Any = None  # the last complete value
         self._parallel: Parallel | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether all that the nodes ask was decided, so far."""
+        """Whether everything that the nodes require has been decided so far."""
         return self._budget.complete and not self._duplicates
 
     def take(self, tokens: list[Token]) -> None:  # noqa: C901  # the hot loop
@@ -98,7 +98,7 @@ class Walker:
                             self._string_part(value, start, end)
                 elif kind == KEY:
                     child = self._node.known.get(value)
-                    # A name that is known and comes once needs no closer look.
+                    # A known name that comes once needs no closer look.
                     if child is None or not child.allows or value in self._container:
                         self._member(value, start, end)
                     else:
@@ -153,7 +153,8 @@ class Walker:
             raise
 
     def _path(self, kind: int, *, added: bool) -> list[str | int]:
-        """The path to the value that a token of `kind` is about; `added` if it has been taken."""
+        """Return the path to the value that a token of `kind` is about; `added` if it has been
+        taken."""
         inside = [
             len(container) - 1 if type(container) is list else str(key)
             for container, _, key, _ in self._stack[1:]
@@ -172,7 +173,7 @@ class Walker:
     # -- scalars
 
     def _enter(self, kind: int, offset: int) -> Node:
-        """The node that a value beginning at `offset` follows; ANY where a Parallel does."""
+        """Return the node that a value beginning at `offset` follows; ANY if a Parallel does."""
         child = self._child
         node = child.entered[kind]
         if node is False:
@@ -238,7 +239,7 @@ class Walker:
 
     def _end_scalar(self, token: int, value: Any, start: int, end: int) -> None:
         written = value
-        last, kind = end, n.NUMBER  # a number is known to be over at the character after it
+        last, kind = end, n.NUMBER  # the end of a number is only known at the character after it
         if token == LITERAL:
             last, kind = end - 1, _LITERAL_KINDS[value]
         else:
@@ -276,7 +277,7 @@ class Walker:
             raise Refused(*fault)
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
-        """Ask the judge of a value that is over; it is refused at its `last` character."""
+        """Ask the judge of a complete value, which is refused at its `last` character."""
         if not self._budget.judge(node, value, start, last + 1, self._source):
             raise Refused(last, node.late_keyword)
 
@@ -377,12 +378,13 @@ class Walker:
             self._child = child
         self._key = name
 
-    # -- several nodes at once
+    # -- several nodes in parallel
 
     def _follow(self, token: Token) -> None:
-        """Show the parallel nodes a token, and leave them when it is over.
+        """Pass a token to the parallel nodes, and leave them when they are done.
 
-        A bracket has been taken by then. A scalar has not: what is refused is no part of the value.
+        A bracket has been taken by then. A scalar has not, because what is refused is not part of
+        the value.
         """
         parallel = self._parallel
         assert parallel

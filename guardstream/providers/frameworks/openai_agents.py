@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Passes, Reading, Unknown
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
-from guardstream.providers.holding import Holding
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 
@@ -49,7 +49,7 @@ class _Items(Growing):
         return Reading(pieces, ())
 
 
-class OpenAIAgents(Holding):
+class OpenAIAgents(Envelope):
     """The adapter for a run's events."""
 
     name = "openai_agents"

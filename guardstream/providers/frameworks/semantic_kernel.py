@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Unknown
+from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.growing import Growing
-from guardstream.providers.holding import Holding
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -100,7 +100,7 @@ class _Messages(Growing):
         }
 
 
-class SemanticKernel(Holding):
+class SemanticKernel(Envelope):
     """The adapter for messages, alone, in a list or in an agent's item."""
 
     name = "semantic_kernel"
@@ -120,15 +120,15 @@ class SemanticKernel(Holding):
         messages = _messages(chunk)
         return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
 
-    def held(self, chunk: Any) -> Any:
+    def inner_of(self, chunk: Any) -> Any:
         """Return the messages in a chunk; the same for the same chunk."""
         if self._last[0] is not chunk:
             self._last = (chunk, {"messages": _messages(chunk)})
         return self._last[1]
 
-    def holding(self, chunk: Any, held: Any) -> Any:
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with other messages."""
-        messages = held["messages"]
+        messages = inner["messages"]
         if isinstance(chunk, list):
             return messages
         return replaced(chunk, {"message": messages[0]}) if _is_item(chunk) else messages[0]

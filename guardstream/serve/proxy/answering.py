@@ -1,4 +1,4 @@
-"""An upstream's answer on its way to the client of the proxy, guarded by what it is."""
+"""Sends an upstream's answer to the client of the proxy, guarded by its kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import anyio
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.beginnings import WHOLE
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     framing_of,
@@ -23,23 +22,24 @@ from guardstream.http.media import (
     media_of,
 )
 from guardstream.http.other_answers import Guarded
-from guardstream.serve.endings import told
+from guardstream.http.sniffing import WHOLE
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
     TOO_LONG,
     UpstreamError,
+    deadline_error,
     guarded_answer,
     guarded_error,
     judged_answer,
-    too_late,
 )
-from guardstream.serve.proxy.beginnings import begun
 from guardstream.serve.proxy.caller import Asked, Caller
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.forwarding import Incoming, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
-from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
+from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import streaming, values
@@ -48,7 +48,7 @@ from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
 
 _MAX_ERROR = 1024 * 1024
-"""Bytes of an upstream's error that are read."""
+"""The maximum bytes of an upstream's error that are read."""
 
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
@@ -57,13 +57,14 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Sends the answer to one request to its client, and notes what became of it.
+    """Sends the answer to one request to its client, and records the outcome.
 
-    `found` is the endpoint, `caller` whose key the request has, `asked` what is known of it,
-    `upstream` the name of the one that answers. `attributes` are for the records of the guard.
+    `found` is the endpoint, `caller` the owner of the request's key, `asked` what is known of the
+    request, `upstream` the name of the answering upstream. `attributes` are for the guard's
+    records.
     """
 
-    parts: Parts
+    context: ProxyContext
     reply: Reply
     outcome: Outcome
     found: Found
@@ -74,7 +75,7 @@ class Answering:
     upstream: str
 
     async def send(self, guard: Guard, response: Incoming) -> None:
-        """Guard an answer and send it; close it, whatever becomes of it."""
+        """Guard an answer and send it; close it, whatever happens."""
         try:
             media = _media(response)
             if self.found.endpoint.answer == "any":
@@ -82,7 +83,7 @@ class Answering:
             elif response.status >= 400:
                 self.spend(0)
                 answer = await read_whole(response, _MAX_ERROR)
-                answer = await self.parts.apart.text(
+                answer = await self.context.worker.text(
                     len(answer), partial(guarded_error, guard, answer)
                 )
                 await self._whole(guard, response, answer)
@@ -98,25 +99,25 @@ class Answering:
             await aclose_source(response)
 
     async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
-        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
+        """Send an answer unguarded, except for its headers if there is a `guard`."""
         self.reply.label = self.outcome.policy = None
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, headers)
         try:
             async for part in response:
                 await self.reply.say(part)
         except UpstreamError as error:
             self.outcome.failed(error.code, error.reason)
-            return  # a body that is cut off says by itself that something is missing
+            return  # a truncated body shows by itself that something is missing
         await self.reply.say(b"", more=False)
 
     def spend(self, tokens: int | None) -> None:
-        """Note how many tokens were spent; None if nobody knows."""
+        """Record how many tokens were spent; None if that is unknown."""
         if self.caller is not None:
             self.caller.spent = tokens
 
     async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard the answer of a path that is not known, by what it is."""
+        """Guard the answer of an unknown path, by its content."""
         fails = response.status >= 400
         if fails:
             self.spend(0)
@@ -132,8 +133,8 @@ class Answering:
             await self._begun(guard, response, media)
 
     async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard an answer of a model; where its type says little, its beginning tells more."""
-        if self.found.endpoint.answer == "said" and kind_of(media) in ("untold", "text"):
+        """Guard a model's answer; if its type is not specific, its beginning decides."""
+        if self.found.endpoint.answer == "said" and kind_of(media) in ("unspecified", "text"):
             response, found = await self._beginning(guard, response, media)
             media = _JSON if found == WHOLE else found
         if self._streams(media):
@@ -144,15 +145,15 @@ class Answering:
     async def _beginning(
         self, guard: Guard, response: Incoming, media: str
     ) -> tuple[Incoming, str]:
-        """Return an answer, and the media type that its beginning tells."""
+        """Return an answer, and the media type that its beginning shows."""
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
-                return await begun(response, media)
+                return await sniffed(response, media)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
 
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard an answer by how it begins, and by the type that it names."""
+        """Guard an answer by its beginning and its declared type."""
         found = media
         if may_be_another(media):
             response, found = await self._beginning(guard, response, media)
@@ -162,19 +163,20 @@ class Answering:
             await self._answer(guard, response, media)
 
     def _streams(self, media: str) -> bool:
-        """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
+        """Return whether an answer is streamed; Gemini's in JSON is recognised by its path
+        alone."""
         return kind_of(media) in SAYING or is_listed(self.found.endpoint.path, media)
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self.found.endpoint
         fails = response.status >= 400
-        most = _MAX_ERROR if fails else self.parts.settings.max_answer
+        most = _MAX_ERROR if fails else self.context.settings.max_answer
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.total):
                 answer = await read_whole(response, most)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
         body, result, is_read = await self._guarded(guard, media, answer)
         if not is_read:
             self.reply.label = self.outcome.policy = None
@@ -183,14 +185,14 @@ class Answering:
         if self.caller is not None and not fails:
             weight = self.asked.weight
             count = partial(budgets.of_answer, endpoint, weight, body, result)
-            spent = await self.parts.apart.text(len(body), count)
+            spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
             body = await self._noted(body)
         await self._whole(guard, response, body)
 
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
-        beside = partial(self.parts.apart.text, len(answer))
+        beside = partial(self.context.worker.text, len(answer))
         endpoint, attributes = self.found.endpoint, self.attributes
         if endpoint.answer == "any":
             rules = partial(other_answers.guarded, guard, media, answer, attributes)
@@ -200,23 +202,23 @@ class Answering:
         return await beside(partial(guarded_answer, guard, endpoint, media, answer, attributes))
 
     async def _noted(self, body: bytes) -> bytes:
-        """Remember the objects that an answer tells of; of a list show the caller's."""
+        """Remember the objects in an answer; of a list, return only the caller's."""
         endpoint, caller = self.found.endpoint, self.caller
         assert caller is not None
         if endpoint.lists:
             return await caller.listed(body)
         if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
-            ids = await self.parts.apart.text(len(body), partial(objects.made_by, body))
+            ids = await self.context.worker.text(len(body), partial(objects.created_ids_in, body))
             await caller.keep(ids, self.upstream, self.asked.weight.batch)
         return body
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.whole(response.status, headers, answer)
 
     async def _nothing(self, guard: Guard, response: Incoming) -> None:
         """Send an answer without a body."""
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, headers)
         await self.reply.say(b"", more=False)
 
@@ -233,30 +235,30 @@ class Answering:
                 attributes=self.attributes,
             )
         except GuardstreamError as error:
-            raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
-        guarded = getattr(stream, "stream", stream)  # gates stand around it
-        long_events = LongEvents(self.parts.apart)
+            raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
+        guarded = getattr(stream, "stream", stream)  # inside its gates
+        long_events = LongEvents(self.context.worker)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        headers = returned_headers(response, guard, held=self.parts.held)
+        headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, streaming(headers) if events else headers)
-        telling = self._telling()
+        finder = self._object_finder()
         async with self.reply.kept(restoring), self.reply.beating(), stream:
             try:
                 async for frame in stream:
                     body = b"".join([frame, *_ready(stream)])
-                    if telling is not None and self.caller is not None:
-                        await self.caller.keep(telling.feed(body), self.upstream)
+                    if finder is not None and self.caller is not None:
+                        await self.caller.keep(finder.feed(body), self.upstream)
                     await self.reply.say(body)
                     if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
                         guarded.state.forget()
-                    del frame, body  # a long one would be kept until the next comes
+                    del frame, body  # a long one would be kept until the next arrives
             except UpstreamError as error:
                 self.outcome.failed(error.code, error.reason)
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
                 self.outcome.guard_failed("guard_failed", error)
-                await self.reply.fail(502, "guard_failed", told(guard, error))
+                await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
@@ -266,29 +268,29 @@ class Answering:
         says = self.found.endpoint.provider or self.reply.kind in SAYING
         if self.outcome.error is None or says:
             await self.reply.say(b"", more=False)
-        # What cannot say that it failed is cut off.
+        # A stream that has no way to report a failure is cut off.
 
     async def _conclude(self, finish: FinishReason | None) -> None:
-        """Say that the guard ended a stream, where its format has not done so."""
-        if self.outcome.error is not None:  # which was said
+        """Report that the guard ended a stream, if its format has not done so."""
+        if self.outcome.error is not None:  # already reported
             return
-        # Before its format has begun nothing has said so, and one that is not known never does.
+        # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
         unsaid = not self.reply.begun or not self.found.endpoint.provider
         if finish == "content_filter" and unsaid and self.reply.kind in SAYING:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
             await self.reply.fail(504, "deadline", TOO_LONG)
 
-    def _telling(self) -> objects.Telling | None:
-        """What finds the objects in a stream, if they are to be remembered."""
+    def _object_finder(self) -> objects.ObjectFinder | None:
+        """Return the finder of objects in a stream, if they have to be remembered."""
         endpoint = self.found.endpoint
         if self.caller is None or not (endpoint.stores or endpoint.about):
             return None
-        return objects.Telling(endpoint.provider)
+        return objects.ObjectFinder(endpoint.provider)
 
     def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
-        """Return the guard of a stream, and what restores values after it is kept."""
-        if self.parts.settings.replay is None or self.reply.label is None or guard.vault is None:
+        """Return the guard of a stream, and what restores values after it is stored."""
+        if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
         restoring = Restoring(guard, guard.vault, self.found.endpoint.provider)
         return guard.halves()[0], restoring
@@ -306,5 +308,5 @@ def _media(response: Incoming) -> str:
 
 
 def _ready(stream: object) -> Sequence[bytes]:
-    """Return the frames that came with the last one: they are sent with it."""
+    """Return the frames that came with the last one, which are sent together with it."""
     return stream.ready() if isinstance(stream, GuardedStream) else ()

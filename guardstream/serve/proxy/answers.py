@@ -1,4 +1,4 @@
-"""Whole answers of an upstream, guarded by what their endpoint says that they are."""
+"""Guards whole answers of an upstream, by the kind that their endpoint declares."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from guardstream.operations import gated
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
 from guardstream.stream.options import Delivering
 
 
 class UpstreamError(Exception):
-    """The upstream cannot be reached, or answers with what cannot be guarded.
+    """The upstream cannot be reached, or its answer cannot be guarded.
 
-    `reason` says for the log what kind of failure that was, and nothing that anybody has sent.
+    `reason` is the kind of failure, for the log, without anything that was sent.
     """
 
     def __init__(self, status: int, code: str, message: str, reason: str = "") -> None:
@@ -36,8 +36,8 @@ class UpstreamError(Exception):
         self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
-def too_late() -> UpstreamError:
-    """Return the error of an answer that takes longer than a deadline of the policy."""
+def deadline_error() -> UpstreamError:
+    """Return the error of an answer that exceeds a deadline of the policy."""
     return UpstreamError(504, "deadline", TOO_LONG)
 
 
@@ -46,7 +46,7 @@ TOO_LONG = "the answer took longer than the policy allows"
 T = TypeVar("T")
 
 _JUDGED = ("transcript", "results", "file")
-"""Answers that gates judge, besides what a model says."""
+"""Answers that gates judge, besides those of models."""
 
 
 def guarded_answer(
@@ -54,12 +54,12 @@ def guarded_answer(
 ) -> Guarded:
     """Guard a whole answer of an endpoint; `media` is its media type.
 
-    UpstreamError if it is none that can be guarded.
+    UpstreamError if it cannot be guarded.
     """
     try:
         return _by_kind(guard, endpoint, media, body, attributes)
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
         raise _unguarded("the upstream's answer is nested too deeply") from error
 
@@ -72,10 +72,10 @@ async def judged_answer(
     attributes: Mapping[str, str],
     beside: Beside,
 ) -> Guarded:
-    """Do what `guarded_answer` does by `beside`, and await the checks of the guard's gates.
+    """Run `guarded_answer` through `beside`, and await the checks of the guard's gates.
 
-    They judge what a model says as in its stream; in a transcript, a file and the results of a
-    batch each string by itself. UpstreamError, too, for one of these that is blocked.
+    They judge a model's answer as in its stream; in a transcript, a file and the results of a
+    batch, each string by itself. Also UpstreamError if one of these is blocked.
     """
     try:
         if endpoint.answer == "said" and kind_of(media) in _KINDS["said"]:
@@ -86,7 +86,7 @@ async def judged_answer(
             return Guarded(await judged_strings(guard, guarded.body))
         return guarded
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
         raise _unguarded("the upstream's answer is nested too deeply") from error
 
@@ -143,7 +143,7 @@ async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
 
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
-    """Guard every string in an upstream's error. UpstreamError if that cannot be done."""
+    """Guard every string in an upstream's error. UpstreamError if that is impossible."""
     value = _object(body)
     try:
         guarded = guard_error(guard, value)
@@ -183,15 +183,16 @@ _KINDS: Mapping[Answer, Sequence[Kind]] = {
     "plain": ("json",),
     "images": ("json",),
     "transcript": ("json", "text"),
-    "results": ("lines", "untold"),
-    "file": ("lines", "untold", "text", "json"),
+    "results": ("lines", "unspecified"),
+    "file": ("lines", "unspecified", "text", "json"),
     "speech": (),
 }
-"""What answers are that can be guarded."""
+"""The kinds of answers that can be guarded."""
 
 
 def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard what a model says; a format without whole answers as the only chunk of its stream."""
+    """Guard a model's answer; in a format without whole answers, as the only chunk of its
+    stream."""
     value = _object(body)
     if provider in BODIES:
         guarded, result = guard_body(guard, provider, value, keep_text=False, attributes=attributes)
@@ -207,7 +208,7 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
 
 def _only_line(out: bytes) -> bytes:
     lines = [line for line in out.split(b"\n") if line.strip()]
-    if len(lines) != 1:  # what a block says in a stream has no place in a whole answer
+    if len(lines) != 1:  # a block's message in a stream has no place in a whole answer
         raise _unguarded("the policy ended the answer, which its format cannot say")
     return lines[0]
 
@@ -217,9 +218,9 @@ def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
-    """Return JSON in which nothing is said; the results of Anthropic's batches are read here.
+    """Return JSON without model text; results of Anthropic's batches are fetched through the proxy.
 
-    The address of the upstream's own, which their clients follow, would lead around the guard.
+    The URL of the upstream, which their clients follow, would bypass the guard.
     """
     if value.get("type") == "message_batch" and isinstance(value.get("results_url"), str):
         return {**value, "results_url": f"/v1/messages/batches/{value.get('id')}/results"}
@@ -235,7 +236,8 @@ _PICTURES = ("b64_json", "url")
 
 
 def _images(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
-    """Guard what is said beside images: https://platform.openai.com/docs/api-reference/images/object."""
+    """Guard the text beside images:
+    https://platform.openai.com/docs/api-reference/images/object."""
     guarded: dict[str, Any] = {}
     for name, inner in value.items():
         if name == "data" and isinstance(inner, list):
@@ -249,13 +251,13 @@ def _images(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
 
 
 _PIECES = {"segments": ("text", ""), "words": ("word", " ")}
-"""The lists of a transcription that say its text once more, in pieces; and what stands between."""
+"""The lists of a transcription that repeat its text in pieces, and the separator of these."""
 
 
 def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     """Guard a transcription: https://platform.openai.com/docs/api-reference/audio/json-object.
 
-    Where its text is changed, the tokens of log probabilities are left out.
+    If its text changes, the tokens of log probabilities are removed.
     """
     rest = {name: inner for name, inner in value.items() if name not in (*_PIECES, "logprobs")}
     guarded = guard_error(guard, rest)
@@ -283,7 +285,7 @@ def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
-    """Guard one text that comes in pieces; if a match lies over two, the first says all of it."""
+    """Guard one text that comes in pieces; if a match spans two, the first gets all of the text."""
     each = [guard.check(text).text for text in texts]
     whole = guard.check(between.join(texts)).text
     if between.join(each) == whole:
@@ -296,7 +298,7 @@ _TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
 
 
 def _cues(guard: Guard, text: str) -> str:
-    """Guard a text, or subtitles, whose sentences go on in the next cue."""
+    """Guard a text, or subtitles, whose sentences continue in the next cue."""
     lines = text.split("\n")
     said = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
     shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in said], " ")
@@ -307,7 +309,7 @@ def _cues(guard: Guard, text: str) -> str:
 
 
 def _results(guard: Guard, body: bytes) -> bytes | None:
-    """Guard lines of objects, such as the results of a batch; None if they are none."""
+    """Guard lines of objects, such as the results of a batch; None if they are not objects."""
     lines = [line for line in _utf8(body).split("\n") if line.strip()]
     if not lines:
         return body
@@ -322,7 +324,7 @@ def _results(guard: Guard, body: bytes) -> bytes | None:
 
 
 def _file(guard: Guard, media: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a file by what it is: JSON by its paths, in which a text may stand in escapes."""
+    """Guard a file by its content: JSON by its paths, because it may escape its text."""
     try:
         return Guarded(other_answers.guarded(guard, media, body, attributes).body)
     except RefusedError as error:
@@ -335,7 +337,7 @@ _SHAPES = {
     "response": "openai_responses",
     "message": "anthropic",
 }
-"""The formats of whole answers, by what they call themselves."""
+"""The formats of whole answers, by their own type names."""
 
 
 def _result(guard: Guard, line: dict[str, Any]) -> dict[str, Any]:

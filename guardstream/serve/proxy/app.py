@@ -19,10 +19,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.exchange import ProxyExchange
-from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.forwarding import Sender
 from guardstream.serve.proxy.reply import Outcome
-from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH
 from guardstream.serve.receipts import ReceiptMiddleware
@@ -30,7 +30,7 @@ from guardstream.serve.receipts import ReceiptMiddleware
 log = logging.getLogger("guardstream.serve")
 
 _LONGEST = 200
-"""Characters of a path that are logged."""
+"""The maximum length of a logged path."""
 
 
 class Proxy:
@@ -40,7 +40,7 @@ class Proxy:
     """
 
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
-        self._parts = Parts(settings, sender)
+        self._context = ProxyContext(settings, sender)
         self._running: set[ProxyExchange] = set()
 
     def stop(self) -> None:
@@ -50,7 +50,7 @@ class Proxy:
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""
-        await self._parts.aclose()
+        await self._context.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request until its answer or its client's disconnect. Refuses WebSockets."""
@@ -58,7 +58,7 @@ class Proxy:
             await receive()
             await send({"type": "websocket.close"})
             return
-        exchange = ProxyExchange(self._parts, scope, receive, send)
+        exchange = ProxyExchange(self._context, scope, receive, send)
         began = monotonic()
         self._running.add(exchange)
         try:
@@ -66,7 +66,7 @@ class Proxy:
         finally:
             self._running.discard(exchange)
             _log(scope, exchange.outcome, monotonic() - began)
-            if (metrics := self._parts.settings.metrics) is not None:
+            if (metrics := self._context.settings.metrics) is not None:
                 outcome = exchange.outcome
                 metrics.answered(outcome.status, outcome.upstream, outcome.error)
 
@@ -123,10 +123,9 @@ def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
-    """Write one line about a request: no query, no header, no text.
+    """Log one line about a request: no query, no header, no text.
 
-    A path is written as an address has it, so that none can begin a line of its own, and a long one
-    is cut.
+    A path is percent-encoded, so that none can begin a new line, and a long one is cut.
     """
     path, why = quote(scope["path"], safe=PATH), outcome.error or "-"
     log.info(

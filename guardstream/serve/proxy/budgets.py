@@ -1,4 +1,4 @@
-"""How many tokens a request may use, and has used: reserved before it is sent, settled after."""
+"""The tokens that a request may use and has used: reserved before it is sent, settled after."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardstream.stream.result import Result
 from guardstream.stream.usage import tokens_in, tokens_out
 
 BYTES = 3
-"""Bytes of UTF-8 for a token: more than English has, fewer than most scripts need."""
+"""Bytes of UTF-8 per token: English has more, most scripts have fewer."""
 
 FILE = 1_000
 """Tokens for an image, a sound or a file, whatever its size."""
@@ -29,28 +29,28 @@ _BOUNDS: Mapping[str, Sequence[str]] = {
     "cohere": ("max_tokens",),
 }
 _ANY_BOUND = tuple(dict.fromkeys(chain.from_iterable(_BOUNDS.values())))
-"""Where a request bounds its answer, by format: another format's bound would be none."""
+"""Where a request limits its answer, by format; another format's limit has no effect."""
 
 _WITHIN = ("generationconfig", "generation_config", "options")
-"""What these stand in. Names are compared without case: not all upstreams mind it."""
+"""The objects with these fields. Names are compared ignoring case, as some upstreams do."""
 
 _TIMES = ("n", "best_of", "candidatecount", "candidate_count")
 
 _ENDLESS = 2**52
-"""More than any budget: what a request says beyond it stores cannot count."""
+"""More than any budget, so that larger numbers in a request make no difference."""
 
 _DATA = frozenset({"data", "bytes", "b64_json", "file_data", "image_url", "url", "input_audio"})
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
-"""What Anthropic does not count as input: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching."""
+"""What Anthropic does not count as input:
+https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching."""
 
 _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
-"""Of what answers say nothing, what a model reads all the same."""
+"""Requests whose answers report no usage, although a model reads them."""
 
 
 class Weight(NamedTuple):
-    """What a request costs: the tokens that it may use, about those that it says, and of a file of
-    requests those that it may use once it is run. One that `goes_on` does so without its client.
-    """
+    """The cost of a request: the tokens that it may use, an estimate of its own, and for a file of
+    requests, those that it may use when it runs. If it `goes_on`, it does so without its client."""
 
     reserved: int
     said: int
@@ -59,7 +59,7 @@ class Weight(NamedTuple):
 
 
 def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
-    """Weigh a request; `answer` are the tokens of an answer that has no bound."""
+    """Weigh a request; `answer` are the tokens of an answer without a limit."""
     goes_on = bool(read.fields.get("background"))
     most, batch = reserved(endpoint, read, answer), of_batch(read, answer)
     batch = None if batch is None else min(batch, _ENDLESS)
@@ -67,8 +67,8 @@ def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
 
 
 def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
-    """Return the tokens that a request may use; `answer` are those of one that says no bound."""
-    if endpoint.answer == "any":  # nobody knows whether a model is asked
+    """Return the tokens that a request may use; `answer` are those of an answer without a limit."""
+    if endpoint.answer == "any":  # unknown whether a model is asked
         return _of_request(read.fields, answer, _ANY_BOUND)
     if not endpoint.sends:
         return 0
@@ -82,24 +82,24 @@ def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
 
 
 def of_batch(read: Read, answer: int) -> int | None:
-    """Return the tokens that a file of requests may use once it is run; None for other files."""
+    """Return the tokens that a file of requests may use when it runs; None for other files."""
     if read.fields.get("purpose") != BATCH:
         return None
     return sum(_of_request(body, answer, _ANY_BOUND) for body in read.batch)
 
 
 def of_input(read: Read) -> int:
-    """Return about how many tokens a request says."""
+    """Estimate the tokens of a request's own text."""
     return _estimated(read.fields)
 
 
 def of_text(characters: int) -> int:
-    """Return about how many tokens a text of so many characters is."""
+    """Estimate the tokens of a text of this many characters."""
     return -(-characters // BYTES)
 
 
 def used(usage: Any) -> int | None:
-    """Return the tokens that a provider's usage counts; None if it does not count them all."""
+    """Return the tokens in a provider's usage; None if it does not count them all."""
     given, made = tokens_in(usage), tokens_out(usage)
     fields = usage if isinstance(usage, Mapping) else {}
     cached = sum(_number(fields.get(name)) for name in _CACHED)
@@ -111,7 +111,7 @@ def used(usage: Any) -> int | None:
 
 
 def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
-    """Return the tokens of a stream that said so many characters; None as of an answer."""
+    """Return the tokens of a stream with this many characters; None as for an answer."""
     counted = used(usage)
     if counted is not None or weight.goes_on:
         return counted
@@ -119,9 +119,9 @@ def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
 
 
 def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | None) -> int | None:
-    """Return the tokens of a whole answer: what its usage says, else about what was said.
+    """Return the tokens of a whole answer: from its usage, or else estimated from its text.
 
-    None if that is not known, so that what was reserved counts.
+    None if they are unknown, so that what was reserved counts.
     """
     if endpoint.answer == "any":
         usage = (json_object(body) or {}).get("usage") if body[:1] == b"{" else None
@@ -141,7 +141,7 @@ def _of_request(body: Mapping[str, Any], answer: int, names: Sequence[str]) -> i
 
 
 def _named(fields: Mapping[str, Any], names: Sequence[str]) -> Iterator[Any]:
-    """Yield the fields of these names, in whatever case."""
+    """Yield the fields with these names, ignoring case."""
     return (inner for name, inner in fields.items() if name.casefold() in names)
 
 
@@ -150,7 +150,7 @@ def _estimated(value: Any) -> int:
 
 
 def _texts(value: Any, name: str = "") -> Iterator[int]:
-    """Yield about how many tokens each string and number is."""
+    """Yield an estimate of the tokens of each string and number."""
     if isinstance(value, str):
         size = len(value.encode("utf-8", "replace"))
         is_data = name in _DATA or value.startswith("data:")
@@ -167,7 +167,7 @@ def _texts(value: Any, name: str = "") -> Iterator[int]:
 
 
 def _bound(value: Any) -> int:
-    """Return a number above none that a request says, also in a form that some take for one."""
+    """Return a positive limit in a request, even in a form that only some upstreams accept."""
     if isinstance(value, str):
         try:
             value = float(value)

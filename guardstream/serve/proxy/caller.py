@@ -1,4 +1,4 @@
-"""One request's caller: its place and its tokens among those that its key has, and its objects."""
+"""One request's caller: its concurrency slot and tokens under its key's limits, and its objects."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from guardstream.serve.proxy.state import LEASE, State, StateError, Stored, wind
 log = logging.getLogger("guardstream.serve")
 
 _PATIENCE = 5.0
-"""Seconds that the state may take for what has to be told when a request is over."""
+"""Seconds that the state may take for what must be recorded after a request."""
 
 
 _NAMES = 200
-"""Names in a path and its query that are looked up."""
+"""The maximum number of names in a path and its query that are looked up."""
 
 
 class BoundsError(RefusedError):
-    """The caller's key allows no more for now; `retry_after` is in seconds."""
+    """The caller's key allows no more at present; `retry_after` is in seconds."""
 
     def __init__(self, code: str, message: str, retry_after: float) -> None:
         super().__init__(429, code, message)
@@ -40,8 +40,8 @@ class BoundsError(RefusedError):
 
 
 @contextmanager
-def told_late() -> Iterator[None]:
-    """Tell the state something though the request is over; that it fails is logged."""
+def logging_failures() -> Iterator[None]:
+    """Record something in the state after the request is over; a failure is logged."""
     with anyio.move_on_after(_PATIENCE, shield=True):
         try:
             yield
@@ -50,7 +50,7 @@ def told_late() -> Iterator[None]:
 
 
 class Asked(NamedTuple):
-    """What the proxy knows of a request: what it read, the objects named in it, what it costs."""
+    """What the proxy knows of a request: what it read, the objects named in it, and its cost."""
 
     read: Read
     names: Sequence[str]
@@ -58,18 +58,20 @@ class Asked(NamedTuple):
 
 
 NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
-"""What is known of a request that need not be read."""
+"""Stands for a request that need not be read."""
 
 
 def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: int) -> Asked:
-    """Read a request whose content type is `kind`. RefusedError if it cannot be read."""
+    """Read a request of content type `kind`. RefusedError if it cannot be read."""
     try:
         if found.endpoint.sends == "any":
             said = other_requests.read(kind, query, body)
         else:
             said = read(found.endpoint, kind, body)
         about = [found.names["id"]] if found.endpoint.about else []
-        named = (each for part in (said.fields, *said.batch) for each in objects.named(part))
+        named = (
+            each for part in (said.fields, *said.batch) for each in objects.referenced_ids(part)
+        )
         names = tuple(dict.fromkeys([*about, *named]))
         return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
     except RecursionError:
@@ -86,13 +88,13 @@ class Caller:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Take one of the key's places. BoundsError if there is none."""
+        """Hold one of the key's concurrency slots. BoundsError if there is none."""
         key = self._key
         if key.at_once is None:
             yield
             return
         place = secrets.token_hex(8)
-        with anyio.CancelScope(shield=True):  # a place that is taken is also left
+        with anyio.CancelScope(shield=True):  # a slot that was taken is always returned
             entered = await self._state.enter(key.name, place, key.at_once)
         if not entered:
             why = f"the key runs {key.at_once} requests already"
@@ -102,22 +104,22 @@ class Caller:
             yield
         finally:
             self._place = None
-            with told_late():
+            with logging_failures():
                 await self._state.leave(key.name, place)
 
     async def renew(self) -> None:
-        """Keep the place, if there is one, until this is cancelled."""
+        """Keep renewing the slot, if there is one, until cancelled."""
         while True:
             await anyio.sleep(LEASE / 3)
             if self._place is not None:
-                with told_late():
+                with logging_failures():
                     await self._state.renew(self._key.name, self._place)
 
     @asynccontextmanager
     async def tokens(self, count: int) -> AsyncIterator[None]:
         """Reserve tokens of the key's budget; settle by `spent`. BoundsError if there are too few.
 
-        What is not known when the request is over counts as it was reserved.
+        If the usage is unknown when the request is over, the reservation counts.
         """
         if self._key.tokens is None or not count:
             yield
@@ -125,7 +127,7 @@ class Caller:
         limit, seconds = self._key.tokens
         now = time()
         reserved = window(self._key.name, seconds, now)
-        with anyio.CancelScope(shield=True):  # what was too much is taken back
+        with anyio.CancelScope(shield=True):  # the excess is returned
             granted = await self._state.reserve(reserved, count, limit)
         if not granted:
             why = f"the key has too few tokens left for this request, of {limit} in {seconds:g} s"
@@ -134,19 +136,19 @@ class Caller:
             yield
         finally:
             if self.spent is not None and self.spent != count:
-                with told_late():
+                with logging_failures():
                     await self._state.settle(reserved, self.spent - count)
 
     async def allowed(self, names: Iterable[str]) -> Stored | None:
-        """Return the first stored object of those that a request names.
+        """Return the first stored object that a request names.
 
-        RefusedError if one of them is not the caller's.
+        RefusedError if one of the objects is not the caller's.
         """
         stored = [await self._own(each) for each in names]
         return next((each for each in stored if each is not None), None)
 
     async def refuse_others(self, names: Iterable[str]) -> None:
-        """Raise RefusedError if one of these names is that of an object of another key."""
+        """Raise RefusedError if one of these names is an object of another key."""
         found = dict.fromkeys(names)
         if len(found) > _NAMES:
             raise RefusedError(400, "invalid_request", "the path and the query have too many names")
@@ -159,32 +161,32 @@ class Caller:
             return None
         stored = await self._state.stored(object_id)
         if stored is None or stored.owner != self._key.name:
-            raise RefusedError(404, "not_found", "there is no object of this id that is yours")
+            raise RefusedError(404, "not_found", "no object with this id belongs to you")
         return stored
 
     async def reserved(self, found: Found, asked: Asked) -> int:
-        """Return the tokens that a request may use; of a batch those of its file."""
+        """Return the tokens that a request may use; for a batch, those of its file."""
         file_id = asked.read.fields.get("input_file_id")
         if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
             stored = await self._state.stored(file_id)
             if stored is not None and stored.tokens is not None:
                 return stored.tokens
             if file_id not in self._settings.shared_objects or self._key.tokens is not None:
-                # Its requests have not been judged.
-                raise RefusedError(400, "invalid_batch", "the file is no batch of requests")
+                # The file's requests have not been judged.
+                raise RefusedError(400, "invalid_batch", "the file is not a batch of requests")
         return asked.weight.reserved
 
     async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:
-        """Remember objects as the caller's, before it is told of them."""
+        """Remember objects as the caller's, before the caller sees them."""
         for each in ids:
             await self._state.keep(each, Stored(self._key.name, upstream, tokens))
 
     async def listed(self, body: bytes) -> bytes:
-        """Return a list of objects with the caller's alone."""
+        """Return a list of objects reduced to the caller's."""
         answer: dict[str, Any] = json_object(body) or {}
         own = set()
         for each in objects.ids_of(answer):
             stored = await self._state.stored(each)
             if stored is not None and stored.owner == self._key.name:
                 own.add(each)
-        return json_bytes(objects.listed(answer, frozenset(own)))
+        return json_bytes(objects.only_own(answer, frozenset(own)))

@@ -1,6 +1,7 @@
-"""Connections to an upstream, by aiohttp: of all clients for asyncio it costs the least.
+"""Connections to an upstream, with aiohttp, the fastest HTTP client for asyncio.
 
-It is told to add, follow, keep and repair nothing: what is sent is what the proxy has judged.
+It is configured to add, follow, store and repair nothing: what is sent is what the proxy has
+judged.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from guardstream.serve.proxy.answers import UpstreamError
-from guardstream.serve.proxy.sending import Incoming, Outgoing
+from guardstream.serve.proxy.forwarding import Incoming, Outgoing
 from guardstream.serve.routes import Headers
 
 _KEPT_OPEN = 15.0
-"""Seconds that a connection without a request stays open."""
+"""Seconds that an idle connection stays open."""
 
 _MAX_HEADER = 64 * 1024
-"""Bytes of one header of an answer."""
+"""The maximum bytes of one header of an answer."""
 
 _PIECE = 64 * 1024
-"""Bytes of a request that are written at once; and half of those of an answer that wait."""
+"""Bytes of a request that are written at once, and half the bytes of an answer that are
+buffered."""
 
 _AT_ONCE = 32 * 1024
-"""Bytes of an answer that are guarded at once; then other streams have their turn."""
+"""Bytes of an answer that are guarded at once; then other streams get a turn."""
 
 _EARLY = 32
-"""Connections that may turn out to be no good before a request is sent over one."""
+"""Connections that may turn out to be unusable before a request is sent."""
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
@@ -44,25 +46,25 @@ _AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 
 @cache
 def tls() -> ssl.SSLContext:
-    """Return what upstreams are trusted by. It takes a tenth of a second to make."""
+    """Return the TLS context for upstreams. Creating it takes a tenth of a second."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 class _EarlyError(aiohttp.ClientConnectionError):
-    """The upstream had sent something before it was asked: that connection is closed."""
+    """The upstream sent something before the request: the connection is closed."""
 
 
 class _Wire(ResponseHandler):
-    """What comes over a connection: the same answer however it is cut, and however it breaks off.
+    """Parses a connection: with the same result in every chunking, and however it breaks off.
 
-    aiohttp drops a head that comes together with a fault in its body, lets the reader of a body
-    wait for ever after a fault in its chunks, and takes a reset for the end of a body that has no
+    aiohttp drops a head that arrives together with an error in its body, lets the reader of a body
+    wait forever after an error in its chunks, and takes a reset for the end of a body without a
     length.
     """
 
-    _before = b""  # the last bytes of a head that is coming
+    _before = b""  # the last bytes of an incomplete head
 
     def data_received(self, data: bytes) -> None:
         while data and (self._payload is None or self._payload.is_eof()):
@@ -87,7 +89,7 @@ class _Wire(ResponseHandler):
         if exc is not None:
             _break_off(body, exc)
         super().connection_lost(exc)
-        _break_off(body, exc)  # once more: a reader that a chunk's end has woken waits again
+        _break_off(body, exc)  # again, because a reader that a chunk's end has woken waits again
 
 
 def _wire(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
@@ -95,16 +97,16 @@ def _wire(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
 
 
 def _break_off(body: aiohttp.StreamReader | None, why: BaseException | None) -> None:
-    """Tell the reader of a body that has not ended that it will not."""
+    """Tell the reader of an incomplete body that it has broken off."""
     if body is not None and not body.is_eof():
         late = why if isinstance(why, TimeoutError) else None
         body.set_exception(body.exception() or late or aiohttp.ClientPayloadError())
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that takes for its answer nothing that had come before it was sent.
+    """A request that does not accept bytes that arrived before it was sent as its answer.
 
-    It would be an answer to somebody else, or to nobody
+    They would be an answer to another request, or to none
     (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1).
     """
 
@@ -116,9 +118,9 @@ class _Request(aiohttp.ClientRequest):
 
 
 class Connections:
-    """The connections to one upstream; made in the event loop that uses them.
+    """The connections to one upstream; created in the event loop that uses them.
 
-    At most `most` at once, beyond which requests wait; None for any number. Time-outs are in
+    At most `most` are open, beyond which requests wait; None means no limit. Timeouts are in
     seconds: `connect` to connect, `read` between any two bytes of an answer.
     """
 
@@ -133,7 +135,7 @@ class Connections:
         self._session = aiohttp.ClientSession(
             connector=connector,
             request_class=_Request,
-            cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
+            cookie_jar=aiohttp.DummyCookieJar(),  # clients must not share cookies
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
             skip_auto_headers=_AUTOMATIC,
             trust_env=False,
@@ -165,9 +167,9 @@ class Connections:
                     allow_redirects=False,
                 )
             except _EarlyError:
-                if not left:  # all of them: it speaks first, as HTTP does not
+                if not left:  # all of them: the server speaks first, unlike HTTP
                     raise
-                # else over another connection: nothing was sent
+                # otherwise over another connection, because nothing was sent
         raise AssertionError("the last attempt ends with an answer or an error")
 
     async def aclose(self) -> None:
@@ -176,7 +178,7 @@ class Connections:
 
 
 async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
-    """Yield a long body, which is never copied as a whole while the event loop waits."""
+    """Yield a long body in pieces, so that it is never copied as a whole in the event loop."""
     for at in range(0, len(body), _PIECE):
         yield body[at : at + _PIECE]
 
@@ -189,7 +191,7 @@ class _Answer:
         self.headers: Headers = [(name.lower(), value) for name, value in answer.raw_headers]
         self._answer = answer
         self._body = answer.content
-        self._more = False  # whether there is more at hand than was read
+        self._more = False  # whether more was buffered than was read
 
     def __aiter__(self) -> _Answer:
         return self
@@ -200,7 +202,7 @@ class _Answer:
         try:
             piece = await self._body.read(_AT_ONCE)
         except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError) as error:
-            piece = self._body._read_nowait(_AT_ONCE)  # what came before that
+            piece = self._body._read_nowait(_AT_ONCE)  # buffered before it
             if not piece:
                 raise _failed(self._body.exception() or error) from error
         if not piece:
@@ -209,12 +211,12 @@ class _Answer:
         return piece
 
     async def aclose(self) -> None:
-        """Give up what was not read, and close its connection."""
+        """Discard the rest, and close its connection."""
         self._answer.close()
 
 
 def _sent(headers: Headers) -> list[tuple[str, str]]:
-    """Return headers as aiohttp takes them; it writes them in UTF-8, which all but a few are."""
+    """Return headers in aiohttp's form; it encodes them as UTF-8, which nearly all are."""
     try:
         return [(name.decode("ascii"), value.decode()) for name, value in headers]
     except UnicodeDecodeError as error:
@@ -224,7 +226,7 @@ def _sent(headers: Headers) -> list[tuple[str, str]]:
 
 
 def _failed(error: BaseException) -> UpstreamError:
-    """Say what went wrong with the upstream, without its address or any text."""
+    """Describe an upstream's failure without its address or any text."""
     kind, reason = type(error).__name__, _reason(error)
     if isinstance(error, asyncio.TimeoutError):
         why = f"the upstream took too long ({kind})"
@@ -248,12 +250,12 @@ _REASONS: Sequence[tuple[type[BaseException], str]] = (
     (aiohttp.ClientResponseError, "no http"),
     (OSError, "not reached"),
 )
-"""What to say of errors, the first that fits."""
+"""Descriptions of errors; the first match is used."""
 
 
 def _reason(error: BaseException) -> str:
-    """Say in a word or two how an upstream failed."""
-    below = getattr(error, "os_error", error)  # why there is no connection
+    """Describe in a word or two how an upstream failed."""
+    below = getattr(error, "os_error", error)  # why connecting failed
     for kind, said in _REASONS:
         if isinstance(error, kind) or isinstance(below, kind):
             return said

@@ -1,4 +1,4 @@
-"""How each API says an error: as a body, and as the last event of a stream."""
+"""The errors of each API: as a body, and as the last event of a stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from guardstream.framing import sse
 
 _Said: TypeAlias = Callable[[int, str, str], dict[str, Any]]
-"""Returns what says an error, given its status, code and message."""
+"""Returns the body of an error, given its status, code and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Errors:
     event: _Said | None = None
 
     def frame(self, status: int, code: str, message: str, *, lines: bool = False) -> bytes:
-        """Return the last frame of a stream that went wrong: an event, or one of its `lines`."""
+        """Return the last frame of a failed stream: an event, or one of its `lines`."""
         if lines:
             return json.dumps(self.body(status, code, message)).encode() + b"\n"
         said = (self.event or self.body)(status, code, message)
@@ -41,7 +41,7 @@ _ANTHROPIC_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""https://docs.anthropic.com/en/api/errors; all else is an `api_error`."""
+"""https://docs.anthropic.com/en/api/errors; any other is an `api_error`."""
 
 _GOOGLE_STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -52,7 +52,7 @@ _GOOGLE_STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-"""https://cloud.google.com/apis/design/errors; of others 4xx are arguments, 5xx internal."""
+"""https://cloud.google.com/apis/design/errors; any other 4xx is an argument, 5xx internal."""
 
 
 def _openai(status: int, code: str, message: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _cohere(status: int, code: str, message: str) -> dict[str, Any]:
 
 
 def _cohere_end(status: int, code: str, message: str) -> dict[str, Any]:
-    """Cohere's client passes over events that it does not know; the last one may tell an error."""
+    """Cohere's client ignores events that it does not know; the last one may carry an error."""
     told = _cohere(status, code, message)["message"]
     return {"type": "message-end", "delta": {"error": told, "finish_reason": "ERROR"}}
 

@@ -1,6 +1,6 @@
-"""One request of a client of the proxy: taken in, checked, and sent on.
+"""One request of a client of the proxy: received, checked, and forwarded.
 
-What an upstream answers is sent back by `answering`.
+`answering` sends the upstream's answer back.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
-from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answering import Answering
-from guardstream.serve.proxy.answers import UpstreamError, too_late
+from guardstream.serve.proxy.answers import UpstreamError, deadline_error
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
+from guardstream.serve.proxy.forwarding import Incoming, read_whole
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import Outcome, Reply
-from guardstream.serve.proxy.sending import Incoming, read_whole
+from guardstream.serve.proxy.retries import send_with_retries
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
 from guardstream.serve.restoring import Restoring
@@ -56,24 +56,25 @@ _TOO_LATE = 504
 
 _NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
 _NOT_ASKED |= {b"content-type", b"content-encoding"}
-"""Headers that ask for less than a whole answer, which could not be guarded; and those that say
-how a body is to be read, which the proxy says itself."""
+"""Headers that ask for a partial answer, which could not be guarded, and those about the body's
+encoding, which the proxy sets itself."""
 
 
 class ProxyExchange:
-    """Serves one request. The upstream is closed when the client leaves, whatever it waits for."""
+    """Serves one request. The upstream is closed when the client disconnects, whatever is in
+    progress."""
 
-    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, context: ProxyContext, scope: Scope, receive: Receive, send: Send) -> None:
         self.outcome = Outcome()
-        self._parts = parts
-        self._settings = parts.settings
+        self._context = context
+        self._settings = context.settings
         self._scope = scope
-        self._method = scope["method"].upper()  # as it is sent, so it is judged
+        self._method = scope["method"].upper()  # it is judged as it is sent
         self._headers: Headers = scope["headers"]
-        self._found = parts.found(self._method, scope["path"], self._headers)
+        self._found = context.found(self._method, scope["path"], self._headers)
         self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
-        self._reply = Reply(send, scope, parts, self._errors(), self.outcome)
+        self._reply = Reply(send, scope, context, self._errors(), self.outcome)
         self._name = ""  # of the policy
         self._client = ""
         self._key: Key | None = None
@@ -84,7 +85,7 @@ class ProxyExchange:
         self._running = anyio.CancelScope()
 
     async def run(self) -> None:
-        """Answer the request, or stop as soon as its client has left."""
+        """Answer the request, or stop as soon as its client has disconnected."""
         with self._running:
             await self._run()
         if self._running.cancelled_caught and not self._reply.ended:
@@ -93,7 +94,8 @@ class ProxyExchange:
             await self._reply.break_off(503, "stopped", why)
 
     def stop(self) -> None:
-        """Stop, although the client is there: it is told so where the answer has a place for it."""
+        """Stop although the client is connected; it gets an error if the answer has a place for
+        one."""
         self._running.cancel()
 
     async def _run(self) -> None:
@@ -116,10 +118,11 @@ class ProxyExchange:
             group.cancel_scope.cancel()
 
     async def _identify(self) -> None:
-        """Note who comes; RefusedError for a client without one of the keys, if there are some."""
+        """Identify the caller; RefusedError for a client without a valid key, if keys are
+        configured."""
         client = self._scope.get("client")
         self._client = str(client[0]) if client else ""
-        keys = self._parts.keys
+        keys = self._context.keys
         if not keys:
             return
         try:
@@ -129,17 +132,17 @@ class ProxyExchange:
         if self._key is None:
             raise RefusedError(401, "invalid_api_key", "this proxy does not know the key")
         self._attributes["key"] = self._reply.caller = self._key.name
-        self._caller = Caller(self._key, self._parts.state, self._settings)
+        self._caller = Caller(self._key, self._context.state, self._settings)
 
     def _errors(self) -> Errors:
-        """How errors are told at the endpoint."""
+        """The errors of the endpoint's API."""
         endpoint = self._found.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
         return endpoint.errors
 
     async def _resumed(self) -> bool:
-        """Answer a client that comes back for the rest of a stream, from the store."""
+        """Answer a client that reconnects for the rest of a stream, from the store."""
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
             return False
@@ -156,8 +159,8 @@ class ProxyExchange:
         )
 
     async def _restoring(self, guard: Guard) -> Restoring | None:
-        """Return what restores a stream that was kept, with the values of the conversation that
-        the client names, or those that its request brings again."""
+        """Return what restores a stored stream, with the values of the conversation that the client
+        names, or those in its repeated request."""
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
         if vaults is None:
@@ -175,7 +178,7 @@ class ProxyExchange:
         return Restoring(guard, vault or vaults.open(), self._found.endpoint.provider)
 
     async def _read_body(self) -> bytes | None:
-        """Return the request's body, None if the client leaves before its end."""
+        """Return the request's body, None if the client disconnects before its end."""
         try:
             with anyio.fail_after(self._settings.body_timeout):
                 return await self._read_whole(self._settings.max_body)
@@ -186,7 +189,7 @@ class ProxyExchange:
         told = values(self._headers, b"content-length")
         if told and int(told[0]) > limit:
             raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
-        body = BytesIO()  # which does not copy it all at the end
+        body = BytesIO()  # avoids copying it all at the end
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -231,7 +234,7 @@ class ProxyExchange:
         except StateError as error:
             self.outcome.failed("state_failed", str(error))
             await self._reply.refuse(503, "state_failed", str(error))
-        except AdapterError as error:  # of an answer that is made of others
+        except AdapterError as error:  # of an answer that is merged from others
             await self._reply.refuse(502, "upstream_invalid", str(error))
 
     def _place(self) -> AbstractAsyncContextManager[None]:
@@ -243,7 +246,7 @@ class ProxyExchange:
         self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
-            raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
+            raise RefusedError(400, "unknown_policy", "there is no policy of the requested name")
         guard, around = guard.pinned(), self._settings.operations.get(self._name)
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
@@ -254,13 +257,13 @@ class ProxyExchange:
 
     async def _pass(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._parts.table.disguised(self._scope["path"]):
+        if self._context.table.disguised(self._scope["path"]):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
             raise RefusedError(404, "not_guarded", _NOT_KNOWN)
         places = (self._scope["path"],)
-        self._upstream = self._parts.choice.of(places, None, DEFAULT)
+        self._upstream = self._context.choice.of(places, None, DEFAULT)
         response = await self._send_on(Outgoing(body))
         try:
             await self._answering().unread(response)
@@ -273,7 +276,7 @@ class ProxyExchange:
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
             asked = partial(asked_by, self._found, kind, self._query, body, tokens)
-            self._asked = await self._parts.apart.text(len(body), asked)
+            self._asked = await self._context.worker.text(len(body), asked)
         if self._caller is not None:
             if endpoint.sends == "any":
                 await self._permit(self._caller)
@@ -283,9 +286,9 @@ class ProxyExchange:
         if endpoint.answer in ("said", "any"):
             provider = endpoint.provider or None if endpoint.sends else None
             by_tools = partial(for_request, guard, provider, body)
-            guard = await self._parts.apart.text(len(body), by_tools)
+            guard = await self._context.worker.text(len(body), by_tools)
         guard, outgoing = await self._checked(guard, kind, body)
-        if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
+        if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)
             return
         async with self._tokens(count):
@@ -294,14 +297,16 @@ class ProxyExchange:
     async def _permit(self, caller: Caller) -> None:
         """Raise RefusedError for a key that may not use paths that the proxy does not know.
 
-        What they do on the account of all keys, and whose objects they show, nobody can tell.
+        Their effect on the account shared by all keys, and the owner of the objects they show, are
+        unknown.
         """
         if self._key is None or not self._key.other:
             raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
         await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
     async def _list_models(self, outgoing: Outgoing) -> None:
-        """Answer with the models of all upstreams; those that fail are left out, unless all do."""
+        """Answer with the models of all upstreams; failing upstreams are left out, unless all
+        fail."""
         answers: dict[str, dict[str, Any]] = {}
         failed: list[UpstreamError] = []
 
@@ -313,16 +318,16 @@ class ProxyExchange:
                 failed.append(error)
 
         async with anyio.create_task_group() as group:
-            for name in self._parts.targets:
+            for name in self._context.targets:
                 group.start_soon(ask, name)
         if not answers:
             raise failed[0]
-        in_order = {name: answers[name] for name in self._parts.targets if name in answers}
-        body = json_bytes(models.merged(in_order, self._parts.choice))
+        in_order = {name: answers[name] for name in self._context.targets if name in answers}
+        body = json_bytes(models.merged(in_order, self._context.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
     async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
-        """Return the JSON that an upstream answers. UpstreamError if that is none."""
+        """Return the JSON answer of an upstream. UpstreamError if it is not JSON."""
         response = await self._send_on(outgoing, name)
         try:
             answer = await read_whole(response, self._settings.max_answer)
@@ -340,47 +345,47 @@ class ProxyExchange:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
 
     def _choose(self, stored: Stored | None) -> None:
-        """Choose the upstream: the one that has the object, or the model, or the path."""
-        if stored is not None and stored.upstream in self._parts.targets:
+        """Choose the upstream: by the object, the model, or the path."""
+        if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
         named = self._found.names.get("model", self._asked.read.fields.get("model"))
         model = named if isinstance(named, str) else None
         places = (self._scope["path"], *self._found.endpoint.places)
-        self._upstream = self._parts.choice.of(places, model, DEFAULT)
+        self._upstream = self._context.choice.of(places, model, DEFAULT)
 
     def _content_type(self) -> str:
         return next(iter(values(self._headers, b"content-type")), "")
 
     async def _exchange(self, guard: Guard, outgoing: Outgoing) -> None:
-        """Send a request on, and its answer back."""
+        """Forward a request, and send its answer back."""
         answering = self._answering()
         try:
             response = await self._begun(guard, outgoing)
         except UpstreamError as error:
-            if error.status != _TOO_LATE:  # it may be at work all the same
+            if error.status != _TOO_LATE:  # the model may be at work anyway
                 answering.spend(0)
             raise
         await answering.send(guard, response)
 
     async def _begun(self, guard: Guard, outgoing: Outgoing) -> Incoming:
-        """Send a request on, and wait for its answer to begin, as long as the policy allows."""
+        """Forward a request, and wait for its answer to begin, as long as the policy allows."""
         deadlines, body = guard.options(guard.policy, {}).deadlines, outgoing.body
         found = [deadlines.total]
         if deadlines.first_token is not None or deadlines.idle is not None:
             asks = partial(requests.asks_for_stream, self._found.endpoint, body)
-            if await self._parts.apart.text(len(body), asks):
+            if await self._context.worker.text(len(body), asks):
                 found += [deadlines.first_token, deadlines.idle]
         try:
             with anyio.fail_after(min((each for each in found if each is not None), default=None)):
                 return await self._send_on(outgoing)
         except TimeoutError:
-            raise too_late() from None
+            raise deadline_error() from None
 
     def _answering(self) -> Answering:
         """Return what sends the upstream's answer to the client."""
         return Answering(
-            self._parts,
+            self._context,
             self._reply,
             self.outcome,
             self._found,
@@ -392,16 +397,17 @@ class ProxyExchange:
         )
 
     async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Outgoing]:
-        """Return the guard of the exchange, with its vault if there is one, and what is sent."""
+        """Return the guard of the exchange, with its vault if there is one, and the body to
+        forward."""
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
         if vaults is None:
             judged = partial(self._judged, guard, kind, body)
-            return guard, await self._parts.apart.text(len(body), judged)
+            return guard, await self._context.worker.text(len(body), judged)
 
         def check(vault: Vault | None) -> Outgoing:
             work = partial(self._judged, guard.with_vault(vault), kind, body)
-            return self._parts.apart.text_of_thread(len(body), work)
+            return self._context.worker.text_of_thread(len(body), work)
 
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
@@ -410,17 +416,17 @@ class ProxyExchange:
         return guard.with_vault(vault), sent
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
-        """Return what may be sent on of the request. RefusedError if that is nothing."""
+        """Return what may be forwarded of the request. RefusedError if nothing may."""
         endpoint = self._found.endpoint
         if endpoint.sends != "any":
-            return requests.checked(guard, endpoint, self._parts.table, kind, body)
+            return requests.checked(guard, endpoint, self._context.table, kind, body)
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
         return checked_other(guard, kind, self._scope["path"], self._query, body)
 
     def _conversation(self) -> tuple[str | None, str]:
-        """The conversation that a request names, and whose it is: the client's, by its key."""
+        """Return the conversation that a request names, and its owner: the client, by its key."""
         headers = self._headers
         named = values(headers, CONVERSATION.encode())
         caller = self._attributes.get("key") or credential(headers)
@@ -434,22 +440,22 @@ class ProxyExchange:
 
     @asynccontextmanager
     async def _room(self) -> AsyncIterator[None]:
-        """Wait for room, as the policy's `concurrency` says. LimiterError if there is none."""
+        """Wait for a slot, by the policy's `concurrency`. LimiterError if there is none."""
         around = self._settings.operations.get(self._name)
         if around is None or around.limiter is None:
             yield
             return
-        # Addresses tell streams apart here; they are in no record.
+        # Addresses distinguish streams here; they are not recorded.
         known = {"key": "", **self._attributes, "client": self._client}
         async with around.limiter().slot(around.key(known)):
             yield
 
     async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
-        """Send a request to the upstream that was chosen, or that of a name."""
+        """Forward a request to the chosen upstream, or to the named one."""
         endpoint = self._found.endpoint
         self.outcome.upstream = name or self._upstream
         path = endpoint.below + self._scope["path"]
-        upstream = self._parts.upstream(name or self._upstream)
+        upstream = self._context.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
@@ -464,4 +470,4 @@ class ProxyExchange:
             )
 
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
-        return await sent(send, around.retry if around and again else None)
+        return await send_with_retries(send, around.retry if around and again else None)

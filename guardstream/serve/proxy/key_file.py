@@ -1,4 +1,5 @@
-"""Files of clients' keys: a mapping of names to what the section `serve` says at `keys`."""
+"""Files of clients' keys: a mapping of names to entries, in the form of `keys` in the section
+`serve`."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ from guardstream.policy.serving import KeyFile
 from guardstream.serve.proxy.keys import Key, hashed
 
 _LARGEST = 16 * 1024 * 1024
-"""Bytes of a file of keys."""
+"""The maximum bytes of a key file."""
 
 _ENTRIES: TypeAdapter[dict[Setting, KeyFile]] = TypeAdapter(dict[Setting, KeyFile])
 
 
 def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
-    """Return the key of an entry; `clear` is the key itself, where it is not hashed."""
+    """Return the key of an entry; `clear` is the key itself, if it is not hashed."""
     sha256 = hashed(clear) if clear is not None else entry.sha256
     assert sha256 is not None
     tokens = rate_of(entry.tokens) if entry.tokens else None
@@ -30,7 +31,7 @@ def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
 
 
 def read_entries(path: Path) -> Mapping[str, KeyFile]:
-    """Return the entries of a file. PolicyError for what is wrong with it."""
+    """Return the entries of a file. PolicyError for an invalid file."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
@@ -43,7 +44,7 @@ def read_entries(path: Path) -> Mapping[str, KeyFile]:
 
 
 def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
-    """Return the entries in the text of a file. PolicyError for what is wrong with it."""
+    """Return the entries in the text of a file. PolicyError for an invalid text."""
     read = document.read(text)
     wrong = list(read.problems)
     if not wrong:
@@ -57,7 +58,7 @@ def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
 class KeysOfFile:
     """The keys of a file that may change; `policies` are those that they may name.
 
-    With `other` they may be for paths that the proxy does not know.
+    With `other`, keys may be for paths that the proxy does not know.
     """
 
     def __init__(self, path: str, policies: Iterable[str], *, other: bool = False) -> None:
@@ -67,7 +68,7 @@ class KeysOfFile:
         self._seen: tuple[int, int, int] | None = None
 
     def changed(self) -> tuple[Key, ...] | None:
-        """Return the keys if they changed since they were last asked for. PolicyError, OSError."""
+        """Return the keys if they changed since the last call. PolicyError, OSError."""
         found = os.stat(self._path)
         seen = found.st_mtime_ns, found.st_size, found.st_ino
         if seen == self._seen:

@@ -24,7 +24,7 @@ from guardstream.serve.routes import Headers, values
 log = logging.getLogger("guardstream.serve")
 
 PREFIX = "gsk-"
-"""How keys that the proxy makes begin, so that those who look for secrets know them."""
+"""The prefix of keys that the proxy creates, by which secret scanners recognise them."""
 
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where the clients of providers put their key."""
@@ -33,7 +33,7 @@ _ACCOUNT = (
     *(b"cookie", b"openai-organization", b"openai-project", b"x-goog-user-project"),
     *(b"x-amz-security-token", b"x-amz-date", b"x-amz-content-sha256"),
 )
-"""What else says on whose account a request is; it would choose among the proxy's own."""
+"""Other headers that select an account; they would choose among the proxy's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def new_key() -> str:
 
 
 class KeysError(GuardstreamError):
-    """The keys cannot be asked for."""
+    """The keys cannot be looked up."""
 
 
 @dataclass(slots=True)
 class Keys:
-    """The keys of one proxy: those that are named, and those of a file, or of a function."""
+    """The keys of one proxy: the named ones, and those of a file or a function."""
 
     named: Iterable[Key] = ()
     load: Callable[[], Iterable[Key] | None] | None = None
@@ -94,7 +94,7 @@ class Keys:
         KeysError if the function fails.
         """
         given = [hashed(value) for value in _given(headers, query)]
-        # All of them are compared, so that the time tells nothing.
+        # All of them are compared, so that the time reveals nothing.
         found = [
             key
             for key in (*self.named, *self._of_file())
@@ -123,7 +123,7 @@ class Keys:
 
 
 _OFTEN = 1.0
-"""Seconds after which the file is looked at again."""
+"""Seconds after which the file is checked again."""
 
 
 async def _asked(function: KeyFunction, value: str) -> Key | None:
@@ -138,7 +138,7 @@ async def _asked(function: KeyFunction, value: str) -> Key | None:
 
 
 def credential(headers: Headers) -> str | None:
-    """Return what tells clients with different keys apart, and is none; None without a key."""
+    """Return an identifier that distinguishes clients with different keys; None without a key."""
     given = "\0".join(_given(headers, ""))
     return hashed(given) if given else None
 
@@ -154,7 +154,7 @@ def _given(headers: Headers, query: str) -> Iterable[str]:
 
 
 def plain_name(name: bytes) -> bytes:
-    """Return the name of a header as those servers read it that mind neither case nor underscores.
+    """Return the name of a header as servers read it that ignore case and underscores.
 
     In CGI and WSGI names have no hyphens (https://www.rfc-editor.org/rfc/rfc3875#section-4.1.18).
     """
@@ -162,9 +162,9 @@ def plain_name(name: bytes) -> bytes:
 
 
 def with_key(headers: Headers, key: str | None, auth: str) -> Headers:
-    """Return the headers without what clients come with, and with the upstream's key.
+    """Return the headers without the client's credentials, and with the upstream's key.
 
-    It stands in the header `auth`.
+    The key is in the header `auth`.
     """
     dropped = (*_HEADERS, *_ACCOUNT)
     kept = [(name, value) for name, value in headers if plain_name(name) not in dropped]
@@ -180,7 +180,7 @@ def query_without(query: str) -> str:
 
 
 def named_keys(keys: Mapping[str, str | Key]) -> tuple[Key, ...]:
-    """Return keys by name as such; a text is a key in clear."""
+    """Return keys by name as `Key` objects; a string is a key in plain text."""
     return tuple(
         Key(name, hashed(key)) if isinstance(key, str) else key for name, key in keys.items()
     )

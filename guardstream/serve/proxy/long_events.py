@@ -1,46 +1,47 @@
-"""The events of one stream, whatever their length: other streams go on meanwhile."""
+"""Processes the events of one stream such that a long event does not block other streams."""
 
 from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
 
-from guardstream.serve.proxy.apart import Apart
+from guardstream.serve.proxy.worker_thread import WorkerThread
 from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 
 MANY = 1024
-"""Lines in a piece of a stream from which on it is long, too: comments, say, are judged each."""
+"""A piece with this many lines is long, too: each line costs time, for example each comment."""
 
 
 class LongEvents:
-    """Takes the pieces of one stream: those of an event that has become long, in the thread,
-    and those of very many lines.
+    """Passes the pieces of one stream to its state: long events and pieces of many lines in the
+    thread.
 
-    Such an event takes its room, piece by piece, until it is whole; `close` when the stream ends.
+    A long event acquires memory piece by piece until it is complete. Call `close` when the stream
+    ends.
     """
 
-    def __init__(self, apart: Apart) -> None:
-        self._apart = apart
-        self._waiting = 0  # bytes after which nothing has gone out yet
+    def __init__(self, worker: WorkerThread) -> None:
+        self._worker = worker
+        self._waiting = 0  # bytes since something last went out
 
     async def __call__(self, state: StreamState[bytes], piece: bytes) -> bytes | None:
-        """Pass a piece on to the state; return what that does."""
+        """Pass a piece to `state.step` and return its result."""
         self._waiting += len(piece)
         if self._waiting <= LONG_EVENT and piece.count(b"\n") < MANY:
-            turns = self._apart.turns
-            await turns.mine()
+            loop_time = self._worker.loop_time
+            await loop_time.wait()
             began = perf_counter()
             ready = state.step(piece)
-            turns.worked(perf_counter() - began)
+            loop_time.spend(perf_counter() - began)
         else:
-            await self._apart.room.take(self, len(piece))
-            ready = await self._apart.event(partial(state.step, piece))
+            await self._worker.memory.acquire(self, len(piece))
+            ready = await self._worker.event(partial(state.step, piece))
         if ready is not None or state.queue:
             self._waiting = 0
             self.close()
         return ready
 
     def close(self) -> None:
-        """Give back the room of an event that will not be whole."""
-        self._apart.room.give_back(self)
+        """Release the memory of an event that stays incomplete."""
+        self._worker.memory.release(self)

@@ -1,6 +1,7 @@
-"""The list of models of several upstreams: of each those for which requests go there.
+"""The model list of several upstreams: of each, the models for which requests go there.
 
-OpenAI's and Anthropic's lists are alike: https://platform.openai.com/docs/api-reference/models/list,
+OpenAI's and Anthropic's lists have the same form:
+https://platform.openai.com/docs/api-reference/models/list,
 https://docs.anthropic.com/en/api/models-list.
 """
 
@@ -17,12 +18,13 @@ MODELS = "/v1/models"
 
 
 def is_list(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint lists models."""
+    """Return whether an endpoint lists models."""
     return endpoint.method == "GET" and endpoint.known == MODELS
 
 
 def merged(answers: Mapping[str, dict[str, Any]], choice: Choice) -> dict[str, Any]:
-    """Return one list of those of upstreams, by name; each model once, where it is asked for."""
+    """Merge the upstreams' lists, by name; each model is listed once, for the upstream it goes
+    to."""
     found: dict[str, Any] = {}
     for name, answer in answers.items():
         listed = answer.get("data")

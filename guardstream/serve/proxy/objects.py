@@ -1,4 +1,4 @@
-"""Objects that an upstream stores: which of them requests name, and answers make."""
+"""Objects that an upstream stores: those that requests name and answers create."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONE = frozenset(
 )
 _ONE |= {"container", "container_id", "vector_store_id", "cachedcontent", "cached_content"}
 _MANY = frozenset({"file_ids", "vector_store_ids"})
-"""Fields of requests that name objects, in lower case: not all upstreams mind it."""
+"""Fields of requests that name objects, in lower case, because some upstreams ignore case."""
 
 _URIS = frozenset({"fileuri", "file_uri"})
 
@@ -26,14 +26,14 @@ _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _MADE = ("output_file_id", "error_file_id")
 
 
-def named(value: Any) -> Iterator[str]:
+def referenced_ids(value: Any) -> Iterator[str]:
     """Yield the ids of the objects that a request names."""
     if isinstance(value, list):
         for inner in value:
             if isinstance(inner, Mapping):
                 yield from _in_item(inner)
             else:
-                yield from named(inner)
+                yield from referenced_ids(inner)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _in_field(name.casefold(), inner)
@@ -56,11 +56,11 @@ def _in_field(name: str, value: Any) -> Iterator[str]:
         yield from _ids(value)
     if name in _URIS and isinstance(value, str) and "files/" in value:
         yield value
-    yield from named(value)
+    yield from referenced_ids(value)
 
 
 def _ids(value: Any) -> Iterator[str]:
-    """Yield the ids that a field has: one, in an object of its own, or several."""
+    """Yield the ids in a field: one, one in an object, or several."""
     if isinstance(value, Mapping):
         value = value.get("id")
     for each in value if isinstance(value, list) else [value]:
@@ -69,9 +69,9 @@ def _ids(value: Any) -> Iterator[str]:
 
 
 def _refers(item: Mapping[str, Any]) -> bool:
-    """Tell whether an item stands for what the upstream has stored, and says nothing itself.
+    """Return whether an item refers to something the upstream has stored, and has no text itself.
 
-    What else a reference says is not looked at; nor is a summary what was reasoned.
+    Other fields of a reference are ignored, and so are summaries of reasoning.
     """
     kind = item.get("type")
     if kind == "item_reference" or (kind == "reasoning" and not item.get("encrypted_content")):
@@ -79,8 +79,8 @@ def _refers(item: Mapping[str, Any]) -> bool:
     return all(name in ("id", "type", "status") or not inner for name, inner in item.items())
 
 
-def made(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ids of the objects that an answer tells of: its own, its items', its files'."""
+def created_ids(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the objects in an answer: its own, its items', its files'."""
     whole = answer.get("response") if isinstance(answer.get("response"), dict) else answer
     assert isinstance(whole, Mapping)
     for name in ("id", *_MADE):
@@ -96,13 +96,13 @@ def made(answer: Mapping[str, Any]) -> Iterator[str]:
             yield item["id"]
 
 
-def made_by(body: bytes) -> list[str]:
-    """Return the ids of the objects that an answer in JSON tells of."""
-    return list(dict.fromkeys(made(json_object(body) or {})))
+def created_ids_in(body: bytes) -> list[str]:
+    """Return the ids of the objects in a JSON answer."""
+    return list(dict.fromkeys(created_ids(json_object(body) or {})))
 
 
-def listed(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
-    """Return a list of objects with those alone whose ids are `own`."""
+def only_own(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
+    """Return a list of objects reduced to those whose ids are in `own`."""
     found = answer.get("data")
     if not isinstance(found, list):
         return {"object": "list", "data": [], "has_more": False}
@@ -121,8 +121,8 @@ def ids_of(answer: dict[str, Any]) -> Iterator[str]:
             yield each["id"]
 
 
-class Telling:
-    """Finds the objects that the events of a stream tell of; of most formats it is the first."""
+class ObjectFinder:
+    """Finds the ids of objects in the events of a stream; in most formats, only the first."""
 
     def __init__(self, provider: str) -> None:
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
@@ -130,14 +130,14 @@ class Telling:
         self._all = provider == "openai_responses"
 
     def feed(self, frames: bytes) -> list[str]:
-        """Take events that are to be sent; return ids that they tell for the first time."""
+        """Take events that are about to be sent; return the ids that are new in them."""
         if self._told and not (self._all and b'"id"' in frames):
             return []
         found: list[str] = []
         for item in self._decoder.feed(frames):
             if not isinstance(item, Event) or (self._told and not self._all):
                 continue
-            found += (each for each in made(_read(item.data)) if each not in self._told)
+            found += (each for each in created_ids(_read(item.data)) if each not in self._told)
             self._told.update(found)
         return found
 

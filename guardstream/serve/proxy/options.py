@@ -39,7 +39,7 @@ from guardstream.policy.serving import (
 from guardstream.policy.sources import Source
 from guardstream.receipts import ReceiptError, Signer
 from guardstream.receipts.collecting import Collecting
-from guardstream.serve.configured import (
+from guardstream.serve.from_policy import (
     other_policy,
     policy_path,
     read,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
 
 _AT_START = (*SECTIONS, "reload", "serve")
-"""The sections that a proxy carries out when it starts."""
+"""The sections that a proxy applies when it starts."""
 
 _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "upstream"}
 
@@ -117,7 +117,7 @@ class ServeOptions:
 
     @property
     def holds_key(self) -> bool:
-        """Whether it has a key of an upstream."""
+        """Whether the proxy has a key of an upstream."""
         others = (each for each in self.upstreams.values() if isinstance(each, Mapping))
         return self.upstream_key is not None or any(each.get("key") for each in others)
 
@@ -252,9 +252,10 @@ class ServeOptions:
     def _guard(
         self, policy: Policy | Watched, said: Operations | None, audit: AuditLog | None
     ) -> Guard:
-        """A guard with its policy's observers; an audit log of the command line is in their place.
+        """Return a guard with its policy's observers; an audit log from the command line replaces
+        theirs.
 
-        What its policy says about running streams the proxy does.
+        The proxy itself applies the policy's sections about running streams.
         """
         observers: list[Observer] = [*said.metrics] if said else []
         if self.metrics and not (said and _counted(said)):
@@ -270,7 +271,7 @@ class ServeOptions:
 
 
 def shown_metrics() -> Prometheus:
-    """What `/metrics` shows: prometheus_client's own registry."""
+    """Return the metrics that `/metrics` serves: prometheus_client's default registry."""
     from guardstream.observability.prometheus import shared
 
     return shared()
@@ -282,9 +283,9 @@ def _counted(said: Operations) -> bool:
 
 
 def said_by(path: str) -> dict[str, Any]:
-    """Return what the section `serve` of a policy file says: options, and `listen` and `workers`.
+    """Return the section `serve` of a policy file: options, and `listen` and `workers`.
 
-    PolicyError for what is wrong with the text of the file, and for what only the middleware does.
+    PolicyError for errors in the text of the file, and for what only applies to the middleware.
     """
     file, source = read(path)
     section = file.serve

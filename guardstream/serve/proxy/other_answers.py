@@ -1,4 +1,4 @@
-"""Answers of paths that the proxy does not know, as the proxy gives them."""
+"""Guards answers of paths that the proxy does not know."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from guardstream.http import other_answers
 from guardstream.http.body import Beside
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
-from guardstream.serve.endings import told
+from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.answers import UpstreamError, judged_strings
 
 
 def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a whole answer by what it is; `kind` is its media type. Files pass that are no text.
+    """Guard a whole answer by its content; `kind` is its media type. Files that are not text pass.
 
-    UpstreamError if it is none that can be guarded, or a rule blocks it where nothing can say so.
+    UpstreamError if it cannot be guarded, or if a rule blocks it and the answer has no place for
+    that.
     """
     try:
         return other_answers.guarded(guard, kind, body, attributes, files=True)
     except RefusedError as error:
         raise UpstreamError(error.status, error.code, error.message) from error
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
 
 
 async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> Guarded:
-    """Do what `rules` does by `beside`, and await the checks of the guard's gates, if it has any.
+    """Run `rules` through `beside`, and await the checks of the guard's gates, if it has any.
 
-    They judge each string by itself. UpstreamError, too, for an answer that they block.
+    They judge each string by itself. Also UpstreamError for an answer that they block.
     """
     answer = await beside(rules)
     if not guard.gates or not answer.body or not answer.is_read:
@@ -38,4 +39,4 @@ async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> 
     try:
         return answer._replace(body=await judged_strings(guard, answer.body))
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error

@@ -1,4 +1,4 @@
-"""What the proxy reads of requests to paths that it does not know."""
+"""Reads requests to paths that the proxy does not know."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _APART = re.compile(r"[^\w.-]+")
 
 
 def read(kind: str, query: str, body: bytes) -> Read:
-    """Return what the proxy reads of a request. RefusedError for what cannot be read."""
+    """Return what the proxy reads of a request. RefusedError for one that cannot be read."""
     media = media_of(kind)
     fields: dict[str, Any] = {}
     if media == "multipart/form-data":
@@ -35,15 +35,15 @@ def read(kind: str, query: str, body: bytes) -> Read:
 
 
 _FILE = "data:" + "." * FILE
-"""Stands for a file, to count it as one."""
+"""Stands for a file, which is counted as one."""
 
 
 def _weighed(part: Part) -> str:
-    """Return what a field of a form is counted by."""
+    """Return the text by which a field of a form is counted."""
     return part.text() if part.filename is None else _FILE
 
 
 def named_in(path: str, query: str) -> Iterator[str]:
-    """Yield what in a path and its query may be the id of a stored object."""
+    """Yield the names in a path and its query that may be ids of stored objects."""
     for text in (path, *(text for _, text in asked(query))):
         yield from (name for name in _APART.split(unquote(text)) if name)

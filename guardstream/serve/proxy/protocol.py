@@ -1,11 +1,11 @@
-"""uvicorn's HTTP/1.1 with a deadline for a request's headers, a limit on connections, and an end.
+"""uvicorn's HTTP/1.1 with a deadline for headers, a connection limit, and a graceful end.
 
-Requests are read by h11, which is slower than httptools and takes less: that reads requests without
-a host, of HTTP/0.9 or with several codings, has no limit on a head, and loses the body of a request
-that offers to upgrade, as Java's client does. What h11 takes and others before the proxy may read
-in another way is refused here: lines of a head or after a body that end in a line feed alone
-(https://www.rfc-editor.org/rfc/rfc9112#section-2.2), and two lengths (section 6.3). h11's limit on
-the length of lines holds for those that come at once, too.
+Requests are parsed by h11, which is slower than httptools and stricter: httptools accepts requests
+without a host, of HTTP/0.9 or with several codings, has no limit on a head, and loses the body of a
+request that offers to upgrade, as Java's client does. What h11 accepts but other servers before the
+proxy may read differently is refused here: lines of a head or after a body that end in a line feed
+alone (https://www.rfc-editor.org/rfc/rfc9112#section-2.2), and two lengths (section 6.3). h11's
+limit on the length of lines also applies to those that arrive at once.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _FULL = (
 )
 
 _SPARE = 8
-"""Connections beyond the limit that are let in to ask whether the process lives: who watches it
-would end it, and with it all that it is doing, when it has much to do."""
+"""Connections beyond the limit that are accepted for health checks: otherwise a supervisor would
+kill a busy process, and all its requests."""
 
 _WATCHING = frozenset({"/healthz", "/metrics"})
 
 _EVERY = 10.0
-"""Seconds after which the log says again that clients are refused."""
+"""Seconds after which the log reports again that clients are refused."""
 
 _BARE = re.compile(rb"(?<!\r)\n")
 _END = re.compile(rb"\n\r?\n")
@@ -44,33 +44,35 @@ _END = re.compile(rb"\n\r?\n")
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 _OVER = frozenset({h11.MUST_CLOSE, h11.CLOSED})
-"""States of a client whose last request has come: what follows is no part of it, and is not read
-(https://www.rfc-editor.org/rfc/rfc9112#section-9.6)."""
+"""States of a client whose last request has arrived: anything after it is not part of it, and is
+not read (https://www.rfc-editor.org/rfc/rfc9112#section-9.6)."""
 
 _COPIED = 64 * 1024
-"""Bytes up to which a part of a body is copied to be written with its length."""
+"""The maximum bytes of a body part that is copied to be written together with its length."""
 
 _WITHOUT_BODY = frozenset({204, 304})
 
 
 class _StrictBuffer(ReceiveBuffer):
-    """What came, for h11. Its lines are those of a head, or what follows a body in chunks."""
+    """The input buffer of h11. Its lines are those of a head, or what follows a chunked body."""
 
-    _seen = 0  # bytes of the lines that are coming
+    _seen = 0  # bytes of the incomplete lines
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
 
     def maybe_extract_next_line(self) -> bytearray | None:
-        """Return the line before a chunk, if it has come. RemoteProtocolError if it is too long."""
+        """Return the line before a chunk, if it is complete. RemoteProtocolError if it is too
+        long."""
         came = len(self._data)
         line = super().maybe_extract_next_line()
         self._check_length(came)
         return line
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
-        """Return the lines up to a blank one, if they have come. RemoteProtocolError as above."""
+        """Return the lines up to a blank one, if they are complete. RemoteProtocolError as
+        above."""
         came = len(self._data)
         if not self._data.startswith(b"\r\n"):
             bare = _BARE.search(self._data, self._seen)
@@ -85,7 +87,8 @@ class _StrictBuffer(ReceiveBuffer):
         return lines
 
     def _check_length(self, came: int) -> None:
-        """Refuse lines that are too long, taken from `came` bytes; h11 refuses those to come."""
+        """Refuse complete lines that are too long, taken from `came` bytes; h11 checks incomplete
+        ones."""
         if came - len(self._data) > self._most:
             raise h11.RemoteProtocolError("lines are too long", error_status_hint=431)
 
@@ -93,9 +96,9 @@ class _StrictBuffer(ReceiveBuffer):
 class BoundedProtocol(H11Protocol):
     """One connection. While no request is being answered, its client has `seconds` to send one.
 
-    Beyond `most` connections of this process a client is told so, and its connection closed; a few
-    may ask for what tells how the process is. A connection that is open `lasts` seconds after the
-    server began to stop is cut.
+    Beyond `most` connections of this process, a client gets an error and is disconnected, except
+    for a few health checks. A connection that is still open `lasts` seconds after the server began
+    to stop is aborted.
     """
 
     seconds: ClassVar[float] = HEADER_TIMEOUT
@@ -140,17 +143,17 @@ class BoundedProtocol(H11Protocol):
             self._expect()
 
     def _head_goes_on(self, data: bytes) -> bool:
-        """Tell whether what came completes no line of a head: a thousand clients that send theirs
+        """Return whether the data completes no line of a head: a thousand clients that send theirs
         byte by byte would keep h11 busy."""
         begun = self.conn.their_state is h11.IDLE and bool(self._head)
         return begun and b"\n" not in data and len(self._head) + len(data) <= self._most_of_head
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Do not advise to install what reads WebSockets: they are refused on purpose."""
+        """Do not recommend installing a WebSocket library: WebSockets are refused on purpose."""
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what came, unless an answer has begun, and close; the application's client has
-        left."""
+        """Refuse the input, unless an answer has begun, and close; the application sees a
+        disconnect."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         self.transport.close()
@@ -159,7 +162,7 @@ class BoundedProtocol(H11Protocol):
             self.cycle.message_event.set()
 
     def shutdown(self) -> None:
-        """Close the connection once its answer has ended, and been read by the client."""
+        """Close the connection once its answer has ended and the client has read it."""
         super().shutdown()
         self._last = self._last or self.loop.call_later(self.lasts, self.transport.abort)
 
@@ -174,9 +177,9 @@ class BoundedProtocol(H11Protocol):
         self._expect()
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; the parts of a body in chunks are written without a detour.
+        """Run the application; the parts of a chunked body are written directly.
 
-        h11 takes 15 microseconds to say how long each is.
+        h11 takes 15 microseconds to write the length of each.
         """
         if self._spare and scope["path"] not in _WATCHING:
             await _refuse(send)
@@ -205,7 +208,7 @@ class BoundedProtocol(H11Protocol):
             self.transport.writelines((b"%x\r\n" % len(body), body, b"\r\n"))
 
     def _expect(self) -> None:
-        """Start the clock if the headers of a request are to come; stop it if they are there."""
+        """Start the timer if a request's headers are due; stop it if they are complete."""
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy:
             self._stop()
@@ -219,14 +222,14 @@ class BoundedProtocol(H11Protocol):
 
 
 async def _refuse(send: Send) -> None:
-    """Answer as those are answered who are not let in at all."""
+    """Send the answer for clients beyond the connection limit."""
     headers = [(b"content-length", b"0"), (b"retry-after", b"1"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body"})
 
 
 def _in_chunks(scope: Scope, start: Message) -> bool:
-    """Tell whether h11 sends the body of an answer in chunks."""
+    """Return whether h11 sends the body of an answer in chunks."""
     names = {bytes(name).lower() for name, _ in start.get("headers", ())}
     return (
         scope["http_version"] == "1.1"

@@ -1,4 +1,4 @@
-"""What the client of one request is sent, and what of it is kept for one that comes back."""
+"""The reply to the client of one request, and what is kept of it for a reconnect."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from starlette.types import Message, Scope, Send
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
 from guardstream.serve.journal import Journal
+from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.errors import Errors
-from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
 from guardstream.serve.streams import PING
 from guardstream.stream.observers import ObserverError
 
 SAYING: Sequence[Kind] = ("events", "lines")
-"""The streams that have a place for an error; an array, which is cut, has none."""
+"""The streams that have a place for an error; an array, which is cut off, has none."""
 
 _PATIENCE = 1.0
-"""Seconds that a store may take to note a stream's end."""
+"""Seconds that a store may take to record a stream's end."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a request, for the log and for metrics."""
+    """The outcome of a request, for the log and for metrics."""
 
     status: int | None = None
     finish: FinishReason | None = None
@@ -41,12 +41,12 @@ class Outcome:
     reason: str = ""
 
     def failed(self, code: str, reason: str = "") -> None:
-        """Note why a request fails: the first error counts."""
+        """Record why a request fails: the first error counts."""
         if self.error is None:
             self.error, self.reason = code, reason
 
     def guard_failed(self, code: str, error: BaseException | None) -> None:
-        """Note that the guard failed. What an observer's error says holds no text of a stream."""
+        """Record that the guard failed. The error of an observer contains no text of a stream."""
         if isinstance(error, ObserverError):
             self.failed(code, str(error))
         else:
@@ -54,14 +54,14 @@ class Outcome:
 
 
 class Reply:
-    """The answer to one client: its head, its body part by part, and errors in the client's format.
+    """The reply to one client: its head, its body part by part, and errors in the client's format.
 
-    `label` names the policy, `caller` whose key it is, `kind` what a stream is; each is set when it
-    is known.
+    `label` names the policy, `caller` the owner of the key, `kind` the kind of stream; each is set
+    when it is known.
     """
 
     def __init__(
-        self, send: Send, scope: Scope, parts: Parts, errors: Errors, outcome: Outcome
+        self, send: Send, scope: Scope, context: ProxyContext, errors: Errors, outcome: Outcome
     ) -> None:
         self.label: bytes | None = None
         self.caller = ""
@@ -70,13 +70,13 @@ class Reply:
         self.begun = False  # whether the body has begun
         self._send = send
         self._scope = scope
-        self._parts = parts
+        self._context = context
         self._errors = errors
         self._outcome = outcome
         self._journal: Journal | None = None
-        self._gone = False  # the client has left, and the stream goes on for one that comes back
-        # Heartbeats alone come from another task.
-        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
+        self._gone = False  # the client has disconnected, and the stream continues for a reconnect
+        # Only heartbeats come from another task.
+        self._sending = nullcontext() if context.settings.heartbeat is None else anyio.Lock()
         self._sent_at = 0.0
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -97,27 +97,27 @@ class Reply:
             await self._transmit(body, more=more)
 
     async def whole(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send an answer of one part."""
+        """Send an answer in one part."""
         await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         await self.say(body, more=False)
 
     async def refuse(
         self, status: int, code: str, message: str, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
-        """Answer that the request fails, and why."""
+        """Reply that the request fails, and why."""
         self._outcome.failed(code)
         body = json.dumps(self._errors.body(status, code, message)).encode()
         await self.whole(status, [(b"content-type", b"application/json"), *headers], body)
 
     async def fail(self, status: int, code: str, message: str) -> None:
-        """Say within a stream that it fails, and why, if it has a place for that."""
+        """Send an error within a stream, if it has a place for one."""
         self._outcome.failed(code)
         if self.kind in SAYING:
             lines = self.kind == "lines"
             await self.say(self._errors.frame(status, code, message, lines=lines))
 
     async def break_off(self, status: int, code: str, message: str) -> None:
-        """End an answer that is not finished, and say why where it has a place for that."""
+        """End an incomplete answer, with an error if it has a place for one."""
         if self._outcome.status is None:
             await self.refuse(status, code, message, [(b"retry-after", b"1")])
         elif self.kind in SAYING:
@@ -125,7 +125,7 @@ class Reply:
             await self.say(b"", more=False)
 
     async def send_kept(self, message: Message) -> None:
-        """Send a part of a stream that was kept."""
+        """Send a part of a stored stream."""
         if message["type"] == "http.response.start":
             self._outcome.status, self.kind = message["status"], "events"
         else:
@@ -133,8 +133,8 @@ class Reply:
         await self._send(message)
 
     async def linger(self) -> None:
-        """Go on without the client, which has left, for as long as one may come back."""
-        replay = self._parts.settings.replay
+        """Continue without the client, which has disconnected, for as long as it may reconnect."""
+        replay = self._context.settings.replay
         if self._journal is None or replay is None or not replay.linger:
             return
         self._gone = True
@@ -142,8 +142,8 @@ class Reply:
 
     @asynccontextmanager
     async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:
-        """Keep what is said of an event stream for clients that come back, if that is asked for."""
-        replay = self._parts.settings.replay
+        """Keep an event stream for clients that reconnect, if that is configured."""
+        replay = self._context.settings.replay
         if replay is None or self.label is None or self.kind != "events":
             yield
             return
@@ -153,7 +153,7 @@ class Reply:
             self.label,
             self.caller,
             restoring,
-            long=self._parts.apart.event,
+            long=self._context.worker.event,
         )
         complete = False
         try:
@@ -171,8 +171,8 @@ class Reply:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Send heartbeats within an event stream meanwhile, if that is asked for."""
-        seconds = self._parts.settings.heartbeat
+        """Send heartbeats within an event stream meanwhile, if that is configured."""
+        seconds = self._context.settings.heartbeat
         if seconds is None or self.kind != "events":
             yield
             return
@@ -189,7 +189,7 @@ class Reply:
                     await self._transmit(PING, more=True)
 
     async def _transmit(self, body: bytes, *, more: bool) -> None:
-        """Send a part of the body to the client, if it is still there."""
+        """Send a part of the body to the client, unless it has disconnected."""
         if not self._gone:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
         self._sent_at = monotonic()

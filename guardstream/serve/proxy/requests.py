@@ -1,4 +1,4 @@
-"""What a request says to a model, judged by the policy's `input` before it is sent on."""
+"""Judges a request's text by the policy's `input` before the request is forwarded."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Read(NamedTuple):
 
     fields: Mapping[str, Any]
     batch: list[dict[str, Any]]
-    """The bodies of the requests in it, if it is a batch."""
+    """The bodies of its requests, if it is a batch."""
 
 
 def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: bytes) -> Outgoing:
-    """Return what may be sent on of a request. RefusedError if it is nothing that can be judged.
+    """Return what may be forwarded of a request. RefusedError if it cannot be judged.
 
     `kind` is its content type.
     """
@@ -43,7 +43,7 @@ def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: byt
 
 
 def asks_for_stream(endpoint: Endpoint, body: bytes) -> bool:
-    """Tell whether a request that was judged asks for an answer that comes bit by bit."""
+    """Return whether a judged request asks for a streamed answer."""
     if endpoint.path.endswith(":streamGenerateContent"):
         return True
     usual = endpoint.sends == "ollama"  # which streams unless it is told not to

@@ -37,44 +37,45 @@ from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
-"""Hands the options to worker processes, which load the policies themselves."""
+"""The environment variable that passes the options to worker processes, which load the policies
+themselves."""
 
 _MAX_HEADER = 64 * 1024
-"""Bytes of a request's line and headers together."""
+"""The maximum bytes of a request's line and headers together."""
 
 
-_SWITCH = 0.0002
-"""Seconds for which a thread that guards something long has the interpreter to itself. The event
-loop asks for it anew for each socket that is ready, and waits as long each time."""
+_SWITCH_INTERVAL = 0.0002
+"""Seconds for which a thread that guards a long text may hold the GIL. The event loop requests the
+GIL again for each ready socket, and waits this long each time."""
 
 _OTHER_FILES = 100
-"""Files that a process opens beside its connections."""
+"""Files that a process opens besides its connections."""
 
-_SLOW = 60
-"""Seconds for which a worker may be silent, as one that starts on a busy machine is, before it is
-taken for dead, and killed with all its streams."""
+_WORKER_TIMEOUT = 60
+"""Seconds for which a worker may be silent, for example while it starts on a busy machine, before
+it is considered dead and killed with all its streams."""
 
-_LAST_WORDS = 2.0
-"""Seconds that the last answers have to say that they are broken off."""
+_ABORT_SECONDS = 2.0
+"""Seconds for the last answers to report that they are aborted."""
 
-_LOOK = 0.2
-"""Seconds after which is looked again whether a worker has ended, or another signal has come."""
+_POLL_SECONDS = 0.2
+"""Seconds between checks for ended workers and further signals."""
 
-_AT_LAST = 10.0
-"""Seconds after which even what does not heed that is given up."""
+_KILL_SECONDS = 10.0
+"""Seconds after which anything that ignores that is killed."""
 
 log = logging.getLogger("guardstream.serve")
 
 
 class ListenError(GuardstreamError):
-    """The address cannot be listened on: in use, not of this machine, or not allowed."""
+    """The address cannot be listened on: in use, not of this machine, or not permitted."""
 
 
 def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. All that is wrong with the options is raised before that.
+    """Serve until told to stop. Errors in the options are raised before that.
 
-    ListenError if the address cannot be had. Where it listens, what it guards and by which policies
-    is said on standard error.
+    ListenError if the address is unavailable. The address, what is guarded, and the policies are
+    printed to standard error.
     """
     if workers > 1 and options.replay is not None and not options.replay.get("redis"):
         raise SettingsError(IN_MEMORY)
@@ -91,16 +92,16 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket bound to the address, in a form that worker processes can share."""
+    """Yield a socket bound to the address, in a form that worker processes can share."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # Of `localhost`, which may be both, the address that clients try where they know one only.
+        # `localhost` may be two addresses: use the one that clients try if they only know one.
         family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         raise ListenError(f"cannot listen on {host!r}: {_reason(error)}; see --host") from error
     with listener:
-        if os.name != "nt":  # where it would let two programs share a port
+        if os.name != "nt":  # there it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
@@ -113,7 +114,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _check_near(listener: socket.socket) -> None:
-    """Raise SettingsError unless this machine alone reaches an address."""
+    """Raise SettingsError unless the address is only reachable from this machine."""
     host = listener.getsockname()[0]
     if not ip_address(host.partition("%")[0]).is_loopback:
         raise SettingsError(
@@ -146,13 +147,13 @@ def _announced(
     if options.receipts is not None:
         yield "guardstream: whole answers in JSON and event streams have receipts; NDJSON has none"
     if options.has_keys:
-        yield f"guardstream: clients need {_whose(options)}"
+        yield f"guardstream: clients need {_key_notice(options)}"
     elif options.holds_key:
         yield "guardstream: whoever is on this machine uses the upstream's key: set keys"
 
 
-def _whose(options: ServeOptions) -> str:
-    """Say which keys clients need."""
+def _key_notice(options: ServeOptions) -> str:
+    """Return which keys clients need, as text."""
     found = [f"one of the keys {', '.join(options.keys)}"] if options.keys else []
     found += [f"one of {options.key_file}"] if options.key_file else []
     found += [f"one that {options.key_function} knows"] if options.key_function else []
@@ -160,7 +161,7 @@ def _whose(options: ServeOptions) -> str:
 
 
 def _without_secrets(options: ServeOptions) -> str:
-    """The upstream as it may be shown: without a user's name and password, or a query."""
+    """Return the upstream without credentials and query, so that it may be shown."""
     parts = urlsplit(options.upstream)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -173,23 +174,23 @@ def _serve(
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
-        "ws": "none",  # a request that offers to upgrade is answered as one that does not
+        "ws": "none",  # a request to upgrade is answered like any other
         "workers": workers,
-        "access_log": False,  # it would show query strings, and some keys stand there
+        "access_log": False,  # it would contain query strings, which may have keys
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": ceil(options.grace + _AT_LAST),
+        "timeout_graceful_shutdown": ceil(options.grace + _KILL_SECONDS),
         "server_header": False,
     }
     if "timeout_worker_healthcheck" in inspect.signature(uvicorn.Config).parameters:
-        arguments["timeout_worker_healthcheck"] = _SLOW  # earlier versions wait five seconds
+        arguments["timeout_worker_healthcheck"] = _WORKER_TIMEOUT  # older versions wait 5 s
     counted = settings.metrics is not None or options.metrics_listen is not None
-    with _metrics_folder(workers, counted=counted), _metrics_apart(options.metrics_listen):
+    with _metrics_folder(workers, counted=counted), _metrics_server(options.metrics_listen):
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
             supervisor: Any = _Workers
-            # Earlier versions of uvicorn want to be told what to run.
+            # Earlier versions of uvicorn need the application's import path.
             told = "target" in inspect.signature(supervisor).parameters
             also = {"target": server.run} if told else {}
             supervisor(config, sockets=[listener], **also).run()
@@ -200,11 +201,11 @@ def _serve(
 
 
 class _Workers(Multiprocess):
-    """The worker processes. Told to stop, this process no longer holds the socket open: clients
-    that come then are refused once the last worker has closed it, and do not wait for an answer.
+    """The worker processes. On shutdown, this process closes its copy of the socket: new clients
+    are then refused once the last worker has closed its own, instead of waiting for an answer.
 
     SIGINT, and a second signal, are passed on as a second SIGTERM, which ends the wait of `drain`.
-    A worker that dies before it has said anything is replaced at once.
+    A worker that dies before its first message is replaced at once.
     """
 
     def handle_int(self) -> None:
@@ -212,7 +213,7 @@ class _Workers(Multiprocess):
         self.signal_queue.append(signal.SIGINT)
 
     def keep_subprocess_alive(self) -> None:
-        # While this process has that end open, too, it reads on from a worker that has died.
+        # If this process kept that end open, it would never see that a worker has died.
         for each in self.processes:
             each.child_conn.close()
         super().keep_subprocess_alive()
@@ -224,7 +225,7 @@ class _Workers(Multiprocess):
 
     def join_all(self) -> None:
         while running := [each for each in self.processes if each.process.is_alive()]:
-            time.sleep(_LOOK)
+            time.sleep(_POLL_SECONDS)
             if self.signal_queue and os.name != "nt":
                 self.signal_queue.clear()
                 for each in running:
@@ -233,15 +234,15 @@ class _Workers(Multiprocess):
 
 
 def log_requests() -> None:
-    """Have each request logged, in the process that answers it."""
+    """Enable the request log, in the process that answers requests."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
-    # Ours say what has failed.
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines contain full URLs
+    # The proxy's own lines say what has failed.
     logging.getLogger("stamina").setLevel(logging.CRITICAL)
 
 
-def _affordable(connections: int) -> int:
-    """Return how many connections there are files for: each takes one more to the upstream."""
+def _connection_limit(connections: int) -> int:
+    """Return how many connections the file limit allows: each needs one more to the upstream."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -259,8 +260,8 @@ def _affordable(connections: int) -> int:
 
 
 @contextmanager
-def _metrics_apart(listen: str | None) -> Iterator[None]:
-    """Serve `/metrics` at an address of its own, for all workers, if there is one."""
+def _metrics_server(listen: str | None) -> Iterator[None]:
+    """Serve `/metrics` for all workers at an address of its own, if there is one."""
     if listen is None:
         yield
         return
@@ -277,7 +278,7 @@ def _metrics_apart(listen: str | None) -> Iterator[None]:
             self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Write nothing: the log is about requests of clients."""
+            """Log nothing: the log is about requests of clients."""
 
     address = address_of(listen)
     try:
@@ -298,7 +299,7 @@ def _metrics_apart(listen: str | None) -> Iterator[None]:
 
 @contextmanager
 def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
-    """Give several workers a folder in which they share their metrics, if they have none."""
+    """Give several workers a directory for shared metrics, unless one is configured."""
     if not counted or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
@@ -315,25 +316,25 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
 
 
 def from_environment() -> Starlette:
-    """Return the application that `serve` has described; each worker makes its own."""
+    """Return the application that `serve` has described; each worker creates its own."""
     log_requests()
-    sys.setswitchinterval(_SWITCH)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     settings = _loaded(options)
     BoundedProtocol.seconds = options.header_timeout
-    BoundedProtocol.most = _affordable(options.max_connections)
-    BoundedProtocol.lasts = options.grace + _LAST_WORDS
+    BoundedProtocol.most = _connection_limit(options.max_connections)
+    BoundedProtocol.lasts = options.grace + _ABORT_SECONDS
     app = application(settings)
-    tls()  # the first request need not wait for it, nor all others with it
+    tls()  # so that the first request, and all others with it, need not wait for it
     gc.collect()
-    gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
-    _heed_signals(app, options)
+    gc.freeze()  # loaded objects stay, so the garbage collector need not scan them
+    _handle_signals(app, options)
     return app
 
 
 def _loaded(options: ServeOptions) -> ProxySettings:
-    """Load what a worker serves by. One that takes another's place may find files that have become
-    invalid: it says so, and ends, and another is started until they are valid again."""
+    """Load a worker's settings. A worker that replaces another may find files that have become
+    invalid: it logs that and exits, and new ones are started until the files are valid."""
     try:
         return options.settings()
     except (GuardstreamError, OSError) as error:
@@ -341,12 +342,13 @@ def _loaded(options: ServeOptions) -> ProxySettings:
         raise SystemExit(1) from error
 
 
-def _heed_signals(app: Starlette, options: ServeOptions) -> None:
-    """Have SIGTERM say first that the proxy is not ready, and stop it `drain` seconds later.
+def _handle_signals(app: Starlette, options: ServeOptions) -> None:
+    """Let SIGTERM first mark the proxy as not ready, and stop it `drain` seconds later.
 
-    Whoever sends requests here then has time to see that; a second signal, or SIGINT, stops it at
-    once. What runs then has `grace` seconds to end, and is broken off. SIGHUP is as SIGTERM, unless
-    it is ignored, as below `nohup`: it would end the process with all its answers.
+    That gives load balancers time to notice; a second signal, or SIGINT, stops it at once. Running
+    requests then have `grace` seconds to end, and are aborted after that. SIGHUP acts like SIGTERM,
+    because it would otherwise kill the process with all its answers, unless it is ignored, as under
+    `nohup`.
     """
     loop = asyncio.get_running_loop()
     stops = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from guardstream.serve.proxy.state import State
 
 ATTRIBUTES = ("key", "client")
-"""What is known of each request: the name of the key that it comes with, its client's address."""
+"""What is known of each request: the name of its key, and the client's address."""
 
 OTHERS = ("refuse", "guard", "pass")
-"""What may become of a path that is not known."""
+"""How an unknown path may be handled."""
 
 DEFAULT = "default"
-"""The name of the policy that guards what nothing else is said about, and of the upstream."""
+"""The name of the default policy, and of the default upstream."""
 
 
 class SettingsError(ValueError):
-    """A setting of the proxy is not valid; the message names it."""
+    """An invalid setting of the proxy; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +174,12 @@ class ProxySettings:
 
     @property
     def choice(self) -> Choice:
-        """Which upstream a request goes to."""
+        """The choice of an upstream for each request."""
         return Choice(self.models, self.upstream_routes)
 
     @property
     def held(self) -> bool:
-        """Whether the proxy holds keys: those of clients then go nowhere."""
+        """Whether the proxy holds keys: those of clients are then not forwarded."""
         return bool(self.keys or self.more_keys) or any(
             target.key is not None for target in self.targets.values()
         )

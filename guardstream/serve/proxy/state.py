@@ -1,4 +1,4 @@
-"""What the proxy remembers of its clients: tokens that were used, requests that run, objects.
+"""The proxy's state about its clients: used tokens, running requests, stored objects.
 
 In this process's memory, for one worker; `state_redis` is for several.
 """
@@ -15,85 +15,86 @@ from typing import NamedTuple, Protocol
 from guardstream.errors import GuardstreamError
 
 MAX_OBJECTS = 200_000
-"""Stored objects that are remembered; the oldest are forgotten, and belong to nobody then."""
+"""How many stored objects are remembered; the oldest are forgotten, and then belong to nobody."""
 
 KEPT = 30 * 86_400
 """Seconds after which a stored object is forgotten, as providers do by default."""
 
 
 class StateError(GuardstreamError):
-    """What is remembered cannot be asked for."""
+    """The state cannot be accessed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored object: whose it is, the name of the upstream that has it, the tokens of a batch."""
+    """A stored object: its owner, the name of its upstream, and the tokens of a batch."""
 
     owner: str
     upstream: str
     tokens: int | None = None
 
     def dumped(self) -> str:
-        """Return it as a text."""
+        """Serialise it."""
         return dumps(asdict(self))
 
     @classmethod
     def loaded(cls, text: str | bytes) -> Stored:
-        """Return what `dumped` was made of."""
+        """Return the object that `dumped` has serialised."""
         return cls(**loads(text))
 
 
 class Window(NamedTuple):
-    """A budget in one stretch of time: the name it is counted under, and when that is over."""
+    """One period of a budget: the name it is counted under, and when it ends."""
 
     name: str
     end: float
 
 
 def window(name: str, seconds: float, now: float) -> Window:
-    """Return the stretch of time of a budget that `now`, in seconds since 1970, is in."""
+    """Return the period of a budget that contains `now`, in seconds since 1970."""
     number = int(now // seconds)
     return Window(f"{name}:{seconds:g}:{number}", (number + 1) * seconds)
 
 
 class State(Protocol):
-    """Remembers. All methods raise StateError if that fails, and none waits long."""
+    """Stores the state. All methods raise StateError if that fails, and none waits long."""
 
     async def reserve(self, spent: Window, tokens: int, limit: int) -> bool:
-        """Add tokens to what was used; False, and nothing added, if that is beyond the limit."""
+        """Add tokens to the used ones; return False, and add nothing, if that exceeds the limit."""
         ...
 
     async def settle(self, spent: Window, difference: int) -> None:
-        """Add the difference between what was used and what was reserved."""
+        """Add the difference between used and reserved tokens."""
         ...
 
     async def enter(self, name: str, place: str, most: int) -> bool:
-        """Take a place among `most` for `LEASE` seconds; False if there is none."""
+        """Take one of `most` concurrency slots for `LEASE` seconds; return False if there is
+        none."""
         ...
 
     async def renew(self, name: str, place: str) -> None:
-        """Keep a place for `LEASE` more seconds."""
+        """Keep a slot for `LEASE` more seconds."""
         ...
 
     async def leave(self, name: str, place: str) -> None:
-        """Give a place back."""
+        """Release a slot."""
         ...
 
     async def keep(self, object_id: str, stored: Stored) -> None:
-        """Remember whose an object is, unless that is known already."""
+        """Remember an object's owner, unless it is known already."""
         ...
 
     async def stored(self, object_id: str) -> Stored | None:
-        """Return whose an object is; None if that is not known."""
+        """Return an object's owner; None if it is unknown."""
         ...
 
 
 LEASE = 60.0
-"""Seconds for which a place is kept for one who does not say that it is still there."""
+"""Seconds after which a slot that is not renewed expires."""
 
 
 class MemoryState:
-    """What is remembered in this process's memory."""
+    """The state in this process's memory."""
 
     def __init__(self, clock: Callable[[], float] = time, max_objects: int = MAX_OBJECTS) -> None:
         self._clock = clock
@@ -124,7 +125,7 @@ class MemoryState:
         return True
 
     async def renew(self, name: str, place: str) -> None:
-        """Nothing: a place in memory is left when its request is over."""
+        """Do nothing: a slot in memory is released when its request is over."""
 
     async def leave(self, name: str, place: str) -> None:
         places = self._places.get(name, set())

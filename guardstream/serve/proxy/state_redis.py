@@ -1,4 +1,4 @@
-"""What the proxy remembers in Redis, for several workers and machines; needs the extra `redis`."""
+"""The proxy's state in Redis, for several workers and machines; needs the extra `redis`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ end
 redis.call('SET', KEYS[2], granted and 1 or 0, 'EX', ARGV[4])
 return granted and 1 or 0
 """
-"""Counts tokens once: a client whose answer was lost asks again, by the same second key."""
+"""Counts tokens once: a client whose answer was lost retries with the same second key."""
 
 
 class RedisState:
-    """What is remembered in Redis; the client is the caller's to close.
+    """The state in Redis; the caller closes the client.
 
-    Times are those of the proxies' machines: their clocks have to agree within seconds, else keys
-    run more requests at once. Budgets count also where Redis' own clock is another.
-    Redis has to allow scripts (`EVAL`).
+    Times are those of the proxies' machines: their clocks must agree within seconds, otherwise keys
+    run more requests at once. Budgets do not depend on Redis' own clock. Redis must allow scripts
+    (`EVAL`).
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class RedisState:
         await self._count(spent, difference, "")
 
     async def _count(self, spent: Window, tokens: int, limit: str) -> bool:
-        """Add tokens, once; False, and nothing added, if that is beyond the limit."""
+        """Add tokens, once; return False, and add nothing, if that exceeds the limit."""
         key = self._key("tokens", spent.name)
-        # In a cluster both have to be on the same server: that of what stands in the braces.
+        # In a cluster both must be on the same server, which the text in braces determines.
         keys = key, self._key("counted", f"{{{key}}}:{secrets.token_hex(8)}")
         left = max(ceil(spent.end - self._clock()), 0) + ceil(LEASE)
         async with self._asking() as pipe:
@@ -111,7 +111,7 @@ class RedisState:
             with anyio.fail_after(self._timeout):
                 async with self._client.pipeline(transaction=True) as pipe:
                     yield pipe
-        except (RedisError, OSError) as error:  # TimeoutError is one
+        except (RedisError, OSError) as error:  # includes TimeoutError
             raise StateError(f"Redis failed ({type(error).__name__})") from error
 
     def _key(self, kind: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The upstreams of one proxy: which one a request goes to, where that is, and what it is sent."""
+"""The upstreams of one proxy: the choice of one, its URL, and what it is sent."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from yarl import URL
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
 from guardstream.policy.serving import CONNECT_TIMEOUT, READ_TIMEOUT
+from guardstream.serve.proxy.forwarding import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.proxy.keys import plain_name, query_without, with_key
-from guardstream.serve.proxy.sending import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.routes import Headers, values
 
 PATH = "/:@!$&'()*+,;=~"
-"""What stands in paths as it is; a question mark that was escaped begins no query."""
+"""Characters that stay unescaped in paths; an escaped question mark begins no query."""
 
 _NOT_RETURNED = {"content-length", "content-encoding", "guardstream-policy", "etag"}
 _NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}
 _NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
-_NOT_RETURNED |= {"guardstream-receipt"}  # only the proxy says that something was judged
-_NOT_RETURNED |= {"alt-svc", "refresh"}  # lead around the proxy
+_NOT_RETURNED |= {"guardstream-receipt"}  # only the proxy attests that an answer was judged
+_NOT_RETURNED |= {"alt-svc", "refresh"}  # bypass the proxy
 
 _OF_ACCOUNT = {"set-cookie", "openai-organization", "openai-project"}
 _OF_ACCOUNT |= {"anthropic-organization-id"}
@@ -36,26 +36,25 @@ _NOT_SENT |= {CONVERSATION}
 _NOT_SENT |= {"x-http-method-override", "x-method-override", "x-http-method"}
 
 _USUAL: Headers = [(b"accept", b"*/*"), (b"user-agent", b"guardstream")]
-"""What a client says who says nothing: some providers refuse requests without."""
+"""The headers of a client that sends none: some providers refuse requests without them."""
 
 _QUERY = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"#<>')
-"""What stands in queries as it is."""
+"""Characters that stay unescaped in queries."""
 
 Auth: TypeAlias = Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"]
-"""The header that has a key: as `Bearer`, or alone."""
+"""The header with a key: as `Bearer`, or alone."""
 
 _VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?(?:/openai)?$")
-"""How the path of a base URL ends below which no `/v1` stands."""
+"""How the path of a base URL ends that already has a version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One upstream: its base URL, the key that requests are sent with, and its time-outs.
+    """One upstream: its base URL, the key for its requests, and its timeouts.
 
-    `auth` is the header that the key stands in, as the endpoint has it if None. `version` says
-    whether `/v1` stands between the base URL and the path; if None, unless the base ends in a
-    version. `read_timeout` is the longest silence in seconds before its first byte and between any
-    two.
+    `auth` is the header of the key; if None, it depends on the endpoint. `version` says whether
+    `/v1` comes between the base URL and the path; if None, unless the base ends in a version.
+    `read_timeout` is the longest silence in seconds before the first byte and between any two.
     """
 
     url: str
@@ -66,9 +65,9 @@ class Target:
     read_timeout: float = READ_TIMEOUT
 
     def address(self, path: str, query: str) -> str:
-        """Return where a request goes.
+        """Return the URL of a request.
 
-        A path in OpenAI's form is below `/v1`, or has no version, as the base is.
+        A path in OpenAI's form is below `/v1`, or has no version, like the base.
         """
         base = self.url.rstrip("/")
         own = urlsplit(base).path
@@ -84,9 +83,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which upstream a request goes to, by name: by its model, by its path, or the first.
+    """Chooses the upstream of a request, by name: by its model, by its path, or the default.
 
-    `models` are patterns such as `claude-*`; the first that fits counts.
+    `models` are patterns such as `claude-*`; the first match counts.
     """
 
     models: Mapping[str, str] = field(default_factory=dict)
@@ -102,9 +101,9 @@ class Choice:
 
 
 class Upstream:
-    """What sends all requests to one upstream.
+    """Sends all requests to one upstream.
 
-    Where `held`, the proxy holds keys, and those of clients are not sent on.
+    If `held`, the proxy holds keys, and those of clients are not forwarded.
     """
 
     def __init__(self, target: Target, sender: Sender, *, held: bool) -> None:
@@ -122,7 +121,7 @@ class Upstream:
     ) -> Incoming:
         """Send a request; return the answer with its body unread. UpstreamError if it fails.
 
-        `auth` is the header that has a key at its endpoint.
+        `auth` is the header of the key at its endpoint.
         """
         target = self._target
         if self._held:
@@ -146,9 +145,9 @@ class Upstream:
 def returned_headers(
     answer: Incoming, guard: Guard | None = None, *, held: bool = False
 ) -> Headers:
-    """The headers of an answer that the client gets; with a `guard`, those that pass it.
+    """Return the headers of an answer for the client; with a `guard`, only those that pass it.
 
-    Where the proxy has `held` keys, it is not told whose account that was.
+    If the proxy has `held` keys, headers that identify the account are left out.
     """
     kept_back = _NOT_RETURNED | of_the_connection(values(answer.headers, b"connection"))
     if held:

@@ -1,7 +1,7 @@
-"""A release mode of the JSON stage: of many documents only the last is let through, at the end.
+"""A release mode of the JSON stage: of many documents, only the last is released, at the end.
 
-This is not hold-back: no rule can change the text any more. It has a bound of its own, where it
-fails closed.
+This is not hold-back, because no rule can change the text any more. It has a bound of its own, at
+which it fails closed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from guardstream.events import Event, Finding, Finish, Severity, Text
 
 
 class Last:
-    """Keeps the text of a document until the next begins, which drops it, or the stream ends.
+    """Keeps the text of a document until the next one begins, which drops it, or the stream ends.
 
-    More than `bound` code points block. A block drops what is kept, and so does each end within a
-    document, unless `partly` says that it may be let through as far as it goes. Findings do not
+    More than `bound` code points block. A block drops what is kept, and so does an end within a
+    document, unless `partly` says that an incomplete document may be released. Findings do not
     wait.
     """
 
     def __init__(self, bound: int, rule: str, severity: Severity, *, partly: bool) -> None:
         self.kept = 0
-        self.full = False  # more than the bound came
+        self.full = False  # the bound was exceeded
         self._bound = bound
         self._rule = rule
         self._severity = severity
@@ -30,17 +30,17 @@ class Last:
         self._whole = False
 
     def begin(self) -> None:
-        """Another document begins."""
+        """Record that another document begins."""
         self._parts = []
         self.kept = 0
         self._whole = False
 
     def end(self) -> None:
-        """The document is over."""
+        """Record that the document is complete."""
         self._whole = True
 
     def take(self, events: Iterable[Event]) -> list[Event]:
-        """What is said now of what the document's events say; it ends with a Finish, if at all."""
+        """Return what can be emitted now of a document's events; a Finish only comes last."""
         out: list[Event] = []
         for event in events:
             if isinstance(event, Text):

@@ -1,4 +1,4 @@
-"""What the JSON stage says: its events, and those that wait until they can be closed after."""
+"""The output of the JSON stage: its events, and those that wait until the JSON can be closed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from guardstream.events import Event, Finding, Finish, Stage, Text
 
 
 class Ended(Exception):  # noqa: N818  # no error: the stream is over
-    """A document's stream ends with `finish`; raised to leave all that is under way."""
+    """A document's stream ends with `finish`; raised to leave everything in progress."""
 
     def __init__(self, finish: Finish) -> None:
         self.finish = finish
 
 
 class Output:
-    """Collects events. With `closes` those of a document wait until it can be closed after them.
+    """Collects events. With `closes`, those of a document wait until it can be closed after them.
 
-    `inside` says whether a document is open. `waits_from` is the offset in the source from which on
+    `inside` says whether a document is open. `waits_from` is the offset in the source from which
     something waits, None if nothing does.
     """
 
@@ -28,20 +28,20 @@ class Output:
         self.waits_from: int | None = None
         self._closes = closes
         self._pending: list[Event] = []
-        self._safe = False  # something of the document was let through
+        self._safe = False  # something of the document was released
 
     def begin(self) -> None:
-        """A document begins."""
+        """Record that a document begins."""
         self.inside = True
         self._safe = False
 
     def text(self, text: str, at: int) -> None:
-        """Say `text`, which stands for the source at the offset `at`."""
+        """Emit `text`, which stands for the source at the offset `at`."""
         if text:
             self.say(Text(text), at)
 
     def say(self, event: Event, at: int) -> None:
-        """Say one event."""
+        """Emit one event."""
         if not self._closes or not self.inside:
             self.events.append(event)
             return
@@ -56,7 +56,7 @@ class Output:
         place: Callable[[Finding], Finding],
         write: Callable[[str], str] = str,
     ) -> None:
-        """Pass on what a guarding stage said; its end is the stream's."""
+        """Emit the events of a guarding stage; its end is the stream's."""
         for event in events:
             if isinstance(event, Text):
                 text = write(event.text)
@@ -67,7 +67,7 @@ class Output:
                 raise Ended(event)
 
     def release(self) -> None:
-        """What waits is safe: the document can be closed after it."""
+        """Mark what waits as safe, because the document can be closed after it."""
         if not self._closes:
             return
         self.events += self._pending
@@ -76,7 +76,7 @@ class Output:
         self._safe = True
 
     def close(self, closing: str) -> None:
-        """End the open document, which `closing` completes; of what waits only findings stay."""
+        """End the open document with `closing`; of what waits, only findings remain."""
         self.events += [event for event in self._pending if isinstance(event, Finding)]
         if not self.inside:
             return
@@ -87,7 +87,8 @@ class Output:
 
 
 def settled(stage: Stage) -> list[Event]:
-    """What a stage says at its text's end; the Finish only if it is no ordinary one."""
+    """Return a stage's events at the end of its text; the Finish only if it is not an ordinary
+    one."""
     events = stage.finish()
     stopped = any(isinstance(event, Finding) and event.action == "stop" for event in events)
     if events and events[-1] == Finish("stop") and not stopped:
@@ -96,5 +97,5 @@ def settled(stage: Stage) -> list[Event]:
 
 
 def shifted(finding: Finding, by: int) -> Finding:
-    """A finding in a text that begins at the offset `by` of the source."""
+    """Return a finding moved into a text that begins at the offset `by` of the source."""
     return replace(finding, start=finding.start + by, end=finding.end + by)

@@ -1,6 +1,6 @@
-"""Lets one document through: what stands between its texts as it is, its texts as rules leave them.
+"""Releases one document: its punctuation as it is, its texts as the rules leave them.
 
-Each string value, each key if that is asked for, and each number is a text of its own.
+Each string value, each key if requested, and each number is a text of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAFE = frozenset(
         t.OPEN_OBJECT, t.OPEN_ARRAY, t.CLOSE_OBJECT, t.CLOSE_ARRAY,
     )
 )  # fmt: skip
-"""After these tokens a document can be closed without inventing anything."""
+"""After these tokens, a document can be closed without inventing anything."""
 
 Source: TypeAlias = Callable[[int, int], tuple[int, int]]
 
@@ -39,15 +39,15 @@ def _same(start: int, end: int) -> tuple[int, int]:
 
 
 class Passage:
-    """One document's way out. `at` is how far it was let through, or given to a stage.
+    """The output of one document. `at` is how far it has been released or given to a stage.
 
-    `raw` is the text from there on; where it is empty and the passage is `plain`, without rules and
-    closing, a chunk at whose end no escape is open may pass without it. `source` tells where in the
-    source the document's text stood.
+    `raw` is the text from there on. If that is empty and the passage is `plain`, without rules and
+    closing, a chunk may bypass the passage unless an escape is open at its end. `source` maps
+    offsets of the document's text to the source.
 
-    A number waits for its end, so that rules see all of it. Where the stream goes on after a
-    mistake, it waits for the separator after it, for at most as many code points as a number may
-    have: until then it may be the beginning of a text that is none of JSON's.
+    A number is held until its end, so that rules see all of it. If the stream continues after a
+    violation, the number is held until the separator after it, for at most as many code points as a
+    number may have: until then it may be the beginning of text that is not JSON.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Passage:
         self.raw = ""
         self._raw_at = start
         self._in_string = False
-        self._held_scalar = False  # a number that has begun waits for its end
-        self._number: Token | None = None  # a number that is over waits for its separator
-        self._inner: Stage | None = None  # guards the string that is open
+        self._held_scalar = False  # a number that has begun is held until its end
+        self._number: Token | None = None  # a complete number waits for its separator
+        self._inner: Stage | None = None  # guards the open string
         self._spans = Spans(start)
         self._spelling = Spelling()
-        self._held_text = ""  # what `_inner` holds
+        self._held_text = ""  # held by `_inner`
         self._closers: list[str] = []
-        self._place: list[str] = []  # of the value that is open, where `restore` asks for it
+        self._place: list[str] = []  # of the open value, if `restore` needs it
         self._keys: list[_Keys] = []  # of each open object
-        self._key: tuple[list[str], list[str]] | None = None  # the one that is open, and its text
+        self._key: tuple[list[str], list[str]] | None = None  # the open key, and its text
 
     @property
     def in_value(self) -> bool:
-        """Whether a string value is open, so that what waits of it can be let through."""
+        """Whether a string value is open, so that its held text can be released."""
         return self._closers[-1:] == ['"']
 
     @property
@@ -86,17 +86,17 @@ class Passage:
 
     @property
     def held_from(self) -> int:
-        """From where on text is held back, for rules."""
+        """The offset from which text is held for rules."""
         if self._inner:
             return self._spans.start(self._spans.length - self._inner.held)
         return self.at
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
-        """Let through what can be of the document's next characters."""
+        """Release what is possible of the document's next characters."""
         if self._inner and len(tokens) == 1 and not self.raw:
             kind, part, start, end = tokens[0]
             if kind in _PARTS and len(part) == len(text) == end - start:
-                # Most chunks of a long string: nothing else is to be done.
+                # Most chunks of a long string need nothing else.
                 self._feed_inner(self._inner, part, start, end)
                 if kind == t.STRING_PART:
                     self._output.release()
@@ -113,7 +113,7 @@ class Passage:
         self._raw_at = self.at
 
     def settle(self) -> None:
-        """Let the open string's stage say what it held."""
+        """Settle the stage of the open string."""
         inner, self._inner = self._inner, None
         if inner:
             events = settled(inner)
@@ -121,7 +121,8 @@ class Passage:
             self._output.guarded(events, self.at, self._in_source, self._spelling.write)
 
     def rest(self, offset: int) -> tuple[str, Tail | None]:
-        """What is left where the document is none any more at `offset`, and what guards it."""
+        """Return what remains if the document is broken at `offset`, and the stage that guards the
+        rest."""
         if self._number and offset - self._number[2] > self._settings.limits.digits:
             self._flush_number()
         text = self.raw[self.at - self._raw_at :]
@@ -136,7 +137,7 @@ class Passage:
     # -- tokens
 
     def _pass(self, document: Document, tokens: list[Token]) -> None:
-        """Let a part through as it is; half an escape waits."""
+        """Release a part unchanged; an incomplete escape waits."""
         end = document.offset
         if document.waits:
             end = tokens[-1][3] if tokens else self.at
@@ -269,7 +270,7 @@ class Passage:
         return replace(finding, start=start, end=end)
 
     def _flush_number(self) -> None:
-        """A number is a text of its own; if a rule changes it, it becomes something else."""
+        """Guard a number as a text of its own; if a rule changes it, another value replaces it."""
         assert self._number
         assert self._settings.redact
         _, text, start, end = self._number
@@ -288,7 +289,7 @@ class Passage:
         self._output.release()
 
     def _through(self, end: int) -> None:
-        """Let the source through up to the offset `end`."""
+        """Release the source up to the offset `end`."""
         if end > self.at:
             text = self.raw[self.at - self._raw_at : end - self._raw_at]
             self._output.text(text, self.at)
@@ -296,16 +297,16 @@ class Passage:
 
 
 class _Keys:
-    """The keys of an open object, told apart where several became the same: who reads it would
-    lose a value."""
+    """Keeps the keys of an open object distinct when rules make several the same, so that readers
+    do not lose a value."""
 
     def __init__(self) -> None:
-        self._sources: dict[str, str] = {}  # by what came out
+        self._sources: dict[str, str] = {}  # by their output
         self._numbers: dict[str, int] = {}
         self._told: dict[tuple[str, str], str] = {}
 
     def after(self, source: str, released: str) -> str:
-        """Return what is written after a key: nothing, or a number that no other has."""
+        """Return the suffix of a key: empty, or a number that makes it unique."""
         if self._sources.setdefault(released, source) == source:
             return ""
         if (source, released) not in self._told:
@@ -318,7 +319,7 @@ class _Keys:
 
 
 def _quiet(settings: Settings) -> frozenset[int]:
-    """The kinds of tokens that no rule looks at: without closing they just come through."""
+    """Return the kinds of tokens that no rule sees, which simply pass if nothing must be closed."""
     if settings.closes or settings.restore or (settings.redact and settings.redact_keys):
         return frozenset()
     kinds = {t.COMMA, t.LITERAL, *_CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
@@ -326,7 +327,7 @@ def _quiet(settings: Settings) -> frozenset[int]:
 
 
 def _written_number(number: str, changed: str, how: Numbers | None) -> str:
-    """Return how a number is written that rules made into `changed`."""
+    """Return how a number is written that rules changed to `changed`."""
     if changed == number:
         return number
     return {"null": "null", "zero": "0"}.get(str(how)) or json.dumps(changed)

@@ -1,4 +1,4 @@
-"""What the JSON stage is asked to do."""
+"""The settings of the JSON stage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ After: TypeAlias = Literal["stop", "ignore", "text"]
 Numbers: TypeAlias = Literal["string", "null", "zero"]
 Redact: TypeAlias = Callable[[], Stage]
 Place: TypeAlias = tuple[str, ...]
-"""The way to a value in a document: the names of members, and `[*]` for an element of an array."""
+"""The path to a value in a document: member names, and `[*]` for an array element."""
 Restore: TypeAlias = Callable[[Stage, Place], Stage]
 
 
@@ -26,25 +26,25 @@ class Settings:
     """What the JSON stage does.
 
     - `schema`: a Schema or a model's, or None for any JSON.
-    - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, of which
-      nothing else is let through; "keep", the rest is let through as text; "require", as "strip",
-      but only documents in code fences count.
-    - `documents`: "one", "many" such as JSON lines, or "last": of many the last, at the stream's
-      end; `last_max` code points may wait for that, more block. `after` says what follows the one:
-      "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
+    - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, and
+      nothing else is released; "keep", the rest is released as text; "require", like "strip", but
+      only documents in code fences count.
+    - `documents`: "one"; "many", such as JSON lines; or "last", the last of many, at the stream's
+      end. `last_max` code points may wait for that; more block. `after` says what follows a single
+      document: "stop" ends the stream, "ignore" drops the rest, "text" releases it as text.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
       "monitor" reports and changes nothing; "text" does not even report: what is not JSON is text,
-      from the beginning where it begins with no bracket or quote.
-    - `repair`: kinds of almost-JSON that are mended, each with a finding of its own; of them
-      "truncated" closes a document that the text's end cuts.
+      from its beginning if that has no bracket or quote.
+    - `repair`: kinds of almost-JSON that are repaired, each with a finding of its own; "truncated"
+      closes a document that the end of the text cuts off.
     - `close` holds separators, keys, numbers and literals until they are complete, and closes a
       document that anything else ends too early; so does "truncated".
-    - `redact` makes a fresh stage for each text in a document (and outside, where that is let
-      through): each string value, each key with `redact_keys`, and each number unless `numbers` is
-      None. A number that it changes becomes a string, null, or 0.
-    - `restore` is given the stage of each string value and where that stands, and returns the one
-      that takes its place; outside of documents there is no such place, and `()` is given.
-    - `rule` and `severity` are those of the findings about violations.
+    - `redact` creates a stage for each text in a document, and outside if that is released: each
+      string value, each key with `redact_keys`, and each number unless `numbers` is None. A number
+      that it changes becomes a string, null, or 0.
+    - `restore` gets the stage of each string value and the value's path, and returns the stage that
+      replaces it; outside of documents the path is `()`.
+    - `rule` and `severity` are those of findings about violations.
     """
 
     schema: Checks | None = None
@@ -66,15 +66,15 @@ class Settings:
 
     @property
     def closes(self) -> bool:
-        """Whether what comes out is closed wherever it ends."""
+        """Whether the output is always closed, wherever it ends."""
         return self.close or "truncated" in self.repair
 
     @property
     def guards_numbers(self) -> bool:
-        """Whether a number is a text for rules."""
+        """Whether rules see numbers."""
         return self.redact is not None and self.numbers is not None
 
     @property
     def goes_on(self) -> bool:
-        """Whether the stream goes on where the text is not JSON any more."""
+        """Whether the stream continues after the text stops being JSON."""
         return self.on_violation in ("monitor", "text")

@@ -1,7 +1,7 @@
-"""The JSON stage: lets only the beginning of valid documents through, and guards their texts.
+"""The JSON stage: releases only beginnings of valid documents, and guards their texts.
 
-Rules see the decoded text of each string, each a text of its own, and what they change is written
-back as JSON. Findings refer to the source.
+Rules see the decoded text of each string, each as a text of its own, and what they change is
+written back as JSON. Findings refer to the source.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["Settings", "Structure"]
 
 
 class Structure:
-    """Lets only the beginning of valid JSON documents through.
+    """Releases only beginnings of valid JSON documents.
 
-    `violations` holds what was wrong, in order; `value` is what has been built of the last
-    document, if there is a schema: the source's values, before masking.
+    `violations` are the errors, in order; `value` is the parsed part of the last document, if there
+    is a schema: the source's values, before masking.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -42,11 +42,11 @@ class Structure:
         )
         self._output = Output(closes=settings.closes)
         self._last = _last(settings)
-        self._open: Document | None = None  # the document that all of the next chunk may belong to
+        self._open: Document | None = None  # the document that may contain all of the next chunk
         self._fed = 0
         self._finished = False
-        self._over = False  # the one document is over
-        self._broken = False  # the text is not JSON, and that is only monitored
+        self._over = False  # the one document is complete
+        self._broken = False  # the text is not JSON, which is only monitored
         self._document: Document | None = None
         self._passage = Passage(settings, self._output, 0)
         self._count = 0
@@ -55,7 +55,7 @@ class Structure:
 
     @property
     def value(self) -> object:
-        """What has been built of the last document, of its source."""
+        """The parsed part of the last document, from the source."""
         return self._document.value if self._document else None
 
     @property
@@ -78,14 +78,14 @@ class Structure:
         return max(held, self._fed - document.source(waits_from, waits_from)[0])
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters; return the events that are certain."""
         if self._finished:
             return []
         fed = self._fed = self._fed + len(text)
         document = self._open
         if document is None:
             return self._said(self._take(self._finder.feed(text)))
-        # Most chunks lie inside a document: they need no dividing.
+        # Most chunks are inside a document and need not be split.
         tokens = document.feed(text)
         if document.ended:
             self._open = None
@@ -99,13 +99,14 @@ class Structure:
         return events if self._last is None else self._said(events)
 
     def finish(self) -> list[Event]:
-        """Take the source's end: an open document is a violation, and so is none at all."""
+        """Take the source's end: an open document is a violation, and so is a text without any."""
         if self._finished:
             return []
         return self._said(self._take(self._finder.finish(), final=True))
 
     def cut(self, finish: Finish) -> list[Event]:
-        """Take an earlier stage's end: drop what is held; with `close` the document is closed."""
+        """Take an earlier stage's end: what is held is dropped; with `close` the document is
+        closed."""
         if self._finished:
             return []
         events = self._output.events = []
@@ -113,13 +114,13 @@ class Structure:
         return self._said(events)
 
     def _said(self, events: list[Event]) -> list[Event]:
-        """What is said now: all of it, unless only the last document counts."""
+        """Return the events to emit now: all, unless only the last document counts."""
         if self._last is None:
             return events
         said = self._last.take(events)
         if said and isinstance(said[-1], Finish):
             self._finished = True
-            if self._last.full:  # whether more was wrong then depends on what was read with it
+            if self._last.full:  # any later violation would depend on the chunking
                 self.violations.clear()
         return said
 
@@ -196,7 +197,7 @@ class Structure:
             self._output.guarded(settled(prose), self._fed, self._shift)
 
     def _shift(self, finding: Finding) -> Finding:
-        if self._document and self._broken:  # the text goes on as that of the document
+        if self._document and self._broken:  # the text continues as that of the document
             start, end = self._document.source(finding.start, finding.end)
             return replace(finding, start=start, end=end)
         return shifted(finding, self._prose_at)
@@ -227,7 +228,7 @@ class Structure:
     def _part(self, part: Part) -> None:
         document, text = part.document, part.text
         if document is not self._document:
-            if document.blank:  # comments, so far
+            if document.blank:  # only comments so far
                 for repair in part.repairs:
                     self._report(repair)
                 return
@@ -273,12 +274,12 @@ class Structure:
         self._output.say(Finding(rule, start, end, "monitor", severity, "repair"), self._passage.at)
 
     def _drop_last(self, last: Last) -> None:
-        """Another document begins: of the one before only findings are said."""
+        """Drop the previous document when another one begins; only its findings are emitted."""
         self._output.events[:] = last.take(self._output.events)
         last.begin()
 
     def _break(self, document: Document) -> None:
-        """The text is not JSON, and that changes nothing: the rest is text."""
+        """Treat the rest as text, because it is not JSON and violations change nothing."""
         self._broken = True
         self._output.inside = False
         rest, self._prose = self._passage.rest(document.offset)
@@ -303,13 +304,13 @@ class Structure:
             raise Ended(Finish("content_filter" if action == "block" else "stop"))
 
     def _settle(self) -> None:
-        """Let the open texts' stages say what they held."""
+        """Settle the stages of the open texts."""
         self._end_prose()
         self._passage.settle()
 
 
 def _last(settings: Settings) -> Last | None:
-    """What keeps the last document, if only that counts."""
+    """Return what keeps the last document, if only that one counts."""
     if settings.documents != "last":
         return None
     partly = settings.goes_on or settings.closes

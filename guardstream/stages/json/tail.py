@@ -1,7 +1,8 @@
-"""What follows where a text that began as JSON is none any more.
+"""What follows when a text that began as JSON stops being JSON.
 
-A reader that is less strict than RFC 8259 may still decode the escapes in it, and so does this: the
-rules see the text with all its escapes decoded, and what they do not change comes out as it was.
+A reader that is less strict than RFC 8259 may still decode escapes in it, and so does this stage:
+rules see the text with all escapes decoded, and what they do not change is emitted as it was
+written.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _beginning = re.compile(
 class Tail:
     """A stage around `inner`, which was fed what `spans` knows and holds the text `held`.
 
-    Each character is given to the inner stage by itself, so that it is known which of them come
-    out again; this is slow, and only for text that is broken. Findings refer to the source.
+    The inner stage gets one character at a time, so that it is known which characters it emits.
+    This is slow, and only for broken text. Findings refer to the source.
     """
 
     def __init__(
@@ -38,8 +39,8 @@ class Tail:
     ) -> None:
         self._inner = inner
         self._spans = spans
-        self._waiting = deque((char, write(char)) for char in held)  # and how the source has it
-        self._begun = ""  # perhaps an escape
+        self._waiting = deque((char, write(char)) for char in held)  # and how the source writes it
+        self._begun = ""  # possibly the beginning of an escape
         self._at = spans.start(spans.length)
         self._finished = False
 
@@ -86,7 +87,7 @@ class Tail:
                 self._char(each, events)
 
     def _take(self, char: str, source: str, events: list[Event]) -> None:
-        """Give the inner stage one character, which the source has as `source`."""
+        """Give the inner stage one character, which the source writes as `source`."""
         if self._finished:
             return
         self._spans.add(char, self._at, self._at + len(source))
@@ -95,7 +96,7 @@ class Tail:
         self._say(self._inner.feed(char), events)
 
     def _say(self, said: list[Event], events: list[Event]) -> None:
-        """Add what the inner stage said, as the source has it."""
+        """Add the events of the inner stage, with the text as the source writes it."""
         self._finished = bool(said) and isinstance(said[-1], Finish)
         released = len(self._waiting) - (0 if self._finished else self._inner.held)
         gone = [self._waiting.popleft() for _ in range(released)]
@@ -112,9 +113,9 @@ class Tail:
 
 
 def _written(gone: list[tuple[str, str]], text: str) -> list[str]:
-    """How each character of `text` is written, which came out for the characters `gone`.
+    """Return how each character of `text` is written, which replaces the characters `gone`.
 
-    What they have in common at their beginnings and at their ends is written as in the source.
+    Their common prefix and suffix are written as in the source.
     """
     before = "".join(char for char, _ in gone)
     head = _common(before, text)
@@ -125,7 +126,7 @@ def _written(gone: list[tuple[str, str]], text: str) -> list[str]:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+    """Return the length of the common prefix of two texts."""
     for at, (first, second) in enumerate(zip(one, other, strict=False)):
         if first != second:
             return at

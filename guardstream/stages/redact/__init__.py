@@ -1,4 +1,4 @@
-"""Redaction: masks, blocks, stops at and reports what its rules find, in any chunking alike."""
+"""Redaction: masks, reports or ends the stream at what its rules find, whatever the chunking."""
 
 from guardstream.stages.confirm import RuleError
 from guardstream.stages.redact.rule_set import RuleSet

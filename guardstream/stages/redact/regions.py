@@ -1,4 +1,4 @@
-"""Writes the guarded text: what is settled passes, and every masked region is replaced."""
+"""Writes the guarded text: settled text passes, and every masked region is replaced."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Span(NamedTuple):
 class Regions:
     """The masked spans that are not written yet, and the text that waits with them.
 
-    `written` is how far the source has been written, `tail` the source text after it. Overlapping
-    spans form one region, which takes the replacement of its most severe rule, the first in the
-    policy among equals; touching spans stay apart.
+    `written` is how much of the source has been written, `tail` the source text after it.
+    Overlapping spans form one region, which gets the replacement of its most severe rule, or of the
+    first of these in the policy. Spans that only touch stay separate.
     """
 
     __slots__ = ("_fixed", "_flow", "_rules", "spans", "tail", "written")
@@ -38,14 +38,14 @@ class Regions:
         self.written = 0
 
     def add(self, start: int, end: int, rule: int) -> None:
-        """Mask a span; what of it is written already stays as it is."""
+        """Mask a span, except for the part that has been written."""
         if end > self.written:
             cut = start < self.written
             self.spans.append(Span(max(start, self.written), end, rule, cut))
 
     def mask(self, start: int, end: int, rule: int, hold: int) -> str:
-        """Mask a span and write up to `hold`, as `add` and `release` do: nearly always it stands
-        alone, and nothing holds it."""
+        """Mask a span and write up to `hold`, like `add` and `release`: a fast path, because a span
+        nearly always stands alone and nothing holds it."""
         fixed, written = self._fixed[rule], self.written
         if self.spans or fixed is None or start < written or end > hold:
             self.add(start, end, rule)
@@ -58,7 +58,7 @@ class Regions:
         return tail[: start - written] + fixed + tail[end - written : hold - written]
 
     def release(self, hold: int) -> str:
-        """Write up to `hold`, but no region that reaches beyond it."""
+        """Write up to `hold`, except for a region that reaches beyond it."""
         if not self.spans:
             return self._take(hold) if hold > self.written else ""
         parts = []
@@ -74,7 +74,7 @@ class Regions:
         return "".join(parts)
 
     def force(self, limit: int | None = None) -> str:
-        """Write the first region as it is known now; up to `limit` in the source, if given."""
+        """Write the first region as far as it is known; up to `limit` in the source, if given."""
         self.spans.sort()
         end, size = self._region()
         if limit is None or end <= limit:
@@ -96,7 +96,7 @@ class Regions:
         return text
 
     def _region(self) -> tuple[int, int]:
-        """The first region's end, and of how many spans it consists."""
+        """Return the end of the first region, and its number of spans."""
         if len(self.spans) == 1:
             return self.spans[0].end, 1
         end, size = self.spans[0].end, 1
@@ -106,14 +106,14 @@ class Regions:
         return end, size
 
     def _write_region(self, end: int, size: int) -> str:
-        """Write the first region, of `size` spans, and what comes before it."""
+        """Write the first region, of `size` spans, and the text before it."""
         spans, self.spans = self.spans[:size], self.spans[size:]
         before = self._take(spans[0].start)
         text = self._take(end)
         return before + self._shown(spans, text)
 
     def _shown(self, spans: Sequence[Span], text: str) -> str:
-        """What stands in the place of a region's text."""
+        """Return the replacement of a region."""
         number = spans[0].rule
         if len(spans) > 1:
             number = self.foremost(span.rule for span in spans)
@@ -133,23 +133,23 @@ class Regions:
         return _template(rule, len(text))
 
     def foremost(self, rules: Iterable[int]) -> int:
-        """The most severe of some rules, the first among equals."""
+        """Return the most severe of some rules, the first one among equals."""
         return min(rules, key=lambda rule: (-SEVERITIES.index(self._rules[rule].severity), rule))
 
     # A candidate too long to be held is masked while it lives
 
     def flood(self, rule: int, end: int) -> str:
-        """Begin to mask without holding: all up to `end`, as one region of `rule`."""
+        """Start masking without holding: everything up to `end`, as one region of `rule`."""
         self._flow = self._rules[rule]
         return _template(self._flow, self._skip(end))
 
     def flow(self, end: int) -> str:
-        """Mask on, up to `end`, as the same region."""
+        """Continue masking up to `end`, as the same region."""
         length = self._skip(end)
         return _template(self._flow, length) if self._flow and _repeats(self._flow) else ""
 
     def _skip(self, end: int) -> int:
-        """Leave out the source text up to `end`; returns how much that was."""
+        """Skip the source text up to `end`; return its length."""
         length = end - self.written
         if length <= 0:
             return 0
@@ -165,14 +165,14 @@ class Regions:
 
 
 def _repeats(rule: Rule) -> bool:
-    """Whether each masked character is replaced by one of its own."""
+    """Return whether each masked character is replaced by one character."""
     replacement = rule.replacement
     return isinstance(replacement, Keep) or (isinstance(replacement, str) and len(replacement) == 1)
 
 
 def fixed(rule: Rule) -> str | None:
-    """What stands in the place of each of a rule's spans, a single character for each of theirs;
-    None where more has to be known."""
+    """Return a rule's replacement if it is the same for every match: a text for each span, or one
+    character for each of the span's characters. None if it depends on the match."""
     shown = rule.replacement
     if not isinstance(shown, str) or len(shown) == 1:
         return shown if isinstance(shown, str) else None

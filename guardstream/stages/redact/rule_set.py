@@ -1,4 +1,4 @@
-"""Rules, compiled once: what is searched for, and how what is found is judged."""
+"""Compiled rules: what to search for, and how to judge what is found."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule
 class RuleSet:
     """Compiled rules, shared between streams and threads; `stage` begins one stream.
 
-    `max_holdback` bounds the held text in code points, `on_overflow` says what becomes of a
-    candidate that would exceed it. `on_error` says what becomes of a stream whose rule fails, and
+    `max_holdback` bounds the held text in code points, `on_overflow` says what happens to a
+    candidate that would exceed it. `on_error` says what happens to a stream whose rule fails, and
     `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError for a
     rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
     """
@@ -71,9 +71,9 @@ class RuleSet:
         )
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
-        """These rules with more words, by rule id; what is compiled is shared.
+        """Return these rules with more words, by rule id; what is compiled is shared.
 
-        Raises RuleError for a rule id that is not there.
+        Raises RuleError for an unknown rule id.
         """
         numbers = {rule.id: number for number, rule in enumerate(self.rules)}
         for name in words:
@@ -85,7 +85,7 @@ class RuleSet:
         return extended
 
     def with_replacements(self, replacements: Mapping[str, Replacement]) -> RuleSet:
-        """These rules with other replacements, by rule id; all that is compiled is shared."""
+        """Return these rules with other replacements, by rule id; what is compiled is shared."""
         changed = copy(self)
         changed.rules = tuple(
             replace(rule, replacement=replacements[rule.id]) if rule.id in replacements else rule
@@ -95,7 +95,7 @@ class RuleSet:
         return changed
 
     def with_rules(self, rules: Sequence[Rule]) -> RuleSet:
-        """These rules and more that look for words alone; what is compiled is shared.
+        """Return these rules and more rules that only have words; what is compiled is shared.
 
         Raises RuleError for an empty word.
         """
@@ -108,11 +108,11 @@ class RuleSet:
         return extended
 
     def stage(self) -> Redact:
-        """A stage for one pipeline."""
+        """Return a new stage for one pipeline."""
         return Redact(self, [search() for search in self._searches])
 
     def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
-        """What searches for patterns, for each way in which they read the text."""
+        """Return what creates the searches for patterns, one for each way to read the text."""
         kinds: dict[frozenset[str], list[tuple[int, int]]] = {}
         for number, rule in enumerate(self.rules):
             if rule.patterns:
@@ -146,7 +146,7 @@ class RuleSet:
             raise RuleError(rule.id, str(error), index, error.offset) from error
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
-        """One index for each way in which words are compared."""
+        """Return an index for each way to compare words."""
         kinds: dict[
             tuple[bool, frozenset[str]], tuple[dict[str, list[int]], dict[str, list[int]]]
         ] = {}
@@ -173,8 +173,8 @@ class RuleSet:
             yield index.scan
 
     def _is_plain(self, number: int) -> bool:
-        """Whether each word of a rule is a match that ends nothing, and stays one: no check refuses
-        it, and no pattern of the rule that fails turns the rule off."""
+        """Return whether every word of a rule is a match that ends nothing and is final: no check
+        can refuse it, and no pattern of the rule can fail and so disable the rule."""
         rule = self.rules[number]
         if rule.action in ENDING or self._confirms[number]:
             return False

@@ -1,7 +1,7 @@
 """One stream's redaction: what its rules find is masked, reported, or ends the stream.
 
-A character is released as soon as no rule can still claim it. What is found settles at a position
-of the text, never of a chunk, and events stand in that order.
+A character is released as soon as no rule can still claim it. Findings settle at positions of the
+text, never at chunk borders, and events come in the order of these positions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
 
 MAX_PIECE = 4_096
-"""How many code points are looked at together; a longer chunk is cut."""
+"""How many code points are processed together; a longer chunk is split."""
 
 MAX_SPARE = 256
-"""How many code points may pile up before what is not needed any more is dropped."""
+"""How many unneeded code points may accumulate before they are dropped."""
 
 
 class _End(NamedTuple):
-    """What ends the stream here: the match, and how it is reported."""
+    """What ends the stream: the match, and how it is reported."""
 
     match: Match
     kind: FindingKind
@@ -38,26 +38,26 @@ class _End(NamedTuple):
 
 
 class Redact:
-    """One stream's redaction; a Stage. Made by `RuleSet.stage`."""
+    """One stream's redaction; a Stage. Created by `RuleSet.stage`."""
 
     def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
         self._set = rules
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
-        self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points in which nothing overflows
+        self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points that cannot overflow
         self._search(*scans)
         self._window = Window()
-        self._trim_at = MAX_SPARE  # how far is read before the window is trimmed
+        self._trim_at = MAX_SPARE  # the position at which the window is trimmed
         self._regions = Regions(self._rules, rules.fixed)
-        self._position = 0  # how far the source was read
-        self._flowing: dict[int, int] = {}  # rules that mask what overflowed, and where that began
-        self._overflown = False  # just now: it may end at once, and no search would say so
+        self._position = 0  # how much of the source was read
+        self._flowing: dict[int, int] = {}  # rules that mask an overflow, and its start
+        self._overflown = False  # just now: it may end at once, unnoticed by the searches
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
-        self._busy = False  # the next text has to be fed carefully
+        self._busy = False  # the next text must be fed carefully
         self._find_unseen = rules.unseen.search if rules.unseen else None
-        self._forks: list[Fork] = []  # searches of what is seen alone
+        self._forks: list[Fork] = []  # searches of the visible text alone
         self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
@@ -66,14 +66,14 @@ class Redact:
         return 0 if self._finished else self._position - self._regions.written
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters; return the events that are certain."""
         said = self.feed_text(text)
         if isinstance(said, str):
             return [Text(said)] if said else []
         return said
 
     def feed_text(self, text: str) -> str | list[Event]:
-        """Do as `feed`, but return text alone without an event around it."""
+        """Like `feed`, but return plain text without an event around it."""
         regions = self._regions
         tail = regions.tail + text
         if (
@@ -83,7 +83,7 @@ class Redact:
             or (self._find_unseen and not text.isascii() and self._find_unseen(text))
         ):
             return self._flow_on(text) if self._flowing else self._feed_carefully(text)
-        # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
+        # The common case: nothing happens in the chunk, and no candidate can become too long in it.
         held = self.read(text)
         if regions.spans or type(held) is not int:
             return self.follow(text, held)
@@ -104,8 +104,8 @@ class Redact:
         return tail[:release]
 
     def _flow_on(self, text: str) -> str | list[Event]:
-        """Do as `feed_text` while what has overflowed is masked as it comes: nearly always it goes
-        on to the end of a chunk."""
+        """Like `feed_text` while an overflow is masked as it arrives, which usually continues to
+        the end of the chunk."""
         if (
             self._finished
             or not text
@@ -132,12 +132,11 @@ class Redact:
 
     @property
     def only_reads(self) -> bool:
-        """Whether `read` may take the next text, in place of `feed`: no match waits."""
+        """Whether no match waits, so that `read` may take the next text instead of `feed`."""
         return not (self._busy or self._regions.spans)
 
     def skip(self, text: str, tail: str) -> None:
-        """Take text for which `read` has returned nothing but how much of it is held: in the end
-        that is `tail`."""
+        """Take text for which `read` has returned only how much of it is held, namely `tail`."""
         self._position += len(text)
         self._regions.tail, self._regions.written = tail, self._position - len(tail)
         self._window.parts.append(text)
@@ -145,8 +144,8 @@ class Redact:
             self._trim()
 
     def follow(self, text: str, ran: int | Ran) -> list[Event]:
-        """Take text that `read` has read, as `feed` does; from event to event where somebody must
-        look."""
+        """Take text that `read` has read, like `feed`: from one position that needs attention to
+        the next."""
         settled: Sequence[Settled] | None = None
         if isinstance(ran, int):
             held = ran
@@ -167,12 +166,12 @@ class Redact:
         return events
 
     def _trim(self) -> None:
-        """Drop the text that nothing can ask for any more."""
+        """Drop the text that nothing needs any more."""
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
         self._trim_at = self._position + MAX_SPARE
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
-        """Feed from event to event; `ran` if it has been read up to one."""
+        """Feed from event to event; `ran` if the text has been read up to one."""
         if len(text) > MAX_PIECE:
             pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
             return [event for piece in pieces for event in self._feed_carefully(piece)]
@@ -188,7 +187,7 @@ class Redact:
         return self._read_on(text, ran)
 
     def _read_on(self, text: str, ran: Ran | None = None) -> list[Event]:
-        """Feed from event to event a text that is seen as a whole, or not at all."""
+        """Feed text that is all visible, or all zero-width, from event to event."""
         if self._finished:
             return []
         self._window.parts.append(text)
@@ -205,8 +204,8 @@ class Redact:
                 stop, held, _, settled = run(self._steps, text, index, index + 1)
                 due = True
             elif (self._outrun or self._disabled) and not self._flowing:
-                # What waits for text that has been written, or for a rule that is disabled, waits
-                # no more: each event shows it.
+                # Text that has been written, or that a disabled rule claims, no longer holds
+                # anything: each event shows that.
                 stop, held, _, settled = run(self._steps, text, index, end)
                 due = True
             else:
@@ -227,14 +226,14 @@ class Redact:
         return events
 
     def _fork(self) -> None:
-        """Search from here on also what is seen of the text, for the rules that ask for it."""
+        """From here on also search the visible text alone, for the rules that ask for it."""
         new = list(forks(self._scans, self._set.forking, self._window, self._forks))
         if new:
             self._forks += new
             self._search(*self._scans, *new)
 
     def _join(self) -> None:
-        """Drop the forks that find nothing else any more."""
+        """Drop the forks whose results no longer differ."""
         if self._outrun or self._flowing:
             return
         needless = [fork for fork in self._forks if fork.is_needless]
@@ -262,7 +261,8 @@ class Redact:
         return events
 
     def _is_watched(self) -> bool:
-        """Whether what has overflowed may end at the next character and nobody would be told."""
+        """Return whether an overflow may end at the next character without any search reporting
+        it."""
         if self._overflown:
             return True
         for scan in self._scans:  # noqa: SIM110 - `any` would take three times as long
@@ -271,7 +271,7 @@ class Redact:
         return False
 
     def _settle(self, events: list[Event], settled: Sequence[Settled], index: int) -> None:
-        """Say what has settled on the way from `text[index]` without a look."""
+        """Report what has settled since `text[index]` without needing attention."""
         regions, rules, flows = self._regions, self._rules, self._flowing
         for at, held, found in settled:
             position = self._position + at - index
@@ -290,7 +290,7 @@ class Redact:
                 events.append(match_found(made.id, start, end, made.action, made.severity))
 
     def _say(self, events: list[Event], number: int, start: int, end: int, hold: int) -> None:
-        """Say of the only match of a rule that ends nothing, and release up to `hold`."""
+        """Report the only match, of a rule that ends nothing, and release up to `hold`."""
         rule, regions = self._rules[number], self._regions
         masks = rule.action == "mask"
         text = regions.mask(start, end, number, hold) if masks else regions.release(hold)
@@ -299,7 +299,7 @@ class Redact:
         events.append(match_found(rule.id, start, end, rule.action, rule.severity))
 
     def _move(self, events: list[Event], held: int) -> None:
-        """Release what nothing holds any more, or mask it while what has overflowed lives on."""
+        """Release what nothing holds any more, or mask it while an overflow continues."""
         if self._flowing:
             self._write(events, self._regions.flow(self._position))
             return
@@ -308,7 +308,7 @@ class Redact:
             self._overflow(events)
 
     def _step(self, events: list[Event]) -> None:
-        """Say what the characters up to here have settled."""
+        """Report what the characters so far have settled."""
         found = self._found(lambda scan: scan.settle(self._window))
         hold = self._position
         for scan in self._scans:
@@ -329,7 +329,7 @@ class Redact:
             self._overflow(events)
 
     def _hold(self) -> int:
-        """Where the oldest hold-back begins."""
+        """Return the start of the oldest hold-back."""
         hold = min([scan.hold() for scan in self._scans])
         if hold < self._regions.written:
             for scan in self._scans:
@@ -345,7 +345,7 @@ class Redact:
     # Matches
 
     def _found(self, take: Callable[[Scan], list[Match]]) -> list[Match]:
-        """What all searches have found; what both a search and its fork find is found once."""
+        """Return the matches of all searches; a match of both a search and its fork counts once."""
         if not self._forks:
             return [match for scan in self._scans for match in take(scan)]
         found = []
@@ -362,7 +362,7 @@ class Redact:
         return found
 
     def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
-        """Report matches and release up to `hold`; returns whether the stream ends here."""
+        """Report matches and release up to `hold`; return whether the stream ends here."""
         end = None
         kept = found
         failures: list[Finding] = []
@@ -399,12 +399,12 @@ class Redact:
                 self._regions.add(match.start, match.end, match.rule)
 
     def _is_plain(self, match: Match) -> bool:
-        """Whether a match is reported as it is, and ends nothing."""
+        """Return whether a match is reported as it is and ends nothing."""
         return match.judged and not match.failed and self._rules[match.rule].action not in ENDING
 
     def _without_failed(self, found: list[Match]) -> tuple[list[Match], list[Finding]]:
-        """Where rules may fail, disable those that have; return the matches of the others, and what
-        to report."""
+        """If rules may fail, disable those that have; return the matches of the others, and the
+        findings that report the failures."""
         failed = sorted({match.rule for match in found if match.failed})
         if not failed or self._set.on_error == "block":
             return found, []
@@ -417,8 +417,8 @@ class Redact:
         return others, [self._finding(match, "rule_error") for match in here]
 
     def _ending(self, found: list[Match]) -> _End | None:
-        """The match that ends the stream: a failure, else the most severe, the first in the
-        policy, the leftmost."""
+        """Return the match that ends the stream: a failure, otherwise the most severe match, then
+        the first in the policy, then the leftmost."""
         failures = [match for match in found if match.failed]
         if failures:
             match = min(failures, key=lambda match: (match.rule, match.start))
@@ -434,7 +434,7 @@ class Redact:
         return -SEVERITIES.index(self._rules[rule].severity), rule
 
     def _stopped(self, end: int) -> list[Match]:
-        """The matches that stand before `end` when a rule stops the stream there."""
+        """Return the matches before `end`, where a rule stops the stream."""
         found = self._found(lambda scan: scan.stop(self._window))
         return [
             match
@@ -443,7 +443,7 @@ class Redact:
         ]
 
     def _write_to(self, events: list[Event], end: int) -> None:
-        """Write all up to `end`; a region that reaches over it is written up to there."""
+        """Write everything up to `end`; a region that spans `end` is written up to there."""
         self._write(events, self._regions.release(end))
         if self._regions.spans and self._regions.written < end:
             self._write(events, self._regions.force(end))
@@ -455,7 +455,7 @@ class Redact:
     # Candidates too long to be held
 
     def _overflow(self, events: list[Event]) -> None:
-        """Bring the held text back below its bound."""
+        """Reduce the held text to its bound."""
         for scan in self._scans:
             scan.prune(self._window)
         found = self._found(lambda scan: scan.settle(self._window))
@@ -467,7 +467,7 @@ class Redact:
             if rules:
                 self._overflowed(events, sorted(rules), written)
             else:
-                # No candidate is that old, but a region whose matches overlap on and on.
+                # No candidate is that old, but a region of matches that keep overlapping is.
                 self._write(events, self._regions.force())
                 self._outrun = True
             if self._finished:
@@ -490,14 +490,14 @@ class Redact:
         for scan in self._scans:
             scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
-            # What a dropped candidate had matched already stands.
+            # What a dropped candidate had already matched stands.
             found = self._found(lambda scan: scan.settle(self._window))
             self._concluded(events, found, self._hold())
 
     def _flow(self, events: list[Event], found: list[Match]) -> None:
-        """Mask on what belongs to candidates that have overflowed and live, or that the last
+        """Continue masking the candidates that have overflowed and are alive, or that the last
         character has completed."""
-        # Nobody had to look before the last character, so that all lived on up to it.
+        # Nothing needed attention before the last character, so all of them lived up to it.
         self._write(events, self._regions.flow(self._position - 1))
         self._overflown = False
         live = [scan.overflowing(self._window) for scan in self._scans]
@@ -512,6 +512,6 @@ class Redact:
 
 
 def _place(match: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Findings stand by start, end and rule."""
+    """Return the sort key of a finding: start, end and rule."""
     rule, start, end = match
     return start, end, rule

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from guardstream.serve.proxy.answers import UpstreamError
-from guardstream.serve.proxy.sending import readable
+from guardstream.serve.proxy.forwarding import readable
 from guardstream.serve.routes import Headers
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20_000))

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.serve import MemoryReplay
-from guardstream.serve.configured import redis_of
+from guardstream.serve.from_policy import redis_of
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.serve.proxy import keys as keys_module
@@ -32,7 +32,7 @@ from guardstream.serve.proxy.caller import BoundsError, Caller
 from guardstream.serve.proxy.endpoints import Table
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
-from guardstream.serve.proxy.objects import Telling, made, named
+from guardstream.serve.proxy.objects import ObjectFinder, created_ids, referenced_ids
 from guardstream.serve.proxy.requests import read
 from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError, Stored, window
 from guardstream.serve.proxy.state_redis import RedisState
@@ -443,7 +443,7 @@ REFERENCES = [
 
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_another_callers_file_cannot_be_named(reference: dict[str, Any]) -> None:
-    assert list(named(reference)) == ["file-2"]
+    assert list(referenced_ids(reference)) == ["file-2"]
     guards = {"default": Guard(Policy.parse("rules: []"))}
     with storing(guards=guards) as (ann, bob, provider):
         assert upload(str(ann.base_url), purpose="vision").status_code == 401  # without a key
@@ -461,12 +461,12 @@ def test_another_callers_file_cannot_be_named(reference: dict[str, Any]) -> None
 def test_an_object_of_ones_own_hides_no_other() -> None:
     container = {"id": "cntr-own", "type": "auto", "file_ids": ["file-2"]}
     reference = {"tools": [{"type": "code_interpreter", "container": container}]}
-    assert list(named(reference)) == ["cntr-own", "file-2"]
+    assert list(referenced_ids(reference)) == ["cntr-own", "file-2"]
 
 
 def test_what_was_reasoned_may_be_brought_along_whole() -> None:
     item = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "x"}
-    assert list(named({"input": [item]})) == []
+    assert list(referenced_ids({"input": [item]})) == []
 
 
 def test_a_file_that_is_no_batch_is_not_run_as_one() -> None:
@@ -488,7 +488,7 @@ def test_what_only_looks_like_a_reference_is_none() -> None:
         "prompt": {"id": "pmpt_1"},
         "input": [{"type": "message", "id": "m", "content": "hello"}],
     }
-    assert list(named(body)) == []
+    assert list(referenced_ids(body)) == []
 
 
 def test_lists_show_a_callers_own_alone() -> None:
@@ -538,9 +538,9 @@ def test_without_keys_objects_are_the_upstreams_to_guard() -> None:
 
 def test_ids_in_answers_are_found() -> None:
     answer = {"id": "a", "output_file_id": "b", "container": {"id": "c"}, "output": [{"id": "d"}]}
-    assert set(made(answer)) == {"a", "b", "c", "d"}
-    assert set(made({"response": {"id": "e"}, "item": {"id": "f"}})) == {"e", "f"}
-    assert list(made({"id": 1, "output": "x"})) == []
+    assert set(created_ids(answer)) == {"a", "b", "c", "d"}
+    assert set(created_ids({"response": {"id": "e"}, "item": {"id": "f"}})) == {"e", "f"}
+    assert list(created_ids({"id": 1, "output": "x"})) == []
 
 
 def test_the_official_client_works_with_a_key() -> None:
@@ -824,6 +824,6 @@ def test_a_request_that_is_nested_deeply_is_read_or_refused() -> None:
 def test_a_stream_tells_the_same_objects_whether_its_events_come_one_by_one_or_together() -> None:
     events = [event({"id": name}) for name in ("a", "b", "a", "c")]
     for provider, ids in (("openai_chat", ["a"]), ("openai_responses", ["a", "b", "c"])):
-        one, together = Telling(provider), Telling(provider)
+        one, together = ObjectFinder(provider), ObjectFinder(provider)
         assert [each for frame in events for each in one.feed(frame)] == ids
         assert together.feed(b"".join(events)) == ids

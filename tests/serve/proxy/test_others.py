@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.framing import aws
-from guardstream.http.beginnings import Beginning, media_told
 from guardstream.http.media import AMAZON
+from guardstream.http.sniffing import Sniffer, sniff
 from guardstream.serve.proxy import Key, SettingsError
 from guardstream.serve.proxy.endpoints import UNKNOWN, Table
 from guardstream.serve.proxy.key_file import KeysOfFile
@@ -408,11 +408,11 @@ EVENTS = b'event: a\r\ndata: {"a":1}\r\n\r\n'
 def test_how_an_answer_begins_tells_what_it_is_however_it_is_cut(
     media: str, text: bytes, told: str
 ) -> None:
-    beginning = Beginning(media)
-    found = [beginning.feed(text[at : at + 1]) for at in range(len(text))]
+    sniffer = Sniffer(media)
+    found = [sniffer.feed(text[at : at + 1]) for at in range(len(text))]
     assert {*found, None} == {None, told}
     assert found == sorted(found, key=lambda each: each is not None)
-    assert media_told(media, text) == told
+    assert sniff(media, text) == told
 
 
 def test_a_deadline_holds_for_the_beginning_of_an_answer() -> None:

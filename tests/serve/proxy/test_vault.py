@@ -300,10 +300,10 @@ def test_a_guard_of_a_policy_with_a_vault_asks_for_it() -> None:
     [
         ("{sqlite: a.db}", "give 'key' and 'id_key'"),
         ("{sqlite: a.db, redis: '${URL}'}", "give 'sqlite' or 'redis'"),
-        ("{key: abc}", r"write \$\{NAME\}"),
+        ("{key: abc}", r"write the variable as \$\{NAME\}"),
         ("{key: '${NOT_THERE}'}", "'NOT_THERE', which holds the secret, is not set"),
         ("{key: '${SHORT}'}", "at least 16 bytes"),
-        ("{tools: {a: ['x..y']}}", "is no path to an argument"),
+        ("{tools: {a: ['x..y']}}", "is not a path to an argument"),
         ("{redis: '${SHORT}', key: '${LONG}', id_key: '${LONG}'}", r"4:1: \${SHORT} holds no URL"),
         ("{ids: words}", "hash"),
     ],

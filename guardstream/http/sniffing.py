@@ -1,7 +1,7 @@
-"""How an answer in no known format begins, which tells what it is.
+"""Detects by its beginning what an answer in no known format is.
 
-Clients read JSON and events whatever an answer calls itself, and in JSON a text may stand in
-escapes. So what is only said to be a text, or not said to be anything, is looked at first.
+Clients parse JSON and events whatever the declared type is, and JSON may escape its text. So an
+answer that is declared as text, or not declared at all, is inspected first.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from guardstream.framing.json import WORDS
 from guardstream.http.media import EVENTS, kind_of, may_be_events
 
 WHOLE = ""
-"""Stands for no media type: all of the answer tells what it is."""
+"""Stands for no media type: the whole answer is needed to decide."""
 
 _MOST = 64 * 1024
-"""Bytes of a first event after which it is taken for one, and of space that are waited through."""
+"""Bytes of a first event after which it counts as one, and of white space that may come first."""
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NAMES = (b"data", b"event", b"id", b"retry")
 _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
-"""What begins a line of events: a field's name, or none in a comment and in a blank line."""
+"""The beginning of a line of events: a field name, or nothing in comments and blank lines."""
 
 _LONGEST = max(map(len, _NAMES)) + 1
-"""Bytes of a line that tell whether it begins so."""
+"""Bytes of a line that are needed to decide that."""
 
 _SCALAR = re.compile(
     r"(?:-?\d[\d.eE+-]*|{})[ \t]*|(?P<rest>{})".format(
@@ -35,16 +35,16 @@ _SCALAR = re.compile(
 """A scalar of JSON, or the `rest` that may become one."""
 
 _MOST_OF_SCALAR = 64
-"""Bytes of a line that is looked at for a scalar."""
+"""Bytes of a line that are searched for a scalar."""
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 _JSON_DATA = re.compile(rb'^data: ?[{["]', re.MULTILINE)
 
 
-class Beginning:
-    """How an answer of a media type begins; `read` is what was read of it.
+class Sniffer:
+    """Inspects the beginning of an answer of a media type; `read` is what it has read.
 
-    No byte is looked at often, however the answer is cut.
+    The work is linear, however the answer is chunked.
     """
 
     def __init__(self, media: str) -> None:
@@ -126,11 +126,11 @@ class Beginning:
         return _JSON_DATA.search(bytes(read[self._begin :])) is not None if ended else None
 
 
-def media_told(media: str, body: bytes) -> str:
+def sniff(media: str, body: bytes) -> str:
     """Return the media type to guard a whole answer by that names the type `media`."""
-    beginning = Beginning(media)
-    told = beginning.feed(body)
-    return beginning.finish() if told is None else told
+    sniffer = Sniffer(media)
+    told = sniffer.feed(body)
+    return sniffer.finish() if told is None else told
 
 
 def _end_of_space(text: bytearray, at: int) -> int:

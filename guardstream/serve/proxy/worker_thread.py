@@ -1,7 +1,7 @@
-"""Long work beside the event loop, so that other streams go on.
+"""Runs long work in a thread, so that it does not block other streams.
 
-All of it is done by one thread. Whoever works has the interpreter's lock, and with each thread more
-the event loop would have to wait for another one, at every socket, before it has the lock again.
+There is only one thread. The threads that work compete for the GIL, and with each of them the event
+loop would wait longer, at every socket, to get the GIL back.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any, TypeVar
 
 import anyio
 
-from guardstream.serve.proxy.room import Room
-from guardstream.serve.proxy.turns import Turns
+from guardstream.serve.proxy.loop_budget import LoopBudget
+from guardstream.serve.proxy.memory_budget import MemoryBudget
 
 T = TypeVar("T")
 
 MOST = 64 * 1024 * 1024
-"""Bytes of long events that may wait for their ends, of all streams together."""
+"""Bytes of incomplete long events that all streams together may keep."""
 
 SHORT = 16 * 1024
-"""Bytes of a text that is guarded at once: some milliseconds at most."""
+"""Bytes of a text that is guarded in the event loop: that takes a few milliseconds at most."""
 
 _MIDDLING = 1024 * 1024
-"""Bytes of a text up to which it need not wait for all longer ones that came before it."""
+"""Bytes of a text that does not have to queue behind longer texts."""
 
 
 @dataclass(eq=False, slots=True)
@@ -43,38 +43,38 @@ class Job:
     future: Future[Any] = field(default_factory=Future)
 
 
-class Shares:
-    """What waits, by its kind: next is the kind that has had the least of the thread's time.
+class FairQueue:
+    """Queues of jobs by kind. The next job is of the kind that has used the least thread time.
 
-    So a piece of an event waits for one long text at most, however many there are.
+    So a piece of an event waits for at most one long text, however many are queued.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: dict[str, deque[Job]] = {}
-        self._had: dict[str, float] = {}  # seconds
-        self._now = 0.0  # what the kind that was taken last had had then
+        self._used: dict[str, float] = {}  # seconds
+        self._now = 0.0  # used by the kind of the last job when that was taken
 
     def put(self, job: Job) -> None:
-        """Have a job wait. A kind of which none has waited is not given what it did not need."""
+        """Queue a job. A kind whose queue was empty gets no credit for the time it was idle."""
         with self._lock:
             if job.kind not in self._waiting:
-                self._had[job.kind] = max(self._had.get(job.kind, 0.0), self._now)
+                self._used[job.kind] = max(self._used.get(job.kind, 0.0), self._now)
             self._waiting.setdefault(job.kind, deque()).append(job)
 
     def take(self) -> Job | None:
-        """Return the next job; None if there is none, since its caller has left."""
+        """Return the next job; None if there is none because its caller was cancelled."""
         with self._lock:
             if not self._waiting:
                 return None
-            kind = min(self._waiting, key=self._had.__getitem__)
-            self._now = self._had[kind]
+            kind = min(self._waiting, key=self._used.__getitem__)
+            self._now = self._used[kind]
             job = self._waiting[kind].popleft()
             self._tidy(kind)
             return job
 
     def drop(self, job: Job) -> bool:
-        """Have a job wait no more; False if it has been taken."""
+        """Remove a job from its queue; return False if it has been taken."""
         with self._lock:
             if job not in self._waiting.get(job.kind, ()):
                 return False
@@ -83,42 +83,42 @@ class Shares:
             return True
 
     def took(self, job: Job, seconds: float) -> None:
-        """Note how long a job has taken."""
+        """Record how long a job took."""
         with self._lock:
-            self._had[job.kind] += seconds
+            self._used[job.kind] += seconds
 
     def _tidy(self, kind: str) -> None:
         if not self._waiting[kind]:
             del self._waiting[kind]
 
 
-class Apart:
-    """The thread that does what is long, one piece after the other; and room for what waits."""
+class WorkerThread:
+    """The thread that runs long work one job at a time, and the budgets of memory and loop time."""
 
     def __init__(self, most: int = MOST) -> None:
-        self.room = Room(most)
-        self.turns = Turns()
-        self._shares = Shares()
+        self.memory = MemoryBudget(most)
+        self.loop_time = LoopBudget()
+        self._queue = FairQueue()
         self._thread = ThreadPoolExecutor(1, "guardstream-long")
 
     async def event(self, work: Callable[[], T]) -> T:
-        """Do work for an event in the thread.
+        """Run `work` for an event in the thread.
 
-        A caller that is cancelled leaves at once if it has not begun, else when it is done.
+        A cancelled caller returns at once if the work has not begun, otherwise when it is done.
         """
         return await self._done("event", work, to_its_end=True)
 
     async def text(self, size: int, work: Callable[[], T]) -> T:
-        """Do work on a text of `size` bytes, in the thread if it is long.
+        """Run `work` on a text of `size` bytes, in the thread if the text is long.
 
-        A caller that is cancelled leaves at once, and nobody is told what work has made.
+        A cancelled caller returns at once, and the result of the work is dropped.
         """
         if size <= SHORT:
             return work()
         return await self._done(_kind(size), work, to_its_end=False)
 
     def text_of_thread(self, size: int, work: Callable[[], T]) -> T:
-        """Do what `text` does, for another thread, which waits for it."""
+        """Like `text`, for another thread, which blocks until the work is done."""
         if size <= SHORT:
             return work()
         made: T = self._begun(_kind(size), work).future.result()
@@ -126,7 +126,7 @@ class Apart:
 
     def _begun(self, kind: str, work: Callable[[], Any]) -> Job:
         job = Job(kind, work)
-        self._shares.put(job)
+        self._queue.put(job)
         self._thread.submit(self._next)
         return job
 
@@ -136,7 +136,7 @@ class Apart:
         try:
             await asyncio.wait([doing])
         except asyncio.CancelledError:
-            if not self._shares.drop(job) and to_its_end:
+            if not self._queue.drop(job) and to_its_end:
                 with anyio.CancelScope(shield=True):
                     await asyncio.wait([doing])
             doing.cancel()
@@ -144,8 +144,8 @@ class Apart:
         return doing.result()
 
     def _next(self) -> None:
-        """Do a job. This is called once for each."""
-        job = self._shares.take()
+        """Run the next job. This is called once for each job."""
+        job = self._queue.take()
         if job is None or not job.future.set_running_or_notify_cancel():
             return
         began = perf_counter()
@@ -155,12 +155,12 @@ class Apart:
             job.future.set_exception(error)
         else:
             job.future.set_result(made)
-        self._shares.took(job, perf_counter() - began)
+        self._queue.took(job, perf_counter() - began)
 
     def close(self) -> None:
-        """Do nothing more; who waits for it is cancelled."""
+        """Stop the thread; callers that wait for queued work are cancelled."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        while (job := self._shares.take()) is not None:
+        while (job := self._queue.take()) is not None:
             job.future.cancel()
 
 

@@ -1,8 +1,8 @@
-"""Names in a policy that nothing here is called by: checks, stages, counters, policies, formats,
-keywords of schemas.
+"""Warns of names in a policy that cannot be resolved: checks, stages, counters, policies, formats
+and keywords of schemas.
 
-Loading does not look for them: what they name may be installed elsewhere, and is made when it is
-needed. Code, at a dotted path or as `module:name`, is left alone.
+Loading does not resolve them: they may be installed elsewhere, and are only needed later. Code, at
+a dotted path or as `module:name`, is not checked.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import GateFile
 from guardstream.policy.serving import KeyFile, ServeFile
 from guardstream.providers import named
-from guardstream.serve.configured import policy_path, route_of
+from guardstream.serve.from_policy import policy_path, route_of
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
-"""What is said of names, each with the path to it in the policy."""
+"""Warnings about names, each with its path in the policy."""
 
 
 def warnings(built: Built) -> list[str]:
-    """Return the warnings about the names in a policy's own file, as lint's."""
+    """Return the warnings about the names in a policy's own file, in the form of lint's."""
     source = built.source
     found = [*_sections(source.file), *_serving(source.file, source.folder)]
     said = [Problem(source.document.mark(path), f"warning: {message}") for path, message in found]
@@ -46,7 +46,7 @@ def warnings(built: Built) -> list[str]:
 
 
 def _schemas(file: PolicyFile) -> Iterator[tuple[tuple[str, ...], str | dict[str, Any]]]:
-    """Yield the schemas of a policy, each the name of its file or itself, with the path to it."""
+    """Yield the path to each schema of a policy, and the schema or the name of its file."""
     section, read_as = file.json_, file.extract
     if section and section.schema_ is not None:
         yield ("json", "schema"), section.schema_
@@ -66,7 +66,7 @@ def _in_file(path: Path) -> list[str]:
 
 
 def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Problem]:
-    """Return what is said of the keywords of a schema that stands at `path`."""
+    """Return the warnings about the keywords of a schema at `path`."""
     return [
         Problem(
             document.key_mark((*path, *slip.path)),
@@ -97,13 +97,13 @@ def _sections(file: PolicyFile) -> Found:
 
 
 def _options(gate: GateFile) -> str | None:
-    """What is wrong with the names of the options of a check that comes with the package."""
+    """Return what is wrong with the option names of a built-in check; None if nothing is."""
     if gate.use not in OWN:
         return None
     module, _, name = OWN[gate.use].rpartition(".")
     try:
         known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-    except ImportError:  # it needs a package that is not here
+    except ImportError:  # it needs a package that is not installed
         return None
     for option in gate.options:
         if option not in known:
@@ -132,7 +132,7 @@ def _serving(file: PolicyFile, folder: Path) -> Found:
 
 
 def _format(name: str, file: PolicyFile) -> str | None:
-    """What is wrong with the name of a format: one of the package, installed, or the policy's."""
+    """Return what is wrong with the name of a format; None if it is known."""
     formats = file.formats or {}
     try:
         if name not in formats:
@@ -143,7 +143,7 @@ def _format(name: str, file: PolicyFile) -> str | None:
 
 
 def _policy(section: ServeFile, folder: Path, name: str) -> str | None:
-    """What is wrong with the name of a policy; None for that of a file or a pack."""
+    """Return what is wrong with the name of a policy; None if it is a file or a pack."""
     path = policy_path(section, folder, name)
     try:
         if packs.resolve(path).exists():

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import SHORT, Apart, Job, Shares
 from guardstream.serve.proxy.long_events import MANY
-from guardstream.serve.proxy.room import Room
-from guardstream.serve.proxy.turns import Turns
+from guardstream.serve.proxy.loop_budget import LoopBudget
+from guardstream.serve.proxy.memory_budget import MemoryBudget
+from guardstream.serve.proxy.worker_thread import SHORT, FairQueue, Job, WorkerThread
 from guardstream.stream.frames import LONG_EVENT
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
@@ -26,22 +26,22 @@ async def test_a_caller_that_is_cancelled_leaves_when_the_work_is_done() -> None
         time.sleep(0.1)
         done.set()
 
-    apart = Apart()
-    task = asyncio.create_task(apart.event(work))
+    worker = WorkerThread()
+    task = asyncio.create_task(worker.event(work))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done.is_set()
-    apart.close()
+    worker.close()
 
 
 @pytest.mark.asyncio
 async def test_what_the_work_raises_is_raised() -> None:
-    apart = Apart()
+    worker = WorkerThread()
     with pytest.raises(ZeroDivisionError):
-        await apart.event(lambda: 1 // 0)
-    apart.close()
+        await worker.event(lambda: 1 // 0)
+    worker.close()
 
 
 @pytest.mark.asyncio
@@ -54,12 +54,12 @@ async def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -
         assert go_on.wait(10)
         done.append("first")
 
-    apart = Apart()
-    working = asyncio.create_task(apart.text(SHORT + 1, first))
+    worker = WorkerThread()
+    working = asyncio.create_task(worker.text(SHORT + 1, first))
     assert await asyncio.to_thread(begun.wait, 10)
     waiting = [
-        asyncio.create_task(apart.event(lambda: done.append("event"))),
-        asyncio.create_task(apart.text(SHORT + 1, lambda: done.append("text"))),
+        asyncio.create_task(worker.event(lambda: done.append("event"))),
+        asyncio.create_task(worker.text(SHORT + 1, lambda: done.append("text"))),
     ]
     await asyncio.sleep(0)
     for task in waiting:
@@ -67,8 +67,8 @@ async def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -
     await asyncio.wait(waiting)
     go_on.set()
     await working
-    await apart.event(lambda: done.append("last"))
-    apart.close()
+    await worker.event(lambda: done.append("last"))
+    worker.close()
     assert done == ["first", "last"]
 
 
@@ -80,14 +80,14 @@ async def test_a_text_is_given_up_at_once() -> None:
         begun.set()
         assert go_on.wait(10)
 
-    apart = Apart()
-    task = asyncio.create_task(apart.text(SHORT + 1, work))
+    worker = WorkerThread()
+    task = asyncio.create_task(worker.text(SHORT + 1, work))
     assert await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
-    apart.close()
+    worker.close()
 
 
 @pytest.mark.asyncio
@@ -98,15 +98,15 @@ async def test_who_waits_when_it_is_closed_is_told() -> None:
         begun.set()
         assert go_on.wait(10)
 
-    apart = Apart()
-    working = asyncio.create_task(apart.text(SHORT + 1, work))
+    worker = WorkerThread()
+    working = asyncio.create_task(worker.text(SHORT + 1, work))
     assert await asyncio.to_thread(begun.wait, 10)
-    waiting = asyncio.create_task(apart.text(SHORT + 1, work))
+    waiting = asyncio.create_task(worker.text(SHORT + 1, work))
     in_thread = asyncio.create_task(
-        asyncio.to_thread(apart.text_of_thread, SHORT + 1, lambda: None)
+        asyncio.to_thread(worker.text_of_thread, SHORT + 1, lambda: None)
     )
     await asyncio.sleep(0.05)
-    apart.close()
+    worker.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     with pytest.raises(asyncio.CancelledError):
@@ -126,44 +126,44 @@ async def test_one_thing_is_done_at_a_time_whatever_it_is() -> None:
         time.sleep(0.001)
         running.pop()
 
-    apart = Apart()
-    threads = [asyncio.to_thread(apart.text_of_thread, SHORT + 1, work) for _ in range(4)]
-    texts = [apart.text(size, work) for size in (SHORT + 1, 10_000_000) * 4]
-    await asyncio.gather(*texts, *threads, *(apart.event(work) for _ in range(8)))
-    apart.close()
+    worker = WorkerThread()
+    threads = [asyncio.to_thread(worker.text_of_thread, SHORT + 1, work) for _ in range(4)]
+    texts = [worker.text(size, work) for size in (SHORT + 1, 10_000_000) * 4]
+    await asyncio.gather(*texts, *threads, *(worker.event(work) for _ in range(8)))
+    worker.close()
     assert len(most) == 20
     assert max(most) == 1
 
 
 def test_each_kind_of_work_has_the_same_share() -> None:
-    shares = Shares()
+    queue = FairQueue()
     took = {"event": 1.0, "text": 10.0}
     for kind in took:
         for _ in range(30):
-            shares.put(Job(kind, int))
+            queue.put(Job(kind, int))
     order = []
     for _ in range(33):
-        job = shares.take()
+        job = queue.take()
         assert job is not None
         order.append(job.kind)
-        shares.took(job, took[job.kind])
+        queue.took(job, took[job.kind])
     assert order.count("text") == 3
     assert max(map(len, "".join(kind[0] for kind in order).split("t"))) <= 11
 
 
 def test_a_kind_that_was_not_asked_for_has_no_more_than_its_share_later() -> None:
-    shares = Shares()
+    queue = FairQueue()
     for _ in range(3):
-        shares.put(Job("text", int))
-        job = shares.take()
+        queue.put(Job("text", int))
+        job = queue.take()
         assert job is not None
-        shares.took(job, 100.0)
+        queue.took(job, 100.0)
     for kind in ("event", "text", "event", "text", "event"):
-        shares.put(Job(kind, int))
+        queue.put(Job(kind, int))
     order = []
-    while (job := shares.take()) is not None:
+    while (job := queue.take()) is not None:
         order.append(job.kind)
-        shares.took(job, 100.0)
+        queue.took(job, 100.0)
     assert "text" in order[:3]
 
 
@@ -179,58 +179,60 @@ def test_a_long_event_is_guarded_as_a_short_one_is() -> None:
 
 @pytest.mark.asyncio
 async def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
-    room = Room(10)
-    await room.take("a", 8)
-    second = asyncio.create_task(room.take("b", 3))
+    memory = MemoryBudget(10)
+    await memory.acquire("a", 8)
+    second = asyncio.create_task(memory.acquire("b", 3))
     await asyncio.sleep(0)
     assert not second.done()
-    await room.take("a", 8)
-    assert room.taken == 16
-    room.give_back("a")
+    await memory.acquire("a", 8)
+    assert memory.taken == 16
+    memory.release("a")
     await second
-    assert room.taken == 3
+    assert memory.taken == 3
 
 
 @pytest.mark.asyncio
 async def test_room_that_is_given_back_goes_to_those_whom_it_is_enough_for() -> None:
-    room, granted = Room(10), []
+    memory, granted = MemoryBudget(10), []
 
     async def take(holder: str, size: int) -> None:
-        await room.take(holder, size)
+        await memory.acquire(holder, size)
         granted.append(holder)
 
-    await room.take("a", 1)
-    await room.take("b", 9)
+    await memory.acquire("a", 1)
+    await memory.acquire("b", 9)
     waiting = [asyncio.create_task(take(name, 4)) for name in "cdef"]
     await asyncio.sleep(0)
-    room.give_back("b")
+    memory.release("b")
     await asyncio.gather(*waiting[:2])
-    assert room.taken == 9
-    room.give_back("a")
-    room.give_back("c")
-    room.give_back("d")
+    assert memory.taken == 9
+    memory.release("a")
+    memory.release("c")
+    memory.release("d")
     await asyncio.gather(*waiting)
     assert granted == ["c", "d", "e", "f"]
 
 
 @pytest.mark.asyncio
 async def test_who_gives_up_waiting_takes_nothing() -> None:
-    room = Room(10)
-    await room.take("a", 10)
-    second = asyncio.create_task(room.take("b", 1))
+    memory = MemoryBudget(10)
+    await memory.acquire("a", 10)
+    second = asyncio.create_task(memory.acquire("b", 1))
     await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    room.give_back("b")
-    room.give_back("a")
-    assert room.taken == 0
+    memory.release("b")
+    memory.release("a")
+    assert memory.taken == 0
 
 
 def test_long_events_of_many_streams_take_turns_in_little_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("guardstream.serve.proxy.parts.Apart", lambda: Apart(LONG_EVENT))
+    monkeypatch.setattr(
+        "guardstream.serve.proxy.context.WorkerThread", lambda: WorkerThread(LONG_EVENT)
+    )
     text = "it was a secret, " * (LONG_EVENT // 4)
     served = proxied(lambda provider, _: provider.stream(chat(text, text)))
     with served as (url, _), ThreadPoolExecutor(8) as clients:
@@ -251,18 +253,18 @@ def test_a_piece_of_many_lines_is_guarded_as_others_are() -> None:
 
 @pytest.mark.asyncio
 async def test_who_would_work_too_long_in_one_turn_waits_in_order() -> None:
-    turns, seen = Turns(most=0.5), []
+    loop_time, seen = LoopBudget(most=0.5), []
 
     async def work(name: str) -> None:
-        await turns.mine()
-        turns.worked(1.0)
+        await loop_time.wait()
+        loop_time.spend(1.0)
         seen.append(name)
 
     async def other() -> None:
         await asyncio.sleep(0)
         seen.append("other")
 
-    left = asyncio.create_task(turns.mine())
+    left = asyncio.create_task(loop_time.wait())
     await asyncio.sleep(0)
     names = "abcdefgh"
     working = [asyncio.create_task(work(name)) for name in names]

@@ -1,4 +1,4 @@
-"""Why a rule found what it found: where it stands, why it exists, what the match had to pass."""
+"""Explains a finding: where its rule is, why the rule exists, what the match had to pass."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from guardstream.policy.model import WordFile
 from guardstream.policy.sources import Placed, read_text
 
 
-def why(built: Built, finding: Finding, matched: str) -> Iterator[str]:
-    """Say in lines why a policy's rule found `matched`; nothing of a rule that it has not.
+def explanation(built: Built, finding: Finding, matched: str) -> Iterator[str]:
+    """Yield lines that explain why a policy's rule found `matched`; none for an unknown rule.
 
-    Of the match itself they name at most code points that are no plain letters.
+    Of the match itself they contain at most code points that are not ASCII letters.
     """
     if finding.kind != "match":
         yield f"{finding.kind.replace('_', ' ')}: not a match that was confirmed"
@@ -33,26 +33,26 @@ def why(built: Built, finding: Finding, matched: str) -> Iterator[str]:
 
 _SECTIONS = {
     "json": (
-        "from there the text cannot become the JSON that the section 'json' asks for; "
+        "from there on the text cannot become JSON that the section 'json' allows; "
         "'guardstream json --schema SCHEMA FILE' says what is wrong"
     ),
-    "limits": "the section 'limits' of the policy ends it there",
+    "limits": "the section 'limits' of the policy ends the text there",
 }
-"""What findings mean that are no rule's, by the section of the policy that they are from."""
+"""What findings mean that no rule reported, by the section of the policy they come from."""
 
 
 def _conditions(placed: Placed, matched: str) -> Iterator[str]:
-    """What the match had to pass, and which differences do not count for it."""
+    """Yield what the match had to pass, and which differences were ignored."""
     rule = placed.rule
     for check in rule.validate_ or ():
         yield f"validated: {checks.spelled(check)}"
     if rule.keywords:
-        yield "keyword: one stands before it"
+        yield "keyword: found before the match"
     if rule.normalize:
         yield f"normalised: {', '.join(rule.normalize)}"
     words = _plain_words(placed)
     if words and matched.casefold() not in words:
-        yield f"written otherwise than in the list: {_characters(matched)}"
+        yield f"not written as in the list: {_characters(matched)}"
 
 
 def _plain_words(placed: Placed) -> set[str]:
@@ -66,6 +66,6 @@ def _plain_words(placed: Placed) -> set[str]:
 
 
 def _characters(matched: str) -> str:
-    """The characters of a match that are not plain ASCII letters, by code point."""
+    """Return the characters of a match that are not ASCII letters, as code points."""
     odd = dict.fromkeys(c for c in matched if not (c.isascii() and c.isalpha()))
     return " ".join(f"U+{ord(c):04X}" for c in odd) or "other letters"

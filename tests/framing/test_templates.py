@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardstream.framing.alike import Template, template
+from guardstream.framing.templates import Template, template
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from tests.providers import responses
 from tests.providers.chunks import chunk
@@ -33,7 +33,7 @@ def test_a_text_is_read_and_written_as_json_would(text: str, ascii_only: bool) -
     assert found is not None
     data = json.dumps({**VALUE, "say": text}, ensure_ascii=ascii_only)
     assert found.text(data) == text
-    assert json.loads(found.saying("new " + text, data)) == {**VALUE, "say": "new " + text}
+    assert json.loads(found.with_text("new " + text, data)) == {**VALUE, "say": "new " + text}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_padding_may_be_random_letters() -> None:
     for pad in ("xK0q", "iKMrq", "a1", "ab", "", "abcdefgh", "abcdefghijklmnopqrstuvwxyzABC"):
         data = json.dumps({**VALUE, "say": "no", "p": pad})
         assert found.text(data) == "no"
-        assert json.loads(found.saying("x", data)) == {**VALUE, "say": "x", "p": pad}
+        assert json.loads(found.with_text("x", data)) == {**VALUE, "say": "x", "p": pad}
     for pad in ("word", "Word", "WORD", "a word", "a-word", "w\u00f6rter", "a\\"):
         assert found.text(json.dumps({**VALUE, "say": "no", "p": pad})) is None
     assert found.text(json.dumps({**VALUE, "say": "no", "p": 5})) is None
@@ -83,7 +83,7 @@ def test_padding_stands_anywhere_and_may_be_a_number() -> None:
         data = json.dumps({**value, "p": "", "n": -120, "say": text, "q": "q", "at": 1763706497})
         assert found.text(data) == text
         other = {"p": "", "n": -120, "say": "new", "q": "q", "m": [0], "at": 1763706497}
-        assert json.loads(found.saying("new", data)) == other
+        assert json.loads(found.with_text("new", data)) == other
     data = json.dumps(value)
     for number in ('"7"', "7.5", "07", "7e3", "null", "[7]", "", "-"):
         assert found.text(data.replace("7", number, 1)) is None

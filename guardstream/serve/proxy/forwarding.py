@@ -1,4 +1,4 @@
-"""What sends a request on, and what it brings back: the proxy's side towards its upstreams."""
+"""The proxy's side towards its upstreams: requests that it forwards, and their answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FINAL, _NO_STATUS = 200, 600
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request as it is to be sent: `url` is whole, and escaped as it goes over the wire."""
+    """A request to send: `url` is complete, and escaped as it goes over the wire."""
 
     method: str
     url: str
@@ -28,9 +28,9 @@ class Outgoing:
 
 
 class Incoming(Protocol):
-    """An answer: iterate it for its body, in pieces as they come.
+    """An answer: iterate it for its body, in pieces as they arrive.
 
-    The names of `headers` are in lower case. UpstreamError is raised where the body breaks off.
+    The names of `headers` are in lower case. UpstreamError is raised if the body breaks off.
     """
 
     @property
@@ -44,12 +44,12 @@ class Incoming(Protocol):
     async def __anext__(self) -> bytes: ...
 
     async def aclose(self) -> None:
-        """Give up what was not read, and close its connection."""
+        """Discard the rest, and close its connection."""
         ...
 
 
 class Sender(Protocol):
-    """Sends requests. Redirects are not followed, and no cookies kept."""
+    """Sends requests. Redirects are not followed, and no cookies are kept."""
 
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request; return the answer, its body unread. UpstreamError if it fails."""
@@ -67,13 +67,13 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _PLAIN, _ZLIB = ("", "identity"), ("gzip", "x-gzip", "deflate")
 _EITHER = 47
-"""zlib's window for the formats of gzip and zlib, told by how they begin."""
+"""zlib's window for the formats gzip and zlib, detected by their beginning."""
 
 
 async def readable(answer: Incoming) -> Incoming:
-    """Return an answer whose body can be read, inflated if need be, though that is not asked for.
+    """Return an answer whose body can be read: it is decompressed although that was not requested.
 
-    UpstreamError, and the answer is closed, for one that a client could read in another way.
+    UpstreamError, and the answer is closed, if a client could read it differently.
     """
     encoding = ",".join(values(answer.headers, b"content-encoding")).strip().lower()
     why = ""
@@ -92,12 +92,12 @@ async def readable(answer: Incoming) -> Incoming:
 
 
 class _Inflated:
-    """A compressed answer; what it inflates to comes in pieces, however much it is."""
+    """A compressed answer; it is decompressed in pieces, however large it is."""
 
     def __init__(self, answer: Incoming) -> None:
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
-        self._inflating = Inflating(_EITHER, ratio=None)  # who reads it has bounds of his own
+        self._inflating = Inflating(_EITHER, ratio=None)  # its reader has limits of its own
         self._pieces: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> _Inflated:
@@ -110,7 +110,7 @@ class _Inflated:
         except BodyError as error:
             why = "the upstream's compressed answer is broken"
             raise UpstreamError(502, "upstream_error", why) from error
-        await asyncio.sleep(0)  # others' turn
+        await asyncio.sleep(0)  # give other tasks a turn
         return piece
 
     async def _read(self) -> None:
@@ -121,12 +121,12 @@ class _Inflated:
             raise
 
     async def aclose(self) -> None:
-        """Give up what was not read, and close its connection."""
+        """Discard the rest, and close its connection."""
         await self._answer.aclose()
 
 
 def decoded(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Yield headers as text: in UTF-8 where they are, else byte for byte."""
+    """Yield headers as text: decoded as UTF-8 if possible, otherwise byte for byte."""
     for name, value in headers:
         try:
             yield name.decode("latin-1"), value.decode()
@@ -135,13 +135,13 @@ def decoded(headers: Headers) -> Iterator[tuple[str, str]]:
 
 
 def content_type(answer: Incoming) -> str:
-    """Return what an answer says that its body is; all of it, if it says so more than once."""
+    """Return the content type of an answer; all of them, if there are several."""
     return ", ".join(values(answer.headers, b"content-type"))
 
 
 async def read_whole(answer: Incoming, limit: int) -> bytes:
-    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or cut."""
-    body = BytesIO()  # which does not copy it all at the end
+    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or truncated."""
+    body = BytesIO()  # avoids copying it all at the end
     async for part in answer:
         body.write(part)
         if body.tell() > limit:

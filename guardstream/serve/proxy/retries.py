@@ -1,13 +1,13 @@
-"""Requests that are sent again when the upstream is busy or out of reach, as the policy says."""
+"""Retries requests when the upstream is busy or unreachable, as the policy says."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
 
-from guardstream.resilience.worth import STATUSES, retry_after
+from guardstream.resilience.retryable import STATUSES, retry_after
 from guardstream.serve.proxy.answers import UpstreamError
-from guardstream.serve.proxy.sending import Incoming, decoded
+from guardstream.serve.proxy.forwarding import Incoming, decoded
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.opening import Retry
 
@@ -23,10 +23,12 @@ class _BusyError(Exception):
         self.headers = dict(decoded(response.headers))
 
 
-async def sent(send: Callable[[], Awaitable[Incoming]], retry: Retry | None) -> Incoming:
-    """Send a request, again if the upstream is busy or out of reach; return the last answer.
+async def send_with_retries(
+    send: Callable[[], Awaitable[Incoming]], retry: Retry | None
+) -> Incoming:
+    """Send a request, and retry it if the upstream is busy or unreachable; return the last answer.
 
-    Nothing was said to the client before. Raises UpstreamError if the last attempt fails.
+    Nothing has been sent to the client before. Raises UpstreamError if the last attempt fails.
     """
     if retry is None:
         return await send()

@@ -32,14 +32,14 @@ _REASONS: dict[str, FinishReason] = {
 class JSONFormat(SpecAdapter):
     """The adapter for chunks of a format that is described by paths; there is one choice.
 
-    - `name`: what the format is called, in results and errors.
-    - `text`, `thinking`, `tool_args`: where the next piece of each stands.
-    - `copies`: where all of the text so far is said once more; it is made of what was released.
-    - `done`: what is there, and neither false, empty nor zero, in the last chunk.
-    - `harmless`: where strings stand that are no text: ids, types, names.
-    - `unknown`: what becomes of text at other paths, as for `Guard.wrap`.
+    - `name`: the name of the format, in results and errors.
+    - `text`, `thinking`, `tool_args`: the path of the next piece of each.
+    - `copies`: the path of the whole text so far, which is replaced by the released text.
+    - `done`: the path of a value in the last chunk that is neither false, empty nor zero.
+    - `harmless`: the paths of strings that are not text: ids, types, names.
+    - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
 
-    Each takes a path or several. Raises ValueError for an invalid path, or one given twice.
+    Each takes one path or several. Raises ValueError for an invalid path, or one given twice.
     """
 
     sse_end = "[DONE]"
@@ -47,7 +47,7 @@ class JSONFormat(SpecAdapter):
     signs_thinking = False
     harmless: ClassVar[Leaf] = PASSED
     beside: ClassVar[Mapping[str, Spec]] = {}
-    """What else stands in chunks, by paths: of formats that the package knows."""
+    """Other fields of chunks, by path, in formats that come with the package."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class JSONFormat(SpecAdapter):
         super().__init__(unknown=unknown)
 
     def describes(self, field: str) -> bool:
-        """Tell whether a path leads into a field of the chunk."""
+        """Return whether a path leads into a field of the chunk."""
         return field in cast("Mapping[str, Spec]", self.spec)
 
     def accepts(self, chunk: object) -> bool:
-        """Tell whether `chunk` has text, or its end, where this format has it."""
+        """Return whether `chunk` has text, or the end, where this format has it."""
         if not isinstance(chunk, dict) and not is_record(chunk):
             return False
         found = self._read(chunk, fields_of(chunk)).found
@@ -105,7 +105,7 @@ class JSONFormat(SpecAdapter):
         return Reading(pieces, (0,), {0: reason} if ends else {})
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return a chunk like the last that had such text, which says only `text`."""
+        """Return a chunk like the last one with such text, which has only `text`."""
         updates: dict[Steps, Any] = {}
         given = False
         for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
@@ -132,17 +132,17 @@ class JSONFormat(SpecAdapter):
         return [_with(quiet, self._done, self.done_as(reason))]
 
     def _without_about(self, chunk: Any) -> dict[Steps, Any]:
-        """Return what stands for what spells out the text of another chunk."""
+        """Return the updates that remove what spells out the text of another chunk."""
         found = self._read(chunk, fields_of(chunk)).found
         return {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
 
     def done_as(self, reason: FinishReason) -> Any:  # noqa: ARG002
-        """Return what marks the end of a stream that the guard ends."""
+        """Return the mark of the end of a stream that the guard ends."""
         return True
 
 
 def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
-    """Return the spec of leaves by their paths, which do not lead into one another."""
+    """Return the spec of leaves by their paths, none of which is below another."""
     spec: Any = {}
     for path, leaf in leaves.items():
         node, steps = spec, steps_of(path)
@@ -159,7 +159,7 @@ def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
 
 
 def _with(value: Any, steps: Sequence[str | None], new: Any) -> Any:
-    """Return a copy of `value` in which `new` stands at the end of some steps."""
+    """Return a copy of `value` with `new` at the end of some steps."""
     step, *rest = steps
     if step is None:
         return [_with(item, rest, new) if rest else new for item in value or [{}]]

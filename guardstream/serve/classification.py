@@ -1,8 +1,8 @@
-"""Responses that are no known stream, until it is told what becomes of them; no I/O.
+"""Decides how responses that are no known stream are handled; no I/O.
 
-A text goes through the guard as it comes, unless its headers say how long it is: then, as JSON does
-always, it waits for its end, and keeps its headers if nothing is found. What is not text passes, if
-it is of a type that is a file, and is refused otherwise.
+A text is guarded as it streams, unless its headers give its length. Then, like JSON always, it is
+read to its end first, and keeps its headers if nothing is found. Other bodies pass if their type is
+that of a file, and are refused otherwise.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from json import detect_encoding
 from typing import Literal, TypeAlias
 
 from guardstream.framing.frames import Media
-from guardstream.http.beginnings import WHOLE, Beginning
 from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
 from guardstream.http.headers import in_utf8
 from guardstream.http.media import AMAZON, EVENTS, PARTS
-from guardstream.serve.announced import announced
+from guardstream.http.sniffing import WHOLE, Sniffer
 from guardstream.serve.bodies import BodyError, Reading, reading
+from guardstream.serve.declared import declared
 from guardstream.serve.routes import Headers, Route, values
 from guardstream.serve.whole_body import WholeBody
 
-Way: TypeAlias = Media | Literal["pass", "whole"]
-"""What becomes of a body: it is guarded as a stream, or whole, or it passes."""
+Handling: TypeAlias = Media | Literal["pass", "whole"]
+"""How a body is handled: guarded as a stream or whole, or passed on."""
 
 _PDF = b"%PDF-"
 
@@ -33,12 +33,13 @@ _OR_PASS = ", or give its path a route without a guard"
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 
 
-class Undecided:
-    """One body, until it is told what becomes of it. `feed` takes it piece by piece.
+class BodyClassifier:
+    """Classifies one body, which `feed` takes piece by piece.
 
-    `raw` is what has come, `media` its media type, `is_text` whether that is of a text. With `part`
-    it is a part of a body, which passes if it is not text, or is refused. With `text` it would
-    stream if nobody knew how long it is: if a rule blocks it, what stands before that goes out.
+    `raw` is what has arrived, `media` its media type, `is_text` whether that is a type of text.
+    With `part`, it is part of a body, which passes if it is not text, and is refused otherwise.
+    With `text`, it would have been streamed if its length were unknown: if a rule blocks it, the
+    text before the match goes out.
     """
 
     def __init__(
@@ -50,52 +51,52 @@ class Undecided:
         part: bool = False,
         text: bool = False,
     ) -> None:
-        """BodyError if no body with these headers can be guarded."""
-        said = announced(route, headers, media, text=text)
+        """Raise BodyError if a body with these headers cannot be guarded."""
+        said = declared(route, headers, media, text=text)
         if media.startswith(PARTS):
             raise BodyError(f"a body in parts, {media!r}, cannot be guarded{_OR_PASS}")
-        if part and not said.is_untold:
+        if part and not said.is_unspecified:
             raise BodyError(PART)
         self._reading: Reading = reading(route, headers, text=said.is_text or said.is_json)
         if said.kind == "amazon" and not in_utf8("".join(values(headers, b"content-type"))):
             raise BodyError("events that are not in UTF-8 cannot be guarded")
         self.raw = BytesIO()
-        self._announced = said
+        self._declared = said
         self._route = route
         self._part = part
         self._may_end_early = text
         self._plain = BytesIO()
         self._fault: BodyError | None = None
         self._told: str | None = None
-        self._beginning = Beginning(said.media_of_text) if said.may_be_another else None
-        self._is_file: bool | None = None if said.is_untold else False
+        self._sniffer = Sniffer(said.media_of_text) if said.may_be_another else None
+        self._is_file: bool | None = None if said.is_unspecified else False
         if said.is_json and said.fits is False:
             raise self._too_long()
 
     @property
     def media(self) -> str:
         """The media type that the headers name."""
-        return self._announced.media
+        return self._declared.media
 
     @property
     def is_text(self) -> bool:
         """Whether the headers announce a text."""
-        return self._announced.is_text
+        return self._declared.is_text
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for its end, as far as is known."""
-        return bool(self._announced.fits) or self._announced.is_json or self._told == WHOLE
+        """Whether the body is read to its end first, as far as is known."""
+        return bool(self._declared.fits) or self._declared.is_json or self._told == WHOLE
 
     @property
     def streams(self) -> bool:
-        """Whether it is guarded as it comes, once it is told that it is a text."""
-        return not self._announced.fits and self._told is not None and self._framing() is not None
+        """Whether the body is guarded as it streams, once it is known to be text."""
+        return not self._declared.fits and self._told is not None and self._framing() is not None
 
-    def feed(self, data: bytes, *, last: bool) -> Way | None:
-        """Take the next bytes; return what becomes of the body, None if that is yet to be told.
+    def feed(self, data: bytes, *, last: bool) -> Handling | None:
+        """Take the next bytes; return how the body is handled, or None while that is undecided.
 
-        BodyError for a body that cannot be guarded.
+        Raises BodyError for a body that cannot be guarded.
         """
         self.raw.write(data)
         self._read(data, last=last)
@@ -110,8 +111,8 @@ class Undecided:
         if self._part:
             raise BodyError(PART)
         too_long = self._plain.tell() > self._route.max_answer
-        if not self._announced.fits and not self._is_file:
-            self._tell(ended=ended)
+        if not self._declared.fits and not self._is_file:
+            self._detect(ended=ended)
             framing = self._framing()
             is_whole = last and self._fault is None and not too_long
             if framing is not None and not (framing == "text" and is_whole):
@@ -123,60 +124,60 @@ class Undecided:
         return self._at_its_end() if last else None
 
     def whole(self) -> WholeBody:
-        """Return the body, which has come whole, to be guarded."""
+        """Return the complete body, to be guarded."""
         assert self._route.guard is not None
         return WholeBody(
             self._route.guard,
-            self._announced,
+            self._declared,
             self._plain.getvalue(),
             self._reading.charset,
             may_end_early=self._may_end_early,
         )
 
-    def _at_its_end(self) -> Way:
-        """Return what becomes of a body that has come whole: it may be no text after all."""
-        if self._announced.is_untold and self._announced.fits:
+    def _at_its_end(self) -> Handling:
+        """Return how a complete body is handled: it may turn out not to be text."""
+        if self._declared.is_unspecified and self._declared.fits:
             plain = self._plain.getvalue()
             if text_of(plain) is None and self._a_file(plain, whole=True):
                 return "pass"
         return "whole"
 
     def _read(self, data: bytes, *, last: bool) -> None:
-        """Read bytes as the headers say; a fault counts after what stands before it."""
+        """Decode bytes as the headers say; an error counts only after the bytes before it."""
         most = self._route.max_answer + 1
         try:
             for piece in _pieces(self._reading, data, last=last):
                 self._plain.write(piece)
                 if self._plain.tell() > most:
-                    return  # all that is asked for is that it is too long
+                    return  # too long, the rest is not needed
         except BodyError as error:
             self._fault = error
 
-    def _tell(self, *, ended: bool) -> None:
-        """Tell by how it begins what the body is."""
+    def _detect(self, *, ended: bool) -> None:
+        """Detect what the body is by its beginning."""
         if self._told is not None:
             return
-        if self._beginning is None:
+        if self._sniffer is None:
             self._told = self.media
             return
-        new = bytes(self._plain.getbuffer()[len(self._beginning.read) :])
-        self._told = self._beginning.feed(new)
+        new = bytes(self._plain.getbuffer()[len(self._sniffer.read) :])
+        self._told = self._sniffer.feed(new)
         if self._told is None and ended:
-            self._told = self._beginning.finish()
+            self._told = self._sniffer.finish()
 
     def _framing(self) -> Media | None:
-        """Return how a body is guarded that comes bit by bit; None if it waits for its end."""
+        """Return how a streamed body is guarded; None if it is read to its end first."""
         if self._told == EVENTS:
             return "sse"
         if self._told == AMAZON:
             return "event_stream"
-        return "text" if self._told and not self._announced.is_json else None
+        return "text" if self._told and not self._declared.is_json else None
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
-        """Tell whether bytes are a file that passes; BodyError for neither that nor a text."""
-        may_be_pdf = self._announced.kind == "untold" or self.media == "application/pdf"
+        """Return whether bytes are a file that passes; BodyError if they are neither."""
+        may_be_pdf = self._declared.kind == "unspecified" or self.media == "application/pdf"
         if data.startswith(_PDF) and may_be_pdf:
-            return True  # though much of it may be a text
+            return True  # although much of it may be text
         if (text_of(data) if whole else _text_so_far(data)) is not None:
             return False
         if self._passes(data):
@@ -187,12 +188,12 @@ class Undecided:
         )
 
     def _passes(self, data: bytes) -> bool:
-        """Tell whether bytes that are no text in UTF-8 pass, as a file does."""
+        """Return whether bytes that are not UTF-8 text pass as a file."""
         if self.media in self._route.file_types:
             return True
-        if BINARY.isdisjoint(data) or _may_be_text(data, self._announced.charset):
+        if BINARY.isdisjoint(data) or _may_be_text(data, self._declared.charset):
             return False
-        return self._announced.is_of_files or self._announced.kind == "untold"
+        return self._declared.is_of_files or self._declared.kind == "unspecified"
 
     def _too_long(self) -> BodyError:
         return BodyError(
@@ -209,7 +210,7 @@ def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:
 
 
 def _text_so_far(data: bytes) -> str | None:
-    """Return the text that bytes begin, of which a last character may be cut."""
+    """Return the text of bytes whose last character may be cut."""
     for end in range(len(data), max(len(data) - 4, 0), -1):
         text = text_of(data[:end])
         if text is not None:
@@ -218,8 +219,8 @@ def _text_so_far(data: bytes) -> str | None:
 
 
 def _may_be_text(data: bytes, charset: str | None) -> bool:
-    """Tell whether some readers take bytes for a text that are none in UTF-8: for one in UTF-16 or
-    UTF-32, in the charset that is named, or for the JSON that they begin with."""
+    """Return whether some clients may read bytes as text although they are not UTF-8: as UTF-16 or
+    UTF-32, in the named charset, or as the JSON that they begin with."""
     if charset is not None and _is_text_in(charset, data):
         return True
     named = detect_encoding(data)
@@ -229,7 +230,7 @@ def _may_be_text(data: bytes, charset: str | None) -> bool:
 
 
 def _is_text_in(charset: str, data: bytes) -> bool:
-    """Tell whether bytes begin a text in a charset; a last character may be cut."""
+    """Return whether bytes are text in a charset; the last character may be cut."""
     try:
         text = getincrementaldecoder(charset)().decode(data)
     except UnicodeError:

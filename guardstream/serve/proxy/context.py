@@ -1,19 +1,19 @@
-"""What all requests to one proxy share: its endpoints, its upstreams, its keys, its state."""
+"""What all requests to one proxy share: endpoints, upstreams, keys and state."""
 
 from __future__ import annotations
 
-from guardstream.serve.proxy.apart import Apart
 from guardstream.serve.proxy.endpoints import UNKNOWN, Endpoint, Found, Table
+from guardstream.serve.proxy.forwarding import Sender
 from guardstream.serve.proxy.keys import Keys, named_keys
-from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import MemoryState, State
 from guardstream.serve.proxy.upstreams import Target, Upstream
+from guardstream.serve.proxy.worker_thread import WorkerThread
 from guardstream.serve.routes import Headers
 
 
-class Parts:
-    """The parts of one proxy, made of its settings; `aclose` closes its connections."""
+class ProxyContext:
+    """The shared objects of one proxy, created from its settings; `aclose` closes connections."""
 
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
         self.settings = settings
@@ -29,7 +29,7 @@ class Parts:
         self.state: State = settings.state or MemoryState()
         self.targets = settings.targets
         self.held = settings.held
-        self.apart = Apart()
+        self.worker = WorkerThread()
         self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 
@@ -43,7 +43,7 @@ class Parts:
         return self.table.of_client(found, headers)
 
     def upstream(self, name: str) -> Upstream:
-        """Return the client to an upstream, made in the event loop that uses it."""
+        """Return the client of an upstream, created in the event loop that uses it."""
         if name not in self._upstreams:
             target = self.targets[name]
             sender = self._sender or self._connections(target)
@@ -51,7 +51,7 @@ class Parts:
         return self._upstreams[name]
 
     def _connections(self, target: Target) -> Sender:
-        from guardstream.serve.proxy.connections import Connections  # not where Envoy has them
+        from guardstream.serve.proxy.connections import Connections  # not needed behind Envoy
 
         return Connections(
             connect=target.connect_timeout,
@@ -64,4 +64,4 @@ class Parts:
         upstreams, self._upstreams = self._upstreams, {}
         for each in upstreams.values():
             await each.aclose()
-        self.apart.close()
+        self.worker.close()

@@ -1,11 +1,11 @@
-"""The pipeline of a channel that nothing applies to: text passes at once."""
+"""The pipeline of a channel without rules: text passes at once."""
 
 from __future__ import annotations
 
 from guardstream.events import Event, Finish, Text
 
 
-class Passing:
+class Passthrough:
     """A stage that holds nothing and finds nothing."""
 
     held = 0
@@ -18,7 +18,7 @@ class Passing:
         return [Text(text)] if text and not self._finished else []
 
     def finish(self) -> list[Event]:
-        """End."""
+        """End the text."""
         if self._finished:
             return []
         self._finished = True

@@ -1,8 +1,8 @@
-"""Events whose data differs from an earlier one's in a single string are read without parsing them.
+"""Templates, by which events that differ from an earlier one in a single string need no parsing.
 
-What stands around that string is the same, character for character: so the rest of the object is
-the same, too, and keys that were unique are. Fields that mean nothing may differ (a running number,
-a time, padding): they hold a number where one was, or a string.
+If the characters around that string are the same, the rest of the object is the same, too, and keys
+that were unique still are. Fields without meaning may differ (a running number, a time, padding),
+as long as a number stays a number and a string a string.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _NUMBER = re.compile(
     r"(?:-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?(?![0-9.eE])"
     r"|true|false|null)"
 )
-"""What stands in a place that differs: between the quotes of a string, or for a number."""
+"""What a place that differs may hold: the inside of a string, or a number."""
 
 _IN_BYTES = {
     each: re.compile(each.pattern.encode()) for each in (_TEXT, _STRING, _INTEGER, _NUMBER)
 }
 
 Way: TypeAlias = tuple[str | int, ...]
-"""The names and places that lead to a field of an object."""
+"""The names and indices that lead to a field of an object."""
 
 
 class _Place(NamedTuple):
-    """Where something stands that differs from event to event, and what may stand there."""
+    """A place that differs from event to event, and what it may hold."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 
 
 class _Places(Generic[AnyStr]):
-    """What stands around the places that differ, and what may stand in each; `at` has the text."""
+    """What surrounds the places that differ, and what each may hold; the text is in place `at`."""
 
     __slots__ = ("at", "last", "parts")
 
@@ -59,7 +59,7 @@ class _Places(Generic[AnyStr]):
         self.at = at
 
     def text(self, data: AnyStr) -> tuple[int, int] | None:
-        """Return where the text stands in data that is like this; None if it is not."""
+        """Return the span of the text in matching data; None if the data does not match."""
         at = 0
         found = (0, 0)
         for number, (literal, may_be) in enumerate(self.parts):
@@ -77,11 +77,11 @@ class _Places(Generic[AnyStr]):
 
 
 class Template:
-    """The data of an event, of which `text` is one string; `value` is the object that it is.
+    """The data of an event, one string of which is the text; `value` is the parsed object.
 
-    `literals` are what stands around the places that differ, of which each has its pattern; the
-    text stands in the place `at`. What stood before and after the text of the last data is tried
-    first: most of what may differ seldom does.
+    `literals` surround the places that differ, and `may_be` has a pattern for each place; the text
+    is in place `at`. What surrounded the text of the last data is tried first, because the other
+    places seldom change.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Template:
     ) -> None:
         self.value = value
         self._places = _Places(list(zip(literals, may_be, strict=False)), literals[-1], at)
-        self._before = self._after = "?"  # no data begins and ends so
-        self._read = "", 0, 0  # the last data, and where its text stands
+        self._before = self._after = "?"  # no data begins and ends like this
+        self._read = "", 0, 0  # the last data, and the span of its text
 
     def text(self, data: str) -> str | None:
-        """Return the string that stands in other data in the same place; None if it is not like."""
+        """Return the text of other data; None if that does not match."""
         start, end = len(self._before), len(data) - len(self._after)
         same = start <= end and data.startswith(self._before) and data.startswith(self._after, end)
         if not same:
@@ -105,16 +105,16 @@ class Template:
         self._read = data, start, end
         return _string(data[start:end])
 
-    def around(self, lead: str) -> Around:
-        """Return what bytes are compared with that are `lead`, such data and a blank line."""
+    def around(self, lead: str) -> EncodedTemplate:
+        """Return the template of bytes that are `lead`, such data and a blank line."""
         parts = [(literal.encode(), _IN_BYTES[may_be]) for literal, may_be in self._places.parts]
         (first, may_be), *others = parts
         parts = [(lead.encode() + first, may_be), *others]
         last = self._places.last.encode() + b"\n\n"
-        return Around(_Places(parts, last, self._places.at), len(lead.encode()))
+        return EncodedTemplate(_Places(parts, last, self._places.at), len(lead.encode()))
 
-    def saying(self, text: str, data: str) -> str:
-        """Return data that says another text, like `data`, which is like this."""
+    def with_text(self, text: str, data: str) -> str:
+        """Return `data`, which matches, with another text."""
         read, start, end = self._read
         if read is not data:
             place = self._places.text(data)
@@ -123,11 +123,11 @@ class Template:
         return data[:start] + _literal(text) + data[end:]
 
 
-class Around:
-    """The bytes of an event of which later ones differ in a text, and in what means nothing.
+class EncodedTemplate:
+    """A template of an event's bytes.
 
-    `lead` counts the bytes before the data. What stood before and after the last text is tried
-    first, as in a Template.
+    `lead` counts the bytes before the data. What surrounded the last text is tried first, as in a
+    Template.
     """
 
     __slots__ = ("_after", "_before", "_lead", "_places")
@@ -138,7 +138,7 @@ class Around:
         self._before = self._after = b"?"
 
     def text(self, raw: bytes) -> str | None:
-        """Return the text in some bytes; None if they are not one such event."""
+        """Return the text of an event; None if the bytes do not match."""
         start, end = len(self._before), len(raw) - len(self._after)
         if start > end or not (raw.startswith(self._before) and raw.startswith(self._after, end)):
             place = self._places.text(raw)
@@ -152,16 +152,16 @@ class Around:
             return None
 
     def data(self, raw: bytes) -> str:
-        """Return the data of such an event, of which the last two bytes are its blank line."""
+        """Return the data of a matching event, whose last two bytes are its blank line."""
         return raw[self._lead : -2].decode()
 
-    def saying(self, text: str) -> bytes:
-        """Return an event with another text."""
+    def with_text(self, text: str) -> bytes:
+        """Return the last event with another text."""
         return b"%b%b%b" % (self._before, _literal(text).encode(), self._after)
 
 
 def _string(literal: str) -> str | None:
-    """Return what stands between the quotes of a string; None for nothing, or what is none."""
+    """Decode the inside of a JSON string; None if it is empty or invalid."""
     if '"' not in literal and "\\" not in literal and literal.isprintable():
         return literal or None
     try:
@@ -172,7 +172,7 @@ def _string(literal: str) -> str | None:
 
 
 def _literal(text: str) -> str:
-    """Return a text as it stands between the quotes of a string."""
+    """Encode a text as the inside of a JSON string."""
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
@@ -188,10 +188,10 @@ def template(
     saying: Callable[[str], dict[str, Any]],
     measured: Iterable[Way] = (),
 ) -> Template | None:
-    """Return what later data is compared with; None if it cannot be told where the text stands.
+    """Return a template of `data`; None if the text cannot be located for certain.
 
-    `saying` makes an object like `value` that says another text, `padding` are fields of `value`
-    that mean nothing, `measured` lead to other such fields, with numbers and objects of numbers.
+    `saying` returns an object like `value` with another text, `padding` names fields of `value`
+    without meaning, `measured` leads to other such fields, with numbers or objects of numbers.
     """
     said = _string_at(data, text)
     told = deepcopy(saying(_PROBE))
@@ -223,7 +223,7 @@ def template(
 
 
 def _padding_at(data: str, name: str, value: str | int) -> _Place | None:
-    """Return where an object's padding stands; None if nobody can tell."""
+    """Return the place of an object's padding; None if it is ambiguous."""
     if isinstance(value, int):
         return _number_at(data, name, value, _INTEGER)
     place = _string_at(data, value)
@@ -231,9 +231,9 @@ def _padding_at(data: str, name: str, value: str | int) -> _Place | None:
 
 
 def _measured_at(data: str, name: Any, value: Any, probed: Any) -> Iterator[_Place | None]:
-    """The places of a number, or of each in an object; None for one of which nobody can tell.
+    """Yield the place of a number, or of each number in an object; None for an ambiguous one.
 
-    `probed` is given what they are probed with.
+    Sets the probes in `probed`.
     """
     if isinstance(value, dict):
         for inner, each in value.items():
@@ -244,7 +244,7 @@ def _measured_at(data: str, name: Any, value: Any, probed: Any) -> Iterator[_Pla
 
 
 def _number_at(data: str, name: str, value: Any, may_be: re.Pattern[str]) -> _Place | None:
-    """Return where a field with a number stands, if there is one alone."""
+    """Return the place of a field with a number, if there is exactly one."""
     key = re.escape(json.dumps(name))
     found = [
         each.span(1)
@@ -255,7 +255,7 @@ def _number_at(data: str, name: str, value: Any, may_be: re.Pattern[str]) -> _Pl
 
 
 def _string_at(data: str, text: str) -> _Place | None:
-    """Return where a text stands as the only such string of JSON: within its quotes."""
+    """Return the place of a text inside the quotes of a JSON string, if there is exactly one."""
     for encoded in dict.fromkeys((encode_basestring(text), encode_basestring_ascii(text))):
         start = data.find(encoded)
         if start >= 0:

@@ -1,4 +1,4 @@
-"""What the section `serve` of a policy says: for the proxy, and for the middleware."""
+"""Applies the section `serve` of a policy: for the proxy, and for the middleware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from guardstream.serve.routes import Route
 
 
 def read(path: str) -> tuple[PolicyFile, Source]:
-    """Read a policy file without compiling it; PolicyError for what is wrong with its text."""
+    """Read a policy file without compiling it; PolicyError for errors in its text."""
     loader = Loader(purpose="lint")
     whole = loader.load(packs.resolve(path))
     loader.check()
@@ -27,12 +27,12 @@ def read(path: str) -> tuple[PolicyFile, Source]:
 
 
 def route_of(entry: str | RouteFile) -> RouteFile:
-    """Return what a route says; a text alone is the name of its policy."""
+    """Return a route's settings; a string is the name of its policy."""
     return RouteFile(policy=entry) if isinstance(entry, str) else entry
 
 
 def policy_path(section: ServeFile, folder: Path, name: str) -> str:
-    """Return the file or the pack that a policy's name means in a section, read from `folder`."""
+    """Return the file or pack that a policy's name in a section refers to, relative to `folder`."""
     meant = section.policies.get(name, name)
     if meant.startswith(packs.PREFIX) and not (folder / meant).exists():
         return meant
@@ -40,7 +40,7 @@ def policy_path(section: ServeFile, folder: Path, name: str) -> str:
 
 
 def replay_of(section: ReplayFile | None) -> Replay | None:
-    """Make the store of a section; PolicyError if its secret is not in the environment."""
+    """Create the store of a section; PolicyError if its secret is not in the environment."""
     if section is None:
         return None
     return Replay(_store(section), section.linger or 0.0, tuple(section.by))
@@ -61,9 +61,9 @@ def _store(section: ReplayFile) -> ReplayStore:
 
 
 def redis_of(secret: str, what: str) -> Any:
-    """Make the client of a Redis whose URL is a secret; PolicyError if that cannot be done.
+    """Create a Redis client whose URL is a secret; PolicyError if that fails.
 
-    A connection that Redis has closed meanwhile, as when it was started anew, is opened once more.
+    A connection that Redis has closed, for example after a restart, is reopened once.
     """
     try:
         from redis.asyncio import Redis
@@ -77,12 +77,12 @@ def redis_of(secret: str, what: str) -> Any:
     try:
         again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
         return Redis.from_url(revealed(secret), retry=again)
-    except ValueError:  # what it says may hold the secret
+    except ValueError:  # the message may contain the secret
         raise PolicyError(f"{secret} holds no URL of a Redis: redis://HOST:PORT") from None
 
 
 def replay_at(policy: Policy) -> Replay | None:
-    """Make the store that a policy asks for; PolicyError says where it does."""
+    """Create the store of a policy; PolicyError names its place in the policy."""
     section = policy.file.serve
     try:
         return replay_of(section.replay if section else None)
@@ -91,7 +91,7 @@ def replay_at(policy: Policy) -> Replay | None:
 
 
 def routes_of(guard: Guard) -> Iterator[Route]:
-    """Yield the routes that a guard's policy states for the middleware, in their order."""
+    """Yield the routes of a guard's policy for the middleware, in their order."""
     policy = guard.policy
     section = policy.file.serve
     if section is None:
@@ -134,7 +134,7 @@ def _route(
 
 
 def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, Guard]) -> Guard:
-    """The guard of a policy that a route names, with the observers of the one around it."""
+    """Return the guard of a route's policy, with the observers of the outer guard."""
     if name is None:
         return guard
     if name not in made:
@@ -145,7 +145,7 @@ def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, G
 
 
 def other_policy(policy: Policy) -> Policy:
-    """Return a policy that a route names; PolicyError if it says how to serve, too."""
+    """Return the policy of a route; PolicyError if it has serving settings of its own."""
     if policy.file.serve is not None:
         raise PolicyError(
             f"{policy.place('serve')}: the section 'serve' counts only in the policy of all paths"
@@ -154,10 +154,10 @@ def other_policy(policy: Policy) -> Policy:
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:
-    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat` and
+    """Return the middleware's settings in a guard's policy: `routes`, `replay`, `heartbeat` and
     `max_answer`.
 
-    PolicyError for receipts, which the proxy signs.
+    PolicyError for receipts, which only the proxy signs.
     """
     section = guard.policy.file.serve
     guard.keep_sections(["serve"], "start the application anew")
