@@ -14,7 +14,7 @@ from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Keep, OnError, OnOverflow, Rule
 from tests.support.chunking import every_split, joined, one_by_one, play, random_split
 from tests.support.forms import form
-from tests.support.generate import Composition, draw_case, even
+from tests.support.generate import Composition, draw_case, draw_groups, even
 from tests.support.harness import difference, hunt, rule_set, told
 from tests.support.reference import check_whole
 
@@ -24,6 +24,7 @@ shrinkable = st.randoms(use_true_random=False)
 
 BLOCKS = 8
 CASES_PER_BLOCK = 2_600
+GROUPS_PER_BLOCK = 400
 
 CARD = "4111111111111111"
 
@@ -464,6 +465,44 @@ def test_a_failing_rule_can_be_disabled_and_the_others_go_on() -> None:
     events = events_of("x ab y ab", *rules, on_error="allow")
     assert joined(events) == "x ab * ab"
     assert [e.kind for e in events if isinstance(e, Finding)] == ["rule_error", "match"]
+
+
+# --- judged groups --------------------------------------------------------------------------
+
+
+def pairs_only(text: str) -> bool:
+    return len(text) == 2
+
+
+@pytest.mark.parametrize("text", ["pqxxyrxyzzzzzz", "pqxxyrxy"])
+def test_a_match_that_is_refused_gives_back_what_it_had_undone(text: str) -> None:
+    # `xx` is held until the longer match, which masks the second `x`, is refused.
+    rule = pattern("(?:p.{9}|p.{5}|p?q)(x+)y", group=1, validators=(pairs_only,))
+    assert all(
+        joined(play(RuleSet([rule]).stage(), chunks)) == text.replace("xx", "**", 1)
+        for chunks in ([text], one_by_one(text), [text[:6], text[6:]])
+    )
+
+
+def test_an_empty_group_that_may_be_refused_holds_no_text_before_it() -> None:
+    rule = pattern("e{1,3}(é*)[^ß]{2}", group=1, validators=(pairs_only,))
+    for cut in every_split("eeeee"):
+        stage = RuleSet([rule], max_holdback=2, on_overflow="block").stage()
+        assert joined(play(stage, cut, 2)) == "eeeee"
+
+
+def test_a_forced_end_does_not_look_at_what_comes_after() -> None:
+    rule = pattern(r"(?:\b.+.|b.a)(\b|.{2,4}.)(?:[ab]{3})*", group=1)
+    text = "ba aaabab"
+    made = RuleSet([rule], max_holdback=2, on_overflow="release")
+    assert play(made.stage(), [text], 2) == play(made.stage(), one_by_one(text), 2)
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_generated_groups_equal_the_reference(block: int) -> None:
+    first = block * GROUPS_PER_BLOCK
+    found = hunt(range(first, first + GROUPS_PER_BLOCK), draw=draw_groups)
+    assert not found, told(found)
 
 
 # --- loading ------------------------------------------------------------------------------

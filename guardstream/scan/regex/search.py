@@ -57,7 +57,8 @@ class PatternSet:
     """The compiled patterns of a rule set with their automata; shared between streams.
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
-    read as translated by it, character for character. `form` is what searches, the one that there
+    read as translated by it, character for character. With `releases`, candidates that overflow are
+    dropped, and their groups may open again. `form` is what searches, the one that there
     is unless told otherwise. `searches` make what a stream is searched by: each of
     them looks for some of the patterns.
     """
@@ -68,9 +69,11 @@ class PatternSet:
         *,
         window: int,
         table: Table | None = None,
+        releases: bool = False,
         form: Form | None = None,
     ) -> None:
         self.table = table
+        self.releases = releases
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
@@ -401,9 +404,11 @@ class PatternScan:
         compiled, base = self._set.patterns[pattern], window.base
         if not compiled.group:
             return [(match.start, match.end)]
-        # Where the group began the automaton knows, unless the hold-back is another match's too.
-        exact = self._set.automata[pattern].program.exact
-        known = exact and not self._steps.blurred(pattern)
+        # Where the group began the automaton knows, unless the hold-back is another match's too, as
+        # it may be where matches are refused. What is released may have been the group's beginning.
+        automaton = self._set.automata[pattern]
+        shared = automaton.least_hold and (self._set.releases or self._steps.blurred(pattern))
+        known = automaton.program.exact and not shared
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []

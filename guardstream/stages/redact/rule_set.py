@@ -125,6 +125,7 @@ class RuleSet:
                     patterns,
                     window=4 * self.max_holdback,
                     table=Table(names) if names else None,
+                    releases=self.on_overflow == "release",
                 ).searches
             except TooLargeError as error:
                 number, index = places[error.index]
