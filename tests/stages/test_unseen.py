@@ -149,3 +149,12 @@ def test_all_characters_that_are_not_seen_are_known() -> None:
     pattern = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
     characters = [chr(code) for code in range(sys.maxunicode + 1)]
     assert [*filter(unseen().match, characters)] == [*filter(pattern.match, characters)]
+
+
+@pytest.mark.usefixtures("form")
+def test_a_keyword_is_as_near_as_it_looks() -> None:
+    rule = Rule(
+        "pin", patterns=(r"\d{4}",), keywords=("pin",), keyword_distance=4,
+        normalize=("zero_width",), replacement="*",
+    )  # fmt: skip
+    assert joined(events(f"pin{ZWSP} 1234", rule)) == f"pin{ZWSP} ****"

@@ -99,9 +99,7 @@ class PatternSet:
             steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
-        self.reach = max(
-            [p.behind + (p.confirm.reach if p.confirm else 0) for p in self.patterns], default=0
-        )
+        self.reach = max(map(_look_back, self.patterns), default=0)
         self._warm()
 
     def _program(self, index: int, sets: CharSets) -> Program:
@@ -125,7 +123,7 @@ class PatternSet:
     def _share(self, members: Iterable[int]) -> Share:
         found = [self.patterns[index] for index in members]
         rules = frozenset(pattern.rule for pattern in found)
-        return Share(rules, max(pattern.behind for pattern in found))
+        return Share(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
         """Read what nearly every text has, so that the first stream need not build what that asks
@@ -172,6 +170,11 @@ class PatternSet:
             after = self.patterns[index].after
             known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
+
+
+def _look_back(pattern: Pattern) -> int:
+    """How many characters before a match may decide on it."""
+    return pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
 
 
 def _read(steps: AnyStepper, text: str) -> None:
