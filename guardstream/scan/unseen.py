@@ -105,9 +105,10 @@ class _Places:
 
     def match(self, found: Match) -> Match:
         """A match as it stands in the source."""
-        end = self.source(found.end - 1) + 1 if found.end > found.start else found.end
+        start = self.source(found.start)
+        end = self.source(found.end - 1) + 1 if found.end > found.start else start
         began = None if found.began is None else self.source(found.began)
-        start = min(self.source(found.start), end)
+        start = min(start, end)
         return found._replace(start=start, end=end, began=began)
 
 

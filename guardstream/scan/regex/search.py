@@ -296,8 +296,10 @@ class PatternScan:
 
     def _fired(self, match: Candidate, window: Window) -> list[Match]:
         rule = self._set.patterns[match.pattern].rule
+        # What comes before the hold-back is written: an empty group holds nothing.
+        end = max(match.hold, match.end)
         if self._set.automata[match.pattern].program.exact:
-            return [Match(rule, match.hold, match.end)]
+            return [Match(rule, match.hold, end)]
         try:
             base = window.base
             text = self._read_as(window)[: self.offset - base]
@@ -306,8 +308,7 @@ class PatternScan:
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
                     begin = spans[0][0] + base if spans else start
-                    # What comes before the hold-back is written: an empty group holds nothing.
-                    return [Match(rule, max(begin, match.hold), match.end)]
+                    return [Match(rule, max(begin, match.hold), end)]
         except OverBudgetError:
             return [Match(rule, match.hold, self.offset, failed=True)]
         return []

@@ -532,12 +532,10 @@ class _WordList:
         return self.words[low : bisect_left(self.words, prefix + _LAST, low)]
 
     def going_on(self, prefix: str, counts: tuple[int, ...] = ()) -> Iterator[Iterable[int]]:
-        """The rules of each word that is longer than `prefix` and begins with it, also by
-        repetition."""
+        """The rules of each word that is longer than `prefix` and begins with it; where letters may
+        be repeated, so may the last of a word."""
         if counts:
-            for needed, rules in self.rules.get(prefix, {}).items():
-                if needed[-1] > counts[-1]:
-                    yield rules
+            yield from self.rules.get(prefix, {}).values()
         yield from map(self.of, self.beginning(prefix))
 
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
