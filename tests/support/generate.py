@@ -216,10 +216,12 @@ class Drawer:
         """A pattern with a group that it refers to, perhaps an empty one; small enough to be
         confirmed within a budget."""
         one, two = self.char().text, self.char().text
+        if "[^" in one and "[^" in two:
+            two = self.letter()  # as in `alternation`
         group = self.random.choice((f"({one}|.)", f"({one}?{two})", f"({one}*)", f"({one}|{two}|)"))
         before = self.random.choice(("", f"{two}?", f"(?:{two}|{one})"))
         same = r"(?:\1)"
-        after = self.random.choice((same, two + same, f"{same}{two}*", f"(?:{one}|{same})+"))
+        after = self.random.choice((same, two + same, f"{same}{two}*", f"{one}?{same}"))
         return f"{before}{group}{after}{self.letter()}"
 
     def solid_text(self) -> str:

@@ -567,6 +567,7 @@ class Judge:
                 tree = replace(trees[pattern], group=rule.group)
                 self.searches.append(PatternSearch(rule, order, tree))
         self.text = ""
+        self.last = 0
         self.written = 0
         self.marks: list[Mark] = []
         self.events: list[Event] = []
@@ -602,7 +603,7 @@ class Judge:
         return len(self.text)
 
     def _consume(self, char: str) -> None:
-        at = self.position
+        at = self.last = self.position
         self.text += char
         self.said: list[tuple[int, int, int, Finding]] = []
         self.done: list[tuple[Search, Match]] = []
@@ -647,10 +648,13 @@ class Judge:
                     self._find(start, end, search)
         return fires
 
-    @staticmethod
-    def _fire_of(match: Match, search: Search) -> Fire:
-        start = match.spans[0][0] if match.spans else match.start
-        return Fire(match.start, start, match.end, search.order, search.rule)
+    def _fire_of(self, match: Match, search: Search) -> Fire:
+        if match.spans:
+            start = match.spans[0][0]
+            return Fire(match.start, start, match.end, search.order, search.rule)
+        # An empty group: all before the last character may have been written.
+        end = max(match.end, self.last)
+        return Fire(match.start, self.last, end, search.order, search.rule)
 
     def _find(self, start: int, end: int, search: Search) -> None:
         rule, order = search.rule, search.order

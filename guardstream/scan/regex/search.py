@@ -455,8 +455,11 @@ class PatternScan:
         for start in starts:
             found = matcher.match(text, start - base, base == 0, budget)
             if found is not None:
-                hold = found.spans[0][0] + base if found.spans else start
-                return Candidate(pattern, start, hold, found.end + base, late=False)
+                end = found.end + base
+                hold = found.spans[0][0] + base if found.spans else end
+                if not self._set.patterns[pattern].group:
+                    hold = start
+                return Candidate(pattern, start, hold, end, late=False, written=hold == end)
         return None
 
     def _restart(
