@@ -75,6 +75,6 @@ def test_as_many_mistakes_are_refused_early_as_the_page_says() -> None:
         texts = [json.dumps(each["data"]) for each in group["tests"] if not each["valid"]]
         early += [refused_early(schema, text) for text in texts]
     page = (DOCS / "json-details.md").read_text(encoding="utf-8")
-    said = re.search(r"of the (\d+) invalid instances .*?, (\d+) are\s+refused", page, re.DOTALL)
+    said = re.search(r"Of the (\d+) invalid instances .*?, (\d+) are\s+refused", page, re.DOTALL)
     assert said is not None
     assert [int(each) for each in said.groups()] == [len(early), sum(early)]
