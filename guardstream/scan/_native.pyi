@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterable
 from typing import Self
 
+from guardstream.scan.reader import Ran
 from guardstream.scan.regex.stepper import Candidate
 from guardstream.scan.words.aho_corasick import WordState
 
@@ -104,9 +105,21 @@ class WordStream:
     def move(self, place: tuple[WordTable, int], /) -> None: ...
     def take(self) -> None: ...
 
-def read(
-    searches: tuple[Stream | WordStream, ...], text: str, /
-) -> int | tuple[int, int, bool, list[tuple[int, int, list[tuple[int, int, int]]]] | None]: ...
-def run(
-    searches: tuple[Stream | WordStream, ...], text: str, begin: int, end: int, /
-) -> tuple[int, int, bool, list[tuple[int, int, list[tuple[int, int, int]]]] | None]: ...
+class Reader:
+    tail: str
+    written: int
+    position: int
+    trim_at: int
+    busy: bool
+    def __new__(
+        cls,
+        searches: tuple[Stream | WordStream, ...],
+        parts: list[str],
+        most: int,
+        unseen: Callable[[str], object] | None,
+    ) -> Self: ...
+    @property
+    def held(self) -> int: ...
+    def feed(self, text: str, /) -> str | Ran | None: ...
+    def read(self, text: str, /) -> int | Ran: ...
+    def run(self, text: str, begin: int, end: int, /) -> Ran: ...

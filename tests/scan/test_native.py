@@ -63,24 +63,49 @@ def test_a_machine_is_made_of_tables() -> None:
     assert stream.certain() == ([(7, 3, 4, 3)], [])
 
 
-def test_what_is_certain_and_plain_is_settled_on_the_way() -> None:
+def reader(*searches: Any, most: int = 8, unseen: Any = None) -> Any:
     from guardstream.scan import _native
 
-    assert _native.run((machine(),), "bbab", 1, 4) == (4, 0, False, [(3, 0, [(7, 1, 2)])])
-    assert _native.run((machine(flags=b"\x01"),), "bbab", 1, 4) == (3, 1, True, None)
-    assert _native.run((machine(tails=ints(1)),), "ba", 0, 2) == (2, 0, False, [(2, 0, [])])
+    return _native.Reader(searches, [], most, unseen)
+
+
+def test_what_is_certain_and_plain_is_settled_on_the_way() -> None:
+    read = reader(machine())
+    assert read.run("bbab", 1, 4) == (4, 0, False, [(3, 0, [(7, 1, 2)])])
+    assert reader(machine(flags=b"\x01")).run("bbab", 1, 4) == (3, 1, True, None)
+    assert reader(machine(tails=ints(1))).run("ba", 0, 2) == (2, 0, False, [(2, 0, [])])
 
 
 def test_what_is_read_together_is_checked() -> None:
-    from guardstream.scan import _native
-
     with pytest.raises(TypeError):
-        _native.run((machine(), object()), "a", 0, 1)
+        reader(machine(), object())
     with pytest.raises(ValueError, match="too many"):
-        _native.run(tuple(machine() for _ in range(65)), "a", 0, 1)
+        reader(*(machine() for _ in range(65)))
     for begin, end in ((-1, 1), (2, 1), (0, 3)):
         with pytest.raises(IndexError):
-            _native.run((machine(),), "ab", begin, end)
+            reader(machine()).run("ab", begin, end)
+    for method in ("feed", "read"):
+        with pytest.raises(TypeError):
+            getattr(reader(machine()), method)(b"ab")
+    with pytest.raises(TypeError):
+        reader(machine()).tail = None
+
+
+def test_a_reader_takes_no_text_that_needs_care() -> None:
+    assert reader(machine()).feed("") is None
+    assert reader(machine(), most=2).feed("bbb") is None
+    assert reader(machine(), unseen=lambda text: "\u200b" in text).feed("b\u200b") is None
+    assert reader(machine(), unseen=lambda text: "\u200b" in text).feed("bé") == "bé"
+    busy, full = reader(machine()), reader(machine())
+    busy.busy, full.trim_at = True, -1
+    assert busy.feed("b") is None
+    assert full.feed("b") is None
+    assert (busy.position, full.position, busy.tail) == (0, 0, "")
+
+
+def test_what_fails_while_a_reader_looks_for_what_is_not_seen_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        reader(machine(), unseen=lambda _text: 1 / 0).feed("é")
 
 
 @pytest.mark.parametrize(

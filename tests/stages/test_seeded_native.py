@@ -97,9 +97,17 @@ BUGS = {
         "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
     ),
     "text is not held where a match settles on the way": Change(
-        "module.c",
-        'Py_BuildValue("(nLN)", index, searches_held(all), found);',
+        "reader.h",
+        'Py_BuildValue("(nLN)", index, all_held(self), found);',
         'Py_BuildValue("(nLN)", index, 0LL, found);',
+    ),
+    "text is released that is held": Change(
+        "reader.h",
+        "Py_ssize_t size = held < length ? length - (Py_ssize_t)held : 0;",
+        "Py_ssize_t size = held <= length ? length : 0;",
+    ),
+    "a text that needs care is read": Change(
+        "reader.h", "if (self->busy || length == 0", "if (length == 0"
     ),
     "an offset is taken from the next character": Change(
         "stream.h",

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from guardstream.scan.reader import Reader
 from guardstream.stages.rules import SEVERITIES, Keep, Pseudonym, Rule, StandIn
 
 
@@ -22,37 +23,36 @@ class Span(NamedTuple):
 class Regions:
     """The masked spans that are not written yet, and the text that waits with them.
 
-    `written` is how much of the source has been written, `tail` the source text after it.
+    The reader says how much of the source has been written, and has the source text after it.
     Overlapping spans form one region, which gets the replacement of its most severe rule, or of the
     first of these in the policy. Spans that only touch stay separate.
     """
 
-    __slots__ = ("_fixed", "_flow", "_rules", "spans", "tail", "written")
+    __slots__ = ("_fixed", "_flow", "_reader", "_rules", "spans")
 
-    def __init__(self, rules: Sequence[Rule], fixed: Sequence[str | None]) -> None:
+    def __init__(self, rules: Sequence[Rule], fixed: Sequence[str | None], reader: Reader) -> None:
+        self._reader = reader
         self._rules = rules
         self._fixed = fixed
         self._flow: Rule | None = None
         self.spans: list[Span] = []
-        self.tail = ""
-        self.written = 0
 
     def add(self, start: int, end: int, rule: int) -> None:
         """Mask a span, except for the part that has been written."""
-        if end > self.written:
-            cut = start < self.written
-            self.spans.append(Span(max(start, self.written), end, rule, cut))
+        if end > self._reader.written:
+            cut = start < self._reader.written
+            self.spans.append(Span(max(start, self._reader.written), end, rule, cut))
 
     def mask(self, start: int, end: int, rule: int, hold: int) -> str:
         """Mask a span and write up to `hold`, like `add` and `release`: a fast path, because a span
         nearly always stands alone and nothing holds it."""
-        fixed, written = self._fixed[rule], self.written
+        fixed, written = self._fixed[rule], self._reader.written
         if self.spans or fixed is None or start < written or end > hold:
             self.add(start, end, rule)
             return self.release(hold)
-        tail = self.tail
-        self.tail = tail[hold - written :]
-        self.written = hold
+        tail = self._reader.tail
+        self._reader.tail = tail[hold - written :]
+        self._reader.written = hold
         if len(fixed) == 1:
             fixed *= end - start
         return tail[: start - written] + fixed + tail[end - written : hold - written]
@@ -60,7 +60,7 @@ class Regions:
     def release(self, hold: int) -> str:
         """Write up to `hold`, except for a region that reaches beyond it."""
         if not self.spans:
-            return self._take(hold) if hold > self.written else ""
+            return self._take(hold) if hold > self._reader.written else ""
         parts = []
         self.spans.sort()
         while self.spans:
@@ -69,7 +69,7 @@ class Regions:
                 hold = min(hold, self.spans[0].start)
                 break
             parts.append(self._write_region(end, size))
-        if hold > self.written:
+        if hold > self._reader.written:
             parts.append(self._take(hold))
         return "".join(parts)
 
@@ -84,15 +84,15 @@ class Regions:
         rule = self._rules[self.foremost(span.rule for span in spans)]
         if isinstance(rule.replacement, (Pseudonym, StandIn)):
             spans = [span._replace(cut=True) for span in spans]
-        shown = self._shown(spans, self.tail[: end - self.written])
+        shown = self._shown(spans, self._reader.tail[: end - self._reader.written])
         text = self._take(limit)
         return before + (shown[: len(text)] if _repeats(rule) else shown)
 
     def _take(self, end: int) -> str:
         """Take the source text up to `end`."""
-        length = end - self.written
-        text, self.tail = self.tail[:length], self.tail[length:]
-        self.written = end
+        length = end - self._reader.written
+        text, self._reader.tail = self._reader.tail[:length], self._reader.tail[length:]
+        self._reader.written = end
         return text
 
     def _region(self) -> tuple[int, int]:
@@ -150,7 +150,7 @@ class Regions:
 
     def _skip(self, end: int) -> int:
         """Skip the source text up to `end`; return its length."""
-        length = end - self.written
+        length = end - self._reader.written
         if length <= 0:
             return 0
         self._take(end)

@@ -7,11 +7,12 @@ text, never at chunk borders, and events come in the order of these positions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.together import Ran, Settled, reading, run
+from guardstream.scan.reader import Ran, Settled, reader_of, run
 from guardstream.scan.unseen import Fork, apart, forks
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.rules import SEVERITIES
@@ -45,25 +46,29 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points that cannot overflow
-        self._search(*scans)
+        self._find_unseen = rules.unseen.search if rules.unseen else None
         self._window = Window()
-        self._trim_at = MAX_SPARE  # the position at which the window is trimmed
-        self._regions = Regions(self._rules, rules.fixed)
-        self._position = 0  # how much of the source was read
+        self._scans = list(scans)
+        self._steps = [scan.steps for scan in scans]
+        self._reader = reader = reader_of(
+            self._steps, self._window.parts, self._at_once, self._find_unseen
+        )
+        self._reader.trim_at = MAX_SPARE
+        self._feed, self.read, self._run = reader.feed, reader.read, reader.run
+        self._regions = Regions(self._rules, rules.fixed, reader)
         self._flowing: dict[int, int] = {}  # rules that mask an overflow, and its start
         self._overflown = False  # just now: it may end at once, unnoticed by the searches
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
         self._busy = False  # the next text must be fed carefully
-        self._find_unseen = rules.unseen.search if rules.unseen else None
         self._forks: list[Fork] = []  # searches of the visible text alone
         self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        return 0 if self._finished else self._position - self._regions.written
+        return 0 if self._finished else self._reader.held
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
@@ -74,34 +79,22 @@ class Redact:
 
     def feed_text(self, text: str) -> str | list[Event]:
         """Like `feed`, but return plain text without an event around it."""
-        regions = self._regions
-        tail = regions.tail + text
+        said = self._feed(text)
+        # Nearly always nothing happens in a chunk, and no candidate can become too long in it.
+        return said if isinstance(said, str) else self._feed_otherwise(text, said)
+
+    def _feed_otherwise(self, text: str, ran: Ran | None) -> str | list[Event]:
+        """Feed text that the reader has not taken, or has read up to where somebody must look."""
+        if ran is not None:
+            return self.follow(text, ran)
         if (
             self._busy
             or not text
-            or len(tail) > self._at_once
-            or (self._find_unseen and not text.isascii() and self._find_unseen(text))
+            or len(self._reader.tail) + len(text) > self._at_once
+            or (self._find_unseen and self._find_unseen(text))
         ):
             return self._flow_on(text) if self._flowing else self._feed_carefully(text)
-        # The common case: nothing happens in the chunk, and no candidate can become too long in it.
-        held = self.read(text)
-        if regions.spans or type(held) is not int:
-            return self.follow(text, held)
-        self._position = position = self._position + len(text)
-        self._window.parts.append(text)
-        if position > self._trim_at:
-            self._trim()
-        if not held:
-            regions.tail = ""
-            regions.written = position
-            return tail
-        release = len(tail) - held
-        if release <= 0:
-            regions.tail = tail
-            return ""
-        regions.written += release
-        regions.tail = tail[release:]
-        return tail[:release]
+        return self.follow(text, self.read(text))
 
     def _flow_on(self, text: str) -> str | list[Event]:
         """Like `feed_text` while an overflow is masked as it arrives, which usually continues to
@@ -118,30 +111,29 @@ class Redact:
         ran = self.read(text)
         if not isinstance(ran, int):
             return self._feed_carefully(text, ran)
-        self._position += len(text)
+        self._reader.tail += text
         self._window.parts.append(text)
-        if self._position > self._trim_at:
-            self._trim()
-        self._regions.tail += text
-        return self._regions.flow(self._position)
+        self._reader.position += len(text)
+        self._took()
+        return self._regions.flow(self._reader.position)
 
     @property
     def tail(self) -> str:
         """The text that is held."""
-        return self._regions.tail
+        return self._reader.tail
 
     @property
     def only_reads(self) -> bool:
         """Whether no match waits, so that `read` may take the next text instead of `feed`."""
-        return not (self._busy or self._regions.spans)
+        return not self._reader.busy
 
     def skip(self, text: str, tail: str) -> None:
         """Take text for which `read` has returned only how much of it is held, namely `tail`."""
-        self._position += len(text)
-        self._regions.tail, self._regions.written = tail, self._position - len(tail)
+        reader = self._reader
         self._window.parts.append(text)
-        if self._position > self._trim_at:
-            self._trim()
+        reader.position += len(text)
+        reader.tail, reader.written = tail, reader.position - len(tail)
+        self._took()
 
     def follow(self, text: str, ran: int | Ran) -> list[Event]:
         """Take text that `read` has read, like `feed`: from one position that needs attention to
@@ -153,22 +145,25 @@ class Redact:
             _, held, due, settled = ran
             if due:
                 return self._feed_carefully(text, ran)
-        regions = self._regions
+        reader = self._reader
         events: list[Event] = []
         self._window.parts.append(text)
-        regions.tail += text
+        reader.tail += text
         if settled:
             self._settle(events, settled, 0)
-        self._position += len(text)
-        self._write(events, regions.release(self._position - held))
-        if self._position > self._trim_at:
-            self._trim()
+        reader.position += len(text)
+        self._write(events, self._regions.release(reader.position - held))
+        self._took()
         return events
 
-    def _trim(self) -> None:
-        """Drop the text that nothing needs any more."""
-        self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
-        self._trim_at = self._position + MAX_SPARE
+    def _took(self) -> None:
+        """Say whether the reader may take the next text, and drop what nothing needs any more."""
+        reader = self._reader
+        reader.busy = self._busy or bool(self._regions.spans)
+        if reader.position > reader.trim_at:
+            needed = min([scan.needed() for scan in self._scans], default=reader.position)
+            self._window.forget(needed)
+            reader.trim_at = reader.position + MAX_SPARE
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed from event to event; `ran` if the text has been read up to one."""
@@ -190,12 +185,13 @@ class Redact:
         """Feed text that is all visible, or all zero-width, from event to event."""
         if self._finished:
             return []
+        reader = self._reader
         self._window.parts.append(text)
-        self._regions.tail += text
+        reader.tail += text
         events: list[Event] = []
         index, length = 0, len(text)
         while index < length and not self._finished:
-            room = self._regions.written + self._max_holdback + 1 - self._position
+            room = reader.written + self._max_holdback + 1 - reader.position
             end = min(length, index + room)
             if ran is not None:
                 stop, held, due, settled = ran
@@ -212,7 +208,7 @@ class Redact:
                 stop, held, due, settled = self._run(text, index, end)
             if settled:
                 self._settle(events, settled, index)
-            self._position += stop - index
+            reader.position += stop - index
             index = stop
             if due:
                 self._step(events)
@@ -221,8 +217,7 @@ class Redact:
         if self._forks:
             self._join()
         self._busy = self._finished or self._outrun or self._disabled or bool(self._forks)
-        if self._position > self._trim_at:
-            self._trim()
+        self._took()
         return events
 
     def _fork(self) -> None:
@@ -244,18 +239,19 @@ class Redact:
                 self._said.clear()
 
     def _search(self, *scans: Scan) -> None:
+        """Read by these searches from here on."""
         self._scans = list(scans)
         self._steps = [scan.steps for scan in scans]
-        self.read, self._run = reading(self._steps)
+        self._run = partial(run, self._steps) if self._forks else self._reader.run
 
     def finish(self) -> list[Event]:
         """Take the source's end: settle what is open, release the rest, and finish."""
         events: list[Event] = []
         if self._finished:
             return events
-        self._busy = True
+        self._busy = self._reader.busy = True
         found = self._found(lambda scan: scan.finish(self._window))
-        if not self._concluded(events, found, self._position):
+        if not self._concluded(events, found, self._reader.position):
             self._finished = True
             events.append(Finish("stop"))
         return events
@@ -274,7 +270,7 @@ class Redact:
         """Report what has settled since `text[index]` without needing attention."""
         regions, rules, flows = self._regions, self._rules, self._flowing
         for at, held, found in settled:
-            position = self._position + at - index
+            position = self._reader.position + at - index
             if len(found) == 1 and not flows:
                 self._say(events, *found[0], position - held)
                 continue
@@ -301,16 +297,16 @@ class Redact:
     def _move(self, events: list[Event], held: int) -> None:
         """Release what nothing holds any more, or mask it while an overflow continues."""
         if self._flowing:
-            self._write(events, self._regions.flow(self._position))
+            self._write(events, self._regions.flow(self._reader.position))
             return
-        self._write(events, self._regions.release(self._position - held))
+        self._write(events, self._regions.release(self._reader.position - held))
         if self.held > self._max_holdback:
             self._overflow(events)
 
     def _step(self, events: list[Event]) -> None:
         """Report what the characters so far have settled."""
         found = self._found(lambda scan: scan.settle(self._window))
-        hold = self._position
+        hold = self._reader.position
         for scan in self._scans:
             waits = scan.hold()
             if waits < hold:
@@ -319,7 +315,7 @@ class Redact:
             self._flow(events, found)
         if self._outrun and not self._flowing:
             hold = self._hold()
-            self._outrun = hold < self._regions.written
+            self._outrun = hold < self._reader.written
         if found:
             if self._concluded(events, found, hold):
                 return
@@ -331,9 +327,9 @@ class Redact:
     def _hold(self) -> int:
         """Return the start of the oldest hold-back."""
         hold = min([scan.hold() for scan in self._scans])
-        if hold < self._regions.written:
+        if hold < self._reader.written:
             for scan in self._scans:
-                scan.wrote(self._regions.written, self._window)
+                scan.wrote(self._reader.written, self._window)
             hold = min([scan.hold() for scan in self._scans])
         return hold
 
@@ -412,7 +408,7 @@ class Redact:
             for scan in self._scans:
                 scan.disable(rule)
         self._disabled = True
-        here = [Match(rule, self._position, self._position) for rule in failed]
+        here = [Match(rule, self._reader.position, self._reader.position) for rule in failed]
         others = [match for match in found if match.rule not in failed]
         return others, [self._finding(match, "rule_error") for match in here]
 
@@ -445,7 +441,7 @@ class Redact:
     def _write_to(self, events: list[Event], end: int) -> None:
         """Write everything up to `end`; a region that spans `end` is written up to there."""
         self._write(events, self._regions.release(end))
-        if self._regions.spans and self._regions.written < end:
+        if self._regions.spans and self._reader.written < end:
             self._write(events, self._regions.force(end))
 
     def _finding(self, match: Match, kind: FindingKind = "match") -> Finding:
@@ -462,7 +458,7 @@ class Redact:
         if self._concluded(events, found, self._hold()):
             return
         while self.held > self._max_holdback:
-            written = self._regions.written
+            written = self._reader.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
             if rules:
                 self._overflowed(events, sorted(rules), written)
@@ -476,14 +472,15 @@ class Redact:
 
     def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
-        over = [Match(rule, hold, self._position) for rule in rules]
+        over = [Match(rule, hold, self._reader.position) for rule in rules]
         findings = [self._finding(match, "overflow") for match in over]
         if mode == "block":
             self._finished = True
             events += [*findings, Finish("content_filter")]
             return
         if mode == "mask":
-            self._write(events, self._regions.flood(self._regions.foremost(rules), self._position))
+            flood = self._regions.flood(self._regions.foremost(rules), self._reader.position)
+            self._write(events, flood)
             self._flowing |= dict.fromkeys(rules, hold)
             self._overflown = self._outrun = True
         events += findings
@@ -498,14 +495,14 @@ class Redact:
         """Continue masking the candidates that have overflowed and are alive, or that the last
         character has completed."""
         # Nothing needed attention before the last character, so all of them lived up to it.
-        self._write(events, self._regions.flow(self._position - 1))
+        self._write(events, self._regions.flow(self._reader.position - 1))
         self._overflown = False
         live = [scan.overflowing(self._window) for scan in self._scans]
         found += self._found(lambda scan: scan.settle(self._window))
         if any(live):
-            self._write(events, self._regions.flow(self._position))
+            self._write(events, self._regions.flow(self._reader.position))
             return
-        flowing, written = self._flowing, self._regions.written
+        flowing, written = self._flowing, self._reader.written
         ends = [m.end for m in found if m.goes_on(flowing.get(m.rule, -1), written)]
         self._flowing = {}
         self._write(events, self._regions.flow(max(ends, default=0)))

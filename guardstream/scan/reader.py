@@ -1,0 +1,221 @@
+"""Reads a text by all searches of a stream together, and keeps what of it is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from guardstream.scan.match import Steps
+from guardstream.scan.regex.stepper import Stepper
+from guardstream.scan.words.aho_corasick import WordStepper
+
+try:
+    from guardstream.scan import _native
+except ImportError:
+    # Without a compiler, or where the extension does not fit the interpreter.
+    BUILT = False
+else:
+    BUILT = True
+
+MOST = 64
+"""How many searches the extension reads together."""
+
+Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
+"""The index after a character, how many characters are held there, and what is masked of the
+matches that the character has made certain: the rule, start and end of each."""
+
+Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
+"""The index after the last character read, how many characters are held there, whether somebody
+must look there, and what has been settled before that."""
+
+FindUnseen: TypeAlias = Callable[[str], object]
+"""Finds characters that are not seen in a text; all of them are beyond ASCII."""
+
+
+class Reader(Protocol):
+    """Reads one stream. Offsets and lengths are in code points.
+
+    `tail` is the text that is held, `written` how much came before it, and `position` how much has
+    been read: their sum, but while a text is looked at from event to event.
+
+    `feed` is for the common case. It reads nothing while `busy`, nor once `position` is beyond
+    `trim_at`, so that somebody can trim what was read.
+    """
+
+    tail: str
+    written: int
+    position: int
+    trim_at: int
+    busy: bool
+
+    @property
+    def held(self) -> int:
+        """How many characters are held."""
+        ...
+
+    def feed(self, text: str, /) -> str | Ran | None:
+        """Read a text. Return what is released if there is nothing else to say; None if nothing was
+        read; otherwise what `run` returns, and then nothing of the text is in `tail` yet."""
+        ...
+
+    def read(self, text: str, /) -> int | Ran:
+        """Read a text for somebody who keeps it. Return how many characters are held if there is
+        nothing else to say, otherwise what `run` returns."""
+        ...
+
+    def run(self, text: str, begin: int, end: int, /) -> Ran:
+        """Read `text[begin:end]` up to the first character after which somebody must look."""
+        ...
+
+
+def reader_of(
+    searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
+) -> Reader:
+    """Return a reader of the fastest form that the searches allow.
+
+    `feed` appends what it reads to `parts`, lets `tail` become at most `most` characters long, and
+    does not read a text in which `unseen` finds something.
+    """
+    if BUILT and len(searches) <= MOST:
+        kinds = _native.Stream, _native.WordStream
+        natives = tuple([search for search in searches if isinstance(search, kinds)])
+        if len(natives) == len(searches):
+            return _native.Reader(natives, parts, most, unseen)
+    pythons = [search for search in searches if isinstance(search, (Stepper, WordStepper))]
+    if len(pythons) == len(searches):
+        return PythonReader(pythons, parts, most, unseen)
+    return MixedReader(searches, parts, most, unseen)
+
+
+class MixedReader:
+    """A reader for searches of any form; it leaves every match to whoever looks."""
+
+    def __init__(
+        self, searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
+    ) -> None:
+        self._searches = searches
+        self._parts = parts
+        self._most = most
+        self._find_unseen = unseen
+        self.tail = ""
+        self.written = 0
+        self.position = 0
+        self.trim_at = 0
+        self.busy = False
+
+    @property
+    def held(self) -> int:
+        """See `Reader.held`."""
+        return self.position - self.written
+
+    def feed(self, text: str) -> str | Ran | None:
+        """See `Reader.feed`."""
+        tail = self.tail + text
+        if (
+            self.busy
+            or not text
+            or len(tail) > self._most
+            or self.position > self.trim_at
+            or (self._find_unseen and not text.isascii() and self._find_unseen(text))
+        ):
+            return None
+        held = self.read(text)
+        if not isinstance(held, int):
+            return held
+        self._parts.append(text)
+        self.position += len(text)
+        if not held:
+            self.tail = ""
+            self.written = self.position
+            return tail
+        release = len(tail) - held
+        if release <= 0:
+            self.tail = tail
+            return ""
+        self.written += release
+        self.tail = tail[release:]
+        return tail[:release]
+
+    def read(self, text: str) -> int | Ran:
+        """See `Reader.read`."""
+        ran = self.run(text, 0, len(text))
+        return ran if ran[2] else ran[1]
+
+    def run(self, text: str, begin: int, end: int) -> Ran:
+        """See `Reader.run`."""
+        return run(self._searches, text, begin, end)
+
+
+class PythonReader(MixedReader):
+    """A reader for searches in Python; it settles what needs no look."""
+
+    def __init__(
+        self,
+        searches: Sequence[Stepper | WordStepper],
+        parts: list[str],
+        most: int,
+        unseen: FindUnseen | None,
+    ) -> None:
+        super().__init__(searches, parts, most, unseen)
+        self._pythons = searches
+
+    def read(self, text: str) -> int | Ran:
+        """See `Reader.read`; nearly always nobody must look."""
+        held = 0
+        for number, search in enumerate(self._pythons):
+            waits = search.glide(text)
+            if waits < 0:
+                for earlier in self._pythons[:number]:
+                    earlier.unread()
+                ran = self.run(text, 0, len(text))
+                return ran if ran[2] or ran[3] else ran[1]
+            if waits > held:
+                held = waits
+        return held
+
+    def run(self, text: str, begin: int, end: int) -> Ran:
+        """See `Reader.run`."""
+        settled: list[Settled] = []
+        searches = self._pythons
+        while True:
+            begin, due = _stopped(searches, text, begin, end)
+            if not due or not all(search.plain for search in searches if search.due):
+                return begin, _held(searches), due, settled or None
+            found = [match for search in searches if search.due for match in search.settled()]
+            held = _held(searches)
+            settled.append((begin, held, found))
+            if begin == end:
+                return begin, held, False, settled
+
+
+def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
+    """Read `text[begin:end]` by each of the searches, up to the first character after which
+    somebody must look at one of them."""
+    end, due = _stopped(searches, text, begin, end)
+    return end, _held(searches), due, None
+
+
+def _stopped(searches: Sequence[Steps], text: str, begin: int, end: int) -> tuple[int, bool]:
+    """Read as `run` does; return the index after the last character read, and whether somebody must
+    look there."""
+    for number, search in enumerate(searches):
+        stop = search.run(text, begin, end)
+        if stop < end:
+            end = stop
+            for earlier in searches[:number]:
+                earlier.unread()
+                earlier.run(text, begin, end)
+    for search in searches:
+        if search.due:
+            return end, True
+    return end, False
+
+
+def _held(searches: Sequence[Steps]) -> int:
+    """How many characters the oldest live candidate of all searches holds back."""
+    held = 0
+    for search in searches:
+        waits = search.held_back()
+        if waits > held:
+            held = waits
+    return held
