@@ -91,18 +91,19 @@ typedef struct {
     int32_t registers; /* how many the target has, or NONE where it is idle or not looked at */
 } Edge;
 
-/* What is forgotten when it grows too large. */
+/* What is forgotten when it grows too large. What every character asks for stands together. */
 typedef struct {
+    Node *node;
+    Edge *edge;
+    Ints rows, notes, registers;
     Numbers closures, items, advanced, item_sets, duties, duty_sets, aheads, leasts, states;
     Part *closure, *step;
     Entry *entry;
     Way *way;
     Item *item;
-    Node *node;
-    Edge *edge;
     int32_t closure_room, step_room, entry_room, way_room, item_room, node_room, edge_room;
     int32_t entries, ways, edges;
-    Ints ahead_lists, rows, notes, registers, idle;
+    Ints ahead_lists, idle;
 } Cache;
 
 /* What one transition is put together in. */
@@ -119,6 +120,7 @@ typedef struct {
 #define OPENS 2  /* the masked group may open before it */
 
 typedef struct {
+    Cache cache;
     Place *place;
     int32_t places, place_room;
     Ints ways;
@@ -127,14 +129,13 @@ typedef struct {
     Numbers signatures, conditions;
     uint32_t *scratch;
     Ints behind_of; /* a signature's bits that are asked of the last character */
-    Ints local, local_signature, local_of;
+    Ints local_signature, local_of;
     Ints behinds; /* the lookbehinds: place, bit */
     int32_t first, pending, behind, looks, plain, end;
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
     int64_t bytes;
-    Cache cache;
     Bench *bench;
 } Automaton;
 
@@ -198,9 +199,9 @@ automaton_free(Automaton *self)
     cache_free(&self->cache);
     PyMem_Free(self->place);
     PyMem_Free(self->scratch);
-    Ints *ints[] = {&self->ways, &self->bits, &self->behind_of, &self->local,
-                    &self->local_signature, &self->local_of, &self->behinds};
-    for (int index = 0; index < 7; index++) {
+    Ints *ints[] = {&self->ways, &self->bits, &self->behind_of, &self->local_signature,
+                    &self->local_of, &self->behinds};
+    for (int index = 0; index < 6; index++) {
         ints_free(ints[index]);
     }
     numbers_free(&self->signatures);

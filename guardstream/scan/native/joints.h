@@ -26,24 +26,24 @@ typedef struct {
     int32_t count, room, register_count, register_room;
 } Runs;
 
+/* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
+   each: what registers become, if they do not stay, and what matches. */
+typedef struct {
+    int32_t joint, class;
+    int32_t target, registers, first;
+    uint16_t moves, accepts; /* a pattern makes one of each at most */
+} Leap;
+
 typedef struct {
     int32_t first, count; /* its runs, in `run` */
     int32_t registers;    /* how many a stream has here */
     /* Where its oldest hold-back began: the least of these registers, in `holds`, or so far back.
        NOT_YET as long as nobody has asked. */
     int32_t hold, holds, distance;
+    Leap usual; /* where it led first, which is where most lead always; its class may be NONE */
 } Joint;
 
 #define NOT_YET (-2)
-
-/* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
-   each: what registers become, if they do not stay, and what matches. It stands in a table by
-   joint state and class, where one look finds all of it; the joint state of a free place is NONE. */
-typedef struct {
-    int32_t joint, class;
-    int32_t target, registers, first;
-    uint16_t moves, accepts; /* a pattern makes one of each at most */
-} Leap;
 
 #define NOTE_INTS 4 /* pattern, note of the pattern's edge, first register before, how many after */
 
@@ -51,7 +51,8 @@ typedef struct {
     Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
     Joint *joint;
     Run *run;
-    Leap *leap; /* an open hash table */
+    Leap *leap; /* those that are not usual: an open hash table, where the joint of a free place
+                   is NONE */
     int32_t joint_room, runs, run_room, leaps, leap_room;
     Ints notes, holds, key;
     Ints moves, accepts; /* the notes of the character that is being read */
@@ -121,7 +122,7 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     if (number < known) {
         return number;
     }
-    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET};
+    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET, {NONE, NONE}};
     if (runs->count) {
         memcpy(self->run + self->runs, runs->runs, (size_t)runs->count * sizeof(Run));
     }
@@ -147,7 +148,11 @@ leap_place(const Joints *self, int32_t joint, int32_t class)
 static const Leap *
 joints_leap(const Joints *self, int32_t joint, int32_t class)
 {
-    const Leap *leap = self->leap_room ? leap_place(self, joint, class) : NULL;
+    const Leap *leap = &self->joint[joint].usual;
+    if (leap->class == class) {
+        return leap;
+    }
+    leap = self->leap_room ? leap_place(self, joint, class) : NULL;
     return leap == NULL || leap->joint == NONE ? NULL : leap;
 }
 
@@ -199,9 +204,15 @@ joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
     int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
     Leap leap = {joint, class, target, self->joint[target].registers, self->notes.count,
                  (uint16_t)(moves / NOTE_INTS), (uint16_t)(self->accepts.count / NOTE_INTS)};
-    if (leaps_grown(self) < 0 || ints_append(&self->notes, self->moves.at, moves) < 0
+    int is_first = self->joint[joint].usual.class == NONE;
+    if ((!is_first && leaps_grown(self) < 0)
+        || ints_append(&self->notes, self->moves.at, moves) < 0
         || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
         return ERROR;
+    }
+    if (is_first) {
+        self->joint[joint].usual = leap;
+        return 0;
     }
     *leap_place(self, joint, class) = leap;
     self->leaps++;

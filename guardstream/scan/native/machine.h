@@ -23,12 +23,19 @@
 #define CERTAIN 2
 
 typedef struct {
-    int32_t pattern, edge;
+    int32_t pattern;
+    Edge edge;
 } Wake;
 
 typedef struct {
     int32_t first, count;
 } Span;
+
+/* An edge that a pattern follows on the character that is read. */
+typedef struct {
+    Edge edge;
+    int32_t pattern, registers; /* where its registers begin */
+} Followed;
 
 typedef struct stream Stream;
 
@@ -57,12 +64,17 @@ typedef struct {
     Wake *wake;
     Span *span;
     int32_t wakes, wake_room, spans, span_room;
+    uint16_t **locals; /* by class and pattern: the class as the pattern tells them apart, or
+                          MISSING; what is awake asks for neighbours */
+    int32_t local_room;
     int32_t *awake; /* by pattern: when a character has last found it awake */
     int32_t clock;
     int32_t wanted; /* the pattern of which something is wanted, or that has too many threads */
     int64_t bytes, limit;
     int full; /* something has to be flushed before the next character */
     Runs next; /* where a stream's runs lead, while a character is read */
+    Followed *followed; /* and by which edges */
+    int32_t followed_room;
     Joints joints;
     Stream *streams;
 } Machine;
@@ -423,10 +435,36 @@ machine_class(Machine *self, Py_UCS4 code)
     return class;
 }
 
+/* What the patterns tell a class apart as, a row with one for each; NULL with an error set. */
+static uint16_t *
+machine_locals(Machine *self, int32_t class)
+{
+    int32_t known = self->local_room;
+    if (class < known && self->locals[class] != NULL) {
+        return self->locals[class];
+    }
+    if (grown((void **)&self->locals, &self->local_room, (int64_t)class + 1,
+              sizeof(uint16_t *)) < 0) {
+        return NULL;
+    }
+    for (; known < self->local_room; known++) {
+        self->locals[known] = NULL;
+    }
+    size_t size = (size_t)self->patterns * sizeof(uint16_t);
+    uint16_t *row = PyMem_Malloc(size + 1);
+    if (row == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    memset(row, 0xFF, size);
+    return self->locals[class] = row;
+}
+
 /* Number a class as one pattern tells them apart. */
 static int32_t
-local_made(Machine *self, Automaton *automaton, int32_t class)
+local_made(Machine *self, int32_t pattern, int32_t class)
 {
+    Automaton *automaton = &self->automata[pattern];
     const uint32_t *bits = class_bits(self, class);
     memset(automaton->scratch, 0, (size_t)automaton->words * sizeof(uint32_t));
     for (int32_t index = 0; index < automaton->bits.count; index++) {
@@ -437,19 +475,32 @@ local_made(Machine *self, Automaton *automaton, int32_t class)
     int32_t local = signature < 0 ? ERROR : ints_get(&automaton->local_of, signature);
     if (signature >= 0 && local == NONE) {
         local = automaton->local_signature.count;
+        if (local == MISSING) {
+            return failed("a pattern tells too many classes of characters apart");
+        }
         if (ints_push(&automaton->local_signature, signature) < 0
             || ints_set(&automaton->local_of, signature, local) < 0) {
             return ERROR;
         }
     }
-    return local < 0 || ints_set(&automaton->local, class, local) < 0 ? ERROR : local;
+    return local;
 }
 
 static int32_t
-machine_local(Machine *self, Automaton *automaton, int32_t class)
+machine_local(Machine *self, int32_t pattern, int32_t class)
 {
-    int32_t local = ints_get(&automaton->local, class);
-    return local != NONE ? local : local_made(self, automaton, class);
+    uint16_t *locals = machine_locals(self, class);
+    if (locals == NULL) {
+        return ERROR;
+    }
+    if (locals[pattern] == MISSING) {
+        int32_t local = local_made(self, pattern, class);
+        if (local < 0) {
+            return ERROR;
+        }
+        locals[pattern] = (uint16_t)local;
+    }
+    return locals[pattern];
 }
 
 /* --- transitions and their bound ------------------------------------------------------------ */
@@ -468,7 +519,7 @@ static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {
     Automaton *automaton = &self->automata[pattern];
-    int32_t local = machine_local(self, automaton, class);
+    int32_t local = machine_local(self, pattern, class);
     if (local < 0) {
         return local;
     }
@@ -634,7 +685,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             self->wakes = span.first;
             return WANTED;
         }
-        int32_t local = machine_local(self, automaton, last);
+        int32_t local = machine_local(self, pattern, last);
         int32_t node = local < 0 ? ERROR
                                  : idle_node(automaton, automaton->local_signature.at[local]);
         int32_t edge = node < 0 ? node : machine_edge(self, pattern, node, class);
@@ -646,7 +697,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
         }
         const Edge *leads = &automaton->cache.edge[edge];
         if (leads->accepts != NONE || !automaton->cache.node[leads->target].idle) {
-            Wake wake = {pattern, edge};
+            Wake wake = {pattern, *leads};
             self->wake[self->wakes++] = wake;
             span.count++;
         }
@@ -786,6 +837,10 @@ machine_dealloc(Machine *self)
     for (Py_ssize_t page = 0; page < PAGES; page++) {
         PyMem_Free(self->pages[page]);
     }
+    for (int32_t class = 0; class < self->local_room; class++) {
+        PyMem_Free(self->locals[class]);
+    }
+    PyMem_Free(self->locals);
     Ints *ints[] = {&self->signatures, &self->known, &self->firsts, &self->first_at,
                     &self->starters, &self->kind_of, &self->labels, &self->tails};
     for (int index = 0; index < 8; index++) {
@@ -802,6 +857,7 @@ machine_dealloc(Machine *self)
     PyMem_Free(self->wake);
     PyMem_Free(self->span);
     PyMem_Free(self->awake);
+    PyMem_Free(self->followed);
     PyMem_Free(self->next.runs);
     PyMem_Free(self->next.registers);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);

@@ -134,11 +134,19 @@ ints_unique(int32_t *values, int32_t count)
 
 /* --- numbers for keys --------------------------------------------------------------------- */
 
-/* The keys are lists of ints and stand one after the other in `pool`; that of number n begins at
-   `first[n]` and ends at `first[n + 1]`. `slots` is an open hash table of numbers. */
+/* A place of a hash table: a number with the hash of its key, so that other keys are told apart
+   without a look at them. The number of a free place is NONE. */
 typedef struct {
-    Ints pool, first, slots;
-    int32_t count;
+    uint32_t hash;
+    int32_t number;
+} Slot;
+
+/* The keys are lists of ints and stand one after the other in `pool`; that of number n begins at
+   `first[n]` and ends at `first[n + 1]`. `slots` is an open hash table. */
+typedef struct {
+    Ints pool, first;
+    Slot *slots;
+    int32_t slot_room, count;
 } Numbers;
 
 static uint32_t
@@ -164,35 +172,50 @@ numbers_length(const Numbers *numbers, int32_t number)
     return numbers->first.at[number + 1] - numbers->first.at[number];
 }
 
-static int32_t *
-numbers_slot(const Numbers *numbers, const int32_t *key, int32_t length)
+static Slot *
+numbers_slot(const Numbers *numbers, const int32_t *key, int32_t length, uint32_t hash)
 {
-    uint32_t mask = (uint32_t)numbers->slots.room - 1;
-    for (uint32_t place = hash_of(key, length) & mask;; place = (place + 1) & mask) {
-        int32_t known = numbers->slots.at[place];
-        if (known == NONE
-            || (numbers_length(numbers, known) == length
-                && !memcmp(numbers_key(numbers, known), key, (size_t)length * sizeof(int32_t)))) {
-            return &numbers->slots.at[place];
+    uint32_t mask = (uint32_t)numbers->slot_room - 1;
+    for (uint32_t place = hash & mask;; place = (place + 1) & mask) {
+        Slot *slot = &numbers->slots[place];
+        if (slot->number == NONE
+            || (slot->hash == hash && numbers_length(numbers, slot->number) == length
+                && !memcmp(numbers_key(numbers, slot->number), key,
+                           (size_t)length * sizeof(int32_t)))) {
+            return slot;
         }
     }
 }
 
+/* Keep half of the places free. */
 static int
 numbers_rehash(Numbers *numbers)
 {
-    if (2 * (numbers->count + 1) <= numbers->slots.room) {
+    if (2 * (numbers->count + 1) <= numbers->slot_room) {
         return 0;
     }
-    if (grown((void **)&numbers->slots.at, &numbers->slots.room,
-              2 * ((int64_t)numbers->count + 1), sizeof(int32_t)) < 0) {
+    Slot *old = numbers->slots;
+    int32_t room = numbers->slot_room;
+    numbers->slots = NULL;
+    numbers->slot_room = 0;
+    if (grown((void **)&numbers->slots, &numbers->slot_room, 2 * ((int64_t)numbers->count + 1),
+              sizeof(Slot)) < 0) {
+        numbers->slots = old;
+        numbers->slot_room = room;
         return ERROR;
     }
-    memset(numbers->slots.at, 0xFF, (size_t)numbers->slots.room * sizeof(int32_t));
-    for (int32_t number = 0; number < numbers->count; number++) {
-        *numbers_slot(numbers, numbers_key(numbers, number), numbers_length(numbers, number)) =
-            number;
+    memset(numbers->slots, 0xFF, (size_t)numbers->slot_room * sizeof(Slot));
+    uint32_t mask = (uint32_t)numbers->slot_room - 1;
+    for (const Slot *slot = old; slot < old + room; slot++) {
+        if (slot->number != NONE) {
+            uint32_t place = slot->hash & mask;
+            while (numbers->slots[place].number != NONE) {
+                place = (place + 1) & mask;
+            }
+            numbers->slots[place] = *slot;
+        }
     }
+    PyMem_Free(old);
     return 0;
 }
 
@@ -203,9 +226,10 @@ numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
     if (numbers_rehash(numbers) < 0) {
         return ERROR;
     }
-    int32_t *slot = numbers_slot(numbers, key, length);
-    if (*slot != NONE) {
-        return *slot;
+    uint32_t hash = hash_of(key, length);
+    Slot *slot = numbers_slot(numbers, key, length, hash);
+    if (slot->number != NONE) {
+        return slot->number;
     }
     if (!numbers->first.count && ints_push(&numbers->first, 0) < 0) {
         return ERROR;
@@ -217,7 +241,7 @@ numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
         numbers->pool.count -= length;
         return ERROR;
     }
-    *slot = numbers->count;
+    *slot = (Slot){hash, numbers->count};
     return numbers->count++;
 }
 
@@ -225,7 +249,8 @@ numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
 static int32_t
 numbers_find(const Numbers *numbers, const int32_t *key, int32_t length)
 {
-    return numbers->slots.room ? *numbers_slot(numbers, key, length) : NONE;
+    return numbers->slot_room ? numbers_slot(numbers, key, length, hash_of(key, length))->number
+                              : NONE;
 }
 
 static void
@@ -233,15 +258,17 @@ numbers_free(Numbers *numbers)
 {
     ints_free(&numbers->pool);
     ints_free(&numbers->first);
-    ints_free(&numbers->slots);
-    numbers->count = 0;
+    PyMem_Free(numbers->slots);
+    numbers->slots = NULL;
+    numbers->slot_room = numbers->count = 0;
 }
 
 static int64_t
 numbers_bytes(const Numbers *numbers)
 {
     return (int64_t)sizeof(int32_t)
-        * ((int64_t)numbers->pool.room + numbers->first.room + numbers->slots.room);
+        * ((int64_t)numbers->pool.room + numbers->first.room)
+        + (int64_t)sizeof(Slot) * numbers->slot_room;
 }
 
 #endif

@@ -504,12 +504,14 @@ pattern_hold(const Stream *self, int32_t pattern)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Let a pattern follow an edge, into `next`; its registers stand at `at`. What that does is noted
-   for the joint states, if they are `worth` it. */
+/* Let a pattern follow an edge, into `next`. What that does is noted for the joint states, if they
+   are `worth` it. */
 static int
-edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at, int worth)
+edge_followed(Stream *self, const Followed *followed, int worth)
 {
     Machine *machine = self->machine;
+    const Edge *edge = &followed->edge;
+    int32_t pattern = followed->pattern, at = followed->registers;
     const Cache *cache = &machine->automata[pattern].cache;
     const int64_t *registers = self->now.runs.registers + at;
     if (edge->accepts != NONE) {
@@ -532,8 +534,34 @@ edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at, int w
     return runs_follow(&machine->next, pattern, cache, edge, registers, self->now.offset);
 }
 
-static int
-stream_wake(Stream *self, int32_t class, int worth)
+/* Find the edges of what is awake: how many there are, or what `machine_edge` returns below 0. */
+static int32_t
+awake_edges(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    int32_t count;
+    const Run *runs = stand_runs(machine, &self->now, &count);
+    if (grown((void **)&machine->followed, &machine->followed_room, count, sizeof(Followed)) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < count; index++) {
+        const Run *run = &runs[index];
+        int32_t number = machine_edge(machine, run->pattern, run->node, class);
+        if (number < 0) {
+            return number;
+        }
+        machine->awake[run->pattern] = machine->clock;
+        Followed *followed = &machine->followed[index];
+        followed->edge = machine->automata[run->pattern].cache.edge[number];
+        followed->pattern = run->pattern;
+        followed->registers = run->registers;
+    }
+    return count;
+}
+
+/* Find the edges of what wakes, too, after the first `count`: how many there are then. */
+static int32_t
+woken_edges(Stream *self, int32_t class, int32_t count)
 {
     Machine *machine = self->machine;
     int32_t number = machine_wakes(machine, self->now.last, class);
@@ -541,21 +569,26 @@ stream_wake(Stream *self, int32_t class, int worth)
         return number;
     }
     const Span span = machine->span[number];
+    if (grown((void **)&machine->followed, &machine->followed_room, (int64_t)count + span.count,
+              sizeof(Followed)) < 0) {
+        return ERROR;
+    }
     for (int32_t index = span.first; index < span.first + span.count; index++) {
         const Wake *wake = &machine->wake[index];
         if (machine->awake[wake->pattern] == machine->clock
             || (self->off && self->off[wake->pattern])) {
             continue;
         }
-        const Edge *edge = &machine->automata[wake->pattern].cache.edge[wake->edge];
-        if (edge_followed(self, wake->pattern, edge, 0, worth) < 0) {
-            return ERROR;
-        }
+        Followed *followed = &machine->followed[count++];
+        followed->edge = wake->edge;
+        followed->pattern = wake->pattern;
+        followed->registers = 0;
     }
-    return 0;
+    return count;
 }
 
-/* Step all that is awake into `next`; nothing is changed where something is WANTED first. */
+/* Step all that is awake into `next`; nothing is changed where something is WANTED first. The edges
+   are found before any is followed: so the processor can look for all of them at once. */
 static int
 stream_advance(Stream *self, int32_t class, int worth)
 {
@@ -568,20 +601,14 @@ stream_advance(Stream *self, int32_t class, int worth)
         machine->clock = 0;
     }
     machine->clock++;
-    int32_t count;
-    const Run *run = stand_runs(machine, &self->now, &count);
-    for (; count; run++, count--) {
-        machine->awake[run->pattern] = machine->clock;
-        int32_t number = machine_edge(machine, run->pattern, run->node, class);
-        if (number < 0) {
-            return number;
-        }
-        const Edge *edge = &machine->automata[run->pattern].cache.edge[number];
-        if (edge_followed(self, run->pattern, edge, run->registers, worth) < 0) {
+    int32_t count = awake_edges(self, class);
+    count = count < 0 ? count : woken_edges(self, class, count);
+    for (int32_t index = 0; index < count; index++) {
+        if (edge_followed(self, &machine->followed[index], worth) < 0) {
             return ERROR;
         }
     }
-    return stream_wake(self, class, worth);
+    return count < 0 ? count : 0;
 }
 
 /* Go on to where the joint state is known to lead on a class: returns whether it is. */
@@ -1347,7 +1374,7 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     const Run run = self->other.runs[0];
     Automaton *automaton = &machine->automata[run.pattern];
     machine->next.count = machine->next.register_count = 0;
-    int32_t local = machine_local(machine, automaton, class);
+    int32_t local = machine_local(machine, run.pattern, class);
     Edge edge = {NONE, NONE, NONE, NONE};
     int32_t result = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
@@ -1420,7 +1447,7 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     }
     int32_t node;
     for (;;) {
-        int32_t local = machine_local(machine, automaton, class);
+        int32_t local = machine_local(machine, pattern, class);
         node = local < 0 ? ERROR : idle_node(automaton, automaton->local_signature.at[local]);
         if (node >= 0) {
             break;

@@ -305,7 +305,13 @@ class Redact:
 
     def _step(self, events: list[Event]) -> None:
         """Report what the characters so far have settled."""
-        found = self._found(lambda scan: scan.settle(self._window))
+        window = self._window
+        if self._outrun or self._forks:
+            found = self._found(lambda scan: scan.settle(window))
+        else:
+            found = [
+                match for scan in self._scans if scan.steps.due for match in scan.settle(window)
+            ]
         hold = self._reader.position
         for scan in self._scans:
             waits = scan.hold()
