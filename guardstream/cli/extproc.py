@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 
 import anyio
 
-from guardstream.cli.output import MachineError
-from guardstream.cli.serve import UsageError
+from guardstream.cli.installed import check_installed
+from guardstream.cli.output import MachineError, UsageError
 
 _NEEDED = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking", "envoy": "xds-protos"}
+_NEEDED |= {"httpx": "httpx", "starlette": "starlette"}
 
 UPSTREAM = "http://envoy"
 """Stands where an upstream is named: Envoy knows where requests go."""
@@ -19,10 +19,7 @@ UPSTREAM = "http://envoy"
 
 def extproc(policy: str, *, listen: str, grace: float | None, allow_code: Sequence[str]) -> None:
     """Serve Envoy's calls until told to stop, as the policy's section `serve` says."""
-    missing = [name for module, name in _NEEDED.items() if not importlib.util.find_spec(module)]
-    missing += [name for name in ("httpx", "starlette") if not importlib.util.find_spec(name)]
-    if missing:
-        raise UsageError(f"extproc needs {', '.join(missing)}: pip install 'guardstream[envoy]'")
+    check_installed("extproc", _NEEDED, "envoy")
     from guardstream.envoy.server import ListenError, serve
     from guardstream.serve.proxy.options import ServeOptions, said_by
     from guardstream.serve.proxy.run import log_requests

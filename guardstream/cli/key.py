@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from guardstream.cli.output import note
-from guardstream.cli.serve import UsageError
+from guardstream.cli.installed import check_installed
+from guardstream.cli.output import UsageError, note
 from guardstream.policy.serving import KeyFile
 
 
@@ -23,6 +23,7 @@ def new(
 
     Without a file that is printed on standard error. The key itself is kept nowhere.
     """
+    check_installed("key", {"starlette": "starlette"}, "serve")
     from guardstream.serve.proxy.key_file import parse_entries, read_entries
     from guardstream.serve.proxy.keys import hashed, new_key
 

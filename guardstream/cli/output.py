@@ -24,6 +24,10 @@ _MACHINE = frozenset(
 """What is wrong with the machine and not with what was asked."""
 
 
+class UsageError(GuardstreamError):
+    """The command was called with options that do not fit, or needs more than is installed."""
+
+
 class MachineError(GuardstreamError):
     """The machine cannot do what was asked: a full disk, a closed output, a port in use."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from urllib.parse import urlsplit
 
 from guardstream.cli.demo import recording
-from guardstream.cli.output import MachineError
-from guardstream.cli.serve import UsageError
+from guardstream.cli.installed import check_installed
+from guardstream.cli.output import MachineError, UsageError
 from guardstream.policy import packs
 
 _NEEDED = ("httpx", "starlette", "uvicorn")
@@ -25,9 +24,7 @@ def play(
     browser: bool,
 ) -> None:
     """Serve the page until interrupted; `policy` is a file, a pack, or a link that was shared."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(f"play needs {', '.join(missing)}: pip install 'guardstream[serve]'")
+    check_installed("play", {name: name for name in _NEEDED}, "serve")
     from guardstream.play.app import Playground
     from guardstream.play.examples import examples
     from guardstream.play.run import PortError, serve

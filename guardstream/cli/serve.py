@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
-from guardstream.cli.output import MachineError, note
-from guardstream.errors import GuardstreamError
+from guardstream.cli.installed import check_installed
+from guardstream.cli.output import MachineError, UsageError, note
 from guardstream.hints import nearest
 from guardstream.policy.serving import address_of
 
@@ -16,10 +15,6 @@ C = TypeVar("C", bound=str)
 
 _OTHER: Sequence[Literal["refuse", "guard", "pass"]] = ("refuse", "guard", "pass")
 _ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
-
-
-class UsageError(GuardstreamError):
-    """The command was called with options that do not fit."""
 
 
 def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
@@ -91,11 +86,9 @@ def serve(
 
 
 def _check_installed(*, metrics: bool) -> None:
-    missing = [name for name in ("aiohttp", "starlette", "uvicorn") if not _installed(name)]
-    if missing:
-        raise UsageError(f"serve needs {', '.join(missing)}: pip install 'guardstream[serve]'")
-    if metrics and not _installed("prometheus_client"):
-        raise UsageError("--metrics needs prometheus-client: pip install 'guardstream[prometheus]'")
+    check_installed("serve", {name: name for name in ("aiohttp", "starlette", "uvicorn")}, "serve")
+    if metrics:
+        check_installed("--metrics", {"prometheus_client": "prometheus-client"}, "prometheus")
 
 
 def _one_of(choices: Sequence[C], given: str, option: str) -> C:
@@ -103,10 +96,6 @@ def _one_of(choices: Sequence[C], given: str, option: str) -> C:
         if choice == given:
             return choice
     raise UsageError(f"{option} {given!r}: expected {' or '.join(choices)}")
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
 
 
 def _named(pairs: Sequence[str], option: str, default: str | None = None) -> dict[str, str]:

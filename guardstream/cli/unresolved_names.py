@@ -22,9 +22,8 @@ from guardstream.policy.build import Built
 from guardstream.policy.document import Document, Problem, read
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import GateFile
-from guardstream.policy.serving import KeyFile, ServeFile
+from guardstream.policy.serving import KeyFile, ServeFile, policy_path, route_of
 from guardstream.providers import named
-from guardstream.serve.from_policy import policy_path, route_of
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 """Warnings about names, each with its path in the policy."""

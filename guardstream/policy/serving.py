@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from guardstream.policy import packs
 from guardstream.policy.operational import Rate, Secret, Setting
 from guardstream.policy.sections import Duration, Model, Pause, quantity
 
@@ -364,3 +366,16 @@ class ServeFile(Model):
         if self.workers > 1 and self.replay is not None and self.replay.redis is None:
             raise ValueError(IN_MEMORY)
         return self
+
+
+def route_of(entry: str | RouteFile) -> RouteFile:
+    """Return a route's settings; a string is the name of its policy."""
+    return RouteFile(policy=entry) if isinstance(entry, str) else entry
+
+
+def policy_path(section: ServeFile, folder: Path, name: str) -> str:
+    """Return the file or pack that a policy's name in a section refers to, relative to `folder`."""
+    meant = section.policies.get(name, name)
+    if meant.startswith(packs.PREFIX) and not (folder / meant).exists():
+        return meant
+    return str(folder / meant)

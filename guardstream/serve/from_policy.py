@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from guardstream.errors import PolicyError
@@ -11,7 +10,7 @@ from guardstream.guard import Guard
 from guardstream.policy import Policy, packs
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.operational import revealed
-from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile
+from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, policy_path, route_of
 from guardstream.policy.sources import Loader, Source
 from guardstream.serve.journal import Replay
 from guardstream.serve.replay import MemoryReplay, ReplayStore
@@ -24,19 +23,6 @@ def read(path: str) -> tuple[PolicyFile, Source]:
     whole = loader.load(packs.resolve(path))
     loader.check()
     return whole.file, whole.source
-
-
-def route_of(entry: str | RouteFile) -> RouteFile:
-    """Return a route's settings; a string is the name of its policy."""
-    return RouteFile(policy=entry) if isinstance(entry, str) else entry
-
-
-def policy_path(section: ServeFile, folder: Path, name: str) -> str:
-    """Return the file or pack that a policy's name in a section refers to, relative to `folder`."""
-    meant = section.policies.get(name, name)
-    if meant.startswith(packs.PREFIX) and not (folder / meant).exists():
-        return meant
-    return str(folder / meant)
 
 
 def replay_of(section: ReplayFile | None) -> Replay | None:

@@ -35,17 +35,17 @@ from guardstream.policy.serving import (
     ServeFile,
     StateFile,
     UpstreamFile,
+    policy_path,
+    route_of,
 )
 from guardstream.policy.sources import Source
 from guardstream.receipts import ReceiptError, Signer
 from guardstream.receipts.collecting import Collecting
 from guardstream.serve.from_policy import (
     other_policy,
-    policy_path,
     read,
     redis_of,
     replay_of,
-    route_of,
 )
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy.endpoints import UNKNOWN, Table

@@ -1,0 +1,87 @@
+"""Each command after `pip install guardstream` alone works, or names the extra that it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXTRAS = (
+    *("aiohttp", "certifi", "httpx", "python_multipart", "starlette", "uvicorn", "uvloop", "yarl"),
+    *("redis", "stamina", "opentelemetry", "prometheus_client", "tiktoken", "cryptography", "jwt"),
+    *("fsspec", "pyarrow", "ray", "grpc", "grpc_health", "envoy", "onnxruntime", "tokenizers"),
+)
+"""What only an extra installs."""
+
+WITHOUT = f"""
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self._finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        missing = name.partition(".")[0] in {EXTRAS!r}
+        return None if missing else self._finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+from guardstream.cli import main
+sys.exit(main())
+"""
+"""Runs a command in an interpreter that finds no extra."""
+
+POLICY = 'rules: [{id: word, words: [secret], tests: [{input: secret, output: "[word]"}]}]\n'
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "policy.yaml").write_text(POLICY, "utf-8")
+    (folder / "text").write_text("{}", "utf-8")
+    (folder / "words.txt").write_text("secret\n", "utf-8")
+    (folder / "data.jsonl").write_text('{"text": "a secret", "label": 1}\n', "utf-8")
+    command = [sys.executable, "-c", WITHOUT, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run policy.yaml text",
+        "lint policy.yaml",
+        "test policy.yaml",
+        "explain policy.yaml",
+        "explain policy.yaml --text secret",
+        "eval policy.yaml data.jsonl",
+        "diff policy.yaml policy.yaml",
+        "import words.txt",
+        "init new.yaml",
+        "json text",
+        "schema",
+        "debug a+b aab",
+        "demo --speed 0",
+    ],
+)
+def test_a_command_that_needs_no_extra_works(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, *command.split())
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("serve policy.yaml", "serve"),
+        ("play", "serve"),
+        ("key new web", "serve"),
+        ("extproc policy.yaml", "envoy"),
+        ("bulk redact policy.yaml data.jsonl clean", "bulk"),
+    ],
+)
+def test_any_other_names_its_extra_in_a_line(tmp_path: Path, command: str, extra: str) -> None:
+    done = run(tmp_path, *command.split())
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith(f": pip install 'guardstream[{extra}]'\n")
