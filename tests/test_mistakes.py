@@ -23,6 +23,8 @@ from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
 
 POLICY = Policy.parse("rules: [{id: bird, words: [bluebird]}]")
+LINE = '{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "a"}}]}'
+
 GUARD: Any = Guard(POLICY)
 MAKE: Any = Guard
 PARSE: Any = Policy.parse
@@ -223,6 +225,18 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "no text in a stream of text": (
         lambda: list(GUARD.wrap_sync(["a", None])),
         "a chunk of type 'NoneType' in a stream of text: leave it out",
+    ),
+    "text in a format that has other chunks": (
+        lambda: list(GUARD.wrap_sync(["a"], provider="openai_chat")),
+        "the first chunk is a str, and those of 'openai_chat' are not",
+    ),
+    "lines of JSON, and their format": (
+        lambda: list(GUARD.wrap_sync([LINE], provider="openai_chat")),
+        "wrap the bytes, or what json.loads makes of each line",
+    ),
+    "text in a format of its own": (
+        lambda: list(GUARD.wrap_sync(["a"], provider=JSONFormat("mine", text="$.token"))),
+        "the first chunk is a str, and those of 'mine' are not",
     ),
     "bytes that are plain text": (
         lambda: list(GUARD.wrap_sync([b"plain"])),

@@ -173,6 +173,21 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     }
 
 
+def check_reads_text(adapter: Adapter[Any]) -> None:
+    """Raise AdapterError for a named format whose chunks are never `str`.
+
+    To such a format text is an unknown field, of which nothing is held: a word that two chunks
+    share would be shown in part.
+    """
+    accepts: Callable[[Any], bool] = getattr(adapter, "accepts", lambda _: True)
+    if not accepts(""):
+        raise AdapterError(
+            f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
+            "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "
+            "each line; pass framing='sse' for lines of server-sent events"
+        )
+
+
 def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
     """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk of a
     format, of the policy or of a provider."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.text import PlainText
-from guardstream.stream.choosing import Choose, check_text, own_formats
+from guardstream.stream.choosing import Choose, check_reads_text, check_text, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Around, Flow, MakeStage
@@ -33,7 +33,7 @@ class FlowMaker:
 
     `choose` returns the adapter for the chunk; `stages` returns what creates the pipelines of that
     adapter's stream. `media` is the framing of bytes. `is_named` says that the caller named the
-    format, so that text is not inspected.
+    format, so that text is not inspected: it is in that format, or refused.
     """
 
     policy: Policy
@@ -50,7 +50,11 @@ class FlowMaker:
         is_wire = self.media or self.framing == "sse"
         if is_wire or isinstance(chunk, (bytes, bytearray, memoryview)):
             return self._wire_flow(chunk, make)
-        if not isinstance(chunk, str) or self.framing is not None or self.is_named:
+        if self.is_named and isinstance(chunk, str):
+            adapter = self.choose(chunk)
+            check_reads_text(adapter)
+            return make(adapter)
+        if not isinstance(chunk, str) or self.framing is not None:
             return make(self.choose(chunk))
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
