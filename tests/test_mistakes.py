@@ -141,6 +141,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Deadlines(idle="15"),  # type: ignore[arg-type]
         "idle= needs a number of seconds, not 'str'",
     ),
+    "no wait": (
+        lambda: Retry(wait_initial=None),  # type: ignore[arg-type]
+        "wait_initial= needs a number of seconds, not 'NoneType'",
+    ),
     "a text for attempts": (
         lambda: Retry(attempts="3"),  # type: ignore[arg-type]
         "attempts= needs a whole number, not 'str'",
@@ -467,7 +471,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a gate without time": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, deadline=0),
-        "deadline= needs a number of seconds, above 0",
+        "deadline= needs a number of seconds above 0, not 0",
     ),
     "a stage's channel, misspelt": (
         lambda: StagePlan(Stage, "own", channels=frozenset(["thoughts"])),
@@ -487,16 +491,16 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "seconds that cannot be": (
         lambda: Deadlines(total=0),
-        "total= needs a number of seconds, above 0; None is no limit",
+        "total= needs a number of seconds above 0, not 0; None is no limit",
     ),
     "seconds that are no number": (
         lambda: Deadlines(first_token=nan),
-        "first_token= needs a number of seconds, above 0",
+        "first_token= needs a number of seconds above 0, not nan",
     ),
     "no attempt at all": (lambda: Retry(attempts=0), "attempts= counts the first one"),
     "a wait that cannot be": (
         lambda: Retry(wait_max=-1),
-        "wait_max= needs a number of seconds, at least 0",
+        "wait_max= needs a number of seconds of at least 0, not -1",
     ),
 }
 

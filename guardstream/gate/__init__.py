@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Callable, Collection
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
+from guardstream.amounts import check_seconds
 from guardstream.gate.from_policy import UNITS
 from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream
@@ -23,7 +24,6 @@ from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.choosing import choosing
-from guardstream.stream.deadlines import check_seconds
 
 __all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 
@@ -75,7 +75,7 @@ def gate(
         raise TypeError(f"a check must be a function, not {type(check).__qualname__!r}")
     for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
         check_known(name, given, get_args(Otherwise))
-    check_seconds("deadline", deadline)
+    check_seconds("deadline", deadline, none="no limit")
     if not isinstance(ahead, int) or ahead < 1:
         raise ValueError(f"ahead= needs a number of code points, at least 1, not {ahead!r}")
     kept = known_channels(channels)

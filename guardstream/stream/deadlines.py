@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from numbers import Real
+
+from guardstream.amounts import check_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +26,10 @@ class Deadlines:
 
     def __post_init__(self) -> None:
         for name in ("first_token", "idle", "total"):
-            check_seconds(name, getattr(self, name))
+            check_seconds(name, getattr(self, name), none="no limit")
 
     def __bool__(self) -> bool:
         return not (self.first_token is None and self.idle is None and self.total is None)
-
-
-def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
-    """Raise TypeError or ValueError for anything but a positive number of seconds or None."""
-    if given is None:
-        return
-    if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name}= needs a number of seconds, not {type(given).__qualname__!r}")
-    seconds = float(given)
-    if not (seconds >= 0 if zero else seconds > 0):
-        least = "at least 0" if zero else "above 0; None is no limit"
-        raise ValueError(f"{name}= needs a number of seconds, {least}")
 
 
 class Watch:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, S
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from guardstream.amounts import check_seconds
 from guardstream.stream.callbacks import Returned
-from guardstream.stream.deadlines import check_seconds
 from guardstream.stream.options import Delivering
 
 C = TypeVar("C")
@@ -50,7 +50,7 @@ class Retry:
             raise TypeError(f"attempts= needs a whole number, not {given!r}")
         if self.attempts < 1:
             raise ValueError("attempts= counts the first one: give it at least 1")
-        check_seconds("timeout", self.timeout)
+        check_seconds("timeout", self.timeout, none="no limit")
         for name in ("wait_initial", "wait_max", "max_retry_after"):
             check_seconds(name, getattr(self, name), zero=True)
 

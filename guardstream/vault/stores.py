@@ -13,26 +13,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from numbers import Real
 from os import PathLike, fspath
 from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeAlias
 
-from guardstream.vault.vault import FullError, VaultError, check_count
+from guardstream.amounts import check_count, check_seconds
+from guardstream.vault.vault import FullError, VaultError
 
 Sealed: TypeAlias = Mapping[str, bytes]
 """What is kept of a conversation, by stand-in."""
 
 DAY = 86_400.0
 MONTH = 30 * DAY
-
-
-def _check_seconds(name: str, given: object) -> None:
-    """Raise TypeError for anything but a number, ValueError for one that is no time above 0."""
-    if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name}= needs a number of seconds, not {type(given).__qualname__!r}")
-    if not float(given) > 0:
-        raise ValueError(f"{name}= needs a number of seconds above 0, not {given}")
 
 
 def _check_file(path: object) -> None:
@@ -77,7 +69,7 @@ class MemoryStore:
 
         Raises TypeError or ValueError for a time or a bound that is none, such as `ttl="1h"` or 0.
         """
-        _check_seconds("ttl", ttl)
+        check_seconds("ttl", ttl)
         check_count("max_conversations", max_conversations)
         check_count("max_bytes", max_bytes)
         self._ttl, self._clock = ttl, clock
@@ -151,8 +143,8 @@ class SQLiteStore:
         Raises VaultError for a file that cannot be opened, ValueError for a path that SQLite takes
         for no file, such as ":memory:", and TypeError or ValueError for a time that is none.
         """
-        _check_seconds("ttl", ttl)
-        _check_seconds("timeout", timeout)
+        check_seconds("ttl", ttl)
+        check_seconds("timeout", timeout)
         _check_file(path)
         self._path, self._ttl, self._timeout, self._clock = str(path), ttl, timeout, clock
         try:
@@ -240,8 +232,8 @@ class RedisStore:
         Raises VaultError if the client is not there, ValueError for one that answers in text, and
         TypeError or ValueError for a time that is none.
         """
-        _check_seconds("ttl", ttl)
-        _check_seconds("timeout", timeout)
+        check_seconds("ttl", ttl)
+        check_seconds("timeout", timeout)
         if math.isinf(ttl):
             raise ValueError("ttl= needs a finite number of seconds in Redis")
         if client is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
+from guardstream.amounts import check_count
 from guardstream.errors import GuardstreamError
 from guardstream.vault.fakes import shape_of
 from guardstream.vault.ids import Ids, hashed
@@ -56,14 +57,6 @@ def check_key(key: bytes) -> None:
         raise TypeError(f"a key is bytes, not {type(key).__qualname__!r}: write text.encode()")
     if len(key) < 16:
         raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
-
-
-def check_count(name: str, given: object) -> None:
-    """Raise TypeError for anything but a whole number, ValueError for one below 1."""
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"{name}= needs a whole number, not {type(given).__qualname__!r}")
-    if given < 1:
-        raise ValueError(f"{name}= needs a whole number, at least 1, not {given}")
 
 
 class Vault:
