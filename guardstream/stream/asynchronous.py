@@ -27,7 +27,7 @@ from guardstream.stream.loops import (
     running_loop,
 )
 from guardstream.stream.options import Options
-from guardstream.stream.outcome import Outcome
+from guardstream.stream.outcome import Outcome, reason_at_end
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
 C = TypeVar("C")
@@ -284,7 +284,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         except BaseException as error:
             await self._fail(error)
             raise
-        await self._close(state.ended or "stop")
+        await self._close(reason_at_end(state.ended, self._sources))
         state.queue.extend(sent)
 
     async def _fail(self, error: BaseException) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, get_args
 
-from guardstream.events import Finding
+from guardstream.events import Finding, FinishReason
 from guardstream.stream.result import Result, Stats
 from guardstream.stream.state import StreamState
 
@@ -57,6 +57,18 @@ class Outcome(Generic[C]):
     def delta(self) -> str:
         """The answer's text in the last delivered chunk."""
         return self.state.delta
+
+
+def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> FinishReason:
+    """Return the finish reason of a stream whose source has ended by itself.
+
+    `ended` is the flow's. It is "stop" for text, because no chunk says why a text ended; if the
+    source is a guarded stream, its `finish` does.
+    """
+    if ended not in (None, "stop"):
+        return ended
+    given: Iterator[Any] = (getattr(source, "finish", None) for source in sources)
+    return next((each for each in given if each in get_args(FinishReason)), "stop")
 
 
 class RelayedOutcome:

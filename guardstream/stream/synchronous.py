@@ -11,7 +11,7 @@ from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
 from guardstream.stream.context import SyncContext, hide
 from guardstream.stream.options import Options
-from guardstream.stream.outcome import Outcome
+from guardstream.stream.outcome import Outcome, reason_at_end
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
 C = TypeVar("C")
@@ -143,7 +143,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         except BaseException as error:
             self._fail(error)
             raise
-        self._close(state.ended or "stop")
+        self._close(reason_at_end(state.ended, self._sources))
         state.queue.extend(sent)
 
     def _fail(self, error: BaseException) -> None:

@@ -200,3 +200,32 @@ def test_there_are_no_tokens_where_nobody_counts_them() -> None:
     list(stream)
     stats = stream.stats
     assert (stats.tokens_in, stats.tokens_out, stats.tokens_per_second) == (None, None, None)
+
+
+BLOCKS = Guard(Policy.parse("rules: [{id: bad, words: [bad], action: block}]"))
+
+STOPS = Guard(Policy.parse("limits: {max_chars: 3}"))
+
+
+@pytest.mark.parametrize(("inner", "finish"), [(BLOCKS, "content_filter"), (STOPS, "length")])
+async def test_a_guard_around_a_guarded_text_ends_as_that_does(inner: Guard, finish: str) -> None:
+    stream = GUARD.wrap(inner.wrap(Source(["so ", "ba", "d"])))
+    assert await stream.text() == "so "
+    assert stream.finish == finish
+    alone = GUARD.wrap_sync(inner.wrap_sync(["so ", "ba", "d"]))
+    assert alone.text() == "so "
+    assert alone.finish == finish
+
+
+async def test_the_outer_guard_that_ends_the_stream_says_why() -> None:
+    stream = STOPS.wrap(GUARD.wrap(Source(["so ", "far"])))
+    assert await stream.text() == "so "
+    assert stream.finish == "length"
+
+
+def test_a_source_may_have_any_other_finish() -> None:
+    class Chunks(list[str]):
+        def finish(self) -> None: ...
+
+    stream = GUARD.wrap_sync(Chunks(["so "]))
+    assert (stream.text(), stream.finish) == ("so ", "stop")
