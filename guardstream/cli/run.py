@@ -46,7 +46,7 @@ def run(
     with ExitStack() as stack:
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
-        texts = _decoded(source, file)
+        texts = _decoded(source, "standard input" if file == "-" else file)
         chunks = cut(texts, chunk) if chunk else texts
         if guard.policy.operational and drawn is None:
             stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
@@ -137,7 +137,9 @@ def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             place = offset - pending + error.start
-            raise InputError(f"{name}: byte {place} is not valid UTF-8") from error
+            raise InputError(
+                f"{name}: byte {place} is not valid UTF-8: convert it first"
+            ) from error
         except OSError as error:
             raise InputError(f"{name}: cannot be read: {error.strerror}") from error
         if text:

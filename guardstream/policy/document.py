@@ -135,9 +135,11 @@ _REMEDIES = {
     "that cannot start any token": "; put the value in quotes",
     "unknown escape character": "; put patterns in single quotes, in which \\ is itself",
     "mapping values are not allowed": "; put a value that has ': ' in it in quotes",
+    "found another document": "; leave out the line '---'",
     "while scanning an alias": "; put a value that begins with * in quotes",
     "while parsing a flow": (
-        "; close each bracket, and double a single quote that stands in single quotes"
+        "; close each bracket, put a value that begins with # in quotes, and double a single quote "
+        "that stands in single quotes"
     ),
     "expected <block end>": "; keys of one mapping, and items of one list, begin in one column",
 }

@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_exits_2(cli: Cli, policy: str, tmp_path: Path
         ("run", str(tmp_path / "broken.yaml")): "broken.yaml:1:1: unknown key 'rulez'",
         ("run", policy, str(tmp_path / "nope")): "nope: cannot be read: no such file",
         ("run", policy, str(tmp_path)): "cannot be read: is a directory",
-        ("run", policy, str(tmp_path / "latin")): "latin: byte 12 is not valid UTF-8",
+        ("run", policy, str(tmp_path / "latin")): "latin: byte 12 is not valid UTF-8: convert it",
         ("run", policy, "--findings", str(tmp_path / "no" / "x")): "no such file or directory",
         ("run", "guardstream/nope"): "no pack 'nope', known: chat",
         ("demo", "--policy", "nope"): "nope:1:1: cannot be read",
@@ -109,7 +109,7 @@ def test_characters_cut_between_reads_are_decoded(
     monkeypatch.setattr("guardstream.cli.run._BYTES", 1)
     assert cli("run", policy, stdin="的密码".encode()).out == "的**"
     done = cli("run", policy, stdin="的密".encode() + b"\xe7\xa0")
-    assert "byte 6 is not valid UTF-8" in done.err
+    assert done.err == "standard input: byte 6 is not valid UTF-8: convert it first\n"
 
 
 def test_a_closed_standard_input_is_bad_input(policy: str) -> None:

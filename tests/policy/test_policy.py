@@ -175,8 +175,10 @@ CASES = {
     "version: 2": "p:1:10: expected 1",
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
-    "while parsing a flow node; close each bracket, and double a single quote that stands in "
-    "single quotes",
+    "while parsing a flow node; close each bracket, put a value that begins with # in quotes, and "
+    "double a single quote that stands in single quotes",
+    "name: a\n---\nname: b": "p:2:1: not valid YAML: but found another document, expected a "
+    "single document in the stream; leave out the line '---'",
     "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "
     "while scanning for the next token; indent with spaces, not with tabs",
     "rules:\n  - id: a\n   words: [x]": "p:3:4: not valid YAML: expected <block end>, but found "
