@@ -115,7 +115,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no function for a callback": (
         lambda: GUARD.wrap_sync(["a"], on_text="print"),
-        "a callback must be a function, not 'str'",
+        "on_text= needs a function, not 'str'",
     ),
     "one text for words": (
         lambda: GUARD.wrap_sync(["a"], words={"bird": "robin"}),

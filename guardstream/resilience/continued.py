@@ -34,7 +34,7 @@ class Answer:
 
     def __init__(self, seam: Seam) -> None:
         self._seam = seam
-        self._texts: list[_Text] = []
+        self._texts: list[_ResumedText] = []
 
     def around(self, make: MakeStage) -> MakeStage:
         """Return what makes the same pipelines, but those of text know what is before the seam."""
@@ -42,7 +42,7 @@ class Answer:
         def made(channel: str, tool: str | None = None) -> Stage:
             if channel != "text":
                 return make(channel, tool)
-            text = _Text(partial(make, channel, tool), self._seam)
+            text = _ResumedText(partial(make, channel, tool), self._seam)
             self._texts.append(text)
             return text
 
@@ -54,8 +54,12 @@ class Answer:
         return max(ends, key=lambda text: len(text.released)).seam() if ends else self._seam
 
 
-class _Text:
-    """A pipeline of a text whose beginning was guarded and released before."""
+class _ResumedText:
+    """A pipeline of a text whose beginning was guarded and released before.
+
+    `stream.continued.Continued` also feeds a pipeline again, but a tail that went out as it was:
+    here, masks stand in what was released, and a seam is a beginning for the next attempt.
+    """
 
     def __init__(self, make: Callable[[], Stage], seam: Seam) -> None:
         self._make, self._stage = make, make()

@@ -53,25 +53,24 @@ class Handlers:
         check_known("callback_errors", self.errors, ON_ERRORS)
 
     def __bool__(self) -> bool:
-        return any(self._callbacks())
+        return bool(self._given())
 
     def check_callable(self) -> None:
         """Raise TypeError if a callback is not a function."""
-        for callback in self._callbacks():
-            if callback is not None and not callable(callback):
-                raise TypeError(
-                    f"a callback must be a function, not {type(callback).__qualname__!r}"
-                )
+        for name, callback in self._given():
+            if not callable(callback):
+                given = type(callback).__qualname__
+                raise TypeError(f"{name}= needs a function, not {given!r}")
 
     def check_sync(self) -> None:
         """Raise TypeError if a callback is a coroutine function."""
-        for callback in self._callbacks():
-            if callback is None:
-                continue
-            if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
-                getattr(callback, "__call__", None)  # noqa: B004
-            ):
-                raise TypeError("a stream without an event loop cannot await: give it plain calls")
+        for name, callback in self._given():
+            call = getattr(callback, "__call__", None)  # noqa: B004
+            if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(call):
+                raise TypeError(
+                    f"{name}= is a coroutine function, which a stream without an event loop cannot "
+                    "await: give it a plain one"
+                )
 
     def failed(self, error: Exception) -> bool:
         """Log a callback's error; return whether the stream continues."""
@@ -80,8 +79,13 @@ class Handlers:
         log.error("a callback of a guarded stream failed (%s)", type(error).__name__)
         return True
 
-    def _callbacks(self) -> tuple[Callable[[Any], Returned] | None, ...]:
-        return self.on_text, self.on_part, self.on_tool_call, self.on_finding, self.on_finish
+    def _given(self) -> list[tuple[str, Callable[[Any], Returned]]]:
+        """Return the callbacks that are given, with their names."""
+        named = {name: getattr(self, name) for name in _NAMES}
+        return [(name, callback) for name, callback in named.items() if callback is not None]
+
+
+_NAMES = ("on_text", "on_part", "on_tool_call", "on_finding", "on_finish")
 
 
 class Callbacks:
