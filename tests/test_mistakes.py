@@ -311,6 +311,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(ITEMS(['{"a": [1]}'], "a[*]")),
         "with brackets a path begins with '$.'",
     ),
+    "a number for a text": (
+        lambda: list(extract.text_sync(['{"a": 1}'], "a")),
+        "there is no string at 'a': a number stands there",
+    ),
     "an array for a text": (
         lambda: list(extract.text_sync(['{"a": ["b"]}'], "a")),
         "there is no string at 'a'; an array stands there, 'a.item' is each",

@@ -162,8 +162,9 @@ def text(
     """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
 
     `stream` gives text or a provider's chunks. Where several strings stand at `path`, one follows
-    the other; with `documents` "many" they are looked for in each document. `reading` are the
-    options that all these functions have, see `Reading`. Raises ExtractError.
+    the other, null is like an empty one; with `documents` "many" they are looked for in each
+    document. `reading` are the options that all these functions have, see `Reading`. Raises
+    ExtractError, also if other values stand there and no string.
     """
     return values(stream, _pieces(stream, path, reading, documents))
 

@@ -185,12 +185,12 @@ class TextAt:
     def __init__(self, path: str) -> None:
         self.place = Place(path)
         self._path = path
-        self._met = False  # a string, or what may be in place of one
+        self._met = False  # a string, or null in place of one
         self._other = ""
 
     @property
     def other(self) -> str:
-        """What to say where arrays or objects stood at the path, and no string ever did."""
+        """What to say where other values stood at the path, and no string ever did."""
         return "" if self._met else self._other
 
     def take(self, token: Token) -> str:
@@ -198,7 +198,7 @@ class TextAt:
         kind, value, start, end = token
         here = self.place.here
         if here:
-            self._note(kind)
+            self._note(kind, value)
         if kind != t.STRING_PART:
             self.place.follow(token)
         if kind not in _STRINGS or not here:
@@ -207,12 +207,19 @@ class TextAt:
         tail = value[len(value) - (end - 1 - start) :] if kind == t.STRING else value
         return cast(str, tail)
 
-    def _note(self, kind: int) -> None:
-        self._met = self._met or kind in (*_SCALARS, t.STRING_PART)
-        if kind == t.OPEN_ARRAY and not self._other:
+    def _note(self, kind: int, value: object) -> None:
+        self._met = self._met or kind in _STRINGS or (kind == t.LITERAL and value is None)
+        if self._other:
+            return
+        if kind == t.OPEN_ARRAY:
             self._other = f"there is no string at {self._path!r}{self.place.elements}"
-        elif kind == t.OPEN_OBJECT and not self._other:
-            self._other = f"there is no string at {self._path!r}: an object stands there"
+        elif kind in _OTHERS:
+            self._other = f"there is no string at {self._path!r}: {_OTHERS[kind]} stands there"
+
+
+_OTHERS = {t.OPEN_OBJECT: "an object", t.INTEGER: "a number", t.FLOAT: "a number"}
+_OTHERS |= {t.LITERAL: "true or false"}
+"""What may stand in place of a string; null is like a string that did not come."""
 
 
 class SpansAt:

@@ -161,6 +161,17 @@ def test_documents_can_stand_in_fences():
     assert final(["Here:\n```json\n", FORM, "\n```"], Form, fences="strip").name == "Ann \xe9"
 
 
+@pytest.mark.parametrize("value", ["1", "1.5", "true", "{}", "[]"])
+def test_another_value_in_place_of_a_text_is_an_error(value):
+    with pytest.raises(extract.ExtractError, match="there is no string at 'note'"):
+        list(extract.text_sync(list(f'{{"note": {value}}}'), "note"))
+
+
+@pytest.mark.parametrize("value", ["null", '""'])
+def test_a_text_that_is_empty_or_null_yields_nothing(value):
+    assert list(extract.text_sync(list(f'{{"note": {value}}}'), "note")) == []
+
+
 def test_chunks_may_be_anything_with_a_text():
     assert final([{"text": "[1,"}, {"text": "2]"}], list[int], text_of=lambda c: c["text"]) == [
         1,
