@@ -83,7 +83,10 @@ class Judging:
         if known is not None:
             return known
         if self._max_calls is not None and self.calls >= self._max_calls:
-            raise GateError(f"check {self._rule!r} was asked {self.calls} times: max_calls")
+            raise GateError(
+                f"check {self._rule!r} was asked {self.calls} times, its max_calls: "
+                "give it more, or a larger window"
+            )
         self.calls += 1
         answer = self._check(text, context)
         verdict = verdict_of(await answer if isinstance(answer, Awaitable) else answer)
