@@ -42,6 +42,7 @@ class GatedStream(AsyncContext, Generic[C]):
         self._source = source
         self._of_guard = options.of_guard
         self._observing = options.observing
+        self._block_error = options.block_error
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
         self._delivered = Delivered()
@@ -268,6 +269,10 @@ class GatedStream(AsyncContext, Generic[C]):
         chunks, reader = self._tasks.chunks, self._tasks.reader
         assert chunks is not None
         assert reader is not None
+        if self._block_error is not None:
+            failed = chunks.fail(self._block_error(self.blocked_by))
+            if failed is not None:
+                return [*failed]
 
         def written(slot: Slot) -> str:
             return "".join(self._written.get(slot, ()))
