@@ -77,6 +77,7 @@ class Tasks(Generic[C]):
         self.queue: Queue[Any] | None = None
         self.reader: Reader[Any] | None = None  # reads what is delivered, for `end`
         self.error: BaseException | None = None
+        self.failure: C | None = None  # the error that ends the stream before, which nobody judges
         self.over = False  # nothing more will be read
         self.closed = False
         self.stopping = False
@@ -189,6 +190,9 @@ class Tasks(Generic[C]):
             try:
                 chunk = await iterator.__anext__()
             except StopAsyncIteration:
+                break
+            if chunk is getattr(self._source, "failure", None):
+                self.failure = chunk
                 break
             if self.chunks is None:
                 self.chunks = chunks_of(options.choose, chunk, lines=options.lines)

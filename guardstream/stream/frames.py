@@ -74,6 +74,7 @@ class FrameFlow:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
+        self.failure: bytes | None = None  # the frame that says that a rule blocked the stream
         self._frames = frames
         self._choose = choose
         self._make = make
@@ -475,8 +476,8 @@ class FrameFlow:
         assert self._frames is not None
         if self._text is not None and self._frames.media == "messages":
             return []
-        end = errors_of(self.provider).written(self._frames, BLOCKED_CODE, message)
-        return [Sent(end)] if end else []
+        self.failure = errors_of(self.provider).written(self._frames, BLOCKED_CODE, message)
+        return [Sent(self.failure)] if self.failure else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
         """Return chunks as bytes: the original bytes if the chunk is unchanged."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import cohere
 import httpx
 import ollama
@@ -24,15 +29,21 @@ from mistralai.client.errors import MistralError
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from guardstream import BlockedError, Guard, Policy
+from guardstream.cli.serve import UsageError
+from guardstream.cli.serve import serve as serve_command
 from guardstream.errors import PolicyError
 from guardstream.http import GuardTransport, SyncGuardTransport, WireGuard
+from guardstream.operations import operations
 from guardstream.serve import GuardMiddleware, MemoryReplay, Route
+from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import ProxySettings, SettingsError, application
+from guardstream.serve.proxy.options import said_by
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
+from tests.serve.proxy.test_keys import bearer, keys
 from tests.serve.server import serving
 from tests.serve.visit import Visit
-from tests.support.tool_calls import APIS, ASYNCHRONOUS, POLICY, Caller, guard
+from tests.support.tool_calls import APIS, ASYNCHRONOUS, POLICY, USER, Caller, guard
 
 RAISED: dict[str, tuple[type[Exception], ...]] = {
     **dict.fromkeys(("openai_chat", "openai_chat_helper"), (openai.APIError,)),
@@ -48,7 +59,7 @@ RAISED: dict[str, tuple[type[Exception], ...]] = {
 
 WAYS = ("transport", "proxy", "middleware")
 
-CUTS = {
+CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
     "whole": lambda data: [data],
     "bytes": lambda data: [data[at : at + 1] for at in range(len(data))],
     "random": lambda data: _random(data, Random(7)),
@@ -57,7 +68,7 @@ CUTS = {
 
 def _random(data: bytes, random: Random) -> list[bytes]:
     cuts = sorted({0, len(data), *random.sample(range(len(data)), min(20, len(data)))})
-    return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(cuts)]
 
 
 @contextmanager
@@ -88,9 +99,10 @@ def test_clients_raise_a_blocked_answer_and_do_not_ask_again(
     name: str, way: str, streams: bool
 ) -> None:
     caller = Caller(APIS[name], CUTS["whole"])
-    with behind(way, caller) as (url, below), pytest.raises(RAISED[name]) as caught:
+    with behind(way, caller) as (url, below):
         transport = SyncGuardTransport(guard(), on_block="error") if below else None
-        APIS[name].ask(url, transport, streams)
+        with pytest.raises(RAISED[name]) as caught:
+            APIS[name].ask(url, transport, streams)
     assert caller.asked == 1
     assert "forbidden" not in repr(caught.value)
 
@@ -167,10 +179,10 @@ def test_an_agent_of_langgraph_does_not_run_a_call_that_is_cut(streaming: bool) 
             streaming=streaming,
             http_client=http,
         )
-        with http, pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="create_react_agent"):
             agent = create_react_agent(model, [run])
-            with pytest.raises(openai.APIError):
-                agent.invoke({"messages": [("user", "hello")]}, {"recursion_limit": 5})
+        with http, pytest.raises(openai.APIError):
+            agent.invoke({"messages": [("user", "hello")]}, {"recursion_limit": 5})
     assert (ran, caller.asked) == ([], 1)
 
 
@@ -313,7 +325,7 @@ def text_app(*parts: str) -> Any:
     async def said() -> AsyncIterator[bytes]:
         for part in parts:
             yield part.encode()
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     return app_of(lambda _: StreamingResponse(said(), media_type="text/plain"))
 
@@ -324,25 +336,27 @@ def test_a_text_below_a_client_raises_after_its_last_bytes() -> None:
                               b"forbidden", b" it is"]))  # fmt: skip
 
     inner = httpx.MockTransport(respond)
-    with httpx.Client(transport=SyncGuardTransport(guard(), inner, on_block="error")) as client:
-        with client.stream("GET", "http://provider/text") as response:
-            body = response.iter_bytes()
-            assert next(body) == b"so "
-            with pytest.raises(BlockedError, match="bad"):
-                next(body)
+    transport = SyncGuardTransport(guard(), inner, on_block="error")
+    with (
+        httpx.Client(transport=transport) as client,
+        client.stream("GET", "http://provider/text") as response,
+    ):
+        body = response.iter_bytes()
+        assert next(body) == b"so "
+        with pytest.raises(BlockedError, match="bad"):
+            next(body)
 
 
 def test_a_text_behind_the_middleware_is_cut_off() -> None:
     app = GuardMiddleware(text_app("so ", "forbid", "den"), guard(), on_block="error")
+    said: list[bytes] = []
     with (
         serving(app) as port,
         httpx.stream("GET", f"http://127.0.0.1:{port}/") as response,
         pytest.raises(httpx.RemoteProtocolError),
     ):
-        said = b""
-        for part in response.iter_bytes():
-            said += part
-    assert said == b"so "
+        said.extend(response.iter_bytes())
+    assert b"".join(said) == b"so "
 
 
 @pytest.mark.anyio
@@ -385,7 +399,134 @@ async def test_the_middleware_reads_the_section_and_its_routes() -> None:
     assert values(quiet.body)[-1] == "[DONE]"
 
 
+# -- gates
+
+
+GATE = "gate: [{{use: 'block_checks:check', id: judged, action: block{more}}}]\n"
+
+
+async def _each(parts: list[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def check(text: str, _: object) -> bool:
+    return "forbidden" not in text and "rule" not in text
+
+
+@pytest.mark.parametrize("more", ["", ", window: complete", ", mode: background"])
+@pytest.mark.parametrize("rules", ["rules: []", POLICY])
+@pytest.mark.parametrize("name", APIS)
+@pytest.mark.anyio
+async def test_a_gate_ends_a_stream_in_an_error_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, rules: str, more: str
+) -> None:
+    module = ModuleType("block_checks")
+    module.check = check  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "block_checks", module)
+    policy = Policy.parse(GATE.format(more=more) + rules, allow_code=["block_checks:check"])
+    gated = Guard(policy).with_on_block("error")
+    ends = []
+    for cut in CUTS.values():
+        stream = gated.wrap(_each(cut(APIS[name].stream)))
+        out = b"".join([frame async for frame in stream])
+        blocked_by = "judged" if rules == "rules: []" else "bad"
+        assert (stream.finish, stream.blocked_by) == ("content_filter", blocked_by)
+        said = 2 if name == "openai_responses" else 1  # its event says all of it twice
+        assert out.count(f"rule '{blocked_by}'".encode()) == said
+        ends.append(out)
+    assert b"bidden" not in ends[0] or "background" in more
+    if not more:  # in the others it depends on when the check answers what has gone out
+        assert len(set(ends)) == 1
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("way", ["transport", "proxy"])
+def test_clients_raise_what_a_gate_blocks(
+    monkeypatch: pytest.MonkeyPatch, way: str, streams: bool
+) -> None:
+    module = ModuleType("block_checks")
+    module.check = check  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "block_checks", module)
+    text = GATE.format(more="") + "rules: []"
+    policy = Policy.parse(text, allow_code=["block_checks:check"])
+    caller = Caller(APIS["openai_chat"], CUTS["random"])
+    with serving(caller.app) as port:
+        url = f"http://127.0.0.1:{port}"
+        if way == "transport":
+            below = GuardTransport(Guard(policy), on_block="error")
+            with pytest.raises(openai.APIError, match="judged"):
+                anyio.run(ASYNCHRONOUS["openai_chat"], url, below, streams)
+        else:
+            around = operations(policy)
+            assert around is not None
+            settings = ProxySettings(
+                url,
+                {"default": Guard(policy, rules_only=True)},
+                operations={"default": around},
+                on_block="error",
+            )
+            with (
+                serving(application(settings), lifespan="on", http=BoundedProtocol) as front,
+                pytest.raises(openai.APIError, match="judged"),
+            ):
+                APIS["openai_chat"].ask(f"http://127.0.0.1:{front}", None, streams)
+    assert caller.asked == 1
+
+
 # -- what else is told of it
+
+
+def test_the_proxy_counts_what_a_blocked_answer_has_used() -> None:
+    caller = Caller(APIS["openai_chat"], CUTS["whole"])
+    with serving(caller.app) as port:
+        settings = ProxySettings(
+            f"http://127.0.0.1:{port}",
+            {"default": guard()},
+            upstream_key="upstream key",
+            keys=keys(tokens=(1_000, 86_400)),
+            on_block="error",
+        )
+        with serving(application(settings), lifespan="on", http=BoundedProtocol) as front:
+            asked = {"model": "m", "messages": USER, "max_tokens": 900}
+            url = f"http://127.0.0.1:{front}/v1/chat/completions"
+            answers = [httpx.post(url, json=asked, headers=bearer("ann")) for _ in range(3)]
+    assert [each.status_code for each in answers] == [400] * 3  # 900 were reserved, 3 used
+    assert answers[0].headers["x-should-retry"] == "false"
+    assert answers[0].json()["error"]["code"] == "content_filter"
+
+
+@pytest.mark.parametrize("seconds", [None, 0.01])
+def test_a_client_of_the_proxy_that_reconnects_gets_the_same_end(seconds: float | None) -> None:
+    caller = Caller(APIS["anthropic"], CUTS["random"])
+    with serving(caller.app) as port:
+        settings = ProxySettings(
+            f"http://127.0.0.1:{port}",
+            {"default": guard()},
+            on_block="error",
+            replay=Replay(MemoryReplay()),
+            heartbeat=seconds,
+        )
+        with serving(application(settings), lifespan="on", http=BoundedProtocol) as front:
+            asked = {"model": "m", "messages": USER, "stream": True}
+            url = f"http://127.0.0.1:{front}/v1/messages"
+            first = httpx.post(url, json=asked).content.replace(b": ping\n\n", b"")
+            one = first.split(b"\n")[0].removeprefix(b"id: ").decode()
+            again = httpx.post(url, json=asked, headers={"last-event-id": one}).content
+    assert again
+    assert first.endswith(again)
+    assert values(again)[-1]["type"] == "error"
+    assert caller.asked == 1
+
+
+def test_the_command_has_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"serve: {{upstream: 'http://127.0.0.1:1', on_block: error}}\n{POLICY}")
+    said = said_by(str(path))
+    assert said["on_block"] == "error"
+    with pytest.raises(UsageError, match="--on-block 'raise'"):
+        serve_command(str(path), [], routes=[], host=None, port=None, workers=None,
+                      allow_code=[], metrics=None, on_block="raise")  # fmt: skip
 
 
 class Records:
@@ -408,7 +549,7 @@ def test_records_say_what_they_say_of_a_finish_reason(streams: bool) -> None:
         caller = Caller(APIS["openai_chat"], CUTS["whole"])
         with serving(caller.app) as port:
             url = f"http://127.0.0.1:{port}"
-            transport = SyncGuardTransport(given, on_block=on_block)  # type: ignore[arg-type]
+            transport = SyncGuardTransport(given, on_block=on_block)
             try:
                 APIS["openai_chat"].ask(url, transport, streams)
             except openai.APIError:
