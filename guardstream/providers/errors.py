@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from guardstream.framing import aws, sse
@@ -185,6 +185,7 @@ ERRORS: Mapping[str, Errors] = {
     "gemini": GOOGLE,
     "ollama": OLLAMA,
     "cohere": COHERE,
+    "cohere_v1": replace(ANY, raised=False),
     "bedrock": BEDROCK,
     "bedrock_invoke": BEDROCK,
     "mistral": MISTRAL,
