@@ -28,7 +28,9 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's does
     (https://github.com/ollama/ollama/blob/main/docs/api.md).
     """
-    said = media in ("sse", "ndjson", "data_stream")
+    if media == "ndjson":
+        return ANY.frame(502, code, message, lines=True)
+    said = media in ("sse", "data_stream")
     return ANY.written(FRAMES[media](), code, message) if said else b""
 
 
