@@ -34,6 +34,7 @@ from guardstream.stream.delivery_options import attributes_of, extraction_of, op
 from guardstream.stream.flow_maker import FlowMaker, Framing
 from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.observers import Observer, Observing, check_observer
+from guardstream.stream.on_block import ON_BLOCK, OnBlock
 from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Result
@@ -120,6 +121,7 @@ class Guard:
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
         self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
+        self._on_block: OnBlock = "finish"
         self._format_hints = FormatHints()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
@@ -138,7 +140,7 @@ class Guard:
                 "a guard with a vault cannot be pickled: open the vault in the other process"
             )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
-        return _revived, (self._loaded, *settings)
+        return _revived, (self._loaded, *settings, self._on_block)
 
     def __copy__(self) -> Guard:
         """Return a guard that shares everything with this one; `__reduce__` would rebuild it."""
@@ -303,7 +305,9 @@ class Guard:
         self.options(policy, options, observing)  # raises now, not when a stream is opened
         choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
         lines = framing == "sse"
-        wrapping = Wrapping(stream, choose, lines, options, observing, extraction, guarded)
+        wrapping = Wrapping(
+            stream, choose, lines, options, observing, extraction, guarded, self._on_block
+        )
         whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(
             operating or Operations(policy)
         )
@@ -446,6 +450,22 @@ class Guard:
         guard = copy(self)
         guard._rules_only, guard._operations = True, None
         return guard
+
+    def with_on_block(self, on_block: OnBlock) -> Guard:
+        """Return a guard whose streams of bytes end as `on_block` says when a rule blocks them.
+
+        "finish" ends them with a finish reason, "error" with an error of the API: what a provider's
+        client raises. For transports and servers, which have a setting of that name.
+        """
+        check_known("on_block", on_block, ON_BLOCK)
+        guard = copy(self)
+        guard._on_block = on_block
+        return guard
+
+    @property
+    def on_block(self) -> OnBlock:
+        """How streams of bytes end that a rule blocks; see `with_on_block`."""
+        return self._on_block
 
     def with_gates(self, gates: Sequence[Gate]) -> Guard:
         """Return a guard like this one whose streams pass these gates.
@@ -618,8 +638,9 @@ class Guard:
 
             check_unknown(unknown)
         choose = choosing(policy, provider, passing, self._format_hints)
+        named = provider is not None
         return FlowMaker(
-            policy, choose, stages, passing, media, framing, is_named=provider is not None
+            policy, choose, stages, passing, media, framing, named, on_block=self._on_block
         )
 
     def options(
@@ -658,14 +679,17 @@ def _asynchronous() -> type[GuardedStream[Any]]:
     return GuardedStream
 
 
-def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool) -> Guard:
-    return Guard(
+def _revived(
+    policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool, on_block: OnBlock
+) -> Guard:
+    guard = Guard(
         policy,
         stages=stages,
         observers=observers,
         observer_errors=errors,
         rules_only=rules_only,
     )
+    return guard.with_on_block(on_block)
 
 
 def _check_beside_vault(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from guardstream.errors import PolicyError
@@ -24,6 +25,7 @@ from guardstream.policy.operational import (
 from guardstream.resilience.source import Source
 from guardstream.stream.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
+from guardstream.stream.on_block import BlockError, OnBlock, blocked_message
 from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
 from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
@@ -126,6 +128,7 @@ class Wrapping:
     observing: Observing
     extraction: Mapping[str, Any]
     guarded: Guarded
+    on_block: OnBlock = "finish"
 
     def around(self, operations: Operations) -> Any:
         """Return a stream that does what stands around the rules: from the source outwards, the
@@ -151,7 +154,14 @@ class Wrapping:
             whole = self.guarded(Source(stream, operations.limiter, key), None, options, inner)
         else:
             whole = self.guarded(stream, None, options, inner)
-        return gated(whole, gates, self.choose, last, lines=self.lines)
+        blocked = self._block_error(operations.policy)
+        return gated(whole, gates, self.choose, last, lines=self.lines, block_error=blocked)
+
+    def _block_error(self, policy: Policy) -> BlockError | None:
+        """The message of the error that ends bytes which a gate blocks; None for none."""
+        if self.on_block == "finish":
+            return None
+        return partial(blocked_message, message=policy.block_message)
 
     def _retrying(
         self,
@@ -189,12 +199,19 @@ def gated(
     *,
     lines: bool = False,
     whole: bool = False,
+    block_error: BlockError | None = None,
 ) -> Any:
     """Return a guard's stream as it comes through the gates, one after the other."""
     for number, gate in enumerate(gates, 1):
         told = last if number == len(gates) else None
         stream = gate.around(
-            stream, choose, lines=lines, of_guard=number == 1, observing=told, whole=whole
+            stream,
+            choose,
+            lines=lines,
+            of_guard=number == 1,
+            observing=told,
+            whole=whole,
+            block_error=block_error,
         )
     return stream
 

@@ -64,6 +64,7 @@ TRANSPORT = {
     **_code(OBJECT, "transport", "vaults"),
     **_code(FORMAT, "provider"),
     **_code("what the client in the program may ask for", "other"),
+    "on_block": "serve.on_block",
 }
 DOCUMENT = {
     "limits": "json.limits",
@@ -114,6 +115,7 @@ PROXY = {
     "state": "serve.state",
     "shared_objects": "serve.shared_objects",
     "answer_tokens": "serve.limits.answer_tokens",
+    "on_block": "serve.on_block",
     "heartbeat": "serve.heartbeats",
     "replay": "serve.replay",
     "receipts": "serve.receipts.key",
@@ -354,6 +356,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "route": "serve.routes",
         "by_header": "serve.by_header",
         "other": "serve.other",
+        "on_block": "serve.on_block",
         "host": "serve.listen",
         "port": "serve.listen",
         "workers": "serve.workers",

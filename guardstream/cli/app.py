@@ -401,6 +401,10 @@ def serve(
         str | None,
         typer.Option(help="What to do with paths that are not known: refuse, guard or pass."),
     ] = None,
+    on_block: Annotated[
+        str | None,
+        typer.Option(help="How a blocked answer ends: finish (a finish reason), or error."),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="The address to listen on; 127.0.0.1 by default.")
     ] = None,
@@ -452,6 +456,7 @@ def serve(
         upstream=upstream,
         by_header=by_header,
         other=other,
+        on_block=on_block,
         reload=reload,
         metrics=metrics,
         audit=audit,

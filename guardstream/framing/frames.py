@@ -62,6 +62,8 @@ class Frame:
 class Frames(Protocol):
     """A way to carry chunks in bytes. AdapterError is raised after the frames before an error."""
 
+    media: Media
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take the next bytes; yield the frames that they complete."""
         ...
@@ -117,6 +119,8 @@ class _Plain:
 
 class EventFrames(_Plain):
     """Server-sent events with JSON or text as their data; each event decides."""
+
+    media: Media = "sse"
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
@@ -229,6 +233,8 @@ class LineFrames(_Plain):
 
     There may be a mark before each value, as in sequences of JSON texts.
     """
+
+    media: Media = "ndjson"
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -394,6 +400,8 @@ class CodedFrames(LineFrames):
     """A letter, a colon and JSON on each line, as an object with one field: Vercel's data
     stream."""
 
+    media: Media = "data_stream"
+
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         assert isinstance(value, dict)
@@ -416,6 +424,8 @@ class CodedFrames(LineFrames):
 
 class BinaryFrames(_Plain):
     """Amazon's event streams, as objects with one field: the event's type, and its payload."""
+
+    media: Media = "event_stream"
 
     def __init__(self) -> None:
         self._messages = aws.Messages()
@@ -461,6 +471,8 @@ class ArrayFrames(_Plain):
 
     More arrays, or lines of JSON, may follow.
     """
+
+    media: Media = "json_array"
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -560,6 +572,8 @@ class ArrayFrames(_Plain):
 class TextFrames(_Plain):
     """Text in UTF-8."""
 
+    media: Media = "text"
+
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
 
@@ -594,6 +608,8 @@ class TextFrames(_Plain):
 class MessageFrames(_Plain):
     """Messages of a WebSocket: each fed message is JSON or text by itself."""
 
+    media: Media = "messages"
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
             text = data.decode()
@@ -614,6 +630,8 @@ class MessageFrames(_Plain):
 
 class PacketFrames(_Plain):
     """Packets of Socket.IO in the body of an answer: JSON or text after a few marks."""
+
+    media: Media = "packets"
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -658,12 +676,9 @@ class PacketFrames(_Plain):
 
 
 FRAMES: dict[Media, type[Frames]] = {
-    "sse": EventFrames,
-    "ndjson": LineFrames,
-    "json_array": ArrayFrames,
-    "data_stream": CodedFrames,
-    "event_stream": BinaryFrames,
-    "packets": PacketFrames,
-    "text": TextFrames,
-    "messages": MessageFrames,
+    kind.media: kind
+    for kind in (
+        *(EventFrames, LineFrames, ArrayFrames, CodedFrames),
+        *(BinaryFrames, PacketFrames, TextFrames, MessageFrames),
+    )
 }

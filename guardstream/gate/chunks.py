@@ -13,6 +13,7 @@ from guardstream.framing.json import json_bytes
 from guardstream.framing.sniffing import check_space, sniffed, sniffed_at_end, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose
@@ -40,6 +41,10 @@ class Chunks(Protocol):
 
     def close(self) -> Sequence[Any]:
         """Return the chunks that end a stream which a check has blocked."""
+        ...
+
+    def fail(self, message: str) -> Sequence[Any] | None:
+        """Return the chunks that end it with an error instead; None unless it is in bytes."""
         ...
 
 
@@ -70,6 +75,9 @@ class _AsTheyAre:
 
     def close(self) -> Sequence[Any]:
         return ()
+
+    def fail(self, message: str) -> Sequence[Any] | None:  # noqa: ARG002
+        return None
 
 
 class _Bytes:
@@ -131,6 +139,12 @@ class _Bytes:
         end = self._out.close(mark) if self._out is not None else b""
         return (end,) if end else ()
 
+    def fail(self, message: str) -> Sequence[Any]:
+        formats = (each.format for each in self._adapters)
+        errors = errors_of(next((name for name in formats if name), None))
+        end = errors.written(self._writer(), BLOCKED_CODE, message)
+        return (end,) if end else ()
+
     def _writer(self) -> Frames:
         assert self._out is not None
         return self._out
@@ -155,6 +169,9 @@ class _Lines(_Bytes):
 
     def close(self) -> Sequence[str]:
         return list(self._split(super().close()))
+
+    def fail(self, message: str) -> Sequence[str]:
+        return list(self._split(super().fail(message)))
 
     def _split(self, frames: Sequence[bytes]) -> Iterator[str]:
         for frame in frames:
@@ -190,6 +207,11 @@ class FrameAdapter:
     def mark(self) -> str:
         """What ends a stream of this format."""
         return self._hooks.sse_end if self._hooks else ""
+
+    @property
+    def format(self) -> str:
+        """The name of the stream's format, once it is known."""
+        return self._hooks.name if self._hooks else ""
 
     @property
     def in_turn(self) -> bool:

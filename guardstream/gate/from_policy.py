@@ -23,6 +23,7 @@ from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
 from guardstream.stream.choosing import Choose
 from guardstream.stream.observers import Joined
+from guardstream.stream.on_block import BlockError
 
 C = TypeVar("C")
 
@@ -67,12 +68,14 @@ class Gate:
         of_guard: bool,
         observing: Joined | None,
         whole: bool = False,
+        block_error: BlockError | None = None,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
         `choose` returns the adapter for its first chunk; `lines` says that `str` are lines of
         server-sent events. `of_guard` says that nothing stands between the guard and this gate,
         `observing` is told how the stream ended if no other gate comes after this one.
+        `block_error` returns the message of the error that ends blocked bytes.
         Of a `whole` answer, which comes at once, nothing goes out before the verdicts of what
         blocks.
         """
@@ -99,6 +102,7 @@ class Gate:
             rule=self.rule,
             of_guard=of_guard,
             observing=observing,
+            block_error=block_error,
         )
         return GatedStream(stream, judging, options)
 

@@ -39,9 +39,12 @@ class GatedStream(AsyncContext, Generic[C]):
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
+        self.failure: C | None = None
+        """The last chunk, if it is an error in place of a finish reason: it says no text."""
         self._source = source
         self._of_guard = options.of_guard
         self._observing = options.observing
+        self._block_error = options.block_error
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
         self._delivered = Delivered()
@@ -187,6 +190,9 @@ class GatedStream(AsyncContext, Generic[C]):
             raise error
         reason = getattr(self._source, "finish", None)
         await self._end(reason or self._finished.get(min(self._finished, default=0), "stop"))
+        if self._tasks.failure is not None:
+            self.failure = self._tasks.failure
+            self._ready.append(_Ready(self.failure))
 
     async def _end(self, reason: FinishReason, error: BaseException | None = None) -> None:
         if self._finish is not None:
@@ -268,6 +274,11 @@ class GatedStream(AsyncContext, Generic[C]):
         chunks, reader = self._tasks.chunks, self._tasks.reader
         assert chunks is not None
         assert reader is not None
+        if self._block_error is not None:
+            failed = chunks.fail(self._block_error(self.blocked_by))
+            if failed is not None:
+                self.failure = next(iter(failed), None)
+                return [*failed]
 
         def written(slot: Slot) -> str:
             return "".join(self._written.get(slot, ()))

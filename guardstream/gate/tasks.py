@@ -20,6 +20,7 @@ from guardstream.stages.units import Units
 from guardstream.stream.choosing import Choose
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined
+from guardstream.stream.on_block import BlockError
 from guardstream.stream.result import Meter
 
 C = TypeVar("C")
@@ -47,6 +48,8 @@ class Options:
     """Whether the stream is the guard's own: its findings are said as this one's too."""
     observing: Joined | None = None
     """What is told how the stream ended; it has the guard's record."""
+    block_error: BlockError | None = None
+    """The message of the error that ends blocked bytes; None ends them with a finish reason."""
 
 
 class _Signal:
@@ -74,6 +77,7 @@ class Tasks(Generic[C]):
         self.queue: Queue[Any] | None = None
         self.reader: Reader[Any] | None = None  # reads what is delivered, for `end`
         self.error: BaseException | None = None
+        self.failure: C | None = None  # the error that ends the stream before, which nobody judges
         self.over = False  # nothing more will be read
         self.closed = False
         self.stopping = False
@@ -186,6 +190,9 @@ class Tasks(Generic[C]):
             try:
                 chunk = await iterator.__anext__()
             except StopAsyncIteration:
+                break
+            if chunk is getattr(self._source, "failure", None):
+                self.failure = chunk
                 break
             if self.chunks is None:
                 self.chunks = chunks_of(options.choose, chunk, lines=options.lines)

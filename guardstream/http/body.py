@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, Unpack
 
 import anyio
 
-from guardstream.errors import AdapterError
+from guardstream.errors import AdapterError, BlockedError
 from guardstream.guard import Guard
 from guardstream.operations import gated, joined
 from guardstream.providers.fields import map_strings
@@ -72,7 +72,8 @@ async def judged_body(
     policy, gates = guard.policy, guard.gates
     adapter = _adapter(guard, provider, body)
     last, observing = joined(gates, guard.observing(policy, options))
-    rules = partial(_guarded, guard, adapter, body, options, observing)
+    given: Delivering = {**options, "raise_on_block": False} if gates else options
+    rules = partial(_guarded, guard, adapter, body, given, observing)
     guarded, result = await beside(rules)
     if not gates:
         return guarded, result
@@ -82,7 +83,15 @@ async def judged_body(
     async with gated(answer, gates, lambda _: adapter, last, whole=True) as stream:
         sent = [each async for each in stream]
         judged = stream.result
+    if options.get("raise_on_block") and judged.finish == "content_filter":
+        raise BlockedError(blocked_by(judged) or "content_filter")
     return _completed(adapter, sent, guarded), judged
+
+
+def blocked_by(result: Result) -> str | None:
+    """Return the rule that blocked an answer: a block's finding is the last one."""
+    is_blocked = result.finish == "content_filter" and result.findings
+    return result.findings[-1].rule if is_blocked else None
 
 
 def _adapter(guard: Guard, provider: str, body: dict[str, Any]) -> Body:
@@ -141,11 +150,12 @@ class _Answer:
 def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
     """Return an API's error with every string in it guarded; the same object if nothing changes.
 
-    Raises AdapterError if a rule matches the name of a field, StageError if a stage fails.
+    Raises AdapterError if a rule matches the name of a field, StageError if a stage fails,
+    BlockedError if a rule blocks one and the guard's `on_block` is "error".
     """
 
     def shown(text: str) -> str:
-        return guard.check(text).text
+        return checked_text(guard, text)
 
     try:
         guarded: dict[str, Any] = map_strings(body, shown)
@@ -154,6 +164,14 @@ def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
     except RecursionError:
         raise AdapterError("an error that is nested too deeply") from None
     raise AdapterError("an error that a rule matches in the name of a field")
+
+
+def checked_text(guard: Guard, text: str) -> str:
+    """Return a text guarded. BlockedError if a rule blocks it and `on_block` is "error"."""
+    result = guard.check(text)
+    if guard.on_block == "error" and result.finish == "content_filter":
+        raise BlockedError(blocked_by(result) or "content_filter")
+    return result.text
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
-from guardstream.errors import AdapterError
+from guardstream.errors import AdapterError, BlockedError
 from guardstream.http.sniffing import Sniffer
 
 
@@ -88,16 +88,25 @@ class SyncSource:
         self._response.close()
 
 
-def async_body(response: Any, stream: Any) -> Any:
-    """Return a guarded stream as the client that gets `response` wants a body."""
+def async_body(response: Any, stream: Any, *, raises: bool) -> Any:
+    """Return a guarded stream as the client that gets `response` wants a body.
+
+    With `raises`, a blocked one raises BlockedError after its last bytes, for clients that do not
+    raise what these say.
+    """
     made = _async_body_class(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
-    return made(stream)
+    return made(stream, raises=raises)
 
 
-def sync_body(response: Any, stream: Any) -> Any:
+def sync_body(response: Any, stream: Any, *, raises: bool) -> Any:
     """The same for a synchronous stream."""
     made = _sync_body_class(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
-    return made(stream)
+    return made(stream, raises=raises)
+
+
+def _check_passed(stream: Any) -> None:
+    if stream.finish == "content_filter":
+        raise BlockedError(stream.blocked_by or "content_filter")
 
 
 def _base(response: Any, name: str) -> type[Any]:
@@ -108,12 +117,15 @@ def _base(response: Any, name: str) -> type[Any]:
 @cache
 def _async_body_class(base: type[Any]) -> type[Any]:
     class AsyncBody(base):  # type: ignore[misc]
-        def __init__(self, stream: Any) -> None:
+        def __init__(self, stream: Any, *, raises: bool) -> None:
             self._stream = stream
+            self._raises = raises
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             async for frame in self._stream:
                 yield frame
+            if self._raises:
+                _check_passed(self._stream)
 
         async def aclose(self) -> None:
             await self._stream.aclose()
@@ -124,11 +136,14 @@ def _async_body_class(base: type[Any]) -> type[Any]:
 @cache
 def _sync_body_class(base: type[Any]) -> type[Any]:
     class SyncBody(base):  # type: ignore[misc]
-        def __init__(self, stream: Any) -> None:
+        def __init__(self, stream: Any, *, raises: bool) -> None:
             self._stream = stream
+            self._raises = raises
 
         def __iter__(self) -> Iterator[bytes]:
             yield from self._stream
+            if self._raises:
+                _check_passed(self._stream)
 
         def close(self) -> None:
             self._stream.close()

@@ -47,9 +47,11 @@ from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.dashscope import DashScope
+from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.choosing import choosing
+from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
 from guardstream.vault import Vault, Vaults
 
 __all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
@@ -74,6 +76,12 @@ ENDPOINTS = {
     "/ml/v1/text/generation_stream": "watsonx",
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
+
+
+def provider_at(path: str) -> str | None:
+    """Return the adapter of what an endpoint answers; None for a path that no API has."""
+    return next((name for end, name in ENDPOINTS.items() if path.endswith(end)), None)
+
 
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
@@ -123,8 +131,10 @@ class _Guarding(_Base):  # type: ignore[misc]
         provider: str | None = None,
         other: Literal["guard", "refuse", "pass"] = "guard",
         vaults: Vaults | None = None,
+        on_block: OnBlock = "finish",
     ) -> None:
         check_guard(guard, "a transport")
+        check_known("on_block", on_block, ON_BLOCK)
         check_known("other", other, ("guard", "refuse", "pass"))
         choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
@@ -133,6 +143,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         self._making = Lock()
         self._provider = provider
         self._other = other
+        self._on_block = on_block
 
     def _inner(self, request: Any) -> Any:
         """Return the transport behind this one; by default one of the package of the request."""
@@ -142,9 +153,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             return self._transport
 
     def _provider_of(self, request: Any) -> str | None:
-        path = request.url.path
-        found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
-        return self._provider or next(found, None)
+        return self._provider or provider_at(request.url.path)
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
         """Return what reads the stream that answers a request; DashScope's says how it is told.
@@ -163,7 +172,8 @@ class _Guarding(_Base):  # type: ignore[misc]
 
     def _guard_for(self, request: Any, body: bytes) -> Guard:
         """Return the guard of one exchange. AdapterError if its tools cannot be guarded."""
-        provider, guard = self._provider_of(request), self._guard.pinned()
+        provider = self._provider_of(request)
+        guard = self._guard.pinned().with_on_block(self._on_block)
         if provider not in BODIES or request.method != "POST":
             return guard
         with _raised():
@@ -253,6 +263,24 @@ class _Guarding(_Base):  # type: ignore[misc]
                 response.headers.pop(name, None)
         return response
 
+    @property
+    def _raises(self) -> bool:
+        """Whether a blocked answer is an error."""
+        return self._on_block == "error"
+
+    def _blocked(self, guard: Guard, request: Any, response: Any, error: BlockedError) -> Any:
+        """Return the error in place of a whole answer that a rule has blocked; BlockedError where
+        none is asked for."""
+        if not self._raises:
+            raise error
+        said = blocked_message(error.rule, guard.policy.block_message)
+        errors = errors_of(self._provider_of(request))
+        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, said))
+        answer = _answer(guard, response, status=BLOCKED, content=content)
+        answer.headers["content-type"] = "application/json"
+        answer.headers[NO_RETRY[0]] = NO_RETRY[1]
+        return answer
+
     def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any] | None]:
         """Return the format of a whole answer, and what it says; None if that is in none.
 
@@ -277,6 +305,11 @@ class GuardTransport(_Guarding):
     - `vaults`: makes masks reversible, like the policy's `vault`. A request's header
       `guardstream-conversation`, which is not forwarded, names its conversation; without it the
       vault is only for that request.
+    - `on_block`: how a blocked answer ends. "finish" ends it with a finish reason of its format,
+      such as `content_filter`. "error" ends it with an error of its API, which the client raises,
+      so that nothing is done with the rest: a whole answer becomes an error with the status 400,
+      and is not asked for again; a stream ends with an error, and after that, for clients that do
+      not raise it and for text, which has none, iterating the body raises BlockedError.
 
     The provider's errors keep their status and are guarded, as events, JSON or text; any other
     body of an error is dropped. Headers that a rule matches are removed.
@@ -296,36 +329,46 @@ class GuardTransport(_Guarding):
         guard, sent = await self._masked(request, body, exchange)
         response = await self._inner(sent).handle_async_request(sent)
         try:
-            kind = self._kind(request, response)
-            if kind == "pass":
-                return self._passed(guard, response)
-            source, media = AsyncSource(response), _media(response)
-            told = media
-            if kind == "other" and may_be_another(media):
-                told = await source.begin(media)
-            if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-                adapter = self._adapter_of(request, body, guard)
-                framing = framing_of(told) if kind == "other" else None
-                stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
-                return _answer(guard, response, stream=async_body(response, stream))
-            body = b"" if kind in ("bodiless", "nothing") else await source.read()
-            provider, value = "", None
-            if kind == "body":
-                provider, value = await _beside(body, partial(self._said, request, body))
-            if value is not None:
-                changed, _ = await aguard_body(guard, provider, value, keep_text=False)
-                if changed is not value:
-                    body = await _beside(body, partial(json_bytes, changed, len(body)))
-            elif kind in ("body", "other", "charset"):
-                body = await in_thread(partial(_guarded, guard, response, body))
-            elif kind == "error":
-                body = await _beside(body, partial(_error, guard, media, body))
-            whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+            return await self._guarded(guard, request, body, response)
+        except BlockedError as error:
             await response.aclose()
-            return whole
+            return self._blocked(guard, request, response, error)
         except BaseException:
             await response.aclose()
             raise
+
+    async def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:
+        """Return an answer guarded. BlockedError for a whole one that is to be an error."""
+        kind = self._kind(request, response)
+        if kind == "pass":
+            return self._passed(guard, response)
+        source, media = AsyncSource(response), _media(response)
+        told = media
+        if kind == "other" and may_be_another(media):
+            told = await source.begin(media)
+        if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
+            adapter = self._adapter_of(request, body, guard)
+            framing = framing_of(told) if kind == "other" else None
+            stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
+            made = async_body(response, stream, raises=self._raises)
+            return _answer(guard, response, stream=made)
+        body = b"" if kind in ("bodiless", "nothing") else await source.read()
+        provider, value = "", None
+        if kind == "body":
+            provider, value = await _beside(body, partial(self._said, request, body))
+        if value is not None:
+            changed, _ = await aguard_body(
+                guard, provider, value, keep_text=False, raise_on_block=self._raises
+            )
+            if changed is not value:
+                body = await _beside(body, partial(json_bytes, changed, len(body)))
+        elif kind in ("body", "other", "charset"):
+            body = await in_thread(partial(_guarded, guard, response, body))
+        elif kind == "error":
+            body = await _beside(body, partial(_error, guard, media, body))
+        whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+        await response.aclose()
+        return whole
 
     async def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
@@ -367,33 +410,43 @@ class SyncGuardTransport(_Guarding):
         guard, sent = self._masked(request, body, self._guard_for(request, body))
         response = self._inner(sent).handle_request(sent)
         try:
-            kind = self._kind(request, response)
-            if kind == "pass":
-                return self._passed(guard, response)
-            source, media = SyncSource(response), _media(response)
-            told = media
-            if kind == "other" and may_be_another(media):
-                told = source.begin(media)
-            if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-                adapter = self._adapter_of(request, body, guard)
-                framing = framing_of(told) if kind == "other" else None
-                stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
-                return _answer(guard, response, stream=sync_body(response, stream))
-            body = b"" if kind in ("bodiless", "nothing") else source.read()
-            provider, value = self._said(request, body) if kind == "body" else ("", None)
-            if value is not None:
-                changed, _ = guard_body(guard, provider, value, keep_text=False)
-                body = body if changed is value else json_bytes(changed, len(body))
-            elif kind in ("body", "other", "charset"):
-                body = _guarded(guard, response, body)
-            elif kind == "error":
-                body = _error(guard, media, body)
-            whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+            return self._guarded(guard, request, body, response)
+        except BlockedError as error:
             response.close()
-            return whole
+            return self._blocked(guard, request, response, error)
         except BaseException:
             response.close()
             raise
+
+    def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:
+        """Return an answer guarded. BlockedError for a whole one that is to be an error."""
+        kind = self._kind(request, response)
+        if kind == "pass":
+            return self._passed(guard, response)
+        source, media = SyncSource(response), _media(response)
+        told = media
+        if kind == "other" and may_be_another(media):
+            told = source.begin(media)
+        if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
+            adapter = self._adapter_of(request, body, guard)
+            framing = framing_of(told) if kind == "other" else None
+            stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
+            made = sync_body(response, stream, raises=self._raises)
+            return _answer(guard, response, stream=made)
+        body = b"" if kind in ("bodiless", "nothing") else source.read()
+        provider, value = self._said(request, body) if kind == "body" else ("", None)
+        if value is not None:
+            changed, _ = guard_body(
+                guard, provider, value, keep_text=False, raise_on_block=self._raises
+            )
+            body = body if changed is value else json_bytes(changed, len(body))
+        elif kind in ("body", "other", "charset"):
+            body = _guarded(guard, response, body)
+        elif kind == "error":
+            body = _error(guard, media, body)
+        whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+        response.close()
+        return whole
 
     def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
@@ -508,22 +561,29 @@ def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
     return found.body
 
 
-def _answer(guard: Guard, response: Any, *, bodiless: bool = False, **body: Any) -> Any:
+def _answer(
+    guard: Guard,
+    response: Any,
+    *,
+    bodiless: bool = False,
+    status: int | None = None,
+    **body: Any,
+) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
     headers, rules = response.headers.copy(), guard.with_rules_only()
     told = {name: response.extensions[name] for name in _ABOUT_ANSWER
             if name in response.extensions}  # fmt: skip
-    if withheld(rules, [("reason", response.reason_phrase)]):
+    if status is not None or withheld(rules, [("reason", response.reason_phrase)]):
         told.pop("reason_phrase", None)
     about_bytes = () if bodiless else _ABOUT_BYTES
     for name in (*about_bytes, *withheld(rules, headers.multi_items())):
         headers.pop(name, None)
-    return type(response)(response.status_code, headers=headers, extensions=told, **body)
+    return type(response)(status or response.status_code, headers=headers, extensions=told, **body)
 
 
 def _error(guard: Guard, media: str, body: bytes) -> bytes:
     """Return an error guarded by what it is; nothing if it cannot be, as its status says enough."""
-    rules = guard.with_rules_only()
+    rules = guard.with_rules_only().with_on_block("finish")  # it is an error anyway
     try:
         value = json_object(body) if kind_of(media) == "json" else None
         if value is None:

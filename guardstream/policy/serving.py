@@ -186,6 +186,8 @@ class RouteFile(Model):
     """How binary messages are handled: those that are not text are refused, unless all pass."""
     inbound: Setting | None = None
     """The policy for what clients send over a WebSocket, as `policy`."""
+    on_block: Literal["finish", "error"] | None = None
+    """How a blocked answer ends; `on_block` of the section if absent."""
 
     @model_validator(mode="after")
     def _passes(self) -> RouteFile:
@@ -315,6 +317,8 @@ class ServeFile(Model):
     """On shutdown, how long new requests are still accepted while `/readyz` returns 503."""
     grace: Pause = GRACE
     """How long running requests may then take to end; after that they are aborted."""
+    on_block: Literal["finish", "error"] = "finish"
+    """How a blocked answer ends: with a finish reason, or with an error that clients raise."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None

@@ -71,7 +71,7 @@ class GuardMiddleware:
             raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
         said = middleware(guard) if guard is not None else {}
         if said:
-            of_section = {"heartbeat": said["heartbeat"], "max_answer": said["max_answer"]}
+            of_section = {name: said[name] for name in ("heartbeat", "max_answer", "on_block")}
             settings = {**of_section, **settings}  # type: ignore[typeddict-item]
         otherwise = Route("/{path:path}", guard, **settings)
         given = [

@@ -114,6 +114,15 @@ class Body:
         return self._wire.ended or again
 
     @property
+    def blocked_by(self) -> str | None:
+        return self._wire.blocked_by
+
+    @property
+    def provider(self) -> str | None:
+        """The name of the format, once it is known."""
+        return self._wire.state.flow.provider if self._wire.state.flow else None
+
+    @property
     def error(self) -> Exception | None:
         return self._wire.error
 

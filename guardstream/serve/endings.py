@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.types import Message
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing import sse
-from guardstream.framing.frames import Media
+from guardstream.framing.frames import FRAMES, Media
 from guardstream.guard import Guard
+from guardstream.providers.errors import ANY, BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
 
 _DATA = re.compile(
     rb"(?:^|\r)(?:\xef\xbb\xbf)?data(?:: ?(\{|\[DONE\](?=[\r\n]))|[:\r\n])", re.MULTILINE
@@ -26,14 +28,10 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's does
     (https://github.com/ollama/ollama/blob/main/docs/api.md).
     """
-    if media == "sse":
-        detail = {"type": code, "code": code, "message": message}
-        return sse.encode(sse.error(code, message, type="error", error=detail))
     if media == "ndjson":
-        return json.dumps({"error": message, "code": code}).encode() + b"\n"
-    if media == "data_stream":
-        return b"3:" + json.dumps(message).encode() + b"\n"
-    return b""
+        return ANY.frame(502, code, message, lines=True)
+    said = media in ("sse", "data_stream")
+    return ANY.written(FRAMES[media](), code, message) if said else b""
 
 
 def has_end(frames: Sequence[bytes], before: bool) -> bool:
@@ -63,10 +61,23 @@ def guarded_message(guard: Guard, error: Exception) -> str:
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
     """Return the start and body of a response that replaces one that cannot be sent."""
-    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    return _refusal(status, {"error": {"code": code, "message": message}})
+
+
+def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
+    """Return those of an error that replaces a blocked response, in the format of `provider`."""
+    retry = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
+    return _refusal(BLOCKED, errors_of(provider).body(BLOCKED, BLOCKED_CODE, message), retry)
+
+
+def _refusal(
+    status: int, error: Mapping[str, Any], *more: tuple[bytes, bytes]
+) -> tuple[Message, bytes]:
+    body = json.dumps(error).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *more,
     ]
     return {"type": "http.response.start", "status": status, "headers": headers}, body

@@ -16,15 +16,24 @@ import anyio
 import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import BlockedError, GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
+from guardstream.http.transport import provider_at
+from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
 from guardstream.serve.declared import fits, passes_unread, type_of
-from guardstream.serve.endings import ending, error_frame, guarded_message, has_end, refusal
+from guardstream.serve.endings import (
+    blocked,
+    ending,
+    error_frame,
+    guarded_message,
+    has_end,
+    refusal,
+)
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
@@ -260,7 +269,7 @@ class Exchange:
             short = len(raw) <= _SHORT
             changed = whole.guarded() if short else await in_thread(whole.guarded)
         except GuardstreamError as error:
-            if body.streams:  # the part before the error goes out
+            if body.streams and not self._is_block(error):  # the part before the error goes out
                 return "text"
             await self._answer_refused(error)
             return None
@@ -301,7 +310,19 @@ class Exchange:
             else guarded_message(self._route.guard, error)
         )
         _LOG.error("refused the response to %r: %s", self._scope["path"], why)
+        if self._is_block(error):
+            return blocked(self._route.provider or provider_at(self._scope["path"]), why)
         return refusal(502, code, why)
+
+    def _is_block(self, error: Exception) -> bool:
+        """Return whether an error says that a rule blocked the response, as it is to be said."""
+        is_block = isinstance(error, BodyError) and error.code == BLOCKED_CODE
+        return is_block and self._fails_on_block
+
+    @property
+    def _fails_on_block(self) -> bool:
+        """Whether a blocked response is an error."""
+        return self._route.on_block == "error"
 
     def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:
         """Return the route, with the vault that the application has stored for its answer, if any;
@@ -337,6 +358,8 @@ class Exchange:
             reason = body.ended if cut or body.ended == "content_filter" else None
             if reason is not None and not self._says_its_end:
                 frames.append(ending(reason))
+        if body.ended == "content_filter" and self._fails_on_block and not self._raised(body):
+            await self._cut_off(frames, BlockedError(body.blocked_by or BLOCKED_CODE))
         if cut:
             self._stop(frames)
         await self._client.put(frames, last=last)
@@ -361,10 +384,18 @@ class Exchange:
     ) -> NoReturn:
         assert self._media is not None
         if self._media in ("text", "event_stream"):
-            self._failure = error or TimeoutError(why)
-            await self._client.put([*before], last=False)
-            self._stop(None)
+            await self._cut_off(before, error or TimeoutError(why))
         self._stop([*before, error_frame(self._media, code, why)])
+
+    async def _cut_off(self, before: Sequence[bytes], failure: Exception) -> NoReturn:
+        """Send the last frames, and leave the response incomplete."""
+        self._failure = failure
+        await self._client.put([*before], last=False)
+        self._stop(None)
+
+    def _raised(self, body: Body) -> bool:
+        """Whether the client raises the error that ends a blocked stream, if it has one."""
+        return self._media != "text" and errors_of(body.provider).raised
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:
         """Cancel the application, which may be using a provider; `last` is sent when it has

@@ -116,6 +116,7 @@ def _route(
         end_mark=said.end_mark,
         binary=said.binary,
         inbound=inbound,
+        on_block=said.on_block or section.on_block,
     )
 
 
@@ -140,8 +141,8 @@ def other_policy(policy: Policy) -> Policy:
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:
-    """Return the middleware's settings in a guard's policy: `routes`, `replay`, `heartbeat` and
-    `max_answer`.
+    """Return the middleware's settings in a guard's policy: `routes`, `replay`, `heartbeat`,
+    `max_answer` and `on_block`.
 
     PolicyError for receipts, which only the proxy signs.
     """
@@ -159,4 +160,5 @@ def middleware(guard: Guard) -> Mapping[str, Any]:
         "replay": replay_at(guard.policy),
         "heartbeat": section.heartbeats,
         "max_answer": section.limits.answer,
+        "on_block": section.on_block,
     }

@@ -18,6 +18,7 @@ from guardstream.policy import Policy
 from guardstream.policy.serving import MAX_ANSWER
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
+from guardstream.stream.on_block import OnBlock
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """In ASGI's form: names in lower case."""
@@ -55,6 +56,7 @@ class Settings(TypedDict, total=False):
     other: Others
     file_types: tuple[str, ...]
     max_answer: int
+    on_block: OnBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ class Route:
     - `binary`: "guard" binary messages that are text in UTF-8 and refuse others, "refuse" all of
       them, or "pass" them unread.
     - `inbound`: a guard for the clients' messages, each as a whole text.
+    - `on_block`: a blocked response ends with a finish reason of its format ("finish"), or with an
+      error that clients raise ("error"): a whole one is replaced by an error with the status 400,
+      a stream ends with an error, and a text is cut off.
     """
 
     path: str
@@ -94,6 +99,7 @@ class Route:
     other: Others = "guard"
     file_types: tuple[str, ...] = ()
     max_answer: int = MAX_ANSWER
+    on_block: OnBlock = "finish"
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for an invalid setting."""
@@ -106,7 +112,12 @@ class Route:
         self._check_numbers()
         if self.unknown is not None:
             check_unknown(self.unknown)
-        chosen = (("websocket", WebSocketMode), ("binary", Binary), ("other", Others))
+        chosen = (
+            ("websocket", WebSocketMode),
+            ("binary", Binary),
+            ("other", Others),
+            ("on_block", OnBlock),
+        )
         for name, known in chosen:
             value = getattr(self, name)
             if value not in get_args(known):
@@ -134,8 +145,13 @@ class Route:
             raise ValueError(f"'max_answer' is a number of bytes above 0, not {most!r}")
 
     def pinned(self) -> Route:
-        """Return this route with the current policy, so that a reload does not change it."""
-        return self if self.guard is None else replace(self, guard=self.guard.pinned())
+        """Return this route with the current policy, so that a reload does not change it.
+
+        Its guard ends blocked streams as `on_block` says.
+        """
+        if self.guard is None:
+            return self
+        return replace(self, guard=self.guard.pinned().with_on_block(self.on_block))
 
     @property
     def label(self) -> bytes:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
+from guardstream.http.body import blocked_by
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.sniffing import WHOLE, sniff
 from guardstream.http.stream import WireGuard
+from guardstream.providers.errors import BLOCKED_CODE
 from guardstream.serve.bodies import BodyError, encoded
 from guardstream.serve.declared import Declared
+from guardstream.stream.on_block import blocked_message
 
 
 class WholeBody:
@@ -36,7 +39,7 @@ class WholeBody:
         self._declared = declared
         self._plain = plain
         self._charset = charset
-        self._may_end_early = may_end_early or not declared.fits
+        self._may_end_early = guard.on_block != "error" and (may_end_early or not declared.fits)
 
     def guarded(self) -> bytes | None:
         """Guard the body; return its replacement, None if nothing changes.
@@ -49,7 +52,7 @@ class WholeBody:
         try:
             body = self._guarded(plain)
         except RefusedError as error:
-            raise BodyError(error.message, error.code) from error
+            raise self._error(error.message, error.code, error.rule) from error
         changed = encoded(body, self._charset)
         shown = changed if self._charset is None else self._as_utf8(changed)
         return None if body == plain and shown == changed else shown
@@ -63,7 +66,7 @@ class WholeBody:
             return self._guarded_text(plain)
         found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
         if found.result is not None and not declared.is_json:
-            self._end(found.result.finish)
+            self._end(found.result.finish, blocked_by(found.result))
         return found.body
 
     def _guarded_text(self, plain: bytes) -> bytes:
@@ -80,7 +83,7 @@ class WholeBody:
                 raise wire.error
         finally:
             wire.close()
-        self._end(wire.ended)
+        self._end(wire.ended, wire.blocked_by)
         return b"".join(frames)
 
     def _as_utf8(self, body: bytes) -> bytes:
@@ -91,12 +94,19 @@ class WholeBody:
             self._end(again.ended)
         return shown
 
-    def _end(self, finish: FinishReason | None) -> None:
+    def _end(self, finish: FinishReason | None, rule: str | None = None) -> None:
         """Record how a text ended. BodyError for a blocked one, unless it may end early."""
         self.finish = finish
         if finish == "content_filter" and not self._may_end_early:
-            raise BodyError(
+            raise self._error(
                 "the policy blocked the response: give pages and files of your own a route without "
                 "a guard",
-                "content_filter",
+                BLOCKED_CODE,
+                rule,
             )
+
+    def _error(self, message: str, code: str, rule: str | None) -> BodyError:
+        """Return the error of a body that is refused; the client is told of a block as asked."""
+        if self._guard.on_block == "error" and code == BLOCKED_CODE:
+            message = blocked_message(rule, self._guard.policy.block_message)
+        return BodyError(message, code)

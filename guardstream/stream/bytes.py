@@ -26,6 +26,7 @@ from guardstream.stream.choosing import Choose
 from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Sent
 from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
+from guardstream.stream.on_block import BlockError
 
 
 class WireFlow(FrameFlow):
@@ -42,12 +43,13 @@ class WireFlow(FrameFlow):
         make: Make,
         check: Check,
         unknown: Unknown = "guard",
+        block_error: BlockError | None = None,
     ) -> None:
         self._sniff = sniffed if media is None else sniffed_text
         self._otherwise: Media = media or "sse"
         is_known = media is not None and (media != "text" or not _reads_lines(choose))
         frames = FRAMES[self._otherwise]() if is_known else None
-        super().__init__(frames, choose, make, check, unknown)
+        super().__init__(frames, choose, make, check, unknown, block_error)
         self.said = ""
         self.rest: Sequence[Sent[bytes]] = ()
         self._start = bytearray()

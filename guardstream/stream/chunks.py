@@ -40,6 +40,8 @@ class ChunkFlow(PieceFlow[C]):
         meter: Meter,
         block_message: str = "",
         memory: int = 256,
+        *,
+        breaks_off: bool = False,
     ) -> None:
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
@@ -48,7 +50,7 @@ class ChunkFlow(PieceFlow[C]):
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
         self._unnoted: Callable[[], C] | None = None  # the last sent chunk, not noted yet
-        super().__init__(adapter, make_stage, meter, block_message, memory)
+        super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
         super()._read_by(adapter)

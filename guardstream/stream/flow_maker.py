@@ -13,6 +13,7 @@ from guardstream.stream.choosing import Choose, check_reads_text, check_text, ow
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Around, Flow, MakeStage
+from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
 from guardstream.stream.whole import is_harmless
@@ -33,7 +34,8 @@ class FlowMaker:
 
     `choose` returns the adapter for the chunk; `stages` returns what creates the pipelines of that
     adapter's stream. `media` is the framing of bytes. `is_named` says that the caller named the
-    format, so that text is not inspected: it is in that format, or refused.
+    format, so that text is not inspected: it is in that format, or refused. `on_block` is for
+    bytes.
     """
 
     policy: Policy
@@ -43,13 +45,14 @@ class FlowMaker:
     media: Media | None = None
     framing: Framing | None = None
     is_named: bool = False
+    on_block: OnBlock = "finish"
 
     def __call__(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow; AdapterError if the chunk is in no known format."""
-        make = partial(self._flow, meter=meter)
         is_wire = self.media or self.framing == "sse"
         if is_wire or isinstance(chunk, (bytes, bytearray, memoryview)):
-            return self._wire_flow(chunk, make)
+            return self._wire_flow(chunk, meter)
+        make = partial(self._flow, meter=meter)
         if self.is_named and isinstance(chunk, str):
             adapter = self.choose(chunk)
             check_reads_text(adapter)
@@ -66,23 +69,28 @@ class FlowMaker:
         """Return a maker like this one, with a stage around each pipeline."""
         return replace(self, stages=lambda adapter: around(self.stages(adapter)))
 
-    def _flow(self, adapter: Adapter[Any], meter: Meter) -> ChunkFlow[Any] | TextFlow:
+    def _flow(
+        self, adapter: Adapter[Any], meter: Meter, *, breaks_off: bool = False
+    ) -> ChunkFlow[Any] | TextFlow:
         policy = self.policy
-        make_stage = self.stages(adapter)
-        return flow_of(adapter, make_stage, meter, policy.block_message, policy.file.max_holdback)
+        make_stage, memory = self.stages(adapter), policy.file.max_holdback
+        message = "" if breaks_off else policy.block_message
+        return flow_of(adapter, make_stage, meter, message, memory, breaks_off=breaks_off)
 
-    def _wire_flow(
-        self, chunk: Any, make: Callable[[Adapter[Any]], ChunkFlow[Any] | TextFlow]
-    ) -> Flow[Any]:
+    def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow of bytes, or of lines of server-sent events, which is built on it."""
         from guardstream.stream.bytes import WireFlow
 
+        fails = self.on_block == "error"
+        make = partial(self._flow, meter=meter, breaks_off=fails)
         harmless = partial(is_harmless, self.policy)
+        said = partial(blocked_message, message=self.policy.block_message) if fails else None
         if isinstance(chunk, str):
             from guardstream.stream.lines import LineFlow
 
-            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown))
-        return WireFlow(self.media or self.framing, self.choose, make, harmless, self.unknown)
+            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, said))
+        media = self.media or self.framing
+        return WireFlow(media, self.choose, make, harmless, self.unknown, said)
 
 
 def flow_of(
@@ -91,12 +99,14 @@ def flow_of(
     meter: Meter,
     block_message: str = "",
     memory: int = 256,
+    *,
+    breaks_off: bool = False,
 ) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a simpler one.
 
     `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is how many
-    code points are kept of each unknown path.
+    code points are kept of each unknown path. With `breaks_off` it has no end of its own.
     """
     if type(adapter) is PlainText:
         return TextFlow(make_stage("text"), meter, block_message)
-    return ChunkFlow(adapter, make_stage, meter, block_message, memory)
+    return ChunkFlow(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)

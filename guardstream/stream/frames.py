@@ -16,11 +16,13 @@ from guardstream.framing.json import escaped_strings, json_bytes, json_data, jso
 from guardstream.framing.templates import template
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Known, Part, Sent
+from guardstream.stream.on_block import BlockError
 from guardstream.stream.other_frames import OtherFrames
 from guardstream.stream.text import TextFlow
 from guardstream.stream.text_frames import TextFrames
@@ -65,15 +67,20 @@ class FrameFlow:
         make: Make,
         check: Check,
         unknown: Unknown,
+        block_error: BlockError | None = None,
     ) -> None:
+        """`block_error` returns the message of the error that ends a blocked stream, given the
+        rule; None ends it with a finish reason."""
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
+        self.failure: bytes | None = None  # the frame that says that a rule blocked the stream
         self._frames = frames
         self._choose = choose
         self._make = make
         self._check = check
         self._unknown = unknown
+        self._block_error = block_error
         self._chunks: ChunkFlow[Any] | None = None
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
@@ -443,17 +450,34 @@ class FrameFlow:
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         said_its_end = self._chunks is not None and self._chunks.said_its_end
-        if not said_its_end and any(flow.ended == "content_filter" for flow in self._flows):
+        blocked = any(flow.ended == "content_filter" for flow in self._flows)
+        if blocked and (self._block_error is not None or not said_its_end):
             self.ended = "content_filter"
-            last = self._close() or last
+            # Where the frame before the end of an array is an error, that end still follows.
+            keeps = self._block_error is not None and self._frames_are_array
+            last = self._close() + last if keeps else self._close() or last
         return sent + last
+
+    @property
+    def _frames_are_array(self) -> bool:
+        return self._frames is not None and self._frames.media == "json_array"
 
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends such streams, if the guard ends it before the source."""
         assert self._frames is not None
+        if self._block_error is not None and self.ended == "content_filter":
+            return self._failed(self._block_error(self.blocked_by))
         mark = self._chunks.hooks.sse_end if self._chunks else ""
         end = self._frames.close("" if self.ended == "error" else mark)
         return [Sent(end)] if end else []
+
+    def _failed(self, message: str) -> list[Sent[bytes]]:
+        """Return the frame that ends a blocked stream with an error; a text has no such frame."""
+        assert self._frames is not None
+        if self._text is not None and self._frames.media == "messages":
+            return []
+        self.failure = errors_of(self.provider).written(self._frames, BLOCKED_CODE, message)
+        return [Sent(self.failure)] if self.failure else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
         """Return chunks as bytes: the original bytes if the chunk is unchanged."""

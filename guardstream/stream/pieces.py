@@ -54,7 +54,8 @@ class PieceFlow(Generic[C]):
 
     `adapter` reads and writes the chunks; it changes if chunks in no known format are followed by a
     chunk in a known one. A block ends the stream; a stop or a limit ends its choice, and the last
-    choice ends the stream.
+    choice ends the stream. With `breaks_off` a blocked stream has no end: nothing that is open in
+    it, such as a tool call, is completed, because an error follows.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class PieceFlow(Generic[C]):
         meter: Meter,
         block_message: str = "",
         memory: int = 256,
+        *,
+        breaks_off: bool = False,
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
@@ -75,6 +78,7 @@ class PieceFlow(Generic[C]):
         self.usage: Any = None
         self._meter = meter
         self._block_message = block_message
+        self._breaks_off = breaks_off
         self._lanes = Lanes(make_stage)
         self._unknown = UnknownTexts(
             partial(self._lanes.check, UNKNOWN),
@@ -206,6 +210,8 @@ class PieceFlow(Generic[C]):
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it if the chunk only ends a block."""
         reading = incoming.reading
+        if self._breaks_off and self.ended == "content_filter":
+            return self._end_stream()
         marks = not (reading.pieces or reading.finished or reading.calls)
         return [*(self._process(incoming) if marks else ()), *self._end_stream()]
 
@@ -258,6 +264,8 @@ class PieceFlow(Generic[C]):
         """Return what goes out for a chunk whose texts are guarded."""
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
+        if self._breaks_off and self.ended == "content_filter" and not _is_open(reading):
+            return sent + self._begun(incoming)
         self._fill_repeats(incoming)
         sent += self._rebuilt(incoming)
         if ended_before:
@@ -460,6 +468,21 @@ class PieceFlow(Generic[C]):
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_untold(sent) if self._untold else sent
 
+    def _begun(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Return the released text of a blocked chunk, without what the chunk ends.
+
+        The arguments of a call that is new or whole in it are left out with the call.
+        """
+        sent: list[Sent[C]] = []
+        reading = incoming.reading
+        for (slot, _, kind), text in zip(reading.pieces, incoming.texts, strict=True):
+            cut = slot.channel == "tool_args" and (kind == "whole" or slot in reading.calls)
+            if text and kind in NEW and not cut:
+                track = self._lanes.get(slot)
+                last = incoming.model if track is None else track.chunk
+                sent += self._added.text(last, slot, text)
+        return sent + self._end_stream()
+
     # -- pipelines that settle
 
     def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
@@ -541,6 +564,10 @@ class PieceFlow(Generic[C]):
         """Return the chunks that end every open choice, and drop what is held."""
         assert self.ended is not None
         self._lanes.drop()
+        if self._breaks_off and self.ended == "content_filter":
+            self._waiting.clear()
+            self._open.clear()
+            return []
         sent = self._release_waiting()
         if self.ended == "content_filter" and self._block_message:
             sent += self._added.messages(self._block_message, self._open)
@@ -568,6 +595,12 @@ def _is_key(piece: Piece) -> bool:
 def _is_said(piece: Piece) -> bool:
     """Return whether a piece justifies a chunk, unlike names of fields and marks."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
+
+
+def _is_open(reading: Reading) -> bool:
+    """Return whether a chunk ends nothing, and has only pieces of texts."""
+    ends = reading.finished or reading.closed or reading.complete
+    return not ends and all(piece.kind == "delta" for piece in reading.pieces)
 
 
 def _is_together(reading: Reading, other: Reading) -> bool:

@@ -11,6 +11,7 @@ import anyio
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
+from guardstream.http.body import blocked_by
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     framing_of,
@@ -23,6 +24,7 @@ from guardstream.http.media import (
 )
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
+from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -46,6 +48,7 @@ from guardstream.serve.routes import streaming, values
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
+from guardstream.stream.on_block import blocked_message
 
 _MAX_ERROR = 1024 * 1024
 """The maximum bytes of an upstream's error that are read."""
@@ -53,6 +56,7 @@ _MAX_ERROR = 1024 * 1024
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
 _JSON = "application/json"
+_NO_RETRY = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,13 @@ class Answering:
                 answer = await read_whole(response, most)
         except TimeoutError:
             raise deadline_error() from None
-        body, result, is_read = await self._guarded(guard, media, answer)
+        try:
+            body, result, is_read = await self._guarded(guard, media, answer)
+        except UpstreamError as error:
+            if guard.on_block != "error" or error.code != BLOCKED_CODE:
+                raise
+            await self._refuse(guard, error.rule)
+            return
         if not is_read:
             self.reply.label = self.outcome.policy = None
         if result is not None:
@@ -188,7 +198,16 @@ class Answering:
             spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
             body = await self._noted(body)
-        await self._whole(guard, response, body)
+        if guard.on_block == "error" and result is not None and result.finish == "content_filter":
+            await self._refuse(guard, blocked_by(result))
+        else:
+            await self._whole(guard, response, body)
+
+    async def _refuse(self, guard: Guard, rule: str | None) -> None:
+        """Send an error instead of a whole answer that was blocked, which is not to be retried."""
+        self.outcome.finish, self.outcome.blocked_by = "content_filter", rule
+        said = blocked_message(rule, guard.policy.block_message)
+        await self.reply.refuse(BLOCKED, BLOCKED_CODE, said, [_NO_RETRY])
 
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
@@ -263,12 +282,20 @@ class Answering:
                 long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
                 self.spend(budgets.of_stream(self.asked.weight, usage, said))
-            await self._conclude(stream.finish)
+            fails = guard.on_block == "error" and stream.finish == "content_filter"
+            if not fails:  # otherwise the stream has said so
+                await self._conclude(stream.finish)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        says = self.found.endpoint.provider or self.reply.kind in SAYING
-        if self.outcome.error is None or says:
+        if not self._breaks_off(blocked=fails):
             await self.reply.say(b"", more=False)
-        # A stream that has no way to report a failure is cut off.
+
+    def _breaks_off(self, *, blocked: bool) -> bool:
+        """Return whether a stream is cut off, because its client learns of its failure in no other
+        way. `blocked` says that an error ends it because a rule blocked it."""
+        if blocked and self.outcome.error is None:
+            return self.reply.kind == "text" or not self.found.endpoint.errors.raised
+        says = self.found.endpoint.provider or self.reply.kind in SAYING
+        return self.outcome.error is not None and not says
 
     async def _conclude(self, finish: FinishReason | None) -> None:
         """Report that the guard ended a stream, if its format has not done so."""

@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.errors import AdapterError, BlockedError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http import other_answers
-from guardstream.http.body import Beside, guard_body, guard_error, judged_body
+from guardstream.http.body import Beside, checked_text, guard_body, guard_error, judged_body
 from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
 from guardstream.operations import gated
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.errors import BLOCKED_CODE
 from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
 from guardstream.serve.endings import guarded_message
@@ -28,11 +29,15 @@ from guardstream.stream.options import Delivering
 class UpstreamError(Exception):
     """The upstream cannot be reached, or its answer cannot be guarded.
 
-    `reason` is the kind of failure, for the log, without anything that was sent.
+    `reason` is the kind of failure, for the log, without anything that was sent; `rule` the rule
+    that blocked the answer, if one did.
     """
 
-    def __init__(self, status: int, code: str, message: str, reason: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, message: str, reason: str = "", rule: str | None = None
+    ) -> None:
         super().__init__(message)
+        self.rule = rule
         self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
@@ -44,6 +49,9 @@ def deadline_error() -> UpstreamError:
 TOO_LONG = "the answer took longer than the policy allows"
 
 T = TypeVar("T")
+
+_NOTHING = b"{}"
+"""What is left of a blocked answer that an error replaces."""
 
 _JUDGED = ("transcript", "results", "file")
 """Answers that gates judge, besides those of models."""
@@ -58,6 +66,8 @@ def guarded_answer(
     """
     try:
         return _by_kind(guard, endpoint, media, body, attributes)
+    except BlockedError as error:
+        raise UpstreamError(502, BLOCKED_CODE, str(error), rule=error.rule) from error
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
@@ -105,6 +115,8 @@ async def _judged(
     stream = guard.wrap(line, provider=provider, keep_text=False, attributes=attributes)
     async with stream:
         out = b"".join([frame async for frame in stream])
+        if guard.on_block == "error" and stream.finish == "content_filter":
+            return Guarded(_NOTHING, stream.result)
         return Guarded(_only_line(out), stream.result)
 
 
@@ -129,7 +141,8 @@ async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -
     async with through as stream:
         judged = [each async for each in stream]
     if stream.finish == "content_filter":
-        raise UpstreamError(502, "content_filter", "the policy's gate blocked the answer")
+        why = "the policy's gate blocked the answer"
+        raise UpstreamError(502, BLOCKED_CODE, why, rule=stream.blocked_by)
     return judged
 
 
@@ -144,7 +157,7 @@ async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
     """Guard every string in an upstream's error. UpstreamError if that is impossible."""
-    value = _object(body)
+    value, guard = _object(body), guard.with_on_block("finish")  # it is an error anyway
     try:
         guarded = guard_error(guard, value)
         return body if guarded is value else json_bytes(guarded, len(body))
@@ -164,7 +177,7 @@ def _by_kind(
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
-        results = _results(guard, body)
+        results = _results(guard.with_on_block("finish"), body)  # each is an answer of its own
         if results is not None:
             return Guarded(results)
         if answer == "results":
@@ -201,6 +214,8 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
         guard, media="ndjson", provider=provider, keep_text=False, attributes=attributes
     )
     out = b"".join([*wire.feed(json_bytes(value) + b"\n"), *wire.finish()])
+    if guard.on_block == "error" and wire.ended == "content_filter" and wire.error is None:
+        return Guarded(_NOTHING, wire.result)
     if wire.error is not None:
         raise AdapterError("the upstream's answer cannot be guarded as its format says")
     return Guarded(_only_line(out), wire.result)
@@ -286,8 +301,8 @@ def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
 
 def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
     """Guard one text that comes in pieces; if a match spans two, the first gets all of the text."""
-    each = [guard.check(text).text for text in texts]
-    whole = guard.check(between.join(texts)).text
+    each = [checked_text(guard, text) for text in texts]
+    whole = checked_text(guard, between.join(texts))
     if between.join(each) == whole:
         return each
     return [whole, *[""] * (len(texts) - 1)]
@@ -328,7 +343,7 @@ def _file(guard: Guard, media: str, body: bytes, attributes: Mapping[str, str]) 
     try:
         return Guarded(other_answers.guarded(guard, media, body, attributes).body)
     except RefusedError as error:
-        raise UpstreamError(error.status, error.code, error.message) from error
+        raise UpstreamError(error.status, error.code, error.message, rule=error.rule) from error
 
 
 _SHAPES = {

@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from guardstream.serve.proxy.errors import (
+from guardstream.providers.errors import (
     ANTHROPIC,
     COHERE,
     GOOGLE,

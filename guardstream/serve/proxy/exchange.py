@@ -24,6 +24,7 @@ from guardstream.http.headers import CONVERSATION
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
+from guardstream.providers.errors import Errors
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
@@ -32,7 +33,6 @@ from guardstream.serve.proxy.answers import UpstreamError, deadline_error
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
-from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.forwarding import Incoming, read_whole
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
 from guardstream.serve.proxy.reply import Outcome, Reply
@@ -247,7 +247,8 @@ class ProxyExchange:
         guard = self._settings.guards.get(self._name)
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the requested name")
-        guard, around = guard.pinned(), self._settings.operations.get(self._name)
+        guard = guard.pinned().with_on_block(self._settings.on_block)
+        around = self._settings.operations.get(self._name)
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
         if self._found.endpoint.guarded:

@@ -55,6 +55,7 @@ from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
 from guardstream.serve.proxy.state import State
 from guardstream.serve.proxy.upstreams import Auth, Target
 from guardstream.stream.observers import Observer
+from guardstream.stream.on_block import OnBlock
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
@@ -109,6 +110,7 @@ class ServeOptions:
     answer_tokens: int = ANSWER_TOKENS
     upstream_auth: Auth | None = None
     upstream_version: bool | None = None
+    on_block: OnBlock = "finish"
 
     @property
     def has_keys(self) -> bool:
@@ -177,6 +179,7 @@ class ServeOptions:
             replay=self._replay(),
             receipts=self._signer(),
             operations=around,
+            on_block=self.on_block,
         )
 
     def _key(self, name: str, said: str | Mapping[str, Any]) -> Key:
@@ -299,6 +302,7 @@ def said_by(path: str) -> dict[str, Any]:
         "metrics_listen": section.metrics_listen,
         "by_header": section.by_header,
         "other": section.other,
+        "on_block": section.on_block,
         "keys": {name: _plain(key) for name, key in section.keys.items()},
         "upstreams": {name: _plain(each) for name, each in section.upstreams.items()},
         "models": dict(section.models),

@@ -23,7 +23,7 @@ def guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str])
     try:
         return other_answers.guarded(guard, kind, body, attributes, files=True)
     except RefusedError as error:
-        raise UpstreamError(error.status, error.code, error.message) from error
+        raise UpstreamError(error.status, error.code, error.message, rule=error.rule) from error
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
 

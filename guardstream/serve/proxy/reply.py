@@ -13,9 +13,9 @@ from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
+from guardstream.providers.errors import Errors
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
-from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
 from guardstream.serve.streams import PING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from guardstream.policy.serving import (
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
+from guardstream.stream.on_block import ON_BLOCK, OnBlock
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
@@ -55,6 +56,8 @@ class ProxySettings:
     - `other`: unknown paths are refused ("refuse"); guarded by content ("guard"), for clients
       whose `Key` allows them if clients need keys; or passed unguarded ("pass").
     - `formats`: the formats of answers of unknown paths.
+    - `on_block`: a blocked answer ends with a finish reason ("finish"), or with an error of its API
+      ("error"), which clients raise.
     - `operations`: by the guards' names, the sections of their policies about running streams,
       which the proxy applies.
 
@@ -113,6 +116,7 @@ class ProxySettings:
     shared_objects: frozenset[str] = frozenset()
     answer_tokens: int = ANSWER_TOKENS
     shows_metrics: bool = True
+    on_block: OnBlock = "finish"
 
     def __post_init__(self) -> None:
         for name, target in self.targets.items():
@@ -120,8 +124,8 @@ class ProxySettings:
             where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
-        if self.other not in OTHERS:
-            raise SettingsError(f"other: {self.other!r} is not known: {hint(self.other, OTHERS)}")
+        _check_choice("other", self.other, OTHERS)
+        _check_choice("on_block", self.on_block, ON_BLOCK)
         if DEFAULT in self.upstreams:
             raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
         if DEFAULT not in self.guards:
@@ -195,6 +199,11 @@ class ProxySettings:
         if asked is not None and self.by_header:
             return asked
         return next((self.routes[each] for each in places if each in self.routes), DEFAULT)
+
+
+def _check_choice(name: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise SettingsError(f"{name}: {given!r} is not known: {hint(given, known)}")
 
 
 def _check_names(

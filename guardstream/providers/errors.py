@@ -1,0 +1,201 @@
+"""The errors of each API: as a body, and as the last event of a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from guardstream.framing import aws, sse
+from guardstream.framing.frames import Frames
+from guardstream.framing.json import json_bytes
+
+BLOCKED = 400
+"""The status of a blocked answer, as of a blocked prompt: clients do not send it again."""
+
+BLOCKED_CODE = "content_filter"
+
+NO_RETRY = ("x-should-retry", "false")
+"""The header by which the clients of OpenAI and Anthropic do not send a request again."""
+
+_Said: TypeAlias = Callable[[int, str, str], dict[str, Any]]
+"""Returns the body of an error, given its status, code and message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The errors of one API.
+
+    `event` is the body of the last event, named `name`, and `line` that of a line, if they differ
+    from `body`. `raised` says whether the API's clients raise at such an event.
+    """
+
+    body: _Said
+    name: str = "message"
+    event: _Said | None = None
+    line: _Said | None = None
+    raised: bool = True
+
+    def frame(self, status: int, code: str, message: str, *, lines: bool = False) -> bytes:
+        """Return the last frame of a failed stream: an event, or one of its `lines`."""
+        if lines:
+            return json.dumps((self.line or self.body)(status, code, message)).encode() + b"\n"
+        said = (self.event or self.body)(status, code, message)
+        return sse.encode(sse.Event(json.dumps(said), self.name))
+
+    def written(self, frames: Frames, code: str, message: str) -> bytes:
+        """Return the last frame of a blocked stream, written by `frames`.
+
+        It is empty for framings that cannot express an error: text, and packets.
+        """
+        media = frames.media
+        if media in ("sse", "messages"):
+            said = (self.event or self.body)(BLOCKED, code, message)
+            return frames.write(said, None, keep_id=False, name=self.name)
+        if media in ("ndjson", "json_array"):
+            said = (self.line or self.body)(BLOCKED, code, message)
+            last = frames.write(said, None, keep_id=False)
+            return frames.between(None) + last + frames.close("")
+        if media == "data_stream":
+            return frames.write({"3": message}, None, keep_id=False)
+        if media == "event_stream":
+            payload = json_bytes({"message": f"{message} ({code})"})
+            return aws.message(_AMAZON, payload, "exception")
+        return b""
+
+
+_AMAZON = "validationException"
+"""The exception of Amazon's event streams for what the caller has to change:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html."""
+
+_OPENAI_TYPES = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
+
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""https://docs.anthropic.com/en/api/errors; any other is an `api_error`."""
+
+_GOOGLE_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""https://cloud.google.com/apis/design/errors; any other 4xx is an argument, 5xx internal."""
+
+
+def _openai(status: int, code: str, message: str) -> dict[str, Any]:
+    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _response(status: int, code: str, message: str) -> dict[str, Any]:
+    """OpenAI's client raises an event with an `error`, and returns any other."""
+    fields = {"type": "error", "code": code, "message": message, "param": None}
+    return {**fields, "sequence_number": 0, **_openai(status, code, message)}
+
+
+def _anthropic(status: int, code: str, message: str) -> dict[str, Any]:
+    kind = _ANTHROPIC_TYPES.get(status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": f"{message} ({code})"}}
+
+
+def _google(status: int, code: str, message: str) -> dict[str, Any]:
+    kind = _GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
+    return {"error": {"code": status, "message": f"{message} ({code})", "status": kind}}
+
+
+def _ollama(status: int, code: str, message: str) -> dict[str, Any]:
+    del status
+    return {"error": f"{message} ({code})"}
+
+
+def _cohere(status: int, code: str, message: str) -> dict[str, Any]:
+    del status
+    return {"message": f"{message} ({code})"}
+
+
+def _cohere_end(status: int, code: str, message: str) -> dict[str, Any]:
+    """Cohere's client ignores events that it does not know; the last one may carry an error."""
+    told = _cohere(status, code, message)["message"]
+    return {"type": "message-end", "delta": {"error": told, "finish_reason": "ERROR"}}
+
+
+def _bedrock(status: int, code: str, message: str) -> dict[str, Any]:
+    del status
+    return {"__type": "ValidationException", "message": f"{message} ({code})"}
+
+
+def _mistral(status: int, code: str, message: str) -> dict[str, Any]:
+    fields = {"object": "error", "message": message, "type": code, "param": None, "code": code}
+    return {**fields, "raw_status_code": status}
+
+
+def _ui_message(status: int, code: str, message: str) -> dict[str, Any]:
+    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol."""
+    del status, code
+    return {"type": "error", "errorText": message}
+
+
+def _ag_ui(status: int, code: str, message: str) -> dict[str, Any]:
+    """https://docs.ag-ui.com/concepts/events."""
+    del status
+    return {"type": "RUN_ERROR", "message": message, "code": code}
+
+
+def _any(status: int, code: str, message: str) -> dict[str, Any]:
+    """An event that the clients of OpenAI and Anthropic raise."""
+    del status
+    detail = {"type": code, "code": code, "message": message}
+    return {"code": code, "message": message, "type": "error", "error": detail}
+
+
+def _any_line(status: int, code: str, message: str) -> dict[str, Any]:
+    """A line that Ollama's client raises."""
+    del status
+    return {"error": message, "code": code}
+
+
+OPENAI = Errors(_openai)
+RESPONSES = Errors(_openai, "error", _response)
+ANTHROPIC = Errors(_anthropic, "error")
+GOOGLE = Errors(_google)
+OLLAMA = Errors(_ollama)
+COHERE = Errors(_cohere, "message-end", _cohere_end, raised=False)
+BEDROCK = Errors(_bedrock)
+MISTRAL = Errors(_mistral)
+ANY = Errors(_any, "error", line=_any_line)
+"""The errors of a format that has none of its own, or that nobody knows."""
+
+ERRORS: Mapping[str, Errors] = {
+    **dict.fromkeys(("openai_chat", "openai_completions"), OPENAI),
+    "openai_responses": RESPONSES,
+    **dict.fromkeys(("anthropic", "anthropic_completions"), ANTHROPIC),
+    "gemini": GOOGLE,
+    "ollama": OLLAMA,
+    "cohere": COHERE,
+    "cohere_v1": replace(ANY, raised=False),
+    "bedrock": BEDROCK,
+    "bedrock_invoke": BEDROCK,
+    "mistral": MISTRAL,
+    "openai_realtime": Errors(_any),
+    "ui_messages": Errors(_ui_message),
+    "ag_ui": Errors(_ag_ui),
+}
+"""By the names of adapters."""
+
+
+def errors_of(provider: str | None) -> Errors:
+    """Return the errors of an adapter's format."""
+    return ERRORS.get(provider or "", ANY)

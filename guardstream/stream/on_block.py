@@ -1,0 +1,21 @@
+"""How an answer ends that a rule blocks, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+OnBlock: TypeAlias = Literal["finish", "error"]
+"""With a finish reason, or with an error of the API."""
+
+ON_BLOCK: tuple[OnBlock, ...] = ("finish", "error")
+
+BlockError: TypeAlias = Callable[[str | None], str]
+"""Returns the message of the error that ends a blocked stream, given the rule that blocked it."""
+
+
+def blocked_message(rule: str | None, message: str = "") -> str:
+    """Return the message of a blocked answer's error; it ends with the policy's own `message`."""
+    by = "the policy" if rule is None else f"rule {rule!r}"
+    said = f"the answer was blocked by {by}"
+    return f"{said}: {message}" if message else said
