@@ -200,3 +200,23 @@ def test_there_are_no_tokens_where_nobody_counts_them() -> None:
     list(stream)
     stats = stream.stats
     assert (stats.tokens_in, stats.tokens_out, stats.tokens_per_second) == (None, None, None)
+
+
+@pytest.mark.parametrize("names", [["bluebird"], ["blue", "bird"]])
+def test_a_tool_name_that_ends_the_stream_is_not_in_the_result(names: list[str]) -> None:
+    guard = Guard(Policy.parse("rules: [{id: word, words: [bluebird]}]"))
+    chunks = [chunk(call(0, "", name=name, id="call_1")) for name in names]
+    stream = guard.wrap_sync(gen([*chunks, chunk(call(0, "{}"))]))
+    for _ in stream:
+        pass
+    (sent,) = stream.result.tool_calls
+    assert (sent.name, sent.id, stream.finish) == ("", "call_1", "content_filter")
+
+
+def test_a_call_id_that_ends_the_stream_is_not_in_the_result() -> None:
+    guard = Guard(Policy.parse("rules: [{id: word, words: [bluebird], action: block}]"))
+    stream = guard.wrap_sync(gen([chunk(call(0, "", name="send", id="bluebird"))]))
+    for _ in stream:
+        pass
+    assert stream.finish == "content_filter"
+    assert "bluebird" not in repr(stream.result)
