@@ -11,19 +11,26 @@ import codecs
 import gzip
 import json
 import math
+import os
+import re
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from errno import ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
+from hashlib import sha256
 from importlib import import_module
 from pathlib import PurePosixPath
 from secrets import token_hex
-from typing import IO, Any, Literal, TypeAlias, cast, get_args
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from guardstream.bulk.batches import guarded
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, FullError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 Format: TypeAlias = Literal["jsonl", "parquet", "text", "lines"]
 
@@ -47,12 +54,19 @@ _PIECE = 1 << 16
 _ROWS = 16_384
 """Rows of a Parquet file in memory at a time, and in a row group that is written."""
 
+_FULL = (ENOSPC, EDQUOT, EFBIG)
+"""Errors of a full disk, of a user's quota, and of a limit on the size of files."""
+
+_WIDE = re.compile(r"(?:[\x01-\x7f](?:\0|\0{3})(?!\0)){4}")
+"""Text in UTF-16 or UTF-32 that was decoded as UTF-8: four ASCII characters, and their zeros."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one worker takes at a time: of a file from `start` to `end`, in bytes or row groups.
 
-    `number` counts the parts of a run, from 0.
+    `number` counts the parts of a run, from 0. `version` tells the file from what may take its
+    place later; None if nobody asks.
     """
 
     number: int
@@ -60,6 +74,7 @@ class Part:
     format: Format
     start: int
     end: int
+    version: str | None = None
 
 
 def opened(url: str) -> tuple[Any, str]:
@@ -79,8 +94,17 @@ def format_of(path: str) -> Format | None:
     return SUFFIXES.get(PurePosixPath(path.removesuffix(".gz")).suffix.lower())
 
 
+def version_of(fs: Any, path: str) -> str:
+    """Return what tells a file from another version of it. Raises FileNotFoundError."""
+    info = dict(fs.info(path))
+    if info.pop("time", None) is None:
+        return str(fs.ukey(path))
+    return sha256(repr(info).encode()).hexdigest()  # over SFTP, "time" is when it was last read
+
+
 def parts_of(fs: Any, path: str, kind: Format, size: int, first: int) -> list[Part]:
     """Cut a file into parts of about `size` bytes; `first` is the number of the first."""
+    version = version_of(fs, path)
     if kind == "parquet":
         bounds = _row_groups(fs, path, size)
     elif kind == "text" or path.endswith(".gz"):
@@ -88,7 +112,9 @@ def parts_of(fs: Any, path: str, kind: Format, size: int, first: int) -> list[Pa
     else:
         whole = fs.size(path)
         bounds = [(start, start + size) for start in range(0, whole, size)] or [(0, 0)]
-    return [Part(first + i, path, kind, start, end) for i, (start, end) in enumerate(bounds)]
+    return [
+        Part(first + i, path, kind, start, end, version) for i, (start, end) in enumerate(bounds)
+    ]
 
 
 def _row_groups(fs: Any, path: str, size: int) -> list[tuple[int, int]]:
@@ -118,17 +144,23 @@ def reading(fs: Any, path: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def writing(
-    fs: Any, path: str, *, compressed: bool = False, folder: str | None = None
+    fs: Any,
+    path: str,
+    *,
+    compressed: bool = False,
+    folder: str | None = None,
+    digest: _Hash | None = None,
 ) -> Iterator[IO[bytes]]:
     """Write a file that is there whole in the end, or not at all, whoever else writes it, too.
 
     What is not whole yet stands in `folder`, else beside it, and goes if it does not become whole.
-    FullError if there is no space for it.
+    `digest` is updated with the file's bytes. FullError if there is no space for it.
     """
     name = path if folder is None else f"{folder}/{path.rpartition('/')[2]}"
     partial = f"{name}.{token_hex(4)}.partial"
     try:
-        with fs.open(partial, "wb") as file:
+        with fs.open(partial, "wb") as opened_file:
+            file = opened_file if digest is None else cast("IO[bytes]", _Told(opened_file, digest))
             if compressed:
                 with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
                     yield cast("IO[bytes]", inner)
@@ -136,13 +168,39 @@ def writing(
                 yield file
     except OSError as error:
         _remove(fs, partial)
-        if error.errno != ENOSPC:
+        if error.errno not in _FULL:
             raise
-        raise FullError(f"{path}: no space left on device") from error
+        raise FullError(f"{path}: {os.strerror(error.errno).lower()}") from error
     except BaseException:
         _remove(fs, partial)
         raise
     fs.mv(partial, path)
+
+
+class _Told:
+    """A file that is written, and a digest that is told what is written."""
+
+    def __init__(self, file: IO[bytes], digest: _Hash) -> None:
+        self._file, self._digest = file, digest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+
+def digest_of(fs: Any, path: str) -> str | None:
+    """Return the SHA-256 of a file's bytes; None if there is no file."""
+    digest = sha256()
+    try:
+        with fs.open(path, "rb") as file:
+            while data := file.read(1 << 20):
+                digest.update(data)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
 
 
 def _remove(fs: Any, path: str) -> None:
@@ -157,14 +215,30 @@ def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -
     """
     read = {"jsonl": _lines, "lines": _lines, "text": _text, "parquet": _table}[part.format]
     redactor.source, redactor.where = part.path, ""
+    _check_version(fs, part)
     try:
         with reading(fs, part.path) as file:
             read(redactor, part, file, out)
     except BulkError as error:
         place = f": {redactor.where}" if redactor.where else ""
         raise BulkError(f"{part.path}{place}: {error}") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BulkError(f"{part.path}: is not whole, or not what its name says") from error
+    _check_version(fs, part)
+
+
+def _check_version(fs: Any, part: Part) -> None:
+    """Raise BulkError if the file is no longer the one that was cut into parts."""
+    if part.version is None:
+        return
+    try:
+        version = version_of(fs, part.path)
+    except FileNotFoundError as error:
+        raise BulkError(f"{part.path}: was removed while it was read") from error
+    if version != part.version:
+        raise BulkError(
+            f"{part.path}: was changed while it was read: begin anew, when nothing writes to it"
+        )
 
 
 # Lines: of text, and of JSON
@@ -209,9 +283,17 @@ def _json_line(redactor: Redactor, line: bytes) -> bytes:
 
 def _decoded(line: bytes) -> str:
     try:
-        return line.decode()
+        text = line.decode()
     except UnicodeDecodeError:
         raise BulkError("a line is not valid UTF-8: save the file as UTF-8") from None
+    _check_narrow(text)
+    return text
+
+
+def _check_narrow(text: str) -> None:
+    """Raise BulkError for a text of which no rule would find anything."""
+    if "\0" in text and _WIDE.search(text):
+        raise BulkError("looks like UTF-16 or UTF-32: save the file as UTF-8")
 
 
 def _parsed(text: str) -> Any:
@@ -246,10 +328,12 @@ def _text(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | Non
     while not pieces.over:
         data = file.read(_PIECE)
         try:
-            shown = pieces.feed(decoder.decode(data, not data))
+            text = decoder.decode(data, not data)
         except UnicodeDecodeError as error:
             redactor.where = f"byte {at + error.start}"
             raise BulkError("not valid UTF-8: save the file as UTF-8") from None
+        _check_narrow(text)
+        shown = pieces.feed(text)
         at += len(data)
         if out is not None:
             out.write(shown.encode())
@@ -301,8 +385,12 @@ def table_writer(source: Any, out: IO[bytes]) -> Any:
 
 
 def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
-    """Put the parts of a file together, in order; they are gone then."""
+    """Put the parts of a file together, in order; they are gone then.
+
+    Before the first goes, there is a mark, which says why it is not there.
+    """
     if len(paths) == 1:
+        fs.touch(joined_mark(paths[0]))
         fs.mv(paths[0], target)
         return
     with writing(fs, target, folder=paths[0].rpartition("/")[0]) as out:
@@ -313,8 +401,14 @@ def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
                 with fs.open(path, "rb") as file:
                     while data := file.read(1 << 20):
                         out.write(data)
+    fs.touch(joined_mark(paths[0]))
     for path in paths:
         fs.rm(path)
+
+
+def joined_mark(first: str) -> str:
+    """Return the path of the mark of a file that was put together, by that of its first part."""
+    return f"{first}.joined"
 
 
 def _join_tables(fs: Any, paths: Sequence[str], out: IO[bytes]) -> None:

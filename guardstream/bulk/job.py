@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -19,11 +20,14 @@ from guardstream.bulk.files import (
     FORMATS,
     Format,
     Part,
+    digest_of,
     format_of,
     guard_part,
     join,
+    joined_mark,
     opened,
     parts_of,
+    version_of,
     writing,
 )
 from guardstream.bulk.records import Redactor
@@ -135,10 +139,12 @@ class Work:
             return redactor.report
         there, folder = opened(self.folder)
         path = f"{folder}/{part.number:06}"
-        with writing(there, path, compressed=part.path.endswith(".gz")) as out:
+        digest = sha256()
+        with writing(there, path, compressed=part.path.endswith(".gz"), digest=digest) as out:
             guard_part(redactor, fs, part, out)
+        done = {"report": redactor.report.as_dict(), "sha256": digest.hexdigest()}
         with writing(there, f"{path}.json") as out:
-            out.write(json.dumps(redactor.report.as_dict()).encode())
+            out.write(json.dumps(done).encode())
         return redactor.report
 
 
@@ -174,7 +180,7 @@ def _planned(job: Job) -> list[File]:
         target = _target(job.target, name, top, single=single)
         parts = parts_of(fs, name, kind, job.part_size, count)
         count += len(parts)
-        files.append(File(name, kind, target, parts, fs.ukey(name)))
+        files.append(File(name, kind, target, parts, version_of(fs, name)))
     return files
 
 
@@ -236,7 +242,7 @@ def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
                 f"{folder}: holds parts of another run, of other files, settings or another "
                 "policy: remove it to begin anew"
             )
-        return {part.number: _report(fs, folder, part) for part in _done(fs, folder, files)}
+        return dict(_done(fs, folder, files))
     fs.makedirs(folder, exist_ok=True)
     with writing(fs, f"{folder}/job.json") as out:
         out.write(plan)
@@ -256,16 +262,24 @@ def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
     }
 
 
-def _done(fs: Any, folder: str, files: Sequence[File]) -> Iterator[Part]:
-    there = {name.rpartition("/")[2] for name in fs.ls(folder, detail=False)}
+def _done(fs: Any, folder: str, files: Sequence[File]) -> Iterator[tuple[int, Report]]:
+    """Yield the parts that are done and whole, with their reports; all others are done again."""
     for file in files:
+        joined = _joined(fs, folder, file)
         for part in file.parts:
-            if f"{part.number:06}.json" in there:
-                yield part
+            path = f"{folder}/{part.number:06}"
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+                done = json.loads(fs.cat_file(f"{path}.json"))
+                report = Report.of(done["report"])
+                digest = digest_of(fs, path)
+                if digest == done["sha256"] or (joined and digest is None):
+                    yield part.number, report
 
 
-def _report(fs: Any, folder: str, part: Part) -> Report:
-    return Report.of(json.loads(fs.cat_file(f"{folder}/{part.number:06}.json")))
+def _joined(fs: Any, folder: str, file: File) -> bool:
+    """Whether a file was put together, so that its parts may be gone."""
+    mark = joined_mark(f"{folder}/{file.parts[0].number:06}")
+    return bool(fs.exists(mark) and fs.exists(file.target))
 
 
 def _finish(job: Job, files: Sequence[File]) -> None:
@@ -283,7 +297,7 @@ def _finish(job: Job, files: Sequence[File]) -> None:
             fs.makedirs(parent, exist_ok=True)
         paths = [f"{folder}/{part.number:06}" for part in file.parts]
         there = [path for path in paths if fs.exists(path)]
-        if there == paths:
+        if there == paths or not _joined(fs, folder, file):
             join(fs, paths, file.format, file.target)
         else:
             for path in there:

@@ -54,7 +54,10 @@ class Redactor:
 
     def _counted(self, record: Any, guard: Callable[[Any], Any]) -> Any:
         self._blocked = False
-        guarded = guard(record)
+        try:
+            guarded = guard(record)
+        except RecursionError:
+            raise BulkError("a record is nested too deeply to be judged") from None
         report = self.report
         report.records += 1
         report.changed += guarded is not record

@@ -18,7 +18,8 @@ _LARGEST = 100_000  # characters of their schemas as JSON, in all
 
 
 def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
-    """Return a guard that judges the answer to the request `body`.
+    """Return a guard that judges the answer to the request `body`, as it is sent: masks in the
+    schemas of its tools are what the model is asked for.
 
     It is the same guard unless its policy says `tools: from_request`. Raises RefusedError for a
     tool that is not of the request's format, and for a schema that cannot be used or is too large.

@@ -207,6 +207,17 @@ class PieceFlow(Generic[C]):
                 known[slot] = Call(name, before.id)
         self.calls = self._lanes.calls = known
 
+    def _clear_names(self, announced: Iterable[Slot]) -> None:
+        """Clear the names and ids of announced calls that ended the stream: they are not sent."""
+        known = {**self.calls}
+        for slot in announced:
+            name, call_id = known[slot]
+            id_passes = call_id is None or self._unknown.is_harmless(call_id)
+            known[slot] = Call(
+                name if self._unknown.is_harmless(name) else "", call_id if id_passes else None
+            )
+        self.calls = self._lanes.calls = known
+
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it if the chunk only ends a block."""
         reading = incoming.reading
@@ -271,6 +282,8 @@ class PieceFlow(Generic[C]):
         if ended_before:
             return sent
         if self.ended == "content_filter":
+            if reading.calls:
+                self._clear_names(reading.calls)
             return sent + self._end_stream()
         if self._cut:
             sent += self._end_cut_choices()

@@ -93,8 +93,11 @@ class MemoryStore:
             taken = {name: kept[name] for name in entries if name in kept}
             new = {name: data for name, data in entries.items() if name not in kept}
             size = _size(new)
-            if size > self._max_bytes:
-                raise FullError(f"the store keeps {self._max_bytes} bytes, these are {size}")
+            whole = _size(kept) + size
+            if whole > self._max_bytes:  # it would drop what it was given
+                raise FullError(
+                    f"the store keeps {self._max_bytes} bytes, these of a conversation are {whole}"
+                )
             kept.update(new)
             self._bytes += size
             self._kept[conversation] = self._clock(), kept
@@ -147,6 +150,7 @@ class SQLiteStore:
         check_seconds("timeout", timeout)
         _check_file(path)
         self._path, self._ttl, self._timeout, self._clock = str(path), ttl, timeout, clock
+        self._url = f"{Path(path).absolute().as_uri()}?mode=rw"  # no file is made in its place
         try:
             Path(path).touch(mode=0o600)
         except OSError as error:
@@ -202,7 +206,9 @@ class SQLiteStore:
     def _transaction(self, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
         """A connection of its own for one transaction: they may come from any thread."""
         try:
-            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)
+            connection = sqlite3.connect(
+                self._url, timeout=self._timeout, isolation_level=None, uri=True
+            )
             with closing(connection) as database:
                 if begin:
                     database.execute("BEGIN IMMEDIATE")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, get_args
 
 from guardstream.amounts import check_count
@@ -36,7 +36,7 @@ class Entry:
 
     name: Name
     rule: str
-    value: str
+    value: str = field(repr=False)
     shared: bool = False
 
 

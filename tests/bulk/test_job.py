@@ -18,7 +18,8 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.bulk import BulkError, Job, Report, run
-from guardstream.bulk.files import opened, writing
+from guardstream.bulk.files import opened, version_of, writing
+from guardstream.bulk.report import FullError
 from guardstream.bulk.workers import by_processes
 from guardstream.cli.bulk import job as of_command
 
@@ -408,3 +409,136 @@ def test_no_thread_of_the_processes_outlives_the_work() -> None:
     assert list(by_processes(str, range(3), jobs=1)) == ["0", "1", "2"]
     left = [each for each in threading.enumerate() if "Executor" in type(each).__name__]
     assert left == []
+
+
+def interrupted(source: Path, target: Path, after: int) -> Path:
+    """Stop a run after some parts; return the folder of those that are done."""
+
+    def stops(reports: Any, _total: int) -> Any:
+        for number, report in enumerate(reports):
+            if number == after:
+                raise KeyboardInterrupt
+            yield report
+
+    with pytest.raises(KeyboardInterrupt):
+        run(job(source, target, part_size=300), stops)
+    return Path(f"{target}.guardstream")
+
+
+@pytest.mark.parametrize("name", ["000001", "000001.json"])
+@pytest.mark.parametrize("left", [None, b"", b"{}", b"[]", b"\xff\xfe", b'{"n": 0}\n'])
+def test_a_part_that_was_damaged_is_done_again(
+    tmp_path: Path, name: str, left: bytes | None
+) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+    whole = run(job(source, tmp_path / "whole.jsonl", part_size=300))
+    damaged = interrupted(source, target, 3) / name
+    damaged.unlink()
+    if left is not None:
+        damaged.write_bytes(left)
+    assert run(job(source, target, part_size=300)) == whole
+    assert target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("size", [300, 10_000])
+def test_a_run_that_stops_before_its_folder_goes_is_finished(tmp_path: Path, size: int) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "a.jsonl").write_bytes(lines(ROWS))
+    fs, _ = opened(str(target))
+    remove = fs.rm
+
+    def stops(path: str, recursive: bool = False) -> None:
+        if recursive:
+            raise KeyboardInterrupt
+        remove(path)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(fs), "rm", lambda _, *given, **named: stops(*given, **named))
+        with pytest.raises(KeyboardInterrupt):
+            run(job(source, target, part_size=size))
+    assert run(job(source, target, part_size=size)).records == len(ROWS)
+    assert read(target / "a.jsonl") == [shown(row) for row in ROWS]
+    assert not Path(f"{target}.guardstream").exists()
+
+
+@pytest.mark.parametrize("change", [b"", lines(ROWS[:5] * 12), lines([*ROWS, "more"])])
+def test_a_file_that_changes_while_it_is_read_is_not_mixed(tmp_path: Path, change: bytes) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+
+    def changes(reports: Any, _total: int) -> Any:
+        for number, report in enumerate(reports):
+            if number == 1:
+                source.write_bytes(change)
+            yield report
+
+    with pytest.raises(BulkError, match=r"in\.jsonl: was changed while it was read"):
+        run(job(source, target, part_size=300), changes)
+    assert not target.exists()
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_named(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+
+    def removes(reports: Any, _total: int) -> Any:
+        for report in reports:
+            source.unlink(missing_ok=True)
+            yield report
+
+    with pytest.raises(BulkError, match=r"in\.jsonl: was removed while it was read"):
+        run(job(source, target, part_size=300), removes)
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("name", ["in.txt", "in.log", "in.txt.gz"])
+def test_wide_text_without_its_mark_is_refused(tmp_path: Path, name: str, code: str) -> None:
+    source = tmp_path / name
+    data = "the bluebird\n".encode(code)
+    source.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(BulkError, match="looks like UTF-16 or UTF-32"):
+        run(job(source, tmp_path / "out"))
+
+
+def test_zeros_in_a_text_are_no_reason_to_refuse_it(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.log", tmp_path / "out.log"
+    source.write_bytes(b"\0\0\0\0the bluebird\0a\0b\0\n")
+    run(job(source, target))
+    assert target.read_bytes() == b"\0\0\0\0the [bird]\0a\0b\0\n"
+
+
+def test_what_is_nested_too_deeply_names_its_place(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b"1\n" + b"[" * 900 + b'"bluebird"' + b"]" * 900)
+    with pytest.raises(BulkError, match=r"byte 2: .*nested too deeply"):
+        run(job(source))
+
+
+def test_damaged_gzip_names_the_file(tmp_path: Path) -> None:
+    source = tmp_path / "in.log.gz"
+    data = bytearray(gzip.compress(bytes(str(list(range(9_000))), "ascii")))
+    data[20:23] = b"\xff\xff\xff"
+    source.write_bytes(data)
+    with pytest.raises(BulkError, match=r"in\.log\.gz: is not whole"):
+        run(job(source))
+
+
+@pytest.mark.parametrize("code", [errno.EFBIG, errno.EDQUOT])
+def test_a_limit_of_the_disk_names_the_file(tmp_path: Path, code: int) -> None:
+    fs, path = opened(str(tmp_path / "part"))
+    with pytest.raises(FullError, match=f"part: {os.strerror(code).lower()}"), writing(fs, path):
+        raise OSError(code, os.strerror(code))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_time_of_the_last_read_is_no_change() -> None:
+    class Remote:
+        def __init__(self, read: int) -> None:
+            self.read = read
+
+        def info(self, path: str) -> dict[str, Any]:
+            return {"name": path, "size": 3, "mtime": 5, "time": self.read}
+
+    assert version_of(Remote(1), "a") == version_of(Remote(2), "a")

@@ -229,3 +229,23 @@ def test_a_source_may_have_any_other_finish() -> None:
 
     stream = GUARD.wrap_sync(Chunks(["so "]))
     assert (stream.text(), stream.finish) == ("so ", "stop")
+
+
+@pytest.mark.parametrize("names", [["bluebird"], ["blue", "bird"]])
+def test_a_tool_name_that_ends_the_stream_is_not_in_the_result(names: list[str]) -> None:
+    guard = Guard(Policy.parse("rules: [{id: word, words: [bluebird]}]"))
+    chunks = [chunk(call(0, "", name=name, id="call_1")) for name in names]
+    stream = guard.wrap_sync(gen([*chunks, chunk(call(0, "{}"))]))
+    for _ in stream:
+        pass
+    (sent,) = stream.result.tool_calls
+    assert (sent.name, sent.id, stream.finish) == ("", "call_1", "content_filter")
+
+
+def test_a_call_id_that_ends_the_stream_is_not_in_the_result() -> None:
+    guard = Guard(Policy.parse("rules: [{id: word, words: [bluebird], action: block}]"))
+    stream = guard.wrap_sync(gen([chunk(call(0, "", name="send", id="bluebird"))]))
+    for _ in stream:
+        pass
+    assert stream.finish == "content_filter"
+    assert "bluebird" not in repr(stream.result)

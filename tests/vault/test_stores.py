@@ -390,3 +390,27 @@ def test_a_vault_says_nothing_of_its_values() -> None:
     here = Vault(KEY)
     here.issue("email", MAIL)
     assert MAIL not in repr(here)
+
+
+def test_a_conversation_that_outgrows_memory_is_refused_not_dropped() -> None:
+    store = MemoryStore(max_bytes=400)
+    for size in (100, 100):
+        assert not store.add("one", {f"name {len(store.load('one'))}": b"x" * size})
+    with pytest.raises(FullError, match="the store keeps 400 bytes"):
+        store.add("one", {"more": b"x" * 200})
+    assert len(store.load("one")) == 2
+
+
+def test_a_file_that_was_removed_is_not_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "vault #1?.db"
+    store = SQLiteStore(path)
+    path.unlink()
+    with pytest.raises(VaultError, match="SQLITE_CANTOPEN"):
+        store.load("one")
+    assert not path.exists()
+
+
+def test_the_values_of_entries_are_not_shown() -> None:
+    vault = Vault(KEY)
+    vault.issue("email", MAIL)
+    assert MAIL not in repr(list(vault.entries))

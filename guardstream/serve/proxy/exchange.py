@@ -284,11 +284,11 @@ class ProxyExchange:
             stored = await self._caller.allowed(self._asked.names)
             count = await self._caller.reserved(self._found, self._asked)
         self._choose(stored)
-        if endpoint.answer in ("said", "any"):
-            provider = endpoint.provider or None if endpoint.sends else None
-            by_tools = partial(for_request, guard, provider, body)
-            guard = await self._context.worker.text(len(body), by_tools)
         guard, outgoing = await self._checked(guard, kind, body)
+        if endpoint.answer in ("said", "any"):  # the model knows its tools as they are sent
+            provider = endpoint.provider or None if endpoint.sends else None
+            by_tools = partial(for_request, guard, provider, outgoing.body)
+            guard = await self._context.worker.text(len(body), by_tools)
         if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)
             return

@@ -336,3 +336,26 @@ def test_json_answers_without_text_stay() -> None:
     answer = JSONResponse({"error": {"message": "no", "type": "x"}}, status_code=400)
     with proxied(lambda *_: answer, **settings()) as (url, _):
         assert post(url, MAIL).json() == {"error": {"message": "no", "type": "x"}}
+
+
+def test_arguments_are_judged_by_the_schema_that_the_model_was_sent() -> None:
+    policy = f"{POLICY}\njson: {{tools: from_request}}\n"
+
+    def answer(provider: Provider, _: dict[str, Any]) -> Response:
+        asked(provider)
+        offered = provider.requests[-1]["tools"][0]["function"]["parameters"]["properties"]["to"]
+        call = {"name": "send", "arguments": json.dumps({"to": offered["enum"][0]})}
+        calls = [{"id": "c", "type": "function", "function": call}]
+        said = {"role": "assistant", "content": None, "tool_calls": calls}
+        choice = {"index": 0, "finish_reason": "tool_calls", "message": said}
+        return JSONResponse({"id": "1", "object": "chat.completion", "choices": [choice]})
+
+    schema = {"type": "object", "properties": {"to": {"type": "string", "enum": [MAIL]}}}
+    tool = {"type": "function", "function": {"name": "send", "parameters": schema}}
+    body = {"model": "m", "messages": [{"role": "user", "content": MAIL}], "tools": [tool]}
+    with proxied(answer, **settings(policy)) as (url, _):
+        found = httpx.post(url + CHAT, json=body, headers={"authorization": "Bearer mine"})
+    (choice,) = found.json()["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    (call,) = choice["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"to": MAIL}
