@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from guardstream.serve.replay import FOLLOWING, MAX_AGE, MAX_BYTES, MAX_EVENTS, Kept
 
@@ -52,7 +53,7 @@ class RedisReplay:
     async def append(self, stream: str, number: int, event: bytes) -> None:
         # After a failure it is unknown what is kept, so nothing expires before its time.
         counted = number == 1 or stream in self._sizes
-        oldest = number - self._count(stream, len(event)) + 1
+        oldest = number - self._count(stream, len(event)) + 1 if counted else 0
         key = self._key(stream)
         try:
             with anyio.fail_after(self._timeout):
@@ -61,7 +62,11 @@ class RedisReplay:
                     if counted:
                         pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
                     pipe.expire(key, self._max_age)
-                    await pipe.execute()
+                    try:
+                        await pipe.execute()
+                    except ResponseError:
+                        if not await self._is_last(key, number, event):
+                            raise
         except BaseException:
             self._forget(stream)  # little more is appended to it
             raise
@@ -88,6 +93,11 @@ class RedisReplay:
                 pipe.xadd(key, {_END: b""}, nomkstream=True)
                 pipe.expire(key, self._max_age)
                 await pipe.execute()
+
+    async def _is_last(self, key: str, number: int, event: bytes) -> bool:
+        """Whether an event is there already: the client repeats a command whose answer was lost."""
+        last = await self._client.xrevrange(key, count=1)
+        return bool(last) and _number(last[0]) == number and last[0][1].get(_EVENT) == event
 
     def _forget(self, stream: str) -> None:
         self._sizes.pop(stream, None)

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import anyio.lowlevel
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from guardstream.serve import MemoryReplay, ReplayStore
@@ -262,3 +264,56 @@ async def test_what_is_kept_in_redis_stays_after_a_failure(redis_port: int) -> N
             await store.append("a", 3, b"again")
         await store.append("a", 5, b"the end")
         assert await numbers(store, 1) == [2, 3, 5]
+
+
+@asynccontextmanager
+async def losing(port: int, lost: bytes) -> AsyncIterator[int]:
+    """Forward to Redis at `port`; close the first connection whose request holds `lost`, after
+    Redis answered and before the client reads that."""
+    closed: list[bytes] = []
+
+    async def forward(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while data := await client.read(1 << 16):
+            writer.write(data)
+            answer = await reader.read(1 << 16)
+            if lost in data and not closed:
+                while answer.count(b"+QUEUED") < 3 or not answer.endswith(b":1\r\n"):
+                    answer += await reader.read(1 << 16)
+                closed.append(data)
+                break
+            answers.write(answer)
+        answers.close()
+        writer.close()
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+    assert closed
+
+
+async def test_an_event_whose_answer_was_lost_is_there_once(redis_port: int) -> None:
+    async with (
+        losing(redis_port, b"two") as port,
+        Redis(port=port, retry=Retry(NoBackoff(), 1)) as client,
+    ):
+        store = RedisReplay(client, prefix="lost:")
+        for number, event in enumerate([b"one", b"two", b"three"], start=1):
+            await store.append("a", number, event)
+        with pytest.raises(ResponseError):
+            await store.append("a", 3, b"another")
+        kept = await store.since("a", 0)
+    assert kept is not None
+    assert kept.events == [(1, b"one"), (2, b"two"), (3, b"three")]
+
+
+async def test_nothing_makes_way_once_an_append_has_failed(redis_port: int) -> None:
+    async with Redis(port=redis_port) as client:
+        store = RedisReplay(client, prefix="failed:", max_events=2)
+        await store.append("a", 1, b"one")
+        with pytest.raises(ResponseError):
+            await store.append("a", 1, b"another")
+        for number in (2, 3, 4):
+            await store.append("a", number, b"more")
+        kept = await store.since("a", 0)
+    assert kept is not None
+    assert [number for number, _ in kept.events] == [1, 2, 3, 4]
