@@ -170,14 +170,18 @@ class _Guarding(_Base):  # type: ignore[misc]
         incremental = told if isinstance(told, bool) else None
         return DashScope(unknown=guard.policy.unknown, incremental=incremental)
 
-    def _guard_for(self, request: Any, body: bytes) -> Guard:
-        """Return the guard of one exchange. AdapterError if its tools cannot be guarded."""
-        provider = self._provider_of(request)
-        guard = self._guard.pinned().with_on_block(self._on_block)
-        if provider not in BODIES or request.method != "POST":
+    def _exchange_guard(self) -> Guard:
+        """Return the guard of one exchange, which a reload does not change."""
+        return self._guard.pinned().with_on_block(self._on_block)
+
+    def _by_tools(self, sent: Any, guard: Guard) -> Guard:
+        """Return the guard of the answer: the model knows its tools as they are sent. AdapterError
+        if they cannot be guarded."""
+        provider = self._provider_of(sent)
+        if provider not in BODIES or sent.method != "POST":
             return guard
         with _raised():
-            return for_request(guard, provider, body)
+            return for_request(guard, provider, sent.read())
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
         """Return the request that is sent. BlockedError if a rule forbids it, AdapterError if it
@@ -325,8 +329,8 @@ class GuardTransport(_Guarding):
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = await request.aread()
-        exchange = await _beside(body, partial(self._guard_for, request, body))
-        guard, sent = await self._masked(request, body, exchange)
+        guard, sent = await self._masked(request, body, self._exchange_guard())
+        guard = await _beside(body, partial(self._by_tools, sent, guard))
         response = await self._inner(sent).handle_async_request(sent)
         try:
             return await self._guarded(guard, request, body, response)
@@ -407,7 +411,8 @@ class SyncGuardTransport(_Guarding):
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = request.read()
-        guard, sent = self._masked(request, body, self._guard_for(request, body))
+        guard, sent = self._masked(request, body, self._exchange_guard())
+        guard = self._by_tools(sent, guard)
         response = self._inner(sent).handle_request(sent)
         try:
             return self._guarded(guard, request, body, response)

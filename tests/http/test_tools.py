@@ -11,7 +11,7 @@ import pytest
 from guardstream import AdapterError, Guard, PolicyError
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
-from guardstream.http.transport import SyncGuardTransport
+from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from guardstream.policy import Policy
 from tests.providers.chunks import call, chunk
 from tests.serve.proxy.upstream import event, proxied
@@ -185,3 +185,57 @@ def test_a_transport_takes_the_tools_of_its_request() -> None:
         with pytest.raises(AdapterError, match="tools"):
             client.post(url, json={"tools": [1]})
     assert len(asked) == 1
+
+
+MAIL = "ann@example.com"
+VAULT = r"""
+json: {tools: from_request}
+vault: {tools: {send: ["*"]}}
+input:
+  rules: [{id: email, pattern: '[a-z]{1,20}@example\.com', reversible: true}]
+"""
+SEND = {"type": "object", "properties": {"to": {"type": "string", "enum": [MAIL]}}}
+
+
+def arguments_in(events: str) -> Any:
+    said = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: {")]
+    calls = [each["choices"][0]["delta"].get("tool_calls") or [] for each in said]
+    return json.loads("".join(call["function"]["arguments"] for (call,) in filter(None, calls)))
+
+
+def sends_to_the_first_offered(request: httpx.Request) -> httpx.Response:
+    sent = json.loads(request.content)
+    assert MAIL not in request.content.decode()
+    offered = sent["tools"][0]["function"]["parameters"]["properties"]["to"]["enum"]
+    chunks = [chunk(call(0, "", id="c", name="send"))]
+    chunks += [chunk(call(0, json.dumps({"to": offered[0]}))), chunk(finish="tool_calls")]
+    content = b"".join(map(event, chunks))
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+
+URL = "https://api.openai.com/v1/chat/completions"
+ASKED: dict[str, Any] = {
+    "json": {
+        "messages": [{"role": "user", "content": MAIL}],
+        "tools": chat_tools(send=SEND),
+        "stream": True,
+    },
+    "headers": {"guardstream-conversation": "one"},
+}
+
+
+def test_a_transport_judges_by_the_schemas_that_the_model_was_sent() -> None:
+    inner = httpx.MockTransport(sends_to_the_first_offered)
+    with httpx.Client(transport=SyncGuardTransport(guard(VAULT), inner)) as client:
+        answer = client.post(URL, **ASKED)
+    assert "content_filter" not in answer.text
+    assert arguments_in(answer.text) == {"to": MAIL}
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_transport_does_so_too() -> None:
+    inner = httpx.MockTransport(sends_to_the_first_offered)
+    async with httpx.AsyncClient(transport=GuardTransport(guard(VAULT), inner)) as client:
+        answer = await client.post(URL, **ASKED)
+    assert "content_filter" not in answer.text
+    assert arguments_in(answer.text) == {"to": MAIL}
