@@ -116,7 +116,7 @@ def _route(
         end_mark=said.end_mark,
         binary=said.binary,
         inbound=inbound,
-        on_block=said.on_block or section.on_block,
+        on_block=said.on_block,
     )
 
 

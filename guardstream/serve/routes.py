@@ -56,7 +56,7 @@ class Settings(TypedDict, total=False):
     other: Others
     file_types: tuple[str, ...]
     max_answer: int
-    on_block: OnBlock
+    on_block: OnBlock | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class Route:
     - `inbound`: a guard for the clients' messages, each as a whole text.
     - `on_block`: a blocked response ends with a finish reason of its format ("finish"), or with an
       error that clients raise ("error"): a whole one is replaced by an error with the status 400,
-      a stream ends with an error, and a text is cut off.
+      a stream ends with an error, and a text is cut off. By default as the middleware's, which is
+      "finish" by default.
     """
 
     path: str
@@ -99,7 +100,7 @@ class Route:
     other: Others = "guard"
     file_types: tuple[str, ...] = ()
     max_answer: int = MAX_ANSWER
-    on_block: OnBlock = "finish"
+    on_block: OnBlock | None = None
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for an invalid setting."""
@@ -116,7 +117,7 @@ class Route:
             ("websocket", WebSocketMode),
             ("binary", Binary),
             ("other", Others),
-            ("on_block", OnBlock),
+            ("on_block", Literal[OnBlock, None]),
         )
         for name, known in chosen:
             value = getattr(self, name)
@@ -151,7 +152,7 @@ class Route:
         """
         if self.guard is None:
             return self
-        return replace(self, guard=self.guard.pinned().with_on_block(self.on_block))
+        return replace(self, guard=self.guard.pinned().with_on_block(self.on_block or "finish"))
 
     @property
     def label(self) -> bytes:
@@ -161,10 +162,16 @@ class Route:
 
 
 class Routes:
-    """Routes in order: the first match is taken, and `otherwise` if there is none."""
+    """Routes in order: the first match is taken, and `otherwise` if there is none.
+
+    A route without an `on_block` has that of `otherwise`.
+    """
 
     def __init__(self, routes: Iterable[Route], otherwise: Route) -> None:
-        self._routes = [(compile_path(route.path)[0], route) for route in routes]
+        as_otherwise = (
+            replace(route, on_block=route.on_block or otherwise.on_block) for route in routes
+        )
+        self._routes = [(compile_path(route.path)[0], route) for route in as_otherwise]
         self._otherwise = otherwise
 
     def find(self, scope: Scope) -> Route | None:

@@ -399,6 +399,34 @@ async def test_the_middleware_reads_the_section_and_its_routes() -> None:
     assert values(quiet.body)[-1] == "[DONE]"
 
 
+SECTION = f"serve: {{on_block: error, routes: {{/said: {{provider: openai_chat}}}}}}\n{POLICY}"
+
+
+@pytest.mark.parametrize(
+    ("path", "policy", "on_block", "fails"),
+    [
+        ("/plain", POLICY, "error", True),
+        ("/plain", SECTION, None, True),
+        ("/quiet", POLICY, "error", False),
+        ("/said", SECTION.replace("on_block: error, ", ""), "error", True),
+        ("/said", SECTION, None, True),
+        ("/said", SECTION, "finish", False),
+    ],
+)
+@pytest.mark.anyio
+async def test_a_route_without_the_setting_has_that_of_the_middleware(
+    path: str, policy: str, on_block: Any, fails: bool
+) -> None:
+    data = events(choice({"content": "so forbidden"}), "[DONE]")
+    app = GuardMiddleware(
+        app_of(lambda _: StreamingResponse(iter([data]), media_type="text/event-stream")),
+        Guard(Policy.parse(policy)),
+        routes=[Route("/plain", guard()), Route("/quiet", guard(), on_block="finish")],
+        **({"on_block": on_block} if on_block else {}),
+    )
+    assert ("error" in values((await Visit(path).to(app)).body)[-1]) == fails
+
+
 # -- gates
 
 
