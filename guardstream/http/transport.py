@@ -367,7 +367,7 @@ class GuardTransport(_Guarding):
             if changed is not value:
                 body = await _beside(body, partial(json_bytes, changed, len(body)))
         elif kind in ("body", "other", "charset"):
-            body = await in_thread(partial(_guarded, guard, response, body))
+            body = await in_thread(partial(_other_body, guard, response, body))
         elif kind == "error":
             body = await _beside(body, partial(_error, guard, media, body))
         whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -446,7 +446,7 @@ class SyncGuardTransport(_Guarding):
             )
             body = body if changed is value else json_bytes(changed, len(body))
         elif kind in ("body", "other", "charset"):
-            body = _guarded(guard, response, body)
+            body = _other_body(guard, response, body)
         elif kind == "error":
             body = _error(guard, media, body)
         whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
@@ -547,7 +547,7 @@ def _is_long(guard: Guard, media: str, response: Any) -> bool:
     return is_stream(media, gated=bool(guard.gates)) and not is_short
 
 
-def _guarded(guard: Guard, response: Any, body: bytes) -> bytes:
+def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
     rule blocks it, AdapterError for one that cannot be guarded."""
     guard.refuse_operations("guarding an answer in no known format")
