@@ -455,7 +455,8 @@ class Guard:
         """Return a guard whose streams of bytes end as `on_block` says when a rule blocks them.
 
         "finish" ends them with a finish reason, "error" with an error of the API: what a provider's
-        client raises. For transports and servers, which have a setting of that name.
+        client raises. Transports and servers have a setting of that name, and replace what is set
+        here by it.
         """
         check_known("on_block", on_block, ON_BLOCK)
         guard = copy(self)

@@ -57,6 +57,11 @@ class GatedStream(AsyncContext, Generic[C]):
         self._reading = False
 
     @property
+    def source(self) -> AsyncIterable[C]:
+        """The stream that is judged: the guard's, or that of the gate before this one."""
+        return self._source
+
+    @property
     def findings(self) -> Sequence[Finding]:
         """What the check has blocked, changed or reported, and where it failed.
 

@@ -168,7 +168,7 @@ def _any_line(status: int, code: str, message: str) -> dict[str, Any]:
 
 
 OPENAI = Errors(_openai)
-RESPONSES = Errors(_openai, "error", _response)
+RESPONSES = Errors(_openai, "error", _response, _response)  # lines are messages of a WebSocket
 ANTHROPIC = Errors(_anthropic, "error")
 GOOGLE = Errors(_google)
 OLLAMA = Errors(_ollama)

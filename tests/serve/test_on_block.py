@@ -368,6 +368,48 @@ async def test_a_whole_text_becomes_an_error() -> None:
     assert json.loads(visit.body)["error"]["code"] == "content_filter"
 
 
+@pytest.mark.parametrize("gates", [0, 1, 2])
+@pytest.mark.parametrize("path", ["/v2/chat", "/elsewhere/chat"])
+def test_a_stream_whose_client_raises_no_event_is_cut_off_on_any_path(
+    monkeypatch: pytest.MonkeyPatch, path: str, gates: int
+) -> None:
+    module = ModuleType("block_checks")
+    module.check = check  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "block_checks", module)
+    each = [f"{{use: 'block_checks:check', id: g{at}, action: block}}" for at in range(gates)]
+    text = f"gate: [{', '.join(each)}]\n{POLICY}" if gates else POLICY
+    policy = Policy.parse(text, allow_code=["block_checks:check"])
+    around = operations(policy)
+    caller = Caller(APIS["cohere"], CUTS["whole"])
+    asked = {"model": "m", "messages": USER, "stream": True}
+    with serving(caller.app) as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = ProxySettings(
+            url,
+            {"default": Guard(policy, rules_only=True)},
+            operations={"default": around} if around else {},
+            on_block="error",
+            other="guard",
+        )
+        with (
+            serving(application(settings), lifespan="on", http=BoundedProtocol) as front,
+            pytest.raises(httpx.RemoteProtocolError),
+        ):
+            httpx.post(f"http://127.0.0.1:{front}{path}", json=asked)
+
+
+def test_an_error_in_a_message_of_a_socket_has_a_type_as_events_have() -> None:
+    head = {"type": "response.output_text.delta", "item_id": "i"}
+    where = {"output_index": 0, "content_index": 0}
+    deltas = [{**head, **where, "delta": each} for each in ("so for", "bidden it is")]
+    wire = WireGuard(guard().with_on_block("error"), media="ndjson")
+    lines = b"".join(json.dumps(each).encode() + b"\n" for each in deltas)
+    *_, last = b"".join([*wire.feed(lines), *wire.finish()]).splitlines()
+    said = json.loads(last)
+    assert said["type"] == "error"
+    assert said["error"]["code"] == "content_filter"
+
+
 # -- settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -24,7 +25,7 @@ from guardstream.http.media import (
 )
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
-from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY
+from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -286,14 +287,15 @@ class Answering:
             if not fails:  # otherwise the stream has said so
                 await self._conclude(stream.finish)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        if not self._breaks_off(blocked=fails):
+        if not self._breaks_off(blocked=fails, provider=_provider(stream)):
             await self.reply.say(b"", more=False)
 
-    def _breaks_off(self, *, blocked: bool) -> bool:
+    def _breaks_off(self, *, blocked: bool, provider: str | None) -> bool:
         """Return whether a stream is cut off, because its client learns of its failure in no other
-        way. `blocked` says that an error ends it because a rule blocked it."""
+        way. `blocked` says that an error ends it, in the format of `provider`, because a rule
+        blocked it."""
         if blocked and self.outcome.error is None:
-            return self.reply.kind == "text" or not self.found.endpoint.errors.raised
+            return self.reply.kind == "text" or not errors_of(provider).raised
         says = self.found.endpoint.provider or self.reply.kind in SAYING
         return self.outcome.error is not None and not says
 
@@ -321,6 +323,14 @@ class Answering:
             return guard, None
         restoring = Restoring(guard, guard.vault, self.found.endpoint.provider)
         return guard.halves()[0], restoring
+
+
+def _provider(stream: Any) -> str | None:
+    """Return the name of a guarded stream's format, once it is known: a path may have any."""
+    while hasattr(stream, "source"):  # a gate's
+        stream = stream.source
+    known = isinstance(stream, GuardedStream) and stream.state.flow is not None
+    return stream.state.flow.provider if known else None
 
 
 def _media(response: Incoming) -> str:
