@@ -455,8 +455,7 @@ class Guard:
         """Return a guard whose streams of bytes end as `on_block` says when a rule blocks them.
 
         "finish" ends them with a finish reason, "error" with an error of the API: what a provider's
-        client raises. Transports and servers have a setting of that name, and replace what is set
-        here by it.
+        client raises. An `on_block` that a transport, a route or the proxy is given replaces it.
         """
         check_known("on_block", on_block, ON_BLOCK)
         guard = copy(self)

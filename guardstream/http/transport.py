@@ -131,10 +131,11 @@ class _Guarding(_Base):  # type: ignore[misc]
         provider: str | None = None,
         other: Literal["guard", "refuse", "pass"] = "guard",
         vaults: Vaults | None = None,
-        on_block: OnBlock = "finish",
+        on_block: OnBlock | None = None,
     ) -> None:
         check_guard(guard, "a transport")
-        check_known("on_block", on_block, ON_BLOCK)
+        if on_block is not None:
+            check_known("on_block", on_block, ON_BLOCK)
         check_known("other", other, ("guard", "refuse", "pass"))
         choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
@@ -143,7 +144,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         self._making = Lock()
         self._provider = provider
         self._other = other
-        self._on_block = on_block
+        self._on_block = on_block or guard.on_block
 
     def _inner(self, request: Any) -> Any:
         """Return the transport behind this one; by default one of the package of the request."""
@@ -309,11 +310,12 @@ class GuardTransport(_Guarding):
     - `vaults`: makes masks reversible, like the policy's `vault`. A request's header
       `guardstream-conversation`, which is not forwarded, names its conversation; without it the
       vault is only for that request.
-    - `on_block`: how a blocked answer ends. "finish" ends it with a finish reason of its format,
-      such as `content_filter`. "error" ends it with an error of its API, which the client raises,
-      so that nothing is done with the rest: a whole answer becomes an error with the status 400,
-      and is not asked for again; a stream ends with an error, and after that, for clients that do
-      not raise it and for text, which has none, iterating the body raises BlockedError.
+    - `on_block`: how a blocked answer ends; by default as the guard's `on_block` says, which is
+      "finish" by default. "finish" ends it with a finish reason of its format, such as
+      `content_filter`. "error" ends it with an error of its API, which the client raises, so that
+      nothing is done with the rest: a whole answer becomes an error with the status 400, and is not
+      asked for again; a stream ends with an error, and after that, for clients that do not raise it
+      and for text, which has none, iterating the body raises BlockedError.
 
     The provider's errors keep their status and are guarded, as events, JSON or text; any other
     body of an error is dropped. Headers that a rule matches are removed.

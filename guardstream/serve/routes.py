@@ -82,8 +82,8 @@ class Route:
     - `inbound`: a guard for the clients' messages, each as a whole text.
     - `on_block`: a blocked response ends with a finish reason of its format ("finish"), or with an
       error that clients raise ("error"): a whole one is replaced by an error with the status 400,
-      a stream ends with an error, and a text is cut off. By default as the middleware's, which is
-      "finish" by default.
+      a stream ends with an error, and a text is cut off. By default as the middleware's, then as
+      the guard's `on_block`, which is "finish" by default.
     """
 
     path: str
@@ -148,11 +148,13 @@ class Route:
     def pinned(self) -> Route:
         """Return this route with the current policy, so that a reload does not change it.
 
-        Its guard ends blocked streams as `on_block` says.
+        Its guard ends blocked streams as `on_block` says, or else as the guard's own does.
         """
         if self.guard is None:
             return self
-        return replace(self, guard=self.guard.pinned().with_on_block(self.on_block or "finish"))
+        on_block = self.on_block or self.guard.on_block
+        guard = self.guard.pinned().with_on_block(on_block)
+        return replace(self, guard=guard, on_block=on_block)
 
     @property
     def label(self) -> bytes:

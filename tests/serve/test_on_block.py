@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -467,6 +467,34 @@ async def test_a_route_without_the_setting_has_that_of_the_middleware(
         **({"on_block": on_block} if on_block else {}),
     )
     assert ("error" in values((await Visit(path).to(app)).body)[-1]) == fails
+
+
+@pytest.mark.anyio
+async def test_the_middleware_has_the_setting_of_its_guard_by_default() -> None:
+    data = events(choice({"content": "so forbidden"}), "[DONE]")
+    app = app_of(lambda _: StreamingResponse(iter([data]), media_type="text/event-stream"))
+    raising = guard().with_on_block("error")
+    loud = await Visit("/").to(GuardMiddleware(app, raising))
+    quiet = await Visit("/").to(GuardMiddleware(app, raising, on_block="finish"))
+    assert "error" in values(loud.body)[-1]
+    assert values(quiet.body)[-1] == "[DONE]"
+
+
+@pytest.mark.parametrize(("given", "end"), [({}, "error"), ({"on_block": "finish"}, "[DONE]")])
+def test_a_transport_has_the_setting_of_its_guard_by_default(given: Any, end: str) -> None:
+    data = events(choice({"content": "so forbidden"}), "[DONE]")
+    headers = {"content-type": "text/event-stream"}
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=data))
+    transport = SyncGuardTransport(guard().with_on_block("error"), inner, **given)
+    said = b""
+    with (
+        httpx.Client(transport=transport) as client,
+        client.stream("POST", "http://provider/v1/chat/completions", json={}) as response,
+        suppress(BlockedError),
+    ):
+        for part in response.iter_bytes():
+            said += part
+    assert end in values(said)[-1]
 
 
 # -- gates
