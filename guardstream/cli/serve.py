@@ -10,11 +10,11 @@ from guardstream.cli.installed import check_installed
 from guardstream.cli.output import MachineError, UsageError, note
 from guardstream.hints import nearest
 from guardstream.policy.serving import address_of
+from guardstream.stream.on_block import ON_BLOCK
 
 C = TypeVar("C", bound=str)
 
 _OTHER: Sequence[Literal["refuse", "guard", "pass"]] = ("refuse", "guard", "pass")
-_ON_BLOCK: Sequence[Literal["finish", "error"]] = ("finish", "error")
 _ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 
@@ -64,7 +64,7 @@ def serve(
     processes = said.pop("workers", 1)
     given = {name: value for name, value in flags.items() if value is not None}
     _one_of(_OTHER, given.get("other", "refuse"), "--other")
-    _one_of(_ON_BLOCK, given.get("on_block", "finish"), "--on-block")
+    _one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
     _one_of(_ERRORS, given.get("audit_errors", "report"), "--audit-errors")
     options = {**said, **given, "allow_code": tuple(allow_code)}
     options["policies"] = {**said.get("policies", {}), **named}

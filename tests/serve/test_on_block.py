@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -428,14 +429,19 @@ def test_other_values_are_refused() -> None:
         Policy.parse("serve: {on_block: raise}")
 
 
+BLOCKED_EVENTS = events(choice({"content": "so forbidden"}), "[DONE]")
+
+
+def blocked_events() -> Any:
+    said = partial(StreamingResponse, media_type="text/event-stream")
+    return app_of(lambda _: said(iter([BLOCKED_EVENTS])))
+
+
 @pytest.mark.anyio
 async def test_the_middleware_reads_the_section_and_its_routes() -> None:
     section = "serve: {on_block: error, routes: {/quiet: {on_block: finish}}}"
     served = Guard(Policy.parse(f"{section}\n{POLICY}"))
-    data = events(choice({"content": "so forbidden"}), "[DONE]")
-    app = GuardMiddleware(
-        app_of(lambda _: StreamingResponse(iter([data]), media_type="text/event-stream")), served
-    )
+    app = GuardMiddleware(blocked_events(), served)
     loud, quiet = await Visit("/loud").to(app), await Visit("/quiet").to(app)
     assert "error" in values(loud.body)[-1]
     assert values(quiet.body)[-1] == "[DONE]"
@@ -459,9 +465,8 @@ SECTION = f"serve: {{on_block: error, routes: {{/said: {{provider: openai_chat}}
 async def test_a_route_without_the_setting_has_that_of_the_middleware(
     path: str, policy: str, on_block: Any, fails: bool
 ) -> None:
-    data = events(choice({"content": "so forbidden"}), "[DONE]")
     app = GuardMiddleware(
-        app_of(lambda _: StreamingResponse(iter([data]), media_type="text/event-stream")),
+        blocked_events(),
         Guard(Policy.parse(policy)),
         routes=[Route("/plain", guard()), Route("/quiet", guard(), on_block="finish")],
         **({"on_block": on_block} if on_block else {}),
@@ -471,8 +476,7 @@ async def test_a_route_without_the_setting_has_that_of_the_middleware(
 
 @pytest.mark.anyio
 async def test_the_middleware_has_the_setting_of_its_guard_by_default() -> None:
-    data = events(choice({"content": "so forbidden"}), "[DONE]")
-    app = app_of(lambda _: StreamingResponse(iter([data]), media_type="text/event-stream"))
+    app = blocked_events()
     raising = guard().with_on_block("error")
     loud = await Visit("/").to(GuardMiddleware(app, raising))
     quiet = await Visit("/").to(GuardMiddleware(app, raising, on_block="finish"))
@@ -482,9 +486,8 @@ async def test_the_middleware_has_the_setting_of_its_guard_by_default() -> None:
 
 @pytest.mark.parametrize(("given", "end"), [({}, "error"), ({"on_block": "finish"}, "[DONE]")])
 def test_a_transport_has_the_setting_of_its_guard_by_default(given: Any, end: str) -> None:
-    data = events(choice({"content": "so forbidden"}), "[DONE]")
-    headers = {"content-type": "text/event-stream"}
-    inner = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=data))
+    said_there = partial(httpx.Response, headers={"content-type": "text/event-stream"})
+    inner = httpx.MockTransport(lambda _: said_there(200, content=BLOCKED_EVENTS))
     transport = SyncGuardTransport(guard().with_on_block("error"), inner, **given)
     said = b""
     with (
