@@ -1,8 +1,10 @@
-"""Questions about a pattern's tree: how wide it is, what it always captures, how it begins."""
+"""Questions about a pattern's tree: how wide it is, what it always captures, how it begins, and
+what of a text its states follow."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
@@ -73,6 +75,41 @@ def spells(node: Node, count: int) -> bool:
         if len(found) >= count:
             return True
     return False
+
+
+def counts(node: Node, is_any_letter: Callable[[str], bool]) -> int:
+    """How many letters a match may begin with that are counted, whichever they are; the fragment of
+    a character says whether it may be any letter."""
+    return _counts(node, is_any_letter)[0]
+
+
+def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool]:
+    """How many are counted in the node, and whether more may be after it."""
+    match node:
+        case Char(fragment):
+            found = is_any_letter(fragment)
+            return int(found), found
+        case Cat(items):
+            counted = 0
+            for item in items:
+                more, goes_on = _counts(item, is_any_letter)
+                counted += more
+                if not goes_on:
+                    return counted, False
+            return counted, True
+        case Alt(items):
+            ways = [_counts(item, is_any_letter) for item in items]
+            return max([0, *(way[0] for way in ways)]), any(way[1] for way in ways)
+        case Repeat(item, low, high):
+            counted, goes_on = _counts(item, is_any_letter)
+            if not goes_on:
+                return counted, low == 0
+            # What is repeated without end is counted up to its least.
+            return counted * (max(low, 1) if high is None else high), True
+        case Group(item) | Atomic(item):
+            return _counts(item, is_any_letter)
+        case _:
+            return 0, isinstance(node, Look | Assert)
 
 
 def look_behind(node: Node) -> int:

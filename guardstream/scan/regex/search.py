@@ -13,14 +13,15 @@ from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial, reduce
-from operator import or_
+from operator import and_, or_
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.analysis import spells
+from guardstream.scan.regex.analysis import counts, spells
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
@@ -36,6 +37,10 @@ MIN_WINDOW = 2_048
 SPELLED = 3
 """Patterns that tell so many letters apart are searched for by themselves. Their states follow what
 is spelled, those of the others the shape of words: there are far fewer of each than of pairs."""
+
+COUNTED = 8
+"""So are those of them that count so many letters of a word before they tell any apart: their states
+follow how long a word is, whatever it spells."""
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character read pays for, up to those of a whole window."""
@@ -92,7 +97,7 @@ class PatternSet:
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
         self.searches: list[Callable[[], PatternScan]] = []
-        for members in self._apart():
+        for members in self._apart(sets):
             asked = reduce(or_, [programs[index].mask for index in members])
             classes = Classes(sets, alphabet, table, asked)
             machine = Machine(self.automata, handling, classes, alphabet, members)
@@ -109,15 +114,25 @@ class PatternSet:
         except PatternError as error:
             raise TooLargeError(str(error), index) from error
 
-    def _apart(self) -> Iterable[Sequence[int]]:
+    def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
         """The patterns that are searched for together, those of a rule always."""
-        spelled: dict[int, bool] = {}
+        letters = reduce(and_, map(sets.signature, ascii_lowercase))
+
+        def is_any_letter(fragment: str) -> bool:
+            return sets.bit(fragment) & letters != 0
+
+        spelled: set[int] = set()
+        counted: set[int] = set()
         for pattern in self.patterns:
-            known = spelled.get(pattern.rule, False)
-            spelled[pattern.rule] = known or spells(pattern.tree, SPELLED)
-        kinds: dict[bool, list[int]] = {}
+            if spells(pattern.tree, SPELLED):
+                spelled.add(pattern.rule)
+            if counts(pattern.tree, is_any_letter) >= COUNTED:
+                counted.add(pattern.rule)
+        counted &= spelled
+        kinds: dict[tuple[bool, bool], list[int]] = {}
         for index, pattern in enumerate(self.patterns):
-            kinds.setdefault(spelled[pattern.rule], []).append(index)
+            kind = pattern.rule in spelled, pattern.rule in counted
+            kinds.setdefault(kind, []).append(index)
         return kinds.values()
 
     def _share(self, members: Iterable[int]) -> Share:
