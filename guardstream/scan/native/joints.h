@@ -26,12 +26,13 @@ typedef struct {
     int32_t count, room, register_count, register_room;
 } Runs;
 
-/* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
-   each: what registers become, if they do not stay, and what matches. */
+/* Where a joint state leads on a class of characters. Most change no register and accept nothing;
+   what others do stands in the notes: whether registers move, and how many patterns accept; then of
+   each of the target's registers, if they move, how many sources it is the least of, and these; then
+   what matches, in ACCEPT_INTS each. Leaps are many and looked up at random: they have to be small. */
 typedef struct {
-    int32_t joint, class;
-    int32_t target, registers, first;
-    uint16_t moves, accepts; /* a pattern makes one of each at most */
+    int32_t joint, class, target;
+    int32_t notes; /* where they begin, or NONE */
 } Leap;
 
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
 
 #define NOT_YET (-2)
 
-#define NOTE_INTS 4 /* pattern, note of the pattern's edge, first register before, how many after */
+#define ACCEPT_INTS 3 /* pattern, note of the pattern's edge, where its registers began before */
 
 typedef struct {
     Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
@@ -55,7 +56,7 @@ typedef struct {
                    is NONE */
     int32_t joint_room, runs, run_room, leaps, leap_room;
     Ints notes, holds, key;
-    Ints moves, accepts; /* the notes of the character that is being read */
+    Ints moves, accepts; /* the notes of the character that is being read, as leaps have them */
     int32_t read, missed; /* in this trial */
     int32_t rest, pause;  /* for how many characters more, and for how many the last time */
 } Joints;
@@ -84,6 +85,14 @@ joints_bytes(const Joints *self)
         + (int64_t)sizeof(int32_t) * ((int64_t)self->notes.room + self->holds.room);
 }
 
+/* Whether the next character is to be read by joint states, and nobody has to look whether they are
+   worth it. */
+static inline int
+joints_go_on(const Joints *self)
+{
+    return self->rest == 0 && self->read < TRIAL;
+}
+
 /* Whether the next character should be read by joint states. */
 static int
 joints_worth(Joints *self)
@@ -105,20 +114,23 @@ joints_worth(Joints *self)
 static int32_t
 joint_of(Joints *self, int32_t kind, const Runs *runs)
 {
-    self->key.count = 0;
-    int result = ints_push(&self->key, kind);
-    for (int32_t index = 0; result == 0 && index < runs->count; index++) {
-        const int32_t made[2] = {runs->runs[index].pattern, runs->runs[index].node};
-        result = ints_append(&self->key, made, 2) < 0 ? ERROR : 0;
-    }
+    Ints *key = &self->key;
     int32_t known = self->known.count;
-    if (result < 0
-        || grown((void **)&self->joint, &self->joint_room, (int64_t)known + 1, sizeof(Joint)) < 0
+    if (grown((void **)&key->at, &key->room, 1 + 2 * (int64_t)runs->count, sizeof(int32_t)) < 0) {
+        return ERROR;
+    }
+    key->at[0] = kind;
+    key->count = 1 + 2 * runs->count;
+    for (int32_t index = 0; index < runs->count; index++) {
+        key->at[2 * index + 1] = runs->runs[index].pattern;
+        key->at[2 * index + 2] = runs->runs[index].node;
+    }
+    if (grown((void **)&self->joint, &self->joint_room, (int64_t)known + 1, sizeof(Joint)) < 0
         || grown((void **)&self->run, &self->run_room, (int64_t)self->runs + runs->count + 1,
                  sizeof(Run)) < 0) {
         return ERROR;
     }
-    int32_t number = numbers_of(&self->known, self->key.at, self->key.count);
+    int32_t number = numbers_of(&self->known, key->at, key->count);
     if (number < known) {
         return number;
     }
@@ -132,11 +144,12 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
 }
 
 /* The place of a joint state and class in a table that has room. */
-static Leap *
+static inline Leap *
 leap_place(const Joints *self, int32_t joint, int32_t class)
 {
-    const int32_t key[2] = {joint, class};
-    uint32_t mask = (uint32_t)self->leap_room - 1, place = hash_of(key, 2) & mask;
+    uint32_t mask = (uint32_t)self->leap_room - 1;
+    uint32_t hash = ((uint32_t)joint * 0x9E3779B1u ^ (uint32_t)class) * 0x85EBCA6Bu;
+    uint32_t place = (hash ^ hash >> 15) & mask;
     while (self->leap[place].joint != NONE
            && (self->leap[place].joint != joint || self->leap[place].class != class)) {
         place = (place + 1) & mask;
@@ -145,7 +158,7 @@ leap_place(const Joints *self, int32_t joint, int32_t class)
 }
 
 /* Where a joint state has led on a class; NULL if it has not been there. */
-static const Leap *
+static inline const Leap *
 joints_leap(const Joints *self, int32_t joint, int32_t class)
 {
     const Leap *leap = &self->joint[joint].usual;
@@ -183,36 +196,71 @@ leaps_grown(Joints *self)
     return 0;
 }
 
+/* Note what becomes of a pattern's registers, which begin at `at`: `move` lists of each how many
+   sources it is the least of, and these; NULL if they stay. */
+static int
+joints_move(Joints *self, int32_t count, const int32_t *move, int32_t at)
+{
+    for (int32_t index = 0; index < count; index++) {
+        int32_t sources = move == NULL ? 1 : *move++;
+        if (ints_push(&self->moves, sources) < 0) {
+            return ERROR;
+        }
+        for (; sources; sources--) {
+            int32_t source = move == NULL ? index : *move++;
+            if (ints_push(&self->moves, source < 0 ? source : at + source) < 0) {
+                return ERROR;
+            }
+        }
+    }
+    return 0;
+}
+
 /* Whether all registers stay where they are and what they are. */
 static int
 registers_stay(const Ints *moves)
 {
-    int32_t next = 0;
-    for (int32_t at = 0; at < moves->count; at += NOTE_INTS) {
-        if (moves->at[at + 1] != NONE || moves->at[at + 2] != next) {
+    for (int32_t at = 0; at < moves->count; at += 2) {
+        if (moves->at[at] != 1 || moves->at[at + 1] != at / 2) {
             return 0;
         }
-        next += moves->at[at + 3];
     }
     return 1;
 }
 
-/* Remember where a joint state has led, by the notes that were made meanwhile. */
+/* Put into the notes what the character has done that is being read: where that begins, NONE if it
+   did nothing, or BROKEN. */
+static int32_t
+joints_note(Joints *self)
+{
+    int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
+    const int32_t head[2] = {moves > 0, self->accepts.count / ACCEPT_INTS};
+    if (!head[0] && !head[1]) {
+        return NONE;
+    }
+    int32_t first = ints_append(&self->notes, head, 2);
+    if (first < 0 || ints_append(&self->notes, self->moves.at, moves) < 0
+        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
+        return BROKEN;
+    }
+    return first;
+}
+
+/* Remember where a joint state has led. */
 static int
 joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
 {
-    int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
-    Leap leap = {joint, class, target, self->joint[target].registers, self->notes.count,
-                 (uint16_t)(moves / NOTE_INTS), (uint16_t)(self->accepts.count / NOTE_INTS)};
-    int is_first = self->joint[joint].usual.class == NONE;
-    if ((!is_first && leaps_grown(self) < 0)
-        || ints_append(&self->notes, self->moves.at, moves) < 0
-        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
+    Leap leap = {joint, class, target, joints_note(self)};
+    Leap *usual = &self->joint[joint].usual;
+    if (leap.notes == BROKEN) {
         return ERROR;
     }
-    if (is_first) {
-        self->joint[joint].usual = leap;
+    if (usual->class == NONE) {
+        *usual = leap;
         return 0;
+    }
+    if (leaps_grown(self) < 0) {
+        return ERROR;
     }
     *leap_place(self, joint, class) = leap;
     self->leaps++;

@@ -408,15 +408,24 @@ rows_taken(uint16_t **pages, const Ints *known, Py_UCS4 code, PyObject *given)
     return result < 0 ? ERROR : pages[code >> 8][code & 0xFF];
 }
 
+/* The class of a character, MISSING as long as it is not known. */
+static inline int32_t
+known_class(const Machine *self, Py_UCS4 code)
+{
+    const uint16_t *page = code < 0x110000 ? self->pages[code >> 8] : NULL;
+    return page == NULL ? MISSING : page[code & 0xFF];
+}
+
 /* The class of a character; ERROR with an error set. */
 static int32_t
 machine_class(Machine *self, Py_UCS4 code)
 {
+    int32_t known = known_class(self, code);
+    if (known != MISSING) {
+        return known;
+    }
     if (code >= 0x110000) {
         return failed("no character has this code");
-    }
-    if (self->pages[code >> 8] != NULL && self->pages[code >> 8][code & 0xFF] != MISSING) {
-        return self->pages[code >> 8][code & 0xFF];
     }
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits, *rows;
     int class;
@@ -514,21 +523,23 @@ machine_count(Machine *self, Automaton *automaton)
     self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
 }
 
+/* A node's transition on a class as the pattern tells them apart: the number of an edge, or NONE. */
+static inline int32_t
+known_edge(const Automaton *automaton, int32_t number, int32_t local)
+{
+    const Node *node = &automaton->cache.node[number];
+    return local < node->row_count ? automaton->cache.rows.at[node->row + local] : NONE;
+}
+
 /* A node's transition on a class: the number of an edge, ERROR, or WANTED or TOO_MANY of `wanted`. */
 static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {
     Automaton *automaton = &self->automata[pattern];
     int32_t local = machine_local(self, pattern, class);
-    if (local < 0) {
-        return local;
-    }
-    const Node *node = &automaton->cache.node[number];
-    if (local < node->row_count) {
-        int32_t edge = automaton->cache.rows.at[node->row + local];
-        if (edge != NONE) {
-            return edge;
-        }
+    int32_t known = local < 0 ? local : known_edge(automaton, number, local);
+    if (local < 0 || known != NONE) {
+        return known;
     }
     int32_t edge = edge_of(automaton, number, local);
     machine_count(self, automaton);

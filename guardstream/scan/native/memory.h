@@ -149,15 +149,21 @@ typedef struct {
     int32_t slot_room, count;
 } Numbers;
 
+/* Two ints at once are mixed in: each step waits for the one before. */
 static uint32_t
 hash_of(const int32_t *key, int32_t length)
 {
-    uint32_t hash = 2166136261u ^ (uint32_t)length;
-    for (int32_t index = 0; index < length; index++) {
-        hash = (hash ^ (uint32_t)key[index]) * 0x9E3779B1u;
-        hash ^= hash >> 15;
+    uint64_t hash = 0xCBF29CE484222325u ^ (uint64_t)length;
+    int32_t index = 0;
+    for (; index + 1 < length; index += 2) {
+        hash ^= (uint32_t)key[index] | (uint64_t)(uint32_t)key[index + 1] << 32;
+        hash *= 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 29;
     }
-    return hash;
+    if (index < length) {
+        hash = (hash ^ (uint32_t)key[index]) * 0x9E3779B97F4A7C15u;
+    }
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 static const int32_t *

@@ -8,6 +8,7 @@
 #include <structmember.h>
 
 #define MAX_SEARCHES 64
+#define SHORT 32 /* of how many characters a text is short */
 
 typedef struct {
     PyObject *stream_type, *word_stream_type;
@@ -28,6 +29,39 @@ typedef struct {
     Py_ssize_t most;      /* how long the tail may become in `feed` */
     char busy;            /* whether `feed` takes nothing */
 } Reader;
+
+/* A text that is read: the characters of a short one are taken out of it at once. */
+typedef struct {
+    PyObject *text;
+    Py_ssize_t length;
+    Py_UCS4 codes[SHORT];
+} Given;
+
+static int
+is_text(PyObject *given)
+{
+    if (!PyUnicode_Check(given)) {
+        PyErr_SetString(PyExc_TypeError, "only texts are read");
+    }
+    return PyUnicode_Check(given);
+}
+
+static int
+is_given(Given *given, PyObject *text)
+{
+    if (!is_text(text)) {
+        return 0;
+    }
+    given->text = text;
+    given->length = PyUnicode_GetLength(text);
+    return given->length > SHORT || PyUnicode_AsUCS4(text, given->codes, SHORT, 0) != NULL;
+}
+
+static inline Py_UCS4
+given_code(const Given *given, Py_ssize_t index)
+{
+    return given->length > SHORT ? PyUnicode_ReadChar(given->text, index) : given->codes[index];
+}
 
 /* --- what reads --------------------------------------------------------------------------- */
 
@@ -203,11 +237,11 @@ all_settle(const Reader *self, Py_ssize_t index, PyObject *settled)
     return result;
 }
 
-/* Read `text[begin:end]`, up to the first character after which somebody must look: returns what
-   that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have been made
+/* Read a text from `begin` to `end`, up to the first character after which somebody must look: returns
+   what that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have been made
    certain before that, otherwise NULL. */
 static int
-all_run(const Reader *self, PyObject *text, Py_ssize_t *begin, Py_ssize_t end,
+all_run(const Reader *self, const Given *given, Py_ssize_t *begin, Py_ssize_t end,
         PyObject **settled)
 {
     int due = 0;
@@ -219,7 +253,7 @@ all_run(const Reader *self, PyObject *text, Py_ssize_t *begin, Py_ssize_t end,
     }
     all_busy(self, 1);
     while (*begin < end && due == 0) {
-        due = all_step(self, PyUnicode_ReadChar(text, (*begin)++));
+        due = all_step(self, given_code(given, (*begin)++));
         if (due != CERTAIN) {
             continue;
         }
@@ -255,25 +289,16 @@ reader_run(Reader *self, PyObject *args)
 {
     PyObject *text, *settled = NULL;
     Py_ssize_t begin, end;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
+    Given given;
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end) || !is_given(&given, text)) {
         return NULL;
     }
-    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
+    if (begin < 0 || begin > end || end > given.length) {
         PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
         return NULL;
     }
-    int due = all_run(self, text, &begin, end, &settled);
+    int due = all_run(self, &given, &begin, end, &settled);
     return due < 0 ? NULL : all_ran(self, begin, due, settled);
-}
-
-static int
-is_text(PyObject *given)
-{
-    if (!PyUnicode_Check(given)) {
-        PyErr_SetString(PyExc_TypeError, "only texts are read");
-        return 0;
-    }
-    return 1;
 }
 
 /* read(text): as `run` all of the text; how many characters are held, if that is all */
@@ -282,10 +307,11 @@ reader_read(Reader *self, PyObject *text)
 {
     PyObject *settled = NULL;
     Py_ssize_t index = 0;
-    if (!is_text(text)) {
+    Given given;
+    if (!is_given(&given, text)) {
         return NULL;
     }
-    int due = all_run(self, text, &index, PyUnicode_GetLength(text), &settled);
+    int due = all_run(self, &given, &index, given.length, &settled);
     if (due < 0) {
         return NULL;
     }
@@ -299,31 +325,34 @@ reader_read(Reader *self, PyObject *text)
 
 /* Whether characters of a text are not seen, or ERROR. All that are in question are beyond ASCII. */
 static int
-has_unseen(const Reader *self, PyObject *text, Py_ssize_t length)
+has_unseen(const Reader *self, const Given *given)
 {
+    Py_ssize_t index = 0;
     if (self->unseen == Py_None) {
         return 0;
     }
-    for (Py_ssize_t index = 0; index < length; index++) {
-        if (PyUnicode_ReadChar(text, index) > 127) {
-            PyObject *found = PyObject_CallFunctionObjArgs(self->unseen, text, NULL);
-            int result = found == NULL ? ERROR : PyObject_IsTrue(found);
-            Py_XDECREF(found);
-            return result;
-        }
+    while (index < given->length && given_code(given, index) < 128) {
+        index++;
     }
-    return 0;
+    if (index == given->length) {
+        return 0;
+    }
+    PyObject *found = PyObject_CallFunctionObjArgs(self->unseen, given->text, NULL);
+    int result = found == NULL ? ERROR : PyObject_IsTrue(found);
+    Py_XDECREF(found);
+    return result;
 }
 
 /* Whether a text can be read at once, or ERROR. */
 static int
-is_simple(const Reader *self, PyObject *text, Py_ssize_t length)
+is_simple(const Reader *self, const Given *given)
 {
-    if (self->busy || length == 0 || PyUnicode_GetLength(self->tail) + length > self->most
+    if (self->busy || given->length == 0
+        || PyUnicode_GetLength(self->tail) + given->length > self->most
         || self->position > self->trim_at) {
         return 0;
     }
-    int found = has_unseen(self, text, length);
+    int found = has_unseen(self, given);
     return found < 0 ? ERROR : !found;
 }
 
@@ -354,15 +383,12 @@ reader_feed(Reader *self, PyObject *text)
 {
     PyObject *settled = NULL;
     Py_ssize_t index = 0;
-    if (!is_text(text)) {
-        return NULL;
-    }
-    Py_ssize_t length = PyUnicode_GetLength(text);
-    int simple = is_simple(self, text, length);
+    Given given;
+    int simple = is_given(&given, text) ? is_simple(self, &given) : ERROR;
     if (simple == 0) {
         Py_RETURN_NONE;
     }
-    int due = simple < 0 ? ERROR : all_run(self, text, &index, length, &settled);
+    int due = simple < 0 ? ERROR : all_run(self, &given, &index, given.length, &settled);
     if (due < 0) {
         return NULL;
     }
@@ -372,7 +398,7 @@ reader_feed(Reader *self, PyObject *text)
     if (PyList_Append(self->parts, text) < 0) {
         return NULL;
     }
-    self->position += length;
+    self->position += given.length;
     return reader_release(self, text, all_held(self));
 }
 

@@ -141,13 +141,13 @@ stand_copy(Stand *to, const Stand *from)
 }
 
 /* An offset as registers.py has it: a source below 0 is counted from the character's own. */
-static int64_t
+static inline int64_t
 resolved(int32_t source, const int64_t *registers, int64_t offset)
 {
     return source >= 0 ? registers[source] : offset + 2 + source;
 }
 
-static int64_t
+static inline int64_t
 least_of(const int32_t *sources, int32_t count, const int64_t *registers, int64_t offset)
 {
     int64_t least = resolved(sources[0], registers, offset);
@@ -158,23 +158,30 @@ least_of(const int32_t *sources, int32_t count, const int64_t *registers, int64_
     return least;
 }
 
-/* What `count` registers become by the moves of an edge on the character at `offset`. */
-static void
-registers_follow(int64_t *to, int32_t count, const Cache *cache, int32_t moves,
-                 const int64_t *from, int64_t offset)
+/* Put `count` registers as a list says what they become, or as they are where there is none: returns
+   what comes after the list. */
+static inline const int32_t *
+registers_put(int64_t *to, int32_t count, const int32_t *move, const int64_t *from, int64_t offset)
 {
-    if (moves == NONE) {
+    if (move == NULL) {
         /* They are few: a call would take longer. */
         for (int32_t index = 0; index < count; index++) {
             to[index] = from[index];
         }
-        return;
+        return NULL;
     }
-    const int32_t *note = cache->notes.at + moves + 1;
     for (int32_t index = 0; index < count; index++) {
-        to[index] = least_of(note + 1, note[0], from, offset);
-        note += 1 + note[0];
+        to[index] = least_of(move + 1, move[0], from, offset);
+        move += 1 + move[0];
     }
+    return move;
+}
+
+/* What an edge makes of registers, as a list; NULL if they stay. */
+static inline const int32_t *
+edge_moves(const Cache *cache, const Edge *edge)
+{
+    return edge->moves == NONE ? NULL : cache->notes.at + edge->moves + 1;
 }
 
 /* Append a run that follows an edge on the character at `offset`. */
@@ -189,8 +196,8 @@ runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
                  (int64_t)runs->register_count + count, sizeof(int64_t)) < 0) {
         return ERROR;
     }
-    registers_follow(runs->registers + runs->register_count, count, cache, edge->moves, from,
-                     offset);
+    registers_put(runs->registers + runs->register_count, count, edge_moves(cache, edge), from,
+                  offset);
     Run run = {pattern, edge->target, runs->register_count, count};
     runs->runs[runs->count++] = run;
     runs->register_count += count;
@@ -504,34 +511,61 @@ pattern_hold(const Stream *self, int32_t pattern)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Let a pattern follow an edge, into `next`. What that does is noted for the joint states, if they
-   are `worth` it. */
+/* Take what an edge accepts, and note it for the joint states if they are `worth` it. */
 static int
-edge_followed(Stream *self, const Followed *followed, int worth)
+edge_accepts(Stream *self, const Followed *followed, int worth)
 {
     Machine *machine = self->machine;
-    const Edge *edge = &followed->edge;
     int32_t pattern = followed->pattern, at = followed->registers;
-    const Cache *cache = &machine->automata[pattern].cache;
-    const int64_t *registers = self->now.runs.registers + at;
-    if (edge->accepts != NONE) {
-        const int32_t note[NOTE_INTS] = {pattern, edge->accepts, at, 0};
-        if (accepts_taken(cache, edge->accepts, pattern, registers, self->now.offset,
-                          &self->hits) < 0
-            || (worth && ints_append(&machine->joints.accepts, note, NOTE_INTS) < 0)) {
+    const int32_t note[ACCEPT_INTS] = {pattern, followed->edge.accepts, at};
+    if (worth && ints_append(&machine->joints.accepts, note, ACCEPT_INTS) < 0) {
+        return ERROR;
+    }
+    return accepts_taken(&machine->automata[pattern].cache, note[1], pattern,
+                         self->now.runs.registers + at, self->now.offset, &self->hits);
+}
+
+/* Let patterns follow edges, into `next`. What that does is noted for the joint states, if they are
+   `worth` it. */
+static int
+edges_followed(Stream *self, int32_t count, int worth)
+{
+    Machine *machine = self->machine;
+    Runs *next = &machine->next;
+    const Followed *followed = machine->followed, *end = followed + count;
+    int64_t registers = 0;
+    for (const Followed *each = followed; each < end; each++) {
+        registers += each->edge.registers > 0 ? each->edge.registers : 0;
+    }
+    if (grown((void **)&next->runs, &next->room, count, sizeof(Run)) < 0
+        || grown((void **)&next->registers, &next->register_room, registers, sizeof(int64_t)) < 0) {
+        return ERROR;
+    }
+    int32_t runs = 0, filled = 0;
+    for (; followed < end; followed++) {
+        const Edge *edge = &followed->edge;
+        if (edge->accepts != NONE && edge_accepts(self, followed, worth) < 0) {
             return ERROR;
         }
-    }
-    if (edge->registers == NONE) {
-        return 0;
-    }
-    if (worth && edge->registers) {
-        const int32_t note[NOTE_INTS] = {pattern, edge->moves, at, edge->registers};
-        if (ints_append(&machine->joints.moves, note, NOTE_INTS) < 0) {
+        if (edge->registers == NONE) {
+            continue;
+        }
+        next->runs[runs++] = (Run){followed->pattern, edge->target, filled, edge->registers};
+        if (!edge->registers) {
+            continue;
+        }
+        const int32_t *move = edge_moves(&machine->automata[followed->pattern].cache, edge);
+        registers_put(next->registers + filled, edge->registers, move,
+                      self->now.runs.registers + followed->registers, self->now.offset);
+        if (worth
+            && joints_move(&machine->joints, edge->registers, move, followed->registers) < 0) {
             return ERROR;
         }
+        filled += edge->registers;
     }
-    return runs_follow(&machine->next, pattern, cache, edge, registers, self->now.offset);
+    next->count = runs;
+    next->register_count = filled;
+    return 0;
 }
 
 /* Find the edges of what is awake: how many there are, or what `machine_edge` returns below 0. */
@@ -540,19 +574,23 @@ awake_edges(Stream *self, int32_t class)
 {
     Machine *machine = self->machine;
     int32_t count;
-    const Run *runs = stand_runs(machine, &self->now, &count);
-    if (grown((void **)&machine->followed, &machine->followed_room, count, sizeof(Followed)) < 0) {
+    const Run *run = stand_runs(machine, &self->now, &count);
+    const uint16_t *locals = machine_locals(machine, class);
+    if (locals == NULL
+        || grown((void **)&machine->followed, &machine->followed_room, count,
+                 sizeof(Followed)) < 0) {
         return ERROR;
     }
-    for (int32_t index = 0; index < count; index++) {
-        const Run *run = &runs[index];
-        int32_t number = machine_edge(machine, run->pattern, run->node, class);
-        if (number < 0) {
+    Followed *followed = machine->followed;
+    for (const Run *end = run + count; run < end; run++, followed++) {
+        const Automaton *automaton = &machine->automata[run->pattern];
+        int32_t local = locals[run->pattern];
+        int32_t number = local == MISSING ? NONE : known_edge(automaton, run->node, local);
+        if (number == NONE && (number = machine_edge(machine, run->pattern, run->node, class)) < 0) {
             return number;
         }
         machine->awake[run->pattern] = machine->clock;
-        Followed *followed = &machine->followed[index];
-        followed->edge = machine->automata[run->pattern].cache.edge[number];
+        followed->edge = automaton->cache.edge[number];
         followed->pattern = run->pattern;
         followed->registers = run->registers;
     }
@@ -593,7 +631,6 @@ static int
 stream_advance(Stream *self, int32_t class, int worth)
 {
     Machine *machine = self->machine;
-    machine->next.count = machine->next.register_count = 0;
     machine->joints.moves.count = machine->joints.accepts.count = 0;
     self->hits.count = 0;
     if (machine->clock == INT32_MAX) {
@@ -603,47 +640,31 @@ stream_advance(Stream *self, int32_t class, int worth)
     machine->clock++;
     int32_t count = awake_edges(self, class);
     count = count < 0 ? count : woken_edges(self, class, count);
-    for (int32_t index = 0; index < count; index++) {
-        if (edge_followed(self, &machine->followed[index], worth) < 0) {
-            return ERROR;
-        }
-    }
-    return count < 0 ? count : 0;
+    return count < 0 ? count : edges_followed(self, count, worth);
 }
 
-/* Go on to where the joint state is known to lead on a class: returns whether it is. */
+/* Do what the notes of a leap say: move registers, and take what is accepted. */
 static int
-stream_leap(Stream *self, int32_t class)
+notes_followed(Stream *self, const Leap *leap)
 {
     Machine *machine = self->machine;
-    const Joints *joints = &machine->joints;
-    if (self->now.joint == NONE) {
-        return 0;
-    }
-    const Leap *leap = joints_leap(joints, self->now.joint, class);
-    if (leap == NULL) {
-        return 0;
-    }
-    const int32_t *note = joints->notes.at + leap->first;
     Runs *now = &self->now.runs, *next = &machine->next;
-    int32_t filled = 0;
-    self->hits.count = 0;
-    if (leap->moves && grown((void **)&next->registers, &next->register_room, leap->registers,
-                             sizeof(int64_t)) < 0) {
-        return ERROR;
+    const int32_t *note = machine->joints.notes.at + leap->notes;
+    int32_t moves = *note++, accepts = *note++;
+    if (moves) {
+        int32_t count = machine->joints.joint[leap->target].registers;
+        if (grown((void **)&next->registers, &next->register_room, count, sizeof(int64_t)) < 0) {
+            return ERROR;
+        }
+        note = registers_put(next->registers, count, note, now->registers, self->now.offset);
     }
-    for (int32_t index = 0; index < leap->moves; index++, note += NOTE_INTS) {
-        registers_follow(next->registers + filled, note[3], &machine->automata[note[0]].cache,
-                         note[1], now->registers + note[2], self->now.offset);
-        filled += note[3];
-    }
-    for (int32_t index = 0; index < leap->accepts; index++, note += NOTE_INTS) {
+    for (; accepts; accepts--, note += ACCEPT_INTS) {
         if (accepts_taken(&machine->automata[note[0]].cache, note[1], note[0],
                           now->registers + note[2], self->now.offset, &self->hits) < 0) {
             return ERROR;
         }
     }
-    if (leap->moves) {
+    if (moves) {
         int64_t *registers = now->registers;
         int32_t room = now->register_room;
         now->registers = next->registers;
@@ -651,8 +672,24 @@ stream_leap(Stream *self, int32_t class)
         next->registers = registers;
         next->register_room = room;
     }
-    now->register_count = leap->registers;
+    return 0;
+}
+
+/* Go on to where the joint state is known to lead on a class: returns whether it is. */
+static inline int
+stream_leap(Stream *self, int32_t class)
+{
+    const Joints *joints = &self->machine->joints;
+    const Leap *leap =
+        self->now.joint == NONE ? NULL : joints_leap(joints, self->now.joint, class);
+    if (leap == NULL) {
+        return 0;
+    }
+    if (leap->notes != NONE && notes_followed(self, leap) < 0) {
+        return ERROR;
+    }
     self->now.joint = leap->target;
+    self->now.runs.register_count = joints->joint[leap->target].registers;
     return 1;
 }
 
@@ -682,9 +719,24 @@ stream_arrive(Stream *self, int32_t class, int worth)
     return 0;
 }
 
-/* Read a character: returns what it asks for, or ERROR. */
+/* What a character asks for that has been read, or ERROR. */
+static inline int
+stream_asks(Stream *self, int32_t class)
+{
+    self->now.offset++;
+    self->now.last = class;
+    self->due = 0;
+    if (!(self->hits.count | self->now.open.count | self->lost_count | self->failure_count)) {
+        return 0;
+    }
+    int due = hits_filed(self) < 0 ? ERROR : needs_attention(self);
+    self->due = (uint8_t)(due > 0 ? due : 0);
+    return due;
+}
+
+/* Read a character of which something may not be known yet: returns what it asks for, or ERROR. */
 static int
-stream_step(Stream *self, Py_UCS4 code)
+stream_find(Stream *self, Py_UCS4 code)
 {
     Machine *machine = self->machine;
     for (;;) {
@@ -695,6 +747,7 @@ stream_step(Stream *self, Py_UCS4 code)
         if (machine->full && machine_bound(machine) < 0) {
             return ERROR;
         }
+        self->hits.count = 0;
         int worth = self->off == NULL && joints_worth(&machine->joints);
         int result = worth ? stream_leap(self, class) : 0;
         if (result == 0 && (result = stream_advance(self, class, worth)) == 0) {
@@ -702,9 +755,7 @@ stream_step(Stream *self, Py_UCS4 code)
         }
         machine->next.count = 0;
         if (result > 0) {
-            self->now.offset++;
-            self->now.last = class;
-            break;
+            return stream_asks(self, class);
         }
         /* Then the others read the character. */
         if (result == TOO_MANY
@@ -713,13 +764,24 @@ stream_step(Stream *self, Py_UCS4 code)
             return ERROR;
         }
     }
-    self->due = 0;
-    if (!self->hits.count && !self->now.open.count && !self->lost_count && !self->failure_count) {
-        return 0;
+}
+
+/* Read a character: returns what it asks for, or ERROR. */
+static inline int
+stream_step(Stream *self, Py_UCS4 code)
+{
+    Machine *machine = self->machine;
+    int32_t class = known_class(machine, code);
+    if (class != MISSING && !machine->full && self->off == NULL
+        && joints_go_on(&machine->joints)) {
+        self->hits.count = 0;
+        int leapt = stream_leap(self, class);
+        if (leapt != 0) {
+            machine->joints.read++;
+            return leapt < 0 ? ERROR : stream_asks(self, class);
+        }
     }
-    int due = hits_filed(self) < 0 ? ERROR : needs_attention(self);
-    self->due = (uint8_t)(due > 0 ? due : 0);
-    return due;
+    return stream_find(self, code);
 }
 
 /* Read `text[begin:end]` up to a character that asks for anything: returns the index after it. */
