@@ -39,8 +39,8 @@ SPELLED = 3
 is spelled, those of the others the shape of words: there are far fewer of each than of pairs."""
 
 COUNTED = 8
-"""So are those of them that count so many letters of a word before they tell any apart: their states
-follow how long a word is, whatever it spells."""
+"""So are those of them that count so many letters of a word before they tell any apart: their
+states follow how long a word is, whatever it spells."""
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character read pays for, up to those of a whole window."""
