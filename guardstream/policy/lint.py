@@ -58,6 +58,7 @@ def warnings(built: Built) -> list[str]:
         found += _irreversible(built, placed)
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
+        found += _hidden_ends(built, placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -183,6 +184,38 @@ def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
         yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
+
+
+def _hidden_ends(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """Warn of `keep` where every match is too short for its ends to be shown."""
+    made, here = placed.rule.replacement, placed.origin_of("replacement")
+    if here.source is not built.source or not isinstance(made, ReplacementFile) or not made.keep:
+        return
+    most = 2 * (made.keep.first + made.keep.last)
+    longest = _longest(rule)
+    if longest is not None and longest <= most:
+        message = (
+            f"'keep' shows nothing: a match has at most {longest} characters, and only of one "
+            f"with more than {most} are the ends shown"
+        )
+        yield Problem(here.mark("replacement", "keep"), f"rule {rule.id!r}: {message}")
+
+
+def _longest(rule: Rule) -> int | None:
+    """Return the most characters that a rule masks as one match; None if there is no limit.
+
+    With normalisation a match may have more characters than its pattern.
+    """
+    if rule.normalize:
+        return None
+    longest = max((len(word.casefold()) for word in rule.words), default=0)
+    for parsed in map(parse, rule.patterns):
+        for node in _masked(parsed, rule.group):
+            width = max_width(node)
+            if width is None:
+                return None
+            longest = max(longest, width)
+    return longest
 
 
 def _has_space(pattern: str) -> bool:
@@ -311,18 +344,22 @@ def _as_yaml(pattern: str) -> Iterator[str]:
 
 
 def _held(parsed: Parsed, group: str | int | None) -> Node:
+    return next(_masked(parsed, group))
+
+
+def _masked(parsed: Parsed, group: str | int | None) -> Iterator[Node]:
+    """Yield what of a pattern is masked: every group of that name, or all."""
     number = parsed.names.get(group) if isinstance(group, str) else group
-    return (_group(parsed.tree, number) if number else None) or parsed.tree
+    found = list(_groups(parsed.tree, number)) if number else []
+    yield from found or [parsed.tree]
 
 
-def _group(node: Node, number: int) -> Node | None:
+def _groups(node: Node, number: int) -> Iterator[Node]:
     if isinstance(node, Group) and node.number == number:
-        return node.item
+        yield node.item
+        return
     for item in inside(node):
-        found = _group(item, number)
-        if found is not None:
-            return found
-    return None
+        yield from _groups(item, number)
 
 
 def _quadratic(node: Node) -> bool:

@@ -166,6 +166,32 @@ def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warn
     )
 
 
+KEEP = "replacement: {keep: {first: 2, last: 2}}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "most"),
+    [
+        ("words: [bluebird, 'Ann']", 8),
+        ("pattern: 'no [0-9]{5}'", 8),
+        ("pattern: 'account (?<no>[0-9]{4,6})', group: no", 6),
+        ("pattern: 'a (?<no>[0-9]{4})|bcd (?<no>[0-9]{7})', group: no", 7),
+        ("words: [bluebirds]", None),
+        ("words: ['Straßen-8']", None),  # is STRASSEN-8, too
+        ("words: [bluebird], normalize: [zero_width]", None),
+        ("pattern: 'no [0-9]{5,6}'", None),
+        ("pattern: 'no [0-9]+'", None),
+        ("pattern: 'a (?<no>[0-9]{4})|bcd (?<no>[0-9]{9})', group: no", None),
+    ],
+)
+def test_ends_that_are_never_shown_are_a_warning(rule: str, most: int | None) -> None:
+    found = [
+        line for line in lint(f"rules: [{{id: a, {rule}, {KEEP}, {TESTS}}}]") if "keep" in line
+    ]
+    said = f"'keep' shows nothing: a match has at most {most} characters, and only of one with"
+    assert [said in line for line in found] == [True] * (most is not None)
+
+
 @pytest.mark.parametrize(
     ("rule", "warned"),
     [
