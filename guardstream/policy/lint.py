@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from guardstream.errors import PatternError
 from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built, applies
+from guardstream.policy.checks import is_code
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
@@ -36,6 +38,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import inside
+from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -59,6 +62,7 @@ def warnings(built: Built) -> list[str]:
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
         found += _hidden_ends(built, placed, rule)
+        found += _refused_words(placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -184,6 +188,17 @@ def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
         yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
+
+
+def _refused_words(placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """Warn of words that the rule's own checks or exceptions always let pass."""
+    if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
+        return
+    confirm = confirmation_of(replace(rule, keywords=()), timeout=0.5)
+    refused = [word for word in rule.words if confirm and not confirm.judge(word, "")]
+    if refused:
+        message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
+        yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
 
 
 def _hidden_ends(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:

@@ -41,15 +41,15 @@ def test_a_shadowed_rule_is_named() -> None:
 
 
 def test_narrower_rules_shadow_nothing() -> None:
+    card = "'4111111111111111'"
     for narrow in (
         "channels: [text]",
         "validate: luhn",
         "ignore_case: false",
         "allow: {words: [q]}",
     ):
-        text = (
-            f"rules:\n- {{id: a, words: [x], {narrow}, {TESTS}}}\n- {{id: b, words: [x], {TESTS}}}"
-        )
+        first = f"- {{id: a, words: [{card}], {narrow}, {TESTS}}}"
+        text = f"rules:\n{first}\n- {{id: b, words: [{card}], {TESTS}}}"
         assert lint(text) == []
 
 
@@ -163,6 +163,23 @@ def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warn
     found = lint(f"rules: [{{id: a, {rule}, replacement: '*', {TESTS}}}]\n{more}")
     assert [each for each in found if "'replacement' has no effect with 'action: " in each] == (
         found[:1] if warned else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("words: [bluebird, '4111111111111111'], validate: luhn", 1),
+        ("words: [bluebird, Redbird], allow: {words: [redbird]}", 1),
+        ("words: [bluebird, redbird], allow: {patterns: ['[a-z]+bird']}", 2),
+        ("words: [bluebird, Redbird], ignore_case: false, allow: {words: [redbird]}", 0),
+        ("words: [bluebird], keywords: {words: [project], within: 9}", 0),
+    ],
+)
+def test_words_that_are_never_found_are_a_warning(rule: str, refused: int) -> None:
+    found = [line for line in lint(f"rules: [{{id: a, {rule}, {TESTS}}}]") if "never" in line]
+    assert [f"{refused} of its words are never found" in line for line in found] == [True] * bool(
+        refused
     )
 
 
