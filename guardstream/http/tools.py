@@ -12,6 +12,7 @@ from guardstream.guard import Guard
 from guardstream.http.request import RefusedError
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema.gemini import as_json_schema
+from guardstream.policy.json_section import NAMELESS
 
 _MOST = 256  # tools of a request
 _LARGEST = 100_000  # characters of their schemas as JSON, in all
@@ -69,18 +70,51 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """
     for function in request.get("functions") or ():
         yield _named(function["name"]), _schema(function.get("parameters"))
-    for tool in request.get("tools") or ():
-        kind = tool.get("type", "custom" if "input_schema" in tool else "function")
-        inner = tool.get(kind)
-        if "input_schema" in tool:  # Anthropic's
-            yield _named(tool["name"]), _schema(tool["input_schema"])
-        elif kind == "function":
-            function = inner if isinstance(inner, dict) else tool
-            yield _named(function["name"]), _schema(function.get("parameters"))
-        elif kind == "custom":  # free text
-            yield _named((inner if isinstance(inner, dict) else tool)["name"]), None
-        elif isinstance(tool.get("name"), str):  # of the provider's own
-            yield tool["name"], True
+    named = [each for tool in request.get("tools") or () for each in _tool(tool)]
+    found = dict(each for tool in _found(request.get("input")) for each in _tool(tool))
+    judged = {name for name, schema in named if schema is not True}
+    yield from (each for each in named if each[0] in judged or each[0] not in found)
+    yield from (each for each in found.items() if each[0] not in judged)
+
+
+def _tool(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = tool.get("type", "custom" if "input_schema" in tool else "function")
+    inner = tool.get(kind)
+    if "input_schema" in tool:  # Anthropic's
+        yield _named(tool["name"]), _schema(tool["input_schema"])
+    elif kind == "function":
+        function = inner if isinstance(inner, dict) else tool
+        yield _named(function["name"]), _schema(function.get("parameters"))
+    elif kind == "custom":  # free text
+        yield _named((inner if isinstance(inner, dict) else tool)["name"]), None
+    elif kind == "namespace":
+        yield from _tools({"tools": tool.get("tools")})
+    elif isinstance(tool.get("name"), str):  # of the provider's own
+        yield from ((name, True) for name in (tool["name"], *_PARTS.get(tool["name"], ())))
+    elif kind == "mcp":
+        yield from ((_named(name), True) for name in _allowed(tool.get("allowed_tools")))
+    else:  # of OpenAI's own, which are asked in text
+        yield from ((NAMELESS, None), (_named(kind), None))
+
+
+_PARTS = {"code_execution": ("bash_code_execution", "text_editor_code_execution")}
+"""Tools of Anthropic's that are called by other names: code execution, from its second version."""
+
+_FINDING = ("tool_search_output", "additional_tools", "mcp_list_tools")
+"""Items of earlier responses that say which tools there are."""
+
+
+def _found(items: Any) -> Iterator[Any]:
+    """The tools that a request to OpenAI's responses repeats from earlier ones, the latest last."""
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("type") in _FINDING:
+            yield from item.get("tools") or ()
+
+
+def _allowed(tools: Any) -> Iterator[Any]:
+    """The tools of a server that a request names; others are refused."""
+    names = tools.get("tool_names") if isinstance(tools, dict) else tools
+    yield from names or ()
 
 
 def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -165,6 +165,7 @@ def _check_rule(whole: Whole, placed: Placed) -> None:
         here.source.report(mark, f"rule {rule.id!r} names a group but has no pattern")
     if rule.pattern and not rule.words:
         _check_words_alone(placed)
+    _check_case(placed)
     made = rule.replacement
     if isinstance(made, ReplacementFile) and (made.keep is None) == (made.pseudonym is None):
         message = "a replacement has either 'keep' or 'pseudonym'"
@@ -186,6 +187,14 @@ def _check_words_alone(placed: Placed) -> None:
             mark = here.source.document.key_mark(here.key(key))
             message = f"rule {placed.rule.id!r}: {key!r} is for words, not for a pattern: {how}"
             here.source.report(mark, message)
+
+
+def _check_case(placed: Placed) -> None:
+    """Report a rule that is to mind the case of words and to ignore it."""
+    here, rule = placed.origin_of("ignore_case"), placed.rule
+    if not rule.ignore_case and "case" in (rule.normalize or ()):
+        message = "'ignore_case: false' contradicts normalisation 'case': leave one of them out"
+        here.report(f"rule {rule.id!r}: {message}", "ignore_case")
 
 
 def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:

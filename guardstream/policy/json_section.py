@@ -32,6 +32,9 @@ ARGUMENTS = "tool_args"
 
 
 ANY_TOOL = "*"
+NAMELESS = ""
+"""A request's name for the tools of the provider whose calls have none, such as a web search."""
+
 NO_REQUEST = (
     "json.tools: 'from_request' needs the request: guard by the proxy or a transport, or take "
     "guard.with_tools(...)"
@@ -57,7 +60,7 @@ class Json:
             raise PolicyError(NO_REQUEST)
         if channel != ARGUMENTS or self.tools is None:
             return self.channels.get(channel)
-        return self.tools.get(tool or ANY_TOOL, self.tools[ANY_TOOL])
+        return self.tools.get(tool or NAMELESS, self.tools[ANY_TOOL])
 
 
 def compiled(loader: Loader, whole: Whole) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from guardstream.errors import PatternError
 from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built, applies
+from guardstream.policy.checks import is_code
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
@@ -36,6 +38,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import inside
+from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -58,6 +61,8 @@ def warnings(built: Built) -> list[str]:
         found += _irreversible(built, placed)
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
+        found += _hidden_ends(built, placed, rule)
+        found += _refused_words(placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -183,6 +188,49 @@ def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
         yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
+
+
+def _refused_words(placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """Warn of words that the rule's own checks or exceptions always let pass."""
+    if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
+        return
+    confirm = confirmation_of(replace(rule, keywords=()), timeout=0.5)
+    refused = [word for word in rule.words if confirm and not confirm.judge(word, "")]
+    if refused:
+        message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
+        yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
+
+
+def _hidden_ends(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """Warn of `keep` where every match is too short for its ends to be shown."""
+    made, here = placed.rule.replacement, placed.origin_of("replacement")
+    if here.source is not built.source or not isinstance(made, ReplacementFile) or not made.keep:
+        return
+    most = 2 * (made.keep.first + made.keep.last)
+    longest = _longest(rule)
+    if longest is not None and longest <= most:
+        message = (
+            f"'keep' shows nothing: a match has at most {longest} characters, and only of one "
+            f"with more than {most} are the ends shown"
+        )
+        yield Problem(here.mark("replacement", "keep"), f"rule {rule.id!r}: {message}")
+
+
+def _longest(rule: Rule) -> int | None:
+    """Return the most characters that a rule masks as one match; None if there is no limit.
+
+    With normalisation a match may have more characters than its pattern.
+    """
+    if rule.normalize:
+        return None
+    longest = max((len(word.casefold()) for word in rule.words), default=0)
+    for parsed in map(parse, rule.patterns):
+        for node in _masked(parsed, rule.group):
+            width = max_width(node)
+            if width is None:
+                return None
+            longest = max(longest, width)
+    return longest
 
 
 def _has_space(pattern: str) -> bool:
@@ -311,18 +359,22 @@ def _as_yaml(pattern: str) -> Iterator[str]:
 
 
 def _held(parsed: Parsed, group: str | int | None) -> Node:
+    return next(_masked(parsed, group))
+
+
+def _masked(parsed: Parsed, group: str | int | None) -> Iterator[Node]:
+    """Yield what of a pattern is masked: every group of that name, or all."""
     number = parsed.names.get(group) if isinstance(group, str) else group
-    return (_group(parsed.tree, number) if number else None) or parsed.tree
+    found = list(_groups(parsed.tree, number)) if number else []
+    yield from found or [parsed.tree]
 
 
-def _group(node: Node, number: int) -> Node | None:
+def _groups(node: Node, number: int) -> Iterator[Node]:
     if isinstance(node, Group) and node.number == number:
-        return node.item
+        yield node.item
+        return
     for item in inside(node):
-        found = _group(item, number)
-        if found is not None:
-            return found
-    return None
+        yield from _groups(item, number)
 
 
 def _quadratic(node: Node) -> bool:

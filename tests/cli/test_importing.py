@@ -323,6 +323,20 @@ def test_keys_of_gitleaks_are_known_in_any_case(tmp_path: Path) -> None:
     assert (guard.check("a=b a=bb").text, notes) == ("a=[a] a=bb", [])
 
 
+def test_betterleaks_names_the_group_in_its_own_way(tmp_path: Path) -> None:
+    rule = "regex = '(login|token)=([0-9]+)'\nvalueGroup = 2\nconfidence = 'high'\nspecificity = -1"
+    guard, notes = gitleaks(tmp_path, rule)
+    assert (guard.check("token=12").text, notes) == ("token=[a]", [])
+
+
+@pytest.mark.parametrize("key", ["required", "components"])
+def test_rules_that_must_be_found_too_are_named(tmp_path: Path, key: str) -> None:
+    _, notes = gitleaks(tmp_path, f"regex = 'x'\n{key} = [{{id = 'b'}}]")
+    assert notes == [f"rule 'a': {key!r} is left out, it holds without the other rules' findings"]
+    _, notes = gitleaks(tmp_path, f"regex = 'x'\n{key} = [{{id = 'b', optional = true}}]")
+    assert notes == []
+
+
 def test_a_rule_that_gitleaks_does_not_report_is_left_out(tmp_path: Path) -> None:
     guard, notes = gitleaks(tmp_path, "regex = 'name=[a-z]+'\nskipReport = true")
     assert guard.check("name=ann").text == "name=ann"
@@ -374,6 +388,21 @@ def test_presidio_patterns_have_its_flags(tmp_path: Path) -> None:
     assert guard.check("x\nA51\ny").text == "x\n[zip]\ny"
     guard, _ = imported(tmp_path, f"{text}\nglobal_regex_flags: 0", "presidio.yaml")
     assert guard.check("x\nA51\ny").text == "x\nA51\ny"
+
+
+def test_presidio_recognisers_may_be_in_the_file_of_an_analyzer(tmp_path: Path) -> None:
+    text = """
+    supported_languages: [en]
+    default_score_threshold: 0.4
+    recognizer_registry:
+      global_regex_flags: 0
+      recognizers: [{supported_entity: ZIP, patterns: [{regex: '[A-Z]5', score: 1}]}]
+    """
+    guard, notes = imported(tmp_path, text, "analyzer.yaml")
+    assert guard.check("A5 a5").text == "[zip] a5"
+    assert [note.partition(": ")[2] for note in notes] == [
+        "'default_score_threshold' is left out: patterns of a low score count, too"
+    ]
 
 
 def test_a_presidio_recogniser_that_is_not_enabled_is_left_out(tmp_path: Path) -> None:

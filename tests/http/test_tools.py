@@ -117,6 +117,97 @@ def test_a_schema_of_gemini_may_have_types_in_small_letters() -> None:
         assert judged(made, "weather", f'{{"city": {value}}}')[1] == why
 
 
+def responses(item: dict[str, Any], tools: list[dict[str, Any]]) -> Any:
+    """The end of a response that has one item, under a request with these tools."""
+    made = for_request(guard(), "openai_responses", json.dumps({"tools": tools}).encode())
+    answer = {"id": "r", "object": "response", "status": "completed", "output": [item]}
+    chunks = [
+        {"type": "response.created", "response": answer | {"output": []}},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": answer},
+    ]
+    with made.wrap_sync(chunks) as stream:
+        return [*stream], stream.blocked_by
+
+
+def searched(query: str) -> dict[str, Any]:
+    action = {"type": "search", "query": query}
+    return {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": action}
+
+
+CODE = {"id": "ci_1", "type": "code_interpreter_call", "status": "completed", "code": "1 + 1"}
+OWN = {
+    "web_search": searched("the price of tea"),
+    "code_interpreter": CODE,
+    "file_search": {"id": "f", "type": "file_search_call", "queries": ["tea"]},
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_tools_of_openais_own_are_asked_in_text(kind: str) -> None:
+    sent, blocked_by = responses(OWN[kind], [{"type": kind}])
+    assert (sent[-1]["response"]["output"], blocked_by) == ([OWN[kind]], None)
+    _, blocked_by = responses(OWN[kind], [SQL])
+    assert blocked_by == "json"
+
+
+def test_rules_apply_to_what_openais_own_tools_are_asked() -> None:
+    sent, _ = responses(searched("the secret"), [{"type": "web_search"}])
+    assert sent[-1]["response"]["output"] == [searched("the [w]")]
+
+
+@pytest.mark.parametrize("allowed", [["roll"], {"tool_names": ["roll"]}])
+def test_tools_of_an_mcp_server_are_those_that_it_is_allowed(allowed: Any) -> None:
+    tools = [{"type": "mcp", "server_label": "dice", "allowed_tools": allowed}]
+    for name, blocked in (("roll", None), ("cheat", "json")):
+        item = {"id": "m", "type": "mcp_call", "name": name, "arguments": "{}"}
+        assert responses(item, tools)[1] == blocked
+
+
+@pytest.mark.parametrize("kind", ["tool_search_output", "additional_tools", "mcp_list_tools"])
+def test_tools_that_were_found_before_are_judged_by_what_was_found(kind: str) -> None:
+    schema = {"input_schema" if kind == "mcp_list_tools" else "parameters": SCHEMA}
+    found = {"type": kind, "tools": [{"name": "weather", **schema}]}
+    request = {"input": [{"role": "user", "content": "rain?"}, found]}
+    made = for_request(guard(), "openai_responses", json.dumps(request).encode())
+    assert judged(made, "weather", '{"city": "Rome"}')[1] is None
+    assert judged(made, "weather", "{}")[1] == "json"
+
+
+def test_what_was_found_gives_way_to_what_the_request_says() -> None:
+    other = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
+    tools = [{"type": "function", "name": "weather", "parameters": SCHEMA}]
+    tools.append({"type": "mcp", "server_label": "dice", "allowed_tools": ["roll"]})
+    listed = {"name": "roll", "input_schema": SCHEMA}
+    items = [
+        {"type": "tool_search_output", "tools": [other]},
+        {"type": "mcp_list_tools", "tools": [listed | {"input_schema": {"type": "array"}}]},
+        {"type": "mcp_list_tools", "tools": [listed]},
+    ]
+    request = json.dumps({"tools": tools, "input": items}).encode()
+    made = for_request(guard(), "openai_responses", request)
+    for name in ("weather", "roll"):
+        assert judged(made, name, '{"city": "Rome"}')[1] is None
+        assert judged(made, name, "{}")[1] == "json"
+
+
+def test_the_tools_of_a_namespace_are_called_by_their_own_names() -> None:
+    inner = {"type": "function", "name": "weather", "parameters": SCHEMA}
+    request = {"tools": [{"type": "namespace", "name": "sky", "tools": [inner, SQL]}]}
+    made = for_request(guard(), "openai_responses", json.dumps(request).encode())
+    assert judged(made, "weather", "{}")[1] == "json"
+    assert judged(made, "sql", "select 1") == ("select 1", None)
+
+
+def test_code_execution_is_called_by_other_names() -> None:
+    request = {"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]}
+    made = for_request(guard(), "anthropic", json.dumps(request).encode())
+    for name in ("code_execution", "bash_code_execution", "text_editor_code_execution"):
+        assert judged(made, name, '{"command": "ls"}')[1] is None
+    assert judged(made, "bash", '{"command": "ls"}')[1] == "json"
+
+
 def test_without_a_request_nothing_is_guarded() -> None:
     with pytest.raises(PolicyError, match="needs the request"):
         guard().wrap_sync([])

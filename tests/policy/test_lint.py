@@ -41,15 +41,15 @@ def test_a_shadowed_rule_is_named() -> None:
 
 
 def test_narrower_rules_shadow_nothing() -> None:
+    card = "'4111111111111111'"
     for narrow in (
         "channels: [text]",
         "validate: luhn",
         "ignore_case: false",
         "allow: {words: [q]}",
     ):
-        text = (
-            f"rules:\n- {{id: a, words: [x], {narrow}, {TESTS}}}\n- {{id: b, words: [x], {TESTS}}}"
-        )
+        first = f"- {{id: a, words: [{card}], {narrow}, {TESTS}}}"
+        text = f"rules:\n{first}\n- {{id: b, words: [{card}], {TESTS}}}"
         assert lint(text) == []
 
 
@@ -164,6 +164,49 @@ def test_a_replacement_without_an_effect_is_a_warning(rule: str, more: str, warn
     assert [each for each in found if "'replacement' has no effect with 'action: " in each] == (
         found[:1] if warned else []
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("words: [bluebird, '4111111111111111'], validate: luhn", 1),
+        ("words: [bluebird, Redbird], allow: {words: [redbird]}", 1),
+        ("words: [bluebird, redbird], allow: {patterns: ['[a-z]+bird']}", 2),
+        ("words: [bluebird, Redbird], ignore_case: false, allow: {words: [redbird]}", 0),
+        ("words: [bluebird], keywords: {words: [project], within: 9}", 0),
+    ],
+)
+def test_words_that_are_never_found_are_a_warning(rule: str, refused: int) -> None:
+    found = [line for line in lint(f"rules: [{{id: a, {rule}, {TESTS}}}]") if "never" in line]
+    assert [f"{refused} of its words are never found" in line for line in found] == [True] * bool(
+        refused
+    )
+
+
+KEEP = "replacement: {keep: {first: 2, last: 2}}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "most"),
+    [
+        ("words: [bluebird, 'Ann']", 8),
+        ("pattern: 'no [0-9]{5}'", 8),
+        ("pattern: 'account (?<no>[0-9]{4,6})', group: no", 6),
+        ("pattern: 'a (?<no>[0-9]{4})|bcd (?<no>[0-9]{7})', group: no", 7),
+        ("words: [bluebirds]", None),
+        ("words: ['Straßen-8']", None),  # is STRASSEN-8, too
+        ("words: [bluebird], normalize: [zero_width]", None),
+        ("pattern: 'no [0-9]{5,6}'", None),
+        ("pattern: 'no [0-9]+'", None),
+        ("pattern: 'a (?<no>[0-9]{4})|bcd (?<no>[0-9]{9})', group: no", None),
+    ],
+)
+def test_ends_that_are_never_shown_are_a_warning(rule: str, most: int | None) -> None:
+    found = [
+        line for line in lint(f"rules: [{{id: a, {rule}, {KEEP}, {TESTS}}}]") if "keep" in line
+    ]
+    said = f"'keep' shows nothing: a match has at most {most} characters, and only of one with"
+    assert [said in line for line in found] == [True] * (most is not None)
 
 
 @pytest.mark.parametrize(

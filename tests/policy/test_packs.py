@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardstream import Policy, PolicyError
+from guardstream import Guard, Policy, PolicyError, Text
 from guardstream.policy import inline, packs, schema
 from guardstream.policy.lint import warnings
 
@@ -46,6 +46,15 @@ def test_the_header_says_what_it_covers_and_from_where(name: str) -> None:
     assert "# Covers: " in head or "# Masks: " in head
     assert "# Sources: " in head
     assert POLICIES[name].name == name
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES.keys() - {"extraction"}))  # it drops prose
+@pytest.mark.parametrize("white", [" ", "\t", "\n"], ids=["space", "tab", "line"])
+def test_white_space_is_not_held(name: str, white: str) -> None:
+    white *= 100
+    events = Guard(POLICIES[name]).session().feed(f"| a cell{white}")
+    released = "".join(event.text for event in events if isinstance(event, Text))
+    assert len(released) > len(white)
 
 
 def test_secrets_knows_sixty_kinds() -> None:

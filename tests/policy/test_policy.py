@@ -230,6 +230,8 @@ CASES = {
     "allowed pattern: bad character range",
     "rules: [{id: a, words: [x], allow: {patterns: ['x(?V1)']}}]": "p:1:50: rule 'a': in an "
     "allowed pattern: version 1 behaviour is not supported; remove (?V1)",
+    "rules: [{id: a, words: [x], normalize: [case], ignore_case: false}]": "p:1:61: rule 'a': "
+    "'ignore_case: false' contradicts normalisation 'case': leave one of them out",
     "rules: [{id: a, pattern: x, ignore_case: true}]": "p:1:29: rule 'a': 'ignore_case' is for "
     "words, not for a pattern: write (?i) in it",
     "rules: [{id: a, pattern: x, whole_word: true}]": "p:1:29: rule 'a': 'whole_word' is for "

@@ -35,6 +35,7 @@ _SUFFIXES = {".toml": "gitleaks", ".json": "bedrock"}
 
 _KEYS = (
     ("presidio", {"recognizers"}, {"supported_entity", "patterns", "deny_list"}),
+    ("presidio", {"recognizer_registry"}, set[str]()),
     ("trufflehog", {"detectors"}, set[str]()),
     ("trivy", trivy.CONFIG.keys() - {"rules"}, {"regex"}),
     ("kingfisher", set[str](), {"pattern"}),

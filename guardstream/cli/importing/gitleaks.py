@@ -1,6 +1,7 @@
 """gitleaks' TOML: https://github.com/gitleaks/gitleaks#configuration.
 
-gitleaks takes the first group of a match as the secret, or `secretGroup`. Its patterns are RE2; a
+gitleaks takes the first group of a match as the secret, or `secretGroup`, which is `valueGroup` in
+Betterleaks 2. Its patterns are RE2; a
 group becomes the named group `secret`, and where the branches of a pattern have groups of their
 own, each branch becomes a pattern. What cannot be said here (paths, commits, whole lines, other
 rules that are required) is named; an allowlist never becomes wider. Betterleaks' TOML is the same
@@ -57,6 +58,7 @@ _RULE = {
     "description": str,
     "regex": str,
     "secretGroup": int,
+    "valueGroup": int,
     "entropy": float,
     "keywords": [str],
     "path": str,
@@ -64,9 +66,14 @@ _RULE = {
     "allowlists": [_ALLOWLIST],
     "filter": str,
     "required": [ANYTHING],
+    "components": [ANYTHING],
     "skipReport": bool,
     "tags": UNUSED,
     "validate": UNUSED,
+    "analyze": UNUSED,
+    "revoke": UNUSED,
+    "confidence": UNUSED,
+    "specificity": UNUSED,
 }
 
 
@@ -124,7 +131,7 @@ def _add(
         made.notes.append(f"rule {name!r} is not reported by itself, and is left out")
         return
     made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
-    found = secrets(rule["regex"], rule.get("secretGroup"))
+    found = secrets(rule["regex"], rule.get("secretGroup", rule.get("valueGroup")))
     filters = (every, _filter(made, rule, f"rule {name!r}: its filter"))
     entropy = max(rule.get("entropy", 0.0), *(each.entropy for each in filters))
     own = list(_allowlists(made, rule, f"rule {name!r}: its allowlist"))
@@ -156,8 +163,9 @@ def _untold(rule: dict[str, Any]) -> Iterator[str]:
     """What of a rule has no meaning in a stream, or none here."""
     if rule.get("path"):
         yield "its path is left out, it holds for every text"
-    if rule.get("required"):
-        yield "'required' is left out, it holds without the other rules' findings"
+    for key in ("required", "components"):
+        if not all(each.get("optional") for each in rule.get(key, ())):
+            yield f"{key!r} is left out, it holds without the other rules' findings"
     yield from untold_keywords(rule.get("keywords"), rule["regex"])
 
 

@@ -19,6 +19,15 @@ _CHECKS = {
     "IP_ADDRESS": "ip",
 }
 
+_ANALYZER = {
+    "recognizer_registry": ANYTHING,
+    "supported_languages": UNUSED,
+    "nlp_configuration": UNUSED,
+    "context_aware_enhancer": UNUSED,
+    "default_score_threshold": float,
+}
+"""The file for a whole analyzer, which has the recognisers in a section."""
+
 _CONFIG = {
     "recognizers": [ANYTHING],
     "global_regex_flags": int,
@@ -51,9 +60,13 @@ def draft(text: str, path: Path) -> Draft:
     """Read recognisers: patterns with their scores, deny lists, and context words."""
     value = value_of(text, path)
     value = {"recognizers": value} if isinstance(value, list) else value
+    notes: list[str] = []
+    if isinstance(value, dict) and "recognizer_registry" in value:
+        value = _registry(value, notes)
     if not isinstance(value, dict) or not isinstance(value.get("recognizers"), list):
         raise ImportingError(f"{path}:1:1: no list of recognizers")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made.notes += notes
     config = fitted(value, _CONFIG, "", made.notes)
     flags = config.get("global_regex_flags", _USUAL_FLAGS)
     if flags < 0 or flags & ~sum(_FLAGS):
@@ -64,6 +77,14 @@ def draft(text: str, path: Path) -> Draft:
         whose = f"recogniser {slug(name)!r}"
         _add(made, name, fitted(recogniser, _RECOGNISER, whose, made.notes), written)
     return made
+
+
+def _registry(analyzer: dict[str, Any], notes: list[str]) -> Any:
+    """Return the recognisers' section of an analyzer's file."""
+    found = fitted(analyzer, _ANALYZER, "", notes)
+    if found.get("default_score_threshold"):
+        notes.append("'default_score_threshold' is left out: patterns of a low score count, too")
+    return found.get("recognizer_registry")
 
 
 def _add(made: Draft, entity: str, recogniser: dict[str, Any], flags: str) -> None:
