@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.queue import Passed, Queue
 from guardstream.gate.tasks import Options, Tasks
@@ -45,6 +46,7 @@ class GatedStream(AsyncContext, Generic[C]):
         self._of_guard = options.of_guard
         self._observing = options.observing
         self._block_error = options.block_error
+        self._raises = options.raise_on_block
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
         self._delivered = Delivered()
@@ -131,7 +133,7 @@ class GatedStream(AsyncContext, Generic[C]):
         try:
             while not self._ready:
                 if self._finish is not None:
-                    raise StopAsyncIteration
+                    raise self._nothing_more()
                 await self._advance()
             return self._deliver(self._ready.popleft())
         except StopAsyncIteration:
@@ -184,6 +186,14 @@ class GatedStream(AsyncContext, Generic[C]):
             await self._exhausted()
         else:
             await tasks.changed.wait()
+
+    def _nothing_more(self) -> Exception:
+        """The end of the iteration; once, after a block, what `raise_on_block` asks for."""
+        rule = self.blocked_by
+        if not self._raises or rule is None or self._finish != "content_filter":
+            return StopAsyncIteration()
+        self._raises = False
+        return BlockedError(rule)
 
     def _settled(self, queue: Queue[Any] | None) -> bool:
         """Whether nothing more is read, and everything that was has its verdict."""
