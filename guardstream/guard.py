@@ -272,9 +272,10 @@ class Guard:
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
         for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with
-        `retry` if the stream is already open, and for a policy with `concurrency` by a missing
-        attribute. Iterating raises the source's exceptions, LimiterError if the limits admit no
-        further stream, and AdapterError or StageError, with which the stream ends as blocked.
+        `retry` if the stream is already open, for one with `concurrency` by a missing attribute,
+        and for callbacks beside a `gate` that may block. Iterating raises the source's exceptions,
+        LimiterError if the limits admit no further stream, and AdapterError or StageError, with
+        which the stream ends as blocked.
         """
         policy = self._policy_with(words)
         check_framing(framing)

@@ -23,6 +23,7 @@ from guardstream.policy.operational import (
     revealed,
 )
 from guardstream.resilience.source import Source
+from guardstream.stream.callbacks import CALLBACKS
 from guardstream.stream.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.on_block import BlockError, OnBlock, blocked_message
@@ -146,6 +147,7 @@ class Wrapping:
             )
         key = operations.key(self.observing.attributes)
         gates, observing = operations.gates, self.observing
+        check_callbacks(operations.policy, gates, options)
         last, inner = joined(gates, observing)
         whole: Any
         raises = options.get("raise_on_block", False)
@@ -193,6 +195,20 @@ class Wrapping:
 
         sources = (self.stream, *options.get("fallbacks", ()))
         return RetryingStream(attempt, sources, retry, options, joined, self.extraction)
+
+
+def check_callbacks(policy: Policy, gates: Sequence[Gate], options: Mapping[str, Any]) -> None:
+    """Refuse callbacks where a gate may block: they would see what it has not judged yet.
+
+    Raises PolicyError, with the place of the policy's gate.
+    """
+    given = [name for name in CALLBACKS if options.get(name) is not None]
+    if given and any(gate.blocks for gate in gates):
+        raise PolicyError(
+            f"{policy.place('gate')}: {given[0]}= would see text that a gate has not judged yet: "
+            "give the callback to a guard around the gated stream, "
+            f'Guard(Policy.parse("rules: []")).wrap(gated, {given[0]}=...)'
+        )
 
 
 def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, Observing]:
