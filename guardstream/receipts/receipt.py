@@ -29,7 +29,10 @@ NONCE = b"guardstream-nonce"
 """The header of a request whose value the receipt repeats, so that no old one can be shown."""
 
 _BEGINNING = b": %b " % HEADER
-_COMMENT = re.compile(_BEGINNING + rb"([\w.-]+)\n\n")
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+_BETWEEN = rb"(?:\A|%b)" % b"|".join(b"(?<=%b)" % end for end in _EVENT_ENDS)
+_COMMENT = re.compile(_BETWEEN + _BEGINNING + rb"([\w.-]+)\n\n")
+"""It stands between events: one inside an event is the application's, and ends the event."""
 _UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")
 _MAX = 16_384
 """Bytes of a receipt; a longer one is none."""
@@ -196,10 +199,11 @@ def without_receipt(answer: bytes) -> bytes:
 
 def unfinished(answer: bytes) -> int:
     """Return where a receipt begins that the bytes do not end; their length if there is none."""
-    start = answer.rfind(b":")
-    rest = answer[start:] if start >= 0 else b""
+    ends = [answer.rfind(end) + len(end) for end in _EVENT_ENDS if end in answer]
+    start = max(ends, default=0)
+    rest = answer[start:]
     begins = _BEGINNING.startswith(rest) or _UNFINISHED.fullmatch(rest)
-    return start if rest and begins else len(answer)
+    return start if begins else len(answer)
 
 
 def digest(data: bytes) -> str:
@@ -218,6 +222,8 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     _check_kind(public, "Ed25519PublicKey")
     if len(token) > _MAX:
         raise ReceiptError(f"the {name} is too long to be one")
+    if not token.isascii():
+        raise ReceiptError(f"the {name} is none that can be read")
     try:
         if jwt.get_unverified_header(token).get("typ") != kind:
             raise ReceiptError(f"the token is signed, but it is no {name}")
