@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections import Counter
@@ -82,9 +83,19 @@ class Signer:
         except (ValueError, TypeError) as error:
             raise ReceiptError("the key is not a private key in PEM without a password") from error
         _check_kind(self._key, "Ed25519PrivateKey")
-        self.issuer = f"{issuer}/{secrets.token_hex(4)}"
+        self._name = issuer
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self.issuer = f"{self._name}/{secrets.token_hex(4)}"
         """Who signs: the name given, and what tells this process from others."""
         self._number = 0
+
+    def _own(self) -> None:
+        """Begin anew in a process that was forked: another one signs as the issuer before."""
+        if self._process != os.getpid():
+            self._begin()
 
     @property
     def public_key(self) -> str:
@@ -97,6 +108,7 @@ class Signer:
 
     def checkpoint(self, claims: Mapping[str, Any]) -> str:
         """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
+        self._own()
         said = {"iss": self.issuer, "iat": int(time()), **claims}
         made: str = self._jwt.encode(
             said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
@@ -120,6 +132,7 @@ class Signer:
         their bodies, SHA-256 in hexadecimal; `size` counts the answer's bytes. `nonce` is what the
         request asked to be repeated.
         """
+        self._own()
         counted = Counter(found.action for record in records for found in record.findings)
         last = records[-1] if records else None
         start = last.start if last else None
