@@ -110,6 +110,8 @@ class MemoryReplay:
     async def append(self, stream: str, number: int, event: bytes) -> None:
         """Keep an event; the oldest make way for it."""
         kept = self._touched(stream)
+        if not kept.events:  # it may have been forgotten while it went on
+            kept.dropped = number - 1
         kept.events.append((number, event))
         kept.size += len(event)
         self._total += len(event)
