@@ -328,7 +328,7 @@ def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
             mode=int(section.mode, 8),
             chain=section.chain,
             sign=_signer(policy, section),
-            every=section.every,
+            every=section.every if section.sign is not None else None,
         )
         try:
             log.open()

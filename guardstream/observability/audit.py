@@ -19,11 +19,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from guardstream.amounts import check_count
 from guardstream.observability.record import VERSION, as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
 
 NO_LINE = "0" * 64
 """Stands where a chain's first line says which one came before."""
+
+EVERY = 1000
+"""How many lines one signature covers."""
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
 """How every record begins; nowhere else does this stand, as quotes in values are escaped."""
@@ -40,9 +44,10 @@ class AuditLog:
     is what the guard's `observer_errors` says: reported, or raised. Use it from any thread.
 
     With `chain` each line says which one of this log came before it, by its SHA-256, so that a line
-    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, and
-    when the log is closed, a line has one about the chain so far. What came after the last of them
-    is not protected from who can write the file: `guardstream.receipts.verify_audit` counts it.
+    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, 1000
+    by default, and when the log is closed, a line has one about the chain so far. What came after
+    the last of them is not protected from who can write the file:
+    `guardstream.receipts.verify_audit` counts it.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class AuditLog:
         mode: int = 0o600,
         chain: bool = False,
         sign: Callable[[Mapping[str, Any]], str] | None = None,
-        every: int = 1000,
+        every: int | None = None,
     ) -> None:
+        if every is not None and sign is None:
+            raise ValueError("'every' is about signatures: give 'sign'")
+        every = EVERY if every is None else every
+        check_count("every", every)
         self.path = Path(path)
         self._fsync = fsync
         self._starts = starts

@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
+from guardstream.amounts import check_count, check_seconds
+
 MAX_EVENTS = 4096
 """Events of one stream that are kept."""
 
@@ -96,6 +98,11 @@ class MemoryReplay:
         max_streams: int = MAX_STREAMS,
         max_total: int = MAX_TOTAL,
     ) -> None:
+        check_count("max_events", max_events)
+        check_count("max_bytes", max_bytes)
+        check_seconds("max_age", max_age, zero=True)
+        check_count("max_streams", max_streams)
+        check_count("max_total", max_total)
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_age = max_age
