@@ -18,6 +18,7 @@ from guardstream.gate.queue import Passed, Queue
 from guardstream.gate.tasks import Options, Tasks
 from guardstream.gate.verdict import Check
 from guardstream.providers.adapter import NEW, Call, Reading, Slot
+from guardstream.providers.hooks import model_of
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
 from guardstream.stream.observers import ObserverError, StreamRecord
@@ -244,9 +245,9 @@ class GatedStream(AsyncContext, Generic[C]):
         reader = self._tasks.reader
         assert reader is not None
         reader.read(chunk)
-        for choice in reading.choices:
-            if choice not in self._finished:
-                self._open[choice] = chunk
+        still_open = [choice for choice in reading.choices if choice not in self._finished]
+        if still_open:
+            self._open |= dict.fromkeys(still_open, model_of(reader.hooks, chunk, reading))
         fresh = [
             Part(piece.slot, text)
             for piece, text in zip(reading.pieces, texts, strict=True)
