@@ -253,7 +253,8 @@ class Guard:
           they are text although the first looks like a line of events or JSON, or if bytes are
           plain text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
-        - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream.
+        - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
+          rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.
         - `keep_text`: whether to keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: callbacks, sync or
           async, called with guarded text before each delivery.
@@ -271,9 +272,10 @@ class Guard:
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
         for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with
-        `retry` if the stream is already open, and for a policy with `concurrency` by a missing
-        attribute. Iterating raises the source's exceptions, LimiterError if the limits admit no
-        further stream, and AdapterError or StageError, with which the stream ends as blocked.
+        `retry` if the stream is already open, for one with `concurrency` by a missing attribute,
+        and for callbacks beside a `gate` that may block. Iterating raises the source's exceptions,
+        LimiterError if the limits admit no further stream, and AdapterError or StageError, with
+        which the stream ends as blocked.
         """
         policy = self._policy_with(words)
         check_framing(framing)

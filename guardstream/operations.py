@@ -23,6 +23,7 @@ from guardstream.policy.operational import (
     revealed,
 )
 from guardstream.resilience.source import Source
+from guardstream.stream.callbacks import CALLBACKS
 from guardstream.stream.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.on_block import BlockError, OnBlock, blocked_message
@@ -146,16 +147,28 @@ class Wrapping:
             )
         key = operations.key(self.observing.attributes)
         gates, observing = operations.gates, self.observing
+        check_callbacks(operations.policy, gates, options)
         last, inner = joined(gates, observing)
         whole: Any
+        raises = options.get("raise_on_block", False)
+        if gates:  # the last of them raises
+            options = {**options, "raise_on_block": False}
         if retry is not None or any(options.get(name) for name in REOPENING):
-            whole = self._retrying(operations.limiter, key, retry or Retry(), inner)
+            whole = self._retrying(options, operations.limiter, key, retry or Retry(), inner)
         elif opens(stream) or operations.limiter:
             whole = self.guarded(Source(stream, operations.limiter, key), None, options, inner)
         else:
             whole = self.guarded(stream, None, options, inner)
         blocked = self._block_error(operations.policy)
-        return gated(whole, gates, self.choose, last, lines=self.lines, block_error=blocked)
+        return gated(
+            whole,
+            gates,
+            self.choose,
+            last,
+            lines=self.lines,
+            block_error=blocked,
+            raise_on_block=raises,
+        )
 
     def _block_error(self, policy: Policy) -> BlockError | None:
         """The message of the error that ends bytes which a gate blocks; None for none."""
@@ -165,6 +178,7 @@ class Wrapping:
 
     def _retrying(
         self,
+        options: Reopening,
         limiter: Callable[[], Limiter] | None,
         key: str,
         retry: Retry,
@@ -174,13 +188,27 @@ class Wrapping:
 
         joined = Joined(observing, _may_be_tried_again) if observing else None
         inner = joined.observing if joined else observing
-        each: Reopening = {**self.options, "on_finish": None}
+        each: Reopening = {**options, "on_finish": None}
 
         def attempt(source: Open[Any], around: Around | None) -> GuardedStream[Any]:
             return self.guarded(Source(source, limiter, key), around, each, inner)
 
-        sources = (self.stream, *self.options.get("fallbacks", ()))
-        return RetryingStream(attempt, sources, retry, self.options, joined, self.extraction)
+        sources = (self.stream, *options.get("fallbacks", ()))
+        return RetryingStream(attempt, sources, retry, options, joined, self.extraction)
+
+
+def check_callbacks(policy: Policy, gates: Sequence[Gate], options: Mapping[str, Any]) -> None:
+    """Refuse callbacks where a gate may block: they would see what it has not judged yet.
+
+    Raises PolicyError, with the place of the policy's gate.
+    """
+    given = [name for name in CALLBACKS if options.get(name) is not None]
+    if given and any(gate.blocks for gate in gates):
+        raise PolicyError(
+            f"{policy.place('gate')}: {given[0]}= would see text that a gate has not judged yet: "
+            "give the callback to a guard around the gated stream, "
+            f'Guard(Policy.parse("rules: []")).wrap(gated, {given[0]}=...)'
+        )
 
 
 def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, Observing]:
@@ -200,18 +228,20 @@ def gated(
     lines: bool = False,
     whole: bool = False,
     block_error: BlockError | None = None,
+    raise_on_block: bool = False,
 ) -> Any:
     """Return a guard's stream as it comes through the gates, one after the other."""
     for number, gate in enumerate(gates, 1):
-        told = last if number == len(gates) else None
+        is_last = number == len(gates)
         stream = gate.around(
             stream,
             choose,
             lines=lines,
             of_guard=number == 1,
-            observing=told,
+            observing=last if is_last else None,
             whole=whole,
             block_error=block_error,
+            raise_on_block=raise_on_block and is_last,
         )
     return stream
 
@@ -298,7 +328,7 @@ def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
             mode=int(section.mode, 8),
             chain=section.chain,
             sign=_signer(policy, section),
-            every=section.every,
+            every=section.every if section.sign is not None else None,
         )
         try:
             log.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +25,8 @@ from guardstream import (
 from guardstream.gate import gate
 from guardstream.http import GuardTransport, WireGuard, guard_body
 from guardstream.resilience import retrying
+from guardstream.stream.protocol import StreamOutcome
+from tests.providers.chunks import chunk
 from tests.support.chunking import every_split, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 
@@ -93,6 +95,47 @@ async def test_a_block_raises_only_if_asked_to_and_once() -> None:
         await anext(stream)
     assert caught.value.rule == "bad"
     assert [chunk async for chunk in stream] == []
+
+
+INNER = Guard(Policy.parse("rules: [{id: vile, words: [vile], action: block}]"))
+
+
+def said(texts: list[str]) -> list[Any]:
+    return [*(chunk({"content": text}) for text in texts), chunk({}, finish="stop")]
+
+
+def outcome(stream: StreamOutcome) -> tuple[str | None, str | None]:
+    return stream.finish, stream.blocked_by
+
+
+@pytest.mark.parametrize("cut", [lambda text: [text], list], ids=["whole", "characters"])
+@pytest.mark.parametrize("make", [list, said], ids=["text", "chunks"])
+async def test_a_block_of_the_guarded_stream_inside_is_one_of_the_stream_around_it(
+    make: Callable[[list[str]], list[Any]], cut: Callable[[str], list[str]]
+) -> None:
+    chunks = make(cut("ok, vile, no"))
+    for source in (INNER.wrap(agen(chunks)), lambda: INNER.wrap(agen(chunks))):
+        stream = guard().wrap(source, raise_on_block=True)
+        with pytest.raises(BlockedError, match="'vile'"):
+            async for _ in stream:
+                pass
+        assert outcome(stream) == ("content_filter", "vile")
+        assert [each async for each in stream] == []
+    plain = guard().wrap_sync(INNER.wrap_sync(chunks), raise_on_block=True)
+    with pytest.raises(BlockedError, match="'vile'"):
+        plain.text()
+    assert outcome(plain) == ("content_filter", "vile")
+    quiet = guard().wrap_sync(INNER.wrap_sync(chunks))
+    assert quiet.text() == "ok, "
+    assert outcome(quiet) == ("content_filter", "vile")
+
+
+async def test_a_block_that_the_stream_inside_raises_is_a_block_around_it() -> None:
+    inner = INNER.wrap(agen(["ok, vile, no"]), raise_on_block=True)
+    stream = guard().wrap(inner)
+    with pytest.raises(BlockedError, match="'vile'"):
+        await stream.text()
+    assert stream.finish == "content_filter"
 
 
 async def test_a_stop_rule_is_no_block() -> None:

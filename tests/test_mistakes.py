@@ -12,12 +12,14 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Deadlines, Event, Guard, GuardstreamError, Policy, Text, extract
+from guardstream.bulk import Job
 from guardstream.consumers import FileSink, Tee, write_to
 from guardstream.gate import gate
 from guardstream.http import GuardTransport
+from guardstream.observability import AuditLog
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry
-from guardstream.serve import GuardMiddleware
+from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
@@ -365,6 +367,22 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MIDDLEWARE(asgi, GUARD, text_types="text/*"),
         "'text_types' is a list, such as ('text/*',), not one text",
     ),
+    "a header for the headers of a replay": (
+        lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), replay_by="authorization"),
+        "the headers of a replay are a list, such as ['authorization']",
+    ),
+    "a text for a replay's age": (
+        lambda: MemoryReplay(max_age="1h"),  # type: ignore[arg-type]
+        "max_age= needs a number of seconds, not 'str'",
+    ),
+    "a tool beside what reads chunks": (
+        lambda: list(ITEMS([{}], "item", text_of=str, tool="find")),
+        "text_of= says what the text of a chunk is: leave tool= out",
+    ),
+    "a format beside what reads chunks": (
+        lambda: FINAL([{}], int, text_of=str, provider="ollama"),
+        "text_of= says what the text of a chunk is: leave provider= out",
+    ),
     "a text for a flag": (
         lambda: GUARD.wrap_sync(["a"], keep_text="no"),
         "keep_text= is True or False, not 'str'",
@@ -413,6 +431,34 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "waiting for clients that cannot come back": (
+        lambda: MIDDLEWARE(asgi, GUARD, linger=30),
+        "'linger' is for clients that come back: give 'replay', too",
+    ),
+    "headers of clients that cannot come back": (
+        lambda: MIDDLEWARE(asgi, GUARD, replay_by=["authorization"]),
+        "'replay_by' is for clients that come back: give 'replay', too",
+    ),
+    "a time before a client has left": (
+        lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), linger=-1),
+        "linger= needs a number of seconds of at least 0, not -1",
+    ),
+    "a replay without room": (
+        lambda: MemoryReplay(max_events=0),
+        "max_events= needs a whole number, at least 1, not 0",
+    ),
+    "how often nothing is signed": (
+        lambda: AuditLog("audit.jsonl", every=10),
+        "'every' is about signatures: give 'sign'",
+    ),
+    "signatures after no line": (
+        lambda: AuditLog("audit.jsonl", sign=str, every=0),
+        "every= needs a whole number, at least 1, not 0",
+    ),
+    "replacing what is not written": (
+        lambda: Job(GUARD, "logs", overwrite=True),
+        "overwrite is for a target, which is not given",
+    ),
     "a gate's channel, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, channels=["txt"]),
         "unknown channel 'txt', did you mean 'text'?",

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from guardstream import Guard, Policy, PolicyError, extract
+from guardstream import BlockedError, Guard, Policy, PolicyError, extract
 from guardstream.gate.stream import GatedStream
 from guardstream.observability import read_audit
 from guardstream.observability.prometheus import shared
@@ -393,3 +393,30 @@ def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
     one = guard(section + "reload: true\n")
     for other in (one.pinned(), one.with_stages([]), one.with_tools({}), one.with_vault(None)):
         assert other._operations is one._operations
+
+
+@pytest.mark.parametrize("sections", ["", "retry: {attempts: 2}\n"], ids=["once", "retried"])
+@pytest.mark.parametrize("text", ["so vile. And on", "so forbidden. And on"])
+async def test_what_a_policy_blocks_raises_if_asked_to_whether_rule_or_gate(
+    sections: str, text: str
+) -> None:
+    gate = "gate: [{use: 'judging:check', action: block}, {use: 'judging:check', id: second}]\n"
+    blocks = "  - {id: bad, words: [forbidden], action: block}\n"
+    rules = f"rules:\n{blocks}"
+    policy = Policy.parse(rules + gate + sections, allow_code=["judging:check"])
+    stream = Guard(policy).wrap(lambda: Source(one_by_one(text)), raise_on_block=True)
+    with pytest.raises(BlockedError) as caught:
+        async for _ in stream:
+            pass
+    assert (stream.finish, stream.blocked_by) == ("content_filter", caught.value.rule)
+    assert caught.value.rule == ("bad" if "forbidden" in text else "judging.check")
+    assert [chunk async for chunk in stream] == []
+
+
+async def test_a_retried_stream_that_is_blocked_ends_so() -> None:
+    policy = Policy.parse("rules: [{id: bad, words: [forbidden], action: block}]")
+    source = Provider(Source(["forbidden"]))
+    stream = retrying(Guard(policy), source, raise_on_block=True)
+    with pytest.raises(BlockedError):
+        await stream.text()
+    assert (source.opened, stream.finish) == (1, "content_filter")

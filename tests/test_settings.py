@@ -90,6 +90,7 @@ VAULTS = {
     "ttl": "vault.days",
     "on_error": "vault.on_error",
     "store": "vault.sqlite",
+    "url": "vault.redis",
     **_code(VAULT, "conversation", "entries"),
     **_code("a bound on this process's memory", "max_conversations", "prefix"),
     **_code(OBJECT, "clock", "client"),

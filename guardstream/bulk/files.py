@@ -10,15 +10,15 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-import math
 import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import PurePosixPath
@@ -276,9 +276,35 @@ def _json_line(redactor: Redactor, line: bytes) -> bytes:
     if changed is record:
         return line
     try:
-        return json.dumps(changed, ensure_ascii=False).encode()
+        return _written(changed, partial(json.dumps, ensure_ascii=False)).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(changed).encode()
+        return _written(changed, json.dumps).encode()
+    except RecursionError:
+        raise BulkError("a record is nested too deeply to be written") from None
+
+
+class _Number(float):
+    """A number, which is written as it was read: a float would lose its digits."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> _Number:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def _written(value: Any, dumps: Callable[[Any], str]) -> str:
+    """Return a value as `dumps` writes it, but its numbers as they were read."""
+    if isinstance(value, _Number):
+        return value.text
+    write = partial(_written, dumps=dumps)
+    if isinstance(value, dict):
+        items = zip(map(dumps, value), map(write, value.values()), strict=True)
+        return f"{{{', '.join(map(': '.join, items))}}}"
+    return f"[{', '.join(map(write, value))}]" if isinstance(value, list) else dumps(value)
 
 
 def _decoded(line: bytes) -> str:
@@ -298,7 +324,7 @@ def _check_narrow(text: str) -> None:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_float=_number)
+        return json.loads(text, object_pairs_hook=_object, parse_float=_Number, parse_int=_Number)
     except (ValueError, RecursionError) as error:
         said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
         raise BulkError(f"a line is not JSON that can be judged: {said}") from None
@@ -309,13 +335,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):  # the texts of all but the last would be left unread
         raise ValueError("an object names a key twice")
     return made
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("a number is too large")
-    return number
 
 
 # Texts

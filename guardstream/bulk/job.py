@@ -72,6 +72,8 @@ class Job:
             raise ValueError(f"format is one of {', '.join(FORMATS)}, not {self.format!r}")
         if self.before is not None and self.target is not None:
             raise ValueError("a comparison has no target")
+        if self.overwrite and self.target is None:
+            raise ValueError("overwrite is for a target, which is not given")
         for name, given in (("source", self.source), ("target", self.target)):
             if given == "":
                 raise ValueError(f"{name} is empty: name a file or a folder")

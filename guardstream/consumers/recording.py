@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any, Generic, TypeVar
@@ -114,17 +115,22 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
                     self._line(self._timed({"end": end}))
 
 
-async def replay(
+def replay(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> AsyncIterator[Any]:
     """Yield the chunks recorded at `path` at their recorded times, `speed` times as fast.
 
     Speed 0 does not wait at all. Objects are yielded as dicts unless `build` creates them from
-    their fields. A recorded error just ends the stream. Raises RecordingError for a file that is
-    not a recording.
+    their fields. A recorded error just ends the stream. Raises TypeError or ValueError for a speed
+    that is none; reading raises RecordingError for a file that is not a recording.
     """
+    _check_speed(speed)
+    return _replayed(Path(path), speed, build)
+
+
+async def _replayed(path: Path, speed: float, build: Build | None) -> AsyncIterator[Any]:
     started = anyio.current_time()
-    for seconds, chunk in _read(Path(path), build):
+    for seconds, chunk in _read(path, build):
         if speed:
             await anyio.sleep_until(started + seconds / speed)
         yield chunk
@@ -137,11 +143,23 @@ def replay_sync(
 
     Waiting blocks the thread.
     """
+    _check_speed(speed)
+    return _replayed_sync(Path(path), speed, build)
+
+
+def _replayed_sync(path: Path, speed: float, build: Build | None) -> Iterator[Any]:
     started = time.monotonic()
-    for seconds, chunk in _read(Path(path), build):
+    for seconds, chunk in _read(path, build):
         if speed:
             time.sleep(max(0.0, started + seconds / speed - time.monotonic()))
         yield chunk
+
+
+def _check_speed(speed: object) -> None:
+    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
+        raise TypeError(f"speed= needs a number, not {type(speed).__qualname__!r}")
+    if not 0 <= speed < inf:
+        raise ValueError(f"speed= needs a number of at least 0, not {speed}: 0 does not wait")
 
 
 def _read(path: Path, build: Build | None) -> Iterator[tuple[float, Any]]:
@@ -160,7 +178,7 @@ def timed(
     for number, text in enumerate(lines, 1):
         try:
             found = _timed_chunk(json.loads(text), first=number == 1)
-        except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
+        except (ArithmeticError, LookupError, TypeError, ValueError, StopIteration, RecursionError):
             raise RecordingError(f"{name}:{number}: not a line of a recording") from None
         if found is not None:
             seconds, kind, chunk = found
@@ -175,10 +193,13 @@ def _timed_chunk(line: Mapping[str, Any], *, first: bool) -> tuple[float, str, A
         raise ValueError(line["recording"])
     if first or "end" in line:
         return None
+    seconds = float(line["t"])
+    if not 0 <= seconds < inf:
+        raise ValueError(seconds)
     kind = next(kind for kind in ("text", "bytes", "json", "model") if kind in line)
     value = line[kind]
     chunk = base64.b64decode(value, validate=True) if kind == "bytes" else value
-    return float(line["t"]), kind, chunk
+    return seconds, kind, chunk
 
 
 def _written(chunk: Any) -> dict[str, Any]:

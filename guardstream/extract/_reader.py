@@ -103,8 +103,9 @@ class Reader:
         made: Callable[..., Document] = Document
         if kinds:
             made = partial(RepairedDocument, repair=kinds)
-        options = {"limits": limits, "duplicates": reading.get("duplicates", False)}
+        options: dict[str, Any] = {"limits": limits, "duplicates": reading.get("duplicates", False)}
         self._new_document = partial(made, checks, build=True, **options)
+        self._rebuilt = partial(Document, build=True, **options)
         self._fenced = fences is not None
         self._finder = Documents(self._new, fences, repair=kinds)
         self._many = documents == "many"
@@ -120,6 +121,15 @@ class Reader:
             return None
         value = self._document.value
         return _with_open_string(value, self._document.state) if self._ended else value
+
+    def partial_until(self, end: int) -> Any:
+        """The value so far at the offset of a token's end, however much has come since.
+
+        What was read is read again, so this is for errors alone.
+        """
+        document = self._rebuilt(offset=self._source.start)
+        document.feed(self._source.read(document.start, end) + " ")  # which ends a number
+        return document.value
 
     @property
     def source(self) -> str:

@@ -125,8 +125,9 @@ class Items(_Work[T]):
             self._index += 1
             try:
                 value = self._value(*span)
-            except ExtractError:
+            except ExtractError as error:
                 if not self._skips:
+                    error.partial = self.reader.partial_until(span[1])
                     raise
             else:
                 yield value

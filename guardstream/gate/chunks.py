@@ -254,6 +254,11 @@ class FrameAdapter:
             return None if written is None else chunk
         return self._frame(written, chunk)
 
+    def without_unknown(self, chunk: Frame) -> Frame:
+        """Return a frame without unknown text, as a model for further ones."""
+        adapter, value = self._of(chunk)
+        return replace(chunk, value=hooks_of(adapter).without_unknown(value))
+
     def extra(self, chunk: Frame, slot: Slot, text: str, said: Said) -> Sequence[Frame]:
         """Return frames that only say `text`."""
         adapter, value = self._of(chunk)

@@ -69,13 +69,15 @@ class Gate:
         observing: Joined | None,
         whole: bool = False,
         block_error: BlockError | None = None,
+        raise_on_block: bool = False,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
         `choose` returns the adapter for its first chunk; `lines` says that `str` are lines of
         server-sent events. `of_guard` says that nothing stands between the guard and this gate,
         `observing` is told how the stream ended if no other gate comes after this one.
-        `block_error` returns the message of the error that ends blocked bytes.
+        `block_error` returns the message of the error that ends blocked bytes. `raise_on_block`
+        says that a block raises BlockedError after them.
         Of a `whole` answer, which comes at once, nothing goes out before the verdicts of what
         blocks.
         """
@@ -103,6 +105,7 @@ class Gate:
             of_guard=of_guard,
             observing=observing,
             block_error=block_error,
+            raise_on_block=raise_on_block,
         )
         return GatedStream(stream, judging, options)
 

@@ -12,11 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.queue import Passed, Queue
 from guardstream.gate.tasks import Options, Tasks
 from guardstream.gate.verdict import Check
 from guardstream.providers.adapter import NEW, Call, Reading, Slot
+from guardstream.providers.hooks import model_of
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
 from guardstream.stream.observers import ObserverError, StreamRecord
@@ -45,6 +47,7 @@ class GatedStream(AsyncContext, Generic[C]):
         self._of_guard = options.of_guard
         self._observing = options.observing
         self._block_error = options.block_error
+        self._raises = options.raise_on_block
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
         self._delivered = Delivered()
@@ -131,7 +134,7 @@ class GatedStream(AsyncContext, Generic[C]):
         try:
             while not self._ready:
                 if self._finish is not None:
-                    raise StopAsyncIteration
+                    raise self._nothing_more()
                 await self._advance()
             return self._deliver(self._ready.popleft())
         except StopAsyncIteration:
@@ -185,6 +188,14 @@ class GatedStream(AsyncContext, Generic[C]):
         else:
             await tasks.changed.wait()
 
+    def _nothing_more(self) -> Exception:
+        """The end of the iteration; once, after a block, what `raise_on_block` asks for."""
+        rule = self.blocked_by
+        if not self._raises or rule is None or self._finish != "content_filter":
+            return StopAsyncIteration()
+        self._raises = False
+        return BlockedError(rule)
+
     def _settled(self, queue: Queue[Any] | None) -> bool:
         """Whether nothing more is read, and everything that was has its verdict."""
         return self._tasks.over and self._tasks.closed and not (queue and queue.pending)
@@ -234,9 +245,9 @@ class GatedStream(AsyncContext, Generic[C]):
         reader = self._tasks.reader
         assert reader is not None
         reader.read(chunk)
-        for choice in reading.choices:
-            if choice not in self._finished:
-                self._open[choice] = chunk
+        still_open = [choice for choice in reading.choices if choice not in self._finished]
+        if still_open:
+            self._open |= dict.fromkeys(still_open, model_of(reader.hooks, chunk, reading))
         fresh = [
             Part(piece.slot, text)
             for piece, text in zip(reading.pieces, texts, strict=True)

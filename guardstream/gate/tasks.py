@@ -50,6 +50,8 @@ class Options:
     """What is told how the stream ended; it has the guard's record."""
     block_error: BlockError | None = None
     """The message of the error that ends blocked bytes; None ends them with a finish reason."""
+    raise_on_block: bool = False
+    """Whether a block raises BlockedError after the last chunk."""
 
 
 class _Signal:

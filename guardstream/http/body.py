@@ -10,7 +10,7 @@ import anyio
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.guard import Guard
-from guardstream.operations import gated, joined
+from guardstream.operations import check_callbacks, gated, joined
 from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID, Body
 from guardstream.stream.arguments import known_arguments
@@ -70,6 +70,7 @@ async def judged_body(
     """Do what `aguard_body` does; the rules are applied by `beside`."""
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
+    check_callbacks(policy, gates, options)
     adapter = _adapter(guard, provider, body)
     last, observing = joined(gates, guard.observing(policy, options))
     given: Delivering = {**options, "raise_on_block": False} if gates else options

@@ -67,7 +67,7 @@ class Source:
     def __init__(self, offset: int) -> None:
         self._chunks: list[str] = []
         self._starts: list[int] = []
-        self._end = offset
+        self.start = self._end = offset
 
     def add(self, text: str) -> None:
         """Add the text that follows."""

@@ -19,11 +19,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from guardstream.amounts import check_count
 from guardstream.observability.record import VERSION, as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
 
 NO_LINE = "0" * 64
 """Stands where a chain's first line says which one came before."""
+
+EVERY = 1000
+"""How many lines one signature covers."""
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
 """How every record begins; nowhere else does this stand, as quotes in values are escaped."""
@@ -40,9 +44,10 @@ class AuditLog:
     is what the guard's `observer_errors` says: reported, or raised. Use it from any thread.
 
     With `chain` each line says which one of this log came before it, by its SHA-256, so that a line
-    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, and
-    when the log is closed, a line has one about the chain so far. What came after the last of them
-    is not protected from who can write the file: `guardstream.receipts.verify_audit` counts it.
+    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, 1000
+    by default, and when the log is closed, a line has one about the chain so far. What came after
+    the last of them is not protected from who can write the file:
+    `guardstream.receipts.verify_audit` counts it.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class AuditLog:
         mode: int = 0o600,
         chain: bool = False,
         sign: Callable[[Mapping[str, Any]], str] | None = None,
-        every: int = 1000,
+        every: int | None = None,
     ) -> None:
+        if every is not None and sign is None:
+            raise ValueError("'every' is about signatures: give 'sign'")
+        every = EVERY if every is None else every
+        check_count("every", every)
         self.path = Path(path)
         self._fsync = fsync
         self._starts = starts
@@ -87,21 +96,27 @@ class AuditLog:
     def close(self) -> None:
         """Close the file; another record opens it again."""
         with self._lock:
-            if self._chain is not None and self._chain.unsigned and self._file is not None:
-                self._checkpoint(self._chain)
+            chain = self._own_chain()
+            if chain is not None and chain.unsigned and self._file is not None:
+                self._checkpoint(chain)
             self._close()
 
     def _write(self, record: dict[str, Any]) -> None:
         with self._lock:
-            chain = self._chain
-            if chain is None:
-                self._append(_line(record))
-                return
-            line = _line({**record, **chain.link()})
+            chain = self._own_chain()
+            line = _line(record if chain is None else {**record, **chain.link()})
             self._append(line)
-            chain.note(line)
-            if chain.unsigned >= self._every:
+            if chain is not None:  # before the line is on the disk, as it is in the file
+                chain.note(line)
+            self._sync()
+            if chain is not None and chain.unsigned >= self._every:
                 self._checkpoint(chain)
+
+    def _own_chain(self) -> Chain | None:
+        """The chain of this process: one that was forked begins its own."""
+        if self._chain is not None and self._chain.process != os.getpid():
+            self._chain = Chain()
+        return self._chain
 
     def _checkpoint(self, chain: Chain) -> None:
         """Write what is signed about the chain so far."""
@@ -109,6 +124,7 @@ class AuditLog:
             claims = chain.claims()
             self._append(_line({"v": VERSION, "id": chain.id, "checkpoint": self._sign(claims)}))
             chain.unsigned = 0
+            self._sync()
 
     def _append(self, data: bytes) -> None:
         data += b"\n"
@@ -120,8 +136,10 @@ class AuditLog:
             if os.write(file, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             self._torn = False
-            if self._fsync:
-                os.fsync(file)
+
+    def _sync(self) -> None:
+        if self._fsync and self._file is not None:
+            os.fsync(self._file)
 
     def _opened(self) -> int:
         if self._file is not None and self._moved(self._file):
@@ -174,6 +192,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
+        self.process = os.getpid()
         self.unsigned = 0
         """How many lines there were since the last that is signed."""
         self._number = 0

@@ -87,6 +87,16 @@ class Hooks(Generic[C]):
 _NAMES = tuple(each.name for each in fields(Hooks))
 
 
+_WITHOUT = frozenset({"unknown", "mark"})
+
+
+def model_of(hooks: Hooks[C], chunk: C, reading: Reading) -> C:
+    """Return a chunk as a model for further ones: without unknown text."""
+    if _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
+        return chunk
+    return hooks.without_unknown(chunk)
+
+
 def hooks_of(adapter: Adapter[C]) -> Hooks[C]:
     """Return the hooks of an adapter, with defaults for those that it does not define."""
     own = {name: getattr(adapter, name) for name in _NAMES if hasattr(adapter, name)}

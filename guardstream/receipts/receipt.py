@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections import Counter
@@ -29,7 +30,10 @@ NONCE = b"guardstream-nonce"
 """The header of a request whose value the receipt repeats, so that no old one can be shown."""
 
 _BEGINNING = b": %b " % HEADER
-_COMMENT = re.compile(_BEGINNING + rb"([\w.-]+)\n\n")
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+_BETWEEN = rb"(?:\A|%b)" % b"|".join(b"(?<=%b)" % end for end in _EVENT_ENDS)
+_COMMENT = re.compile(_BETWEEN + _BEGINNING + rb"([\w.-]+)\n\n")
+"""It stands between events: one inside an event is the application's, and ends the event."""
 _UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")
 _MAX = 16_384
 """Bytes of a receipt; a longer one is none."""
@@ -79,9 +83,19 @@ class Signer:
         except (ValueError, TypeError) as error:
             raise ReceiptError("the key is not a private key in PEM without a password") from error
         _check_kind(self._key, "Ed25519PrivateKey")
-        self.issuer = f"{issuer}/{secrets.token_hex(4)}"
+        self._name = issuer
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self.issuer = f"{self._name}/{secrets.token_hex(4)}"
         """Who signs: the name given, and what tells this process from others."""
         self._number = 0
+
+    def _own(self) -> None:
+        """Begin anew in a process that was forked: another one signs as the issuer before."""
+        if self._process != os.getpid():
+            self._begin()
 
     @property
     def public_key(self) -> str:
@@ -94,6 +108,7 @@ class Signer:
 
     def checkpoint(self, claims: Mapping[str, Any]) -> str:
         """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
+        self._own()
         said = {"iss": self.issuer, "iat": int(time()), **claims}
         made: str = self._jwt.encode(
             said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
@@ -117,6 +132,7 @@ class Signer:
         their bodies, SHA-256 in hexadecimal; `size` counts the answer's bytes. `nonce` is what the
         request asked to be repeated.
         """
+        self._own()
         counted = Counter(found.action for record in records for found in record.findings)
         last = records[-1] if records else None
         start = last.start if last else None
@@ -196,10 +212,11 @@ def without_receipt(answer: bytes) -> bytes:
 
 def unfinished(answer: bytes) -> int:
     """Return where a receipt begins that the bytes do not end; their length if there is none."""
-    start = answer.rfind(b":")
-    rest = answer[start:] if start >= 0 else b""
+    ends = [answer.rfind(end) + len(end) for end in _EVENT_ENDS if end in answer]
+    start = max(ends, default=0)
+    rest = answer[start:]
     begins = _BEGINNING.startswith(rest) or _UNFINISHED.fullmatch(rest)
-    return start if rest and begins else len(answer)
+    return start if begins else len(answer)
 
 
 def digest(data: bytes) -> str:
@@ -218,6 +235,8 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     _check_kind(public, "Ed25519PublicKey")
     if len(token) > _MAX:
         raise ReceiptError(f"the {name} is too long to be one")
+    if not token.isascii():
+        raise ReceiptError(f"the {name} is none that can be read")
     try:
         if jwt.get_unverified_header(token).get("typ") != kind:
             raise ReceiptError(f"the token is signed, but it is no {name}")

@@ -36,6 +36,16 @@ class Source(Generic[C]):
     def __aiter__(self) -> Source[C]:
         return self
 
+    @property
+    def finish(self) -> Any:
+        """The finish reason of a source that is a guarded stream; None of any other."""
+        return getattr(self._stream, "finish", None)
+
+    @property
+    def blocked_by(self) -> Any:
+        """The rule that blocked a source that is a guarded stream; None of any other."""
+        return getattr(self._stream, "blocked_by", None)
+
     async def __anext__(self) -> C:
         if self._closed:
             raise StopAsyncIteration

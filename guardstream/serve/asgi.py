@@ -89,8 +89,8 @@ class GuardMiddleware:
         self.app = app
         self._routes = Routes(given, otherwise)
         self._replay = said.get("replay") if replay is None else Replay(replay, linger, replay_by)
-        if replay_vault is not None and self._replay is None:
-            raise ValueError("'replay_vault' is for clients that come back: give 'replay', too")
+        _check_unused({"linger": linger, "replay_by": replay_by}, replay)
+        _check_unused({"replay_vault": replay_vault}, self._replay)
         self._replay_vault = replay_vault
         self._passed: set[str] = set()
 
@@ -125,3 +125,10 @@ class GuardMiddleware:
             if vault is not None and route.guard is not None:
                 restoring = Restoring(route.guard, vault, route.provider)
         return await resume(scope, receive, send, route, self._replay, restoring=restoring)
+
+
+def _check_unused(given: Mapping[str, object], replay: object) -> None:
+    """Raise ValueError for settings about clients that reconnect, if there is no replay."""
+    unused = next((name for name, value in given.items() if value), None)
+    if replay is None and unused is not None:
+        raise ValueError(f"{unused!r} is for clients that come back: give 'replay', too")

@@ -20,6 +20,7 @@ from functools import partial
 import anyio
 from starlette.types import Scope
 
+from guardstream.amounts import check_seconds
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event, Item
 from guardstream.http.body import Beside
 from guardstream.serve.endings import error_frame
@@ -48,6 +49,11 @@ class Replay:
     store: ReplayStore
     linger: float = 0.0
     by: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_seconds("linger", self.linger, zero=True)
+        if isinstance(self.by, str):
+            raise TypeError(f"the headers of a replay are a list, such as [{self.by!r}], no text")
 
     def key(self, secret: str, scope: Scope, policy: bytes, caller: str) -> str:
         """Return the store's key of a stream; `caller` is the identified caller, if any."""

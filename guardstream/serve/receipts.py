@@ -67,6 +67,7 @@ class _Answer:
         self._streams = self._signs = False
         self._kept: list[bytes] = []
         self._last = b""  # of an event stream: its possible terminator, or another signer's receipt
+        self._before = b""  # the last bytes that were sent, which tell where events end
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -111,10 +112,11 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": whole, "more_body": False})
 
     async def _stream(self, body: bytes, *, more: bool) -> None:
-        data = without_receipt(self._last + body)
-        end = unfinished(data)
-        if data.endswith(_DONE, 0, end) and (found := _LAST.search(data[:end])):
-            end = found.start(1)
+        before = self._before
+        data = without_receipt(before + self._last + body)[len(before) :]
+        end = unfinished(before + data) - len(before)
+        if data.endswith(_DONE, 0, end) and (found := _LAST.search(before + data[:end])):
+            end = found.start(1) - len(before)
         data, self._last = data[:end], data[end:]
         self._count(data)
         if not more:
@@ -124,6 +126,8 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def _count(self, data: bytes) -> None:
+        if data:  # a letter stands for what came earlier, which is not the stream's beginning
+            self._before = b"x" + (self._before + data)[-3:]
         self._body.update(data)
         self._size += len(data)
 

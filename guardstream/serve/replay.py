@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
+from guardstream.amounts import check_count, check_seconds
+
 MAX_EVENTS = 4096
 """Events of one stream that are kept."""
 
@@ -96,6 +98,11 @@ class MemoryReplay:
         max_streams: int = MAX_STREAMS,
         max_total: int = MAX_TOTAL,
     ) -> None:
+        check_count("max_events", max_events)
+        check_count("max_bytes", max_bytes)
+        check_seconds("max_age", max_age, zero=True)
+        check_count("max_streams", max_streams)
+        check_count("max_total", max_total)
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_age = max_age
@@ -110,6 +117,8 @@ class MemoryReplay:
     async def append(self, stream: str, number: int, event: bytes) -> None:
         """Keep an event; the oldest make way for it."""
         kept = self._touched(stream)
+        if not kept.events:  # it may have been forgotten while it went on
+            kept.dropped = number - 1
         kept.events.append((number, event))
         kept.size += len(event)
         self._total += len(event)

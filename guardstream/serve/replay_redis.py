@@ -7,13 +7,14 @@ ids are the events' numbers. It expires by itself.
 from __future__ import annotations
 
 from collections import deque
-from math import ceil
+from math import ceil, isinf
 from typing import Any
 
 import anyio
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from guardstream.amounts import check_count, check_seconds
 from guardstream.serve.replay import FOLLOWING, MAX_AGE, MAX_BYTES, MAX_EVENTS, Kept
 
 TIMEOUT = 2.0
@@ -41,6 +42,12 @@ class RedisReplay:
     ) -> None:
         if client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("a replay store keeps bytes: make the client without decode_responses")
+        check_count("max_events", max_events)
+        check_count("max_bytes", max_bytes)
+        check_seconds("max_age", max_age)
+        check_seconds("timeout", timeout)
+        if isinf(max_age):
+            raise ValueError("max_age= needs a finite number of seconds in Redis")
         self._client: Any = client
         self._prefix = prefix
         self._max_events = max_events

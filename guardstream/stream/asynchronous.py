@@ -27,7 +27,7 @@ from guardstream.stream.loops import (
     running_loop,
 )
 from guardstream.stream.options import Options
-from guardstream.stream.outcome import Outcome, reason_at_end
+from guardstream.stream.outcome import Outcome, reason_at_end, rule_at_end
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
 C = TypeVar("C")
@@ -285,7 +285,7 @@ class GuardedStream(Outcome[C], AsyncContext):
     async def _exhausted(self) -> None:
         state = self.state
         try:
-            sent = state.settle()
+            sent = state.settle(rule_at_end(self._sources))
         except BaseException as error:
             await self._fail(error)
             raise

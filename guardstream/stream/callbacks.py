@@ -81,11 +81,12 @@ class Handlers:
 
     def _given(self) -> list[tuple[str, Callable[[Any], Returned]]]:
         """Return the callbacks that are given, with their names."""
-        named = {name: getattr(self, name) for name in _NAMES}
+        named = {name: getattr(self, name) for name in CALLBACKS}
         return [(name, callback) for name, callback in named.items() if callback is not None]
 
 
-_NAMES = ("on_text", "on_part", "on_tool_call", "on_finding", "on_finish")
+CALLBACKS = ("on_text", "on_part", "on_tool_call", "on_finding", "on_finish")
+"""The names of the callbacks, as options of a stream."""
 
 
 class Callbacks:

@@ -30,7 +30,7 @@ class Outcome(Generic[C]):
 
     @property
     def blocked_by(self) -> str | None:
-        """The id of the rule that blocked the stream, if one did."""
+        """The id of the rule that blocked the stream, or the guarded stream that it reads."""
         return self.state.blocked_by
 
     @property
@@ -69,6 +69,12 @@ def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> Fini
         return ended
     given: Iterator[Any] = (getattr(source, "finish", None) for source in sources)
     return next((each for each in given if each in get_args(FinishReason)), "stop")
+
+
+def rule_at_end(sources: Iterable[object]) -> str | None:
+    """Return the rule that blocked a source which is a guarded stream; None if none did."""
+    given: Iterator[Any] = (getattr(source, "blocked_by", None) for source in sources)
+    return next((each for each in given if isinstance(each, str)), None)
 
 
 class RelayedOutcome:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
-from guardstream.providers.hooks import hooks_of
+from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.added import Added
 from guardstream.stream.flow import MakeStage, Part, Sent, blocking
@@ -45,7 +45,6 @@ class Incoming(Generic[C]):
     matched: set[Slot] = field(default_factory=set)
 
 
-_WITHOUT = frozenset({"unknown", "mark"})
 """Kinds of pieces that must not be in the chunk on which others are modelled."""
 
 
@@ -152,8 +151,7 @@ class PieceFlow(Generic[C]):
 
         Return what is remembered: the chunk without unknown text.
         """
-        if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
-            chunk = self.hooks.without_unknown(chunk)
+        chunk = model_of(self.hooks, chunk, reading)
         for choice in reading.choices:
             if choice in self._finished and (choice in self._cut or not _says(reading)):
                 continue

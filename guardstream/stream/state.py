@@ -65,6 +65,7 @@ class StreamState(Generic[C]):
         self._meter = Meter()
         self._make_flow = make_flow
         self._raise_on_block = options.raise_on_block
+        self._rule_before: str | None = None  # which blocked the source, a guarded stream
         self._fault_raised = False
         self._error: str | None = None
 
@@ -77,8 +78,10 @@ class StreamState(Generic[C]):
 
     @property
     def blocked_by(self) -> str | None:
-        """The id of the rule that blocked the stream, if one did."""
-        return self.flow.blocked_by if self.flow and self._left_at is None else None
+        """The id of the rule that blocked the stream, or the guarded stream that it reads."""
+        if self.flow is None or self._left_at is not None:
+            return None
+        return self.flow.blocked_by or self._rule_before
 
     @property
     def ended(self) -> FinishReason | None:
@@ -166,10 +169,11 @@ class StreamState(Generic[C]):
         """Drop the last chunk's text, which was long and has been delivered."""
         self.delta = ""
 
-    def settle(self) -> Sequence[Sent[C]]:
-        """Take the source's end; return the rest."""
+    def settle(self, blocked_by: str | None = None) -> Sequence[Sent[C]]:
+        """Take the source's end; return the rest. `blocked_by` is the rule that blocked it."""
         flow = self.flow or self.begin(None)
         sent = flow.finish()
+        self._rule_before = blocked_by
         if flow.ending and self._delivered is not None:
             if self.callbacks is not None:
                 self._last_due = self.callbacks.completing(flow.ending, self._delivered)
@@ -288,6 +292,6 @@ def reason_of(error: BaseException) -> FinishReason:
     """Return the finish reason of a stream that `error` ended."""
     if isinstance(error, StopRequestedError):
         return error.reason
-    if isinstance(error, (AdapterError, StageError)):
+    if isinstance(error, (AdapterError, BlockedError, StageError)):
         return "content_filter"
     return "error" if isinstance(error, Exception) else "cancelled"

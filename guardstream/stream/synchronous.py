@@ -11,7 +11,7 @@ from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
 from guardstream.stream.context import SyncContext, hide
 from guardstream.stream.options import Options
-from guardstream.stream.outcome import Outcome, reason_at_end
+from guardstream.stream.outcome import Outcome, reason_at_end, rule_at_end
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
 C = TypeVar("C")
@@ -139,7 +139,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     def _exhausted(self) -> None:
         state = self.state
         try:
-            sent = state.settle()
+            sent = state.settle(rule_at_end(self._sources))
         except BaseException as error:
             self._fail(error)
             raise

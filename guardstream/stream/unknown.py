@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
@@ -91,11 +92,8 @@ class UnknownTexts:
         keys: list[Hashable] = [path]
         if self._several(path, of):
             keys.append((path, of))
-        for key in keys:
-            across = self._joined(key, text)
-            if across and not isinstance(alone[-1], Finish):
-                alone = across
-        return alone
+        joined = [across for key in keys if (across := self._joined(key, text)) is not None]
+        return max(joined, key=_severity).of(alone) if joined else alone
 
     def _several(self, path: str, of: int) -> bool:
         """Return whether several kinds of events, including this one, have text at a path."""
@@ -105,16 +103,16 @@ class UnknownTexts:
             self._tails_of[path, first] = self._tails[path]
         return path in self._mixed and len(self._tails_of) < REQUESTED
 
-    def _joined(self, key: Hashable, text: str) -> Sequence[Event]:
-        """Return what a match requires that began in an earlier value; empty if there is none."""
+    def _joined(self, key: Hashable, text: str) -> _Across | None:
+        """Return the matches that began in an earlier value; None if there are none."""
         tails = self._tails if isinstance(key, str) else self._tails_of
         apart = self._is_apart(key, text, known=key in tails)
         tail = tails.get(key, "")
         joined = tail + text
         tails[key] = joined[-self._memory :]
         if not tail or apart:
-            return ()
-        return self._across(self._checked(key, joined), len(tail), joined)
+            return None
+        return _across(self._checked(key, joined), len(tail), joined)
 
     def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
         """Guard a text, which is often the same as the last one in its place.
@@ -223,15 +221,14 @@ class UnknownTexts:
             return self._judge_id(path, text)
         before = self._names.get(path, "")
         self._naming[path] = (before + text)[-self._memory :]
+        events: Sequence[Event] = [Text(text)]
         if text not in self._harmless:
             events = self._noted(text, self._passed_or_blocked(text))
-            if len(events) > 1 or not before:
-                return events
-        if before:
+        if before and not isinstance(events[-1], Finish):
             joined = self._passed_or_blocked(before + text)
             if isinstance(joined[-1], Finish):
                 return joined
-        return [Text(text)]
+        return events
 
     def _judge_id(self, path: str, text: str) -> Sequence[Event]:
         """Return what an id becomes, alone and joined with those before it; it is often
@@ -263,18 +260,40 @@ class UnknownTexts:
         found = [event for event in events if isinstance(event, Finding)]
         return [*found, Finish("content_filter")]
 
-    @staticmethod
-    def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
-        """Return what a match across the border requires; empty if there is none."""
-        across = _over(events, border)
-        if not across:
-            return []
-        if isinstance(events[-1], Finish) and events[-2] in across:
-            return [across[-1], events[-1]]
-        said = "".join([event.text for event in events if isinstance(event, Text)])
-        if said == joined or all(event.action == "monitor" for event in across):
-            return [Text(joined[border:]), *across]
-        return [Text(f"[{across[0].rule}]"), *across]
+
+@dataclass(frozen=True, slots=True)
+class _Across:
+    """Matches across the border of a value and earlier ones; `end` if one of them ends the stream,
+    `masks` if one hides its text."""
+
+    found: Sequence[Finding]
+    end: Finish | None
+    masks: bool
+
+    def of(self, alone: Sequence[Event]) -> Sequence[Event]:
+        """Return what a value becomes that alone would become `alone`."""
+        if self.end is not None:
+            return [self.found[-1], self.end]
+        if not self.masks:
+            return [*self.found, *alone]
+        ends = alone[-2:] if isinstance(alone[-1], Finish) else ()
+        return [Text(f"[{self.found[0].rule}]"), *self.found, *ends]
+
+
+def _severity(across: _Across) -> tuple[bool, bool]:
+    return across.end is not None, across.masks
+
+
+def _across(events: Sequence[Event], border: int, joined: str) -> _Across | None:
+    """Return the matches across the border; None if there are none."""
+    across = _over(events, border)
+    if not across:
+        return None
+    if isinstance(events[-1], Finish) and events[-2] in across:
+        return _Across(across, events[-1], masks=False)
+    said = "".join([event.text for event in events if isinstance(event, Text)])
+    masks = said != joined and any(event.action != "monitor" for event in across)
+    return _Across(across, None, masks)
 
 
 def _over(events: Sequence[Event], border: int) -> list[Finding]:

@@ -226,37 +226,27 @@ class RedisStore:
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         ttl: float = MONTH,
-        timeout: float = 2.0,
+        timeout: float | None = None,
         prefix: str = "guardstream:vault:",
         client: Any = None,
     ) -> None:
         """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
 
-        `client` is a `redis.Redis` that answers in bytes; one is made of `url` if it is None.
-        Raises VaultError if the client is not there, ValueError for one that answers in text, and
-        TypeError or ValueError for a time that is none.
+        `timeout` is 2 seconds if it is None. `client` is a `redis.Redis` that answers in bytes, in
+        place of `url` and `timeout`: it has its own. Raises VaultError if the package is not there,
+        ValueError for a client that answers in text, and TypeError or ValueError for a time that is
+        none, and for a client together with what it replaces.
         """
         check_seconds("ttl", ttl)
-        check_seconds("timeout", timeout)
         if math.isinf(ttl):
             raise ValueError("ttl= needs a finite number of seconds in Redis")
         if client is None:
-            try:
-                from redis import Redis
-                from redis.backoff import NoBackoff
-                from redis.exceptions import ConnectionError as ClosedError
-                from redis.retry import Retry
-            except ImportError as error:
-                raise VaultError(
-                    "redis is not installed: pip install 'guardstream[redis]'"
-                ) from error
-            # A connection that Redis has closed meanwhile is opened once more; time-outs are not.
-            again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
-            client = Redis.from_url(
-                url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=again
-            )
+            client = _redis_client(url, 2.0 if timeout is None else timeout)
+        elif url is not None or timeout is not None:
+            name = "timeout=" if url is None else "url="
+            raise TypeError(f"RedisStore() takes client= or {name}, not both: a client has its own")
         pool = getattr(client, "connection_pool", None)
         if pool is not None and pool.connection_kwargs.get("decode_responses"):
             raise ValueError("a vault is kept in bytes: make the client without decode_responses")
@@ -304,3 +294,20 @@ class RedisStore:
                 return pipeline.execute()
         except Exception as error:  # the client's own errors, and those of sockets
             raise VaultError(f"the store failed: {type(error).__name__}") from error
+
+
+def _redis_client(url: str | None, timeout: float) -> Any:
+    """A client that waits no longer than `timeout` seconds for an answer."""
+    check_seconds("timeout", timeout)
+    if url is None:
+        raise TypeError("RedisStore() needs a URL such as 'redis://127.0.0.1:6379/0', or client=")
+    try:
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as ClosedError
+        from redis.retry import Retry
+    except ImportError as error:
+        raise VaultError("redis is not installed: pip install 'guardstream[redis]'") from error
+    # A connection that Redis has closed meanwhile is opened once more; time-outs are not.
+    again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=again)

@@ -437,6 +437,42 @@ def test_markup_is_no_list_of_words(tmp_path: Path) -> None:
         imported(tmp_path, '<rail version="0.1"><output/></rail>', "checks.rail")
 
 
+FILES = {
+    "settings": "name: guard\nrules:\n  - id: a\n    action: mask\n",
+    "config.conf": "# settings\nlisten = 80\nname = x\n",
+    "items.txt": "- one\n- two\n",
+    "guard.py": "words\n",
+    "script": "#!/bin/sh\necho words\n",
+    "code.txt": "import os\n\n\ndef words():\n    return os.listdir('.')\n",
+    "code.c": '#include <stdio.h>\nint main(void)\n{\n  puts("a");\n  return 0;\n}\n',
+    "page": "\n<!DOCTYPE html>\n<p>words</p>\n",
+    "page.txt": "Words:\n<ul>\n  <li>one\n  <li>two\n</ul>\n",
+    "rows.csv": "word,count\na,1\n",
+    "binary.txt": "\x7fELF\x02\0\0\n",
+    "words.txt.gz": "words\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_evidently_is_no_list_of_words_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImportingError, match=r"words \(plain text, one a line\)$"):
+        imported(tmp_path, FILES[name], name)
+    if "\0" not in FILES[name]:
+        assert convert(tmp_path / name, "words")[0]
+
+
+@pytest.mark.parametrize("name", ["words.txt", "words", "words.en", "bad.dic", "words.lst"])
+@pytest.mark.parametrize(
+    "text", ["", "# terms\none\ntwo three\n", "eval(\n<script>\nrm -rf\nAKIA", "敏感词\r\n词\r\n"]
+)
+def test_a_list_of_words_may_have_any_name_and_words_of_code(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    guard, _ = imported(tmp_path, text, name)
+    for word in text.split("\n")[1:2]:
+        assert set(guard.check(word.strip()).text) == {"*"}
+
+
 def test_a_number_of_thousands_of_digits_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ImportingError, match="not valid TOML"):
         imported(tmp_path, "entropy = " + "9" * 5000, "gitleaks.toml")

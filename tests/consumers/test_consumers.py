@@ -349,6 +349,23 @@ async def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path, lin
         [each async for each in replay(path)]
 
 
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "1e400", "-1", "1" + "0" * 400])
+async def test_a_time_that_is_none_is_refused_with_its_line(tmp_path: Path, seconds: str) -> None:
+    path = tmp_path / "recording.jsonl"
+    path.write_text(f'{{"recording": 1}}\n{{"t": {seconds}, "text": "a"}}\n')
+    with pytest.raises(RecordingError, match=":2: "):
+        [each async for each in replay(path)]
+    with pytest.raises(RecordingError, match=":2: "):
+        [*replay_sync(path)]
+
+
+@pytest.mark.parametrize("speed", ["2", None, True, -1, float("nan"), float("inf")])
+def test_a_speed_that_is_none_is_refused(tmp_path: Path, speed: Any) -> None:
+    for play in (replay, replay_sync):
+        with pytest.raises((TypeError, ValueError), match="speed= needs a number"):
+            play(tmp_path / "recording.jsonl", speed=speed)
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\0", b"[" * 100_000])
 async def test_what_is_no_recording_at_all_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "recording.jsonl"

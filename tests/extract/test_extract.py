@@ -197,6 +197,24 @@ def test_errors_carry_the_partial_value(text, offset, partial):
 
 
 @pytest.mark.parametrize(
+    ("text", "partial", "options"),
+    [
+        ('[1, 2, "x", 4, 5]', [1, 2, "x"], {}),
+        ("[1, 2, 3.5, 4, 5]", [1, 2, 3.5], {}),
+        ("[1, 2, [[3]], 4, 5] and more", [1, 2, [[3]]], {}),
+        ('[1, 2, {"a": [3], "b": "c"}, {"d": 1}]', [1, 2, {"a": [3], "b": "c"}], {}),
+        ("[1, /* 2 */ 2, 'x', 4,]", [1, 2, "x"], {"repair": True}),
+        ('[0]\n[1]\n["x", 2]\n[3]', ["x"], {"documents": "many"}),
+    ],
+)
+def test_the_partial_value_ends_at_the_item_that_was_refused(text, partial, options):
+    for chunks in cuttings(text, random.Random(0)):
+        with pytest.raises(extract.ExtractError) as caught:
+            list(extract.items_sync(chunks, "item", int, **options))
+        assert (caught.value.index, caught.value.partial) == (2, partial)
+
+
+@pytest.mark.parametrize(
     ("marked", "path", "options"),
     [
         ('[{"street": "a"}, {"zip": 1}|, {"street": "b"}] and more', "item", {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -408,6 +409,22 @@ async def test_text_in_an_unknown_field_is_judged_too() -> None:
     chunks = [chat("A. "), {**chat("B"), "whisper": "a text"}]
     assert await collected(gate(Source(chunks), judge)) == chunks
     assert "a text" in [text for text, _ in judge.asked]
+
+
+@pytest.mark.parametrize("verdict", [False, Verdict("mask")])
+async def test_the_end_of_a_blocked_stream_repeats_no_unknown_text(verdict: Any) -> None:
+    def check(text: str, _: Context) -> Any:
+        return verdict if "whisper" in text else "bad" not in text
+
+    said = {**chat("B. "), "whisper": "a whisper."}
+    chunks = [chat("A. "), said, chat("bad. "), chat("never. ")]
+    frames = [b"data: %b\n\n" % json.dumps(each).encode() for each in chunks]
+    for source in (chunks, frames):
+        stream = gate(Source(source), check)
+        got = await collected(stream)
+        assert stream.finish == "content_filter"
+        assert "a whisper" not in str(got)
+        assert "content_filter" in str(got)
 
 
 async def test_an_unknown_chunk_is_refused_if_asked() -> None:

@@ -18,6 +18,7 @@ from guardstream.gate.judging import Cache
 from guardstream.gate.windows import Capped
 from guardstream.http import aguard_body, guard_body
 from guardstream.stages.units import Paragraphs, Sentences, Whole
+from guardstream.stream.callbacks import CALLBACKS
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Source
 
@@ -263,6 +264,22 @@ def test_what_cannot_wait_for_a_gate_refuses_it(tmp_path: Path, action: str) -> 
             use()
     rules = Guard.load(path, rules_only=True)
     assert rules.wrap_sync(["x"]).text() == rules.check("x").text == "x"
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+async def test_no_callback_sees_what_a_gate_has_not_judged(name: str) -> None:
+    called: list[Any] = []
+    callback: Any = {name: called.append}
+    blocks = guarded("action: block")
+    with pytest.raises(PolicyError, match=rf"^<policy>:2:1: {name}= would see .* around the gated"):
+        blocks.wrap(Source([TEXT]), **callback)
+    with pytest.raises(PolicyError, match=f"{name}= would see"):
+        await aguard_body(blocks, "openai_chat", {"choices": []}, **callback)
+    around = Guard(Policy.parse("rules: []"))
+    assert await around.wrap(blocks.wrap(Source([TEXT])), **callback).text() == "One is fine. "
+    assert "bad" not in repr(called)
+    monitors = guarded("action: monitor").wrap(Source([TEXT]), **callback)
+    assert await monitors.text() == TEXT
 
 
 def test_a_function_must_be_allowed() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +145,48 @@ def test_records_of_other_logs_have_no_chain(tmp_path: Path) -> None:
     watched(AuditLog(path)).wrap_sync(gen(["a"])).text()
     assert "chain" not in json.loads(path.read_text())
     assert verify_audit([path]).unchained == 1
+
+
+def test_a_process_that_was_forked_begins_a_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit = AuditLog(path, sign=SIGNER.checkpoint)
+    guard = watched(audit)
+    guard.wrap_sync(gen(["a secret"])).text()
+    child = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    audit.close()  # it has nothing to sign
+    guard.wrap_sync(gen(["a secret"])).text()
+    audit.close()
+    found = verify_audit([path], SIGNER.public_key)
+    assert (found.wrong, [links.lines for links in found.chains.values()]) == ([], [1, 1])
+
+
+def test_a_line_that_is_not_on_the_disk_yet_is_in_its_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    path = tmp_path / "audit.jsonl"
+    guard = watched(AuditLog(path, chain=True, fsync=True))
+    guard.wrap_sync(gen(["a secret"])).text()
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fails)
+        guard.wrap_sync(gen(["a secret"])).text()
+    guard.wrap_sync(gen(["a secret"])).text()
+    found = verify_audit([path])
+    assert (found.wrong, [links.lines for links in found.chains.values()]) == ([], [3])
+
+
+def test_a_process_that_was_forked_signs_under_a_name_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signer = Signer(key(), "tests")
+    before, child = signer.issuer, os.getpid() + 1
+    signer.checkpoint({})
+    assert signer.issuer == before
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    signer.checkpoint({})
+    assert signer.issuer != before

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
-from guardstream.events import Text
+from guardstream.events import Event, Finish, Text
 from guardstream.stream import unknown
 from guardstream.stream.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
@@ -79,6 +79,37 @@ def test_unknown_text_is_masked_in_its_chunk(name: str) -> None:
 def test_of_a_match_across_chunks_the_end_is_masked(name: str) -> None:
     stream = GUARD.wrap_sync(with_text(name, "a blue ", "bird!", "so"))
     assert [each["dreams"] for each in stream] == ["a blue ", "[bird]", "so"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    ("values", "shown", "rules"),
+    [
+        (("a blue ", "bird, a red fish"), ["a blue ", "[bird]"], ["bird", "fish"]),
+        (("a red ", "fish, a red fish"), ["a red ", ""], ["fish"]),
+        (("a white ", "crow, a blue bird"), ["a white ", "crow, a *********"], ["seen", "bird"]),
+        (("a white ", "crow, a red fish"), ["a white ", "crow, a "], ["seen", "fish"]),
+    ],
+)
+def test_a_match_across_chunks_and_one_after_it_are_both_found(
+    name: str, values: tuple[str, ...], shown: list[str], rules: list[str]
+) -> None:
+    stream = GUARD.wrap_sync(with_text(name, *values))
+    assert [each.get("dreams", "") for each in stream][: len(shown)] == shown
+    assert [found.rule for found in stream.findings] == rules
+
+
+def test_a_monitored_part_of_a_name_does_not_hide_what_its_pieces_say() -> None:
+    def check(text: str) -> list[Event]:
+        session = GUARD.session()
+        events = [*session.feed(text), *session.finish()]
+        return [each for each in events if each != Finish("stop")]
+
+    texts = UnknownTexts(check, 256, lambda: False)
+    for said in ("red ", "fish white crow"):
+        events = texts.judge_name("$.name", said)
+        texts.note_names(over=False)
+    assert events[-1] == Finish("content_filter")
 
 
 @pytest.mark.parametrize("name", FORMATS)

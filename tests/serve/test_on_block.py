@@ -132,6 +132,15 @@ def test_the_error_names_the_rule(name: str) -> None:
             APIS[name].ask(url, None, streams)
 
 
+def test_mistrals_error_names_the_rule_in_its_body() -> None:
+    """Its client takes an error in a stream for a chunk that is not valid, and keeps its text."""
+    caller = Caller(APIS["mistral"], CUTS["whole"])
+    for streams in (True, False):
+        with behind("middleware", caller) as (url, _), pytest.raises(MistralError) as caught:
+            APIS["mistral"].ask(url, None, streams)
+        assert "rule 'bad'" in caught.value.body
+
+
 def error_wire(data: list[bytes], policy: str = POLICY) -> tuple[bytes, WireGuard]:
     wire = WireGuard(Guard(Policy.parse(policy)).with_on_block("error"))
     out = b"".join([frame for part in data for frame in wire.feed(part)])

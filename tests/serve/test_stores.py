@@ -125,6 +125,21 @@ async def test_the_end_is_told(make: Make) -> None:
     assert await store.since("a", 5, 60) == ([], True)
 
 
+async def test_a_stream_that_was_dropped_while_it_goes_on_has_no_gap(make: Make) -> None:
+    store = make(max_age=1)
+    await filled(store, count=3)
+    await asyncio.sleep(1.5)
+    await store.append("a", 4, b"event 4")
+    assert [await numbers(store, since) for since in range(5)] == [None, None, None, [4], []]
+
+
+async def test_a_stream_that_made_way_for_others_has_no_gap() -> None:
+    store = MemoryReplay(max_streams=1)
+    await filled(await filled(store, count=3), "b", 1)
+    await store.append("a", 4, b"event 4")
+    assert [await numbers(store, since) for since in range(5)] == [None, None, None, [4], []]
+
+
 async def test_closing_an_unknown_stream_keeps_nothing(make: Make) -> None:
     store = make()
     await store.close("a")

@@ -342,6 +342,24 @@ def test_a_redis_client_that_decodes_is_refused() -> None:
         RedisStore("redis://127.0.0.1:1/0?decode_responses=true")
 
 
+@pytest.mark.parametrize("name", ["url", "timeout"])
+def test_a_redis_client_is_refused_with_what_it_replaces(name: str) -> None:
+    options: dict[str, Any] = {"url": "redis://127.0.0.1:1/0", "timeout": 2.0}
+    with pytest.raises(TypeError, match=rf"^RedisStore\(\) takes client= or {name}=, not both"):
+        RedisStore(client=object(), **{name: options[name]})
+    with pytest.raises(TypeError, match=r"needs a URL such as .*, or client="):
+        RedisStore()
+
+
+def test_a_vault_is_kept_by_a_redis_client_of_the_callers_own(redis_url: str) -> None:
+    from redis import Redis
+
+    with closing(Redis.from_url(redis_url)) as client:
+        store = RedisStore(client=client, prefix="own:")
+        store.add("c", {"name": b"sealed"})
+        assert RedisStore(redis_url, prefix="own:").load("c") == {"name": b"sealed"}
+
+
 def test_a_redis_that_is_full_is_an_error(redis_url: str) -> None:
     from redis import Redis
 

@@ -65,11 +65,12 @@ def _told(text: str, path: Path) -> str:
     if suffix in (".yaml", ".yml"):
         found = _told_yaml(value_of(text, path))
     else:
-        found = None if text.lstrip().startswith(("{", "[", "<")) else "words"
+        found = "words" if wordlist.may_be(text, path) else None
     if found is None:
         there_are = ", ".join(FORMATS)
         raise ImportingError(
-            f"{path}: its format cannot be told; name it: --from FORMAT, one of {there_are}"
+            f"{path}: its format cannot be told; name it: --from FORMAT, one of {there_are} "
+            "(plain text, one a line)"
         )
     return found
 

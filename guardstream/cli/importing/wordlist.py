@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from mimetypes import MimeTypes
 from pathlib import Path
 
 from guardstream.cli.importing.write import Draft, slug
+
+_TYPES = MimeTypes()  # not the system's, so that a file is read alike everywhere
+
+_BINARY = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
+_DATA = re.compile(r"\s*(?:[{\[<]|#!|%YAML|---\s)")
+_NO_WORD = re.compile(
+    r"\s+\S"  # indented
+    r"|[-*+] |</?\w|[^\s:]+:(?:\s|$)"  # an item of a list, a tag, a key
+    r"|(?:class|def|export|from|func|function|import|let|package|public|use|using|var)\s"
+    r"|.*[=;{}(),\[\]]\s*$|.*\w\s*=\s*\S"  # a line that goes on, a statement, an assignment
+)
+
+
+def may_be(text: str, path: Path) -> bool:
+    """Whether a file may be a list of words: it is not, evidently, markup, code or other data.
+
+    Words may look like code, so half of the lines may.
+    """
+    kind, packed = _TYPES.guess_type(path.name)
+    if kind not in (None, "text/plain") or packed or _DATA.match(text) or _BINARY.search(text):
+        return False
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return 2 * sum(1 for line in lines if _NO_WORD.match(line)) <= len(lines)
 
 
 def draft(text: str, path: Path) -> Draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -256,13 +257,18 @@ class Answering:
             )
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
-        guarded = getattr(stream, "stream", stream)  # inside its gates
-        long_events = LongEvents(self.context.worker)
-        if isinstance(guarded, GuardedStream):
-            guarded.steps = long_events
         headers = returned_headers(response, guard, held=self.context.held)
         await self.reply.start(response.status, streaming(headers) if events else headers)
-        finder = self._object_finder()
+        # Closed last: in gated streams, a task may be in the middle of an event until they end.
+        with closing(LongEvents(self.context.worker)) as long_events:
+            inside = _inside_gates(stream)
+            if inside is not None:
+                inside.steps = long_events
+            await self._relay(guard, stream, restoring)
+
+    async def _relay(self, guard: Guard, stream: Any, restoring: Restoring | None) -> None:
+        """Send the frames of a guarded stream to the client, and conclude."""
+        inside, finder = _inside_gates(stream), self._object_finder()
         async with self.reply.kept(restoring), self.reply.beating(), stream:
             try:
                 async for frame in stream:
@@ -270,8 +276,8 @@ class Answering:
                     if finder is not None and self.caller is not None:
                         await self.caller.keep(finder.feed(body), self.upstream)
                     await self.reply.say(body)
-                    if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
-                        guarded.state.forget()
+                    if len(body) > LONG_EVENT and inside is not None:
+                        inside.state.forget()
                     del frame, body  # a long one would be kept until the next arrives
             except UpstreamError as error:
                 self.outcome.failed(error.code, error.reason)
@@ -280,7 +286,6 @@ class Answering:
                 self.outcome.guard_failed("guard_failed", error)
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
-                long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
                 self.spend(budgets.of_stream(self.asked.weight, usage, said))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
@@ -327,10 +332,16 @@ class Answering:
 
 def _provider(stream: Any) -> str | None:
     """Return the name of a guarded stream's format, once it is known: a path may have any."""
-    while hasattr(stream, "source"):  # a gate's
+    inside = _inside_gates(stream)
+    flow = inside.state.flow if inside is not None else None
+    return flow.provider if flow is not None else None
+
+
+def _inside_gates(stream: Any) -> GuardedStream[Any] | None:
+    """Return the guarded stream that the rules are applied to: its gates are around it."""
+    while hasattr(stream, "source"):
         stream = stream.source
-    known = isinstance(stream, GuardedStream) and stream.state.flow is not None
-    return stream.state.flow.provider if known else None
+    return stream if isinstance(stream, GuardedStream) else None
 
 
 def _media(response: Incoming) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import ceil
 from time import time
 from typing import Any
@@ -70,17 +70,27 @@ class RedisState:
             return bool((await pipe.execute())[0])
 
     async def enter(self, name: str, place: str, most: int) -> bool:
+        try:
+            running = await self._entered(name, place)
+        except StateError:
+            with suppress(StateError):  # the answer alone may be lost, and the place taken
+                await self.leave(name, place)
+            raise
+        if running <= most:
+            return True
+        await self.leave(name, place)
+        return False
+
+    async def _entered(self, name: str, place: str) -> int:
+        """Take a place; return how many are taken now."""
         key, now = self._key("running", name), self._clock()
         async with self._asking() as pipe:
             pipe.zremrangebyscore(key, "-inf", now)
             pipe.zadd(key, {place: now + LEASE})
             pipe.zcard(key)
             pipe.expire(key, ceil(2 * LEASE))
-            running = (await pipe.execute())[2]
-        if running <= most:
-            return True
-        await self.leave(name, place)
-        return False
+            running: int = (await pipe.execute())[2]
+        return running
 
     async def renew(self, name: str, place: str) -> None:
         key = self._key("running", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +19,9 @@ from guardstream.gate import Context
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.operations import operations
 from guardstream.serve.proxy import SettingsError
+from guardstream.serve.proxy.worker_thread import WorkerThread
+from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.state import StreamState
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
 
 POLICY = """
@@ -78,6 +82,29 @@ def test_an_openai_client_gets_what_the_checks_allow_and_the_provider_is_left() 
     (record,) = seen.records
     assert (record.finish, record.blocked_by) == ("content_filter", "judged")
     assert [each.rule for each in record.findings] == ["word", "judged"]
+
+
+def test_long_events_are_guarded_in_the_thread_before_a_gate_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+    worker = WorkerThread()
+    step = StreamState.step
+
+    def stepped(state: StreamState[bytes], piece: bytes) -> bytes | None:
+        threads.append(threading.current_thread().name)
+        return step(state, piece)
+
+    monkeypatch.setattr(StreamState, "step", stepped)
+    monkeypatch.setattr("guardstream.serve.proxy.context.WorkerThread", lambda: worker)
+    text = "it was a secret. " * (LONG_EVENT // 8)
+    policy = POLICY.replace("judged,", "judged, window: 1000, ahead: 10000000,")
+    with proxied(lambda p, _: said(p, "Hi. ", text), **settings(policy)) as (url, _):
+        asked = {"messages": ASKED, "stream": True, "model": "m"}
+        answer = httpx.post(url + CHAT, json=asked, timeout=60).text
+    assert answer.count("######") == LONG_EVENT // 8
+    assert any(name.startswith("guardstream-long") for name in threads)
+    assert worker.memory.taken == 0
 
 
 def test_an_anthropic_client_gets_a_message_that_ends() -> None:

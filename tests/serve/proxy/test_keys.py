@@ -703,6 +703,20 @@ async def test_what_redis_is_asked_again_counts_once(
 
 
 @pytest.mark.asyncio
+async def test_a_place_whose_answer_is_lost_is_given_back(redis_port: int) -> None:
+    losing = Losing(redis_port, b"ZADD")
+    async with (
+        await asyncio.start_server(losing.serve, "127.0.0.1", 0) as server,
+        Redis(port=server.sockets[0].getsockname()[1], retry=None) as client,
+    ):
+        state = RedisState(client, prefix=secrets.token_hex(4))
+        with pytest.raises(StateError):
+            await state.enter("a", "lost", 1)
+        assert await state.enter("a", "x", 1)
+    assert losing.lost
+
+
+@pytest.mark.asyncio
 async def test_places_are_given_back(state: State) -> None:
     assert [await state.enter("a", place, 2) for place in "xyz"] == [True, True, False]
     await state.leave("a", "x")

@@ -177,6 +177,33 @@ def streamed(receipt: str) -> bytes:
     return ANSWER.replace(b"data: [DONE]", comment(receipt) + b"data: [DONE]")
 
 
+@pytest.mark.anyio
+async def test_a_receipt_holds_however_a_stream_was_cut() -> None:
+    said = b"id: 1\ndata: a\n\nid: 2\ndata: [DONE]\n\n"
+    for size in range(1, len(said) + 1):
+        parts = [said[at : at + size] for at in range(0, len(said), size)]
+        headers = {"guardstream-policy": "p@1"}
+        app = streaming(Upstream(parts), "text/event-stream", headers=headers)
+        visit = await Visit().to(ReceiptMiddleware(app, SIGNER))
+        assert verify(found_in(visit.body), visit.body, PUBLIC).size == len(said)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("before", [b"say : ", b": ", b""])
+async def test_what_a_text_says_as_a_receipt_stays_text(before: bytes) -> None:
+    forged = comment("a.b.c")
+    said = b"data: " + before + forged[2:] + b"data:" + forged + b"data: a:\n" + forged
+    said += b": guardstream:" + forged[1:] + b"-receipt b\r\n\r\n"
+    for size in range(1, len(said) + 1):
+        parts = [said[at : at + size] for at in range(0, len(said), size)]
+        headers = {"guardstream-policy": "p@1"}
+        app = streaming(Upstream(parts), "text/event-stream", headers=headers)
+        visit = await Visit().to(ReceiptMiddleware(app, SIGNER))
+        own = found_in(visit.body)
+        assert verify(own, visit.body, PUBLIC).size == len(said)
+        assert visit.body == said + comment(own)
+
+
 def test_a_receipt_holds_with_and_without_its_comment() -> None:
     receipt = signed(nonce="mine")
     for answer in (ANSWER, streamed(receipt)):
@@ -241,6 +268,8 @@ def test_tokens_that_are_no_receipts_are_refused() -> None:
         hmac,
         f"{head}.{claims}.{signature[::-1]}",
         "x" * 20_000,
+        f"{head}.{claims}é.{signature}",
+        f"{receipt}\udcff",  # as a byte in an argument that is no UTF-8
     ):
         with pytest.raises(ReceiptError):
             verify(token, ANSWER, PUBLIC)
