@@ -107,18 +107,36 @@ BUGS = {
         "Py_ssize_t size = held <= length ? length : 0;",
     ),
     "a text that needs care is read": Change(
-        "reader.h", "if (self->busy || length == 0", "if (length == 0"
+        "reader.h", "if (self->busy || given->length == 0", "if (given->length == 0"
     ),
     "an offset is taken from the next character": Change(
         "stream.h",
-        "to[index] = least_of(note + 1, note[0], from, offset);",
-        "to[index] = least_of(note + 1, note[0], from, offset + 1);",
+        "to[index] = least_of(move + 1, move[0], from, offset);",
+        "to[index] = least_of(move + 1, move[0], from, offset + 1);",
     ),
     "registers stay as they are in joint states": Change(
         "joints.h", "registers_stay(&self->moves) ? 0 : self->moves.count;", "0;"
     ),
     "joint states accept nothing": Change(
-        "joints.h", "(uint16_t)(self->accepts.count / NOTE_INTS)};", "0};"
+        "joints.h", "{moves > 0, self->accepts.count / ACCEPT_INTS};", "{moves > 0, 0};"
+    ),
+    "joint states that move no register accept nothing": Change(
+        "joints.h", "if (!head[0] && !head[1]) {", "if (!head[0]) {"
+    ),
+    "joint states take a pattern's registers for the first ones": Change(
+        "joints.h", "source < 0 ? source : at + source", "source"
+    ),
+    "what is open is not looked at where a joint state is known": Change(
+        "stream.h", "self->hits.count | self->now.open.count", "self->hits.count"
+    ),
+    "patterns that are awake share their registers": Change(
+        "stream.h", "        filled += edge->registers;\n", ""
+    ),
+    "all patterns that are awake tell a class apart as the first one does": Change(
+        "stream.h", "int32_t local = locals[run->pattern];", "int32_t local = locals[0];"
+    ),
+    "a short text is read from its beginning again": Change(
+        "reader.h", ": given->codes[index];", ": given->codes[0];"
     ),
     "joint states lead on from any other": Change(
         "joints.h",
@@ -140,7 +158,7 @@ BUGS = {
         "&& memcmp(numbers_key(numbers, slot->number), key,",
     ),
     "joint states do not know what stands before": Change(
-        "joints.h", "ints_push(&self->key, kind);", "ints_push(&self->key, 0);"
+        "joints.h", "key->at[0] = kind;", "key->at[0] = 0;"
     ),
     "a stream keeps its joint state when a search goes on elsewhere": Change(
         "stream.h",

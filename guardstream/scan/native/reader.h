@@ -237,9 +237,9 @@ all_settle(const Reader *self, Py_ssize_t index, PyObject *settled)
     return result;
 }
 
-/* Read a text from `begin` to `end`, up to the first character after which somebody must look: returns
-   what that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have been made
-   certain before that, otherwise NULL. */
+/* Read a text from `begin` to `end`, up to the first character after which somebody must look:
+   returns what that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have
+   been made certain before that, otherwise NULL. */
 static int
 all_run(const Reader *self, const Given *given, Py_ssize_t *begin, Py_ssize_t end,
         PyObject **settled)

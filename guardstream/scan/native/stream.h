@@ -21,7 +21,7 @@ typedef struct {
 
 /* Where a stream stands. */
 typedef struct {
-    Runs runs; /* in a joint state only the registers: the runs themselves stand there */
+    Runs runs; /* in a joint state only the registers: the rest stands there */
     Candidates open;
     int64_t offset;
     int32_t last;
@@ -102,6 +102,14 @@ stand_runs(const Machine *machine, const Stand *stand, int32_t *count)
     return machine->joints.run + joint->first;
 }
 
+/* How many registers the patterns have that are awake. */
+static int32_t
+stand_registers(const Machine *machine, const Stand *stand)
+{
+    return stand->joint == NONE ? stand->runs.register_count
+                                : machine->joints.joint[stand->joint].registers;
+}
+
 /* Leave the joint state: the runs are the stand's own. */
 static int
 stand_part(const Machine *machine, Stand *stand)
@@ -111,28 +119,29 @@ stand_part(const Machine *machine, Stand *stand)
     }
     int32_t count;
     const Run *runs = stand_runs(machine, stand, &count);
+    stand->runs.register_count = stand_registers(machine, stand);
     stand->joint = NONE;
     return runs_taken(&stand->runs, runs, count);
 }
 
 static int
-stand_copy(Stand *to, const Stand *from)
+stand_copy(const Machine *machine, Stand *to, const Stand *from)
 {
+    int32_t registers = stand_registers(machine, from);
     if ((from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)
         || grown((void **)&to->runs.registers, &to->runs.register_room,
-                 from->runs.register_count, sizeof(int64_t)) < 0
+                 registers, sizeof(int64_t)) < 0
         || grown((void **)&to->open.at, &to->open.room, from->open.count,
                  sizeof(Candidate)) < 0) {
         return ERROR;
     }
-    if (from->runs.register_count) {
-        memcpy(to->runs.registers, from->runs.registers,
-               (size_t)from->runs.register_count * sizeof(int64_t));
+    if (registers) {
+        memcpy(to->runs.registers, from->runs.registers, (size_t)registers * sizeof(int64_t));
     }
     if (from->open.count) {
         memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(Candidate));
     }
-    to->runs.register_count = from->runs.register_count;
+    to->runs.register_count = registers;
     to->open.count = from->open.count;
     to->offset = from->offset;
     to->last = from->last;
@@ -586,7 +595,10 @@ awake_edges(Stream *self, int32_t class)
         const Automaton *automaton = &machine->automata[run->pattern];
         int32_t local = locals[run->pattern];
         int32_t number = local == MISSING ? NONE : known_edge(automaton, run->node, local);
-        if (number == NONE && (number = machine_edge(machine, run->pattern, run->node, class)) < 0) {
+        if (number == NONE) {
+            number = machine_edge(machine, run->pattern, run->node, class);
+        }
+        if (number < 0) {
             return number;
         }
         machine->awake[run->pattern] = machine->clock;
@@ -689,7 +701,6 @@ stream_leap(Stream *self, int32_t class)
         return ERROR;
     }
     self->now.joint = leap->target;
-    self->now.runs.register_count = joints->joint[leap->target].registers;
     return 1;
 }
 
@@ -791,7 +802,7 @@ stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
     int due = 0;
     self->hits.count = 0;
     self->failure_mark = self->failure_count;
-    if (stand_copy(&self->mark, &self->now) < 0) {
+    if (stand_copy(self->machine, &self->mark, &self->now) < 0) {
         return ERROR;
     }
     self->busy = 1;
@@ -931,7 +942,7 @@ stream_fork(Stream *self, PyObject *Py_UNUSED(ignored))
     if (made == NULL) {
         return NULL;
     }
-    if (stand_copy(&fork->now, &self->now) < 0
+    if (stand_copy(self->machine, &fork->now, &self->now) < 0
         || grown((void **)&fork->lost, &fork->lost_room, self->lost_count, sizeof(Lost)) < 0) {
         Py_DECREF(made);
         return NULL;
@@ -1059,7 +1070,7 @@ static PyObject *
 stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     self->hits.count = self->due = 0;
-    if (is_busy(self) || stand_copy(&self->now, &self->mark) < 0) {
+    if (is_busy(self) || stand_copy(self->machine, &self->now, &self->mark) < 0) {
         return NULL;
     }
     while (self->failure_count > self->failure_mark) {
