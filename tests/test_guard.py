@@ -144,6 +144,21 @@ async def test_a_block_that_the_stream_inside_raises_is_a_block_around_it(text: 
     assert outcome(plain) == ("content_filter", "vile")
 
 
+async def test_a_guard_around_the_text_of_a_guarded_stream_ends_as_that_stream() -> None:
+    stream = guard().wrap(INNER.wrap(agen(said(["ok, vile"]))).text_stream, raise_on_block=True)
+    with pytest.raises(BlockedError, match="'vile'"):
+        await stream.text()
+    assert (outcome(stream), stream.result.text) == (("content_filter", "vile"), "ok, ")
+
+
+async def test_a_guard_around_the_text_of_a_guarded_stream_closes_that_stream() -> None:
+    source = Source(said(["ok", "and so on"]))
+    inner = INNER.wrap(source)
+    async with guard().wrap(inner.text_stream) as stream:
+        await anext(stream)
+    assert (source.closed, inner.finish) == (1, "cancelled")
+
+
 async def test_a_stop_rule_is_no_block() -> None:
     stream = guard().wrap(agen(["that is enough"]), raise_on_block=True)
     assert await stream.text() == "that is "
