@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from guardstream import Guard, Policy
+from guardstream import BlockedError, Guard, Policy
 from guardstream.consumers import (
     Coalesce,
     FileSink,
@@ -127,6 +127,15 @@ async def test_what_the_source_raises_is_raised_in_each_branch() -> None:
             assert await anext(branch) == "one "
             with pytest.raises(LookupError):
                 await anext(branch)
+            assert branch.finish == "error"
+
+
+async def test_a_branch_of_a_stream_that_raises_its_block_is_blocked() -> None:
+    async with Tee(GUARD.wrap(Source(["forbidden"]), raise_on_block=True), 2) as branches:
+        for branch in branches:
+            with pytest.raises(BlockedError):
+                await anext(branch)
+            assert (branch.finish, branch.blocked_by) == ("content_filter", "bad")
 
 
 async def test_what_the_block_raises_passes_as_it_is() -> None:
