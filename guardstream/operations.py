@@ -138,37 +138,42 @@ class Wrapping:
         Raises PolicyError for a source that would have to be opened again, and for a stream that
         lacks the attribute that is its key.
         """
-        stream, options = self.stream, self.options
+        policy, gates, options = operations.policy, operations.gates, self.options
         retry = options.get("retry") or operations.retry
-        if retry is not None and not opens(stream):
+        if retry is not None and not opens(self.stream):
             raise PolicyError(
-                f"{operations.policy.place('retry')}: a stream that is open cannot be opened "
+                f"{policy.place('retry')}: a stream that is open cannot be opened "
                 "again: give wrap() the function that opens it, wrap(lambda: client.stream(...))"
             )
-        key = operations.key(self.observing.attributes)
-        gates, observing = operations.gates, self.observing
-        check_callbacks(operations.policy, gates, options)
-        last, inner = joined(gates, observing)
-        whole: Any
-        raises = options.get("raise_on_block", False)
+        check_callbacks(policy, gates, options)
+        last, inner = joined(gates, self.observing)
         if gates:  # the last of them raises
             options = {**options, "raise_on_block": False}
-        if retry is not None or any(options.get(name) for name in REOPENING):
-            whole = self._retrying(options, operations.limiter, key, retry or Retry(), inner)
-        elif opens(stream) or operations.limiter:
-            whole = self.guarded(Source(stream, operations.limiter, key), None, options, inner)
-        else:
-            whole = self.guarded(stream, None, options, inner)
-        blocked = self._block_error(operations.policy)
         return gated(
-            whole,
+            self._inside_gates(operations, retry, options, inner),
             gates,
             self.choose,
             last,
             lines=self.lines,
-            block_error=blocked,
-            raise_on_block=raises,
+            block_error=self._block_error(policy),
+            raise_on_block=self.options.get("raise_on_block", False),
         )
+
+    def _inside_gates(
+        self,
+        operations: Operations,
+        retry: Retry | None,
+        options: Reopening,
+        observing: Observing,
+    ) -> Any:
+        """Return the guarded stream that gates stand around."""
+        stream, limiter = self.stream, operations.limiter
+        key = operations.key(self.observing.attributes)
+        if retry is not None or any(options.get(name) for name in REOPENING):
+            return self._retrying(options, limiter, key, retry or Retry(), observing)
+        if opens(stream) or limiter:
+            stream = Source(stream, limiter, key)
+        return self.guarded(stream, None, options, observing)
 
     def _block_error(self, policy: Policy) -> BlockError | None:
         """The message of the error that ends bytes which a gate blocks; None for none."""

@@ -130,12 +130,33 @@ async def test_a_block_of_the_guarded_stream_inside_is_one_of_the_stream_around_
     assert outcome(quiet) == ("content_filter", "vile")
 
 
-async def test_a_block_that_the_stream_inside_raises_is_a_block_around_it() -> None:
-    inner = INNER.wrap(agen(["ok, vile, no"]), raise_on_block=True)
-    stream = guard().wrap(inner)
+@pytest.mark.parametrize("text", ["ok, vile, no", "vile"])
+async def test_a_block_that_the_stream_inside_raises_is_a_block_around_it(text: str) -> None:
+    inner = INNER.wrap(agen([text]), raise_on_block=True)
+    stream = guard().wrap(inner, raise_on_block=True)
     with pytest.raises(BlockedError, match="'vile'"):
         await stream.text()
-    assert stream.finish == "content_filter"
+    assert outcome(stream) == ("content_filter", "vile")
+    assert [each async for each in stream] == []
+    plain = guard().wrap_sync(INNER.wrap_sync([text], raise_on_block=True))
+    with pytest.raises(BlockedError, match="'vile'"):
+        plain.text()
+    assert outcome(plain) == ("content_filter", "vile")
+
+
+async def test_a_guard_around_the_text_of_a_guarded_stream_ends_as_that_stream() -> None:
+    stream = guard().wrap(INNER.wrap(agen(said(["ok, vile"]))).text_stream, raise_on_block=True)
+    with pytest.raises(BlockedError, match="'vile'"):
+        await stream.text()
+    assert (outcome(stream), stream.result.text) == (("content_filter", "vile"), "ok, ")
+
+
+async def test_a_guard_around_the_text_of_a_guarded_stream_closes_that_stream() -> None:
+    source = Source(said(["ok", "and so on"]))
+    inner = INNER.wrap(source)
+    async with guard().wrap(inner.text_stream) as stream:
+        await anext(stream)
+    assert (source.closed, inner.finish) == (1, "cancelled")
 
 
 async def test_a_stop_rule_is_no_block() -> None:

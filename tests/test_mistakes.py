@@ -369,7 +369,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a header for the headers of a replay": (
         lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), replay_by="authorization"),
-        "the headers of a replay are a list, such as ['authorization']",
+        "replay's headers are a list, such as ['authorization'], not one text",
     ),
     "a text for a replay's age": (
         lambda: MemoryReplay(max_age="1h"),  # type: ignore[arg-type]
@@ -457,7 +457,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "replacing what is not written": (
         lambda: Job(GUARD, "logs", overwrite=True),
-        "overwrite is for a target, which is not given",
+        "overwrite replaces a target, and there is none: name one",
     ),
     "a gate's channel, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, channels=["txt"]),

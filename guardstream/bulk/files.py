@@ -276,28 +276,31 @@ def _json_line(redactor: Redactor, line: bytes) -> bytes:
     if changed is record:
         return line
     try:
-        return _written(changed, partial(json.dumps, ensure_ascii=False)).encode()
+        return _written(changed, _UNESCAPED).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
         return _written(changed, json.dumps).encode()
     except RecursionError:
         raise BulkError("a record is nested too deeply to be written") from None
 
 
+_UNESCAPED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class _Number(float):
-    """A number, which is written as it was read: a float would lose its digits."""
+    """A number that keeps its text, since a float loses digits."""
 
     __slots__ = ("text",)
+
+    text: str
 
     def __new__(cls, text: str) -> _Number:
         number = super().__new__(cls, text)
         number.text = text
         return number
 
-    text: str
-
 
 def _written(value: Any, dumps: Callable[[Any], str]) -> str:
-    """Return a value as `dumps` writes it, but its numbers as they were read."""
+    """Return a value as `dumps` writes it, but with its numbers as they were read."""
     if isinstance(value, _Number):
         return value.text
     write = partial(_written, dumps=dumps)

@@ -73,7 +73,7 @@ class Job:
         if self.before is not None and self.target is not None:
             raise ValueError("a comparison has no target")
         if self.overwrite and self.target is None:
-            raise ValueError("overwrite is for a target, which is not given")
+            raise ValueError("overwrite replaces a target, and there is none: name one")
         for name, given in (("source", self.source), ("target", self.target)):
             if given == "":
                 raise ValueError(f"{name} is empty: name a file or a folder")

@@ -121,8 +121,8 @@ def replay(
     """Yield the chunks recorded at `path` at their recorded times, `speed` times as fast.
 
     Speed 0 does not wait at all. Objects are yielded as dicts unless `build` creates them from
-    their fields. A recorded error just ends the stream. Raises TypeError or ValueError for a speed
-    that is none; reading raises RecordingError for a file that is not a recording.
+    their fields. A recorded error just ends the stream. Raises TypeError or ValueError for an
+    invalid speed; reading raises RecordingError for a file that is not a recording.
     """
     _check_speed(speed)
     return _replayed(Path(path), speed, build)
@@ -159,7 +159,7 @@ def _check_speed(speed: object) -> None:
     if isinstance(speed, bool) or not isinstance(speed, (int, float)):
         raise TypeError(f"speed= needs a number, not {type(speed).__qualname__!r}")
     if not 0 <= speed < inf:
-        raise ValueError(f"speed= needs a number of at least 0, not {speed}: 0 does not wait")
+        raise ValueError(f"speed= needs a finite number, at least 0, not {speed}: 0 does not wait")
 
 
 def _read(path: Path, build: Build | None) -> Iterator[tuple[float, Any]]:

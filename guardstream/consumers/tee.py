@@ -15,6 +15,7 @@ from guardstream.hints import check_known
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.context import AsyncContext
 from guardstream.stream.outcome import RelayedOutcome
+from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 
@@ -95,7 +96,7 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
         self._buffer = buffer
         self._chunks: deque[C] = deque()
         self._error: Exception | None = None
-        self._failed = False
+        self._failed: FinishReason | None = None
         self._filled = anyio.Event()
         self._emptied = anyio.Event()
 
@@ -111,8 +112,8 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
             return "cancelled"
         if not self.ended or self._chunks:
             return None
-        if self._failed:
-            return "error"
+        if self._failed is not None:
+            return self._failed
         reason: FinishReason | None = getattr(self.stream, "finish", None)
         return reason or ("cancelled" if self._tee.stopped else "stop")
 
@@ -154,5 +155,6 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
         """Say that nothing more comes, and why; the first reason counts."""
         if not self.ended:
             self.ended = True
-            self._error, self._failed = error, error is not None
+            self._error = error
+            self._failed = reason_of(error) if error is not None else None
             self._filled.set()

@@ -43,7 +43,7 @@ class Reading(TypedDict, total=False):
 
     - `tool`: read the arguments of the first call of that tool instead of the answer's text.
     - `provider`: the adapter of the chunks, or its name; otherwise the first chunk tells.
-    - `text_of`: the text of a chunk that no adapter knows.
+    - `text_of`: the text of a chunk that no adapter knows, in place of `tool` and `provider`.
     - `fences`: what may stand around the document, as in a policy.
     - `repair`: kinds of almost-JSON that are mended, or True for all but `truncated`.
     - `duplicates`: whether an object may name a key twice; the last one counts.
@@ -123,12 +123,12 @@ class Reader:
         return _with_open_string(value, self._document.state) if self._ended else value
 
     def partial_until(self, end: int) -> Any:
-        """The value so far at the offset of a token's end, however much has come since.
+        """The value as it was at the offset where a token ends, however much has come since.
 
-        What was read is read again, so this is for errors alone.
+        This reads the document again, so it is for errors alone.
         """
         document = self._rebuilt(offset=self._source.start)
-        document.feed(self._source.read(document.start, end) + " ")  # which ends a number
+        document.feed(self._source.read(document.start, end) + " ")  # the space ends a number
         return document.value
 
     @property

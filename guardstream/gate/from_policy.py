@@ -77,9 +77,8 @@ class Gate:
         server-sent events. `of_guard` says that nothing stands between the guard and this gate,
         `observing` is told how the stream ended if no other gate comes after this one.
         `block_error` returns the message of the error that ends blocked bytes. `raise_on_block`
-        says that a block raises BlockedError after them.
-        Of a `whole` answer, which comes at once, nothing goes out before the verdicts of what
-        blocks.
+        says that a block raises BlockedError after the last chunk. Of a `whole` answer, which comes
+        at once, nothing goes out before the verdicts of what blocks.
         """
         file = self.file
         judging = Judging(

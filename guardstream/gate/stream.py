@@ -189,7 +189,7 @@ class GatedStream(AsyncContext, Generic[C]):
             await tasks.changed.wait()
 
     def _nothing_more(self) -> Exception:
-        """The end of the iteration; once, after a block, what `raise_on_block` asks for."""
+        """Return what ends the iteration: BlockedError, once, if `raise_on_block` asks for it."""
         rule = self.blocked_by
         if not self._raises or rule is None or self._finish != "content_filter":
             return StopAsyncIteration()

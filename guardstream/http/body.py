@@ -54,7 +54,8 @@ async def aguard_body(
     """The asynchronous form of `guard_body`, which also runs the guard's gates.
 
     The rules are applied in a thread, since a long body would block the event loop. Raises as
-    `guard_body` does, except for a policy with `gate`.
+    `guard_body` does, but of a policy with `gate` it only refuses callbacks beside one that may
+    block.
     """
     return await judged_body(guard, provider, body, in_thread, options)
 

@@ -64,6 +64,8 @@ def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
 def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each tool's name and schema; None for a tool whose arguments are a text.
 
+    A schema of the request itself counts; for a tool that it only names, the listed one does.
+
     https://platform.openai.com/docs/api-reference/chat/create, …/responses/create and
     https://docs.anthropic.com/en/api/messages. Requests to Ollama and to Cohere's v2 chat name
     tools as OpenAI's do.
@@ -71,10 +73,10 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for function in request.get("functions") or ():
         yield _named(function["name"]), _schema(function.get("parameters"))
     named = [each for tool in request.get("tools") or () for each in _tool(tool)]
-    found = dict(each for tool in _found(request.get("input")) for each in _tool(tool))
+    listed = dict(each for tool in _listed(request.get("input")) for each in _tool(tool))
     judged = {name for name, schema in named if schema is not True}
-    yield from (each for each in named if each[0] in judged or each[0] not in found)
-    yield from (each for each in found.items() if each[0] not in judged)
+    yield from (each for each in named if each[0] in judged or each[0] not in listed)
+    yield from (each for each in listed.items() if each[0] not in judged)
 
 
 def _tool(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -89,30 +91,30 @@ def _tool(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield _named((inner if isinstance(inner, dict) else tool)["name"]), None
     elif kind == "namespace":
         yield from _tools({"tools": tool.get("tools")})
-    elif isinstance(tool.get("name"), str):  # of the provider's own
+    elif isinstance(tool.get("name"), str):  # the provider's own
         yield from ((name, True) for name in (tool["name"], *_PARTS.get(tool["name"], ())))
     elif kind == "mcp":
         yield from ((_named(name), True) for name in _allowed(tool.get("allowed_tools")))
-    else:  # of OpenAI's own, which are asked in text
+    else:  # OpenAI's own, whose arguments are a text
         yield from ((NAMELESS, None), (_named(kind), None))
 
 
 _PARTS = {"code_execution": ("bash_code_execution", "text_editor_code_execution")}
-"""Tools of Anthropic's that are called by other names: code execution, from its second version."""
+"""Anthropic's tools that are called by other names: code execution, since its second version."""
 
-_FINDING = ("tool_search_output", "additional_tools", "mcp_list_tools")
-"""Items of earlier responses that say which tools there are."""
+_LISTS = ("tool_search_output", "additional_tools", "mcp_list_tools")
+"""Items of earlier responses that list tools."""
 
 
-def _found(items: Any) -> Iterator[Any]:
+def _listed(items: Any) -> Iterator[Any]:
     """The tools that a request to OpenAI's responses repeats from earlier ones, the latest last."""
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("type") in _FINDING:
+        if isinstance(item, dict) and item.get("type") in _LISTS:
             yield from item.get("tools") or ()
 
 
 def _allowed(tools: Any) -> Iterator[Any]:
-    """The tools of a server that a request names; others are refused."""
+    """The names of an MCP server's tools that a request allows; others are refused."""
     names = tools.get("tool_names") if isinstance(tools, dict) else tools
     yield from names or ()
 

@@ -106,14 +106,14 @@ class AuditLog:
             chain = self._own_chain()
             line = _line(record if chain is None else {**record, **chain.link()})
             self._append(line)
-            if chain is not None:  # before the line is on the disk, as it is in the file
+            if chain is not None:
                 chain.note(line)
-            self._sync()
+            self._sync()  # if this fails, the line is in the file, and in the chain
             if chain is not None and chain.unsigned >= self._every:
                 self._checkpoint(chain)
 
     def _own_chain(self) -> Chain | None:
-        """The chain of this process: one that was forked begins its own."""
+        """Return the chain of this process: a forked process begins its own."""
         if self._chain is not None and self._chain.process != os.getpid():
             self._chain = Chain()
         return self._chain

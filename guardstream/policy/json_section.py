@@ -33,7 +33,7 @@ ARGUMENTS = "tool_args"
 
 ANY_TOOL = "*"
 NAMELESS = ""
-"""A request's name for the tools of the provider whose calls have none, such as a web search."""
+"""Stands for the provider's own tools whose calls have no name, such as a web search."""
 
 NO_REQUEST = (
     "json.tools: 'from_request' needs the request: guard by the proxy or a transport, or take "

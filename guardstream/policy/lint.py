@@ -195,10 +195,23 @@ def _refused_words(placed: Placed, rule: Rule) -> Iterator[Problem]:
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
     confirm = confirmation_of(replace(rule, keywords=()), timeout=0.5)
-    refused = [word for word in rule.words if confirm and not confirm.judge(word, "")]
+    if confirm is None:
+        return
+
+    def is_refused(word: str) -> bool:
+        return not any(confirm.judge(each, "") for each in _spellings(rule, word))
+
+    refused = list(filter(is_refused, rule.words))
     if refused:
         message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
         yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
+
+
+def _spellings(rule: Rule, word: str) -> Iterator[str]:
+    """Yield the usual ways to write a word: patterns and validators may tell them apart."""
+    yield word
+    if rule.ignore_case:
+        yield from (word.lower(), word.upper(), word.title(), word.swapcase())
 
 
 def _hidden_ends(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:

@@ -86,8 +86,8 @@ class Hooks(Generic[C]):
 
 _NAMES = tuple(each.name for each in fields(Hooks))
 
-
 _WITHOUT = frozenset({"unknown", "mark"})
+"""Kinds of pieces that must not be in the chunk on which others are modelled."""
 
 
 def model_of(hooks: Hooks[C], chunk: C, reading: Reading) -> C:

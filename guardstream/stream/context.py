@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from guardstream.events import FinishReason
+
 log = logging.getLogger("guardstream")
 
 
@@ -24,10 +26,14 @@ class _Read(Protocol):
     def result(self) -> Any: ...
 
 
-class _Delta(Protocol):
+class _Delta(_Closed, Protocol):
     async def __anext__(self) -> Any: ...
     @property
     def delta(self) -> str: ...
+    @property
+    def finish(self) -> FinishReason | None: ...
+    @property
+    def blocked_by(self) -> str | None: ...
 
 
 class AsyncContext:
@@ -87,7 +93,7 @@ class SyncContext:
 
 
 class TextStream:
-    """An async iterator of the answer's text, in pieces that are not empty."""
+    """An async iterator of a stream's answer, in pieces that are not empty."""
 
     def __init__(self, stream: _Delta) -> None:
         self._stream = stream
@@ -95,12 +101,26 @@ class TextStream:
     def __aiter__(self) -> Self:
         return self
 
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        return self._stream.finish
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        return self._stream.blocked_by
+
     async def __anext__(self) -> str:
         """Return the next text of the answer."""
         while True:
             await self._stream.__anext__()
             if self._stream.delta:
                 return self._stream.delta
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
 
 
 def hide(error: Exception) -> None:

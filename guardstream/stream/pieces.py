@@ -45,9 +45,6 @@ class Incoming(Generic[C]):
     matched: set[Slot] = field(default_factory=set)
 
 
-"""Kinds of pieces that must not be in the chunk on which others are modelled."""
-
-
 class PieceFlow(Generic[C]):
     """Guards chunks piece by piece. A chunk whose text did not change goes out as the same object.
 

@@ -79,9 +79,9 @@ class StreamState(Generic[C]):
     @property
     def blocked_by(self) -> str | None:
         """The id of the rule that blocked the stream, or the guarded stream that it reads."""
-        if self.flow is None or self._left_at is not None:
+        if self._left_at is not None:
             return None
-        return self.flow.blocked_by or self._rule_before
+        return (self.flow.blocked_by if self.flow else None) or self._rule_before
 
     @property
     def ended(self) -> FinishReason | None:
@@ -212,7 +212,10 @@ class StreamState(Generic[C]):
             self.finish = reason
 
     def note(self, error: BaseException) -> None:
-        """Record the type of the exception that ends the stream; later calls have no effect."""
+        """Record the type of the exception that ends the stream, and the rule that a block names;
+        later calls have no effect."""
+        if isinstance(error, BlockedError):
+            self._rule_before, self._fault_raised = error.rule, True
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
 

@@ -273,11 +273,11 @@ class _Across:
     def of(self, alone: Sequence[Event]) -> Sequence[Event]:
         """Return what a value becomes that alone would become `alone`."""
         if self.end is not None:
-            return [self.found[-1], self.end]
+            return [*self.found, self.end]
         if not self.masks:
             return [*self.found, *alone]
-        ends = alone[-2:] if isinstance(alone[-1], Finish) else ()
-        return [Text(f"[{self.found[0].rule}]"), *self.found, *ends]
+        rest = [event for event in alone if not isinstance(event, Text)]
+        return [Text(f"[{self.found[0].rule}]"), *self.found, *rest]
 
 
 def _severity(across: _Across) -> tuple[bool, bool]:

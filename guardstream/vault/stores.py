@@ -234,10 +234,10 @@ class RedisStore:
     ) -> None:
         """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
 
-        `timeout` is 2 seconds if it is None. `client` is a `redis.Redis` that answers in bytes, in
-        place of `url` and `timeout`: it has its own. Raises VaultError if the package is not there,
-        ValueError for a client that answers in text, and TypeError or ValueError for a time that is
-        none, and for a client together with what it replaces.
+        None for `timeout` means 2 seconds. `client` is a `redis.Redis` that answers in bytes; it
+        replaces `url` and `timeout`, which it has itself. Raises VaultError if the package is not
+        installed, ValueError for a client that answers in text, TypeError for a client beside a URL
+        or a time-out and if neither is given, and TypeError or ValueError for an invalid time.
         """
         check_seconds("ttl", ttl)
         if math.isinf(ttl):
@@ -297,7 +297,7 @@ class RedisStore:
 
 
 def _redis_client(url: str | None, timeout: float) -> Any:
-    """A client that waits no longer than `timeout` seconds for an answer."""
+    """Return a client that waits at most `timeout` seconds for an answer."""
     check_seconds("timeout", timeout)
     if url is None:
         raise TypeError("RedisStore() needs a URL such as 'redis://127.0.0.1:6379/0', or client=")

@@ -461,7 +461,9 @@ def test_what_evidently_is_no_list_of_words_is_refused(tmp_path: Path, name: str
         assert convert(tmp_path / name, "words")[0]
 
 
-@pytest.mark.parametrize("name", ["words.txt", "words", "words.en", "bad.dic", "words.lst"])
+@pytest.mark.parametrize(
+    "name", ["words.txt", "words", "words.en", "bad.dic", "words.lst", "words.md", "words.rst"]
+)
 @pytest.mark.parametrize(
     "text", ["", "# terms\none\ntwo three\n", "eval(\n<script>\nrm -rf\nAKIA", "敏感词\r\n词\r\n"]
 )

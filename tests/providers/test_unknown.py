@@ -86,6 +86,7 @@ def test_of_a_match_across_chunks_the_end_is_masked(name: str) -> None:
     ("values", "shown", "rules"),
     [
         (("a blue ", "bird, a red fish"), ["a blue ", "[bird]"], ["bird", "fish"]),
+        (("a blue ", "bird, a white crow"), ["a blue ", "[bird]"], ["bird", "seen"]),
         (("a red ", "fish, a red fish"), ["a red ", ""], ["fish"]),
         (("a white ", "crow, a blue bird"), ["a white ", "crow, a *********"], ["seen", "bird"]),
         (("a white ", "crow, a red fish"), ["a white ", "crow, a "], ["seen", "fish"]),

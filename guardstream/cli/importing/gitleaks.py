@@ -1,11 +1,11 @@
 """gitleaks' TOML: https://github.com/gitleaks/gitleaks#configuration.
 
-gitleaks takes the first group of a match as the secret, or `secretGroup`, which is `valueGroup` in
-Betterleaks 2. Its patterns are RE2; a
+gitleaks takes the first group of a match as the secret, or `secretGroup`. Its patterns are RE2; a
 group becomes the named group `secret`, and where the branches of a pattern have groups of their
 own, each branch becomes a pattern. What cannot be said here (paths, commits, whole lines, other
 rules that are required) is named; an allowlist never becomes wider. Betterleaks' TOML is the same
-with filters in the place of allowlists.
+with filters in the place of allowlists; version 2 calls the group `valueGroup` and the required
+rules `components`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from guardstream.cli.importing.write import Draft, slug
 
 _TYPES = MimeTypes()  # not the system's, so that a file is read alike everywhere
+_PLAIN = (None, "text/plain", "text/markdown", "text/x-rst")  # Python 3.13 knows the last two
 
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
 _DATA = re.compile(r"\s*(?:[{\[<]|#!|%YAML|---\s)")
@@ -21,12 +22,12 @@ _NO_WORD = re.compile(
 
 
 def may_be(text: str, path: Path) -> bool:
-    """Whether a file may be a list of words: it is not, evidently, markup, code or other data.
+    """Return whether a file may be a list of words: nothing shows markup, code or other data.
 
-    Words may look like code, so half of the lines may.
+    Words may look like code, so up to half of the lines may.
     """
     kind, packed = _TYPES.guess_type(path.name)
-    if kind not in (None, "text/plain") or packed or _DATA.match(text) or _BINARY.search(text):
+    if kind not in _PLAIN or packed or _DATA.match(text) or _BINARY.search(text):
         return False
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return 2 * sum(1 for line in lines if _NO_WORD.match(line)) <= len(lines)
