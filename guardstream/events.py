@@ -27,6 +27,9 @@ FinishReason: TypeAlias = Literal[
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
 """The kinds of text in a model's answer, each guarded as a text of its own."""
 
+Form: TypeAlias = Literal["json", "text", "part"]
+"""What the arguments of a tool call are: JSON, free text, or one string of a JSON document."""
+
 UNKNOWN = "unknown"
 """The channel of text in fields that no adapter knows: all rules apply to it."""
 

@@ -147,7 +147,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "Guard.refuse_operations": _code(CALL, "sections"),
     "Policy.load": {"allow_code": NEVER},
     "Policy.parse": {"allow_code": NEVER, **_code("where the text is from", "name", "folder")},
-    "Policy.stages": _code(CALL, "tool"),
+    "Policy.stages": _code(CALL, "tool", "form"),
     "Limiter.slot": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
     "Limiter.enter": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
     "guardstream.body.aguard_body": {"options": "audit.attributes"},

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from guardstream.errors import PolicyError
-from guardstream.events import Channel
+from guardstream.events import Channel, Form
 from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.lexer import Limits
@@ -47,40 +47,64 @@ class Json:
     arguments.
 
     Without `tools`, all arguments are treated the same. With `asked`, the settings for a tool's
-    arguments are unknown until a request states its schema.
+    arguments are unknown until a request states its schema. `free` are those for arguments that are
+    not JSON, None if nothing applies to them.
     """
 
     channels: Mapping[str, Settings]
     tools: Mapping[str, Settings] | None = None
     asked: Settings | None = None
+    free: Settings | None = None
+    requested: bool = False  # the tools are those of a request, built-in ones included
 
-    def settings(self, channel: str, tool: str | None) -> Settings | None:
+    def settings(self, channel: str, tool: str | None, form: Form = "json") -> Settings | None:
         """Return the settings for a channel, and a tool if it is known; None if there are none."""
-        if channel == ARGUMENTS and self.asked is not None:
-            raise PolicyError(NO_REQUEST)
-        if channel != ARGUMENTS or self.tools is None:
+        if channel != ARGUMENTS:
             return self.channels.get(channel)
-        return self.tools.get(tool or NAMELESS, self.tools[ANY_TOOL])
+        if self.asked is not None:
+            raise PolicyError(NO_REQUEST)
+        if form == "text" and self._may_be_text(tool):
+            return self.free
+        found = self.channels.get(channel)
+        if self.tools is not None:
+            found = self.tools.get(tool or NAMELESS, self.tools[ANY_TOOL])
+        unjudged = form == "part" and (found is None or found.schema is None)
+        return self.free if unjudged else found
+
+    def _may_be_text(self, tool: str | None) -> bool:
+        """Return whether a tool may be asked in free text: not if it has a schema of its own, or
+        may not be called at all. A tool without a name cannot be listed in a policy."""
+        if self.tools is None:
+            return True
+        own = self.tools.get(tool or NAMELESS)
+        if own is not None:
+            return own.schema is None
+        return not self.requested and (not tool or self.tools[ANY_TOOL].schema is not _NO_CALL)
+
+
+_NO_CALL = Schema(False)
+"""The schema of a tool that may not be called."""
 
 
 def compiled(loader: Loader, whole: Whole) -> Json:
     """Return the settings of the JSON stage, without its rules."""
     file = whole.file
     section = file.json_
-    channels = {ARGUMENTS: _arguments(file, section)}
+    free = _arguments(file, section)
+    channels = {ARGUMENTS: free}
     if section is None:
-        return Json(MappingProxyType(channels))
+        return Json(MappingProxyType(channels), free=free)
     source = whole.settings["json_"]
     schema = _schema(loader, source, section, section, ("json", "schema"))
     for channel in _channels(section):
         channels[channel] = _of(file, section, channel, schema)
     if section.tools == "from_request":
         asked = _of(file, section, ARGUMENTS, None)
-        return Json(MappingProxyType(channels), asked=asked)
+        return Json(MappingProxyType(channels), asked=asked, free=free)
     if ARGUMENTS in section.channels and section.tools is not None:
         mark = source.document.mark(("json", "tools"))
         source.report(mark, "the channel 'tool_args' has a schema too: leave it out of 'channels'")
-    return Json(MappingProxyType(channels), _tools(loader, source, file, section))
+    return Json(MappingProxyType(channels), _tools(loader, source, file, section), free=free)
 
 
 def unjudged(json: Json) -> Json:
@@ -99,7 +123,8 @@ def unjudged(json: Json) -> Json:
             duplicates=True,
         )
 
-    return Json(MappingProxyType({name: of(each) for name, each in json.channels.items()}))
+    channels = {name: of(each) for name, each in json.channels.items()}
+    return Json(MappingProxyType(channels), free=json.free)
 
 
 def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
@@ -116,7 +141,8 @@ def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
         tools = {name: replace(each, redact=rules.stage) for name, each in tools.items()}
     if asked is not None and rules is not None:
         asked = replace(asked, redact=rules.stage)
-    return Json(MappingProxyType(found), tools, asked)
+    free = replace(json.free, redact=rules.stage) if json.free and rules is not None else None
+    return Json(MappingProxyType(found), tools, asked, free)
 
 
 def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) -> Json:
@@ -129,7 +155,7 @@ def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) ->
     if section is None or json.asked is None:
         return json
     # Arguments to which no rule applies pass unchanged.
-    free = json.channels.get(ARGUMENTS) or Settings(documents="many", on_violation="text")
+    free = json.free or Settings(documents="many", on_violation="text")
     found = {
         name: free
         if schema is None
@@ -139,8 +165,8 @@ def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) ->
         )
         for name, schema in tools.items()
     }
-    found[ANY_TOOL] = replace(json.asked, schema=Schema(False))
-    return Json(json.channels, MappingProxyType(found))
+    found[ANY_TOOL] = replace(json.asked, schema=_NO_CALL)
+    return replace(json, tools=MappingProxyType(found), asked=None, requested=True)
 
 
 @lru_cache(maxsize=256)
@@ -190,7 +216,7 @@ def _tools(
     for name, tool in section.tools.items():
         schema = _schema(loader, source, section, tool, ("json", "tools", name, "schema"))
         found[name] = _of(file, section, ARGUMENTS, schema)
-    found.setdefault(ANY_TOOL, _of(file, section, ARGUMENTS, Schema(False)))
+    found.setdefault(ANY_TOOL, _of(file, section, ARGUMENTS, _NO_CALL))
     return MappingProxyType(found)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from guardstream.errors import PolicyError
-from guardstream.events import UNKNOWN, Stage
+from guardstream.events import UNKNOWN, Form, Stage
 from guardstream.hints import nearest
 from guardstream.policy import build, json_section, packs, pickling
 from guardstream.policy.build import CHANNELS, Built, applies
@@ -257,11 +257,12 @@ class Policy:
         """
         return self._but(plans=(*self._plans, *planned(stages)))
 
-    def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
+    def stages(self, channel: str, tool: str | None = None, form: Form = "json") -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if nothing applies to it.
 
-        `tool` is the name of the tool whose arguments these are, None if it is unknown. Raises
-        ValueError for an unknown channel.
+        `tool` is the name of the tool whose arguments these are, None if it is unknown; `form` says
+        whether they are JSON, free text, or one string of a JSON document. Raises ValueError for an
+        unknown channel.
         """
         if channel not in CHANNELS and channel != UNKNOWN:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
@@ -269,19 +270,19 @@ class Policy:
         stages = [
             *(limited.stages(channel) if limited else ()),
             *self._custom(channel, "before"),
-            *self._rules(channel, tool),
+            *self._rules(channel, tool, form),
             *self._custom(channel, "after"),
         ]
         if self.shadow:
             return [Shadow(Pipeline(stages))] if stages else []
         return limited.around(stages, channel) if limited else stages
 
-    def _rules(self, channel: str, tool: str | None) -> list[Stage]:
-        ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool)
+    def _rules(self, channel: str, tool: str | None, form: Form) -> list[Stage]:
+        ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool, form)
         if self._veiled is not None:
             over = partial(self._veiled.veil.over, channel, tool)
             if json is None:  # nothing is asked of it, but values in it are those of JSON
-                json = self._built.json.settings(channel, tool)
+                json = self._built.json.settings(channel, tool, form)
             if json is None:
                 return [over(ruleset.stage() if ruleset else Passthrough(), ())]
             return [Structure(replace(json, redact=json.redact or Passthrough, restore=over))]

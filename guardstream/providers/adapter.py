@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from guardstream.events import FinishReason
+from guardstream.events import FinishReason, Form
 
 __all__ = [
     "NEW",
@@ -73,6 +73,16 @@ Other text:
   "", and a later chunk has it.
 """
 
+_FREE_TEXT: Mapping[str, str | None] = {
+    "action": None,
+    "code": "code_interpreter",
+    "commands": "shell",
+    "diff": "apply_patch",
+    "path": "apply_patch",
+    "local_shell": "local_shell",
+}
+"""Fields in which the provider's own tools are asked in text, and the tool's name if it has one."""
+
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
 """Kinds of pieces with new text."""
 
@@ -100,6 +110,22 @@ class Slot(NamedTuple):
         """Whether its text belongs to the answer."""
         return self.choice == 0 and self.channel == "text" and self.is_streamed
 
+    @property
+    def form(self) -> Form:
+        """What its text is, if it has arguments; the call of a custom tool may say otherwise.
+
+        A field that is a JSON path has one string of the arguments.
+        """
+        if self.field in _FREE_TEXT:
+            return "text"
+        return "part" if self.field.startswith("$") else "json"
+
+    def tool(self, calls: Mapping[Slot, Call]) -> str | None:
+        """Return the name of the tool that is asked, given the announced calls."""
+        call = calls.get(self._replace(field="args") if self.form == "part" else self)
+        known = _FREE_TEXT if self.channel == "tool_args" else NONE
+        return call.name if call else known.get(self.field)
+
 
 class Piece(NamedTuple):
     """Some text in a chunk, never empty; `kind` is its role in the stream."""
@@ -110,10 +136,14 @@ class Piece(NamedTuple):
 
 
 class Call(NamedTuple):
-    """An announced tool call: the `name` of its tool, and its id if the format has one."""
+    """An announced tool call: the `name` of its tool, and its id if the format has one.
+
+    `is_text` says that its arguments are free text, as those of a custom tool are.
+    """
 
     name: str
     id: str | None = None
+    is_text: bool = False
 
 
 class Again(NamedTuple):

@@ -240,9 +240,10 @@ class ResponseBody(Body):
         for number, item in enumerate(event.get("output") or ()):
             field = CALLS.get(_type(item))
             if field is not None:
-                name = item.get("name") or _type(item).removesuffix("_call")
+                kind, given = _type(item), item.get("call_id") or item.get("id")
+                name = item.get("name") or kind.removesuffix("_call")
                 slot = Slot(0, "tool_args", field, number * 1000)
-                calls[slot] = Call(name, item.get("call_id") or item.get("id"))
+                calls[slot] = Call(name, given, is_text=kind == "custom_tool_call")
         finished = {0: finish_of(event)}
         return Reading(pieces, (0,), finished, calls=calls, usage=event.get("usage"))
 
@@ -301,7 +302,8 @@ def _chat_calls(event: Mapping[str, Any]) -> Mapping[Slot, Call]:
             values = fields_of(call)
             tool = fields_of(values.get("function") or values.get("custom"))
             slot = Slot(index_in(choice, at), "tool_args", "tool_calls", place)
-            found[slot] = Call(tool.get("name") or "", values.get("id"))
+            is_text = bool(values.get("custom"))
+            found[slot] = Call(tool.get("name") or "", values.get("id"), is_text=is_text)
         called = fields_of(message.get("function_call"))
         if called.get("name"):
             found[Slot(index_in(choice, at), "tool_args", "function_call")] = Call(called["name"])

@@ -17,6 +17,11 @@ _FIRST = "0" * 64
 
 _KEYS = {"v", "id", "checkpoint"}
 
+_UNSIGNED = (
+    "no line is signed, so whoever can write here can have made all of it: give 'sign' in the "
+    "policy's section 'audit', or verify without a key"
+)
+
 
 @dataclass(slots=True)
 class Links:
@@ -50,9 +55,11 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
     """Check audit logs, the oldest first, whose lines are chained.
 
     `key` is the signer's public key in PEM; without one signatures are not looked at, and whoever
-    can write the files can have made all of it. What no chain shows is that a whole one is missing,
-    or what stood after the last line that is left. OSError if a file cannot be read.
+    can write the files can have made all of it. With one, logs without a signed line are wrong.
+    What no chain shows is that a whole one is missing, or what stood after the last line that
+    is left. OSError if a file cannot be read.
     """
+    paths = tuple(paths)
     chains: dict[str, Links] = {}
     wrong: list[str] = []
     unchained = 0
@@ -64,6 +71,8 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
             wrong += _checkpoint(chains, record, place, key)
         else:
             wrong += _linked(chains, record, line, place)
+    if key is not None and not wrong and not any(links.signed for links in chains.values()):
+        wrong.append(f"{', '.join(map(str, paths))}: {_UNSIGNED}")
     return Audited(chains, unchained, wrong)
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from guardstream.events import Event, Finding, Stage, Text
+from guardstream.events import Event, Finding, Form, Stage, Text
 from guardstream.stream.flow import MakeStage
 
 
@@ -39,10 +39,10 @@ class Answer:
     def around(self, make: MakeStage) -> MakeStage:
         """Return what makes the same pipelines, but those of text know what is before the seam."""
 
-        def made(channel: str, tool: str | None = None) -> Stage:
+        def made(channel: str, tool: str | None = None, form: Form = "json") -> Stage:
             if channel != "text":
-                return make(channel, tool)
-            text = _ResumedText(partial(make, channel, tool), self._seam)
+                return make(channel, tool, form)
+            text = _ResumedText(partial(make, channel, tool, form), self._seam)
             self._texts.append(text)
             return text
 

@@ -22,6 +22,9 @@ _DATA = re.compile(
 """The beginning of an event's data; a group if it is JSON or an end mark."""
 
 
+_NO_RETRY = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
+
+
 def error_frame(media: Media, code: str, message: str) -> bytes:
     """Return the last frame of a body that failed; plain text cannot express it.
 
@@ -60,14 +63,15 @@ def guarded_message(guard: Guard, error: Exception) -> str:
 
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
-    """Return the start and body of a response that replaces one that cannot be sent."""
-    return _refusal(status, {"error": {"code": code, "message": message}})
+    """Return the start and body of a response that replaces one that cannot be sent. If a rule
+    blocked it, it would be blocked again."""
+    more = [_NO_RETRY] if code == BLOCKED_CODE else []
+    return _refusal(status, {"error": {"code": code, "message": message}}, *more)
 
 
 def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
     """Return those of an error that replaces a blocked response, in the format of `provider`."""
-    retry = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
-    return _refusal(BLOCKED, errors_of(provider).body(BLOCKED, BLOCKED_CODE, message), retry)
+    return _refusal(BLOCKED, errors_of(provider).body(BLOCKED, BLOCKED_CODE, message), _NO_RETRY)
 
 
 def _refusal(

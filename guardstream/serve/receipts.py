@@ -25,9 +25,17 @@ from guardstream.serve.routes import POLICY_HEADER, values
 
 _DONE = b"data: [DONE]\n\n"
 
-_LAST = re.compile(rb"(?:\A|\n\n)((?:id: [^\r\n]*\n)?%b)\Z" % re.escape(_DONE))
+_ID = rb"id: [^\r\n]{0,1024}"
+
+_LAST = re.compile(rb"(?:%b\n)?%b" % (_ID, re.escape(_DONE)))
 """The event that ends a stream, with its id if it has one; an event with more content is not
 one."""
+
+_BEGUN = re.compile(
+    rb"i|id|id:|%b\n?|(?:%b\n)?(?:%b)"
+    % (_ID, _ID, b"|".join(re.escape(_DONE[:size]) for size in range(1, len(_DONE))))
+)
+"""What may become that event."""
 
 
 class ReceiptMiddleware:
@@ -115,8 +123,7 @@ class _Answer:
         before = self._before
         data = without_receipt(before + self._last + body)[len(before) :]
         end = unfinished(before + data) - len(before)
-        if data.endswith(_DONE, 0, end) and (found := _LAST.search(before + data[:end])):
-            end = found.start(1) - len(before)
+        end = _terminator(before + data[:end]) - len(before)
         data, self._last = data[:end], data[end:]
         self._count(data)
         if not more:
@@ -141,3 +148,13 @@ class _Answer:
             nonce=self._nonce,
             policy=(name, fingerprint),
         )
+
+
+def _terminator(answer: bytes) -> int:
+    """Return where the event that ends a stream begins, or may have begun; the length of the bytes
+    if they end with neither."""
+    whole = answer.endswith(_DONE)
+    before = answer.rfind(b"\n\n", 0, len(answer) - len(_DONE) if whole else None)
+    start = before + 2 if before >= 0 else 0
+    found = (_LAST if whole else _BEGUN).fullmatch(answer, start)
+    return start if found else len(answer)

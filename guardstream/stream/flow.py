@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, Finish, FinishReason, Stage
+from guardstream.events import Event, Finding, Finish, FinishReason, Form, Stage
 from guardstream.providers.adapter import Call, Slot
 
 C = TypeVar("C")
@@ -73,9 +73,10 @@ class Sent(Generic[C]):
 
 
 class MakeStage(Protocol):
-    """Creates a pipeline for a channel; for `tool_args`, given the tool's name if it is known."""
+    """Creates a pipeline for a channel; for `tool_args`, given the tool's name if it is known, and
+    what its arguments are."""
 
-    def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
+    def __call__(self, channel: str, tool: str | None = None, form: Form = "json") -> Stage: ...
 
 
 Around: TypeAlias = Callable[[MakeStage], MakeStage]

@@ -199,18 +199,17 @@ class PieceFlow(Generic[C]):
             else:
                 whole = call.name.startswith(before.name)
                 name = call.name if whole else before.name + call.name
-                known[slot] = Call(name, before.id)
+                known[slot] = before._replace(name=name)
         self.calls = self._lanes.calls = known
 
     def _clear_names(self, announced: Iterable[Slot]) -> None:
         """Clear the names and ids of announced calls that ended the stream: they are not sent."""
         known = {**self.calls}
         for slot in announced:
-            name, call_id = known[slot]
-            id_passes = call_id is None or self._unknown.is_harmless(call_id)
-            known[slot] = Call(
-                name if self._unknown.is_harmless(name) else "", call_id if id_passes else None
-            )
+            call = known[slot]
+            if call.id is not None and not self._unknown.is_harmless(call.id):
+                call = call._replace(id=None)
+            known[slot] = call if self._unknown.is_harmless(call.name) else call._replace(name="")
         self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:

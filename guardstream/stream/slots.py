@@ -151,7 +151,8 @@ class Lanes:
 
     def _stage(self, slot: Slot) -> Stage:
         call = self.calls.get(slot)
-        return self._make_stage(slot.channel, call.name if call else None)
+        form = "text" if call and call.is_text else slot.form
+        return self._make_stage(slot.channel, slot.tool(self.calls), form)
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
         """Guard a whole text, of `slot` if it has one; what is held settles right away."""

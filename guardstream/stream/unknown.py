@@ -3,7 +3,8 @@
 Whether such a field streams an answer is unknown. So each value is judged as a text of its own,
 without delay, and once more after the last characters at its path: if only the two together match,
 the value is masked or the stream blocked. The beginning of such a match may have been released,
-never all of it.
+never all of it. That a value begins with the previous one does not prove that it repeats it: text
+may repeat itself, too.
 """
 
 from __future__ import annotations
@@ -29,9 +30,6 @@ REQUESTED = 4096
 _SHORT = 1024
 """The maximum length of a cached text, in code points."""
 
-_LONG = 8
-"""The minimum length of a value that is recognised when it is repeated, in code points."""
-
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """An id that a provider generated: it has a digit and nothing that words need.
 
@@ -55,7 +53,6 @@ class UnknownTexts:
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
         self._kinds: dict[str, int] = {}  # the first kind that had a path
         self._mixed: set[str] = set()  # paths that several kinds have
-        self._grown: dict[Hashable, str] = {}  # the last value of each path that only grew
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str]] = {}  # of the request, with those before
@@ -106,11 +103,10 @@ class UnknownTexts:
     def _joined(self, key: Hashable, text: str) -> _Across | None:
         """Return the matches that began in an earlier value; None if there are none."""
         tails = self._tails if isinstance(key, str) else self._tails_of
-        apart = self._is_apart(key, text, known=key in tails)
         tail = tails.get(key, "")
         joined = tail + text
         tails[key] = joined[-self._memory :]
-        if not tail or apart:
+        if not tail:
             return None
         return _across(self._checked(key, joined), len(tail), joined)
 
@@ -196,20 +192,6 @@ class UnknownTexts:
         if len(events) == 1 and len(self._harmless) < _REMEMBERED and events[0] == Text(text):
             self._harmless.add(text)
         return events
-
-    def _is_apart(self, path: Hashable, text: str, *, known: bool) -> bool:
-        """Return whether a value continues none before it, because it repeats all of it.
-
-        That is so at a path where each value has begun with the previous one ever since the first;
-        a short value may do so by chance.
-        """
-        before = self._grown.get(path)
-        grows = before is not None and len(before) >= _LONG and text.startswith(before)
-        if grows or not known:
-            self._grown[path] = text
-        else:
-            self._grown.pop(path, None)
-        return grows
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what a name becomes: it cannot be masked, so it passes or blocks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guardstream.events import Finding, FinishReason, Stage, Text
+from guardstream.events import Finding, FinishReason, Form, Stage, Text
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flow import following
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy
 
 
-def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
+def pipeline_of(
+    policy: Policy, channel: str, tool: str | None = None, form: Form = "json"
+) -> Stage:
     """Return the pipeline of a channel, or of a tool's arguments; a single stage needs no
     pipeline."""
-    stages = policy.stages(channel, tool)
+    stages = policy.stages(channel, tool, form)
     if not stages:
         return Passthrough()
     return stages[0] if len(stages) == 1 else Pipeline(stages)

@@ -100,6 +100,22 @@ def test_a_chain_that_is_made_anew_has_no_signature(log: Path, tmp_path: Path) -
     assert verify_audit([log], SIGNER.public_key).unsigned == 7
 
 
+def test_with_a_key_a_log_without_a_signature_does_not_pass(tmp_path: Path) -> None:
+    path, public = tmp_path / "audit.jsonl", tmp_path / "key.pem"
+    public.write_text(SIGNER.public_key)
+    path.write_text("")
+    assert (
+        "audit.jsonl: no line is signed" in verify_audit(iter([path]), SIGNER.public_key).wrong[0]
+    )
+    watched(AuditLog(path, chain=True)).wrap_sync(gen(["a"])).text()
+    (wrong,) = verify_audit([path], SIGNER.public_key).wrong
+    assert wrong.startswith(f"{path}: no line is signed")
+    command = [sys.executable, "-m", "guardstream", "verify-audit", str(path)]
+    for more, status in (([], 0), (["--key", str(public)], 1)):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert (done.returncode, "no line is signed" in done.stdout) == (status, bool(status))
+
+
 def test_a_chain_goes_on_in_the_next_file(tmp_path: Path) -> None:
     path = tmp_path / "rotated.jsonl"
     audit = AuditLog(path, chain=True)

@@ -192,6 +192,20 @@ def test_a_value_that_grows_is_judged_as_it_stands() -> None:
     assert out == ["a blue", "a *********", "a ********* sings"]
 
 
+@pytest.mark.parametrize(
+    "said", ["birds on a blue bird on a blue", "bird blue bird blue bird blue"]
+)
+def test_text_that_repeats_itself_does_not_grow(said: str) -> None:
+    size = len(said) // 2 + 1
+    for values in (
+        [said[:size], said[size:]],
+        [said[size:], said[size:] + " and", said],
+        *([said[at : at + step] for at in range(0, len(said), step)] for step in (8, 9, 10, 15)),
+    ):
+        out = [each["dreams"] for each in GUARD.wrap_sync(with_text("openai_chat", *values))]
+        assert "blue bird" not in "".join(out)
+
+
 def test_bytes_are_guarded_as_text() -> None:
     values = (b"a blue bird", b"\xff\xfe blue bird", b"\xff\x00")
     out = [each["dreams"] for each in GUARD.wrap_sync(with_text("openai_chat", *values))]

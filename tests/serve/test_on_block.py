@@ -27,7 +27,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.prebuilt import create_react_agent
 from mistralai.client.errors import MistralError
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from guardstream import BlockedError, Guard, Policy
 from guardstream.cli.serve import UsageError
@@ -585,6 +585,17 @@ def test_clients_raise_what_a_gate_blocks(
 
 
 # -- what else is told of it
+
+
+@pytest.mark.anyio
+async def test_a_whole_body_that_is_blocked_is_not_asked_for_again() -> None:
+    app = app_of(lambda _: JSONResponse({"said": "so forbidden"}))
+    for asked, status in (("finish", 502), ("error", 400)):
+        visit = await Visit().to(GuardMiddleware(app, guard(), on_block=asked))
+        assert (visit.status, visit.headers["x-should-retry"]) == (status, "false")
+    fault = app_of(lambda _: Response(b"\xff", media_type="application/json"))
+    visit = await Visit().to(GuardMiddleware(fault, guard()))
+    assert (visit.status, visit.headers.get("x-should-retry")) == (502, None)
 
 
 def test_the_proxy_counts_what_a_blocked_answer_has_used() -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from guardstream.events import Event, Text
+from guardstream.events import Event, Form, Text
 from guardstream.providers.adapter import Slot
 from guardstream.stream.slots import Lanes
 
@@ -34,7 +34,7 @@ class Holding:
 def test_what_is_held_is_the_sum_over_the_pipelines_that_are_open(seed: int) -> None:
     chance, stages = Random(seed), []
 
-    def make(_channel: str, _tool: str | None = None) -> Holding:
+    def make(_channel: str, _tool: str | None = None, _form: Form = "json") -> Holding:
         stages.append(Holding())
         return stages[-1]
 
@@ -58,7 +58,7 @@ def test_what_is_held_is_the_sum_over_the_pipelines_that_are_open(seed: int) -> 
 def test_a_pipeline_is_not_asked_what_it_holds_because_others_have_text() -> None:
     stages: list[Holding] = []
 
-    def make(_channel: str, _tool: str | None = None) -> Holding:
+    def make(_channel: str, _tool: str | None = None, _form: Form = "json") -> Holding:
         stages.append(Holding())
         return stages[-1]
 

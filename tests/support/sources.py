@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import anyio.lowlevel
 
 from guardstream import Event, Guard, Policy
-from guardstream.events import Finish, Stage, Text
+from guardstream.events import Finish, Form, Stage, Text
 
 POLICY = """
 version: 1
@@ -104,7 +104,7 @@ class BrokenPolicy(Policy):
 
     finishes = True
 
-    def stages(self, channel: str, tool: str | None = None) -> list[Stage]:  # noqa: ARG002
+    def stages(self, channel: str, tool: str | None = None, form: Form = "json") -> list[Stage]:  # noqa: ARG002
         return [BrokenStage(finishes=self.finishes)]
 
 

@@ -69,7 +69,7 @@ class Calls:
             self._indices[number] = index
         slot = self._slot(choice, index)
         if name:
-            self.begun[slot] = Call(name, given)
+            self.begun[slot] = Call(name, given, is_text=bool(fields.get("custom")))
         return slot.number
 
     def _slot(self, choice: int, index: int) -> Slot:

@@ -208,7 +208,8 @@ class OpenAIResponses(SpecAdapter):
         slot = self._at(event, "tool_args", CALLS[kind])
         self._live[slot] = None
         name = item.get("name") or kind.removesuffix("_call")
-        return {slot: Call(name, item.get("call_id") or item.get("id"))}
+        given = item.get("call_id") or item.get("id")
+        return {slot: Call(name, given, is_text=kind == "custom_tool_call")}
 
     def _shell(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         slot = self._at(event, "tool_args", "commands")

@@ -172,7 +172,7 @@ _WHOLE: dict[str, Spec] = {
         "pending_safety_checks": _RESULT,
     },
     "computer_call_output": {**_ITEM, "output": _RESULT, "acknowledged_safety_checks": _RESULT},
-    "local_shell_call": {**_ITEM, "action": _CALL},
+    "local_shell_call": {**_ITEM, "action": _whole("tool_args", "local_shell")},
     "local_shell_call_output": {**_ITEM, "output": _RESULT},
     "apply_patch_call_output": {**_ITEM, "output": _RESULT},
     "function_call_output": {**_ITEM, "output": _RESULT},

@@ -26,7 +26,7 @@ from guardstream.http.media import (
 )
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
-from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
+from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, errors_of
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -58,7 +58,6 @@ _MAX_ERROR = 1024 * 1024
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
 _JSON = "application/json"
-_NO_RETRY = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class Answering:
         """Send an error instead of a whole answer that was blocked, which is not to be retried."""
         self.outcome.finish, self.outcome.blocked_by = "content_filter", rule
         said = blocked_message(rule, guard.policy.block_message)
-        await self.reply.refuse(BLOCKED, BLOCKED_CODE, said, [_NO_RETRY])
+        await self.reply.refuse(BLOCKED, BLOCKED_CODE, said)
 
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""

@@ -670,6 +670,7 @@ def test_the_section_input_says_what_becomes_of_what_is_not_known() -> None:
 def test_gates_judge_what_rules_leave(answer: Any, status: int, text: str) -> None:
     found = answered(answer, **gated())
     assert (found.status_code, text in found.text) == (status, True)
+    assert ("x-should-retry" in found.headers) == (status == 502)
     assert "bad" not in found.text
     assert "secret" not in found.text
 

@@ -189,6 +189,22 @@ async def test_a_receipt_holds_however_a_stream_was_cut() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("last", [b"data: [DONE]", b"id: 2\ndata: [DONE]", b"id: 2\nid: d"])
+async def test_a_receipt_stands_before_a_terminator_that_was_cut(last: bytes) -> None:
+    said = b"id: 1\ndata: a\n\ndata: data: [DONE]\n\nid: 2\ndata: d\n\n"
+    end = last + b"\n\n"
+    for size in range(1, len(said + end) + 1):
+        parts = [(said + end)[at : at + size] for at in range(0, len(said + end), size)]
+        headers = {"guardstream-policy": "p@1"}
+        app = streaming(Upstream(parts), "text/event-stream", headers=headers)
+        visit = await Visit().to(ReceiptMiddleware(app, SIGNER))
+        own = comment(found_in(visit.body))
+        is_over = last.endswith(b"[DONE]")
+        assert visit.body == (said + own + end if is_over else said + end + own)
+        assert verify(found_in(visit.body), visit.body, PUBLIC).size == len(said + end)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("before", [b"say : ", b": ", b""])
 async def test_what_a_text_says_as_a_receipt_stays_text(before: bytes) -> None:
     forged = comment("a.b.c")
