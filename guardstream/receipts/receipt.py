@@ -6,13 +6,14 @@ import os
 import re
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 from importlib import import_module
+from itertools import count
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from guardstream.errors import GuardstreamError
 from guardstream.stream.observers import StreamRecord
@@ -69,6 +70,18 @@ class Receipt:
     number: int
 
 
+class _Series(NamedTuple):
+    """The receipts of one process: who signs them, and the numbers of those to come."""
+
+    process: int
+    issuer: str
+    numbers: Iterator[int]
+
+    @classmethod
+    def begun(cls, name: str) -> _Series:
+        return cls(os.getpid(), f"{name}/{secrets.token_hex(4)}", count())
+
+
 class Signer:
     """Signs receipts with an Ed25519 key in PEM (PKCS #8).
 
@@ -84,18 +97,20 @@ class Signer:
             raise ReceiptError("the key is not a private key in PEM without a password") from error
         _check_kind(self._key, "Ed25519PrivateKey")
         self._name = issuer
-        self._begin()
+        self._series = _Series.begun(issuer)
 
-    def _begin(self) -> None:
-        self._process = os.getpid()
-        self.issuer = f"{self._name}/{secrets.token_hex(4)}"
+    @property
+    def issuer(self) -> str:
         """Who signs: the name given, and what tells this process from others."""
-        self._number = 0
+        return self._own().issuer
 
-    def _own(self) -> None:
-        """Begin anew in a process that was forked: another one signs as the issuer before."""
-        if self._process != os.getpid():
-            self._begin()
+    def _own(self) -> _Series:
+        """Return this process's series. A process that was forked begins its own. If two threads
+        find that at the same time, each begins one, and the numbers of both are right."""
+        series = self._series
+        if series.process != os.getpid():
+            series = self._series = _Series.begun(self._name)
+        return series
 
     @property
     def public_key(self) -> str:
@@ -108,7 +123,6 @@ class Signer:
 
     def checkpoint(self, claims: Mapping[str, Any]) -> str:
         """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
-        self._own()
         said = {"iss": self.issuer, "iat": int(time()), **claims}
         made: str = self._jwt.encode(
             said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
@@ -132,15 +146,15 @@ class Signer:
         their bodies, SHA-256 in hexadecimal; `size` counts the answer's bytes. `nonce` is what the
         request asked to be repeated.
         """
-        self._own()
+        series = self._own()
         counted = Counter(found.action for record in records for found in record.findings)
         last = records[-1] if records else None
         start = last.start if last else None
         claims = {
-            "iss": self.issuer,
+            "iss": series.issuer,
             "iat": int(time()),
             "jti": nonce or secrets.token_urlsafe(16),
-            "n": self._number,
+            "n": next(series.numbers),
             "policy": start.policy if start else policy[0],
             "fingerprint": start.fingerprint if start else policy[1],
             "shadow": start.shadow if start else False,
@@ -150,7 +164,6 @@ class Signer:
             "answer": answer,
             "size": size,
         }
-        self._number += 1
         made: str = self._jwt.encode(claims, self._key, algorithm="EdDSA", headers={"typ": TYPE})
         return made
 

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -206,3 +208,28 @@ def test_a_process_that_was_forked_signs_under_a_name_of_its_own(
     monkeypatch.setattr(os, "getpid", lambda: child)
     signer.checkpoint({})
     assert signer.issuer != before
+
+
+def test_no_two_receipts_of_a_process_have_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where threads are the first that sign after a fork."""
+    signer = Signer(key(), "tests")
+    child = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    seen: list[tuple[str, int]] = []
+
+    def sign(_: int) -> None:
+        token = signer.sign([], request="", answer="", size=0)
+        said = jwt.decode(token, options={"verify_signature": False})
+        seen.append((said["iss"], said["n"]))
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(sign, range(2_000)))
+    finally:
+        sys.setswitchinterval(switch)
+    numbers: dict[str, list[int]] = {}
+    for issuer, number in seen:
+        numbers.setdefault(issuer, []).append(number)
+    assert all(sorted(found) == list(range(len(found))) for found in numbers.values())
