@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator
 from benchmarks import material
 from benchmarks.arguments import parser
 from guardstream import Guard, Policy
+from guardstream.events import Form
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 
@@ -41,7 +42,7 @@ class Rules(Policy):
     shadow = False
     block_message = ""
 
-    def stages(self, channel: str, tool: str | None = None) -> list:  # noqa: ARG002 - all alike
+    def stages(self, channel: str, tool: str | None = None, form: Form = "json") -> list:  # noqa: ARG002
         return [self._ruleset.stage()]
 
 

@@ -11,6 +11,10 @@ import pytest
 
 import benchmarks
 from benchmarks.recorded import COMMANDS, RECORDS, pages, read, rows, shown
+from benchmarks.redaction import Rules
+from guardstream import Guard
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -114,3 +118,8 @@ def test_a_benchmark_says_how_it_is_run(
         runpy.run_path(str(Path(benchmarks.__file__).with_name(f"{name}.py")), run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: ")
+
+
+def test_what_is_measured_is_a_guard_of_the_rules_that_are_given() -> None:
+    guard = Guard(Rules(RuleSet([Rule("codename", words=("bluebird",))])))
+    assert guard.wrap_sync(["a blue", "bird"]).text() == "a [codename]"
