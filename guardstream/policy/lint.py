@@ -37,7 +37,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import inside
+from guardstream.scan.regex.rewrite import inside, walk
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
@@ -378,16 +378,9 @@ def _held(parsed: Parsed, group: str | int | None) -> Node:
 def _masked(parsed: Parsed, group: str | int | None) -> Iterator[Node]:
     """Yield what of a pattern is masked: every group of that name, or all."""
     number = parsed.names.get(group) if isinstance(group, str) else group
-    found = list(_groups(parsed.tree, number)) if number else []
+    groups = (node for node in walk(parsed.tree) if isinstance(node, Group))
+    found = [node.item for node in groups if node.number == number]
     yield from found or [parsed.tree]
-
-
-def _groups(node: Node, number: int) -> Iterator[Node]:
-    if isinstance(node, Group) and node.number == number:
-        yield node.item
-        return
-    for item in inside(node):
-        yield from _groups(item, number)
 
 
 def _quadratic(node: Node) -> bool:

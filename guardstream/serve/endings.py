@@ -22,7 +22,8 @@ _DATA = re.compile(
 """The beginning of an event's data; a group if it is JSON or an end mark."""
 
 
-_NO_RETRY = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
+NO_RETRY_HEADER = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
+"""Tells clients not to ask again: what a rule blocked would be blocked again."""
 
 
 def error_frame(media: Media, code: str, message: str) -> bytes:
@@ -63,15 +64,15 @@ def guarded_message(guard: Guard, error: Exception) -> str:
 
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
-    """Return the start and body of a response that replaces one that cannot be sent. If a rule
-    blocked it, it would be blocked again."""
-    more = [_NO_RETRY] if code == BLOCKED_CODE else []
+    """Return the start and body of a response that replaces one that cannot be sent."""
+    more = [NO_RETRY_HEADER] if code == BLOCKED_CODE else []
     return _refusal(status, {"error": {"code": code, "message": message}}, *more)
 
 
 def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
     """Return those of an error that replaces a blocked response, in the format of `provider`."""
-    return _refusal(BLOCKED, errors_of(provider).body(BLOCKED, BLOCKED_CODE, message), _NO_RETRY)
+    error = errors_of(provider).body(BLOCKED, BLOCKED_CODE, message)
+    return _refusal(BLOCKED, error, NO_RETRY_HEADER)
 
 
 def _refusal(

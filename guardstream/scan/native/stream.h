@@ -644,7 +644,6 @@ stream_advance(Stream *self, int32_t class, int worth)
 {
     Machine *machine = self->machine;
     machine->joints.moves.count = machine->joints.accepts.count = 0;
-    self->hits.count = 0;
     if (machine->clock == INT32_MAX) {
         memset(machine->awake, 0, (size_t)machine->patterns * sizeof(int32_t));
         machine->clock = 0;

@@ -13,7 +13,8 @@ from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
-from guardstream.providers.errors import BLOCKED_CODE, NO_RETRY, Errors
+from guardstream.providers.errors import BLOCKED_CODE, Errors
+from guardstream.serve.endings import NO_RETRY_HEADER
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.restoring import Restoring
@@ -23,8 +24,6 @@ from guardstream.stream.observers import ObserverError
 
 SAYING: Sequence[Kind] = ("events", "lines")
 """The streams that have a place for an error; an array, which is cut off, has none."""
-
-_NO_RETRY = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 
 _PATIENCE = 1.0
 """Seconds that a store may take to record a stream's end."""
@@ -106,10 +105,10 @@ class Reply:
     async def refuse(
         self, status: int, code: str, message: str, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
-        """Reply that the request fails, and why. What a rule blocks would be blocked again."""
+        """Reply that the request fails, and why."""
         self._outcome.failed(code)
         if code == BLOCKED_CODE:
-            headers = [*headers, _NO_RETRY]
+            headers = [*headers, NO_RETRY_HEADER]
         body = json.dumps(self._errors.body(status, code, message)).encode()
         await self.whole(status, [(b"content-type", b"application/json"), *headers], body)
 
