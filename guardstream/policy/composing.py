@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.tag import Tag
 
 try:
     import yaml
@@ -52,9 +53,15 @@ def compose(text: str) -> Node | None:
 
 
 @cache
-def _tag(text: str) -> str:
+def _plain(text: str) -> str:
     """Return the tag of a scalar without quotes and without an explicit tag."""
     return str(_resolver().resolve(ScalarNode, text, (True, False)))
+
+
+@cache
+def _tag(name: str) -> Tag:
+    """Return a tag, which all nodes that have it share: it takes longer to make than a node."""
+    return Tag(suffix=name)
 
 
 @cache
@@ -82,7 +89,7 @@ class _Composer:
         kind = "map" if made is MappingNode else "seq"
         items: list[Any] = []
         tag = event.tag or f"tag:yaml.org,2002:{kind}"
-        node = made(tag, items, self._place(event.start_mark))
+        node = made(_tag(tag), items, self._place(event.start_mark))
         if event.anchor:
             self._anchors[event.anchor] = node
         for event in self._events:
@@ -97,9 +104,9 @@ class _Composer:
         tag = event.tag
         if tag is None or tag == "!":
             plain = event.implicit[0] and not event.style
-            tag = _tag(event.value) if plain else "tag:yaml.org,2002:str"
+            tag = _plain(event.value) if plain else "tag:yaml.org,2002:str"
         begin, end = self._place(event.start_mark), self._place(event.end_mark)
-        return ScalarNode(tag, event.value, begin, end, style=event.style or None)
+        return ScalarNode(_tag(tag), event.value, begin, end, style=event.style or None)
 
     def _place(self, mark: Any) -> Place:
         return Place(mark.line, mark.column, mark.index, self._text)

@@ -5,6 +5,11 @@ from guardstream.scan.reader import Ran
 from guardstream.scan.regex.stepper import Candidate
 from guardstream.scan.words.aho_corasick import WordState
 
+class Characters:
+    def __new__(
+        cls, words: int, judge: Callable[[int, int], tuple[bytes, bytes]]
+    ) -> Characters: ...
+
 class Machine:
     size: int
     def __new__(
@@ -14,9 +19,10 @@ class Machine:
         tails: bytes,
         firsts: bytes,
         first_at: bytes,
+        told: bytes,
         asked: bytes,
         begin: bytes,
-        classify: Callable[[int], tuple[int, bytes, bytes]],
+        characters: Characters,
         load: Callable[[int], tuple[object, ...]],
         more: Callable[[int, int], tuple[object, ...]],
     ) -> Machine: ...

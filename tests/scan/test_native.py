@@ -26,9 +26,11 @@ MATCH = (9, 0, -1, -1, -1, 0, 1, 0, 0, 0)
 PLACES = 3, ints(0, 0, 4, 0), ints(0, *PLACE, 1, *MATCH, 2, *MATCH), b""
 
 
-def row(number: int, bits: int, code: int) -> tuple[int, bytes, bytes]:
-    """The class of a character, and that it alone is in it."""
-    return number, ints(bits), ints(number, code, code)
+def judged(code: int, known: int) -> tuple[bytes, bytes]:
+    """Of the only set, bit 2, is `a`, whose signature is the second."""
+    first = code & ~0xFF
+    rows = (0, first, first | 0xFF) if first else (0, 0, 96, 1, 97, 97, 0, 98, 255)
+    return ints(*rows), ints(0, 4)[4 * known :]
 
 
 def machine(**given: Any) -> Any:
@@ -45,9 +47,10 @@ def machine(**given: Any) -> Any:
         "tails": ints(-1),
         "firsts": ints(1, 2, 0, -1),
         "first_at": ints(0),
+        "told": ints(7),
         "asked": ints(0),
         "begin": ints(1),
-        "classify": lambda code: row(1, 4, code) if code == ord("a") else row(2, 0, code),
+        "characters": _native.Characters(1, given.pop("judge", judged)),
         "load": lambda _pattern: program,
         "more": lambda _pattern, _place: PLACES,
     }
@@ -160,37 +163,85 @@ def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
 
 
 @pytest.mark.parametrize("found", [
-        None, (1,), row(-1, 0, 97), row(60_000, 0, 97),
-        (2, b"x", ints(2, 97, 97)), (2, ints(0), 97),
-        (2, ints(0), b""), (2, ints(0), ints(2, 97)),
-        (2, ints(0), ints(2, 97, 97, 2)),
-        (2, ints(0), ints(2, 98, 99)), (2, ints(0), ints(2, 90, 96)),
-        (2, ints(0), ints(3, 97, 97)), (2, ints(0), ints(2, -1, 97)),
-        (2, ints(0), ints(2, 97, 256)), (2, ints(0), ints(2, 97, 600)),
-        (2, ints(0), ints(2, 97, 97, 60_000, 98, 98)),
-        (2, ints(0), ints(2, 97, 97, -1, 98, 98)),
+        None, (1,), (ints(0, 97, 97),),
+        (ints(0, 97, 97), b"x"), (ints(0, 97, 97), 0), (97, ints(0)),
+        (b"", ints(0)), (b"x", ints(0)), (ints(0, 97), ints(0)),
+        (ints(0, 97, 97, 0), ints(0)),
+        (ints(0, 98, 99), ints(0)), (ints(0, 90, 96), ints(0)),
+        (ints(0, 97, 97), b""), (ints(1, 97, 97), ints(0)),
+        (ints(0, -1, 97), ints(0)), (ints(0, 97, 256), ints(0)), (ints(0, 97, 600), ints(0)),
+        (ints(0, 97, 97, 60_000, 98, 98), ints(0)),
+        (ints(0, 97, 97, -1, 98, 98), ints(0)),
     ],
 )  # fmt: skip
-def test_a_wrong_class_is_refused(found: Any) -> None:
+def test_wrong_rows_of_a_page_are_refused(found: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        machine(classify=lambda _code: found).run("a", 0, 1)
+        machine(judge=lambda _code, _known: found).run("a", 0, 1)
 
 
-def test_a_page_is_asked_for_once_where_its_classes_are_known() -> None:
-    asked: list[str] = []
+def test_signatures_are_whole() -> None:
+    from guardstream.scan import _native
 
-    def classify(code: int) -> tuple[int, bytes, bytes]:
-        asked.append(chr(code))
-        number = 1 if code == ord("a") else 2 if code < ord("n") else 3
-        rows = 1, 97, 97, 2, 98, 109, 3, 110, 122
-        return number, ints(4 * (number == 1)), ints(*rows)
+    wide = {"told": ints(7, 0), "asked": ints(0, 0), "begin": ints(1, 0), "flags": b""}
+    wide |= {"labels": b"", "tails": b"", "firsts": b"", "first_at": b""}
+    found = ints(0, 97, 97), ints(0, 0, 1)
+    characters = _native.Characters(2, lambda _code, _known: found)
+    with pytest.raises(ValueError, match="cut off"):
+        machine(**wide, characters=characters).run("a", 0, 1)
 
-    stream = machine(classify=classify)
-    stream.run("bcdm", 0, 4)
-    stream.run("nzbm", 0, 4)
-    assert stream.run("xab", 0, 3) == 2
-    assert stream.due
-    assert asked == ["b", "n", "a"]  # a row of a class that is not known yet says nothing
+
+def test_a_machine_is_made_with_what_is_known_of_characters() -> None:
+    from guardstream.scan import _native
+
+    with pytest.raises(TypeError):
+        machine(characters=object())
+    with pytest.raises(ValueError, match="out of range"):
+        _native.Characters(0, judged)
+    with pytest.raises(ValueError, match="cut off"):
+        machine(characters=_native.Characters(2, judged))
+
+
+def test_machines_that_share_characters_ask_for_a_page_once() -> None:
+    from guardstream.scan import _native
+
+    asked: list[tuple[str, int]] = []
+
+    def judge(code: int, known: int) -> tuple[bytes, bytes]:
+        asked.append((chr(code), known))
+        return judged(code, known)
+
+    characters = _native.Characters(1, judge)
+    for _ in range(2):
+        stream = machine(characters=characters)
+        stream.run("bcé\u0100\u01ff", 0, 5)
+        assert stream.run("xab", 0, 3) == 2
+        assert stream.due
+    assert asked == [("b", 0), ("\u0100", 2)]
+
+
+def test_characters_that_a_machine_does_not_tell_apart_are_of_one_class() -> None:
+    stream = machine(told=ints(0))
+    assert stream.run("a", 0, 1) == 1
+    assert not stream.due
+
+
+def test_what_another_thread_has_given_meanwhile_is_given_again() -> None:
+    from guardstream.scan import _native
+
+    streams = []
+
+    def judge(code: int, known: int) -> tuple[bytes, bytes]:
+        if len(streams) == 1:
+            # Another one asks while the first waits for its answer.
+            streams.append(machine(characters=characters))
+            assert streams[1].run("a", 0, 1) == 1
+        return judged(code, known)
+
+    characters = _native.Characters(1, judge)
+    streams.append(machine(characters=characters))
+    assert streams[0].run("ba", 0, 2) == 2
+    assert streams[0].due
+    assert streams[1].due
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:
@@ -212,13 +263,13 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
 def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
     found: list[str] = []
 
-    def classify(_code: int) -> tuple[int, bytes, bytes]:
+    def judge(code: int, known: int) -> tuple[bytes, bytes]:
         with pytest.raises(RuntimeError, match="one reader"):
             stream.run("a", 0, 1)
         found.append("refused")
-        return row(2, 0, ord("x"))
+        return judged(code, known)
 
-    stream = machine(classify=classify)
+    stream = machine(judge=judge)
     stream.run("x", 0, 1)
     assert found == ["refused"]
 

@@ -25,7 +25,6 @@ SETS = (
     r"[一-龥]",
     r"\p{L}",
 )
-EVERY_BIT = -1
 PAGES = (0x01, 0x03, 0x20, 0x21, 0x22, 0x30, 0x4E, 0xD8, 0xFF, 0x1F6, 0x1D4, 0x10FF)
 
 
@@ -108,53 +107,33 @@ def test_what_words_tell_of_a_page_is_true_of_its_characters(
 
 @pytest.mark.parametrize("names", [(), *((name,) for name in sorted(TRANSLATED))], ids=str)
 @pytest.mark.parametrize("page", PAGES)
-def test_what_sets_tell_of_a_page_is_true_of_its_characters(
+def test_sets_judge_a_page_as_a_table_translates_its_characters(
     page: int, names: tuple[str, ...]
 ) -> None:
-    sets = CharSets()
-    for fragment in SETS:
-        sets.bit(fragment)
     table = Table(frozenset(names)) if names else None
-    classes = Classes(sets, Alphabet(), table, EVERY_BIT)
-    numbers = {character: classes[character] for character in characters(page)}
+    sets, plain = CharSets(table), CharSets()
+    for fragment in SETS:
+        assert sets.bit(fragment) == plain.bit(fragment)
     told = {
-        chr(code): number
-        for number, first, last in classes.beside(chr(page << 8))
+        chr(code): signature
+        for signature, first, last in sets.rows(chr(page << 8))
         for code in range(first, last + 1)
     }
-    assert told == numbers
-
-
-def test_a_page_tells_nothing_of_classes_that_nobody_has_asked_for() -> None:
-    sets = CharSets()
-    sets.bit(r"\d")
-    classes = Classes(sets, Alphabet(), None, EVERY_BIT)
-    assert classes.beside("\u0627") == []
-    number = classes["\u0663"]
-    rows = classes.beside("\u0627")
-    assert rows == [Row(number, 0x660, 0x669), Row(number, 0x6F0, 0x6F9)]
+    for character in characters(page):
+        read = character if table is None else character.translate(table)
+        assert told[character] == sets.signature(character) == plain.signature(read), character
 
 
 def test_sets_that_nobody_asks_for_tell_no_characters_apart() -> None:
     sets = CharSets()
     asked, _ = sets.bit(r"\d"), sets.bit("[٠-٤]")
-    classes = Classes(sets, Alphabet(), None, asked)
+    classes = Classes(sets, Alphabet(), asked)
     assert classes["\u0663"] == classes["\u0669"] == classes["7"] != classes["a"]
-    assert Row(classes["7"], 0x660, 0x669) in classes.beside("\u0627")
 
 
 @pytest.mark.parametrize("name", sorted(TRANSLATED))
-def test_a_table_tells_what_it_translates_to_itself(name: str) -> None:
+def test_a_table_tells_what_it_changes(name: str) -> None:
     table = Table(frozenset((name,)))
     for page in range(0x1100):
-        code, end = page << 8, (page + 1) << 8
-        while code < end:
-            kept = table.kept(chr(code))
-            if kept is None:
-                assert table[code] != chr(code)
-                code += 1
-            else:
-                assert kept[0] == code
-                assert all(table[c] == chr(c) for c in range(code, kept[1] + 1))
-                assert kept == table.kept(chr(kept[1]))
-                code = kept[1] + 1
+        changed = table.changed(chr(page << 8))
+        assert changed == [ord(one) for one in characters(page) if table[ord(one)] != one]

@@ -4,11 +4,9 @@
 #ifndef GUARDSTREAM_MACHINE_H
 #define GUARDSTREAM_MACHINE_H
 
+#include "characters.h"
 #include "joints.h"
 
-#define PAGES (0x110000 >> 8)
-#define MISSING UINT16_MAX
-#define MAX_CLASSES 60000
 #define MAX_SHARE 8
 #define JOINT_SHARE 4 /* joint states may take such a part of what the automata may, besides */
 
@@ -41,7 +39,7 @@ typedef struct stream Stream;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *classify; /* (code) -> (class, signature, rows) */
+    Characters *characters;
     PyObject *load;     /* (pattern) -> its program */
     PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
@@ -50,8 +48,10 @@ typedef struct {
     Automaton *automata;
     Bench bench;
     uint16_t *pages[PAGES];
-    Ints signatures;       /* of each class, `words` ints; a class that is not known has length 0 */
-    Ints known;            /* whether a class has a signature */
+    uint32_t *told;        /* the bits by which characters are told apart: those of the others are 0 */
+    uint32_t *scratch;
+    Numbers classes;       /* of such signatures: the first is of what stands before a text */
+    Ints class_of;         /* by the number of a signature of `characters` */
     Ints firsts, first_at; /* what a match's first character must be: see `may_begin` */
     Ints starters;         /* the patterns that may begin with a class: */
     Span *starting;        /* where these stand, by class */
@@ -82,63 +82,7 @@ typedef struct {
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
 static int streams_part(Machine *self);
 
-/* --- reading what Python gives -------------------------------------------------------------- */
-
-static int
-int_of(PyObject *number, long long low, long long high, long long *result)
-{
-    long long value = PyLong_AsLongLong(number);
-    if (value == -1 && PyErr_Occurred()) {
-        return ERROR;
-    }
-    if (value < low || value > high) {
-        return failed("a number of the search is out of range");
-    }
-    *result = value;
-    return 0;
-}
-
-/* The ints of a bytes object. */
-static int
-ints_of(PyObject *given, const char **ints, Py_ssize_t *count)
-{
-    char *bytes;
-    Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(given, &bytes, &size) < 0) {
-        return ERROR;
-    }
-    if (size % (Py_ssize_t)sizeof(int32_t) || size / (Py_ssize_t)sizeof(int32_t) > MAX_INTS) {
-        return failed("a table of the search is cut off");
-    }
-    *ints = bytes;
-    *count = size / (Py_ssize_t)sizeof(int32_t);
-    return 0;
-}
-
-static int
-ints_taken(PyObject *given, Ints *into)
-{
-    const char *bytes;
-    Py_ssize_t count;
-    if (ints_of(given, &bytes, &count) < 0
-        || grown((void **)&into->at, &into->room, (int64_t)into->count + count + 1,
-                 sizeof(int32_t)) < 0) {
-        return ERROR;
-    }
-    memcpy(into->at + into->count, bytes, (size_t)count * sizeof(int32_t));
-    into->count += (int32_t)count;
-    return 0;
-}
-
-static int
-is_within(int32_t number, int32_t low, int32_t high)
-{
-    if (number >= low && number < high) {
-        return 1;
-    }
-    failed("a number of the search is out of range");
-    return 0;
-}
+/* --- reading what Python gives of a pattern -------------------------------------------------- */
 
 /* Take conditions, each of the bits that must be there and those that must not; `numbers` says what
    number each of them has here. */
@@ -339,84 +283,41 @@ machine_fetch(Machine *self)
 
 /* --- classes of characters ------------------------------------------------------------------ */
 
-/* Take a class's signature, of the bits of all patterns. */
-static int
-class_taken(Machine *self, int32_t class, PyObject *given)
-{
-    if (ints_get(&self->known, class) == 1) {
-        return 0;
-    }
-    Ints bits = {0};
-    int result = ints_taken(given, &bits);
-    if (result == 0 && bits.count != self->words) {
-        result = failed("a table of the search is cut off");
-    }
-    int32_t first = class * self->words;
-    for (int32_t word = 0; result == 0 && word < self->words; word++) {
-        result = ints_set(&self->signatures, first + word, bits.at[word]);
-    }
-    ints_free(&bits);
-    return result == 0 ? ints_set(&self->known, class, 1) : result;
-}
-
 static const uint32_t *
 class_bits(const Machine *self, int32_t class)
 {
-    return (const uint32_t *)self->signatures.at + (size_t)class * (size_t)self->words;
-}
-
-/* Enter the classes of rows of characters, (class, first, last), of the page that `code` is on. A
-   class that is not known yet is left out: another thread is about to give it, or nobody has asked. */
-static int
-rows_filled(uint16_t **pages, const Ints *known, Py_UCS4 code, const Ints *rows)
-{
-    uint16_t *page = pages[code >> 8];
-    if (page == NULL) {
-        page = PyMem_Malloc(256 * sizeof(uint16_t));
-        if (page == NULL) {
-            PyErr_NoMemory();
-            return ERROR;
-        }
-        memset(page, 0xFF, 256 * sizeof(uint16_t));
-        pages[code >> 8] = page;
-    }
-    if (rows->count % 3) {
-        return failed("rows of characters are cut off");
-    }
-    for (const int32_t *row = rows->at; row < rows->at + rows->count; row += 3) {
-        int32_t class = row[0], first = row[1], last = row[2];
-        if (first < 0 || first >> 8 != (int)(code >> 8) || last >> 8 != (int)(code >> 8)) {
-            return failed("the characters of a class are not of one page");
-        }
-        if (!is_within(class, 0, MAX_CLASSES)) {
-            return ERROR;
-        }
-        for (; first <= last && ints_get(known, class) != NONE; first++) {
-            page[first & 0xFF] = (uint16_t)class;
-        }
-    }
-    return page[code & 0xFF] == MISSING ? failed("the class of a character is missing") : 0;
-}
-
-/* Take rows of characters as Python gives them, ints; returns the class of `code`, or ERROR. */
-static int32_t
-rows_taken(uint16_t **pages, const Ints *known, Py_UCS4 code, PyObject *given)
-{
-    Ints rows = {0};
-    int result = ints_taken(given, &rows) < 0 ? ERROR : rows_filled(pages, known, code, &rows);
-    ints_free(&rows);
-    return result < 0 ? ERROR : pages[code >> 8][code & 0xFF];
+    return (const uint32_t *)numbers_key(&self->classes, class);
 }
 
 /* The class of a character, MISSING as long as it is not known. */
 static inline int32_t
 known_class(const Machine *self, Py_UCS4 code)
 {
-    const uint16_t *page = code < 0x110000 ? self->pages[code >> 8] : NULL;
-    return page == NULL ? MISSING : page[code & 0xFF];
+    const uint16_t *page = code < 0x110000 ? self->pages[code / PAGE] : NULL;
+    return page == NULL ? MISSING : page[code % PAGE];
 }
 
-/* The class of a character; ERROR with an error set. */
+/* The class of the characters whose signature has a number. */
+static int32_t
+class_made(Machine *self, int32_t number)
+{
+    int32_t known = ints_get(&self->class_of, number);
+    if (known != NONE) {
+        return known;
+    }
+    const uint32_t *bits = signature_bits(self->characters, number);
+    for (int32_t word = 0; word < self->words; word++) {
+        self->scratch[word] = bits[word] & self->told[word];
+    }
+    int32_t class = numbers_of(&self->classes, (int32_t *)self->scratch, self->words);
+    return class < 0 || !is_within(class, 0, MAX_CLASSES)
+            || ints_set(&self->class_of, number, class) < 0
+        ? ERROR
+        : class;
+}
+
+/* The class of a character; ERROR with an error set. With it those beside it are entered whose class
+   is known. */
 static int32_t
 machine_class(Machine *self, Py_UCS4 code)
 {
@@ -424,23 +325,17 @@ machine_class(Machine *self, Py_UCS4 code)
     if (known != MISSING) {
         return known;
     }
-    if (code >= 0x110000) {
-        return failed("no character has this code");
-    }
-    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits, *rows;
-    int class;
-    if (found == NULL) {
+    int32_t number = characters_number(self->characters, code);
+    int32_t class = number < 0 ? ERROR : class_made(self, number);
+    uint16_t *page = class < 0 ? NULL : page_of(self->pages, code);
+    if (page == NULL) {
         return ERROR;
     }
-    if (!PyTuple_Check(found)) {
-        Py_DECREF(found);
-        return failed("a class of characters must be a tuple");
+    const uint16_t *numbers = self->characters->pages[code / PAGE];
+    for (int32_t index = 0; index < PAGE; index++) {
+        int32_t beside = ints_get(&self->class_of, numbers[index]);
+        page[index] = beside == NONE ? MISSING : (uint16_t)beside;
     }
-    class = !PyArg_ParseTuple(found, "iSS", &class, &bits, &rows)
-            || !is_within(class, 0, MAX_CLASSES) || class_taken(self, class, bits) < 0
-        ? ERROR
-        : rows_taken(self->pages, &self->known, code, rows);
-    Py_DECREF(found);
     return class;
 }
 
@@ -736,30 +631,43 @@ machine_wakes(Machine *self, int32_t last, int32_t class)
 
 /* --- as an object --------------------------------------------------------------------------- */
 
+/* The first class is of what stands before a text. */
+static int
+begin_taken(Machine *self, PyObject *given)
+{
+    uint32_t *bits;
+    int result = signature_given(self->characters, given, &bits);
+    if (result == 0) {
+        result = numbers_of(&self->classes, (int32_t *)bits, self->words);
+        PyMem_Free(bits);
+    }
+    return result;
+}
+
 static int
 machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
-               PyObject *first_at, PyObject *asked, PyObject *begin)
+               PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin)
 {
     char *bytes;
     Py_ssize_t patterns;
-    Ints words = {0};
+    self->words = self->characters->words;
     if (PyBytes_AsStringAndSize(flags, &bytes, &patterns) < 0
         || ints_taken(labels, &self->labels) < 0 || ints_taken(tails, &self->tails) < 0
         || ints_taken(firsts, &self->firsts) < 0 || ints_taken(first_at, &self->first_at) < 0
-        || ints_taken(asked, &words) < 0) {
+        || signature_given(self->characters, told, &self->told) < 0
+        || signature_given(self->characters, asked, &self->asked) < 0) {
         return ERROR;
     }
-    self->words = words.count;
-    self->asked = (uint32_t *)words.at;
     self->patterns = (int32_t)patterns;
     self->flags = PyMem_Malloc((size_t)patterns + 1);
     self->automata = PyMem_Calloc((size_t)patterns + 1, sizeof(Automaton));
     self->awake = PyMem_Calloc((size_t)patterns + 1, sizeof(int32_t));
-    if (patterns > MAX_CLASSES || self->first_at.count != patterns || self->words < 1
+    self->scratch = PyMem_Calloc((size_t)self->words, sizeof(uint32_t));
+    if (patterns > MAX_CLASSES || self->first_at.count != patterns
         || self->labels.count != patterns || self->tails.count != patterns) {
         return failed("a table of the search is cut off");
     }
-    if (!self->flags || !self->automata || !self->awake) {
+    if (!self->flags || !self->automata || !self->awake || !self->scratch) {
         PyErr_NoMemory();
         return ERROR;
     }
@@ -784,18 +692,20 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
             return ERROR;
         }
     }
-    return class_taken(self, 0, begin);
+    return begin_taken(self, begin);
 }
 
 static PyObject *
 machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "asked", "begin",
-                            "classify", "load", "more", NULL};
-    PyObject *flags, *labels, *tails, *firsts, *first_at, *asked, *begin, *classify, *load, *more;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSOOO", names, &flags, &labels, &tails,
-                                     &firsts, &first_at, &asked, &begin, &classify, &load,
-                                     &more)) {
+    static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "told", "asked",
+                            "begin", "characters", "load", "more", NULL};
+    PyObject *flags, *labels, *tails, *firsts, *first_at, *told, *asked, *begin, *characters;
+    PyObject *load, *more;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSSOOO", names, &flags, &labels, &tails,
+                                     &firsts, &first_at, &told, &asked, &begin, &characters, &load,
+                                     &more)
+        || !is_characters(characters)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -803,11 +713,11 @@ machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL) {
         return NULL;
     }
-    self->classify = Py_NewRef(classify);
+    self->characters = (Characters *)Py_NewRef(characters);
     self->load = Py_NewRef(load);
     self->more = Py_NewRef(more);
     self->limit = INT64_MAX;
-    if (machine_filled(self, flags, labels, tails, firsts, first_at, asked, begin) < 0) {
+    if (machine_filled(self, flags, labels, tails, firsts, first_at, told, asked, begin) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }
@@ -818,7 +728,7 @@ static int
 machine_traverse(Machine *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE((PyObject *)self));
-    Py_VISIT(self->classify);
+    Py_VISIT(self->characters);
     Py_VISIT(self->load);
     Py_VISIT(self->more);
     return 0;
@@ -827,7 +737,7 @@ machine_traverse(Machine *self, visitproc visit, void *arg)
 static int
 machine_clear(Machine *self)
 {
-    Py_CLEAR(self->classify);
+    Py_CLEAR(self->characters);
     Py_CLEAR(self->load);
     Py_CLEAR(self->more);
     return 0;
@@ -845,21 +755,22 @@ machine_dealloc(Machine *self)
     for (int32_t kind = 0; kind < self->woken_count; kind++) {
         ints_free(&self->woken[kind]);
     }
-    for (Py_ssize_t page = 0; page < PAGES; page++) {
-        PyMem_Free(self->pages[page]);
-    }
+    pages_free(self->pages);
     for (int32_t class = 0; class < self->local_room; class++) {
         PyMem_Free(self->locals[class]);
     }
     PyMem_Free(self->locals);
-    Ints *ints[] = {&self->signatures, &self->known, &self->firsts, &self->first_at,
-                    &self->starters, &self->kind_of, &self->labels, &self->tails};
-    for (int index = 0; index < 8; index++) {
+    Ints *ints[] = {&self->class_of, &self->firsts, &self->first_at, &self->starters,
+                    &self->kind_of, &self->labels, &self->tails};
+    for (int index = 0; index < 7; index++) {
         ints_free(ints[index]);
     }
     bench_free(&self->bench);
     joints_free(&self->joints);
     numbers_free(&self->kinds);
+    numbers_free(&self->classes);
+    PyMem_Free(self->told);
+    PyMem_Free(self->scratch);
     PyMem_Free(self->automata);
     PyMem_Free(self->flags);
     PyMem_Free(self->starting);

@@ -3,7 +3,7 @@
 
    Every index that comes from Python is checked where it enters a table, so that reading need not
    check it again; every index that comes from text is checked where it is used. Python is called
-   only between characters: for the class of a character, for a pattern's program when it first wakes,
+   only between characters: for what a page of characters is, for a pattern's program when it first wakes,
    and for what a large counter is written out to. All tables are guarded by the GIL. */
 
 #include "matcher.h"
@@ -15,12 +15,13 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    PyType_Spec *specs[] = {&machine_spec,    &stream_spec,      &word_list_spec,
+    PyType_Spec *specs[] = {&characters_spec, &machine_spec,     &stream_spec,  &word_list_spec,
                             &word_table_spec, &word_stream_spec, &matcher_spec, &reader_spec};
-    const char *names[] = {"Machine",    "Stream",  "WordList", "WordTable",
-                           "WordStream", "Matcher", "Reader"};
-    PyObject **kept[] = {NULL, &state->stream_type, NULL, NULL, &state->word_stream_type, NULL, NULL};
-    for (int index = 0; index < 7; index++) {
+    const char *names[] = {"Characters", "Machine",    "Stream",  "WordList",
+                           "WordTable",  "WordStream", "Matcher", "Reader"};
+    PyObject **kept[] = {NULL, NULL, &state->stream_type,      NULL,
+                         NULL, &state->word_stream_type, NULL, NULL};
+    for (int index = 0; index < 8; index++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
         if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
             Py_XDECREF(type);

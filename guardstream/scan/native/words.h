@@ -110,9 +110,7 @@ word_table_dealloc(WordTable *self)
     PyMem_Free(self->edge);
     ints_free(&self->letters);
     ints_free(&self->joins);
-    for (Py_ssize_t page = 0; page < PAGES; page++) {
-        PyMem_Free(self->pages[page]);
-    }
+    pages_free(self->pages);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free(self);
     Py_DECREF(type);
@@ -125,9 +123,9 @@ word_class(WordTable *self, Py_UCS4 code)
     if (code >= 0x110000) {
         return failed("no character has this code");
     }
-    uint16_t *page = self->pages[code >> 8];
-    if (page != NULL && page[code & 0xFF] != MISSING) {
-        return page[code & 0xFF];
+    uint16_t *page = self->pages[code / PAGE];
+    if (page != NULL && page[code % PAGE] != MISSING) {
+        return page[code % PAGE];
     }
     int class, letter, joins;
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *rows;
@@ -143,7 +141,7 @@ word_class(WordTable *self, Py_UCS4 code)
             || ints_set(&self->letters, class, letter) < 0
             || ints_set(&self->joins, class, joins) < 0
         ? ERROR
-        : rows_taken(self->pages, &self->joins, code, rows);
+        : rows_taken(self->pages, &self->joins, MAX_CLASSES, code, rows);
     Py_DECREF(found);
     return class;
 }

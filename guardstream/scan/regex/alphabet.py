@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import regex
 
 from guardstream.scan.pages import SIZE, Pages, Row, told_apart
+from guardstream.scan.words.normalize import Table
 
 START = 1
 """The bit of what stands before the text: no character."""
@@ -56,13 +59,15 @@ _CASED = regex.compile(r"\p{Cased}")
 
 
 class CharSets:
-    """The sets of all patterns that are searched together.
+    """The sets of all patterns that are searched together, and which of them characters are in.
 
-    A signature is an int with one bit a set. `START` and `END` are the signatures of what stands
+    With a `table`, characters are in the sets that those are in which it translates them to. A
+    signature is an int with one bit a set. `START` and `END` are the signatures of what stands
     before and after the text, and in no set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table | None = None) -> None:
+        self._table = table
         self._bits: dict[str, int] = {}
         self._next = 4
         self._all: list[tuple[int, regex.Pattern[str]]] = []
@@ -81,7 +86,7 @@ class CharSets:
         bit = self._bits.get(fragment)
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
-            judge = bit, regex.compile(fragment, regex.V0)
+            judge = bit, _compiled(fragment)
             self._pages.clear()
             self._all.append(judge)
             if _NARROW.fullmatch(fragment):
@@ -114,15 +119,27 @@ class CharSets:
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
-        return self.row(character).answer
+        if self._table is not None:
+            character = self._table[ord(character)]
+        return self._pages.row(character).answer
 
-    def row(self, character: str) -> Row[int]:
-        """Which sets the character is in, and those beside it that are known to be in the same."""
-        return self._pages.row(character)
-
-    def rows(self, character: str) -> Sequence[Row[int]]:
+    def rows(self, character: str) -> Iterable[Row[int]]:
         """Which sets all characters of the page are in that a character is on."""
-        return self._pages.rows(character)
+        rows, table = self._pages.rows(character), self._table
+        if table is None or not table.changed(character):
+            return rows
+        return self._translated(rows, table.changed(character))
+
+    def _translated(self, rows: Iterable[Row[int]], changed: Sequence[int]) -> Iterator[Row[int]]:
+        for signature, first, last in rows:
+            begin = first
+            for code in changed[bisect_left(changed, first) : bisect_right(changed, last)]:
+                if begin < code:
+                    yield Row(signature, begin, code - 1)
+                yield Row(self.signature(chr(code)), code, code)
+                begin = code + 1
+            if begin <= last:
+                yield Row(signature, begin, last)
 
     def _of_each(self, characters: str) -> dict[str, int]:
         """The signature of each character: every set judges them together."""
@@ -158,6 +175,11 @@ class CharSets:
                     known[kind] = _judged(by_kind, character)
                 signature = told >> len(_ASKED) | known[kind]
             yield Row(signature, first, last)
+
+
+@lru_cache(maxsize=2_048)  # other sets of patterns have the same, of the same policy and of others
+def _compiled(fragment: str) -> regex.Pattern[str]:
+    return regex.compile(fragment, regex.V0)
 
 
 def _runs(fragment: str) -> regex.Pattern[str]:

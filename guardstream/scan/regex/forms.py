@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from guardstream.scan.regex.alphabet import ASCII
+from guardstream.scan.regex.alphabet import ASCII, CharSets
 from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.stepper import Machine, Stepper
+from guardstream.scan.words.normalize import Table
 
 try:
     from guardstream.scan.regex import native
@@ -47,10 +48,11 @@ rather go? I think we were right about the other file, because it has never been
 
 
 class Form(NamedTuple):
-    """What patterns are searched by: what each is compiled to, what makes a stepper of a machine
-    for each stream, what finds captures, and what is read when patterns are loaded, so that a first
-    stream need not build what nearly every text asks for."""
+    """What patterns are searched by: what knows their sets of characters, what each is compiled to,
+    what makes a stepper of a machine for each stream, what finds captures, and what is read when
+    patterns are loaded, so that a first stream need not build what nearly every text asks for."""
 
+    sets: Callable[[Table | None], CharSets]
     program: type[Program]
     stepping: Callable[[Machine], Callable[[], AnyStepper]]
     matcher: type[Matcher]
@@ -65,7 +67,13 @@ def form() -> str:
 def chosen() -> Form:
     """The form that there is."""
     if NATIVE:
-        return Form(native.NativeProgram, _natively, native.NativeMatcher, ASCII + SAMPLE)
+        return Form(
+            native.NativeSets,
+            native.NativeProgram,
+            _natively,
+            native.NativeMatcher,
+            ASCII + SAMPLE,
+        )
     return PYTHON
 
 
@@ -79,5 +87,5 @@ def _in_python(machine: Machine) -> Callable[[], Stepper]:
     return lambda: Stepper(machine, joints)
 
 
-PYTHON = Form(Program, _in_python, Matcher, ASCII)
+PYTHON = Form(CharSets, Program, _in_python, Matcher, ASCII)
 """Searching in Python, by places and states that can be looked at."""

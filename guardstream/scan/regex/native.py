@@ -1,28 +1,31 @@
 """The native form of stepping: the C extension, given what Python compiles.
 
 The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints. It asks
-Python for the class of a character when it first meets it, for a pattern's program when the pattern
-first wakes, and for what a large counter is written out to when the text reaches it.
+Python which sets the characters of a page are in when it meets the first of them, for a pattern's
+program when the pattern first wakes, and for what a large counter is written out to when the text
+reaches it.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from threading import Lock
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
-from guardstream.scan.pages import Telling
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
-from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
 from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.rewrite import other_cases
 from guardstream.scan.regex.stepper import Handling, Machine
+from guardstream.scan.words.normalize import Table
 
 UNIT = 100
 """How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
@@ -141,14 +144,52 @@ class NativeProgram(Program):
         return known
 
 
+class NativeSets(CharSets):
+    """What characters are, for the extension: all searches of a set of patterns share it.
+
+    Sets are only added before the first search is made.
+    """
+
+    def __init__(self, table: Table | None = None) -> None:
+        super().__init__(table)
+        self._lock = Lock()
+        self._numbers: dict[int, int] = {}
+        self._signatures: list[bytes] = []
+
+    @cached_property
+    def native(self) -> _native.Characters:
+        """What the extension knows of them."""
+        return _native.Characters(self._words, self._judged)
+
+    @property
+    def _words(self) -> int:
+        return (self.width + 31) // 32
+
+    def ints(self, bits: int) -> bytes:
+        """Some of the sets as ints."""
+        return bits.to_bytes(4 * self._words, "little")
+
+    def _judged(self, code: int, known: int) -> tuple[bytes, bytes]:
+        """The rows of the page that a character is on, (number of a signature, first, last), and
+        the signatures from number `known` on."""
+        with self._lock:
+            rows = array("i")
+            for signature, first, last in self.rows(chr(code)):
+                number = self._numbers.get(signature)
+                if number is None:
+                    number = self._numbers[signature] = len(self._signatures)
+                    self._signatures.append(self.ints(signature))
+                rows.extend((number, first, last))
+            return rows.tobytes(), b"".join(self._signatures[known:])
+
+
 class NativeMachine:
     """What all streams of a set of patterns share, for the extension."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
-        self._size = (sets + 31) // 32 * 4
-        self._telling = Telling(machine.classes.row, machine.classes.beside)
+        sets = machine.classes.sets
+        assert isinstance(sets, NativeSets)
         first_at, firsts = array("i"), array("i")
         for conditions in machine.firsts:
             first_at.append(len(firsts))
@@ -163,21 +204,15 @@ class NativeMachine:
             array("i", [handling.tail for handling in machine.handling]).tobytes(),
             firsts.tobytes(),
             first_at.tobytes(),
-            machine.asked.to_bytes(self._size, "little"),
-            self._signature(Alphabet.BEGIN),
-            self._class_of,
+            sets.ints(machine.classes.told),
+            sets.ints(machine.asked),
+            sets.ints(START),
+            sets.native,
             self._program,
             self._more,
         )
 
-    def _signature(self, number: int) -> bytes:
-        return self._machine.alphabet.signatures[number].to_bytes(self._size, "little")
-
     # What the extension asks for
-
-    def _class_of(self, code: int) -> tuple[int, bytes, bytes]:
-        number, rows = self._telling.told(chr(code))
-        return number, self._signature(number), rows
 
     def _program(self, pattern: int) -> tuple[object, ...]:
         automaton = self._machine.automata[pattern]

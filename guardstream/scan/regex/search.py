@@ -82,7 +82,7 @@ class PatternSet:
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
-        sets, alphabet = CharSets(), Alphabet()
+        sets, alphabet = self._form.sets(table), Alphabet()
         programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
             Automaton(
@@ -98,8 +98,9 @@ class PatternSet:
         handling = [self._handling(index) for index in range(len(patterns))]
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart(sets):
-            asked = reduce(or_, [programs[index].mask for index in members])
-            classes = Classes(sets, alphabet, table, asked)
+            classes = Classes(
+                sets, alphabet, reduce(or_, [programs[index].mask for index in members])
+            )
             machine = Machine(self.automata, handling, classes, alphabet, members)
             steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))

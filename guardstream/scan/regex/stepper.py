@@ -6,11 +6,9 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import (
     Alphabet,
@@ -23,7 +21,6 @@ from guardstream.scan.regex.dfa import (
 from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.nfa import Condition
 from guardstream.scan.regex.registers import Accept, resolve
-from guardstream.scan.words.normalize import Table
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
@@ -83,25 +80,19 @@ class Handling(NamedTuple):
 class Classes(dict[str, int]):
     """The number of each character's class; one that is new is judged by all sets.
 
-    Only the sets whose bits are in `asked` tell characters apart: the fewer classes there are, the
+    Only the sets whose bits are in `told` tell characters apart: the fewer classes there are, the
     sooner it is known where a joint state leads on each.
     """
 
-    def __init__(self, sets: CharSets, alphabet: Alphabet, table: Table | None, asked: int) -> None:
-        self._sets = sets
+    def __init__(self, sets: CharSets, alphabet: Alphabet, told: int) -> None:
+        self.sets = sets
+        self.told = told
         self._alphabet = alphabet
-        self._table = table
-        self._asked = asked
         self._numbers: dict[int, int] = {}
 
     def __missing__(self, character: str) -> int:
-        return self.row(character).answer
-
-    def row(self, character: str) -> Row[int]:
-        """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
-            signature, first, last = self._judged(character)
-            signature &= self._asked
+            signature = self.sets.signature(character) & self.told
             number = self._numbers.get(signature)
             if number is None:
                 number = self._numbers[signature] = len(self._alphabet.signatures)
@@ -109,53 +100,7 @@ class Classes(dict[str, int]):
             if len(self) > MAX_CHARACTERS:
                 self.clear()
             self[character] = number
-        return Row(number, first, last)
-
-    def beside(self, character: str) -> list[Row[int]]:
-        """The rows of the page that a character is on, but for those whose class has no number
-        yet."""
-        found: list[Row[int]] = []
-        with self._alphabet.lock:
-            known, asked = self._numbers.get, self._asked
-            for signature, first, last in self._rows(character):
-                number = known(signature & asked)
-                if number is None:
-                    continue
-                if found and found[-1].answer == number and found[-1].last == first - 1:
-                    first = found.pop().first
-                found.append(Row(number, first, last))
-        return found
-
-    def _rows(self, character: str) -> Iterable[Row[int]]:
-        """The sets that all characters of a page are in, as the table translates them."""
-        rows, table = self._sets.rows(character), self._table
-        if table is None or not table.changed(character):
-            return rows
-        return self._translated(rows, table, table.changed(character))
-
-    def _translated(
-        self, rows: Iterable[Row[int]], table: Table, changed: Sequence[int]
-    ) -> Iterator[Row[int]]:
-        for signature, first, last in rows:
-            begin = first
-            for code in changed[bisect_left(changed, first) : bisect_right(changed, last)]:
-                if begin < code:
-                    yield Row(signature, begin, code - 1)
-                yield Row(self._sets.signature(table[code]), code, code)
-                begin = code + 1
-            if begin <= last:
-                yield Row(signature, begin, last)
-
-    def _judged(self, character: str) -> Row[int]:
-        """The sets that a character is in as the table translates it."""
-        if self._table is None:
-            return self._sets.row(character)
-        kept = self._table.kept(character)
-        if kept is None:
-            code = ord(character)
-            return Row(self._sets.signature(self._table[code]), code, code)
-        signature, first, last = self._sets.row(character)
-        return Row(signature, max(first, kept[0]), min(last, kept[1]))
+        return number
 
 
 class Machine:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
@@ -131,14 +130,25 @@ class Folding:
             return ""
         if self.spaces and character.isspace():
             return " "
+        return self._mapped(character)
+
+    def _mapped(self, text: str) -> str:
+        """A text with each of its characters as it is compared, if it is not ignored."""
         if "width" in self.names:
-            character = unicodedata.normalize("NFKD", character)
+            text = unicodedata.normalize("NFKD", text)
         if "case" in self.names:
-            character = character.translate(self._capitals).casefold()
+            text = text.translate(self._capitals).casefold()
         for table in self._tables:
-            character = character.translate(table)
+            text = text.translate(table)
         # A confusable may look like a capital.
-        return character.casefold() if "case" in self.names and self._tables else character
+        return text.casefold() if "case" in self.names and self._tables else text
+
+    def mapped(self, page: str) -> list[str]:
+        """What each character of a page is compared as, if it is not ignored."""
+        if "\n" in page:
+            return list(map(self._mapped, page))
+        # No mark is moved across what stands between the characters.
+        return self._mapped("\n".join(page)).split("\n")
 
     def keeps(self, page: str) -> bool:
         """Whether no character of a page is compared as another one, as far as can be told at once.
@@ -219,18 +229,6 @@ class Table(dict[int, str]):
         self._folding = Folding(names)
         self._changed: dict[int, list[int]] = {}  # by page
 
-    def kept(self, character: str) -> tuple[int, int] | None:
-        """The first and the last of the characters of a page, around the given one, that are all
-        translated to themselves; None if that is not."""
-        code = ord(character)
-        page = code // SIZE
-        changed = self.changed(character)
-        at = bisect_left(changed, code)
-        after = changed[at] if at < len(changed) else (page + 1) * SIZE
-        if after == code:
-            return None
-        return changed[at - 1] + 1 if at else page * SIZE, after - 1
-
     def changed(self, character: str) -> Sequence[int]:
         """The characters that are translated to others, of the page that a character is on."""
         page = ord(character) // SIZE
@@ -247,7 +245,8 @@ class Table(dict[int, str]):
     def _changed_on(self, page: str) -> list[int]:
         if self._folding.keeps(page):  # as most do
             return []
-        return [ord(character) for character in page if self._letter(character) != character]
+        compared = zip(page, self._folding.mapped(page), strict=True)
+        return [ord(one) for one, other in compared if len(other) == 1 and other != one]
 
     def _letter(self, character: str) -> str:
         letters = self._folding.letters(character)
