@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import regex
 
@@ -110,8 +110,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
 class _Allowed:
     """The patterns of an allowlist: `timeout` is how many seconds each look at them may take.
 
-    They are one where they can be: `regex` takes longer to watch the time than to match. They are
-    compiled when there is something to look at: few rules of a policy ever match.
+    They are one where they can be: `regex` takes longer to watch the time than to match.
     """
 
     def __init__(self, rule: Rule, timeout: float) -> None:
@@ -119,11 +118,8 @@ class _Allowed:
         patterns = [_checked(rule, number) for number in range(len(rule.allow_patterns))]
         together = [_branch(pattern) for pattern in patterns if is_plain(pattern)]
         alone = [pattern for pattern in patterns if not is_plain(pattern)]
-        self._written = ["|".join(together), *alone] if together else alone
-
-    @cached_property
-    def _patterns(self) -> list[regex.Pattern[str]]:
-        return [regex.compile(pattern, regex.V0) for pattern in self._written]
+        written = ["|".join(together), *alone] if together else alone
+        self._patterns = [regex.compile(pattern, regex.V0) for pattern in written]
 
     def match(self, text: str) -> bool:
         """Whether one of the patterns matches all of a text."""

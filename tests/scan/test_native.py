@@ -235,13 +235,18 @@ def test_what_another_thread_has_given_meanwhile_is_given_again() -> None:
             # Another one asks while the first waits for its answer.
             streams.append(machine(characters=characters))
             assert streams[1].run("a", 0, 1) == 1
-        return judged(code, known)
+        if code < 0x100:
+            return judged(code, known)
+        return ints(2, 0x100, 0x1FF), ints(0, 4, 4)[4 * known :]
 
     characters = _native.Characters(1, judge)
     streams.append(machine(characters=characters))
     assert streams[0].run("ba", 0, 2) == 2
     assert streams[0].due
     assert streams[1].due
+    assert streams[0].certain() == ([(7, 1, 2, 1)], [])
+    assert streams[0].run("b\u0100", 0, 2) == 2
+    assert streams[0].certain() == ([(7, 3, 4, 3)], [])
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:

@@ -138,3 +138,12 @@ def test_a_dollar_is_the_end_of_the_text_alone() -> None:
 def test_every_capture_of_a_masked_group_is_masked() -> None:
     rules = RuleSet([Rule("p", patterns=(r"(?:(\d+),)+;",), group=1, replacement="*")])
     assert masked(rules, "12,3,; 4,") == "**,*,; 4,"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[wx{]", "[[:alpha:]u{]", r"[]x{\]]", "[^]u{]", "[[x{]", r"[\\x{]"]
+)
+def test_a_brace_in_a_class_is_one_of_its_characters(pattern: str) -> None:
+    text = "".join(map(chr, range(0x20, 0x7F)))
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, text) == expected(regex.compile(pattern, regex.V0), text)

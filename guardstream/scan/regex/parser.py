@@ -100,6 +100,9 @@ _PLAIN = re.compile(
 """A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
 among them: `regex` takes as long to read it as all else here takes."""
 
+_CLASS = re.compile(r"\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]", re.DOTALL)
+"""A class of characters that needs no second look at what is in it."""
+
 _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
@@ -451,6 +454,9 @@ class _Parser:
     def _class(self) -> str:
         """Read `[...]` whole; `regex` judges what is in it."""
         start = self.at
+        if plain := _CLASS.match(self.pattern, start):
+            self.at = plain.end()
+            return plain.group()
         self.at += 1
         self.take("^")
         self.take("]")
@@ -460,16 +466,17 @@ class _Parser:
             named = _NAMED_SET.match(self.pattern, self.at)
             if named is not None:
                 self.at = named.end()
-            else:
+            elif self.peek() == "\\":
                 self._check_number(self.at)
-                self.at += 2 if self.peek() == "\\" else 1
+                self.at += 2
+            else:
+                self.at += 1
         return self.pattern[start : self.at]
 
     def _escape(self, flags: Flags) -> Node:
         start = self.at
         letter = self.pattern[start + 1 : start + 2]
         self.at += 2
-        word = self._judged(r"\w", flags._replace(ignore_case=False))
         if letter in _REFUSED_ESCAPES:
             raise PatternError(_REFUSED_ESCAPES[letter], start)
         if letter == "A":
@@ -477,6 +484,7 @@ class _Parser:
         if letter in ("Z", "z"):
             return Assert("end")
         if letter in ("b", "B"):
+            word = self._judged(r"\w", flags._replace(ignore_case=False))
             return Assert("word" if letter == "b" else "not_word", word)
         if letter in ("m", "M"):
             # Here `(?a)` counts only where it holds for all of the pattern.
