@@ -7,7 +7,7 @@ import pytest
 import regex
 
 from guardstream.events import Finding
-from guardstream.scan.regex import search
+from guardstream.scan.regex import forms, search
 from guardstream.scan.regex.analysis import counts
 from guardstream.scan.regex.parser import parse
 from guardstream.stages.redact import RuleSet
@@ -52,6 +52,12 @@ def test_spelling_shape_and_count_are_followed_apart() -> None:
     assert searches(SPELLED, SHAPED) == 2
     assert searches(SPELLED, SHAPED, COUNTED) == 3
     assert searches(SHAPED, r"\b\w{8}-\w\b") == 1  # what counts and spells nothing is a shape
+
+
+def test_few_patterns_stay_together_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "PYTHON", forms.PYTHON._replace(few=3))
+    assert searches(SPELLED, SHAPED, COUNTED) == (3 if forms.NATIVE else 1)
+    assert searches(SPELLED, SHAPED, COUNTED, SPELLED) == 3
 
 
 def test_the_patterns_of_a_rule_stay_together() -> None:

@@ -24,7 +24,9 @@ BUILT = forms.NATIVE
     ],
 )
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The form of the search that a module's tests run on."""
-    before, forms.NATIVE = forms.NATIVE, request.param
+    """The form of the search that a module's tests run on; its few patterns are searched for apart,
+    as many are."""
+    before = forms.NATIVE, forms.PYTHON
+    forms.NATIVE, forms.PYTHON = request.param, forms.PYTHON._replace(few=0)
     yield forms.form()
-    forms.NATIVE = before
+    forms.NATIVE, forms.PYTHON = before

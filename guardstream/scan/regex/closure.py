@@ -54,6 +54,7 @@ class Steps(NamedTuple):
 
 DEAD_END = Steps((), False)
 NOTHING: frozenset[Obligation] = frozenset()
+NO_ITEMS: frozenset[Item] = frozenset()
 
 
 class Item:
@@ -214,7 +215,7 @@ class Items:
                 left.add(Obligation(negate, after))
             elif not negate:
                 return None
-        return frozenset(left)
+        return frozenset(left) if left else NOTHING
 
     def _looked(self, items: Iterable[Item], signature: int) -> tuple[bool, frozenset[Item]]:
         """Whether one of a lookahead's items has matched, and what they lead to."""
@@ -222,12 +223,12 @@ class Items:
         for item in items:
             ways, matched = self.advance(item, signature)
             if matched:
-                return True, frozenset()
+                return True, NO_ITEMS
             for way in ways:
                 if way.item.accepts:
-                    return True, frozenset()
+                    return True, NO_ITEMS
                 reached.add(way.item)
-        return False, frozenset(reached)
+        return False, frozenset(reached) or NO_ITEMS
 
     # The epsilon closure
 

@@ -19,7 +19,7 @@ from threading import RLock
 from typing import TypeAlias
 
 from guardstream.scan.regex.alphabet import START
-from guardstream.scan.regex.closure import Item, Items
+from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
 from guardstream.scan.regex.nfa import Lookbehind, Program
 from guardstream.scan.regex.registers import (
     AFTER,
@@ -223,7 +223,7 @@ class Automaton:
     def idle(self, left: int) -> State:
         """The state without candidates after a character of this signature."""
         left &= self.program.behind & ~self.program.looks
-        sides: tuple[frozenset[Item], ...] = tuple(frozenset() for _ in self.program.lookbehinds)
+        sides = tuple([NO_ITEMS for _ in self.program.lookbehinds])
         return self._state((), left | self._matched_before(left, sides), sides)
 
     def _state(
@@ -326,7 +326,7 @@ class Automaton:
             after, _, _ = self._known(alone, signature, False, True)
             return after.left, after.sides
         sides, matched = self._sides(state, signature)
-        alive = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        alive = tuple([frozenset([i for i in side if i.alive]) or NO_ITEMS for side in sides])
         return signature & self.program.behind | matched, alive
 
     def _sides(self, state: State, signature: int) -> tuple[tuple[frozenset[Item], ...], int]:

@@ -50,13 +50,17 @@ rather go? I think we were right about the other file, because it has never been
 class Form(NamedTuple):
     """What patterns are searched by: what knows their sets of characters, what each is compiled to,
     what makes a stepper of a machine for each stream, what finds captures, and what is read when
-    patterns are loaded, so that a first stream need not build what nearly every text asks for."""
+    patterns are loaded, so that a first stream need not build what nearly every text asks for.
+
+    So `few` patterns are searched for together: what several searches cost, they would not save.
+    """
 
     sets: Callable[[Table | None], CharSets]
     program: type[Program]
     stepping: Callable[[Machine], Callable[[], AnyStepper]]
     matcher: type[Matcher]
     warm: str
+    few: int = 0
 
 
 def form() -> str:
@@ -87,5 +91,5 @@ def _in_python(machine: Machine) -> Callable[[], Stepper]:
     return lambda: Stepper(machine, joints)
 
 
-PYTHON = Form(CharSets, Program, _in_python, Matcher, ASCII)
+PYTHON = Form(CharSets, Program, _in_python, Matcher, ASCII + SAMPLE, few=100)
 """Searching in Python, by places and states that can be looked at."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from guardstream.scan.regex.dfa import State, Transition, moved
-from guardstream.scan.regex.registers import Accept, Least, Live, mapped, together
+from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
 if TYPE_CHECKING:
     from guardstream.scan.regex.stepper import Machine
@@ -47,30 +46,53 @@ it accepts, by pattern."""
 Leap: TypeAlias = "tuple[Joint, Notes | None]"
 
 
-RECENT = 3
-"""How many offsets up to the one after a character are at hand for registers that begin there."""
-
-
 def moving(leasts: Sequence[Least]) -> Moves:
-    """What `moved` does by these, sooner where each register is that of one source alone."""
-    picked = [least[0] for least in leasts]
-    if not picked or min(picked) < -RECENT or any(len(least) > 1 for least in leasts):
+    """What `moved` does by these, sooner where there are one or two registers, each that of one
+    source alone, as nearly always."""
+    sources = [least[0] for least in leasts if len(least) == 1]
+    if len(sources) < len(leasts) or not 1 <= len(sources) <= 2:
         return partial(moved, leasts)
-    # A source below 0 counts from the end, as it does in a tuple.
-    pick = itemgetter(*picked)
-    if len(picked) == 1:
-        return lambda registers, offset: (pick((*registers, offset - 1, offset, offset + 1)),)
-    return lambda registers, offset: pick((*registers, offset - 1, offset, offset + 1))
+    if len(sources) == 1:
+        return _one(*sources)
+    return _two(*sources)
 
 
-class Joint(dict[int, Leap]):
-    """The transitions by class of characters; a missing one is built when it is first needed.
+def _one(source: Source) -> Moves:
+    if source >= 0:
+        return lambda registers, _: (registers[source],)
+    beyond = 2 + source
+    return lambda _, offset: (offset + beyond,)
+
+
+def _two(one: Source, other: Source) -> Moves:
+    if one >= 0 and other >= 0:
+        return lambda registers, _: (registers[one], registers[other])
+    if one >= 0:
+        return lambda registers, offset: (registers[one], offset + 2 + other)
+    if other >= 0:
+        return lambda registers, offset: (offset + 2 + one, registers[other])
+    return lambda _, offset: (offset + 2 + one, offset + 2 + other)
+
+
+class Joint(dict[str, Leap]):
+    """The transitions by character; a missing one is built when it is first needed, once for all
+    characters of a class: `leaps` are those by class.
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
     """
 
-    __slots__ = ("_began", "_held", "_holds", "_waits", "kind", "numbers", "owner", "states")
+    __slots__ = (
+        "_began",
+        "_held",
+        "_holds",
+        "_waits",
+        "kind",
+        "leaps",
+        "numbers",
+        "owner",
+        "states",
+    )
 
     def __init__(
         self,
@@ -83,14 +105,19 @@ class Joint(dict[int, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
+        self.leaps: dict[int, Leap] = {}
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
         self._held: Live | None = None
 
-    def __missing__(self, number: int) -> Leap:
-        leap = self[number] = self.owner.leap(self, number)
-        return leap
+    def __missing__(self, character: str) -> Leap:
+        return self.owner.leap(self, character)
+
+    def forget(self) -> None:
+        """Forget all transitions."""
+        self.clear()
+        self.leaps.clear()
 
     def began(self, pattern: int) -> Live:
         """Where a pattern's candidates began."""
@@ -163,7 +190,7 @@ class Joints:
         with self.machine.alphabet.lock:
             known, self._known, self._weight = self._known, {}, 0
             for joint in known.values():
-                joint.clear()
+                joint.forget()
 
     def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
         """The joint state of some patterns, and its registers."""
@@ -187,17 +214,28 @@ class Joints:
             joint = self._known[key] = Joint(self, *key)
         return joint
 
-    def leap(self, joint: Joint, number: int) -> Leap:
-        """The transition of a joint state on a class of characters."""
+    def leap(self, joint: Joint, character: str) -> Leap:
+        """The transition of a joint state on a character, which is entered."""
         with self.machine.alphabet.lock:
-            self._missed += 1
+            number = self.machine.classes[character]
+            leap = joint.leaps.get(number)
+            if leap is None:
+                leap = self._built(joint, number)
+                joint.leaps[number] = leap
             self._weight += 1
-            if self._missed > TRIAL:
-                self._judge()
-            steps = {**self.machine.wakes(joint.kind, number)}
-            for state in joint.states:
-                steps[state.pattern] = state[number]
-            return self._led(joint, steps, self.machine.kind(number))
+            joint[character] = leap
+        return leap
+
+    def _built(self, joint: Joint, number: int) -> Leap:
+        """The transition of a joint state on a class of characters."""
+        self._missed += 1
+        self._weight += 1
+        if self._missed > TRIAL:
+            self._judge()
+        steps = {**self.machine.wakes(joint.kind, number)}
+        for state in joint.states:
+            steps[state.pattern] = state[number]
+        return self._led(joint, steps, self.machine.kind(number))
 
     def _judge(self) -> None:
         """Let joint states be for a while, unless building them was worth while."""

@@ -75,6 +75,11 @@ class Condition(NamedTuple):
         return signature & self.needs == self.needs and not signature & self.bars
 
     def and_(self, other: Condition) -> Condition:
+        """Both conditions; the same object where the other asks for nothing, as most do."""
+        if not (self.needs or self.bars):
+            return other
+        if not (other.needs or other.bars):
+            return self
         return Condition(self.needs | other.needs, self.bars | other.bars)
 
 

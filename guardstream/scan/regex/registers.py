@@ -109,6 +109,10 @@ class Live(NamedTuple):
         return Live(self.distance, tuple([registers[own] for own in self.registers]))
 
 
+NOBODY = Live(-1, ())
+"""Where no candidate lives."""
+
+
 def live(entries: Iterable[tuple[int, int]]) -> Live:
     """Where candidates began, given each one's register and fixed distance."""
     distance, registers = -1, set()
@@ -117,7 +121,7 @@ def live(entries: Iterable[tuple[int, int]]) -> Live:
             distance = max(distance, fixed)
         elif register >= 0:
             registers.add(register)
-    return Live(distance, tuple(sorted(registers)))
+    return Live(distance, tuple(sorted(registers))) if registers or distance >= 0 else NOBODY
 
 
 def together(lives: Iterable[Live]) -> Live:

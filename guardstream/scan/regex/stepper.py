@@ -263,12 +263,13 @@ class Stepper:
     def glide(self, text: str) -> int:
         """Read all of the text and return how many characters are held then; or nothing, where
         somebody must look before its end or joint states do not do, and return -1."""
-        joint, registers, offset = self._joint, self._registers, self.offset
-        if joint is None or self._open or self._lost or self._joints.rest > 0:
+        joint, joints = self._joint, self._joints
+        if joint is None or self._open or self._lost or joints.rest > 0:
             return -1
+        registers, offset = before, begin = self._registers, self.offset
         try:
-            for number in map(self._machine.classes.__getitem__, text):
-                joint, notes = joint[number]
+            for character in text:
+                joint, notes = joint[character]
                 if notes is not None:
                     moves, accepts = notes
                     if accepts or moves is None:
@@ -277,11 +278,25 @@ class Stepper:
                 offset += 1
         except TooManyThreadsError:
             return -1
-        self._mark = self._here()
-        self._joints.read += len(text)
+        # What `_here` says, without a call.
+        self._mark = (
+            self._joint,
+            before,
+            self._runs,
+            self._open,
+            begin,
+            self._kind,
+            self._off,
+            self._failures,
+        )
+        joints.read += offset - begin
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
-        held = offset - joint.held().oldest(registers, offset)
-        return held if held > 0 else 0
+        distance, waiting = joint.held()
+        for number in waiting:
+            begun = offset - registers[number]
+            if begun > distance:
+                distance = begun
+        return distance if distance > 0 else 0
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
@@ -289,10 +304,9 @@ class Stepper:
         self._hits = []
         self.due = self.plain = False
         step = self._step if self._is_apart(end - begin) else self._leap
-        classes = self._machine.classes
         while begin < end and not self.due:
             try:
-                step(classes[text[begin]])
+                step(text[begin])
             except TooManyThreadsError as error:
                 # Then the others read the character.
                 self._fail(error.pattern, self._hold(error.pattern))
@@ -352,11 +366,11 @@ class Stepper:
         """See `Steps.held_back`."""
         return self.offset - self.held()
 
-    def _leap(self, number: int) -> None:
-        """Read a character of the class by the joint state."""
+    def _leap(self, character: str) -> None:
+        """Read a character by the joint state."""
         assert self._joint is not None
         offset, registers = self.offset, self._registers
-        self._joint, notes = self._joint[number]
+        self._joint, notes = self._joint[character]
         self._runs = None
         self.offset = offset + 1
         if notes is not None:
@@ -366,9 +380,10 @@ class Stepper:
             for pattern, accept in accepts:
                 self._note(accepted(pattern, accept, registers, offset))
 
-    def _step(self, number: int) -> None:
-        """Read a character of the class by each pattern that is awake."""
+    def _step(self, character: str) -> None:
+        """Read a character by each pattern that is awake."""
         machine, offset, awake = self._machine, self.offset, self.awake
+        number = machine.classes[character]
         after: dict[int, Run] = {}
         found: list[Candidate] = []
         for pattern, (state, registers) in awake.items():
