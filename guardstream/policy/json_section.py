@@ -205,10 +205,11 @@ def _channels(section: JsonFile) -> list[Channel]:
 
 def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None) -> Settings:
     settings = _settings(file, section, schema)
-    if channel == ARGUMENTS and settings.after == "stop":
-        # The end of its document ends a call, but not the stream: other calls continue.
-        return replace(settings, after="ignore")
-    return settings
+    if channel != ARGUMENTS:
+        return settings
+    # The end of its document ends a call, but not the stream: other calls continue.
+    after = "ignore" if settings.after == "stop" else settings.after
+    return replace(settings, after=after, redact_keys=section.redact_keys is not False)
 
 
 def _tools(
