@@ -421,8 +421,8 @@ class Guard:
 
         A policy with `json: {tools: from_request}` validates arguments by them; the proxy and
         the transports call this automatically. A schema of None is for a tool whose arguments are
-        not JSON, the name "" for the provider's own tools whose calls have no name. Raises
-        SchemaError for a schema that cannot be used.
+        not JSON, the name "" for the provider's own tools whose calls have no name, `"*"` for any
+        other tool. Raises SchemaError for a schema that cannot be used.
         """
         return self._with_policy(self.policy.with_tools(tools))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -157,6 +157,21 @@ async def test_a_guard_around_the_text_of_a_guarded_stream_closes_that_stream() 
     async with guard().wrap(inner.text_stream) as stream:
         await anext(stream)
     assert (source.closed, inner.finish) == (1, "cancelled")
+
+
+class TimedOut:
+    """A stream that a rule has blocked, but that its reader did not wait for."""
+
+    finish, blocked_by = "timeout", "vile"
+
+    def __iter__(self) -> Iterator[str]:
+        yield "ok"
+
+
+def test_a_stream_inside_that_ended_otherwise_has_blocked_nothing() -> None:
+    stream = guard().wrap_sync(TimedOut(), raise_on_block=True)
+    assert stream.text() == "ok"
+    assert outcome(stream) == ("timeout", None)
 
 
 async def test_a_stop_rule_is_no_block() -> None:

@@ -119,7 +119,8 @@ class GatedStream(AsyncContext, Generic[C]):
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far, with the findings of the check."""
-        return result_of(self._delivered, self.findings, self._finish, self._calls, self._usage)
+        kept, rule = self._delivered, self.blocked_by
+        return result_of(kept, self.findings, self._finish, self._calls, self._usage, rule)
 
     @property
     def text_stream(self) -> TextStream:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 
+from guardstream.errors import BlockedError
 from guardstream.gate.chunks import Chunks, chunks_of
 from guardstream.gate.judging import GateError
 from guardstream.gate.queue import Queue, Unit
@@ -192,6 +193,9 @@ class Tasks(Generic[C]):
             try:
                 chunk = await iterator.__anext__()
             except StopAsyncIteration:
+                break
+            except BlockedError as error:  # a guard's, after its last chunk
+                self.error = error
                 break
             if chunk is getattr(self._source, "failure", None):
                 self.failure = chunk

@@ -82,18 +82,13 @@ async def judged_body(
     # What ends a body is remembered by its adapter: each step has its own.
     adapter = _adapter(guard, provider, body)
     answer = _Answer(guarded, result)
-    async with gated(answer, gates, lambda _: adapter, last, whole=True) as stream:
+    raises = options.get("raise_on_block", False)
+    async with gated(
+        answer, gates, lambda _: adapter, last, whole=True, raise_on_block=raises
+    ) as stream:
         sent = [each async for each in stream]
         judged = stream.result
-    if options.get("raise_on_block") and judged.finish == "content_filter":
-        raise BlockedError(blocked_by(judged) or "content_filter")
     return _completed(adapter, sent, guarded), judged
-
-
-def blocked_by(result: Result) -> str | None:
-    """Return the rule that blocked an answer: a block's finding is the last one."""
-    is_blocked = result.finish == "content_filter" and result.findings
-    return result.findings[-1].rule if is_blocked else None
 
 
 def _adapter(guard: Guard, provider: str, body: dict[str, Any]) -> Body:
@@ -143,6 +138,7 @@ class _Answer:
 
     def __init__(self, body: dict[str, Any], result: Result) -> None:
         self.findings, self.finish = result.findings, result.finish
+        self.blocked_by = result.blocked_by
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
@@ -172,7 +168,7 @@ def checked_text(guard: Guard, text: str) -> str:
     """Return a text guarded. BlockedError if a rule blocks it and `on_block` is "error"."""
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":
-        raise BlockedError(blocked_by(result) or "content_filter")
+        raise BlockedError(result.blocked_by or "content_filter")
     return result.text
 
 

@@ -14,7 +14,6 @@ from guardstream.framing.json import json_line, json_start
 from guardstream.framing.sniffing import sniffed_text
 from guardstream.guard import Guard
 from guardstream.http.bodies import BINARY, SIGN, is_file, json_of, text_of
-from guardstream.http.body import blocked_by
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS, PARTS, kind_of, may_be_another
 from guardstream.http.request import RefusedError
@@ -152,7 +151,7 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
         return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":
-        raise RefusedError(502, "content_filter", _BLOCKED, blocked_by(result))
+        raise RefusedError(502, "content_filter", _BLOCKED, result.blocked_by)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:
         why = "the policy changes JSON at the beginning of the answer, which is not JSON itself"

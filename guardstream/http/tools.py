@@ -12,7 +12,7 @@ from guardstream.guard import Guard
 from guardstream.http.request import RefusedError
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema.gemini import as_json_schema
-from guardstream.policy.json_section import NAMELESS
+from guardstream.policy.json_section import ANY_TOOL, NAMELESS
 
 _MOST = 256  # tools of a request
 _LARGEST = 100_000  # characters of their schemas as JSON, in all
@@ -51,13 +51,17 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
 
 
 def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    """The schemas of tools by name. TypeError for what is none, and for a name with two of them."""
+    """The schemas of tools by name.
+
+    TypeError for what is no schema, RefusedError for a name with two of them.
+    """
     tools: dict[str, Any] = {}
     for name, schema in found:
         if not (schema is None or isinstance(schema, (dict, bool))):
             raise TypeError("a schema is an object, or true or false")
         if tools.setdefault(name, schema) != schema:
-            raise TypeError("two tools have the same name")
+            why = f"two tools of the request are named {name[:64]!r}, with different schemas"
+            raise RefusedError(400, "invalid_tools", f"{why}: rename one of them")
     return tools
 
 
@@ -73,6 +77,7 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for function in request.get("functions") or ():
         yield _named(function["name"]), _schema(function.get("parameters"))
     named = [each for tool in request.get("tools") or () for each in _tool(tool)]
+    named += _of_servers(request)
     listed = dict(each for tool in _listed(request.get("input")) for each in _tool(tool))
     judged = {name for name, schema in named if schema is not True}
     yield from (each for each in named if each[0] in judged or each[0] not in listed)
@@ -94,7 +99,9 @@ def _tool(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     elif isinstance(tool.get("name"), str):  # the provider's own
         yield from ((name, True) for name in (tool["name"], *_PARTS.get(tool["name"], ())))
     elif kind == "mcp":
-        yield from ((_named(name), True) for name in _allowed(tool.get("allowed_tools")))
+        yield from _of_server(tool.get("allowed_tools"))
+    elif kind == "mcp_toolset":
+        yield from _of_toolset(tool)
     else:  # OpenAI's own, whose arguments are a text
         yield from ((NAMELESS, None), (_named(kind), None))
 
@@ -113,19 +120,50 @@ def _listed(items: Any) -> Iterator[Any]:
             yield from item.get("tools") or ()
 
 
-def _allowed(tools: Any) -> Iterator[Any]:
-    """The names of an MCP server's tools that a request allows; others are refused."""
-    names = tools.get("tool_names") if isinstance(tools, dict) else tools
-    yield from names or ()
+def _of_server(allowed: Any) -> Iterator[tuple[str, Any]]:
+    """The tools of an MCP server: those that a request allows, or any if it names none."""
+    names = allowed.get("tool_names") if isinstance(allowed, dict) else allowed
+    if names is None:
+        yield ANY_TOOL, True
+    else:
+        yield from ((_named(name), True) for name in names)
+
+
+def _of_toolset(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tools of an MCP server, in Anthropic's requests.
+
+    https://platform.claude.com/docs/en/agents-and-tools/mcp-connector
+    """
+    listed, configs = tool.get("tools"), tool.get("configs") or {}
+    if listed is not None:
+        yield from ((_named(each["name"]), _schema(each.get("input_schema"))) for each in listed)
+    elif (tool.get("default_config") or {}).get("enabled", True):
+        yield ANY_TOOL, True
+    else:
+        yield from ((_named(name), True) for name, own in configs.items() if own.get("enabled"))
+
+
+def _of_servers(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tools of Anthropic's MCP servers that have no toolset: they were listed so before."""
+    toolsets = {tool.get("mcp_server_name") for tool in request.get("tools") or ()}
+    for server in request.get("mcp_servers") or ():
+        allowed = server.get("tool_configuration") or {}
+        if server.get("name") not in toolsets and allowed.get("enabled", True):
+            yield from _of_server(allowed.get("allowed_tools"))
+
+
+_DECLARATIONS = {"functionDeclarations", "function_declarations"}
 
 
 def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The functions of Gemini's request: https://ai.google.dev/api/caching#Tool.
 
-    Its own tools have no names, and no arguments that come as calls.
+    Calls of its own tools have no names.
     """
     for tool in request.get("tools") or ():
-        for name in ("functionDeclarations", "function_declarations"):
+        if not tool.keys() <= _DECLARATIONS:
+            yield NAMELESS, None
+        for name in _DECLARATIONS:
             for function in tool.get(name) or ():
                 yield _named(function["name"]), _gemini_schema(function)
 
@@ -158,8 +196,8 @@ def _of_model(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _named(name: Any) -> str:
-    if not isinstance(name, str):
-        raise TypeError("a name is not text")
+    if not isinstance(name, str) or name == ANY_TOOL:
+        raise TypeError("a name is not the name of a tool")
     return name
 
 

@@ -67,9 +67,8 @@ class Json:
             return self.free
         found = self.channels.get(channel)
         if self.tools is not None:
-            found = self.tools.get(tool or NAMELESS, self.tools[ANY_TOOL])
-        unjudged = form == "part" and (found is None or found.schema is None)
-        return self.free if unjudged else found
+            found = self.tools.get(tool or ANY_TOOL, self.tools[ANY_TOOL])
+        return self.free if form == "part" and self._may_be_part(found) else found
 
     def _may_be_text(self, tool: str | None) -> bool:
         """Return whether a tool may be asked in free text: not if it has a schema of its own, or
@@ -80,6 +79,12 @@ class Json:
         if own is not None:
             return own.schema is None
         return not self.requested and (not tool or self.tools[ANY_TOOL].schema is not _NO_CALL)
+
+    def _may_be_part(self, found: Settings | None) -> bool:
+        """Return whether a string may pass of which no schema can judge: a schema of the policy's
+        must judge, one of the request's need not."""
+        schema = found.schema if found else None
+        return schema is None or (self.requested and schema is not _NO_CALL)
 
 
 _NO_CALL = Schema(False)
@@ -147,7 +152,7 @@ def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
 
 def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) -> Json:
     """Return the settings for a request that states these schemas; for None, any arguments are
-    allowed.
+    allowed. A tool that is not among them may not be called, unless `*` is.
 
     Raises SchemaError for a schema that cannot be used. Nothing changes if the policy does not take
     schemas from requests.
@@ -165,7 +170,7 @@ def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) ->
         )
         for name, schema in tools.items()
     }
-    found[ANY_TOOL] = replace(json.asked, schema=_NO_CALL)
+    found.setdefault(ANY_TOOL, replace(json.asked, schema=_NO_CALL))
     return replace(json, tools=MappingProxyType(found), asked=None, requested=True)
 
 
@@ -200,10 +205,11 @@ def _channels(section: JsonFile) -> list[Channel]:
 
 def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None) -> Settings:
     settings = _settings(file, section, schema)
-    if channel == ARGUMENTS and settings.after == "stop":
-        # The end of its document ends a call, but not the stream: other calls continue.
-        return replace(settings, after="ignore")
-    return settings
+    if channel != ARGUMENTS:
+        return settings
+    # The end of its document ends a call, but not the stream: other calls continue.
+    after = "ignore" if settings.after == "stop" else settings.after
+    return replace(settings, after=after, redact_keys=section.redact_keys is not False)
 
 
 def _tools(

@@ -58,7 +58,7 @@ _CALL: dict[str, Spec] = {
     "title": _REPEATED,
     "content": _TOLD,
     "locations": [{**_MORE, "path": META, "line": NUMBER}],
-    "rawInput": Tree(Leaf("copy", "tool_args", "rawInput")),
+    "rawInput": Tree(Leaf("copy", "tool_args", "part")),
     "rawOutput": _TOLD,
 }
 
@@ -106,7 +106,7 @@ _UPDATES: dict[str, Spec] = {
     },
 }
 
-_ASKED = Leaf("whole", "tool_args", "request")
+_ASKED = Leaf("whole", "tool_args", "part")
 _PARAMS: dict[str, Spec] = {
     **_MORE,
     **dict.fromkeys(("sessionId", "terminalId", "path", "cwd"), META),

@@ -77,11 +77,15 @@ _FREE_TEXT: Mapping[str, str | None] = {
     "action": None,
     "code": "code_interpreter",
     "commands": "shell",
+    "custom": None,
     "diff": "apply_patch",
     "path": "apply_patch",
     "local_shell": "local_shell",
+    "part": None,
+    "tool_call": None,
 }
-"""Fields in which the provider's own tools are asked in text, and the tool's name if it has one."""
+"""Fields in which tools are asked in text, or in single strings of arguments, and the tool's name
+if it has one."""
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
 """Kinds of pieces with new text."""

@@ -47,7 +47,7 @@ _EVENTS: dict[str, Spec] = {
     "citation": _SOURCES,
     "guardrail": {"action": META},
     "trace": _TRACE,
-    "returnControl": Tree(Leaf("whole", "tool_args", "return_control")),
+    "returnControl": Tree(Leaf("whole", "tool_args", "part")),
     "files": Tree(Leaf("whole", "text", "file"), frozenset({"bytes", "type"})),
     "flowOutputEvent": _SAID,
     "flowMultiTurnInputRequestEvent": _SAID,

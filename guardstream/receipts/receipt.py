@@ -33,6 +33,9 @@ NONCE = b"guardstream-nonce"
 _BEGINNING = b": %b " % HEADER
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 _BETWEEN = rb"(?:\A|%b)" % b"|".join(b"(?<=%b)" % end for end in _EVENT_ENDS)
+BETWEEN = re.compile(_BETWEEN)
+"""A place between the events of a stream, at its beginning, or at its end."""
+
 _COMMENT = re.compile(_BETWEEN + _BEGINNING + rb"([\w.-]+)\n\n")
 """It stands between events: one inside an event is the application's, and ends the event."""
 _UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")

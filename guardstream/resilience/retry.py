@@ -162,7 +162,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """What was delivered so far; text and findings of all the streams that it came from."""
         current = self._stream.result if self._stream else Result("", (), None)
         if self._early or self._withheld:  # the last of them has the only text
-            current = Result("", current.findings, current.finish)
+            current = Result("", current.findings, current.finish, blocked_by=current.blocked_by)
         if self._before is not None:
             current = joined(self._before, current)
         return replace(current, finish=self.finish)
@@ -393,6 +393,7 @@ def joined(before: Result, current: Result) -> Result:
         channels=channels,
         tool_calls=(*calls, *current.tool_calls),
         usage=current.usage or before.usage,
+        blocked_by=current.blocked_by,
     )
 
 

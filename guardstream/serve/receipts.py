@@ -6,14 +6,15 @@ at its end. Other streams have no place for one.
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 
+import regex
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.http.media import kind_of, media_of
 from guardstream.receipts.collecting import collected
 from guardstream.receipts.receipt import (
+    BETWEEN,
     HEADER,
     NONCE,
     Signer,
@@ -23,19 +24,9 @@ from guardstream.receipts.receipt import (
 )
 from guardstream.serve.routes import POLICY_HEADER, values
 
-_DONE = b"data: [DONE]\n\n"
-
-_ID = rb"id: [^\r\n]{0,1024}"
-
-_LAST = re.compile(rb"(?:%b\n)?%b" % (_ID, re.escape(_DONE)))
+_END = regex.compile(rb"(?:id: [^\r\n]{0,1024}\r?\n)?data: ?\[DONE\](?:\n\n|\r\n\r\n)")
 """The event that ends a stream, with its id if it has one; an event with more content is not
 one."""
-
-_BEGUN = re.compile(
-    rb"i|id|id:|%b\n?|(?:%b\n)?(?:%b)"
-    % (_ID, _ID, b"|".join(re.escape(_DONE[:size]) for size in range(1, len(_DONE))))
-)
-"""What may become that event."""
 
 
 class ReceiptMiddleware:
@@ -153,8 +144,6 @@ class _Answer:
 def _terminator(answer: bytes) -> int:
     """Return where the event that ends a stream begins, or may have begun; the length of the bytes
     if they end with neither."""
-    whole = answer.endswith(_DONE)
-    before = answer.rfind(b"\n\n", 0, len(answer) - len(_DONE) if whole else None)
-    start = before + 2 if before >= 0 else 0
-    found = (_LAST if whole else _BEGUN).fullmatch(answer, start)
-    return start if found else len(answer)
+    starts = [place.start() for place in BETWEEN.finditer(answer)][-2:]
+    fits = (start for start in starts if _END.fullmatch(answer, start, partial=True))
+    return next(fits, len(answer))

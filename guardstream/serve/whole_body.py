@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.body import blocked_by
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS
 from guardstream.http.other_answers import guarded
@@ -66,7 +65,7 @@ class WholeBody:
             return self._guarded_text(plain)
         found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
         if found.result is not None and not declared.is_json:
-            self._end(found.result.finish, blocked_by(found.result))
+            self._end(found.result.finish, found.result.blocked_by)
         return found.body
 
     def _guarded_text(self, plain: bytes) -> bytes:

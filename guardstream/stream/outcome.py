@@ -73,7 +73,8 @@ def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> Fini
 
 def rule_at_end(sources: Iterable[object]) -> str | None:
     """Return the rule that blocked a source which is a guarded stream; None if none did."""
-    given: Iterator[Any] = (getattr(source, "blocked_by", None) for source in sources)
+    filtered = (each for each in sources if getattr(each, "finish", None) == "content_filter")
+    given: Iterator[Any] = (getattr(source, "blocked_by", None) for source in filtered)
     return next((each for each in given if isinstance(each, str)), None)
 
 

@@ -73,6 +73,7 @@ class Result:
     - `finish`: the finish reason; None while the stream is open.
     - `tool_calls`: all announced calls, in the order in which they began.
     - `usage`: the provider's last usage object.
+    - `blocked_by`: the rule that blocked it; None if none did, even if the provider filtered it.
     """
 
     text: str
@@ -81,6 +82,7 @@ class Result:
     channels: Mapping[tuple[int, str], str] = field(default_factory=dict)
     tool_calls: Sequence[ToolCall] = ()
     usage: Any = None
+    blocked_by: str | None = None
 
     @property
     def thinking(self) -> str:

@@ -102,9 +102,9 @@ class StreamState(Generic[C]):
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
         if self.flow is None:
-            return Result("", (), self.finish)
-        known = self._known
-        return result_of(self._delivered, self.findings, self.finish, known.calls, known.usage)
+            return Result("", (), self.finish, blocked_by=self.blocked_by)
+        kept, known, rule = self._delivered, self._known, self.blocked_by
+        return result_of(kept, self.findings, self.finish, known.calls, known.usage, rule)
 
     @property
     def _known(self) -> Known:

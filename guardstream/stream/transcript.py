@@ -66,13 +66,14 @@ def result_of(
     finish: FinishReason | None,
     calls: Mapping[Slot, Call],
     usage: Any,
+    blocked_by: str | None,
 ) -> Result:
     """Return the result of a stream so far; without text if none was kept.
 
     `calls` are the tool calls announced so far, by the slot of their arguments.
     """
     if kept is None:
-        return Result("", tuple(findings), finish, usage=usage)
+        return Result("", tuple(findings), finish, usage=usage, blocked_by=blocked_by)
     return Result(
         text=kept.answer.getvalue(),
         findings=tuple(findings),
@@ -80,4 +81,5 @@ def result_of(
         channels=kept.channels(),
         tool_calls=tuple(kept.call(slot, call) for slot, call in calls.items()),
         usage=usage,
+        blocked_by=blocked_by,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guardstream.events import Finding, FinishReason, Form, Stage, Text
+from guardstream.events import Finding, Finish, FinishReason, Form, Stage, Text
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
-from guardstream.stream.flow import following
+from guardstream.stream.flow import blocking, following
 from guardstream.stream.result import Result
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
     text = "".join(event.text for event in events if isinstance(event, Text))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
+    last = events[-1]
+    rule = blocking(last, found) if isinstance(last, Finish) else None
     if finish == "content_filter" and channel == "text":
         text += following(text, message)
-    return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
+    channels = {(0, channel): text} if text else {}
+    return Result(text, tuple(found), finish, channels, blocked_by=rule)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar, get_args
 
 from guardstream.amounts import check_count
@@ -65,6 +66,7 @@ class Vault:
     `Guard.check_messages(messages, vault=vault)` writes stand-ins, `Guard.wrap(stream,
     vault=vault)` restores what they stand for. A vault that `Vaults.open` returned knows what
     earlier requests of the conversation have put in. `counts` says what became of stand-ins.
+    Threads may share a vault.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Vault:
         self._key = secrets.token_bytes(32) if key is None else key
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
+        self._lock = Lock()  # for what is issued, which is looked up before
         self._values: dict[Name, Entry] = {}
         self._names: dict[tuple[str, bool], Name] = {}
         self._held: set[Name] = set()  # shared ones that this request holds
@@ -126,12 +129,13 @@ class Vault:
     @property
     def entries(self) -> Iterable[Entry]:
         """Every value that is kept."""
-        return self._values.values()
+        with self._lock:
+            return tuple(self._values.values())
 
     def known(self) -> Mapping[str, list[str]]:
         """The values by the rule that found them: they are hidden wherever they stand."""
         found: dict[str, list[str]] = {}
-        for entry in self._values.values():
+        for entry in self.entries:
             # What is shared is hidden in conversations where this request has it.
             if entry.name.label != ESCAPED and (not entry.shared or entry.name in self._held):
                 found.setdefault(entry.rule, []).append(entry.value)
@@ -166,17 +170,24 @@ class Vault:
             return None
         return entry.value
 
+    def saved(self, entries: Collection[Entry]) -> None:
+        """Note that a store has these entries, which were fresh."""
+        names = {entry.name for entry in entries}
+        with self._lock:
+            self.fresh = [entry for entry in self.fresh if entry.name not in names]
+
     def _issued(self, label: str, rule: str, value: str, *, shared: bool) -> str:
-        name = self._names.get((value, shared))
-        if name is None:
-            name = self._new(label, rule, value, shared=shared)
-            entry = Entry(name, rule, value, shared)
-            self._check_room(entry)
-            self._keep(entry)
-            self.fresh.append(entry)
-        if shared:
-            self._held.add(name)
-        return str(name)
+        with self._lock:
+            name = self._names.get((value, shared))
+            if name is None:
+                name = self._new(label, rule, value, shared=shared)
+                entry = Entry(name, rule, value, shared)
+                self._check_room(entry)
+                self._keep(entry)
+                self.fresh.append(entry)
+            if shared:
+                self._held.add(name)
+            return str(name)
 
     def _new(self, label: str, rule: str, value: str, *, shared: bool) -> Name:
         if self.ids == "number":

@@ -102,7 +102,8 @@ class Vaults:
         Raises ConflictError if somebody else has issued one of its stand-ins for another value,
         VaultError if the store fails.
         """
-        fresh = [entry for entry in vault.fresh if not entry.shared]
+        issued = [*vault.fresh]
+        fresh = [entry for entry in issued if not entry.shared]
         if fresh and vault.conversation.endswith(_KEPT):
             owner = vault.conversation
             names = {str(entry.name): entry for entry in fresh}
@@ -114,7 +115,7 @@ class Vaults:
                 for name, data in self._store.add(owner, sealed).items():
                     if self._sealing.open(data, owner + name)[1] != names[name].value:
                         raise ConflictError("a stand-in was issued twice: open the vault again")
-        vault.fresh.clear()
+        vault.saved(issued)
 
     def masked(
         self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""

@@ -7,6 +7,7 @@ import gc
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from guardstream import Finding
+from guardstream import BlockedError, Finding
 from guardstream.gate import Context, GatedStream, GateError, Verdict, gate
 from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
@@ -324,6 +325,25 @@ async def test_a_gate_stands_behind_a_guard() -> None:
     allowed = gate(guard().wrap(Source(chunks)), Judge())
     assert await allowed.text() == "A ******. Again ******. "
     assert allowed.finish == "content_filter"
+
+
+@pytest.mark.parametrize("chunks", [["One. A secret. Tw", "o forbidden"], [*"One. Two forbidden"]])
+async def test_what_waits_is_judged_before_a_guards_block_is_raised(chunks: list[str]) -> None:
+    for judge in (Judge(), Judge(Two=False)):
+        quiet = gate(guard().wrap(Source(chunks)), judge)
+        expected = await quiet.text()
+        stream = gate(guard().wrap(Source(chunks), raise_on_block=True), judge)
+        with suppress(BlockedError):
+            await stream.text()
+        assert stream.result.text == expected
+        assert (stream.finish, stream.blocked_by) == (quiet.finish, quiet.blocked_by)
+
+
+async def test_a_guards_block_is_raised_through_the_gate() -> None:
+    stream = gate(guard().wrap(Source(["So forbidden"]), raise_on_block=True), Judge())
+    assert await anext(stream) == "So "
+    with pytest.raises(BlockedError):
+        await anext(stream)
 
 
 # Chunks of a provider

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from guardstream import Guard, Policy, PolicyError
+from guardstream import BlockedError, Guard, Policy, PolicyError
 from guardstream.gate import Context, Verdict
 from guardstream.gate.judging import Cache
 from guardstream.gate.windows import Capped
@@ -139,6 +139,41 @@ async def test_a_whole_answer_is_not_shown_before_its_verdicts(mode: str) -> Non
     (choice,) = shown["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("", "content_filter")
     assert result.finish == "content_filter"
+
+
+RULES = "rules: [{id: w, words: [secret]}, {id: b, words: [worst], action: block}]"
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize(
+    ("message", "finish", "rule"),
+    [
+        ({"content": "a worst"}, "stop", "b"),
+        ({"content": "a secret"}, "content_filter", None),  # the provider's own filter
+        ({"content": "a"}, "content_filter", None),
+        ({"tool_calls": [{"id": "c", "function": {"name": "secret"}}]}, "tool_calls", "w"),
+    ],
+)
+async def test_a_whole_answer_raises_what_a_rule_has_blocked(
+    gated: bool, message: Any, finish: str, rule: str | None
+) -> None:
+    guard = guarded("action: block", RULES) if gated else Guard(Policy.parse(RULES))
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    _, result = await aguard_body(guard, "openai_chat", body)
+    assert (result.finish, result.blocked_by) == ("content_filter", rule)
+    if rule is None:
+        await aguard_body(guard, "openai_chat", body, raise_on_block=True)
+        return
+    with pytest.raises(BlockedError) as caught:
+        await aguard_body(guard, "openai_chat", body, raise_on_block=True)
+    assert caught.value.rule == rule
+
+
+async def test_a_whole_answer_raises_what_a_gate_has_blocked() -> None:
+    body = {"choices": [{"index": 0, "message": {"content": "bad"}, "finish_reason": "stop"}]}
+    with pytest.raises(BlockedError) as caught:
+        await aguard_body(guarded("action: block"), "openai_chat", body, raise_on_block=True)
+    assert caught.value.rule == "mine.word"
 
 
 @pytest.mark.parametrize("mode", ["hold", "background"])

@@ -13,6 +13,7 @@ from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from guardstream.policy import Policy
+from tests.policy.test_json_free_text import values_of, vertex
 from tests.providers.chunks import call, chunk
 from tests.serve.proxy.upstream import event, proxied
 
@@ -165,6 +166,49 @@ def test_tools_of_an_mcp_server_are_those_that_it_is_allowed(allowed: Any) -> No
         assert responses(item, tools)[1] == blocked
 
 
+MCP = {"type": "mcp", "server_label": "dice", "server_url": "https://example.com"}
+
+
+@pytest.mark.parametrize("allowed", [{}, {"allowed_tools": {"read_only": True}}])
+def test_any_tool_of_an_mcp_server_is_guarded_if_the_request_names_none(allowed: Any) -> None:
+    tools = [MCP | allowed, {"type": "function", "name": "weather", "parameters": SCHEMA}]
+    item = {"id": "m", "type": "mcp_call", "name": "roll", "arguments": '{"of": "secret"}'}
+    sent, blocked_by = responses(item, tools)
+    assert sent[-1]["response"]["output"][0]["arguments"] == '{"of": "[w]"}'
+    assert blocked_by is None
+    assert responses(item | {"arguments": "six"}, tools)[1] == "json"
+    assert responses(item | {"type": "function_call", "name": "weather"}, tools)[1] == "json"
+
+
+def test_an_mcp_server_of_which_no_tool_is_allowed_has_none() -> None:
+    item = {"id": "m", "type": "mcp_call", "name": "roll", "arguments": "{}"}
+    assert responses(item, [MCP | {"allowed_tools": []}])[1] == "json"
+
+
+TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "dice"}
+DICE = {"type": "url", "url": "https://example.com", "name": "dice"}
+LISTED = {"name": "roll", "input_schema": {"type": "object"}}
+ONLY_ROLL: Any = {"default_config": {"enabled": False}, "configs": {"roll": {"enabled": True}}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "cheat"),
+    [
+        ({"mcp_servers": [DICE]}, None),
+        ({"mcp_servers": [DICE | {"tool_configuration": {"allowed_tools": ["roll"]}}]}, "json"),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET]}, None),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET | ONLY_ROLL]}, "json"),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET | {"tools": [LISTED]}]}, "json"),
+    ],
+)
+def test_mcp_servers_of_anthropics_requests_have_the_tools_that_it_names(
+    request_: Any, cheat: str | None
+) -> None:
+    made = for_request(guard(), "anthropic", json.dumps(request_).encode())
+    assert judged(made, "roll", '{"of": "secret"}') == ('{"of": "[w]"}', None)
+    assert judged(made, "cheat", "{}")[1] == cheat
+
+
 @pytest.mark.parametrize("kind", ["tool_search_output", "additional_tools", "mcp_list_tools"])
 def test_tools_that_were_found_before_are_judged_by_what_was_found(kind: str) -> None:
     schema = {"input_schema" if kind == "mcp_list_tools" else "parameters": SCHEMA}
@@ -236,12 +280,38 @@ def test_tools_may_be_named_by_hand() -> None:
         (chat_tools(a={"properties": {"b": {"$ref": 1}}}), "invalid_tools"),
         (chat_tools(a={"type": "\ud800"}), "invalid_tools"),
         ([*chat_tools(a=SCHEMA), *chat_tools(a={})], "invalid_tools"),
+        (chat_tools(**{"*": SCHEMA}), "invalid_tools"),
     ],
 )
 def test_tools_that_cannot_be_judged_are_refused(tools: Any, code: str) -> None:
     with pytest.raises(RefusedError) as caught:
         for_request(guard(), "openai_chat", json.dumps({"tools": tools}).encode())
     assert (caught.value.status, caught.value.code) == (400, code)
+
+
+def test_a_name_with_two_schemas_is_named() -> None:
+    shell = {"type": "function", "name": "shell", "parameters": SCHEMA}
+    body = json.dumps({"tools": [{"type": "shell"}, shell]}).encode()
+    with pytest.raises(RefusedError, match="two tools of the request are named 'shell'"):
+        for_request(guard(), "openai_responses", body)
+
+
+def test_tools_of_googles_own_are_allowed_if_the_request_has_one() -> None:
+    for tools, why in (([{"googleSearch": {}}], None), ([], "json")):
+        tools = [*tools, *OTHERS["gemini"][0]["tools"]]
+        made = for_request(guard(), "gemini", json.dumps({"tools": tools}).encode())
+        part = {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": ["tea"]}}}
+        with made.wrap_sync([{"candidates": [{"content": {"parts": [part]}}]}]) as stream:
+            list(stream)
+        assert stream.blocked_by == why
+
+
+def test_strings_that_vertex_streams_are_guarded_if_the_request_names_their_tool() -> None:
+    for name, expected in (("find", ("a [w]", None)), ("other", ("", "json"))):
+        request = {"tools": [{"functionDeclarations": [{"name": name, "parameters": SMALL}]}]}
+        made = for_request(guard(), "gemini", json.dumps(request).encode())
+        with made.wrap_sync(vertex(["a sec", "ret"])) as stream:
+            assert (values_of([*stream]), stream.blocked_by) == expected
 
 
 def test_the_proxy_refuses_before_it_asks_and_judges_the_answer() -> None:

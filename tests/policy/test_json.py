@@ -409,6 +409,15 @@ def test_keys_of_arguments_are_guarded_unless_the_policy_says_no() -> None:
     assert outcome(KEYS + no, text, "tool_args")[0] == '{"a secret": {"secret": "[w]"}}'
 
 
+@pytest.mark.parametrize("section", ['tools: {"*": {}}', "channels: [text, tool_args]"])
+def test_keys_of_arguments_that_are_judged_are_guarded_too(section: str) -> None:
+    text = '{"a secret": {"secret": "secret"}}'
+    released, _, reason = outcome(f"{KEYS}json: {{{section}}}", text, "tool_args")
+    assert (released, reason) == ('{"a [w]": {"[w]": "[w]"}}', "stop")
+    no = f"{KEYS}json: {{{section}, redact_keys: false}}"
+    assert outcome(no, text, "tool_args")[0] == '{"a secret": {"secret": "[w]"}}'
+
+
 def test_keys_of_arguments_that_become_the_same_are_told_apart() -> None:
     text = '{"secret": 1, "x": {"hidden": 2}, "hidden": 3, "[w]": {"[w] 2": 4}, "hidden": 5}'
     released, _, reason = outcome(KEYS, text, "tool_args")

@@ -124,6 +124,56 @@ def test_custom_tools_of_whole_answers_are_asked_in_text(setting: str) -> None:
         assert result.finish != "content_filter"
 
 
+def acp(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": {"sessionId": "s", **params}}
+
+
+def agent_call(value: str) -> dict[str, Any]:
+    parameters = [{"name": "q", "type": "string", "value": value}]
+    called = {"actionGroup": "g", "function": "f", "parameters": parameters}
+    return {
+        "returnControl": {
+            "invocationId": "i",
+            "invocationInputs": [{"functionInvocationInput": called}],
+        }
+    }
+
+
+def google_search(query: str) -> dict[str, Any]:
+    part = {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": [query]}}}
+    return {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}]}
+
+
+def searched_with(arguments: str) -> dict[str, Any]:
+    item = {"id": "i", "type": "web_search_call", "arguments": arguments}
+    return {"type": "response.output_item.done", "output_index": 0, "item": item}
+
+
+STRINGS = {
+    "acp arguments": lambda text: acp(
+        "session/update",
+        update={
+            "sessionUpdate": "tool_call",
+            "toolCallId": "t",
+            "title": "run",
+            "rawInput": {"command": text},
+        },
+    ),
+    "acp file": lambda text: acp("fs/write_text_file", path="/a", content=text),
+    "acp terminal": lambda text: acp("terminal/create", command="ls", args=[text]),
+    "bedrock agent": agent_call,
+    "gemini's own tool": google_search,
+    "arguments of a web search": searched_with,
+}
+
+
+@every_setting
+@pytest.mark.parametrize("kind", STRINGS)
+def test_single_strings_of_arguments_are_no_documents(kind: str, setting: str) -> None:
+    sent, blocked_by = run(RULES + setting, [STRINGS[kind]("a secret thing")])
+    assert (sent, blocked_by) == ([STRINGS[kind]("a [w] thing")], None)
+
+
 def test_a_call_of_json_is_still_judged() -> None:
     for setting in SETTINGS.values():
         item = {"id": "i", "type": "function_call", "name": "sql", "arguments": "the price"}

@@ -93,6 +93,13 @@ def smolagents(pieces: Sequence[str]) -> Iterator[Any]:
         yield Delta(piece)
 
 
+@dataclass
+class StepCall:
+    name: str
+    arguments: Any
+    id: str
+
+
 class Event(BaseModel):
     id: str = "e"
     source: str = "agent"
@@ -240,6 +247,14 @@ def test_what_is_told_again_is_reported_once(make: Make, count: int) -> None:
         out = list(stream)
         assert not left_raw([vars(each) for each in out], "a secret")
         assert len(stream.findings) == count
+
+
+@pytest.mark.parametrize("arguments", ["print('a secret')", {"q": "a secret"}])
+def test_what_an_agents_step_calls_a_tool_with_is_no_document(arguments: Any) -> None:
+    policy = "rules: [{id: w, words: [secret]}]\njson: {tools: {'*': {}}}"
+    stream = Guard(Policy.parse(policy)).wrap_sync([StepCall("run", arguments, "c1")])
+    assert "a [w]" in str(list(stream))
+    assert stream.blocked_by is None
 
 
 def test_what_is_told_so_far_becomes_what_was_released_so_far() -> None:

@@ -410,3 +410,48 @@ def test_growing_values_are_guarded_one_by_one_or_refused() -> None:
         events(chain, "hi", unknown="refuse")
     found, _ = events(chain, "hi", EMPTY, unknown="pass")
     assert found[-1]["data"]["output"] == {"name": "a secret"}
+
+
+def server_call(index: int, *pieces: str) -> list[AIMessageChunk]:
+    """A call of Anthropic's web search, as LangChain gives it: without `tool_call_chunks`."""
+    begun = {"type": "server_tool_use", "id": f"s{index}", "name": "web_search", "input": {}}
+    said = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    return [say([{**block, "index": index}]) for block in (begun, *said)]
+
+
+WEB_SEARCH = "{web_search: {schema: {type: object, required: [query]}}}"
+
+
+@pytest.mark.parametrize("tools", ["{web_search: {}}", '{"*": {}}', WEB_SEARCH])
+def test_each_call_of_a_servers_tool_is_judged_by_itself(tools: str) -> None:
+    policy = f"rules: [{{id: w, words: [secret]}}]\njson: {{tools: {tools}}}"
+    source = [*server_call(0, '{"query": "sec', 'ret"}'), *server_call(1, '{"qu', 'ery": "tea"}')]
+    source.append(say(response_metadata={"stop_reason": "end_turn"}, chunk_position="last"))
+    stream = Guard(Policy.parse(policy)).wrap_sync(source)
+    blocks = [block for chunk in stream if chunk.content for block in chunk.content]
+    for index, expected in enumerate(('{"query": "[w]"}', '{"query": "tea"}')):
+        mine = [block for block in blocks if block["index"] == index]
+        assert "".join(block.get("partial_json", "") for block in mine) == expected
+    assert [(each.name, each.id) for each in stream.result.tool_calls] == [
+        ("web_search", "s0"),
+        ("web_search", "s1"),
+    ]
+    assert stream.blocked_by is None
+
+
+def test_a_servers_tool_that_is_not_listed_is_refused() -> None:
+    stream = Guard(Policy.parse("json: {tools: {find: {}}}")).wrap_sync(server_call(0, "{}"))
+    list(stream)
+    assert stream.blocked_by == "json"
+
+
+@pytest.mark.parametrize("tools", ["{sql: {}}", '{"*": {}}', '{"*": {schema: {type: object}}}'])
+def test_the_text_of_openais_custom_tools_is_no_document(tools: str) -> None:
+    policy = f"rules: [{{id: w, words: [secret]}}]\njson: {{tools: {tools}}}"
+    block = {"type": "custom_tool_call", "id": "c", "name": "sql", "input": "select secret"}
+    call = args('{"__arg1": "select secret"}', name="sql", id="c")
+    stream = Guard(Policy.parse(policy)).wrap_sync([say([block], tool_call_chunks=call)])
+    (sent,) = stream
+    assert sent.content == [block | {"input": "select [w]"}]
+    assert sent.tool_calls[0]["args"] == {"__arg1": "select [w]"}
+    assert stream.blocked_by is None

@@ -224,7 +224,7 @@ def test_a_snapshot_of_text_that_was_not_streamed_is_guarded_alone(make: Make) -
     assert final(out)["output"][0]["content"][0]["text"] == "a ******"
 
 
-@pytest.mark.parametrize(
+every_tool = pytest.mark.parametrize(
     ("item", "name", "field"),
     [
         ("mcp_call", "mcp_call_arguments", "arguments"),
@@ -232,6 +232,9 @@ def test_a_snapshot_of_text_that_was_not_streamed_is_guarded_alone(make: Make) -
         ("code_interpreter_call", "code_interpreter_call_code", "code"),
     ],
 )
+
+
+@every_tool
 def test_the_input_of_every_tool_is_guarded(make: Make, item: str, name: str, field: str) -> None:
     ids = {"id": "x", "type": item, "call_id": "c", "name": "n", "status": "in_progress"}
     kind = f"response.{name}"
@@ -249,6 +252,26 @@ def test_the_input_of_every_tool_is_guarded(make: Make, item: str, name: str, fi
     out = guarded(stream(({**ids, field: ""}, between, done)), make)
     assert types(out)[-3:] == [f"{name}.done", "output_item.done", "incomplete"]
     assert final(out)["output"][0][field] == "my ****** "
+
+
+@every_tool
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("pieces", [["sec"], ["s", "ec"]])
+def test_an_input_that_is_held_to_its_end_goes_out_before_it(
+    make: Make, pieces: list[str], announced: bool, item: str, name: str, field: str
+) -> None:
+    ids = {"id": "x", "type": item, "call_id": "c", "name": "n", "status": "in_progress"}
+    kind = f"response.{name}"
+    between: list[Any] = [
+        {"type": f"{kind}.delta", "item_id": "x", "delta": piece} for piece in pieces
+    ]
+    between.append({"type": f"{kind}.done", "item_id": "x", field: "sec"})
+    source = stream(({**ids, field: ""}, between, {**ids, field: "sec"}))
+    source = [e for e in source if announced or e["type"] != "response.output_item.added"]
+    out = guarded(source, make)
+    assert said(out, kind) == "sec"
+    assert types(out)[-4:] == [f"{name}.delta", f"{name}.done", "output_item.done", "completed"]
+    assert final(out)["output"][0][field] == "sec"
 
 
 def test_commands_and_what_they_print_are_guarded(make: Make) -> None:

@@ -27,6 +27,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.prebuilt import create_react_agent
 from mistralai.client.errors import MistralError
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from guardstream import BlockedError, Guard, Policy
@@ -582,6 +583,29 @@ def test_clients_raise_what_a_gate_blocks(
             ):
                 APIS["openai_chat"].ask(f"http://127.0.0.1:{front}", None, streams)
     assert caller.asked == 1
+
+
+class Filtered(Caller):
+    """A provider that has filtered its whole answer itself."""
+
+    async def _respond(self, request: Request) -> Response:  # noqa: ARG002
+        message = {"role": "assistant", "content": "so secret"}
+        choice = {"index": 0, "message": message, "finish_reason": "content_filter"}
+        return JSONResponse({"object": "chat.completion", "choices": [choice]})
+
+
+@pytest.mark.parametrize("way", ["proxy", "middleware", "transport"])
+def test_an_answer_that_its_provider_filtered_is_no_error(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = Guard(Policy.parse("rules: [{id: w, words: [secret]}]"))
+    monkeypatch.setattr(sys.modules[__name__], "guard", lambda: masks)
+    with behind(way, Filtered(APIS["openai_chat"], CUTS["whole"])) as (url, below):
+        transport = SyncGuardTransport(masks, on_block="error") if below else None
+        with httpx.Client(transport=transport) as client:
+            answer = client.post(f"{url}/v1/chat/completions", json={"messages": USER})
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["message"]["content"] == "so [w]"
 
 
 # -- what else is told of it

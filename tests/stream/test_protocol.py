@@ -85,6 +85,7 @@ async def test_it_names_the_rule_that_blocked_it(make: Make) -> None:
     async with make(Source(["a ", "forbidden", " b"])) as stream:
         assert await drain(stream) == "a "
         assert (stream.finish, stream.blocked_by) == ("content_filter", "bad")
+        assert stream.result.blocked_by == "bad"
 
 
 @EACH

@@ -6,9 +6,11 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,8 @@ from typing import Any
 import pytest
 
 from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
-from guardstream.vault.stores import MemoryStore, RedisStore, SQLiteStore, Store
+from guardstream.vault.ids import Ids
+from guardstream.vault.stores import MemoryStore, RedisStore, Sealed, SQLiteStore, Store
 from tests.support.ports import free_port
 
 SERVER = shutil.which("redis-server")
@@ -139,6 +142,53 @@ def test_what_was_saved_is_there_again(store: Store) -> None:
     assert again.issue("email", MAIL) == stand_in
     assert again.fresh == []
     assert len(again) == 2
+
+
+class Meanwhile(MemoryStore):
+    """A store during whose work another thread issues a stand-in."""
+
+    def __init__(self, issue: Callable[[], object]) -> None:
+        super().__init__()
+        self.issue = issue
+
+    def add(self, conversation: str, entries: Sealed) -> Sealed:
+        self.issue()
+        return super().add(conversation, entries)
+
+
+def test_what_is_issued_while_a_vault_is_saved_is_saved_next() -> None:
+    store = Meanwhile(lambda: vault.issue("email", "bob@example.com"))
+    vault = vaults(store).open("seven", "ann")
+    vault.issue("email", MAIL)
+    for _ in range(2):
+        vaults(store).save(vault)
+    assert len(vaults(store).open("seven", "ann")) == 2
+    assert vault.fresh == []
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("eager_threads")
+@pytest.mark.parametrize("ids", ["number", "hash", "fake"])
+def test_threads_may_share_a_vault(ids: Ids) -> None:
+    vault, issued = Vault(KEY, ids=ids), {}
+
+    def issue(thread: int) -> None:
+        for number in range(300):
+            value = f"{thread}-{number}@example.com"
+            issued[value] = vault.issue("email", value)
+            vault.known()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(issue, range(8)))
+    assert len({*issued.values()}) == len(vault) == len(vault.fresh) == 8 * 300
 
 
 @pytest.mark.parametrize("other", [("seven", "bob"), ("eight", "ann"), ("", "annseven")])

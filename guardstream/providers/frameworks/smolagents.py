@@ -15,7 +15,7 @@ from guardstream.providers.growing import Repeating
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
-_ARGUMENTS = Tree(Leaf("copy", "tool_args", "step"), frozenset({"id", "type"}))
+_ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"), frozenset({"id", "type"}))
 
 _DELTA: Spec = {
     "content": Leaf("delta", "text", "text"),

@@ -34,6 +34,14 @@ _TEXT_FIELDS = {
 }
 """Where blocks of a channel hold their text."""
 
+_SERVER_CALLS = {
+    **dict.fromkeys(("server_tool_use", "mcp_tool_use"), "server_tool"),
+    **dict.fromkeys(("server_tool_call", "server_tool_call_chunk"), "server_tool"),
+    **dict.fromkeys(("mcp_call", "mcp_approval_request"), "arguments"),
+}
+"""Blocks that call a tool of a server, and the fields of their arguments. A message has no
+`tool_call_chunks` of them."""
+
 _ECHO_FIELDS = ("partial_json", "args", "input", "arguments")
 _ENDED = frozenset({"ai", "tool"})
 
@@ -48,6 +56,8 @@ class Messages(SpecAdapter):
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[tuple[Hashable, Any], int] = {}  # of calls, by message and index
+        self._blocks: dict[tuple[Hashable, Any], int] = {}  # by message and index
+        self._block_count = 0
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
@@ -60,7 +70,8 @@ class Messages(SpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         key = event.get("id")
         slots, calls, whole = self._calls_in(key, event)
-        found = [_in_slot(piece, slots, event) for piece in pieces]
+        numbers, server_calls = self._server_calls_in(key, event)
+        found = [_in_slot(piece, slots, numbers, event) for piece in pieces]
         found, closed, complete = self._runs.number(found, key)
         live = self._live.setdefault(key, set())
         live |= {piece.slot for piece in found if piece.kind == "delta"}
@@ -75,7 +86,7 @@ class Messages(SpecAdapter):
             (0,),
             finished,
             closed=closed,
-            calls=calls,
+            calls=calls | server_calls,
             usage=event.get("usage_metadata"),
             complete=(*complete, *whole),
         )
@@ -152,6 +163,26 @@ class Messages(SpecAdapter):
                 whole.append(slot)
         return slots, calls, whole
 
+    def _server_calls_in(
+        self, key: Hashable, event: Mapping[str, Any]
+    ) -> tuple[Mapping[int, int], dict[Slot, Call]]:
+        """Return the numbers of a message's blocks by place, and the servers' calls among them."""
+        numbers: dict[int, int] = {}
+        calls: dict[Slot, Call] = {}
+        content = event.get("content")
+        for place, block in enumerate(content if isinstance(content, list) else ()):
+            fields = fields_of(block)
+            index = fields.get("index")
+            new = self._block_count
+            number = new if index is None else self._blocks.setdefault((key, index), new)
+            self._block_count += number == new
+            numbers[place] = number
+            field = _SERVER_CALLS.get(str(fields.get("type")))
+            if field and fields.get("name"):
+                slot = Slot(0, "tool_args", field, number)
+                calls[slot] = Call(fields["name"], fields.get("id"))
+        return numbers, calls
+
     def _reason(self, key: Hashable, event: Mapping[str, Any]) -> FinishReason | None:
         """Return why a message ends with this chunk; None if it does not."""
         metadata = fields_of(event.get("response_metadata"))
@@ -181,8 +212,11 @@ class Messages(SpecAdapter):
         return made
 
 
-def _in_slot(piece: Piece, slots: Mapping[int, Slot], event: Mapping[str, Any]) -> Piece:
-    """Return a piece in its call's slot; one that repeats arguments in that of those."""
+def _in_slot(
+    piece: Piece, slots: Mapping[int, Slot], numbers: Mapping[int, int], event: Mapping[str, Any]
+) -> Piece:
+    """Return a piece in its call's slot; one that repeats arguments in that of those, and other
+    arguments in that of their block."""
     if piece.slot.channel != "tool_args":
         return piece
     if piece.slot.field == "tool_calls":
@@ -191,7 +225,9 @@ def _in_slot(piece: Piece, slots: Mapping[int, Slot], event: Mapping[str, Any]) 
         args = chunk.get("args") or ""
         if args == piece.text or (piece.kind == "parsed" and same_value(args, piece.text)):
             return piece._replace(slot=slots[place])
-    return piece._replace(kind="delta") if piece.kind == "echo" else piece
+    number = numbers.get(piece.slot.number, piece.slot.number)
+    kind = "delta" if piece.kind == "echo" else piece.kind
+    return piece._replace(slot=piece.slot._replace(number=number), kind=kind)
 
 
 def _call_chunk(index: Any, args: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _METADATA = Tree(
 
 _TEXT = Leaf("delta", "text", "content")
 _THINKING = Leaf("delta", "thinking", "content")
-_ECHO = Leaf("echo", "tool_args", "content")
+_ECHO = Leaf("echo", "tool_args", "server_tool")
 _CALLER = dict.fromkeys(("type", "tool_id", "caller_id"), META)
 _EXTRAS = {"extras": _CITATION, **dict.fromkeys(("index", "id", "type"), META), "caller": _CALLER}
 _DATA = {
@@ -60,10 +60,13 @@ _PROVIDERS: dict[str, Any] = {
 }
 """Anthropic's blocks and items of OpenAI's Responses API stand among LangChain's as they are."""
 
+_CUSTOM = {**_PROVIDERS["custom_tool_call"], "input": Leaf("whole", "tool_args", "custom")}
+
 _BLOCK = OneOf(
     "type",
     {
         **_PROVIDERS,
+        "custom_tool_call": _CUSTOM,
         "compaction": {
             **_PROVIDERS["compaction"],
             "content": Leaf("delta", "text", "compaction"),

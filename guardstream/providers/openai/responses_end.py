@@ -145,6 +145,10 @@ class Ending:
                 return [replaced(chunk, {"delta": text})]
             return [self._event(chunk, f"{_BESIDE[slot.field]}.delta", slot, {"delta": text})]
         record = self._open.get(slot.number // PARTS)
+        if slot.channel != "text" and (record is not None or streams):
+            # All of its deltas so far may have been held, and its item need not be announced.
+            record = record or self._open.setdefault(slot.number // PARTS, _Open())
+            record.slots.setdefault(slot, None)
         if record is not None and slot in record.slots and slot not in record.done:
             whole = self._said(slot, said)
             if streams:

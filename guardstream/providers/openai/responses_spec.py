@@ -163,7 +163,7 @@ _WHOLE: dict[str, Spec] = {
     "web_search_call": {
         **_ITEM,
         "action": _CALL,
-        "arguments": Leaf("copy", "tool_args", "arguments"),
+        "arguments": Leaf("copy", "tool_args", "action"),
     },
     "computer_call": {
         **_ITEM,

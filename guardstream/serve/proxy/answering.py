@@ -13,7 +13,6 @@ import anyio
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
-from guardstream.http.body import blocked_by
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     framing_of,
@@ -199,8 +198,9 @@ class Answering:
             spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
             body = await self._noted(body)
-        if guard.on_block == "error" and result is not None and result.finish == "content_filter":
-            await self._refuse(guard, blocked_by(result))
+        rule = result.blocked_by if result is not None else None
+        if guard.on_block == "error" and rule is not None:
+            await self._refuse(guard, rule)
         else:
             await self._whole(guard, response, body)
 

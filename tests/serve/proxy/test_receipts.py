@@ -189,10 +189,16 @@ async def test_a_receipt_holds_however_a_stream_was_cut() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("last", [b"data: [DONE]", b"id: 2\ndata: [DONE]", b"id: 2\nid: d"])
-async def test_a_receipt_stands_before_a_terminator_that_was_cut(last: bytes) -> None:
-    said = b"id: 1\ndata: a\n\ndata: data: [DONE]\n\nid: 2\ndata: d\n\n"
-    end = last + b"\n\n"
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(
+    "last", [b"data: [DONE]", b"data:[DONE]", b"id: 2\ndata: [DONE]", b"id: 2\nid: d"]
+)
+async def test_a_receipt_stands_before_a_terminator_that_was_cut(
+    last: bytes, line_end: bytes
+) -> None:
+    said = b"id: 1\ndata: a\n\ndata: data: [DONE]\n\n\nid: 2\ndata: d\n\n"
+    said = said.replace(b"\n", line_end)
+    end = (last + b"\n\n").replace(b"\n", line_end)
     for size in range(1, len(said + end) + 1):
         parts = [(said + end)[at : at + size] for at in range(0, len(said + end), size)]
         headers = {"guardstream-policy": "p@1"}
