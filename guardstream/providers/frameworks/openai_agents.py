@@ -85,7 +85,9 @@ class OpenAIAgents(Envelope):
         item = fields_of(event.get("item"))
         if event.get("type") != "response.output_item.added" or item.get("type") != "reasoning":
             return chunk
-        empty = {name: [] for name in ("summary", "content") if isinstance(item.get(name), list)}
+        empty: dict[str, list[Any]] = {
+            name: [] for name in ("summary", "content") if isinstance(item.get(name), list)
+        }
         announced = {"item": replaced(event["item"], empty)}
         return self.with_inner(chunk, replaced(self.inner_of(chunk), announced))
 
