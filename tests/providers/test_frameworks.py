@@ -156,6 +156,34 @@ def dspy(pieces: Sequence[str]) -> Iterator[Any]:
 
 
 @dataclass
+class Completions:
+    signature: Any
+    _completions: dict[str, list[str]]
+
+
+@dataclass
+class Prediction:
+    _store: dict[str, str]
+    _completions: Completions | None
+
+
+def test_the_signature_of_a_prediction_is_the_application_s_own() -> None:
+    class Signature:
+        """It cannot be read, and need not be."""
+
+    Signature.itself = Signature  # type: ignore[attr-defined]
+    completions = Completions(Signature, {"answer": ["bluebird"]})
+    guard = Guard(Policy.parse("rules: [{id: w, words: [bluebird], replacement: '#'}]"))
+    for given in (completions, None):
+        source = [StreamResponse("p", "answer", "blue"), StreamResponse("p", "answer", "bird")]
+        last = list(guard.wrap_sync([*source, Prediction({"answer": "bluebird"}, given)]))[-1]
+        assert last._store == {"answer": "########"}
+        assert given is None or last._completions == Completions(
+            Signature, {"answer": ["########"]}
+        )
+
+
+@dataclass
 class Raw:
     data: dict[str, Any]
     type: str = "raw_response_event"
