@@ -162,6 +162,7 @@ CASES = {
     "environment variable 'NO_SUCH_KEY', which holds the key, is not set",
     "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
     "limits: {idle: 0}": "p:1:16: expected a number above 0",
+    "rules: [{id: a, regex: x}]": "p:1:17: unknown key 'regex', did you mean 'pattern'?",
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
     "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
     "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
