@@ -251,6 +251,35 @@ def test_the_input_of_every_tool_is_guarded(make: Make, item: str, name: str, fi
     assert final(out)["output"][0][field] == "my ****** "
 
 
+@pytest.mark.parametrize(
+    ("item", "name", "field"),
+    [
+        ("custom_tool_call", "custom_tool_call_input", "input"),
+        ("code_interpreter_call", "code_interpreter_call_code", "code"),
+    ],
+)
+def test_input_that_was_held_as_a_whole_goes_out(
+    make: Make, item: str, name: str, field: str
+) -> None:
+    ids = {"id": "x", "type": item, "call_id": "c", "name": "n", "status": "in_progress"}
+    between = [
+        {"type": f"response.{name}.delta", "item_id": "x", "delta": "secret"},
+        {"type": f"response.{name}.done", "item_id": "x", field: "secret"},
+    ]
+    out = guarded(stream(({**ids, field: ""}, between, {**ids, field: "secret"})), make)
+    assert said(out, f"response.{name}") == "******"
+    assert final(out)["output"][0][field] == "******"
+
+
+@pytest.mark.parametrize("left_out", ["part.added", "text.done"])
+def test_reasoning_without_some_of_its_events_is_guarded(make: Make, left_out: str) -> None:
+    begun, between, done = thinking("sec", "ret")
+    between = [event for event in between if not event["type"].endswith(left_out)]
+    out = guarded(stream((begun, between, done)), make)
+    assert said(out, "response.reasoning_summary_text") == "******"
+    assert final(out)["output"][0]["summary"][0]["text"] == "******"
+
+
 def test_commands_and_what_they_print_are_guarded(make: Make) -> None:
     at = {"command_index": 0}
     ids = {"id": "sh", "type": "shell_call", "call_id": "c", "status": "in_progress"}

@@ -145,6 +145,8 @@ class Ending:
                 return [replaced(chunk, {"delta": text})]
             return [self._event(chunk, f"{_BESIDE[slot.field]}.delta", slot, {"delta": text})]
         record = self._open.get(slot.number // PARTS)
+        if record is not None and slot.channel != "text":
+            record.slots.setdefault(slot, None)  # all of its text was held so far
         if record is not None and slot in record.slots and slot not in record.done:
             whole = self._said(slot, said)
             if streams:
