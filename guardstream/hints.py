@@ -12,10 +12,15 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 
+_OTHER_NAMES = {"regex": "pattern", "regexp": "pattern", "expected": "output"}
+"""What other tools call a key."""
+
+
 def hint(word: str, known: Iterable[str], others: str = "known") -> str:
     """Return the hint for an unknown `word`: the nearest known one, or `others` and the list."""
     known = list(known)
-    close = nearest(word, known)
+    other = _OTHER_NAMES.get(word)
+    close = other if other in known else nearest(word, known)
     return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"
 
 

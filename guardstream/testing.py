@@ -190,8 +190,16 @@ class Case:
 def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] = SEEDS) -> None:
     """Check what a `policy` makes of each text of `cases`, in any chunking.
 
-    `seeds` are those of the random splits. Raises AssertionError.
+    `seeds` are those of the random splits. Raises AssertionError; TypeError for what is no Policy,
+    and no list of Case.
     """
+    if not isinstance(policy, Policy):
+        given = type(policy).__qualname__
+        raise TypeError(f"check_policy() needs a Policy, as of Policy.load(path), not {given!r}")
+    cases = list(cases)
+    wrong = next((type(case).__qualname__ for case in cases if not isinstance(case, Case)), None)
+    if wrong is not None:
+        raise TypeError(f"check_policy() needs a list of Case, not of {wrong!r}")
     guard, seeds = Guard(policy, rules_only=True), list(seeds)
     for case in cases:
         check_stage(lambda c=case: Pipeline(policy.stages(c.channel)), [case.text], seeds=seeds)  # type: ignore[misc]

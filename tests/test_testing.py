@@ -214,6 +214,13 @@ def test_what_a_policy_does_otherwise_is_said(case: Case, problem: str) -> None:
         check_policy(POLICY, [case])
 
 
+def test_what_is_no_policy_or_no_case_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"needs a Policy, as of Policy.load\(path\), not 'str'"):
+        check_policy("policy.yaml", [])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="needs a list of Case, not of 'tuple'"):
+        check_policy(POLICY, [("a secret", "a ******")])  # type: ignore[list-item]
+
+
 CHUNKS: list[Any] = [
     chunk({"role": "assistant", "content": ""}),
     chunk({"content": "Good mor"}),

@@ -95,16 +95,27 @@ def guarded(redactor: Redactor, batch: Any) -> Any:
     if isinstance(batch, (list, tuple)):
         return [redactor.record(each) for each in batch]
     if isinstance(batch, Mapping):
-        changed = _changed(redactor, list(batch), lambda name: batch[name])
+        changed = _changed(redactor, list(batch), lambda name: _column(name, batch[name]))
         arrays = {name: _alike(batch[name], values) for name, values in changed.items()}
         return {**batch, **arrays}
     kind = type(batch).__module__.partition(".")[0]
-    if kind not in _TABLES:
+    if kind not in _TABLES or not (hasattr(batch, "columns") or hasattr(batch, "schema")):
         raise TypeError(
             f"a batch of type {type(batch).__qualname__!r}: give a list, a mapping of columns, an "
             "Arrow table, or a data frame of pandas or polars"
         )
     return _TABLES[kind](redactor, batch)
+
+
+def _column(name: str, values: Any) -> Sequence[Any]:
+    """Return a column of a mapping. Raises TypeError for a single value, which rows have."""
+    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__"):
+        raise TypeError(
+            f"column {name!r} has a single value instead of a list: give rows as a list, "
+            "redact([rows], ...)"
+        )
+    column: Sequence[Any] = values
+    return column
 
 
 def _changed(

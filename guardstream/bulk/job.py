@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from guardstream.bulk import engines
@@ -117,6 +118,9 @@ def run(job: Job, progress: Progress | None = None) -> Report:
         if job.target is None or _begun(job.target):
             raise
         raise BulkError(f"{job.target}: another run has finished it meanwhile") from error
+    except BulkError:
+        _discard_unless_done(job)
+        raise
     return whole
 
 
@@ -174,16 +178,35 @@ def _planned(job: Job) -> list[File]:
         kind = job.format or format_of(name)
         if kind is None:
             known = ", ".join(FORMATS)
-            raise BulkError(f"{name}: cannot tell the format; name a format: {known}")
+            raise BulkError(
+                f"{name}: cannot tell the format; name a format: {known}; read CSV, Excel and "
+                "other tables in Python, and give them to guardstream.bulk.redact"
+            )
         if job.columns is not None and kind in ("text", "lines"):
             raise BulkError(f"{name}: a text has no columns: leave them out")
         if fs.info(name).get("type") == "other":
             raise BulkError(f"{name}: is not a regular file")
         target = _target(job.target, name, top, single=single)
+        if target is not None:
+            _check_name(target, name, kind)
         parts = parts_of(fs, name, kind, job.part_size, count)
         count += len(parts)
         files.append(File(name, kind, target, parts, version_of(fs, name)))
     return files
+
+
+_OTHER_TABLES = (".csv", ".tsv", ".json", ".xlsx")
+
+
+def _check_name(target: str, source: str, kind: Format) -> None:
+    """Raise BulkError for the name of an output that promises another format than the input's."""
+    named, suffix = format_of(target), PurePosixPath(target).suffix.lower()
+    if suffix and target.endswith(".gz") != source.endswith(".gz"):
+        how = "compressed: end its name with .gz" if source.endswith(".gz") else "not compressed"
+        raise BulkError(f"{target}: the output is like the input, {how}")
+    other = named is not None and (named == "parquet") != (kind == "parquet")
+    if other or (suffix in _OTHER_TABLES and not source.lower().endswith(suffix)):
+        raise BulkError(f"{target}: the output has the format of the input, {kind!r}: name it so")
 
 
 def _found(fs: Any, path: str) -> list[str]:
@@ -249,6 +272,16 @@ def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
     with writing(fs, f"{folder}/job.json") as out:
         out.write(plan)
     return {}
+
+
+def _discard_unless_done(job: Job) -> None:
+    """Remove the folder of a run that has failed before any part was done."""
+    if job.target is None or not _begun(job.target):
+        return
+    fs, folder = opened(_folder(job.target))
+    done = [name for name in fs.ls(folder, detail=False) if name.endswith(".json")]
+    if all(name.endswith("/job.json") for name in done):
+        fs.rm(folder, recursive=True)
 
 
 def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:

@@ -115,6 +115,8 @@ def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:
             return
         chunks = iter(texts) if ask.chunk is None else cut(iter(texts), ask.chunk)
         verdict = _of_document(chunks, ask)
+    if verdict[0] is not None and Path(file).suffix.lower() in (".jsonl", ".ndjson"):
+        note(f"{file}: if each line is a document, pass --lines")
     yield _said(texts, *verdict)
 
 

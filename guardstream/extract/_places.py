@@ -148,8 +148,9 @@ class Place:
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
         said = f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
-        brackets = "[" in self._path and not self._path.startswith(("$", "/"))
-        return said + ("; with brackets a path begins with '$.'" if brackets else "")
+        if self._path.startswith(("$", "/")):
+            return said + ("; '*' is an element of an array" if "*" in self._path else "")
+        return said + ("; with brackets a path begins with '$.'" if "[" in self._path else "")
 
     @property
     def elements(self) -> str:

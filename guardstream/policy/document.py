@@ -125,10 +125,18 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     if error.problem and "maximum depth" in error.problem:
         return Problem(mark, "nested too deeply")
     parts = [part for part in (error.problem, error.context) if part]
-    said = " ".join(", ".join(parts).split())
+    said = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
+    begun = error.context_mark
+    if place and begun and begun.line < place.line and _BRACKETED.search(said):
+        said += f" that begins at line {begun.line + 1}, column {begun.column + 1}"
     hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in said), "")
     return Problem(mark, f"not valid YAML: {said}{hint}")
 
+
+_TUPLE = re.compile(r"\(('[^']*'),\)")
+"""A name as the parser prints it, in a tuple of its own."""
+
+_BRACKETED = re.compile("while (?:scanning a (?:double-)?quoted|parsing a flow)")
 
 _REMEDIES = {
     "found character '\\t'": "; indent with spaces, not with tabs",
@@ -137,9 +145,11 @@ _REMEDIES = {
     "mapping values are not allowed": "; put a value that has ': ' in it in quotes",
     "found another document": "; leave out the line '---'",
     "while scanning an alias": "; put a value that begins with * in quotes",
+    "unexpected end of stream, while scanning": "; close the quote",
+    "expected '<document start>'": "; a policy is a single mapping",
     "while parsing a flow": (
-        "; close each bracket, put a value that begins with # in quotes, and double a single quote "
-        "that stands in single quotes"
+        "; close each bracket, put a value that has ': ' in it or begins with # in quotes, and "
+        "double a single quote that stands in single quotes"
     ),
     "expected <block end>": "; keys of one mapping, and items of one list, begin in one column",
 }

@@ -93,6 +93,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "adk": "guardstream.providers.frameworks.adk:ADK",
         "claude_agents": "guardstream.providers.frameworks.claude_agents:ClaudeAgents",
         "strands": "guardstream.providers.frameworks.strands:Strands",
+        "cumulative_text": "guardstream.providers.cumulative_text:CumulativeText",
         "sse_events": "guardstream.providers.sse_events:ServerSentEvents",
         "events": "guardstream.providers.named_events:NamedEvents",
         "json": "guardstream.providers.any_json:AnyJSON",

@@ -11,6 +11,7 @@ from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose, check_reads_text, check_text, own_formats
 from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.cumulative import Growth
 from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Around, Flow, MakeStage
 from guardstream.stream.on_block import OnBlock, blocked_message
@@ -62,7 +63,7 @@ class FlowMaker:
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
-            flow.watch = EventLines().may_be_events
+            flow.watch = _all_of(EventLines().may_be_events, Growth().may_be_cumulative)
         return flow
 
     def with_pipelines(self, around: Around) -> FlowMaker:
@@ -91,6 +92,17 @@ class FlowMaker:
             return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, said))
         media = self.media or self.framing
         return WireFlow(media, self.choose, make, harmless, self.unknown, said)
+
+
+def _all_of(*watches: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return a watch that gives each chunk to `watches`, until none of them needs more."""
+    waiting = list(watches)
+
+    def watch(chunk: str) -> bool:
+        waiting[:] = [each for each in waiting if each(chunk)]
+        return bool(waiting)
+
+    return watch
 
 
 def flow_of(

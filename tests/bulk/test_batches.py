@@ -168,6 +168,12 @@ def test_batches_are_read_as_they_are_needed() -> None:
 def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:
     with pytest.raises(TypeError, match="a batch of type 'set'"):
         one({"a"})
+    with pytest.raises(TypeError, match="'text' has a single value instead of a list: give rows"):
+        one({"text": "bluebird"})
+    with pytest.raises(TypeError, match="'id' has a single value"):
+        one({"id": 7, "text": ["bluebird"]})
+    with pytest.raises(TypeError, match="a batch of type 'Series'"):
+        one(pytest.importorskip("pandas").Series(["bluebird"]))
     with pytest.raises(ValueError, match="at least 1"):
         redact([], GUARD, jobs=0)
     path = tmp_path / "policy.yaml"

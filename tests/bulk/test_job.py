@@ -336,6 +336,29 @@ def test_a_run_of_other_settings_does_not_go_on(tmp_path: Path) -> None:
         run(job(source, target, part_size=18))
 
 
+def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(b'{"a": "bluebird"}\n')
+    with pytest.raises(BulkError, match="no column 'b'"):
+        run(job(source, target, columns=("b",)))
+    run(job(source, target, columns=("a",)))
+    assert read(target) == [{"a": "[bird]"}]
+
+
+def test_an_output_named_like_another_format_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b'{"a": "bluebird"}\n')
+    for name in ("out.parquet", "out.csv", "out.json"):
+        with pytest.raises(BulkError, match="has the format of the input, 'jsonl'"):
+            run(job(source, tmp_path / name))
+    with pytest.raises(BulkError, match="like the input, not compressed"):
+        run(job(source, tmp_path / "out.jsonl.gz"))
+    zipped = tmp_path / "in.jsonl.gz"
+    zipped.write_bytes(gzip.compress(source.read_bytes()))
+    with pytest.raises(BulkError, match=r"compressed: end its name with \.gz"):
+        run(job(zipped, tmp_path / "out.jsonl"))
+
+
 def test_an_output_with_a_slash_is_a_folder(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(b'"bluebird"\n')

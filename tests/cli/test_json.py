@@ -222,3 +222,9 @@ def test_all_files_are_read_unless_asked(cli: Cli, tmp_path: Path) -> None:
     found = cli("--all", "--summary", *files)
     assert found.verdicts[-1] == {"summary": {"valid": 1, "invalid": 1, "unreadable": 1}}
     assert found.status == 2
+
+
+def test_lines_that_are_read_as_one_document_get_a_hint(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
+    assert cli("a.jsonl").err == "a.jsonl: if each line is a document, pass --lines\n"
+    assert not cli("--lines", "a.jsonl").err

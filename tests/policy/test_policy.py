@@ -162,6 +162,7 @@ CASES = {
     "environment variable 'NO_SUCH_KEY', which holds the key, is not set",
     "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
     "limits: {idle: 0}": "p:1:16: expected a number above 0",
+    "rules: [{id: a, regex: x}]": "p:1:17: unknown key 'regex', did you mean 'pattern'?",
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
     "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
     "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
@@ -175,8 +176,16 @@ CASES = {
     "version: 2": "p:1:10: expected 1",
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
-    "while parsing a flow node; close each bracket, put a value that begins with # in quotes, and "
-    "double a single quote that stands in single quotes",
+    "while parsing a flow node; close each bracket, put a value that has ': ' in it or begins "
+    "with # in quotes, and double a single quote that stands in single quotes",
+    "rules:\n- words: [x\n- id: a": "p:3:5: not valid YAML: expected ',' or ']', but got ':', "
+    "while parsing a flow sequence that begins at line 2, column 10; close each bracket, put a "
+    "value that has ': ' in it or begins with # in quotes, and double a single quote that stands "
+    "in single quotes",
+    "rules:\n- pattern: 'x\n": "p:3:1: not valid YAML: found unexpected end of stream, while "
+    "scanning a quoted scalar that begins at line 2, column 12; close the quote",
+    '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "
+    "policy is a single mapping",
     "name: a\n---\nname: b": "p:2:1: not valid YAML: but found another document, expected a "
     "single document in the stream; leave out the line '---'",
     "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "

@@ -163,6 +163,34 @@ def dspy(pieces: Sequence[str]) -> Iterator[Any]:
 
 
 @dataclass
+class Completions:
+    signature: Any
+    _completions: dict[str, list[str]]
+
+
+@dataclass
+class Prediction:
+    _store: dict[str, str]
+    _completions: Completions | None
+
+
+def test_the_signature_of_a_prediction_is_the_application_s_own() -> None:
+    class Signature:
+        """It cannot be read, and need not be."""
+
+    Signature.itself = Signature  # type: ignore[attr-defined]
+    completions = Completions(Signature, {"answer": ["bluebird"]})
+    guard = Guard(Policy.parse("rules: [{id: w, words: [bluebird], replacement: '#'}]"))
+    for given in (completions, None):
+        source = [StreamResponse("p", "answer", "blue"), StreamResponse("p", "answer", "bird")]
+        last = list(guard.wrap_sync([*source, Prediction({"answer": "bluebird"}, given)]))[-1]
+        assert last._store == {"answer": "########"}
+        assert given is None or last._completions == Completions(
+            Signature, {"answer": ["########"]}
+        )
+
+
+@dataclass
 class Raw:
     data: dict[str, Any]
     type: str = "raw_response_event"
@@ -206,6 +234,34 @@ def test_what_a_tool_gave_an_agent_is_text_whatever_it_is_called() -> None:
     given = {"name": "secret1", "of": [{"id": "secret1"}]}
     (told,) = rule.wrap_sync([ItemEvent(Output({"type": "function_call_output"}, output=given))])
     assert told.item.output == {"name": "#######", "of": [{"id": "#######"}]}  # type: ignore[attr-defined]
+
+
+def test_reasoning_that_its_announcement_already_contains_is_said_once() -> None:
+    place = {"item_id": "f", "output_index": 0, "summary_index": 0}
+    summary: list[Any] = []
+    item = {"id": "f", "type": "reasoning", "summary": summary}
+    kind = "response.reasoning_summary"
+    events = [
+        Raw({"type": "response.output_item.added", "output_index": 0, "item": item}),
+        Raw({"type": f"{kind}_part.added", "part": {"type": "summary_text", "text": ""}, **place}),
+        *(Raw({"type": f"{kind}_text.delta", "delta": cut, **place}) for cut in ("blue", "bird")),
+        Raw(
+            {
+                "type": f"{kind}_part.done",
+                "part": {"type": "summary_text", "text": "bluebird"},
+                **place,
+            }
+        ),
+        Raw({"type": "response.output_item.done", "output_index": 0, "item": item}),
+    ]
+    summary.append({"type": "summary_text", "text": "bluebird"})  # as the SDK does meanwhile
+    guard = Guard(Policy.parse("rules: [{id: w, words: [bluebird], replacement: '#'}]"))
+    stream = guard.wrap_sync(events)
+    out = [event.data for event in stream]
+    assert "bluebird" not in str(out)
+    assert out[0]["item"]["summary"] == []
+    assert stream.result.thinking == "########"
+    assert out[-1]["item"]["summary"][0]["text"] == "########"
 
 
 def of_events(event: Any) -> str:

@@ -274,6 +274,15 @@ def test_an_input_that_is_held_to_its_end_goes_out_before_it(
     assert final(out)["output"][0][field] == "sec"
 
 
+@pytest.mark.parametrize("left_out", ["part.added", "text.done"])
+def test_reasoning_without_some_of_its_events_is_guarded(make: Make, left_out: str) -> None:
+    begun, between, done = thinking("sec", "ret")
+    between = [event for event in between if not event["type"].endswith(left_out)]
+    out = guarded(stream((begun, between, done)), make)
+    assert said(out, "response.reasoning_summary_text") == "******"
+    assert final(out)["output"][0]["summary"][0]["text"] == "******"
+
+
 def test_commands_and_what_they_print_are_guarded(make: Make) -> None:
     at = {"command_index": 0}
     ids = {"id": "sh", "type": "shell_call", "call_id": "c", "status": "in_progress"}

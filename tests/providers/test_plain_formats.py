@@ -1,4 +1,4 @@
-"""Formats that hold little but text: Writer, watsonx, and Replicate's events of plain text."""
+"""Formats that hold little but text: Writer, watsonx, cumulative text, Replicate's events."""
 
 from __future__ import annotations
 
@@ -316,3 +316,44 @@ def test_a_block_ends_workers_ais_answer() -> None:
     assert not left_raw(out, "forbidden")
     wire = b"".join(BLOCK.wrap_sync([events(*workers_ai(["so ", "forbidden"]))]))
     assert wire.endswith(b"data: [DONE]\n\n")
+
+
+def cumulative(text: str, width: int) -> list[str]:
+    return [text[:end] for end in [*range(width, len(text), width), len(text)]]
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 40])
+def test_cumulative_text_stays_cumulative(width: int) -> None:
+    stream = GUARD.wrap_sync(cumulative("a secret, no secrets", width), provider="cumulative_text")
+    out = list(stream)
+    assert out[-1] == stream.result.text == "a ######, no secrets"
+    assert all(out[-1].startswith(each) for each in out)
+
+
+def test_a_repeated_chunk_of_cumulative_text_shows_nothing_held() -> None:
+    stream = GUARD.wrap_sync(["a se", "a se", "a secret", "a secret"], provider="cumulative_text")
+    assert list(stream) == ["a ", "a ", "a ", "a ", "a ######"]
+
+
+def test_cumulative_text_that_does_not_grow_begins_anew() -> None:
+    stream = GUARD.wrap_sync(["one sec", "two", "two secret"], provider="cumulative_text")
+    assert list(stream) == ["one ", "one sec", "two", "two ", "two ######"]
+
+
+def test_a_block_ends_cumulative_text() -> None:
+    stream = BLOCK.wrap_sync(["so far", "so far forbidden"], provider="cumulative_text")
+    assert list(stream)[-1] == "so far no"
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_cumulative_text_without_a_provider_is_refused(width: int) -> None:
+    chunks = cumulative("no more and no less, and a secret", width)
+    with pytest.raises(AdapterError, match="provider='cumulative_text'"):
+        list(GUARD.wrap_sync(chunks))
+    assert GUARD.wrap_sync(chunks, framing="text").finish is None
+
+
+def test_deltas_that_repeat_a_little_are_text() -> None:
+    for chunks in (["ha", "ha", "haha", "!"], ["=" * 20, "=" * 20, "="], ["- ", "- item", "\n"]):
+        assert GUARD.wrap_sync(chunks).text() == "".join(chunks)

@@ -22,9 +22,9 @@ LONG = 300_000
 PIECES = ("a blue", "bird and ", "a blue", "d, ", "blue")
 
 
-def said(chunks: list[Any], *, forgets: bool) -> list[Any]:
+def said(chunks: list[Any], *, forgets: bool, provider: str | None = None) -> list[Any]:
     """All that goes out of a stream whose chunks are forgotten, or not."""
-    made = GUARD.flow()(chunks[0], Meter())
+    made = GUARD.flow(provider=provider)(chunks[0], Meter())
     assert isinstance(made, (ChunkFlow, TextFlow))
     sent: list[Any] = []
     for chunk in chunks:
@@ -40,8 +40,9 @@ OBJECTS = [name for name in FORMATS if not isinstance(FORMATS[name](PIECES)[0], 
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_stream_goes_on_as_if_its_chunks_were_kept(name: str) -> None:
-    first = said(list(FORMATS[name](PIECES)), forgets=False)
-    again = said(list(FORMATS[name](PIECES)), forgets=True)
+    named = name if name == "cumulative_text" else None  # its chunks do not tell
+    first = said(list(FORMATS[name](PIECES)), forgets=False, provider=named)
+    again = said(list(FORMATS[name](PIECES)), forgets=True, provider=named)
     assert list(map(repr, again)) == list(map(repr, first))
 
 

@@ -257,6 +257,7 @@ FORMATS: dict[str, Make] = {
         test_agents.StreamFrame("llm_call_completed", {"response": "".join(pieces)}),
     ],
     "semantic_kernel": test_agents.kernel,
+    "cumulative_text": lambda pieces: list(accumulate(pieces)),
     "sse_events": lambda pieces: test_sse_objects.events(test_sse_objects.openai(pieces)),
     "events": _between(None, lambda piece: {"text": piece}),
     "json": _between(None, lambda piece: {"some": piece}),

@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 from guardstream.providers.adapter import Piece, Reading
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Repeating
-from guardstream.providers.spec import KEEP, META, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import KEEP, META, SKIP, Leaf, Path, Spec, Tree
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 
 _PIECE = Leaf("delta", "text", "text")
+
+_FIELDS = Tree(Leaf("copy", "text", "prediction"))
 
 _SPECS: dict[str, Spec] = {
     "chunk": {
@@ -25,7 +27,8 @@ _SPECS: dict[str, Spec] = {
     },
     "message": {"message": Leaf("whole", "text", "status")},
     "prediction": {
-        **dict.fromkeys(("_store", "_completions"), Tree(Leaf("copy", "text", "prediction"))),
+        "_store": _FIELDS,
+        "_completions": {"signature": SKIP, "_completions": _FIELDS},
         "_lm_usage": META,
     },
 }

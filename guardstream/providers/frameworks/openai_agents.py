@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Passes, Reading, Unknown
 from guardstream.providers.envelope import Envelope
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
@@ -74,6 +74,22 @@ class OpenAIAgents(Envelope):
             return "data" in fields
         kind = fields.get("type")
         return kind in ("run_item_stream_event", "agent_updated_stream_event")
+
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of an event that announces reasoning, without what it says.
+
+        For chat completions the SDK keeps adding to that item, so it may contain text whose deltas
+        are yet to come.
+        """
+        event = fields_of(self.inner_of(chunk)) if _is_raw(chunk) else {}
+        item = fields_of(event.get("item"))
+        if event.get("type") != "response.output_item.added" or item.get("type") != "reasoning":
+            return chunk
+        empty: dict[str, list[Any]] = {
+            name: [] for name in ("summary", "content") if isinstance(item.get(name), list)
+        }
+        announced = {"item": replaced(event["item"], empty)}
+        return self.with_inner(chunk, replaced(self.inner_of(chunk), announced))
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the event inside, or in an item."""

@@ -218,12 +218,14 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,), calls={slot: call})
 
     def _part(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        kind = fields_of(event.get("part")).get("type")
-        if kind != "output_text":
-            return self._other(pieces) if state == "added" else Reading(pieces, (0,))
+        kind = str(fields_of(event.get("part")).get("type"))
         if state == "added":
+            if kind != "output_text":
+                return self._other(pieces)
             return self._said_text(self._at(event, "text", "text"), pieces)
-        return self._text_over(self._at(event, "text", "text"), pieces)
+        return self._done(
+            "reasoning_summary_text" if kind == "summary_text" else kind, event, pieces
+        )
 
     def _text_over(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
         self._live.pop(slot, None)

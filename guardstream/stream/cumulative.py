@@ -1,0 +1,41 @@
+"""Distinguishes cumulative text from deltas, in a stream of `str`.
+
+If each chunk repeats all text before it, a match at the end of one chunk would be judged together
+with the beginning of the next, and could be missed. So the stream is refused as soon as this is
+certain.
+"""
+
+from __future__ import annotations
+
+from guardstream.errors import AdapterError
+
+_ENOUGH = 16
+"""Code points that growing chunks have repeated by then. Deltas do not do that by chance."""
+
+_TIMES = 2
+"""How often a chunk has grown by then."""
+
+
+class Growth:
+    """Inspects the beginning of a text."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._repeated = 0
+        self._times = 0
+
+    def may_be_cumulative(self, chunk: str) -> bool:
+        """Take the next text; return whether it may still be cumulative. AdapterError if it is
+        certain."""
+        last, self._last = self._last, chunk
+        if not chunk.startswith(last):
+            return False
+        if last and len(chunk) > len(last):
+            self._times += 1
+            self._repeated += len(last)
+        if self._times >= _TIMES and self._repeated >= _ENOUGH:
+            raise AdapterError(
+                "each chunk repeats the text before it: pass provider='cumulative_text'; if all of "
+                "it is new, pass framing='text'"
+            )
+        return True
