@@ -124,8 +124,9 @@ class State(dict[int, Transition]):
             self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
     def __missing__(self, number: int) -> Transition:
-        with self.automaton.alphabet.lock:
-            transition = self[number] = self.automaton.transition(self, number)
+        automaton = self.automaton
+        with automaton.alphabet.lock:
+            transition = self[number] = automaton.transition(self, number)
         return transition
 
     def without(

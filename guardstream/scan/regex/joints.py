@@ -84,10 +84,10 @@ class Joint(dict[str, Leap]):
 
     __slots__ = (
         "_began",
-        "_held",
         "_holds",
         "_waits",
         "kind",
+        "known_held",
         "leaps",
         "numbers",
         "owner",
@@ -109,7 +109,7 @@ class Joint(dict[str, Leap]):
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
-        self._held: Live | None = None
+        self.known_held: Live | None = None
 
     def __missing__(self, character: str) -> Leap:
         return self.owner.leap(self, character)
@@ -139,9 +139,9 @@ class Joint(dict[str, Leap]):
 
     def held(self) -> Live:
         """Where the hold-backs began that text waits for."""
-        if self._held is None:
-            self._held = self.holds(frozenset())
-        return self._held
+        if self.known_held is None:
+            self.known_held = self.holds(frozenset())
+        return self.known_held
 
     def holds(self, lost: frozenset[int]) -> Live:
         """The same, but for those of `lost` patterns."""
@@ -247,9 +247,10 @@ class Joints:
 
     def _led(self, joint: Joint, steps: Mapping[int, Transition], kind: int) -> Leap:
         """Where the steps of a joint state's patterns lead."""
-        owned = {state.pattern: own for state, own in joint.members() if own}
+        owned = dict(zip([state.pattern for state in joint.states], joint.numbers, strict=True))
         states: list[State] = []
-        sources: dict[int, tuple[Least, ...]] = {}
+        numbers: list[tuple[int, ...]] = []
+        places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
         accepts: list[tuple[int, Accept]] = []
         for pattern in sorted(steps):
             target, moves, accepted = steps[pattern]
@@ -258,21 +259,19 @@ class Joints:
                 accepts += [(pattern, accept.of(own)) for accept in accepted]
             if target.idle:
                 continue
-            if target.size:
-                own = owned.get(pattern, ())
-                sources[len(states)] = (
-                    tuple([(number,) for number in own[: target.size]])
-                    if moves is None
-                    else tuple([mapped(least, own) for least in moves])
-                )
             states.append(target)
-        distinct = dict.fromkeys([least for each in sources.values() for least in each])
-        places = {least: place for place, least in enumerate(distinct)}
-        numbers: list[tuple[int, ...]] = [()] * len(states)
-        for index, leasts in sources.items():
-            numbers[index] = tuple([places[least] for least in leasts])
+            if not target.size:
+                numbers.append(())
+                continue
+            own = owned.get(pattern, ())
+            leasts = (
+                [(number,) for number in own[: target.size]]
+                if moves is None
+                else [mapped(least, own) for least in moves]
+            )
+            numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
         after = self._joint(kind, tuple(states), tuple(numbers))
-        stay = all(least == (place,) for least, place in places.items())
+        stay = all([least == (place,) for least, place in places.items()])
         if stay and not accepts:
             return after, None
-        return after, (None if stay else moving(tuple(distinct)), tuple(accepts))
+        return after, (None if stay else moving(tuple(places)), tuple(accepts))

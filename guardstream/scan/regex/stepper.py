@@ -291,7 +291,7 @@ class Stepper:
         )
         joints.read += offset - begin
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
-        distance, waiting = joint.held()
+        distance, waiting = joint.known_held or joint.held()
         for number in waiting:
             begun = offset - registers[number]
             if begun > distance:
