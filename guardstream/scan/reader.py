@@ -158,14 +158,15 @@ class PythonReader(MixedReader):
     ) -> None:
         super().__init__(searches, parts, most, unseen)
         self._pythons = searches
+        self._glides = [search.glide for search in searches]
 
     def read(self, text: str) -> int | Ran:
         """See `Reader.read`; nearly always nobody must look."""
         held = 0
-        for number, search in enumerate(self._pythons):
-            waits = search.glide(text)
+        for glide in self._glides:
+            waits = glide(text)
             if waits < 0:
-                for earlier in self._pythons[:number]:
+                for earlier in self._pythons[: self._glides.index(glide)]:
                     earlier.unread()
                 ran = self.run(text, 0, len(text))
                 return ran if ran[2] or ran[3] else ran[1]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 AnyStepper: TypeAlias = "Stepper | NativeStepper"
 
 
-SAMPLE = """Here is the short answer: yes, you can do that, but you should know what it will cost.
+_SAMPLE = """Here is the short answer: yes, you can do that, but you should know what it will cost.
 
 1. **Open** `settings.yaml`, and change `timeout: 30` to 120.
 2. Run it again. The output is about 45% smaller - or $12.50 less - than in 2019.
@@ -46,11 +46,14 @@ rather go? I think we were right about the other file, because it has never been
 """
 """What answers of models look like: English, Markdown, code and JSON."""
 
+WARM = ASCII + _SAMPLE
+"""What is read when patterns are loaded, so that a first stream need not build what nearly every
+text asks for."""
+
 
 class Form(NamedTuple):
     """What patterns are searched by: what knows their sets of characters, what each is compiled to,
-    what makes a stepper of a machine for each stream, what finds captures, and what is read when
-    patterns are loaded, so that a first stream need not build what nearly every text asks for.
+    what makes a stepper of a machine for each stream, and what finds captures.
 
     So `few` patterns are searched for together: what several searches cost, they would not save.
     """
@@ -59,8 +62,7 @@ class Form(NamedTuple):
     program: type[Program]
     stepping: Callable[[Machine], Callable[[], AnyStepper]]
     matcher: type[Matcher]
-    warm: str
-    few: int = 0
+    few: int
 
 
 def form() -> str:
@@ -71,13 +73,7 @@ def form() -> str:
 def chosen() -> Form:
     """The form that there is."""
     if NATIVE:
-        return Form(
-            native.NativeSets,
-            native.NativeProgram,
-            _natively,
-            native.NativeMatcher,
-            ASCII + SAMPLE,
-        )
+        return Form(native.NativeSets, native.NativeProgram, _natively, native.NativeMatcher, few=0)
     return PYTHON
 
 
@@ -91,5 +87,5 @@ def _in_python(machine: Machine) -> Callable[[], Stepper]:
     return lambda: Stepper(machine, joints)
 
 
-PYTHON = Form(CharSets, Program, _in_python, Matcher, ASCII + SAMPLE, few=100)
+PYTHON = Form(CharSets, Program, _in_python, Matcher, few=100)
 """Searching in Python, by places and states that can be looked at."""

@@ -39,11 +39,11 @@ Run: TypeAlias = tuple[State, tuple[int, ...]]
 Moves: TypeAlias = Callable[[tuple[int, ...], int], tuple[int, ...]]
 """What registers become with the character at an offset."""
 
-Notes: TypeAlias = tuple[Moves | None, tuple[tuple[int, Accept], ...]]
-"""What a transition does besides: what registers become (None if they stay as they are), and what
-it accepts, by pattern."""
+Accepting: TypeAlias = tuple[Moves | None, tuple[tuple[int, Accept], ...]]
+"""What registers become (None if they stay as they are), and what is accepted, by pattern."""
 
-Leap: TypeAlias = "tuple[Joint, Notes | None]"
+Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
+"""A transition: the joint state that it leads to, and what it does besides."""
 
 
 def moving(leasts: Sequence[Least]) -> Moves:
@@ -271,7 +271,6 @@ class Joints:
             )
             numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
         after = self._joint(kind, tuple(states), tuple(numbers))
-        stay = all([least == (place,) for least, place in places.items()])
-        if stay and not accepts:
-            return after, None
-        return after, (None if stay else moving(tuple(places)), tuple(accepts))
+        stay = all(least == (place,) for least, place in places.items())
+        become = None if stay else moving(tuple(places))
+        return after, (become, tuple(accepts)) if accepts else become

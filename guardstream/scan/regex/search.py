@@ -144,11 +144,11 @@ class PatternSet:
         return Share(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
-        """Read what nearly every text has, so that the first stream need not build what that asks
-        for. A pattern that fails there does so again in a stream, where it is reported."""
+        """Read what nearly every text has; see `WARM`. A pattern that fails there does so again in
+        a stream, where it is reported."""
         for search in self.searches:
             with suppress(PatternError, ValueError):
-                _read(search().steps, self._form.warm)
+                _read(search().steps, forms.WARM)
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all

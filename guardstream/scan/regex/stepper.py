@@ -269,10 +269,9 @@ class Stepper:
         registers, offset = before, begin = self._registers, self.offset
         try:
             for character in text:
-                joint, notes = joint[character]
-                if notes is not None:
-                    moves, accepts = notes
-                    if accepts or moves is None:
+                joint, moves = joint[character]
+                if moves is not None:
+                    if isinstance(moves, tuple):
                         return -1
                     registers = moves(registers, offset)
                 offset += 1
@@ -370,15 +369,16 @@ class Stepper:
         """Read a character by the joint state."""
         assert self._joint is not None
         offset, registers = self.offset, self._registers
-        self._joint, notes = self._joint[character]
+        self._joint, moves = self._joint[character]
         self._runs = None
         self.offset = offset + 1
-        if notes is not None:
-            moves, accepts = notes
-            if moves is not None:
-                self._registers = moves(registers, offset)
-            for pattern, accept in accepts:
-                self._note(accepted(pattern, accept, registers, offset))
+        accepts: Sequence[tuple[int, Accept]] = ()
+        if isinstance(moves, tuple):
+            moves, accepts = moves
+        if moves is not None:
+            self._registers = moves(registers, offset)
+        for pattern, accept in accepts:
+            self._note(accepted(pattern, accept, registers, offset))
 
     def _step(self, character: str) -> None:
         """Read a character by each pattern that is awake."""
