@@ -42,11 +42,18 @@ class StageError(GuardstreamError):
 
 
 class BlockedError(GuardstreamError):
-    """A rule blocked a stream with `raise_on_block=True`, or a request; `rule` is its id."""
+    """A rule blocked a stream with `raise_on_block=True`, a prompt or an answer; `rule` is its id.
 
-    def __init__(self, rule: str) -> None:
-        super().__init__(f"stream blocked by rule {rule!r}")
+    `what` was blocked: the stream, the prompt or the answer.
+    """
+
+    def __init__(self, rule: str, what: str = "stream") -> None:
+        super().__init__(rule, what)
         self.rule = rule
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} blocked by rule {self.rule!r}"
 
 
 class SSEError(GuardstreamError):

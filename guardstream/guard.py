@@ -249,9 +249,9 @@ class Guard:
         - `words`: further words for rules of the policy, by rule id, for this stream only.
         - `unknown`: how to treat events and fields that the adapter does not know; overrides the
           policy.
-        - `framing`: "sse" if the `str` of the source are lines of server-sent events; "text" if
-          they are text although the first looks like a line of events or JSON, or if bytes are
-          plain text.
+        - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
+          ends or as whole events; "text" if they are text although they look like events or lines
+          of JSON, or if bytes are plain text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
           rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.

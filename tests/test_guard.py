@@ -159,6 +159,16 @@ async def test_a_guard_around_the_text_of_a_guarded_stream_closes_that_stream() 
     assert (source.closed, inner.finish) == (1, "cancelled")
 
 
+def test_the_text_of_a_guarded_stream_without_an_event_loop_ends_and_closes_alike() -> None:
+    stream = guard().wrap_sync(INNER.wrap_sync(said(["ok, vile"])).text_stream)
+    assert stream.text() == "ok, "
+    assert outcome(stream) == ("content_filter", "vile")
+    inner = INNER.wrap_sync(said(["ok", "and so on"]))
+    with guard().wrap_sync(inner.text_stream) as stream:
+        next(stream)
+    assert inner.finish == "cancelled"
+
+
 class TimedOut:
     """A stream that a rule has blocked, but that its reader did not wait for."""
 

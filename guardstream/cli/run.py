@@ -19,6 +19,8 @@ from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
+from guardstream.stream.choosing import check_text, own_formats
+from guardstream.stream.event_lines import EventLines
 from guardstream.stream.protocol import StreamOutcome
 
 CLEAN, BLOCKED = 0, 3
@@ -47,7 +49,7 @@ def run(
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, "standard input" if file == "-" else file)
-        chunks = cut(texts, chunk) if chunk else texts
+        chunks = _checked(guard, cut(texts, chunk) if chunk else texts)
         if guard.policy.operational and drawn is None:
             stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
         else:
@@ -72,6 +74,20 @@ def _check_drawn(guard: Guard) -> None:
             )
 
 
+def _checked(guard: Guard, chunks: Iterator[str]) -> Iterator[str]:
+    """Yield the chunks. AdapterError for events, and for a line of JSON in a known format.
+
+    Other lines of JSON are text: a pipe may deliver it line by line.
+    """
+    own = own_formats(guard.policy, guard.policy.unknown)
+    lines, watching = EventLines(), True
+    for place, text in enumerate(chunks):
+        if not place:
+            check_text(text, own)
+        watching = watching and lines.may_be_events(text)
+        yield text
+
+
 def _run_rules(
     guard: Guard,
     chunks: Iterator[str],
@@ -80,9 +96,9 @@ def _run_rules(
     timeline: Timeline | None,
 ) -> StreamOutcome:
     if timeline is None:
-        stream = guard.wrap_sync(chunks, keep_text=False)
+        stream = guard.wrap_sync(chunks, keep_text=False, framing="text")
     else:
-        stream = timeline.watch(guard.wrap_sync(timeline.source(chunks)))
+        stream = timeline.watch(guard.wrap_sync(timeline.source(chunks), framing="text"))
     with _reporting(stream, report, path), stream:
         for text in stream:
             _write(text)
@@ -100,7 +116,7 @@ async def _run_around(
 
     section = guard.policy.file.concurrency
     attributes = {section.by: "guardstream run"} if section and section.by else {}
-    stream = guard.wrap(read, keep_text=False, attributes=attributes)
+    stream = guard.wrap(read, keep_text=False, framing="text", attributes=attributes)
     with _reporting(stream, report, path):
         async with stream:
             async for text in stream:

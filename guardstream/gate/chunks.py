@@ -10,6 +10,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
+from guardstream.framing.lines import EventText
 from guardstream.framing.sniffing import check_space, sniffed, sniffed_at_end, space_before
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
@@ -151,32 +152,26 @@ class _Bytes:
 
 
 class _Lines(_Bytes):
-    """Lines of server-sent events, with or without their ends, as `str`."""
+    """Server-sent events as `str`."""
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(choose, "sse")
-        self._ends = ""
+        self._text = EventText()
 
     def cut(self, chunk: Any) -> Iterable[Frame]:
-        if not isinstance(chunk, str):
-            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of lines")
-        line = chunk.rstrip("\r\n")
-        self._ends = self._ends or chunk[len(line) :]
-        return super().cut(line.encode() + b"\n")
+        return super().cut(self._text.encode(chunk))
 
     def chunks(self, read: Frame) -> Sequence[str]:
-        return list(self._split(super().chunks(read)))
+        return self._decoded(super().chunks(read))
 
     def close(self) -> Sequence[str]:
-        return list(self._split(super().close()))
+        return self._decoded(super().close())
 
     def fail(self, message: str) -> Sequence[str]:
-        return list(self._split(super().fail(message)))
+        return self._decoded(super().fail(message))
 
-    def _split(self, frames: Sequence[bytes]) -> Iterator[str]:
-        for frame in frames:
-            for line in frame.decode().removesuffix("\n").split("\n"):
-                yield line + self._ends
+    def _decoded(self, frames: Sequence[bytes]) -> list[str]:
+        return [line for frame in frames for line in self._text.decode(frame)]
 
 
 _NOTHING = Reading((), ())

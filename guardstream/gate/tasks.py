@@ -41,7 +41,7 @@ class Options:
     channels: frozenset[str] | None
     choose: Choose
     lines: bool = False
-    """Whether chunks of `str` are lines of server-sent events."""
+    """Whether chunks of `str` are server-sent events."""
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"

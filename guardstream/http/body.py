@@ -168,7 +168,7 @@ def checked_text(guard: Guard, text: str) -> str:
     """Return a text guarded. BlockedError if a rule blocks it and `on_block` is "error"."""
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":
-        raise BlockedError(result.blocked_by or "content_filter")
+        raise BlockedError(result.blocked_by or "content_filter", "answer")
     return result.text
 
 

@@ -181,7 +181,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         provider = self._provider_of(sent)
         if provider not in BODIES or sent.method != "POST":
             return guard
-        with _raised():
+        with _raised("prompt"):
             return for_request(guard, provider, sent.read())
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
@@ -195,7 +195,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             headers.pop(name, None)
         provider = self._provider_of(request)
         url, posts = request.url, request.method == "POST"
-        with _raised():
+        with _raised("prompt"):
             if guard.policy.input is not None and self._other != "pass":
                 _check_target(request)
             if provider in BODIES and posts:
@@ -490,13 +490,13 @@ async def _beside(body: bytes, work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def _raised() -> Iterator[None]:
-    """Raise what refuses a request or an answer as an error of the package."""
+def _raised(what: str) -> Iterator[None]:
+    """Raise what refuses a prompt or an answer as an error of the package."""
     try:
         yield
     except RefusedError as error:
         if error.code == "content_filter":
-            raise BlockedError(error.rule or error.code) from error
+            raise BlockedError(error.rule or error.code, what) from error
         raise AdapterError(error.message) from error
 
 
@@ -555,7 +555,7 @@ def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     guard.refuse_operations("guarding an answer in no known format")
     media, encoding = _media(response), response.headers.get("content-encoding", "")
     undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
-    with _raised():
+    with _raised("answer"):
         charset = _charset(response)
         if charset is not None:
             return guarded_in(charset, guard, media, body, {}).body

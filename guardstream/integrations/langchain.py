@@ -62,7 +62,8 @@ def mask(guard: Guard, vault: Vault | None = None) -> Any:
         plain = kit.convert_to_openai_messages(messages)
         checked = guard.check_messages(plain, vault=vault)
         if checked.blocked:
-            raise BlockedError(checked.findings[-1].finding.rule if checked.findings else "input")
+            rule = checked.findings[-1].finding.rule if checked.findings else "input"
+            raise BlockedError(rule, "prompt")
         return [
             message if after is before else kit.convert_to_messages([after])[0]
             for message, before, after in zip(messages, plain, checked.messages, strict=True)

@@ -8,6 +8,7 @@ events of an application's own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -26,8 +27,12 @@ _TOLD_BY = tuple(f".{name}" for name in KINDS)
 _PATHS = 64
 """How many paths a report has at most."""
 
-Report: TypeAlias = Callable[[Mapping[str, int]], None]
-"""Is told once of a stream: the paths where text stood, and how many code points each had."""
+_GROWN = 2
+"""How often a text has grown where objects repeat it."""
+
+Report: TypeAlias = Callable[[Mapping[str, int], bool], None]
+"""Is told once of a stream: the paths where text stood, how many code points each had, and whether
+objects repeat their text."""
 
 Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
 """Returns the adapter of a known format that a chunk has."""
@@ -44,6 +49,8 @@ class AnyJSON(SpecAdapter):
         super().__init__(unknown=unknown)
         self._report: Report | None = None
         self._lengths: dict[str, int] = {}
+        self._growing: dict[str, str] = {}  # the last text at each path where texts only grew
+        self._grown: Counter[str] = Counter()
         self._events = 0
         self._recognise: Recognise | None = None
         self._looks = EVENTS
@@ -93,7 +100,8 @@ class AnyJSON(SpecAdapter):
         """Report at the end what was not reported yet; no chunk is kept."""
         report, self._report = self._report, None
         if report is not None and self._lengths and self._events > 1:
-            report(self._lengths)
+            report(self._lengths, any(self._grown[path] >= _GROWN for path in self._growing))
+        self._growing.clear()
 
     def _note(self, pieces: Sequence[Piece]) -> None:
         for slot, text, _ in pieces:
@@ -101,7 +109,18 @@ class AnyJSON(SpecAdapter):
             if path.endswith("~") or is_mark(text):
                 continue
             if path in self._lengths or len(self._lengths) < _PATHS:
+                self._note_growth(path, text)
                 self._lengths[path] = self._lengths.get(path, 0) + len(text)
+
+    def _note_growth(self, path: str, text: str) -> None:
+        last = self._growing.get(path)
+        if last is None and path in self._lengths:
+            return
+        if last is not None and not text.startswith(last):
+            del self._growing[path]
+            return
+        self._growing[path] = text
+        self._grown[path] += bool(last) and text != last
 
     @staticmethod
     def accepts(chunk: object) -> bool:  # noqa: ARG004

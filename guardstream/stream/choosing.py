@@ -184,7 +184,7 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
         raise AdapterError(
             f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
             "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "
-            "each line; pass framing='sse' for lines of server-sent events"
+            "each line; pass framing='sse' for server-sent events"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from guardstream.events import FinishReason
 
@@ -26,14 +26,24 @@ class _Read(Protocol):
     def result(self) -> Any: ...
 
 
-class _Delta(_Closed, Protocol):
-    async def __anext__(self) -> Any: ...
+class _Said(Protocol):
     @property
     def delta(self) -> str: ...
     @property
     def finish(self) -> FinishReason | None: ...
     @property
     def blocked_by(self) -> str | None: ...
+
+
+class _Delta(_Said, _Closed, Protocol):
+    async def __anext__(self) -> Any: ...
+
+
+class _SyncDelta(_Said, _SyncClosed, Protocol):
+    def __next__(self) -> Any: ...
+
+
+S = TypeVar("S", bound=_Said)
 
 
 class AsyncContext:
@@ -92,14 +102,11 @@ class SyncContext:
             hide(failure)
 
 
-class TextStream:
-    """An async iterator of a stream's answer, in pieces that are not empty."""
+class _TextOf(Generic[S]):
+    """A stream's answer."""
 
-    def __init__(self, stream: _Delta) -> None:
+    def __init__(self, stream: S) -> None:
         self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
 
     @property
     def finish(self) -> FinishReason | None:
@@ -111,6 +118,13 @@ class TextStream:
         """The id of the rule that blocked the stream, if one did."""
         return self._stream.blocked_by
 
+
+class TextStream(_TextOf[_Delta]):
+    """An async iterator of a stream's answer, in pieces that are not empty."""
+
+    def __aiter__(self) -> Self:
+        return self
+
     async def __anext__(self) -> str:
         """Return the next text of the answer."""
         while True:
@@ -121,6 +135,24 @@ class TextStream:
     async def aclose(self) -> None:
         """Close the stream."""
         await self._stream.aclose()
+
+
+class SyncTextStream(_TextOf[_SyncDelta]):
+    """An iterator of a stream's answer, in pieces that are not empty."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        """Return the next text of the answer."""
+        while True:
+            next(self._stream)
+            if self._stream.delta:
+                return self._stream.delta
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
 
 
 def hide(error: Exception) -> None:

@@ -76,6 +76,6 @@ class EventLines:
 
 def _refusal() -> AdapterError:
     return AdapterError(
-        "the text is lines of server-sent events: wrap such lines with framing='sse', or the "
-        "response's bytes; if it is text, pass framing='text'"
+        "the text is server-sent events: pass framing='sse', or wrap the response's bytes; "
+        "if it is text, pass framing='text'"
     )

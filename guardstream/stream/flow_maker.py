@@ -14,6 +14,7 @@ from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.cumulative import Growth
 from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Around, Flow, MakeStage
+from guardstream.stream.json_lines import JSONLines
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy
 
 Framing: TypeAlias = Literal["sse", "text"]
-"""How the `str` of a source are read: lines of server-sent events, or text. "text" is also for
-bytes."""
+"""How the `str` of a source are read: server-sent events, or text. "text" is also for bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ class FlowMaker:
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
-            flow.watch = _all_of(EventLines().may_be_events, Growth().may_be_cumulative)
+            watches = [EventLines().may_be_events, Growth().may_be_cumulative]
+            if self.policy.file.json_ is None:
+                watches.append(JSONLines().may_be_lines)
+            flow.watch = _all_of(*watches)
         return flow
 
     def with_pipelines(self, around: Around) -> FlowMaker:
@@ -79,7 +82,7 @@ class FlowMaker:
         return flow_of(adapter, make_stage, meter, message, memory, breaks_off=breaks_off)
 
     def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
-        """Return the flow of bytes, or of lines of server-sent events, which is built on it."""
+        """Return the flow of bytes, or of server-sent events as `str`, which is built on it."""
         from guardstream.stream.bytes import WireFlow
 
         fails = self.on_block == "error"

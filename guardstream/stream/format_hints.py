@@ -1,7 +1,8 @@
 """Log messages about streams of JSON in no known format: which paths hold text, and what to do.
 
 Such text is guarded, but never held: if events cut a match, its beginning can be released. If a
-policy describes the format in `formats`, text is held as long as necessary.
+policy describes the format in `formats`, text is held as long as necessary. That does not help for
+objects that repeat their text as it grows, as parsers yield them.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ class FormatHints:
     def __init__(self) -> None:
         self._told: set[frozenset[str]] = set()
 
-    def warn(self, lengths: Mapping[str, int], check: Callable[[str], bool]) -> None:
-        """Log the paths of a stream's text, the length of each, and how to describe the format.
+    def warn(self, lengths: Mapping[str, int], repeats: bool, check: Callable[[str], bool]) -> None:
+        """Log the paths of a stream's text, and how to describe the format.
 
-        `check` returns whether a path may be shown.
+        `lengths` has the length of the text at each path. `repeats` says that each object repeats
+        the text of the last one. `check` returns whether a path may be shown.
         """
         shape = frozenset(lengths)
         if not shape or shape in self._told or len(self._told) == SHAPES:
@@ -42,8 +44,14 @@ class FormatHints:
             "beginning of a match that events cut can be shown; %s",
             ", ".join(paths[:SHOWN]) or "paths that a rule matches",
             more,
-            _advice(max(paths, key=lambda path: lengths[path], default="")),
+            _REPEATS if repeats else _advice(max(paths, key=lengths.__getitem__, default="")),
         )
+
+
+_REPEATS = (
+    "these objects repeat their text as it grows: guard the answer before it is parsed, as below "
+    "the client with guardstream.http.GuardTransport"
+)
 
 
 def _advice(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The flow of `str` lines of server-sent events, as HTTP clients give them: lines in, lines out.
+"""The flow of server-sent events as `str`: lines in, lines out; events in, events out.
 
 async for line in guard.wrap(response.aiter_lines(), framing="sse"): ...
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.errors import AdapterError
 from guardstream.events import Finding, FinishReason
+from guardstream.framing.lines import EventText
 from guardstream.providers.adapter import Call, Slot
 from guardstream.stream.bytes import WireFlow
 from guardstream.stream.flow import Part, Sent
 
 
 class LineFlow:
-    """One stream of lines, with or without line ends; lines go out in the form they came in."""
+    """One stream of lines or events; they go out in the form they came in."""
 
     def __init__(self, wire: WireFlow) -> None:
         self._wire = wire
-        self._ends = ""
+        self._text = EventText()
 
     @property
     def findings(self) -> list[Finding]:
@@ -59,26 +59,16 @@ class LineFlow:
         return self._wire.held
 
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
-        if not isinstance(chunk, str):
-            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of lines")
-        line = chunk.removesuffix("\n").removesuffix("\r")
-        self._ends = self._ends or chunk[len(line) :]
-        if "\n" in line or "\r" in line:
-            raise AdapterError("a chunk with several lines in a stream of lines")
-        try:
-            data = line.encode()
-        except UnicodeEncodeError:
-            raise AdapterError("half a surrogate pair in a stream of lines") from None
-        return self._lines(self._wire.feed(data + b"\n"))
+        return self._decoded(self._wire.feed(self._text.encode(chunk)))
 
     def finish(self) -> Sequence[Sent[str]]:
-        return self._lines(self._wire.finish())
+        return self._decoded(self._wire.finish())
 
-    def _lines(self, sent: Sequence[Sent[bytes]]) -> list[Sent[str]]:
-        """Return each line by itself; the text of a frame is counted with its first line."""
-        lines: list[Sent[str]] = []
+    def _decoded(self, sent: Sequence[Sent[bytes]]) -> list[Sent[str]]:
+        """Return what goes out as `str`; the text of a frame is counted with its first line."""
+        decoded: list[Sent[str]] = []
         for each in sent:
-            first, *rest = each.chunk.decode().removesuffix("\n").split("\n")
-            lines.append(Sent(first + self._ends, each.text, each.characters, each.parts))
-            lines += [Sent(line + self._ends) for line in rest]
-        return lines
+            first, *rest = self._text.decode(each.chunk)
+            decoded.append(Sent(first, each.text, each.characters, each.parts))
+            decoded += [Sent(line) for line in rest]
+        return decoded

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
-from guardstream.stream.context import SyncContext, hide
+from guardstream.stream.context import SyncContext, SyncTextStream, hide
 from guardstream.stream.options import Options
 from guardstream.stream.outcome import Outcome, reason_at_end, rule_at_end
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
@@ -39,6 +39,11 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""
         return self.state.finish
+
+    @property
+    def text_stream(self) -> SyncTextStream:
+        """The answer's text alone, as an iterator that reads this stream."""
+        return SyncTextStream(self)
 
     def __next__(self) -> C:
         """Return the next guarded chunk."""

@@ -97,10 +97,10 @@ class _Over:
         value = self._vault.value(name)
         if value is None:
             return self._left(name, text, around)
-        self._vault.counts.restored += 1
+        self._vault.count(restored=1)
         return value
 
     def _left(self, name: Name, text: str, _around: Around) -> str | None:
         """What was issued stays, unseen by rules; what was not is text of the model."""
-        self._vault.counts.left += 1
+        self._vault.count(left=1)
         return None if self._vault.value(name) is None else text

@@ -112,7 +112,7 @@ class Vault:
         self._key = secrets.token_bytes(32) if key is None else key
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
-        self._lock = Lock()  # for what is issued, which is looked up before
+        self._lock = Lock()  # for the counts, and for what is issued, which is looked up before
         self._values: dict[Name, Entry] = {}
         self._names: dict[tuple[str, bool], Name] = {}
         self._held: set[Name] = set()  # shared ones that this request holds
@@ -169,6 +169,12 @@ class Vault:
         if entry is None or (entry.shared and name not in self._held):
             return None
         return entry.value
+
+    def count(self, *, restored: int = 0, left: int = 0) -> None:
+        """Add to `counts`."""
+        with self._lock:
+            self.counts.restored += restored
+            self.counts.left += left
 
     def saved(self, entries: Collection[Entry]) -> None:
         """Note that a store has these entries, which were fresh."""

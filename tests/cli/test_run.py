@@ -71,6 +71,22 @@ def test_a_file_is_masked_to_the_byte(cli: Cli, policy: str, tmp_path: Path) -> 
     assert cli("run", policy, str(file)).out.encode() == file.read_bytes()
 
 
+@pytest.mark.parametrize("size", [1, 5, 16, 100])
+def test_lines_of_json_are_text_however_they_arrive(cli: Cli, policy: str, size: int) -> None:
+    lines = b'{"t": "secret"}\n{"t": "b"}     \n'
+    assert len(lines) == 2 * 16
+    outcome = cli("run", policy, "-", "--chunk", str(size), stdin=lines)
+    assert outcome == (0, lines.decode().replace("secret", "******"), "")
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_events_are_no_text(cli: Cli, policy: str, size: int) -> None:
+    events = b'data: {"t": "sec"}\n\ndata: {"t": "ret"}\n\n'
+    outcome = cli("run", policy, "-", "--chunk", str(size), stdin=events)
+    assert (outcome.status, "ret" in outcome.out) == (2, False)
+    assert "server-sent events" in outcome.err
+
+
 def test_a_block_says_which_rule_and_exits_3(cli: Cli, policy: str, tmp_path: Path) -> None:
     report = tmp_path / "findings"
     done = cli("run", policy, "-", "--findings", str(report), stdin=b"a secret, forbidden word")

@@ -220,6 +220,13 @@ async def test_lines_of_events_stay_lines(ends: str) -> None:
     assert said_by_chat(data.encode()) == "All is fine. Say [w] now. "
 
 
+async def test_whole_events_as_str_stay_events() -> None:
+    sent = [f"{event}\n\n" for event in events(TEXTS).decode().split("\n\n")[:-1]]
+    shown = [event async for event in guarded().wrap(Source(sent), framing="sse")]
+    assert all(event.endswith("\n\n") and event.count("\n\n") == 1 for event in shown)
+    assert said_by_chat("".join(shown).encode()) == "All is fine. Say [w] now. "
+
+
 @pytest.mark.parametrize("provider", ["mine", None])
 async def test_a_format_of_the_policy_is_read_by_the_gate_too(
     provider: str | None, seen: list[str]

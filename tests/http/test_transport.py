@@ -135,6 +135,7 @@ def test_a_prompt_that_is_forbidden_is_not_sent() -> None:
     with sync_client(answer) as http, pytest.raises(BlockedError) as caught:
         http.post(URL, json=ATTACK)
     assert caught.value.rule == "attack"
+    assert str(caught.value) == "prompt blocked by rule 'attack'"
     assert not sent
 
 
@@ -563,6 +564,7 @@ def test_a_block_names_its_rule() -> None:
     with client as http, pytest.raises(BlockedError) as caught:
         http.get(OTHER)
     assert caught.value.rule == "bad"
+    assert str(caught.value) == "answer blocked by rule 'bad'"
 
 
 def test_a_request_in_no_known_format_goes_on_as_it_is() -> None:

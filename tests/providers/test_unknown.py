@@ -499,6 +499,28 @@ def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 2
 
 
+@pytest.mark.parametrize("rest", [{}, {"note": "the same"}, {"list": ["a", "b"]}])
+def test_a_log_says_where_to_guard_objects_that_grow(
+    rest: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "the blue bird is"
+    growing = [{"say": text[:size], **rest} for size in range(len(text) + 1)]
+    list(Guard(GUARD.policy).wrap_sync([*growing, growing[-1]]))
+    (record,) = caplog.records
+    assert "$.say" in record.getMessage()
+    assert "GuardTransport" in record.getMessage()
+    assert "formats" not in record.getMessage()
+
+
+@pytest.mark.parametrize("texts", [["the", "the ", "theatre", "or"], ["so", "so", "so"]])
+def test_texts_that_do_not_only_grow_are_no_growing_objects(
+    texts: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    list(Guard(GUARD.policy).wrap_sync([{"say": text} for text in texts]))
+    (record,) = caplog.records
+    assert "formats" in record.getMessage()
+
+
 def test_the_log_says_nothing_of_what_rules_find_or_nobody_guards(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -229,3 +229,12 @@ async def test_the_answers_text_can_be_read_alone() -> None:
     texts = [text async for text in stream.text_stream]
     assert "".join(texts) == stream.result.text == "a bad [w] x"
     assert all(texts)
+
+
+def test_the_answers_text_can_be_read_alone_without_an_event_loop() -> None:
+    given = [chunk(0, {"role": "assistant", "reasoning_content": "hm"})]
+    given += [chunk(0, {"content": text}) for text in ("a b", "ad ab", "ba x")]
+    stream = MASKING.wrap_sync([*given, chunk(0, {}, "stop")])
+    texts = list(stream.text_stream)
+    assert "".join(texts) == stream.result.text == "a bad [w] x"
+    assert all(texts)

@@ -1,4 +1,4 @@
-"""`str` lines of server-sent events: guarded as events, line by line; or refused."""
+"""Server-sent events as `str`, guarded as events or refused; lines of JSON, refused."""
 
 from __future__ import annotations
 
@@ -51,6 +51,98 @@ def test_a_block_ends_the_lines() -> None:
     out = list(stream)
     assert (said(out), stream.blocked_by) == ("so ", "bad")
     assert "data: [DONE]" in out
+
+
+EVENTS = [
+    ": hello\n\n",
+    f"event: message\n{chunk('a sec')}\n\n",
+    f"{chunk('ret b')}\n\n",
+    f"{chunk(' secret')}\n\n",
+    "data: [DONE]\n\n",
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_whole_events_are_guarded_and_stay_events(end: str) -> None:
+    stream = GUARD.wrap_sync([event.replace("\n", end) for event in EVENTS], framing="sse")
+    out = list(stream)
+    assert stream.text() == "a ###### b ######"
+    assert out[:2] == [f": hello{end}", end]
+    assert all(event.endswith(2 * end) and event.count(2 * end) == 1 for event in out[2:])
+    assert out[-1] == f"data: [DONE]{2 * end}"
+
+
+def test_events_go_out_alike_however_their_text_is_cut() -> None:
+    text = "".join(EVENTS)
+    expected = b"".join(GUARD.wrap_sync([text.encode()], framing="sse")).decode()
+    for size in (9, 10, 11, 20, 50, len(text)):
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        assert "".join(GUARD.wrap_sync(["", *parts], framing="sse")) == expected
+    lines = text.splitlines(keepends=True)
+    out = list(GUARD.wrap_sync(lines, framing="sse"))
+    assert "".join(out) == expected
+    assert all(line.index("\n") == len(line) - 1 for line in out)
+
+
+@pytest.mark.parametrize("last", ["data: [DONE]", "data: [DONE]\n", chunk("z")])
+def test_the_last_event_may_lack_its_end(last: str) -> None:
+    stream = GUARD.wrap_sync([*EVENTS[:3], last], framing="sse")
+    assert "".join(stream).rstrip("\n").endswith(last.rstrip("\n"))
+
+
+def test_text_that_is_cut_within_its_first_line_is_refused() -> None:
+    text = "".join(EVENTS[1:])
+    stream = GUARD.wrap_sync([text[:5], text[5:]], framing="sse")
+    with pytest.raises(AdapterError, match=r"encode\(\)"):
+        stream.text()
+    assert stream.result.text == ""
+
+
+def line(text: str) -> str:
+    return json.dumps({"t": text}) + "\n"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [line("sec"), line("ret")],
+        [line("sec").strip(), "\n", line("ret").strip(), ""],
+        [line("sec"), json.dumps({"n": 1, "t": "ret"})],
+        [line("a") + line("sec"), line("ret") + line("b")],
+        ['["say", "sec"]', '["say", "ret"]'],
+        ['0:"sec"\n', '0:"ret"\n'],
+        ['{\n "t": "sec"\n}', '{\n "t": "ret"\n}'],
+        ['{"type": "start"}\n', line("sec"), line("ret")],
+    ],
+)
+def test_chunks_that_are_lines_of_json_are_refused(chunks: list[str]) -> None:
+    stream = GUARD.wrap_sync(chunks)
+    with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
+        stream.text()
+    assert "ret" not in stream.result.text
+    assert GUARD.wrap_sync(chunks, framing="text").text() == "".join(chunks)
+
+
+DOCUMENTS = line("a secret") + line("and more")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 17, 30, len(DOCUMENTS)])
+def test_json_that_a_model_writes_is_text(size: int) -> None:
+    expected = GUARD.check(DOCUMENTS).text
+    parts = [DOCUMENTS[at : at + size] for at in range(0, len(DOCUMENTS), size)]
+    assert GUARD.wrap_sync(parts).text() == expected
+
+
+@pytest.mark.parametrize(
+    "chunks", [[line("a secret")], ["[1]", "[2]", " a secret"], ["{}", " a secret"], ["[" * 9999]]
+)
+def test_text_that_is_little_json_passes(chunks: list[str]) -> None:
+    assert GUARD.wrap_sync(chunks).text() == GUARD.check("".join(chunks)).text
+
+
+def test_lines_are_text_where_the_policy_expects_json() -> None:
+    own = Guard(Policy.parse("rules: [{id: word, words: [secret]}]\njson: {documents: many}"))
+    assert own.wrap_sync([line("a"), line("a secret")]).text() == line("a") + line("a [word]")
 
 
 LINES = [

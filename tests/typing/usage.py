@@ -76,6 +76,8 @@ def plain_streams(guard: Guard, source: Iterator[str]) -> str:
     with stream:
         for text in stream:
             assert_type(text, str)
+        for text in stream.text_stream:
+            assert_type(text, str)
     return assert_type(stream.text(), str)
 
 

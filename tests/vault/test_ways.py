@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from guardstream import Guard
 from guardstream.policy import Policy
-from guardstream.vault import FullError, Vault
+from guardstream.vault import Counts, FullError, Vault
 
 POLICY = r"""
 block_message: ""
@@ -240,6 +241,28 @@ def test_what_became_of_stand_ins_is_counted() -> None:
     stand_in = sent([user(MAIL)], here)[0]["content"]
     GUARD.wrap_sync([f"{stand_in} [EMAIL_2222222] {stand_in}"], vault=here).text()
     assert (here.counts.restored, here.counts.left) == (2, 1)
+
+
+class Interrupted(Counts):
+    """Counts that another thread adds to while a thread adds to them."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "restored" and (other := self.__dict__.pop("other", None)):
+            other.start()
+            other.join(0.1)
+        return value
+
+
+def test_threads_that_share_a_vault_are_all_counted() -> None:
+    here = vault()
+    stand_in = sent([user(MAIL)], here)[0]["content"]
+    other = Thread(target=lambda: GUARD.wrap_sync([stand_in], vault=here).text())
+    here.counts = Interrupted()
+    here.counts.__dict__["other"] = other
+    GUARD.wrap_sync([stand_in], vault=here).text()
+    other.join()
+    assert here.counts.restored == 2
 
 
 @pytest.mark.parametrize(
