@@ -15,6 +15,9 @@ _ENOUGH = 16
 _TIMES = 2
 """How often a chunk has grown by then."""
 
+_LOOKED_AT = 256
+"""How many code points of a chunk tell whether it repeats itself."""
+
 
 class Growth:
     """Inspects the beginning of a text."""
@@ -30,7 +33,7 @@ class Growth:
         last, self._last = self._last, chunk
         if not chunk.startswith(last):
             return False
-        if last and len(chunk) > len(last):
+        if last and len(chunk) > len(last) and not _repeats_itself(chunk):
             self._times += 1
             self._repeated += len(last)
         if self._times >= _TIMES and self._repeated >= _ENOUGH:
@@ -39,3 +42,9 @@ class Growth:
                 "it is new, pass framing='text'"
             )
         return True
+
+
+def _repeats_itself(chunk: str) -> bool:
+    """Return whether a chunk is one short text again and again: so are its parts, as deltas."""
+    begin = chunk[:_LOOKED_AT]
+    return any(begin.startswith(begin[at:]) for at in range(1, len(begin) // 2 + 1))
