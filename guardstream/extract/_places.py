@@ -149,7 +149,7 @@ class Place:
         more = ", …" if len(self._keys) > _MOST else ""
         said = f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
         if self._path.startswith(("$", "/")):
-            return said + ("; '*' is an element of an array" if "*" in self._path else "")
+            return said + ("; '*' stands for the elements of an array" if "*" in self._path else "")
         return said + ("; with brackets a path begins with '$.'" if "[" in self._path else "")
 
     @property

@@ -109,7 +109,7 @@ def read(
         document.problems.append(_syntax_problem(error))
     except RecursionError:
         document.problems.append(Problem(Mark(1, 1), "nested too deeply"))
-    except (YAMLError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (YAMLError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
         # ruamel.yaml's scanner raises some of these on malformed escapes and directives.
         message = f"not valid YAML ({type(error).__name__})"
         document.problems.append(Problem(Mark(1, 1), message))

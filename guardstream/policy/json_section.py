@@ -67,8 +67,16 @@ class Json:
             return self.free
         found = self.channels.get(channel)
         if self.tools is not None:
-            found = self.tools.get(tool or ANY_TOOL, self.tools[ANY_TOOL])
+            found = self._of_tool(tool)
         return self.free if form == "part" and self._may_be_part(found) else found
+
+    def _of_tool(self, tool: str | None) -> Settings:
+        assert self.tools is not None
+        found = self.tools.get(tool or NAMELESS)
+        # A call without a name that has JSON may be any tool's, if "" is only for text.
+        if found is None or (not tool and found.schema is None):
+            return self.tools[ANY_TOOL]
+        return found
 
     def _may_be_text(self, tool: str | None) -> bool:
         """Return whether a tool may be asked in free text: not if it has a schema of its own, or

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from guardstream.amounts import check_count
 from guardstream.errors import GuardstreamError
@@ -125,6 +125,13 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} values>"
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        """Leave out the lock, which can be neither copied nor pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
 
     @property
     def entries(self) -> Iterable[Entry]:

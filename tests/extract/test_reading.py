@@ -70,7 +70,7 @@ def test_a_path_that_cannot_be_read_is_an_error():
         ("order.item", "the keys there are 'orders', 'a.b', 'n'"),
         ("orders.item.nr", "the keys there are 'id'"),
         ("orders.item.id.x", "there is a (number or literal|string) on the way"),
-        ("$.*.id", "'*' is an element of an array"),
+        ("$.*.id", "'*' stands for the elements of an array"),
         ("$.n.x", "the keys there are ''"),
         ("orders.id", "there is an array on the way, and 'item' names its elements"),
         ("$.orders[7].id", "there is an array on the way"),

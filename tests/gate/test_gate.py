@@ -700,3 +700,14 @@ async def test_a_source_that_cancels_itself_is_no_end() -> None:
     with pytest.raises(GateError, match="cancelled from inside"):
         await collected(stream)
     assert stream.finish == "error"
+
+
+async def test_cumulative_text_is_judged_once_if_its_format_is_named() -> None:
+    text = "One. A secret. Two."
+    chunks = [text[:end] for end in range(1, len(text) + 1)]
+    guarded = guard().wrap(Source(chunks), provider="cumulative_text")
+    judge = Judge()
+    stream = gate(guarded, judge, provider="cumulative_text")
+    expected = guard().check(text).text
+    assert [each async for each in stream][-1] == stream.result.text == expected
+    assert "".join(judge.texts) == expected

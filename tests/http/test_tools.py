@@ -266,6 +266,19 @@ def test_tools_may_be_named_by_hand() -> None:
     assert judged(made, "free", "secret!") == ("[w]!", None)
 
 
+@pytest.mark.parametrize("others", [{}, {"*": True}])
+def test_a_schema_of_calls_without_a_name_judges_them(others: Any) -> None:
+    made = guard().with_tools({"": SCHEMA, **others})
+    assert made.check('{"city": "secret"}', "tool_args").text == '{"city": "[w]"}'
+    assert made.check("{}", "tool_args").blocked_by == "json"
+
+
+def test_a_call_without_a_name_may_be_any_tools_where_only_texts_have_none() -> None:
+    for others, blocked_by in (({}, "json"), ({"*": True}, None)):
+        made = guard().with_tools({"": None, **others})
+        assert made.check("{}", "tool_args").blocked_by == blocked_by
+
+
 @pytest.mark.parametrize(
     ("tools", "code"),
     [

@@ -186,6 +186,7 @@ CASES = {
     "scanning a quoted scalar that begins at line 2, column 12; close the quote",
     '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "
     "policy is a single mapping",
+    "%YAML 1.3\n---\nname: a": "p:1:1: not valid YAML (AssertionError)",
     "name: a\n---\nname: b": "p:2:1: not valid YAML: but found another document, expected a "
     "single document in the stream; leave out the line '---'",
     "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "

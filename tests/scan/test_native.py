@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from guardstream.scan.pages import Row
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.parser import parse
@@ -247,6 +250,32 @@ def test_what_another_thread_has_given_meanwhile_is_given_again() -> None:
     assert streams[0].certain() == ([(7, 1, 2, 1)], [])
     assert streams[0].run("b\u0100", 0, 2) == 2
     assert streams[0].certain() == ([(7, 3, 4, 3)], [])
+
+
+def test_a_page_may_be_asked_for_while_the_same_thread_judges_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from guardstream.scan.regex.native import NativeSets
+
+    sets = NativeSets()
+    sets.bit("a")
+    sets.bit(r"\d")
+    stream, other = machine(characters=sets.native), machine(characters=sets.native)
+    rows = sets.rows
+
+    def interrupted(character: str) -> Iterator[Row[int]]:
+        for number, row in enumerate(rows(character)):
+            if character == "b" and number == 1:  # as by the handler of a signal
+                other.run("\u0660a", 0, 2)
+            yield row
+
+    monkeypatch.setattr(sets, "rows", interrupted)
+    reading = Thread(target=stream.run, args=("b\u0660a", 0, 3), daemon=True)
+    reading.start()
+    reading.join(timeout=30)
+    assert not reading.is_alive()
+    assert stream.certain() == ([(7, 2, 3, 2)], [])
+    assert other.certain() == ([(7, 1, 2, 1)], [])
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import socket
 import sqlite3
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,16 @@ def test_threads_may_share_a_vault(ids: Ids) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(issue, range(8)))
     assert len({*issued.values()}) == len(vault) == len(vault.fresh) == 8 * 300
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda vault: pickle.loads(pickle.dumps(vault))])
+def test_a_copy_of_a_vault_goes_on_by_itself(copied: Callable[[Vault], Vault]) -> None:
+    vault = Vault(KEY, ids="number")
+    mail = vault.issue("email", MAIL)
+    copy = copied(vault)
+    assert copy.issue("email", MAIL) == mail
+    assert copy.issue("email", "bob@example.com") != mail
+    assert (len(copy), len(vault)) == (2, 1)
 
 
 @pytest.mark.parametrize("other", [("seven", "bob"), ("eight", "ann"), ("", "annseven")])

@@ -9,9 +9,9 @@ reaches it.
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from threading import Lock
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
@@ -152,9 +152,10 @@ class NativeSets(CharSets):
 
     def __init__(self, table: Table | None = None) -> None:
         super().__init__(table)
-        self._lock = Lock()
-        self._numbers: dict[int, int] = {}
-        self._signatures: list[bytes] = []
+        # A signature gets its number in one step, without a lock: the handler of a signal may ask
+        # while this thread judges a page.
+        self._numbers: defaultdict[int, int] = defaultdict()
+        self._numbers.default_factory = self._numbers.__len__
 
     @cached_property
     def native(self) -> _native.Characters:
@@ -172,15 +173,10 @@ class NativeSets(CharSets):
     def _judged(self, code: int, known: int) -> tuple[bytes, bytes]:
         """The rows of the page that a character is on, (number of a signature, first, last), and
         the signatures from number `known` on."""
-        with self._lock:
-            rows = array("i")
-            for signature, first, last in self.rows(chr(code)):
-                number = self._numbers.get(signature)
-                if number is None:
-                    number = self._numbers[signature] = len(self._signatures)
-                    self._signatures.append(self.ints(signature))
-                rows.extend((number, first, last))
-            return rows.tobytes(), b"".join(self._signatures[known:])
+        rows = array("i")
+        for signature, first, last in self.rows(chr(code)):
+            rows.extend((self._numbers[signature], first, last))
+        return rows.tobytes(), b"".join(map(self.ints, list(self._numbers)[known:]))
 
 
 class NativeMachine:
