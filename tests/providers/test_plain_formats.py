@@ -357,3 +357,15 @@ def test_cumulative_text_without_a_provider_is_refused(width: int) -> None:
 def test_deltas_that_repeat_a_little_are_text() -> None:
     for chunks in (["ha", "ha", "haha", "!"], ["=" * 20, "=" * 20, "="], ["- ", "- item", "\n"]):
         assert GUARD.wrap_sync(chunks).text() == "".join(chunks)
+
+
+@pytest.mark.parametrize("text", ["a", " ", "ab", "key=", "I am sorry. "])
+def test_deltas_of_a_text_that_repeats_itself_are_text(text: str) -> None:
+    chunks = [text * times for times in (20, 30, 300, 301)]
+    assert GUARD.wrap_sync(chunks).text() == "".join(chunks)
+
+
+def test_cumulative_text_that_goes_on_after_it_has_repeated_itself_is_refused() -> None:
+    chunks = ["ha" * 10, "ha" * 20, "ha" * 20 + " no", "ha" * 20 + " no more"]
+    with pytest.raises(AdapterError, match="provider='cumulative_text'"):
+        list(GUARD.wrap_sync(chunks))

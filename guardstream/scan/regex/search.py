@@ -117,7 +117,7 @@ class PatternSet:
 
     def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
         """The patterns that are searched for together, those of a rule always."""
-        if len(self.patterns) <= self._form.few:
+        if 0 < len(self.patterns) <= self._form.few:
             return [range(len(self.patterns))]
         letters = reduce(and_, map(sets.signature, ascii_lowercase))
 
