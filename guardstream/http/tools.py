@@ -152,7 +152,7 @@ def _of_servers(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _of_server(allowed.get("allowed_tools"))
 
 
-_DECLARATIONS = {"functionDeclarations", "function_declarations"}
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
 
 
 def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -161,7 +161,7 @@ def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     Calls of its own tools have no names.
     """
     for tool in request.get("tools") or ():
-        if not tool.keys() <= _DECLARATIONS:
+        if tool.keys() - _DECLARATIONS:
             yield NAMELESS, None
         for name in _DECLARATIONS:
             for function in tool.get(name) or ():

@@ -125,10 +125,9 @@ class CharSets:
 
     def rows(self, character: str) -> Iterable[Row[int]]:
         """Which sets all characters of the page are in that a character is on."""
-        rows, table = self._pages.rows(character), self._table
-        if table is None or not table.changed(character):
-            return rows
-        return self._translated(rows, table.changed(character))
+        rows = self._pages.rows(character)
+        changed = () if self._table is None else self._table.changed(character)
+        return self._translated(rows, changed) if changed else rows
 
     def _translated(self, rows: Iterable[Row[int]], changed: Sequence[int]) -> Iterator[Row[int]]:
         for signature, first, last in rows:

@@ -124,9 +124,8 @@ class State(dict[int, Transition]):
             self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
     def __missing__(self, number: int) -> Transition:
-        automaton = self.automaton
-        with automaton.alphabet.lock:
-            transition = self[number] = automaton.transition(self, number)
+        with self.automaton.alphabet.lock:
+            transition = self[number] = self.automaton.transition(self, number)
         return transition
 
     def without(

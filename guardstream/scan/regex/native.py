@@ -176,7 +176,8 @@ class NativeSets(CharSets):
         rows = array("i")
         for signature, first, last in self.rows(chr(code)):
             rows.extend((self._numbers[signature], first, last))
-        return rows.tobytes(), b"".join(map(self.ints, list(self._numbers)[known:]))
+        new = list(self._numbers)[known:] if len(self._numbers) > known else ()
+        return rows.tobytes(), b"".join(map(self.ints, new))
 
 
 class NativeMachine:

@@ -290,6 +290,7 @@ class Stepper:
         )
         joints.read += offset - begin
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
+        # What `Live.oldest` says, without a call.
         distance, waiting = joint.known_held or joint.held()
         for number in waiting:
             begun = offset - registers[number]
