@@ -181,9 +181,9 @@ def test_a_state_tells_apart_only_what_it_asks() -> None:
     made = automaton("(?<![qr])a[bc]d")
     after, state = followed(made, "xbdqa")[:4], followed(made, "xa")[-1].target
     numbers = {c: n + 1 for n, c in enumerate("xbdqa")}
-    assert made.transition(state, numbers["x"]) is made.transition(state, numbers["d"])
-    assert made.transition(state, numbers["x"]) is not made.transition(state, numbers["b"])
-    assert made.transition(state, numbers["x"]) is not made.transition(state, numbers["q"])
+    assert state[numbers["x"]] is state[numbers["d"]]
+    assert state[numbers["x"]] is not state[numbers["b"]]
+    assert state[numbers["x"]] is not state[numbers["q"]]
     assert all(step.target.idle for step in after)
 
 

@@ -61,9 +61,8 @@ class Item:
     """A place in a pattern after a character, and the thread's obligations.
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
-    it matches here if the text ends. `ahead` is all that can become of it: of two items with the
-    same, one is needless. `asks` are the bits that it asks of the next character. `number` counts a
-    pattern's items.
+    it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
+    items with the same, one is needless. `asks` are the bits that it asks of the next character.
     """
 
     __slots__ = (
@@ -74,7 +73,6 @@ class Item:
         "ends",
         "entries",
         "left",
-        "number",
         "obligations",
         "place",
         "steps",
@@ -86,13 +84,11 @@ class Item:
         left: int,
         obligations: frozenset[Obligation],
         entries: Sequence[Entry],
-        number: int,
         finals: Sequence[Place],
     ) -> None:
         self.place = place
         self.left = left
         self.obligations = obligations
-        self.number = number
         certain = [] if obligations else [n for n, e in enumerate(entries) if _is_certain(e)]
         self.accepts = bool(certain)
         if certain and entries[certain[0]].place in finals:
@@ -102,7 +98,7 @@ class Item:
             entries = [entry for entry in entries if not _is_certain(entry)]
         self.entries = entries
         self.alive = bool(entries)
-        self.ahead = frozenset((*entry[:3], obligations) for entry in entries)
+        self.ahead: tuple[int, ...] = ()
         self.asks = _asked(obligations)
         for _, condition, begun, _ in entries:
             self.asks |= condition.needs | condition.bars | _asked(begun)
@@ -133,8 +129,11 @@ class Items:
         self.program = program
         self.cuts = cuts
         self._finals = (program.matched, program.pending) if cuts else ()
-        self._closures: dict[tuple[Place, int], tuple[list[Entry], bool]] = {}
-        self._items: dict[tuple[Place, int, frozenset[Obligation]], Item] = {}
+        # By the numbers of places: what has only numbers in it the garbage collector lets be.
+        self._closures: dict[tuple[int, int], list[Entry]] = {}
+        self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
+        self._items: dict[tuple[object, ...], Item] = {}
+        self._ahead: dict[tuple[object, ...], int] = {}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -142,15 +141,26 @@ class Items:
     def at(self, place: Place, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
         """The item at `place`; `left` has the bits of what stands before it."""
         left &= self.program.behind
-        entries, looked_back = self._closure(place, left)
-        key = place, left if looked_back else 0, obligations
+        if left and not self._looking.get(place.number, True):
+            left = 0
+        key = (place.number, left, obligations) if obligations else (place.number, left)
         item = self._items.get(key)
         if item is None:
-            number = len(self._items)
-            item = Item(place, key[1], obligations, entries, number, self._finals)
-            self._items[key] = item
+            entries = self._closure(place, left)
+            if left and not self._looking[place.number]:
+                return self.at(place, 0, obligations)
+            item = self._items[key] = Item(place, left, obligations, entries, self._finals)
+            item.ahead = tuple([self._what(entry, obligations) for entry in item.entries])
             item.ends = self.advance(item, END).matched
         return item
+
+    def _what(self, entry: Entry, obligations: frozenset[Obligation]) -> int:
+        """The number of what may become of an item by one of its entries."""
+        place, condition, begun, _ = entry
+        key: tuple[object, ...] = place.number, condition.needs, condition.bars
+        if begun or obligations:
+            key = *key, begun, obligations
+        return self._ahead.setdefault(key, len(self._ahead))
 
     def renewed(self, item: Item) -> Item:
         """The item as it is known now, after older ones have been forgotten."""
@@ -185,7 +195,7 @@ class Items:
                 if self.cuts:
                     break
                 continue
-            way = self._way(entry, signature, kept | begun)
+            way = self._way(entry, signature, kept | begun if begun else kept)
             known = ways.get(way.item)
             if known is None and (way.item.alive or way.item.accepts):
                 ways[way.item] = way
@@ -232,16 +242,15 @@ class Items:
 
     # The epsilon closure
 
-    def _closure(self, place: Place, left: int) -> tuple[list[Entry], bool]:
-        """What may follow, in order of preference, and whether that depends on `left`."""
-        known = self._closures.get((place, left))
+    def _closure(self, place: Place, left: int) -> list[Entry]:
+        """What may follow, in order of preference."""
+        known = self._closures.get((place.number, left))
         if known is None:
-            known = self._closures[place, left] = self._followed(place, left)
+            known = self._followed(place, left)
+            self._closures[place.number, left if self._looking[place.number] else 0] = known
         return known
 
-    def _followed(  # noqa: C901 - one case a kind
-        self, first: Place, left: int
-    ) -> tuple[list[Entry], bool]:
+    def _followed(self, first: Place, left: int) -> list[Entry]:  # noqa: C901 - one case a kind
         found: dict[tuple[Place, Condition, frozenset[Obligation]], bool] = {}
         looked_back = False
         seen: set[tuple[Place, Condition, frozenset[Obligation]]] = set()
@@ -282,4 +291,6 @@ class Items:
             pending += [
                 (after, condition, begun, opened, rounds) for after in reversed(place.leads_to())
             ]
-        return [Entry(*key, opened) for key, opened in found.items()], looked_back
+        # Up to the first place that looks back the way is the same whatever stands before.
+        self._looking[first.number] = looked_back
+        return [Entry(*key, opened) for key, opened in found.items()]

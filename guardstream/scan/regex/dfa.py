@@ -78,7 +78,9 @@ class State(dict[int, Transition]):
 
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
-    `pattern` is its automaton's number.
+    `pattern` is its automaton's number. `built` are the transitions by what the state `asks` of a
+    character's signature: classes that it does not tell apart share one. `unmoved` is the
+    transition to it that does nothing besides: one object for all of them.
     """
 
     __slots__ = (
@@ -94,6 +96,7 @@ class State(dict[int, Transition]):
         "size",
         "starts",
         "threads",
+        "unmoved",
     )
 
     # Two states are never the same, whatever transitions they have.
@@ -110,8 +113,9 @@ class State(dict[int, Transition]):
         self.automaton = automaton
         self.pattern = automaton.number
         self.generation = automaton.generation
-        self.asks: int | None = None
-        self.built: dict[tuple[int, bool, bool], Transition] = {}
+        self.asks = 0
+        self.built: dict[int | tuple[int, bool, bool], Transition] = {}
+        self.unmoved: Transition = self, None, ()
         self.threads = threads
         self.left = left
         self.sides = sides
@@ -124,9 +128,23 @@ class State(dict[int, Transition]):
             self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
     def __missing__(self, number: int) -> Transition:
-        with self.automaton.alphabet.lock:
-            transition = self[number] = self.automaton.transition(self, number)
+        alphabet = self.automaton.alphabet
+        with alphabet.lock:
+            transition = self[number] = self.on(alphabet.signatures[number])
+            self.automaton.weigh(1)
+            self.automaton.bound()
         return transition
+
+    def asked(self) -> int:
+        """The bits that the state asks of the next character; under the alphabet's lock."""
+        if not self.asks:
+            self.asks = self.automaton.asked(self)
+        return self.asks
+
+    def on(self, signature: int) -> Transition:
+        """The transition on a character of this signature, whatever its class; under the alphabet's
+        lock. Raises TooManyThreadsError."""
+        return self.built.get(signature & self.asks) or self.automaton.transition(self, signature)
 
     def without(
         self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
@@ -192,17 +210,19 @@ class Automaton:
     def _start(self) -> None:
         self.items = Items(self.program, cuts=self.cuts)
         self._states: dict[tuple[object, ...], State] = {}
+        self._idle: dict[int, State] = {}
+        self._threads: dict[Thread, Thread] = {}
 
-    def count(self, weight: int) -> None:
-        """Count what was added to the cache, and flush it when it is too much."""
-        self._weigh(weight)
+    def weigh(self, weight: int) -> None:
+        """Count what was added to the cache."""
+        self._weight += weight
+        self.alphabet.weight += weight
+
+    def bound(self) -> None:
+        """Flush the caches that keep too much."""
         if self._weight > MAX_WEIGHT // MAX_SHARE:
             self.flush()
         self.alphabet.bound()
-
-    def _weigh(self, weight: int) -> None:
-        self._weight += weight
-        self.alphabet.weight += weight
 
     def flush(self) -> None:
         """Forget all states and transitions. Streams keep the states they are in; those are
@@ -223,8 +243,12 @@ class Automaton:
     def idle(self, left: int) -> State:
         """The state without candidates after a character of this signature."""
         left &= self.program.behind & ~self.program.looks
-        sides = tuple([NO_ITEMS for _ in self.program.lookbehinds])
-        return self._state((), left | self._matched_before(left, sides), sides)
+        state = self._idle.get(left)
+        if state is None:
+            sides = tuple([NO_ITEMS for _ in self.program.lookbehinds])
+            state = self._state((), left | self._matched_before(left, sides), sides)
+            self._idle[left] = state
+        return state
 
     def _state(
         self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
@@ -232,7 +256,10 @@ class Automaton:
         key = threads, left, sides
         state = self._states.get(key)
         if state is None:
-            state = self._states[key] = State(self, threads, left, sides)
+            # One object for all threads that are equal: many states have the same ones.
+            same = self._threads.setdefault
+            threads = tuple([same(thread, thread) for thread in threads])
+            state = self._states[threads, left, sides] = State(self, threads, left, sides)
         return state
 
     def _renewed(self, state: State) -> State:
@@ -269,32 +296,30 @@ class Automaton:
     # Transitions
 
     def transition(
-        self, state: State, number: int, *, begins: bool = True, opens: bool = True
+        self, state: State, signature: int, *, begins: bool = True, opens: bool = True
     ) -> Transition:
-        """The transition of `state` on a class of characters; `begins`: a match may begin at it;
-        `opens`: the masked group may open before it. Raises TooManyThreadsError."""
+        """The transition of `state` on a character of this signature; `begins`: a match may begin
+        at it; `opens`: the masked group may open before it. Raises TooManyThreadsError."""
         with self.alphabet.lock:
-            transition = self._known(state, self.alphabet.signatures[number], begins, opens)
-            self.count(1)
+            transition = self._known(state, signature, begins, opens)
+            self.bound()
         return transition
 
     def _known(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
         """The transition of `state` on a character; nothing is flushed meanwhile."""
-        if state.asks is None:
-            state.asks = self._asked(state)
-        # Classes that this state does not tell apart share a transition.
-        signature &= state.asks
-        transition = state.built.get((signature, begins, opens))
+        signature &= state.asked()
+        key = signature if begins and opens else (signature, begins, opens)
+        transition = state.built.get(key)
         if transition is None:
             known = len(self._states), len(self.items)
             transition = self._build(self._renewed(state), signature, begins, opens)
-            state.built[signature, begins, opens] = transition
+            state.built[key] = transition
             states, items = len(self._states) - known[0], len(self.items) - known[1]
             threads = len(transition[0].threads)
-            self._weigh(3 + states * (6 + 2 * threads) + 4 * items)
+            self.weigh(3 + states * (6 + 2 * threads) + 4 * items)
         return transition
 
-    def _asked(self, state: State) -> int:
+    def asked(self, state: State) -> int:
         """The bits that a state asks of the next character, or its followers of that one."""
         at, program = self.items.at, self.program
         firsts = (program.first, *(lookbehind.first for lookbehind in program.lookbehinds))
@@ -315,7 +340,8 @@ class Automaton:
         if len(step.threads) > MAX_THREADS and state.threads:
             raise TooManyThreadsError(self.number)
         threads, moves = renumbered(step.threads)
-        return self._state(threads, left, sides), moves, tuple(step.accepts)
+        after = self._state(threads, left, sides)
+        return (after, moves, tuple(step.accepts)) if moves or step.accepts else after.unmoved
 
     def _before(self, state: State, signature: int) -> tuple[int, tuple[frozenset[Item], ...]]:
         """What a character leads to beside the threads: the bits of what then stands before, and
@@ -384,7 +410,7 @@ class _Step:
         self._signature = signature
         self._seen: dict[Item, int] = {}
         self._accepted: dict[Item, int] = {}
-        self._ahead: set[object] = set()
+        self._ahead: set[int] = set()
         self.threads: list[Advanced] = []
         self.accepts: list[Accept] = []
 
@@ -453,9 +479,9 @@ class _Step:
             self.accepts.append(Accept(start, opened, AFTER, late=False))
         self._seen[item] = -1
         # What can become of it may already be what can become of those before it.
-        if item.alive and (self._automaton.least_hold or not item.ahead <= self._ahead):
+        if item.alive and (self._automaton.least_hold or not self._ahead.issuperset(item.ahead)):
             self._seen[item] = len(self.threads)
-            self._ahead |= item.ahead
+            self._ahead.update(item.ahead)
             self.threads.append(Advanced(item, start, hold, end))
         return item.accepts and self._automaton.cuts
 

@@ -7,24 +7,25 @@ share one here: what begins at one character nearly always begins for several of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache, partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, TypeAlias
 
-from guardstream.scan.regex.dfa import State, Transition, moved
+from guardstream.scan.regex.dfa import State, moved
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
 if TYPE_CHECKING:
-    from guardstream.scan.regex.stepper import Machine
+    from guardstream.scan.regex.stepper import Machine, Waking
 
 MAX_WEIGHT = 120_000
 """The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
 bytes."""
 
-TRIAL = 1_024
+TRIAL = 4_096
 """After so many transitions had to be built it is looked whether that was worth while."""
 
-WORTH = 3
+WORTH = 2
 """How many characters must have been read for each of them."""
 
 REST = 2_048
@@ -46,9 +47,10 @@ Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 """A transition: the joint state that it leads to, and what it does besides."""
 
 
+@lru_cache(maxsize=4_096)
 def moving(leasts: Sequence[Least]) -> Moves:
     """What `moved` does by these, sooner where there are one or two registers, each that of one
-    source alone, as nearly always."""
+    source alone, as nearly always; the same for many transitions."""
     sources = [least[0] for least in leasts if len(least) == 1]
     if len(sources) < len(leasts) or not 1 <= len(sources) <= 2:
         return partial(moved, leasts)
@@ -76,22 +78,27 @@ def _two(one: Source, other: Source) -> Moves:
 
 class Joint(dict[str, Leap]):
     """The transitions by character; a missing one is built when it is first needed, once for all
-    characters of a class: `leaps` are those by class.
+    characters that wake the same patterns, and that those that are awake do not tell apart: `leaps`
+    are those by what wakes, and by what is asked of the character.
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
+    `asks` are the bits that they ask of the next character. `unmoved` is the transition to it that
+    does nothing besides: one object for all of them.
     """
 
     __slots__ = (
         "_began",
         "_holds",
         "_waits",
+        "asks",
         "kind",
         "known_held",
         "leaps",
         "numbers",
         "owner",
         "states",
+        "unmoved",
     )
 
     def __init__(
@@ -105,7 +112,9 @@ class Joint(dict[str, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
-        self.leaps: dict[int, Leap] = {}
+        self.asks = reduce(or_, [state.asked() for state in states], 0)
+        self.leaps: dict[tuple[int, int], Leap] = {}
+        self.unmoved: Leap = self, None
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
@@ -140,20 +149,23 @@ class Joint(dict[str, Leap]):
     def held(self) -> Live:
         """Where the hold-backs began that text waits for."""
         if self.known_held is None:
-            self.known_held = self.holds(frozenset())
+            self.known_held = self._held_without(())
         return self.known_held
 
     def holds(self, lost: frozenset[int]) -> Live:
         """The same, but for those of `lost` patterns."""
         live = self._holds.get(lost)
         if live is None:
-            handling = self.owner.machine.handling
-            live = self._holds[lost] = together(
-                state.holds.of(own)
-                for state, own in self.members()
-                if handling[state.pattern].holds and state.pattern not in lost
-            )
+            live = self._holds[lost] = self._held_without(lost)
         return live
+
+    def _held_without(self, lost: Collection[int]) -> Live:
+        handling = self.owner.machine.handling
+        return together(
+            state.holds.of(own)
+            for state, own in self.members()
+            if handling[state.pattern].holds and state.pattern not in lost
+        )
 
     def runs(self, registers: tuple[int, ...]) -> dict[int, Run]:
         """The patterns that are awake."""
@@ -216,26 +228,23 @@ class Joints:
 
     def leap(self, joint: Joint, character: str) -> Leap:
         """The transition of a joint state on a character, which is entered."""
-        with self.machine.alphabet.lock:
-            number = self.machine.classes[character]
-            leap = joint.leaps.get(number)
+        machine = self.machine
+        with machine.alphabet.lock:
+            number = machine.classes[character]
+            signature = machine.alphabet.signatures[number]
+            waking = machine.wakes(joint.kind, number)
+            # What these do not tell apart leads to the same.
+            key = waking.number, signature & joint.asks
+            leap = joint.leaps.get(key)
             if leap is None:
-                leap = self._built(joint, number)
-                joint.leaps[number] = leap
+                self._missed += 1
+                self._weight += 1
+                if self._missed > TRIAL:
+                    self._judge()
+                leap = joint.leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
         return leap
-
-    def _built(self, joint: Joint, number: int) -> Leap:
-        """The transition of a joint state on a class of characters."""
-        self._missed += 1
-        self._weight += 1
-        if self._missed > TRIAL:
-            self._judge()
-        steps = {**self.machine.wakes(joint.kind, number)}
-        for state in joint.states:
-            steps[state.pattern] = state[number]
-        return self._led(joint, steps, self.machine.kind(number))
 
     def _judge(self) -> None:
         """Let joint states be for a while, unless building them was worth while."""
@@ -245,17 +254,18 @@ class Joints:
             self._pause = REST
         self.read = self._missed = 0
 
-    def _led(self, joint: Joint, steps: Mapping[int, Transition], kind: int) -> Leap:
-        """Where the steps of a joint state's patterns lead."""
-        owned = dict(zip([state.pattern for state in joint.states], joint.numbers, strict=True))
+    def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
+        """Where a joint state's patterns and those that wake lead."""
+        steps = {**waking.steps}
+        for state, own in zip(joint.states, joint.numbers, strict=True):
+            steps[state.pattern] = state.on(signature), own
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
         places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
         accepts: list[tuple[int, Accept]] = []
         for pattern in sorted(steps):
-            target, moves, accepted = steps[pattern]
+            (target, moves, accepted), own = steps[pattern]
             if accepted:
-                own = owned.get(pattern, ())
                 accepts += [(pattern, accept.of(own)) for accept in accepted]
             if target.idle:
                 continue
@@ -263,14 +273,15 @@ class Joints:
             if not target.size:
                 numbers.append(())
                 continue
-            own = owned.get(pattern, ())
             leasts = (
                 [(number,) for number in own[: target.size]]
                 if moves is None
                 else [mapped(least, own) for least in moves]
             )
             numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
-        after = self._joint(kind, tuple(states), tuple(numbers))
+        after = self._joint(waking.kind, tuple(states), tuple(numbers))
         stay = all(least == (place,) for least, place in places.items())
         become = None if stay else moving(tuple(places))
-        return after, (become, tuple(accepts)) if accepts else become
+        if accepts:
+            return after, (become, tuple(accepts))
+        return (after, become) if become else after.unmoved

@@ -8,6 +8,7 @@ the transition's own character.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.regex.closure import Item
@@ -109,8 +110,8 @@ class Live(NamedTuple):
         return Live(self.distance, tuple([registers[own] for own in self.registers]))
 
 
-NOBODY = Live(-1, ())
-"""Where no candidate lives."""
+_same = lru_cache(maxsize=4_096)(Live)
+"""One object for all that are equal: there are few of them, of very many states."""
 
 
 def live(entries: Iterable[tuple[int, int]]) -> Live:
@@ -121,7 +122,7 @@ def live(entries: Iterable[tuple[int, int]]) -> Live:
             distance = max(distance, fixed)
         elif register >= 0:
             registers.add(register)
-    return Live(distance, tuple(sorted(registers))) if registers or distance >= 0 else NOBODY
+    return _same(distance, tuple(sorted(registers)))
 
 
 def together(lives: Iterable[Live]) -> Live:
@@ -131,7 +132,7 @@ def together(lives: Iterable[Live]) -> Live:
     for live in lives:
         distance = max(distance, live.distance)
         registers.update(live.registers)
-    return Live(distance, tuple(sorted(registers)))
+    return _same(distance, tuple(sorted(registers)))
 
 
 def start_of(thread: Thread) -> Source:

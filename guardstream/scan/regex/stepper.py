@@ -7,6 +7,7 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.regex.alphabet import CharSets
@@ -103,6 +104,16 @@ class Classes(dict[str, int]):
         return number
 
 
+class Waking(NamedTuple):
+    """What a character does to the patterns that sleep: the `kind` of it that they ask for after
+    it, and the `steps` of those that it wakes, each with the registers that it has before: none.
+    Where these are the same, so is the `number`."""
+
+    number: int
+    kind: int
+    steps: Mapping[int, tuple[Transition, tuple[int, ...]]]
+
+
 class Machine:
     """The automata of a set's patterns, by index, what is done about each, and what wakes it.
 
@@ -130,27 +141,34 @@ class Machine:
             self.firsts[index] = program.firsts
             self.asked |= program.behind & ~program.looks
         self._starters: dict[int, list[int]] = {}
-        self._wakes: dict[tuple[int, int], dict[int, Transition]] = {}
-        alphabet.flushed.append(lambda _: self._wakes.clear())
+        self._wakes: dict[tuple[int, int], Waking] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._fresh = count()
+        alphabet.flushed.append(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._wakes.clear()
+        self._numbers.clear()
 
     def kind(self, last: int) -> int:
         """What of a character's class the sleeping patterns ask after it."""
         return self.alphabet.signatures[last] & self.asked
 
-    def wakes(self, kind: int, number: int) -> Mapping[int, Transition]:
-        """The sleeping patterns that a character of class `number` wakes after one of a kind, with
-        their transitions."""
+    def wakes(self, kind: int, number: int) -> Waking:
+        """What a character of class `number` does to the sleeping patterns, after one of a kind."""
         known = self._wakes.get((kind, number))
         if known is None:
             with self.alphabet.lock:
-                known = {}
+                signature = self.alphabet.signatures[number]
+                steps: dict[int, tuple[Transition, tuple[int, ...]]] = {}
                 for index in self._starting(number):
-                    automaton = self.automata[index]
-                    transition = automaton.transition(automaton.idle(kind), number)
+                    transition = self.automata[index].idle(kind).on(signature)
                     target, _, accepts = transition
                     if accepts or not target.idle:
-                        known[index] = transition
-                self._wakes[kind, number] = known
+                        steps[index] = transition, ()
+                after = self.kind(number)
+                same = self._numbers.setdefault((after, *steps.items()), next(self._fresh))
+                known = self._wakes[kind, number] = Waking(same, after, steps)
         return known
 
     def _starting(self, number: int) -> list[int]:
@@ -394,14 +412,15 @@ class Stepper:
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
-        for pattern, (target, moves, accepts) in machine.wakes(self._kind, number).items():
+        _, kind, steps = machine.wakes(self._kind, number)
+        for pattern, ((target, moves, accepts), _) in steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
                 if not target.idle:
                     after[pattern] = target, moved(moves, (), offset) if moves else ()
         self._runs = after
-        self._kind = machine.kind(number)
+        self._kind = kind
         self.offset = offset + 1
         for candidate in found:
             self._note(candidate)
@@ -633,17 +652,20 @@ class Stepper:
         """Where `restart` leads; what is accepted on the way is filed."""
         machine = self._machine
         automaton, classes = machine.automata[pattern], machine.classes
+        signatures = automaton.alphabet.signatures
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
-        state = automaton.idle(automaton.alphabet.signatures[before])
+        state = automaton.idle(signatures[before])
         for offset, character in enumerate(text[begin:at], base + begin):
-            opens = offset > until
-            state, _, _ = automaton.transition(state, classes[character], begins=False, opens=opens)
+            signature, opens = signatures[classes[character]], offset > until
+            state, _, _ = automaton.transition(state, signature, begins=False, opens=opens)
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
             number = classes[character]
-            opens = offset > until
-            step = state[number] if opens else automaton.transition(state, number, opens=False)
-            state, moves, accepts = step
+            if offset > until:
+                state, moves, accepts = state[number]
+            else:
+                signature = signatures[number]
+                state, moves, accepts = automaton.transition(state, signature, opens=False)
             for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
             registers = moved(moves, registers, offset)
