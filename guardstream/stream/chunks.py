@@ -43,8 +43,8 @@ class ChunkFlow(PieceFlow[C]):
         *,
         breaks_off: bool = False,
     ) -> None:
-        self.said = ""
-        self.rest: Sequence[Sent[C]] = ()
+        self.last_released = ""
+        self.sent: Sequence[Sent[C]] = ()
         self._like: Reading | None = None  # of the last chunk, if it had just one text
         self._compared = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
@@ -59,28 +59,28 @@ class ChunkFlow(PieceFlow[C]):
     def feed_chunk(self, chunk: C) -> C | None:
         """Take a chunk; return the one that goes out, if the result is just that one.
 
-        `said` is the text in what was returned. Otherwise return None; what may go out is in
-        `rest`.
+        `last_released` is the text in what was returned. Otherwise return None; what may go out
+        is in `sent`.
         """
         fast = self._fast_path
         try:
             text = None if fast is None else fast.compared.text(chunk)
             if fast is None or text is None:
-                self.rest = self.feed(chunk)
+                self.sent = self.feed(chunk)
                 self._fast_path = self.fast_path if self._compared else None
                 return None
             self._open[fast.choice] = fast.track.chunk = chunk
             released = fast.feed(text)
             if released:
-                self.said = released
+                self.last_released = released
                 made: C = chunk if released is text else fast.compared.with_text(released, chunk)
                 return made
-            self.rest = () if released is not None else self.said_more(fast, text, chunk)
+            self.sent = () if released is not None else self.leave_fast_path(fast, text, chunk)
         except Exception as error:
             fail_closed(error)
         return None
 
-    def said_more(
+    def leave_fast_path(
         self,
         fast: FastPath,
         text: str,
@@ -232,7 +232,7 @@ class ChunkFlow(PieceFlow[C]):
         written = chunk
         if released == text:
             released = text  # the same object, so that a long text is stored once
-        track.last = released
+        track.last_delta = released
         self._lanes.note_released(track, released)
         if released is not text and released:
             rewritten = write(chunk, (released,))
@@ -285,7 +285,7 @@ class ChunkFlow(PieceFlow[C]):
         if len(made) != 1:
             return
         track.chunk = made[0]  # others are modelled on it
-        track.last, track.said = "", track.said[-1:]
+        track.last_delta, track.last_released = "", track.last_released[-1:]
         self._open = {at: made[0] if each is last else each for at, each in self._open.items()}
         self._like = None
         self.hooks.forget()

@@ -305,7 +305,7 @@ class PieceFlow(Generic[C]):
                 continue
             if kind in ("delta", "last"):
                 track, events = feed(slot, text, incoming.model)
-                track.last = texts[place] = released = self._released(slot, events)
+                track.last_delta = texts[place] = released = self._released(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
                     texts[place] += self._settle_lane(track.lane)

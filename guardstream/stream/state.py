@@ -140,7 +140,7 @@ class StreamState(Generic[C]):
             ready: C | None = flow.feed_chunk(chunk)
             if ready is not None:
                 # Only answer text: the same as `deliver`, without the call.
-                self.delta = text = flow.said
+                self.delta = text = flow.last_released
                 meter = self._meter
                 meter.chunks_out += 1
                 if not meter.characters_out:
@@ -149,7 +149,7 @@ class StreamState(Generic[C]):
                 if self._delivered is not None:
                     self._delivered.answer.write(text)
                 return ready
-            sent = flow.rest
+            sent = flow.sent
         if len(sent) == 1 and self.callbacks is None and self.ended is None:
             return self.deliver(sent[0])
         self.queue.extend(sent)
