@@ -124,7 +124,7 @@ class WireFlow(FrameFlow):
         data = around.data(raw)
         self._last = Frame(around.text(raw), raw, "alike", data, name=last.name)
         if self._chunks is not None:
-            self._chunks.note_last(lambda: json_object(data))
+            self._chunks.replace_last_unread(lambda: json_object(data))
 
     def feed(self, chunk: bytes) -> Sequence[Sent[bytes]]:
         self._read_compared()

@@ -449,9 +449,9 @@ class FrameFlow:
             sent += self._let_go() if self._text.flow.ended != "content_filter" else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
-        said_its_end = self._chunks is not None and self._chunks.said_its_end
+        ended_by_source = self._chunks is not None and self._chunks.ended_by_source
         blocked = any(flow.ended == "content_filter" for flow in self._flows)
-        if blocked and (self._block_error is not None or not said_its_end):
+        if blocked and (self._block_error is not None or not ended_by_source):
             self.ended = "content_filter"
             # Where the frame before the end of an array is an error, that end still follows.
             keeps = self._block_error is not None and self._frames_are_array
