@@ -116,7 +116,7 @@ class WireGuard(Outcome[bytes]):
             state.open()
             sent = step()
         except Exception as error:
-            state.note(error)
+            state.note_error(error)
             self.close(reason_of(error))
             raise
         if state.watch is not None:
@@ -124,6 +124,6 @@ class WireGuard(Outcome[bytes]):
         frames = [state.deliver(each) for each in sent]
         if self._bytes.ended is not None:
             if self._bytes.error is not None:
-                state.note(self._bytes.error)
+                state.note_error(self._bytes.error)
             self.close(self._bytes.ended)
         return frames
