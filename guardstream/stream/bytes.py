@@ -82,7 +82,7 @@ class WireFlow(FrameFlow):
         if released:
             self.last_released = released
             return chunk if released is text else around.with_text(released)
-        self.sent = () if released is not None else self._more(fast, text)
+        self.sent = () if released is not None else self._leave_fast_path(fast, text)
         return None
 
     def _compare_next(self, frame: Frame) -> None:
@@ -93,10 +93,10 @@ class WireFlow(FrameFlow):
             return
         self._around = frames.around(frame)
         if self._around is not None:
-            same = chunks.template is self._compared
+            same = chunks.template is self._template_source
             self._fast_path = chunks.fast_path if same else None
 
-    def _more(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
+    def _leave_fast_path(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
         """Return what goes out for an event whose text led to more than text."""
         chunks, frames = self._chunks, self._frames
         self._read_compared()
@@ -132,8 +132,8 @@ class WireFlow(FrameFlow):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
         data = bytes(chunk)
         if self._frames is not None:
-            return self._take(self._frames.feed(data))
-        return self._take(self._begin(data))
+            return self._guard_frames(self._frames.feed(data))
+        return self._guard_frames(self._begin(data))
 
     def _begin(self, data: bytes) -> Iterator[Frame]:
         """Take bytes whose framing is not known yet."""
@@ -170,9 +170,9 @@ class WireFlow(FrameFlow):
             start = bytes(self._start)
             media = sniffed_at_end(start) if self._sniff is sniffed else self._otherwise
             frames = self._frames = FRAMES[media]()
-            sent = self._take(chain(frames.feed(start), frames.finish()))
+            sent = self._guard_frames(chain(frames.feed(start), frames.finish()))
         else:
-            sent = self._take(frames.finish())
+            sent = self._guard_frames(frames.finish())
         if self.ended is None:
             sent += self._settle()
             ended = (flow.ended for flow in self._flows)
