@@ -15,7 +15,7 @@ import anyio
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.http.request import RefusedError
 from guardstream.serve.proxy import budgets, objects, other_requests
-from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.keys import Key
 from guardstream.serve.proxy.requests import Read, read
 from guardstream.serve.proxy.settings import ProxySettings
@@ -61,19 +61,19 @@ NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
 """Stands for a request that need not be read."""
 
 
-def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: int) -> Asked:
+def asked_by(match: EndpointMatch, kind: str, query: str, body: bytes, answer_tokens: int) -> Asked:
     """Read a request of content type `kind`. RefusedError if it cannot be read."""
     try:
-        if found.endpoint.sends == "any":
+        if match.endpoint.request == "unknown":
             said = other_requests.read(kind, query, body)
         else:
-            said = read(found.endpoint, kind, body)
-        about = [found.names["id"]] if found.endpoint.about else []
+            said = read(match.endpoint, kind, body)
+        about = [match.names["id"]] if match.endpoint.has_object_id else []
         named = (
             each for part in (said.fields, *said.batch) for each in objects.referenced_ids(part)
         )
         names = tuple(dict.fromkeys([*about, *named]))
-        return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
+        return Asked(said, names, budgets.weighed(match.endpoint, said, answer_tokens))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 
@@ -164,10 +164,10 @@ class Caller:
             raise RefusedError(404, "not_found", "no object with this id belongs to you")
         return stored
 
-    async def reserved(self, found: Found, asked: Asked) -> int:
+    async def reserved(self, match: EndpointMatch, asked: Asked) -> int:
         """Return the tokens that a request may use; for a batch, those of its file."""
         file_id = asked.read.fields.get("input_file_id")
-        if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
+        if match.endpoint.request == "openai_batches" and isinstance(file_id, str):
             stored = await self._state.stored(file_id)
             if stored is not None and stored.tokens is not None:
                 return stored.tokens

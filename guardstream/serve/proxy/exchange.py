@@ -71,7 +71,7 @@ class ProxyExchange:
         self._scope = scope
         self._method = scope["method"].upper()  # it is judged as it is sent
         self._headers: Headers = scope["headers"]
-        self._found = context.found(self._method, scope["path"], self._headers)
+        self._match = context.match(self._method, scope["path"], self._headers)
         self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
         self._reply = Reply(send, scope, context, self._errors(), self.outcome)
@@ -136,7 +136,7 @@ class ProxyExchange:
 
     def _errors(self) -> Errors:
         """The errors of the endpoint's API."""
-        endpoint = self._found.endpoint
+        endpoint = self._match.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
         return endpoint.errors
@@ -175,7 +175,7 @@ class ProxyExchange:
             raise RefusedError(503, "vault_failed", str(error)) from error
         except UpstreamError as error:
             raise RefusedError(error.status, error.code, error.message) from error
-        return Restoring(guard, vault or vaults.open(), self._found.endpoint.provider)
+        return Restoring(guard, vault or vaults.open(), self._match.endpoint.provider)
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client disconnects before its end."""
@@ -210,7 +210,7 @@ class ProxyExchange:
 
     async def _serve(self, body: bytes) -> None:
         try:
-            if self._found.endpoint is UNKNOWN:
+            if self._match.endpoint is UNKNOWN:
                 await self._pass(body)
                 return
             guard = self._guard()
@@ -242,7 +242,7 @@ class ProxyExchange:
 
     def _guard(self) -> Guard:
         asked = values(self._headers, POLICY_HEADER)
-        places = (self._scope["path"], *self._found.endpoint.places)
+        places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
@@ -251,14 +251,14 @@ class ProxyExchange:
         around = self._settings.operations.get(self._name)
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
-        if self._found.endpoint.guarded:
+        if self._match.endpoint.guarded:
             self._reply.label = label(guard.policy)
             self.outcome.policy = self._reply.label.decode()
         return guard
 
     async def _pass(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._context.table.disguised(self._scope["path"]):
+        if self._context.table.may_be_disguised(self._scope["path"]):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
@@ -272,21 +272,21 @@ class ProxyExchange:
             await aclose_source(response)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
-        endpoint, kind = self._found.endpoint, self._content_type()
+        endpoint, kind = self._match.endpoint, self._content_type()
         stored, count = None, 0
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
-            asked = partial(asked_by, self._found, kind, self._query, body, tokens)
+            asked = partial(asked_by, self._match, kind, self._query, body, tokens)
             self._asked = await self._context.worker.text(len(body), asked)
         if self._caller is not None:
-            if endpoint.sends == "any":
+            if endpoint.request == "unknown":
                 await self._permit(self._caller)
             stored = await self._caller.allowed(self._asked.names)
-            count = await self._caller.reserved(self._found, self._asked)
+            count = await self._caller.reserved(self._match, self._asked)
         self._choose(stored)
         guard, outgoing = await self._checked(guard, kind, body)
-        if endpoint.answer in ("said", "any"):  # the model knows its tools as they are sent
-            provider = endpoint.provider or None if endpoint.sends else None
+        if endpoint.answer in ("model", "unknown"):  # the model knows its tools as they are sent
+            provider = endpoint.provider or None if endpoint.request else None
             by_tools = partial(for_request, guard, provider, outgoing.body)
             guard = await self._context.worker.text(len(body), by_tools)
         if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
@@ -350,9 +350,9 @@ class ProxyExchange:
         if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
-        named = self._found.names.get("model", self._asked.read.fields.get("model"))
+        named = self._match.names.get("model", self._asked.read.fields.get("model"))
         model = named if isinstance(named, str) else None
-        places = (self._scope["path"], *self._found.endpoint.places)
+        places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._upstream = self._context.choice.of(places, model, DEFAULT)
 
     def _content_type(self) -> str:
@@ -374,7 +374,7 @@ class ProxyExchange:
         deadlines, body = guard.options(guard.policy, {}).deadlines, outgoing.body
         found = [deadlines.total]
         if deadlines.first_token is not None or deadlines.idle is not None:
-            asks = partial(requests.asks_for_stream, self._found.endpoint, body)
+            asks = partial(requests.asks_for_stream, self._match.endpoint, body)
             if await self._context.worker.text(len(body), asks):
                 found += [deadlines.first_token, deadlines.idle]
         try:
@@ -389,7 +389,7 @@ class ProxyExchange:
             self._context,
             self._reply,
             self.outcome,
-            self._found,
+            self._match,
             self._method,
             self._attributes,
             self._caller,
@@ -418,8 +418,8 @@ class ProxyExchange:
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
         """Return what may be forwarded of the request. RefusedError if nothing may."""
-        endpoint = self._found.endpoint
-        if endpoint.sends != "any":
+        endpoint = self._match.endpoint
+        if endpoint.request != "unknown":
             return requests.checked(guard, endpoint, self._context.table, kind, body)
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
@@ -453,9 +453,9 @@ class ProxyExchange:
 
     async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Forward a request to the chosen upstream, or to the named one."""
-        endpoint = self._found.endpoint
+        endpoint = self._match.endpoint
         self.outcome.upstream = name or self._upstream
-        path = endpoint.below + self._scope["path"]
+        path = endpoint.upstream_prefix + self._scope["path"]
         upstream = self._context.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
@@ -470,5 +470,5 @@ class ProxyExchange:
                 self._method, path, query, headers, outgoing.body, endpoint.auth
             )
 
-        again = around is not None and (endpoint.answer == "said" or self._method == "GET")
+        again = around is not None and (endpoint.answer == "model" or self._method == "GET")
         return await send_with_retries(send, around.retry if around and again else None)

@@ -48,7 +48,7 @@ from guardstream.serve.from_policy import (
     replay_of,
 )
 from guardstream.serve.journal import Replay
-from guardstream.serve.proxy.endpoints import UNKNOWN, Table
+from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile, key_of
 from guardstream.serve.proxy.keys import Key, KeyFunction, Keys
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
@@ -357,7 +357,7 @@ def _add_route(said: dict[str, Any], section: ServeFile, source: Source, place: 
             f"{where}: {other[0]!r} of a route is for the middleware: the proxy knows its formats"
         )
     if route.provider is not None:
-        if Table().find("POST", place).endpoint is not UNKNOWN:
+        if EndpointTable().find("POST", place).endpoint is not UNKNOWN:
             raise PolicyError(f"{where}: the proxy knows the format of this path")
         said["formats"][place] = route.provider
     if route.upstream is not None:
