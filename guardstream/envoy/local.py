@@ -28,7 +28,7 @@ _PROVIDERS = "via_upstream"
 
 
 def is_local(first: pb.ProcessingRequest) -> bool:
-    """Tell whether a message begins an answer of Envoy's own."""
+    """Return whether a message begins an answer of Envoy's own."""
     if first.WhichOneof("request") != "response_headers":
         return False
     for values in first.attributes.values():

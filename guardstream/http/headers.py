@@ -63,7 +63,7 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
 
 
 def in_utf8(content_type: str) -> bool:
-    """Tell whether a body is in UTF-8, as JSON and events always are, and says nothing else."""
+    """Return whether a body is in UTF-8, as JSON and events always are, and says nothing else."""
     told = Message()
     told["content-type"] = content_type
     try:
@@ -80,8 +80,10 @@ def media_types(content_types: Iterable[str]) -> frozenset[str]:
 
 
 def is_part(status: int, content_range: str) -> bool:
-    """Tell whether a body is some of the bytes of one. Parts in other units, such as the items of a
-    list, are bodies of their own (RFC 9110, section 14)."""
+    """Return whether a body is a range of the bytes of another one.
+
+    Ranges in other units, such as the items of a list, are complete bodies (RFC 9110, section 14).
+    """
     unit = content_range.strip().lower()
     return status == _PARTIAL and (not unit or unit.startswith(BYTES))
 

@@ -112,7 +112,7 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
 
 
 def _are_scalars(body: bytes) -> bool:
-    """Tell whether there is a number, a flag or null on each line, and no more."""
+    """Return whether there is a number, a flag or null on each line, and no more."""
     found = [json_line(line) for line in body.splitlines() if line.strip()]
     return bool(found) and all(each is not None and each[1] == "number" for each in found)
 

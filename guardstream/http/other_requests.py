@@ -194,7 +194,7 @@ def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
 
 
 def is_json_all_the_same(body: bytes) -> bool:
-    """Tell whether a body that says that it is a form is JSON."""
+    """Return whether a body that says that it is a form is JSON."""
     text = text_of(body)
     return text is not None and field_of(text).form != "text"
 

@@ -14,7 +14,7 @@ MOST = 1000
 
 
 def is_key(pair: str) -> bool:
-    """Tell whether a part of a query is a key, by its name."""
+    """Return whether a part of a query is a key, by its name."""
     return unquote_plus(pair.partition("=")[0]).lower() in KEY_PARAMETERS
 
 

@@ -93,7 +93,7 @@ class Sniffer:
         return EVENTS if events else WHOLE if lines else self._media
 
     def _begins_with_scalar(self, *, ended: bool) -> bool | None:
-        """Tell whether the first line is a number, `null` or a flag; None if more must tell."""
+        """Return whether the first line is a number, `null` or a flag; None if more must tell."""
         line = bytes(self.read[self._begin : self._begin + _MOST_OF_SCALAR])
         end = _LINE_END.search(line)
         found = _SCALAR.fullmatch(line if end is None else line[: end.start()])
@@ -104,7 +104,7 @@ class Sniffer:
         return found["rest"] is None
 
     def _is_event(self, *, ended: bool) -> bool | None:
-        """Tell whether it begins with an event or a comment; None if more must tell."""
+        """Return whether it begins with an event or a comment; None if more must tell."""
         read, most = self.read, self._begin + _MOST
         if self._line is None:
             self._line = self._begin

@@ -228,7 +228,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _ends_in_a_line(path: Path) -> bool:
-    """Tell whether a file ends in a line's end; what cannot be read, such as a pipe, may not."""
+    """Return whether a file ends in a line's end; what cannot be read, such as a pipe, may not."""
     try:
         with path.open("rb") as file:
             if not file.seek(0, os.SEEK_END):

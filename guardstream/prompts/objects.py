@@ -38,7 +38,7 @@ def _with_defaults(whole: Any, given: Any) -> Any:
 
 
 def is_signed(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an object must come back as the model gave it."""
+    """Return whether an object must come back as the model gave it."""
     return any(
         isinstance(signature, (str, bytes)) and signature
         for signature in map(fields.get, SIGNATURES)
@@ -46,7 +46,7 @@ def is_signed(fields: Mapping[str, Any]) -> bool:
 
 
 def has_same_values(made: Mapping[Any, Any], given: Mapping[Any, Any]) -> bool:
-    """Tell whether a mapping has the very values that were given, by the same names."""
+    """Return whether a mapping has the very values that were given, by the same names."""
     return made.keys() == given.keys() and all(made[key] is given[key] for key in made)
 
 

@@ -76,11 +76,11 @@ class Texts:
         self._masking: dict[tuple[bool, bool, bool, bool], Policy] = {}
 
     def judges(self, role: str) -> bool:
-        """Tell whether texts of a role are judged; those without one always are."""
+        """Return whether texts of a role are judged; those without one always are."""
         return role == NO_ROLE or role in self._roles
 
     def has_match(self, text: str) -> bool:
-        """Tell whether a rule finds anything in a text."""
+        """Return whether a rule finds anything in a text."""
         return bool(findings_in(self._rules, text))
 
     def guard(self, text: str, channel: str, place: Place, *, judged: bool = True) -> str:

@@ -32,7 +32,7 @@ _FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
 
 
 def is_mark(value: Any) -> bool:
-    """Tell whether a value is a kind, an id or an address: ASCII without spaces."""
+    """Return whether a value is a kind, an id or an address: ASCII without spaces."""
     return isinstance(value, str) and _MARK.fullmatch(value) is not None
 
 
@@ -186,6 +186,6 @@ class Values:
 
 
 def _may_be_file(path: Path) -> bool:
-    """Tell whether a file may stand at a path: in a field that is not one of texts."""
+    """Return whether a file may stand at a path: in a field that is not one of texts."""
     names = [step for step in path if isinstance(step, str)]
     return bool(names) and names[-1] not in _SAID

@@ -29,7 +29,7 @@ Names: TypeAlias = Mapping[Steps, Collection[str]]
 """Names of fields, by the steps to the object that has them."""
 
 MayBe: TypeAlias = Callable[[Any], bool]
-"""Tells whether a field may hold a value in an event that means the same."""
+"""Returns whether a field may hold a value in an event that means the same."""
 
 
 class _Level(NamedTuple):
@@ -244,7 +244,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_free(fields: Mapping[str, MayBe], value: Any) -> bool:
-    """Tell whether a value is a dict of these fields alone, each with what it may hold."""
+    """Return whether a value is a dict of these fields alone, each with what it may hold."""
     if type(value) is not dict or len(value) != len(fields):
         return False
     for name, each in value.items():
@@ -347,7 +347,7 @@ def alike(
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value is plain JSON, which equals nothing but the same."""
+    """Return whether a value is plain JSON, which equals nothing but the same."""
     if type(value) in (list, dict):
         return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return type(value) in _SCALARS

@@ -89,7 +89,7 @@ class Blocks(SpecAdapter):
         return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
-        """Tell whether an event reports an error that ends the stream."""
+        """Return whether an event reports an error that ends the stream."""
         raise NotImplementedError
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002

@@ -108,7 +108,7 @@ _RECORDS = (
 
 
 def is_record(value: object) -> bool:
-    """Tell whether a value is an object that is its fields: a model, a dataclass, a message."""
+    """Return whether a value is an object that is its fields: a model, a dataclass, a message."""
     kind = type(value)
     return is_message_class(kind) or any(hasattr(kind, name) for name in _RECORDS)
 
@@ -250,7 +250,7 @@ def with_field(value: Any, name: str, new: Any) -> Any:
 
 
 def plain_model(value: Any) -> bool:
-    """Tell whether a value is a pydantic model that is its fields, and copied as pydantic does.
+    """Return whether a value is a pydantic model that is its fields, and copied as pydantic does.
 
     One with private attributes is more than those.
     """
@@ -394,7 +394,7 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def has_text(value: Any) -> bool:
-    """Tell whether any text stands in `value`, at any depth."""
+    """Return whether any text stands in `value`, at any depth."""
     if isinstance(value, (str, bytes)):
         return bool(value)
     if isinstance(value, (list, tuple)):

@@ -66,7 +66,7 @@ class Growing(VariedSpecAdapter):
         return path[-1] if path and leaf.channel == "tool_args" else 0
 
     def parts(self, event: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Tell whether an event ends the texts before it."""
+        """Return whether an event ends the texts before it."""
         return False
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
@@ -225,7 +225,7 @@ class Growing(VariedSpecAdapter):
         return again
 
     def _tells_new(self, read: Read) -> bool:
-        """Tell whether a value is not all so far, or the last chunk leaves a text out."""
+        """Return whether a value is not all so far, or the last chunk leaves a text out."""
         here = set()
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             value, told = read.found[owner].value, self._texts.get(piece.slot)

@@ -34,7 +34,7 @@ class Objects(Envelope):
 
     @classmethod
     def is_own(cls, value: object) -> bool:
-        """Tell whether a value is a model or a message of the packages."""
+        """Return whether a value is a model or a message of the packages."""
         return (isinstance(value, BaseModel) or is_message(value)) and bool(cls.module_of(value))
 
     @classmethod

@@ -58,7 +58,7 @@ class AnthropicCompletions(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a completion."""
+        """Return whether `chunk` is a piece of a completion."""
         return {"completion", "stop_reason"} <= fields_of(chunk).keys()
 
 
@@ -81,7 +81,7 @@ class TGI(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a token."""
+        """Return whether `chunk` is a token."""
         fields = fields_of(chunk)
         return "generated_text" in fields and "text" in fields_of(fields.get("token"))
 
@@ -109,7 +109,7 @@ class LlamaCpp(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a completion: each says whether it is the last."""
+        """Return whether `chunk` is a piece of a completion: each says whether it is the last."""
         if not isinstance(chunk, dict) or type(chunk.get("stop")) is not bool:
             return False
         return "content" in chunk and ("id_slot" in chunk or "tokens_predicted" in chunk)
@@ -135,7 +135,7 @@ class KoboldCpp(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a token."""
+        """Return whether `chunk` is a token."""
         if not isinstance(chunk, dict) or chunk.keys() != {"token", "finish_reason"}:
             return False
         return isinstance(chunk["token"], str)
@@ -161,7 +161,7 @@ class WorkersAI(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a response: each is padded."""
+        """Return whether `chunk` is a piece of a response: each is padded."""
         return isinstance(chunk, dict) and {"response", "p"} <= chunk.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -194,7 +194,7 @@ class Llama(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a generation."""
+        """Return whether `chunk` is a piece of a generation."""
         return {"generation", "stop_reason"} <= fields_of(chunk).keys()
 
 
@@ -209,7 +209,7 @@ class MistralOutputs(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of one output."""
+        """Return whether `chunk` is a piece of one output."""
         outputs = fields_of(chunk).get("outputs")
         if not isinstance(outputs, list) or len(outputs) != 1:
             return False
@@ -224,7 +224,7 @@ class Titan(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of an output."""
+        """Return whether `chunk` is a piece of an output."""
         found = fields_of(chunk).keys()
         return "outputText" in found and not found.isdisjoint(("index", "completionReason"))
 
@@ -242,5 +242,5 @@ class CohereV1(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event: each says whether it is the last."""
+        """Return whether `chunk` is an event: each says whether it is the last."""
         return isinstance(chunk, dict) and {"event_type", "is_finished"} <= chunk.keys()

@@ -222,5 +222,5 @@ class _Key:
             self._pacer.give_back()
 
     def idle(self, now: float) -> bool:
-        """Tell whether there is nothing to remember."""
+        """Return whether there is nothing to remember."""
         return self._pacer is None or self._pacer.idle(now)

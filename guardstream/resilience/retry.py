@@ -278,7 +278,7 @@ class RetryingStream(AsyncContext, Generic[C]):
                     raise
 
     def _worth(self, error: Exception) -> bool:
-        """Tell whether to try again: not if the error is a callback's, whatever it is."""
+        """Return whether to try again: not if the error is a callback's, whatever it is."""
         ours = self._stream is not None and self._stream.callback_error is error
         if ours or error is self._callback_error or not self._is_worth(error):
             return False
@@ -286,7 +286,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         return True
 
     def _wait(self, error: Exception) -> bool | float:
-        """Tell whether to try again, or after how many seconds, if the server says so."""
+        """Return whether to try again, or after how many seconds, if the server says so."""
         if not self._worth(error):
             return False
         asked = retry_after(error)
@@ -398,6 +398,6 @@ def joined(before: Result, current: Result) -> Result:
 
 
 def _released(stream: GuardedStream[Any]) -> bool:
-    """Tell whether something was released that must not come again: text, or a call of a tool."""
+    """Return whether something was released that must not come again: text, or a call of a tool."""
     calls = stream.result.tool_calls
     return stream.stats.characters_out > 0 or any(call.complete for call in calls)

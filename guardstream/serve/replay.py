@@ -59,7 +59,7 @@ class ReplayStore(Protocol):
         ...
 
     async def followed(self, stream: str) -> bool:
-        """Tell whether anyone has waited for this stream's events in the last seconds."""
+        """Return whether anyone has waited for this stream's events in the last seconds."""
         ...
 
     async def close(self, stream: str) -> None:
@@ -148,7 +148,7 @@ class MemoryReplay:
         return Kept(self._after(kept, number), kept.ended)
 
     async def followed(self, stream: str) -> bool:
-        """Tell whether anyone has waited for this stream's events in the last seconds."""
+        """Return whether anyone has waited for this stream's events in the last seconds."""
         kept = self._streams.get(stream)
         return kept is not None and monotonic() < kept.followed + FOLLOWING
 

@@ -219,7 +219,7 @@ def _regexes(allowlist: dict[str, Any]) -> list[str]:
 
 
 def _anchored(pattern: str) -> bool:
-    """Tell whether a pattern may match in a group where it does not in the whole match."""
+    """Return whether a pattern may match in a group where it does not in the whole match."""
     return bool(re.search(r"[$^]|\\[AzZbB]", pattern))
 
 

@@ -57,7 +57,7 @@ class LangChainEvents:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
 
     def read(self, chunk: Mapping[str, Any]) -> Reading:
@@ -179,7 +179,7 @@ class LangChainEvents:
 
 
 def _streams(value: Any) -> bool:
-    """Tell whether `value` is text, or a chunk that holds some."""
+    """Return whether `value` is text, or a chunk that holds some."""
     return isinstance(value, str) or LangChain.accepts(value)
 
 

@@ -81,7 +81,7 @@ class LangChainProtocol(VariedSpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         if not isinstance(chunk, dict):
             return False
         if chunk.get("type") == "event" and "method" in chunk:

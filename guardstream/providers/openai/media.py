@@ -70,7 +70,7 @@ class OpenAIMedia(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is such an event."""
+        """Return whether `chunk` is such an event."""
         if isinstance(chunk, (str, bytes)):
             return False
         kind = fields_of(chunk).get("type")
