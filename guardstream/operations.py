@@ -379,7 +379,7 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
     except (PolicyError, VaultError, ValueError) as error:
         # What a client says of a URL may hold a secret.
         no_url = section.redis is not None and type(error).__module__ == "builtins"
-        why = f"{section.redis} holds no URL of a Redis: redis://HOST:PORT" if no_url else error
+        why = f"{section.redis} does not hold a Redis URL: redis://HOST:PORT" if no_url else error
         raise PolicyError(f"{policy.place('vault')}: {why}") from error
 
 

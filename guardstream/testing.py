@@ -117,7 +117,7 @@ class _Alone(Checked):
     def feed(self, text: str) -> list[Event]:
         events = super().feed(text)
         if self._stage.feed(""):
-            raise self._error("has something to say to an empty chunk")
+            raise self._error("returns something for an empty chunk")
         self._check_over()
         return events
 
@@ -132,9 +132,9 @@ class _Alone(Checked):
         if not self._finished:
             return
         if getattr(self._stage, "held", 0):
-            raise self._error("holds something after its end")
+            raise self._error("still holds text after its end")
         if [*self._stage.feed("x"), *self._stage.finish()]:
-            raise self._error("has something to say after its end")
+            raise self._error("returns something after its end")
 
 
 def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Event]:
@@ -151,7 +151,7 @@ def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Eve
         raise AssertionError(str(error)) from error
     for event in events:
         if isinstance(event, Finding) and event.kind != "overflow" and event.end > fed:
-            raise AssertionError(f"a finding reaches over the text's end at {fed}: {event}")
+            raise AssertionError(f"a finding extends beyond the text's end at {fed}: {event}")
     return _joined(events)
 
 
@@ -244,7 +244,9 @@ def check_adapter(
             raise AssertionError(f"a text is not masked: {text!r}")
     words = _words(make_adapter(), chunks, says)
     if not words:
-        raise AssertionError("no word of the stream can be looked for: the adapter finds no text")
+        raise AssertionError(
+            "there is no word in the stream to search for: the adapter finds no text"
+        )
     for number, chunk in enumerate(masked):
         left = {word for text in _strings(chunk) for word in _WORD.findall(text)} & words
         if left:

@@ -25,7 +25,7 @@ def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
         if name not in known:
             close = nearest(name, known, cutoff=0.9)
             meant = f"did you mean {close}?" if close else "see 'guardstream serve --help'"
-            note(f"warning: the variable {name} is not read: it is that of no option; {meant}")
+            note(f"warning: the variable {name} is not read: it belongs to no option; {meant}")
 
 
 def serve(

@@ -155,7 +155,7 @@ class Call:
         UpstreamError if there is none, or the request was sent before.
         """
         if self._sent_on:
-            raise UpstreamError(502, "upstream_error", "Envoy sends a request once")
+            raise UpstreamError(502, "upstream_error", "Envoy sends a request only once")
         self._sent_on = True
         changes = self._changed(request)
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
@@ -340,7 +340,7 @@ def _check(first: pb.ProcessingRequest) -> None:
             "of its own, response_attributes: [response.code_details]"
         )
     if first.observability_mode:
-        raise CallError("observability_mode lets all pass: leave it out")
+        raise CallError("observability_mode lets everything pass: leave it out")
     modes = first.protocol_config
     if modes.request_body_mode != FULL_DUPLEX or modes.response_body_mode != FULL_DUPLEX:
         raise CallError(

@@ -57,9 +57,9 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         for name, around in settings.operations.items():
             if around.policy.file.retry is not None:
                 where = around.policy.place("retry")
-                raise SettingsError(f"{where}: Envoy sends a request once: policy {name!r}")
+                raise SettingsError(f"{where}: Envoy sends a request only once: policy {name!r}")
         if settings.replay is not None:
-            raise SettingsError("serve.replay: Envoy's clients cannot come back for a stream")
+            raise SettingsError("serve.replay: Envoy's clients cannot reconnect to a stream")
         self._proxy = Proxy(settings, Relay())
         self._app = signing(self._proxy, settings)
 

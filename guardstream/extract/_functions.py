@@ -211,7 +211,7 @@ def _reading(stream: object, reading: Reading) -> Reading:
     if reading.get("text_of") is not None:
         unused = next((name for name in ("tool", "provider") if reading.get(name)), None)
         if unused is not None:
-            raise TypeError(f"text_of= says what the text of a chunk is: leave {unused}= out")
+            raise TypeError(f"text_of= defines the text of a chunk: leave {unused}= out")
     said = getattr(stream, "extraction", None)
     if not said:
         return reading

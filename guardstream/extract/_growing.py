@@ -79,7 +79,7 @@ class Growing:
 
     def __init__(self, model: Any, *, strings: bool) -> None:
         if isinstance(model, TypeAdapter):
-            raise TypeError("snapshots are made of a type itself, not of a TypeAdapter")
+            raise TypeError("snapshots need a type itself, not a TypeAdapter")
         self._root = model
         self._strings = strings
         self._frames: list[_Frame] = []

@@ -19,7 +19,7 @@ class Endpoint:
                 "asking over HTTP needs httpx: pip install 'guardstream[gates]'"
             ) from error
         if not url.startswith(("https://", "http://")):
-            raise GateError(f"{url!r} is no URL of http or https")
+            raise GateError(f"{url!r} is not a URL of http or https")
         key = os.environ.get(key_env, "") if key_env else ""
         if key_env and not key:
             raise GateError(f"the environment variable {key_env!r}, which has the key, is not set")

@@ -65,7 +65,7 @@ class Judge:
             said = answer["choices"][0]["message"]["content"]
             read = self._read(said)
         except (KeyError, IndexError, TypeError):
-            raise GateError("the answer is no chat completion") from None
+            raise GateError("the answer is not a chat completion") from None
         if read is None:
             raise GateError("the judge gave no verdict")
         safety, category = read

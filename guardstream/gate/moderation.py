@@ -44,7 +44,7 @@ class OpenAIModeration:
             flagged = self._threshold is None and self._categories is None and result["flagged"]
             name = max(found, key=lambda each: float(scores.get(each, 0)), default="gate")
         except (KeyError, IndexError, TypeError, ValueError):
-            raise GateError("the answer is no result of moderation") from None
+            raise GateError("the answer is not a moderation result") from None
         return Verdict("block", rule=name) if found or flagged else ALLOW
 
     def _found(self, flags: Mapping[str, Any], scores: Mapping[str, Any]) -> list[str]:

@@ -259,7 +259,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "body"
         if self._other == "guard":
             return "pass" if is_unread(media) else "other"
-        return self._unread(request, response, "it is of no kind that can be guarded")
+        return self._unread(request, response, "its type cannot be guarded")
 
     def _unread(self, request: Any, response: Any, why: str) -> _Kind:
         """Return how an unreadable answer is handled. The body of an error is dropped, because its

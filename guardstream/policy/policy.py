@@ -45,7 +45,7 @@ class Policy:
         if not hasattr(built, "rulesets"):
             kind = type(built).__qualname__
             raise TypeError(
-                f"a policy is not made of {kind!r}: Policy.load(path) reads a policy file, "
+                f"Policy() does not take {kind!r}: Policy.load(path) reads a policy file, "
                 "Policy.parse(text) takes its text"
             )
         self._built = built

@@ -81,7 +81,7 @@ def check_messages(
         except MessagesBlockedError:
             return MessagesResult([], tuple(texts.findings), "content_filter")
         except RecursionError:
-            problem = "it is nested too deeply or holds itself"
+            problem = "it is nested too deeply or contains itself"
             raise AdapterError(f"message {texts.message}: {problem}") from None
         return MessagesResult(made, tuple(texts.findings), "stop")
 

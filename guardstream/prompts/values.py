@@ -69,7 +69,7 @@ class Values:
         """
         if self._refuses and self._texts.judges(place.role):
             said = what.format("<str>" if self._texts.has_match(kind) else kind)
-            remedy = "'unknown: guard' in the policy's 'input' takes each string in it for a text"
+            remedy = "'unknown: guard' in the policy's 'input' guards each string in it as text"
             raise self._texts.error(place.path, f"{said} at {{}} is not known; {remedy}")
 
     def odd(self, value: Any, place: Place) -> Any:

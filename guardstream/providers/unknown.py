@@ -86,7 +86,7 @@ def too_deep(adapter: str, event: Mapping[str, Any]) -> AdapterError:
     objects = [name for name in names if not isinstance(event[name], (dict, list))] or names
     path = spoken(((), objects[0])) if objects else "$"
     return AdapterError(
-        f"{adapter}: text at {path} cannot be read: it is nested too deeply or holds itself; "
+        f"{adapter}: text at {path} cannot be read: it is nested too deeply or contains itself; "
         f"`unknown: {{pass: [{path!r}]}}` lets it through"
     )
 

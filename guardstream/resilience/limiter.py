@@ -133,7 +133,7 @@ class Limiter:
         if self._queue is not None and self.waiting >= self._queue:
             now = anyio.current_time()
             due = max(each.due(now) for each in bounds)
-            message = f"{self.waiting} streams wait already: no room for another"
+            message = f"{self.waiting} streams are waiting already: there is no room for another"
             raise LimiterError(message, due or None)
         self.waiting += 1
         late = f"no room for a stream within {self._timeout} seconds"

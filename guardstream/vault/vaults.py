@@ -174,7 +174,7 @@ class Vaults:
         """A name that says nothing: of a caller's conversation, or of a caller."""
         if not isinstance(caller, str):
             given = type(caller).__qualname__
-            raise TypeError(f"a caller is the name of whom you have authenticated, not {given!r}")
+            raise TypeError(f"a caller is the name of an authenticated client, not {given!r}")
         told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = told.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING

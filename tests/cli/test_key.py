@@ -108,7 +108,7 @@ SECTION = "serve: {upstream: {url: 'http://127.0.0.1:1', key: '${UPSTREAM_KEY}'}
 @pytest.mark.parametrize(
     ("more", "arguments", "why"),
     [
-        ("", ["--host", "0.0.0.0"], "whoever reaches 0.0.0.0 would use the upstream's key"),
+        ("", ["--host", "0.0.0.0"], "anyone who reaches 0.0.0.0 would use the upstream's key"),
         (", upstreams: {b: {url: 'http://x', key: '${UPSTREAM_KEY}'}}", ["--host", "0.0.0.0"],
          "would use the upstream's key"),
         (", keys: {a: '${UPSTREAM_KEY}'}", ["--workers", "2"], "remembered in one process"),

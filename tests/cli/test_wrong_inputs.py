@@ -239,7 +239,7 @@ CALLS = {
     ("report", "folder"): "folder: is a directory",
     ("report", "binary"): "no line is a record of a stream",
     ("report", "good.yaml"): "no line is a record of a stream",
-    ("run", "good.yaml", "--findings", "-"): "'-' names no file: name one, or /dev/stderr",
+    ("run", "good.yaml", "--findings", "-"): "'-' is not a file: name one, or /dev/stderr",
     ("run", "good.yaml", "--timeline", "-"): "'-' names no file",
     ("test", "good.yaml", "--junit", "-"): "'-' names no file",
     ("import", "good.yaml", "--output", "-"): "'-' names no file",

@@ -76,7 +76,7 @@ def refusal(text: str) -> str:
         ),
         ("serve: {replay: {prefix: a}}", "1:17: 'prefix' is about a Redis: give 'redis'"),
         ("serve: {replay: {redis: '${A}', max_total: 1}}", "1:17: 'max_total' is about a store in"),
-        ("serve: {workers: 2, replay: {}}", "1:8: a replay in memory is of one process"),
+        ("serve: {workers: 2, replay: {}}", "1:8: a replay in memory is for one process"),
         ("serve: {replay: {lingr: 1s}}", "1:18: unknown key 'lingr', did you mean 'linger'?"),
         (
             "serve: {upstreams: {b: {ur: x, url: 'http://x'}}}",

@@ -100,7 +100,7 @@ def test_what_a_server_does_not_do_is_refused(section: str) -> None:
     ("section", "why"),
     [
         ("  replay: {redis: '${NO_SUCH_URL}'}\n", r"5:3: the environment variable 'NO_SUCH_URL'"),
-        ("  replay: {redis: '${BAD_URL}'}\n", r"5:3: \$\{BAD_URL\} holds no URL of a Redis"),
+        ("  replay: {redis: '${BAD_URL}'}\n", r"5:3: \$\{BAD_URL\} does not hold a Redis URL"),
         ("  routes: {/x: none.yaml}\n", r"none.yaml:1:1: cannot be read"),
         ("  upstreams: {b: 'http://b'}\n  routes: {/x: {upstream: b}}\n", r"has no upstreams"),
         ("  routes: {/x: {text_types: [text/jsonl]}}\n", r"5:\d+: 'text_types' names 'text/jsonl'"),

@@ -104,7 +104,7 @@ class LangChainEvents:
         """Return an event of the run that streams only `text`."""
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
-            raise AdapterError("langchain: the run has streamed nothing to go on with")
+            raise AdapterError("langchain: the run has streamed nothing that could be continued")
         return [
             _with_chunk(chunk, made)
             for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, said)

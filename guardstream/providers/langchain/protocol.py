@@ -267,7 +267,7 @@ class LangChainProtocol(VariedSpecAdapter):
             return [_made(chunk, data)]
         message = self._messages.latest(slot.choice)
         if message is None:
-            raise AdapterError("langchain: no message to say more in")
+            raise AdapterError("langchain: there is no message to add text to")
         made: list[Any] = []
         index = slot.number % TURN
         if not message.says(slot):

@@ -1,4 +1,4 @@
-"""OpenAI's streams of transcriptions, and of images and speech, in which no text is said.
+"""OpenAI's streams of transcriptions, and of images and speech, which contain no text.
 
 https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event and its neighbours.
 A transcription streams one text; of a diarized one, segments come too, each by itself.

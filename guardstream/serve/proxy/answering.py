@@ -94,7 +94,7 @@ class Answering:
             elif response.status == _NOTHING:
                 await self._nothing(guard, response)
             elif response.status >= 300:
-                raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+                raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
             elif self.match.endpoint.provider:
                 await self._said(guard, response, media)
             else:
@@ -128,7 +128,7 @@ class Answering:
         if self.method == "HEAD" or response.status in _BODILESS:
             await self._nothing(guard, response)
         elif not fails and response.status >= 300:
-            raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+            raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
         elif not fails and is_unread(media):
             await self.unread(response, guard)
         elif fails:
@@ -350,7 +350,7 @@ def _media(response: Incoming) -> str:
     parts = ", ".join(values(response.headers, b"content-range"))
     why = why_unreadable(response.status, said, parts)
     if why is not None:
-        why = f"the upstream's answer cannot be guarded, as {why}"
+        why = f"the upstream's answer cannot be guarded, because {why}"
         raise UpstreamError(502, "unguarded_answer", why)
     return media_of(said)
 

@@ -181,7 +181,7 @@ def _by_kind(
         if results is not None:
             return Guarded(results)
         if answer == "results":
-            raise _unguarded("the results of a batch are no lines of JSON")
+            raise _unguarded("the results of a batch are not lines of JSON")
         return _file(guard, media, body, attributes)
     if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
@@ -217,14 +217,14 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
     if guard.on_block == "error" and wire.ended == "content_filter" and wire.error is None:
         return Guarded(_NOTHING, wire.result)
     if wire.error is not None:
-        raise AdapterError("the upstream's answer cannot be guarded as its format says")
+        raise AdapterError("the upstream's answer does not match its format")
     return Guarded(_only_line(out), wire.result)
 
 
 def _only_line(out: bytes) -> bytes:
     lines = [line for line in out.split(b"\n") if line.strip()]
     if len(lines) != 1:  # a block's message in a stream has no place in a whole answer
-        raise _unguarded("the policy ended the answer, which its format cannot say")
+        raise _unguarded("the policy ended the answer, which its format cannot express")
     return lines[0]
 
 

@@ -302,7 +302,7 @@ class ProxyExchange:
         unknown.
         """
         if self._key is None or not self._key.other:
-            raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
+            raise RefusedError(403, "not_allowed", "this key may only use known paths")
         await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
     async def _list_models(self, outgoing: Outgoing) -> None:

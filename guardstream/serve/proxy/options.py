@@ -269,7 +269,7 @@ class ServeOptions:
             observers.append(Collecting())
         errors = self.audit_errors or ("raise" if said and said.strict else "report")
         guard = Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
-        guard.keep_sections(_AT_START, "start the proxy anew")
+        guard.keep_sections(_AT_START, "restart the proxy")
         return guard
 
 

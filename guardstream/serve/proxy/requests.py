@@ -72,7 +72,7 @@ def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list
     """Check the texts of a form and the names of files, as the user's; and a batch's requests."""
     purposes = [part.text() for part in parts if part.name == "purpose"]
     if len(purposes) > 1:
-        raise RefusedError(400, "invalid_form", "the form says twice what its file is for")
+        raise RefusedError(400, "invalid_form", "the form has two purposes for its file")
     texts = {
         f"{number}": part.text()
         for number, part in enumerate(parts)
