@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ConflictError(VaultError):
-    """Somebody else has issued a stand-in meanwhile: open the vault again, and mask anew."""
+    """Another worker has issued the same stand-in: open the vault and mask again."""
 
 
 class Vaults:
@@ -201,8 +201,9 @@ def _asking() -> Iterator[None]:
 
 
 _TRIES = 20
-"""How often a request is masked anew where others issue the same numbers: each time one of them has
-been served."""
+"""How often a request is masked again because another worker has issued the same numbers. Each
+time, a request of another worker has been served."""
 
 _KEPT, _PASSING = ":kept", ":passing"
-"""How the names of conversations end: those that the store keeps, and those of one request."""
+"""The suffixes of the names of conversations: of those that are stored, and those of one request.
+"""
