@@ -275,7 +275,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a text for a tool's list": (lambda: VAULTS(tools={"a": "to"}), "lists of arguments by tool"),
     "no name for a caller": (
         lambda: VAULTS().open("a", caller=None),
-        "the name of whom you have authenticated, not 'NoneType'",
+        "the name of an authenticated client, not 'NoneType'",
     ),
     "a dict for a policy's path": (
         lambda: LOAD({"rules": []}),
@@ -288,8 +288,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),
-        "give a model, a dataclass, a TypedDict or a list of them; or say how it is made of plain "
-        "values",
+        "give a model, a dataclass, a TypedDict or a list of them; or define how it is created "
+        "from plain values",
     ),
     "an option that is misspelt": (
         lambda: list(ITEMS(["[]"], "item", document="many")),

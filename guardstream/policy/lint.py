@@ -363,7 +363,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
 def _as_yaml(pattern: str) -> Iterator[str]:
     """Warn of what YAML has changed in a pattern, which loads but finds nothing."""
     if "\b" in pattern:
-        yield r"the pattern has a backspace in it, which \b is in double quotes: use single ones"
+        yield r"the pattern contains a backspace: in double quotes \b is one, so use single quotes"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:
         yield (
             "the pattern ends with a line break, which must match, too: begin the block "

@@ -86,7 +86,7 @@ def refusal(text: str) -> str:
         ("serve: {state: {redis: '${A}'}}", "1:8: 'state' is about clients with keys"),
         (
             "serve: {workers: 2, upstream: {url: 'http://x', key: '${U}'}, keys: {a: '${A}'}}",
-            "1:8: what clients' keys",
+            "1:8: the usage of clients' keys",
         ),
         ("serve: {keys: {a: {shaa256: x}}}", "1:20: unknown key 'shaa256', did you mean 'sha256'?"),
         ("formats: {mine: {txt: $.a, text: $.b}}", "1:18: unknown key 'txt', did you mean 'text'?"),

@@ -92,7 +92,7 @@ async def test_a_websocket_is_guarded_as_its_route_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("section", ["retry: {attempts: 2}", "concurrency: {at_once: 2}"])
 def test_what_a_server_does_not_do_is_refused(section: str) -> None:
     guard = Guard(Policy.parse(RULES + section, name="p.yaml"))
-    with pytest.raises(PolicyError, match=r"p.yaml:3:1: .*not carried out by the middleware"):
+    with pytest.raises(PolicyError, match=r"p.yaml:3:1: .*not applied by the middleware"):
         GuardMiddleware(streaming(Upstream([]), SSE), guard)
 
 
