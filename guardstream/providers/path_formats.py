@@ -1,13 +1,13 @@
-"""Small formats of one text, each said in a few paths: see `guardstream.providers.json_format`.
+"""Small formats with one text, each described by a few paths: see
+`guardstream.providers.json_format`.
 
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
 llama.cpp's own completions (https://github.com/ggml-org/llama.cpp/tree/master/tools/server),
-KoboldCpp's (https://lite.koboldai.net/koboldcpp_api, `/api/extra/generate/stream`),
-Cloudflare's Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`),
-Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
-Bedrock stream by InvokeModel:
-https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
+KoboldCpp's (https://lite.koboldai.net/koboldcpp_api, `/api/extra/generate/stream`), Cloudflare's
+Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`), Cohere's first chat API
+(https://docs.cohere.com/v1/docs/streaming), and the streams of models on Amazon Bedrock by
+InvokeModel: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class TGI(_PathFormat):
 
     @staticmethod
     def without(value: Any) -> Any:
-        """Return what stands for tokens whose text has changed: clients ask for an id."""
+        """Return a replacement for tokens whose text has changed, with an id, which clients
+        require."""
         return 0 if isinstance(value, int) else JSONFormat.without(value)
 
 
