@@ -430,7 +430,7 @@ def test_two_rules_of_one_name_are_both_kept(tmp_path: Path) -> None:
 
 
 def test_another_tools_json_is_no_list_of_words(tmp_path: Path) -> None:
-    with pytest.raises(ImportingError, match="its format cannot be told"):
+    with pytest.raises(ImportingError, match="its format cannot be detected"):
         imported(tmp_path, '{"version": "1.5.0", "results": {}}', ".secrets.baseline")
 
 
