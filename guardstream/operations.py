@@ -284,8 +284,10 @@ def _retry(policy: Policy) -> Retry | None:
 
 
 def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
-    """Returns the limiter of the running event loop. A limiter belongs to one loop, but a guard may
-    be used in several."""
+    """Return a function that returns the limiter of the running event loop.
+
+    A limiter belongs to one loop, but a guard may be used in several.
+    """
     if section is None:
         return None
     from anyio.lowlevel import RunVar
