@@ -47,17 +47,17 @@ from guardstream.vault import Vault, VaultError
 
 log = logging.getLogger("guardstream.serve")
 
-_NOT_KNOWN = (
+_UNKNOWN_PATH = (
     "the proxy does not know this path: give it a route with its 'provider', or guard all such "
     "paths with 'other: guard'"
 )
 
-_TOO_LATE = 504
+_TIMEOUT_STATUS = 504
 
-_NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
-_NOT_ASKED |= {b"content-type", b"content-encoding"}
-"""Headers that ask for a partial answer, which could not be guarded, and those about the body's
-encoding, which the proxy sets itself."""
+_DROPPED_HEADERS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_DROPPED_HEADERS |= {b"content-type", b"content-encoding"}
+"""Request headers that are not forwarded: those that ask for a partial answer, which could not be
+guarded, and those about the body, which the proxy sets itself."""
 
 
 class ProxyExchange:
@@ -94,14 +94,14 @@ class ProxyExchange:
             await self._reply.break_off(503, "stopped", why)
 
     def stop(self) -> None:
-        """Stop although the client is connected; it gets an error if the answer has a place for
+        """Stop although the client is still connected; it gets an error if the answer's format has
         one."""
         self._running.cancel()
 
     async def _run(self) -> None:
         try:
             await self._identify()
-            if await self._resumed():
+            if await self._resume():
                 return
             body = await self._read_body()
         except RefusedError as error:
@@ -141,7 +141,7 @@ class ProxyExchange:
             return errors_of(self._scope["path"], self._headers)
         return endpoint.errors
 
-    async def _resumed(self) -> bool:
+    async def _resume(self) -> bool:
         """Answer a client that reconnects for the rest of a stream, from the store."""
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
@@ -186,8 +186,8 @@ class ProxyExchange:
             raise RefusedError(408, "body_timeout", "the body took too long") from None
 
     async def _read_whole(self, limit: int) -> bytes | None:
-        told = values(self._headers, b"content-length")
-        if told and int(told[0]) > limit:
+        lengths = values(self._headers, b"content-length")
+        if lengths and int(lengths[0]) > limit:
             raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
         body = BytesIO()  # avoids copying it all at the end
         while True:
@@ -211,10 +211,10 @@ class ProxyExchange:
     async def _serve(self, body: bytes) -> None:
         try:
             if self._match.endpoint is UNKNOWN:
-                await self._pass(body)
+                await self._answer_unknown_path(body)
                 return
             guard = self._guard()
-            async with self._room(), self._place():
+            async with self._limiter_slot(), self._key_slot():
                 await self._forward(guard, body)
         except BoundsError as error:
             after = [(b"retry-after", b"%d" % error.retry_after)]
@@ -237,7 +237,7 @@ class ProxyExchange:
         except AdapterError as error:  # of an answer that is merged from others
             await self._reply.refuse(502, "upstream_invalid", str(error))
 
-    def _place(self) -> AbstractAsyncContextManager[None]:
+    def _key_slot(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.place()
 
     def _guard(self) -> Guard:
@@ -256,13 +256,13 @@ class ProxyExchange:
             self.outcome.policy = self._reply.label.decode()
         return guard
 
-    async def _pass(self, body: bytes) -> None:
+    async def _answer_unknown_path(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
         if self._context.table.may_be_disguised(self._scope["path"]):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
-            raise RefusedError(404, "not_guarded", _NOT_KNOWN)
+            raise RefusedError(404, "not_guarded", _UNKNOWN_PATH)
         places = (self._scope["path"],)
         self._upstream = self._context.choice.of(places, None, DEFAULT)
         response = await self._send_on(Outgoing(body))
@@ -280,7 +280,7 @@ class ProxyExchange:
             self._asked = await self._context.worker.text(len(body), asked)
         if self._caller is not None:
             if endpoint.request == "unknown":
-                await self._permit(self._caller)
+                await self._check_unknown_path_allowed(self._caller)
             stored = await self._caller.allowed(self._asked.names)
             count = await self._caller.reserved(self._match, self._asked)
         self._choose(stored)
@@ -292,10 +292,10 @@ class ProxyExchange:
         if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)
             return
-        async with self._tokens(count):
+        async with self._reserved_tokens(count):
             await self._exchange(guard, outgoing)
 
-    async def _permit(self, caller: Caller) -> None:
+    async def _check_unknown_path_allowed(self, caller: Caller) -> None:
         """Raise RefusedError for a key that may not use paths that the proxy does not know.
 
         Their effect on the account shared by all keys, and the owner of the objects they show, are
@@ -313,7 +313,7 @@ class ProxyExchange:
 
         async def ask(name: str) -> None:
             try:
-                answers[name] = await self._asked_of(name, outgoing)
+                answers[name] = await self._models_of(name, outgoing)
             except UpstreamError as error:
                 log.warning("no models of the upstream %r: %s", name, error.code)
                 failed.append(error)
@@ -327,7 +327,7 @@ class ProxyExchange:
         body = json_bytes(models.merged(in_order, self._context.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
-    async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
+    async def _models_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
         """Return the JSON answer of an upstream. UpstreamError if it is not JSON."""
         response = await self._send_on(outgoing, name)
         try:
@@ -342,7 +342,7 @@ class ProxyExchange:
             raise UpstreamError(502, "upstream_invalid", "the upstream lists no models")
         return value
 
-    def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
+    def _reserved_tokens(self, count: int) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
 
     def _choose(self, stored: Stored | None) -> None:
@@ -362,14 +362,14 @@ class ProxyExchange:
         """Forward a request, and send its answer back."""
         answering = self._answering()
         try:
-            response = await self._begun(guard, outgoing)
+            response = await self._forwarded(guard, outgoing)
         except UpstreamError as error:
-            if error.status != _TOO_LATE:  # the model may be at work anyway
+            if error.status != _TIMEOUT_STATUS:  # the model may be at work anyway
                 answering.spend(0)
             raise
         await answering.send(guard, response)
 
-    async def _begun(self, guard: Guard, outgoing: Outgoing) -> Incoming:
+    async def _forwarded(self, guard: Guard, outgoing: Outgoing) -> Incoming:
         """Forward a request, and wait for its answer to begin, as long as the policy allows."""
         deadlines, body = guard.options(guard.policy, {}).deadlines, outgoing.body
         found = [deadlines.total]
@@ -440,7 +440,7 @@ class ProxyExchange:
         return named[0] if named else None, caller or ""
 
     @asynccontextmanager
-    async def _room(self) -> AsyncIterator[None]:
+    async def _limiter_slot(self) -> AsyncIterator[None]:
         """Wait for a slot, by the policy's `concurrency`. LimiterError if there is none."""
         around = self._settings.operations.get(self._name)
         if around is None or around.limiter is None:
@@ -459,7 +459,7 @@ class ProxyExchange:
         upstream = self._context.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
-            headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
+            headers = [pair for pair in headers if plain_name(pair[0]) not in _DROPPED_HEADERS]
         if outgoing.kind is not None:
             headers.append((b"content-type", outgoing.kind))
         query = self._query if outgoing.query is None else outgoing.query
