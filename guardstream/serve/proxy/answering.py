@@ -36,7 +36,7 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.caller import Asked, Caller
+from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.forwarding import Incoming, content_type, read_whole
@@ -63,7 +63,7 @@ _JSON = "application/json"
 class Answering:
     """Sends the answer to one request to its client, and records the outcome.
 
-    `match` is the endpoint, `caller` the owner of the request's key, `asked` what is known of the
+    `match` is the endpoint, `caller` the owner of the request's key, `info` what is known of the
     request, `upstream` the name of the answering upstream. `attributes` are for the guard's
     records.
     """
@@ -75,7 +75,7 @@ class Answering:
     method: str
     attributes: Mapping[str, str]
     caller: Caller | None
-    asked: Asked
+    info: RequestInfo
     upstream: str
 
     async def send(self, guard: Guard, response: Incoming) -> None:
@@ -193,7 +193,7 @@ class Answering:
         if result is not None:
             self.outcome.finish = result.finish
         if self.caller is not None and not fails:
-            weight = self.asked.weight
+            weight = self.info.weight
             count = partial(budgets.of_answer, endpoint, weight, body, result)
             spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
@@ -230,7 +230,7 @@ class Answering:
         names_objects = endpoint.creates_object or endpoint.has_object_id
         if names_objects and endpoint.answer in ("model", "data"):
             ids = await self.context.worker.text(len(body), partial(objects.created_ids_in, body))
-            await caller.keep(ids, self.upstream, self.asked.weight.batch)
+            await caller.keep(ids, self.upstream, self.info.weight.batch)
         return body
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
@@ -287,7 +287,7 @@ class Answering:
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 usage, said = stream.result.usage, stream.stats.characters_in
-                self.spend(budgets.of_stream(self.asked.weight, usage, said))
+                self.spend(budgets.of_stream(self.info.weight, usage, said))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
             if not fails:  # otherwise the stream has said so
                 await self._conclude(stream.finish)

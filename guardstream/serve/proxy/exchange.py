@@ -30,7 +30,7 @@ from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
 from guardstream.serve.proxy.answering import Answering
 from guardstream.serve.proxy.answers import UpstreamError, deadline_error
-from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
+from guardstream.serve.proxy.caller import UNREAD, BoundsError, Caller, request_info
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.forwarding import Incoming, read_whole
@@ -79,7 +79,7 @@ class ProxyExchange:
         self._client = ""
         self._key: Key | None = None
         self._caller: Caller | None = None
-        self._asked = NOTHING
+        self._info = UNREAD
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._running = anyio.CancelScope()
@@ -276,13 +276,13 @@ class ProxyExchange:
         stored, count = None, 0
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
-            asked = partial(asked_by, self._match, kind, self._query, body, tokens)
-            self._asked = await self._context.worker.text(len(body), asked)
+            read = partial(request_info, self._match, kind, self._query, body, tokens)
+            self._info = await self._context.worker.text(len(body), read)
         if self._caller is not None:
             if endpoint.request == "unknown":
                 await self._check_unknown_path_allowed(self._caller)
-            stored = await self._caller.allowed(self._asked.names)
-            count = await self._caller.reserved(self._match, self._asked)
+            stored = await self._caller.allowed(self._info.names)
+            count = await self._caller.reserved(self._match, self._info)
         self._choose(stored)
         guard, outgoing = await self._checked(guard, kind, body)
         if endpoint.answer in ("model", "unknown"):  # the model knows its tools as they are sent
@@ -350,7 +350,7 @@ class ProxyExchange:
         if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
-        named = self._match.names.get("model", self._asked.read.fields.get("model"))
+        named = self._match.names.get("model", self._info.read.fields.get("model"))
         model = named if isinstance(named, str) else None
         places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._upstream = self._context.choice.of(places, model, DEFAULT)
@@ -393,7 +393,7 @@ class ProxyExchange:
             self._method,
             self._attributes,
             self._caller,
-            self._asked,
+            self._info,
             self._upstream,
         )
 
