@@ -120,7 +120,7 @@ def is_text(media: str) -> bool:
 
 
 def is_unread(media: str) -> bool:
-    """Return whether a media type is that of images, sound or video, which are never read."""
+    """Return whether a media type is that of images, audio or video, which are never read."""
     return kind_of(media) == "unread"
 
 

@@ -320,7 +320,7 @@ class GuardTransport(_Guarding):
     - `provider`: the adapter for all answers; by default the path or the first chunk decides.
     - `other`: how to treat requests and answers in no known format. "guard" guards them by their
       content: text of a request counts as the user's, JSON and texts of an answer as the model's,
-      while images, sound, films and binary files pass. "refuse" refuses them, "pass" passes them
+      while images, audio, video and binary files pass. "refuse" refuses them, "pass" passes them
       unguarded.
     - `vaults`: makes masks reversible, like the policy's `vault`. A request's header
       `guardstream-conversation`, which is not forwarded, names its conversation; without it the

@@ -17,7 +17,7 @@ BYTES = 3
 """Bytes of UTF-8 per token: English has more, most scripts have fewer."""
 
 FILE = 1_000
-"""Tokens for an image, a sound or a file, whatever its size."""
+"""Tokens for an image, an audio clip or a file, whatever its size."""
 
 _BOUNDS: Mapping[str, Sequence[str]] = {
     "openai_chat": ("max_tokens", "max_completion_tokens"),
