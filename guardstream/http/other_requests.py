@@ -1,7 +1,7 @@
 """Judges requests in no known format by their content.
 
 Nothing shows which part of such a request is meant for a model. So all text in the path, the query
-and the body counts as the user's, and JSON is judged by its paths. Images, sound and video pass.
+and the body counts as the user's, and JSON is judged by its paths. Images, audio and video pass.
 Anything else that is not UTF-8 is refused, except for files in forms.
 """
 

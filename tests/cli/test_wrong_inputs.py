@@ -215,7 +215,7 @@ CALLS = {
     ("init", "folder"): "folder: already exists",
     ("demo", "--speed", "-1"): "'--speed'",
     ("demo", "--speed", "fast"): "'--speed'",
-    ("play", "http://127.0.0.1:1/p/"): "the link has no policy: copy all of it",
+    ("play", "http://127.0.0.1:1/p/"): "the link has no policy: copy the whole link",
     ("key",): "guardstream key: name a command: new; see 'guardstream key --help'",
     ("bulk",): "guardstream bulk: name a command: redact, eval, diff; see",
     ("debug",): "missing argument 'PATTERN'",
