@@ -99,7 +99,7 @@ class Guard:
 
         if not isinstance(policy, (Policy, Watched)):
             raise TypeError(
-                f"a guard is made of a Policy, not of {type(policy).__qualname__!r}: "
+                f"Guard() needs a Policy, not {type(policy).__qualname__!r}: "
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
         check_known("observer_errors", observer_errors, ON_ERRORS)
@@ -618,7 +618,7 @@ class Guard:
         for name in sections:
             if getattr(policy.file, name) and not self._rules_only:
                 raise PolicyError(
-                    f"{policy.place(name)}: the section {name!r} is not carried out by {what}: "
+                    f"{policy.place(name)}: the section {name!r} is not applied by {what}: "
                     "guard a stream with wrap(), or ignore such sections with rules_only=True"
                 )
 

@@ -1,7 +1,7 @@
 """The objects that apply a policy's sections about running streams: gates, a limiter, observers.
 
-They belong to a guard and are shared by its streams. A policy that is loaded anew brings new ones
-for the sections that changed; the others go on, and with them what they count.
+They belong to a guard and are shared by its streams. When a policy is reloaded, only changed
+sections get new objects; the others continue, with their counts.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECTIONS = ("gate", "retry", "concurrency", "audit", "metrics", "vault")
-"""The sections that are carried out by objects of a guard."""
+"""The sections that objects of a guard apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What stands around the rules of a policy.
+    """The objects around the rules of a policy.
 
-    `limiter` returns the limiter of the event loop that runs; `by` is the attribute of a stream
-    that is its key there. Errors of `audits` end a stream if `strict`.
+    `limiter` returns the limiter of the running event loop; `by` is the attribute of a stream that
+    is its key there. With `strict`, errors of `audits` end a stream.
     """
 
     policy: Policy
@@ -76,10 +76,11 @@ class Operations:
 
 
 def operations(policy: Policy, before: Operations | None = None) -> Operations | None:
-    """Return what a policy says about running streams; None if it says nothing.
+    """Return the objects for a policy's sections about running streams; None if it has none.
 
-    What `before` has for sections that are the same stays. Raises PolicyError, with its place, for
-    what cannot be created: a check, a log that cannot be written, a package that is not installed.
+    Those in `before` are kept for unchanged sections. Raises PolicyError, with its place, for an
+    object that cannot be created: a check, a log that cannot be written, a package that is not
+    installed.
     """
     file = policy.file
     if not any(getattr(file, name) for name in SECTIONS):
@@ -114,13 +115,15 @@ class Guarded(Protocol):
         observing: Observing,
         /,
     ) -> GuardedStream[Any]:
-        """Return a stream of them, with a stage around each pipeline, and told to `observing`."""
+        """Return a guarded stream of the chunks, with a stage around each pipeline; `observing` is
+        notified."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Wrapping:
-    """What a guard is asked to wrap, and how it does that: with its rules alone, by `guarded`."""
+    """Wraps a guard's stream: `guarded` applies the rules, and the policy's operations come around
+    it."""
 
     stream: Any
     choose: Choose
@@ -132,11 +135,11 @@ class Wrapping:
     on_block: OnBlock = "finish"
 
     def around(self, operations: Operations) -> Any:
-        """Return a stream that does what stands around the rules: from the source outwards, the
-        wait for room, the rules, further attempts, gates.
+        """Return the stream with all operations around the rules: from the source outwards, the
+        limiter, the rules, retries, gates.
 
-        Raises PolicyError for a source that would have to be opened again, and for a stream that
-        lacks the attribute that is its key.
+        Raises PolicyError for a source that would have to be opened again, and for a stream without
+        the attribute that is its key.
         """
         policy, gates, options = operations.policy, operations.gates, self.options
         retry = options.get("retry") or operations.retry
@@ -166,7 +169,7 @@ class Wrapping:
         options: Reopening,
         observing: Observing,
     ) -> Any:
-        """Return the guarded stream that gates stand around."""
+        """Return the guarded stream inside of the gates."""
         stream, limiter = self.stream, operations.limiter
         key = operations.key(self.observing.attributes)
         if retry is not None or any(options.get(name) for name in REOPENING):
@@ -176,7 +179,8 @@ class Wrapping:
         return self.guarded(stream, None, options, observing)
 
     def _block_error(self, policy: Policy) -> BlockError | None:
-        """The message of the error that ends bytes which a gate blocks; None for none."""
+        """The message of the error that ends bytes that a gate blocks; None for a finish reason
+        instead."""
         if self.on_block == "finish":
             return None
         return partial(blocked_message, message=policy.block_message)
@@ -203,7 +207,7 @@ class Wrapping:
 
 
 def check_callbacks(policy: Policy, gates: Sequence[Gate], options: Mapping[str, Any]) -> None:
-    """Refuse callbacks where a gate may block: they would see what it has not judged yet.
+    """Refuse callbacks if a gate may block, because they would see text that it has not judged.
 
     Raises PolicyError, with the place of the policy's gate.
     """
@@ -217,7 +221,8 @@ def check_callbacks(policy: Policy, gates: Sequence[Gate], options: Mapping[str,
 
 
 def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, Observing]:
-    """Return what the last of the gates tells how a stream ended, and who is told by the guard."""
+    """Return the observers that the last gate notifies of the end, and those that the guard
+    notifies."""
     if not gates or not observing:
         return None, observing
     last = Joined(observing, _may_be_judged)
@@ -235,7 +240,7 @@ def gated(
     block_error: BlockError | None = None,
     raise_on_block: bool = False,
 ) -> Any:
-    """Return a guard's stream as it comes through the gates, one after the other."""
+    """Return a guard's stream after all gates, one after the other."""
     for number, gate in enumerate(gates, 1):
         is_last = number == len(gates)
         stream = gate.around(
@@ -279,7 +284,10 @@ def _retry(policy: Policy) -> Retry | None:
 
 
 def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
-    """What returns the limiter of the running event loop: it is of one, a guard may be of many."""
+    """Return a function that returns the limiter of the running event loop.
+
+    A limiter belongs to one loop, but a guard may be used in several.
+    """
     if section is None:
         return None
     from anyio.lowlevel import RunVar
@@ -307,7 +315,7 @@ def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
 
 
 def _signer(policy: Policy, section: AuditFile) -> Callable[[Mapping[str, Any]], str] | None:
-    """What signs an audit log; PolicyError for a key that is not there, or is none."""
+    """Return the signer of an audit log; PolicyError for a key that is missing or invalid."""
     if section.sign is None:
         return None
     from guardstream.receipts import ReceiptError, Signer
@@ -379,7 +387,7 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
     except (PolicyError, VaultError, ValueError) as error:
         # What a client says of a URL may hold a secret.
         no_url = section.redis is not None and type(error).__module__ == "builtins"
-        why = f"{section.redis} holds no URL of a Redis: redis://HOST:PORT" if no_url else error
+        why = f"{section.redis} does not hold a Redis URL: redis://HOST:PORT" if no_url else error
         raise PolicyError(f"{policy.place('vault')}: {why}") from error
 
 

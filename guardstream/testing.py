@@ -112,12 +112,12 @@ def _others(events: Iterable[Event]) -> list[Event]:
 
 
 class _Alone(Checked):
-    """Holds a stage to all that a Stage promises without anything around it."""
+    """Checks the whole contract of a stage that is used alone."""
 
     def feed(self, text: str) -> list[Event]:
         events = super().feed(text)
         if self._stage.feed(""):
-            raise self._error("has something to say to an empty chunk")
+            raise self._error("returns something for an empty chunk")
         self._check_over()
         return events
 
@@ -132,13 +132,14 @@ class _Alone(Checked):
         if not self._finished:
             return
         if getattr(self._stage, "held", 0):
-            raise self._error("holds something after its end")
+            raise self._error("still holds text after its end")
         if [*self._stage.feed("x"), *self._stage.finish()]:
-            raise self._error("has something to say after its end")
+            raise self._error("returns something after its end")
 
 
 def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Event]:
-    """The events of a text in chunks, adjacent texts joined; AssertionError says what is wrong."""
+    """Return the events of a text in chunks, with adjacent texts joined; AssertionError says what
+    is wrong."""
     events: list[Event] = []
     fed = 0
     try:
@@ -151,7 +152,7 @@ def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Eve
         raise AssertionError(str(error)) from error
     for event in events:
         if isinstance(event, Finding) and event.kind != "overflow" and event.end > fed:
-            raise AssertionError(f"a finding reaches over the text's end at {fed}: {event}")
+            raise AssertionError(f"a finding extends beyond the text's end at {fed}: {event}")
     return _joined(events)
 
 
@@ -174,9 +175,9 @@ def _joined(events: Iterable[Event]) -> list[Event]:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A text, and what a policy makes of it in `channel`; None is not checked.
+    """A text, and the expected result of a policy in `channel`; None is not checked.
 
-    `output` is the text that comes out, `finish` the finish reason, `rules` are those of the
+    `output` is the released text, `finish` the finish reason, and `rules` are those of the
     findings, in order.
     """
 
@@ -188,10 +189,10 @@ class Case:
 
 
 def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] = SEEDS) -> None:
-    """Check what a `policy` makes of each text of `cases`, in any chunking.
+    """Check the results of a `policy` for each text of `cases`, in any chunking.
 
-    `seeds` are those of the random splits. Raises AssertionError; TypeError for what is no Policy,
-    and no list of Case.
+    `seeds` are those of the random splits. Raises AssertionError; TypeError for anything but a
+    Policy and a list of Case.
     """
     if not isinstance(policy, Policy):
         given = type(policy).__qualname__
@@ -226,12 +227,12 @@ def check_adapter(
 ) -> None:
     """Check the adapters that `make_adapter` returns on the chunks of a recorded stream.
 
-    Raises AssertionError.
+    Raises AssertionError unless
 
-    - Under a policy without rules they come out as they came in.
-    - Under one that masks every character, no text that the adapter finds in what comes out is
-      other than masked, and none of its words is left anywhere in a chunk. `says` are texts that
-      the stream is known to say, in whatever field: only they tell what the adapter overlooks.
+    - under a policy without rules, the chunks come out unchanged;
+    - under a policy that masks every character, all text that the adapter finds in the released
+      chunks is masked, and no chunk contains any of its words. `says` are texts that the stream is
+      known to contain, in any field; only they reveal text that the adapter overlooks.
     """
     chunks, says = list(chunks), list(says)
     passed = _guarded(make_adapter(), deepcopy(chunks), "{}")
@@ -244,7 +245,9 @@ def check_adapter(
             raise AssertionError(f"a text is not masked: {text!r}")
     words = _words(make_adapter(), chunks, says)
     if not words:
-        raise AssertionError("no word of the stream can be looked for: the adapter finds no text")
+        raise AssertionError(
+            "there is no word in the stream to search for: the adapter finds no text"
+        )
     for number, chunk in enumerate(masked):
         left = {word for text in _strings(chunk) for word in _WORD.findall(text)} & words
         if left:
@@ -256,7 +259,7 @@ def _guarded(adapter: Adapter[Any], chunks: Sequence[Any], policy: str) -> list[
 
 
 class _NamesLeft:
-    """An adapter that says nothing of names: they cannot be masked, and would block the stream."""
+    """An adapter that hides names, which cannot be masked and would block the stream."""
 
     def __init__(self, adapter: Adapter[Any]) -> None:
         self._adapter = adapter
@@ -269,13 +272,13 @@ class _NamesLeft:
         return _NamesLeft(deepcopy(self._adapter, memo))
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a chunk, but for names."""
+        """Find the text in a chunk, without names."""
         reading = self._adapter.read(chunk)
         self._pieces[id(chunk)] = (chunk, reading.pieces)
         return reading._replace(pieces=[each for each in reading.pieces if each.kind != "name"])
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return a chunk with other texts, and its names."""
+        """Return a chunk with other texts and its own names."""
         rest = iter(texts)
         pieces = self._pieces[id(chunk)][1]
         whole = [each.text if each.kind == "name" else next(rest) for each in pieces]
@@ -283,7 +286,8 @@ class _NamesLeft:
 
 
 def _texts(adapter: Adapter[Any], chunks: Iterable[Any], *, calls: bool = False) -> list[str]:
-    """The texts of a stream, joined; those of tool calls, which stay JSON, only if asked for."""
+    """Return the joined texts of a stream; those of tool calls, which stay JSON, only
+    if requested."""
     texts: dict[Slot, str] = {}
     for chunk in chunks:
         for slot, text, kind in adapter.read(chunk).pieces:
@@ -293,7 +297,7 @@ def _texts(adapter: Adapter[Any], chunks: Iterable[Any], *, calls: bool = False)
 
 
 def _words(adapter: Adapter[Any], chunks: Sequence[Any], says: Sequence[str]) -> set[str]:
-    """The words of a stream's texts that stand nowhere else for another reason."""
+    """Return the words of a stream's texts that do not occur in it for another reason."""
     said = " ".join([*_texts(adapter, chunks), *says])
     names = {text for chunk in chunks for text in _strings(chunk, keys=True)}
     names |= set(_WORD.findall(" ".join(_texts(adapter, chunks, calls=True))))
@@ -302,7 +306,7 @@ def _words(adapter: Adapter[Any], chunks: Sequence[Any], says: Sequence[str]) ->
 
 
 def _strings(value: Any, *, keys: bool = False) -> Iterator[str]:
-    """Every string in a chunk, at any depth; with `keys` those of its fields' names too."""
+    """Yield every string in a chunk, at any depth; with `keys` also the names of its fields."""
     if hasattr(value, "model_dump"):
         value = value.model_dump()
     elif hasattr(value, "__dict__"):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from guardstream import Guard
-from guardstream.serve.proxy import ServeOptions, said_by
+from guardstream.serve.proxy import ServeOptions, section_options
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
@@ -34,7 +34,7 @@ def test_the_policy_of_the_cluster_loads(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(name, "x" * 32)
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     path = DEPLOY / "kubernetes" / "policy.yaml"
-    said = said_by(str(path))
+    said = section_options(str(path))
     named = {key: value for key, value in said.items() if key not in ("listen", "workers")}
     options = ServeOptions(**{**named, "policies": {"default": str(path)}})
     assert (options.drain, options.grace) == (10, 30)

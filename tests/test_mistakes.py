@@ -275,7 +275,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a text for a tool's list": (lambda: VAULTS(tools={"a": "to"}), "lists of arguments by tool"),
     "no name for a caller": (
         lambda: VAULTS().open("a", caller=None),
-        "the name of whom you have authenticated, not 'NoneType'",
+        "the name of an authenticated client, not 'NoneType'",
     ),
     "a dict for a policy's path": (
         lambda: LOAD({"rules": []}),
@@ -288,8 +288,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),
-        "give a model, a dataclass, a TypedDict or a list of them; or say how it is made of plain "
-        "values",
+        "give a model, a dataclass, a TypedDict or a list of them; or define how it is created "
+        "from plain values",
     ),
     "an option that is misspelt": (
         lambda: list(ITEMS(["[]"], "item", document="many")),
@@ -297,7 +297,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a guard for a stream": (
         lambda: list(ITEMS(GUARD, "item")),
-        "a stream of text or of chunks is needed, not 'Guard'",
+        "expected a stream of text or chunks, not 'Guard'",
     ),
     "a coroutine for a stream": (
         lambda: FINAL(coroutine(), Answer),
@@ -323,7 +323,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a stream that was read before": (
         lambda: FINAL([], Answer),
-        "the stream holds no document: no text came; was the stream read before?",
+        "there is no document in the stream: no text came; was the stream read before?",
     ),
     "a policy's text in one line for a path": (
         lambda: LOAD("rules: [{id: a, words: [b]}]"),
@@ -377,11 +377,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a tool beside what reads chunks": (
         lambda: list(ITEMS([{}], "item", text_of=str, tool="find")),
-        "text_of= says what the text of a chunk is: leave tool= out",
+        "text_of= defines the text of a chunk: leave tool= out",
     ),
     "a format beside what reads chunks": (
         lambda: FINAL([{}], int, text_of=str, provider="ollama"),
-        "text_of= says what the text of a chunk is: leave provider= out",
+        "text_of= defines the text of a chunk: leave provider= out",
     ),
     "a text for a flag": (
         lambda: GUARD.wrap_sync(["a"], keep_text="no"),
@@ -405,11 +405,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a number for a path": (
         lambda: ITEMS(["[]"], 3),
-        "a path is a text, such as 'orders.item', not 'int'",
+        "a path is a str, such as 'orders.item', not 'int'",
     ),
     "a number for a path to a text": (
         lambda: extract.text_sync(["{}"], 3),  # type: ignore[arg-type]
-        "a path is a text, such as 'orders.item', not 'int'",
+        "a path is a str, such as 'orders.item', not 'int'",
     ),
     "a number for stages": (
         lambda: GUARD.with_stages(3),
@@ -433,11 +433,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
     "waiting for clients that cannot come back": (
         lambda: MIDDLEWARE(asgi, GUARD, linger=30),
-        "'linger' is for clients that come back: give 'replay', too",
+        "'linger' is for clients that reconnect: give 'replay', too",
     ),
     "headers of clients that cannot come back": (
         lambda: MIDDLEWARE(asgi, GUARD, replay_by=["authorization"]),
-        "'replay_by' is for clients that come back: give 'replay', too",
+        "'replay_by' is for clients that reconnect: give 'replay', too",
     ),
     "a time before a client has left": (
         lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), linger=-1),

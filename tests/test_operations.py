@@ -308,7 +308,7 @@ async def test_rules_only_leaves_it_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("section", ["retry: {attempts: 2}", "concurrency: {at_once: 1}"])
 def test_what_has_no_event_loop_refuses_what_needs_one(section: str) -> None:
-    with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*not carried out by wrap_sync\(\)"):
+    with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*not applied by wrap_sync\(\)"):
         guard(section).wrap_sync(["x"])
     assert guard(section).check(TEXT).text == "a ****** and vile words"
 

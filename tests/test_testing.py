@@ -122,7 +122,7 @@ BROKEN: list[tuple[Callable[[], CustomStage], str]] = [
     (Ends, "chunks matter: other text for the chunks"),
     (Remembers, "chunks matter|remembers what an earlier one has read"),
     (HoldsMore, "10 characters are held, 9 were fed"),
-    (Far, "a finding reaches over the text's end at 9"),
+    (Far, "a finding extends beyond the text's end at 9"),
     (Odd, "stage 'Odd' returned 'str', which is not an event"),
     (Twice, "stage 'Twice' returned an event after a Finish"),
 ]
@@ -164,10 +164,10 @@ class HoldsAtEnd(Whole):
 
 
 ALONE: list[tuple[Callable[[], CustomStage], str]] = [
-    (Plain, "has something to say after its end"),
-    (SaysToEmpty, "has something to say to an empty chunk"),
+    (Plain, "returns something after its end"),
+    (SaysToEmpty, "returns something for an empty chunk"),
     (NoFinish, "ends without a Finish"),
-    (HoldsAtEnd, "holds something after its end"),
+    (HoldsAtEnd, "still holds text after its end"),
 ]
 
 

@@ -11,7 +11,7 @@ from guardstream.scan.regex.debug import Row, dot, rows
 def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
     """Print the table, or the picture; GuardstreamError says where a pattern is refused."""
     if pattern.endswith((".yaml", ".yml")) or pattern.startswith(packs.PREFIX):
-        note(f"{pattern!r} is taken for a pattern; for a policy: guardstream explain {pattern}")
+        note(f"{pattern!r} is read as a pattern; for a policy, run: guardstream explain {pattern}")
     masked = int(group) if group and group.isdecimal() else group
     try:
         print(picture(pattern, masked) if dot else table(pattern, text, masked))

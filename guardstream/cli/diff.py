@@ -13,7 +13,7 @@ from guardstream.cli.datasets import read
 from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 from guardstream.policy import build, packs
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.model import OPERATIONAL, SETTINGS
 from guardstream.policy.sources import Loader
 from guardstream.stages.rules import Rule
@@ -50,7 +50,7 @@ def rules(before: str, after: str, *, as_json: bool) -> int:
     return DIFFERENT if changes else SAME
 
 
-def _changes(old: Built, new: Built, section: str) -> Iterator[Change]:
+def _changes(old: CompiledPolicy, new: CompiledPolicy, section: str) -> Iterator[Change]:
     said = [built.file.model_dump(by_alias=True, mode="json") for built in (old, new)]
     for key in (name.rstrip("_") for name in (*SETTINGS, *OPERATIONAL)):
         one, other = (each[key] for each in said)
@@ -90,7 +90,7 @@ def _changed(
         )
 
 
-def _by_id(built: Built) -> dict[str, tuple[dict[str, Any], Rule]]:
+def _by_id(built: CompiledPolicy) -> dict[str, tuple[dict[str, Any], Rule]]:
     pairs = zip(built.placed, built.rules, strict=True)
     return {
         placed.rule.id: (

@@ -19,10 +19,10 @@ from guardstream.events import Finding
 from guardstream.guard import Guard
 from guardstream.hints import hint
 from guardstream.policy import Policy, build, packs
-from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.explain import explanation
 from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
-from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
+from guardstream.policy.sources import Loader, Origin, PlacedRule, Source, read_text
 
 _SHOWN = 60
 
@@ -54,11 +54,11 @@ def table(policy: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _loaded(policy: str) -> Built:
+def _loaded(policy: str) -> CompiledPolicy:
     return build.load(packs.resolve(policy), Loader(purpose="lint"))
 
 
-def _settings(built: Built) -> Iterator[str]:
+def _settings(built: CompiledPolicy) -> Iterator[str]:
     for name, source in built.settings.items():
         if name == "input":
             continue
@@ -84,7 +84,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _table(built: Built, most: int) -> Iterator[str]:
+def _table(built: CompiledPolicy, most: int) -> Iterator[str]:
     own = [placed for placed in built.placed if placed.origin.source is built.source]
     other = [placed for placed in built.placed if placed.origin.source is not built.source]
     listed = own[:most] if len(built.placed) > most else [*own, *other]
@@ -102,13 +102,13 @@ def _table(built: Built, most: int) -> Iterator[str]:
         yield "  no rules"
 
 
-def _row(placed: Placed) -> tuple[str, ...]:
+def _row(placed: PlacedRule) -> tuple[str, ...]:
     rule = placed.rule
     source = placed.changes[-1].source if placed.changes else placed.origin.source
     return rule.id, rule.action, rule.severity, _looks_for(placed), _name(source)
 
 
-def _looks_for(placed: Placed) -> str:
+def _looks_for(placed: PlacedRule) -> str:
     rule = placed.rule
     if isinstance(rule.words, WordFile):
         said = f"the words in {rule.words.file}"
@@ -126,7 +126,7 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield "  " + "  ".join((*cells, row[4])).rstrip()
 
 
-def _by_file(rules: Iterable[Placed]) -> Iterator[str]:
+def _by_file(rules: Iterable[PlacedRule]) -> Iterator[str]:
     """A line for each file, with how many rules it has and what they do."""
     files: dict[str, Counter[str]] = {}
     for placed in rules:
@@ -181,7 +181,7 @@ def whole(policy: str) -> str:
     return _yaml(head) + _rules(built, built) + _input(built)
 
 
-def _section(built: Built, name: str, values: Mapping[str, Any]) -> CommentedMap:
+def _section(built: CompiledPolicy, name: str, values: Mapping[str, Any]) -> CommentedMap:
     """A section whose keys are inherited one by one, with the origin of each."""
     section = CommentedMap(values)
     for key in section:
@@ -191,12 +191,12 @@ def _section(built: Built, name: str, values: Mapping[str, Any]) -> CommentedMap
     return section
 
 
-def _rules(built: Built, top: Built) -> str:
+def _rules(built: CompiledPolicy, top: CompiledPolicy) -> str:
     rules = [_commented(placed, top) for placed in (*built.placed, *built.disabled)]
     return "rules:\n" + "".join(rules) if rules else "rules: []\n"
 
 
-def _input(built: Built) -> str:
+def _input(built: CompiledPolicy) -> str:
     """The section `input` as YAML, with its rules."""
     if built.input is None:
         return ""
@@ -206,7 +206,7 @@ def _input(built: Built) -> str:
     return "input:\n" + indent(said + _rules(built.input, built), "  ")
 
 
-def _commented(placed: Placed, top: Built) -> str:
+def _commented(placed: PlacedRule, top: CompiledPolicy) -> str:
     """A rule as YAML, below a comment that says where it is from and what has changed it."""
     said = f"from {_place(placed.origin)}"
     said += "".join(f", changed by {_place(change)}" for change in placed.changes)
@@ -218,7 +218,7 @@ def _commented(placed: Placed, top: Built) -> str:
     return f"  # {said}\n  - {body.lstrip()}"
 
 
-def _words(placed: Placed, words: WordFile, top: Built) -> Any:
+def _words(placed: PlacedRule, words: WordFile, top: CompiledPolicy) -> Any:
     """A word file as `top` would name it, or its words where that policy could not."""
     path = placed.origin.source.folder / words.file
     try:

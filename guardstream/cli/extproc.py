@@ -21,15 +21,15 @@ def extproc(policy: str, *, listen: str, grace: float | None, allow_code: Sequen
     """Serve Envoy's calls until told to stop, as the policy's section `serve` says."""
     check_installed("extproc", _NEEDED, "envoy")
     from guardstream.envoy.server import ListenError, serve
-    from guardstream.serve.proxy.options import ServeOptions, said_by
+    from guardstream.serve.proxy.options import ServeOptions, section_options
     from guardstream.serve.proxy.run import log_requests
     from guardstream.serve.proxy.settings import DEFAULT, SettingsError
 
-    said = said_by(policy)
+    section = section_options(policy)
     for name in ("listen", "workers", "upstream"):
-        said.pop(name, None)
-    said["policies"] = {**said.get("policies", {}), DEFAULT: policy}
-    options = ServeOptions(upstream=UPSTREAM, allow_code=tuple(allow_code), **said)
+        section.pop(name, None)
+    section["policies"] = {**section.get("policies", {}), DEFAULT: policy}
+    options = ServeOptions(upstream=UPSTREAM, allow_code=tuple(allow_code), **section)
 
     def started(port: int) -> None:
         address = f"{listen.rpartition(':')[0]}:{port}"

@@ -1,4 +1,4 @@
-"""Tells whether the packages that a command needs are installed, before it imports them."""
+"""Returns whether the packages that a command needs are installed, before it imports them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def new(
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as opened:
         opened.write(more)
-    note(f"wrote {file}: the key is shown this once, and kept nowhere")
+    note(f"wrote {file}: the key is shown only this once, and is not stored")
     return key
 
 

@@ -37,7 +37,7 @@ def _diagnostics(name: str) -> Iterator[Diagnostic]:
     )
 
 
-def _warnings(built: build.Built) -> list[str]:
+def _warnings(built: build.CompiledPolicy) -> list[str]:
     return [*warnings(built), *unresolved_names.warnings(built)]
 
 

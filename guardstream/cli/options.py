@@ -11,7 +11,7 @@ import typer
 def to_a_file(path: Path | None) -> Path | None:
     """Refuse `-`, which other programs take for standard output: it would be a file's name here."""
     if path == Path("-"):
-        raise typer.BadParameter("'-' names no file: name one, or /dev/stderr")
+        raise typer.BadParameter("'-' is not a file: name one, or /dev/stderr")
     return path
 
 

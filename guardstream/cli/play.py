@@ -33,14 +33,14 @@ def play(
     if (upstream is None) != (model is None):
         raise UsageError("a model needs both: --upstream URL --model NAME")
     if upstream is None and key_env is not None:
-        raise UsageError("--key-env names the key of an --upstream, and there is none")
+        raise UsageError("--key-env needs an --upstream")
     found = None
     if upstream is not None and model is not None:
         found = Upstream(_checked(upstream), model, _key(key_env))
     linked = policy is not None and policy.startswith(("http://", "https://"))
     fragment = urlsplit(policy).fragment if policy and linked else ""
     if linked and not fragment:
-        raise UsageError("the link has no policy: copy all of it, with what is after its '#'")
+        raise UsageError("the link has no policy: copy the whole link, with the part after '#'")
     known = examples(_demo())
     text = known[0].policy if policy is None or fragment else _text(policy)
     try:

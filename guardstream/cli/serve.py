@@ -25,7 +25,7 @@ def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
         if name not in known:
             close = nearest(name, known, cutoff=0.9)
             meant = f"did you mean {close}?" if close else "see 'guardstream serve --help'"
-            note(f"warning: the variable {name} is not read: it is that of no option; {meant}")
+            note(f"warning: the variable {name} is not read: it belongs to no option; {meant}")
 
 
 def serve(
@@ -44,7 +44,7 @@ def serve(
     A flag that was given counts instead of what the section says.
     """
     _check_installed(metrics=bool(flags["metrics"]))
-    from guardstream.serve.proxy.options import ServeOptions, said_by
+    from guardstream.serve.proxy.options import ServeOptions, section_options
     from guardstream.serve.proxy.run import ListenError
     from guardstream.serve.proxy.run import serve as run
     from guardstream.serve.proxy.settings import DEFAULT, SettingsError
@@ -59,16 +59,16 @@ def serve(
         raise UsageError(
             "no policy for all paths ('default'): name a file or a pack, guardstream serve POLICY"
         )
-    said = said_by(named[DEFAULT])
-    address, usual = address_of(said.pop("listen", "127.0.0.1:8080"))
-    processes = said.pop("workers", 1)
+    section = section_options(named[DEFAULT])
+    address, usual = address_of(section.pop("listen", "127.0.0.1:8080"))
+    processes = section.pop("workers", 1)
     given = {name: value for name, value in flags.items() if value is not None}
     _one_of(_OTHER, given.get("other", "refuse"), "--other")
     _one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
     _one_of(_ERRORS, given.get("audit_errors", "report"), "--audit-errors")
-    options = {**said, **given, "allow_code": tuple(allow_code)}
-    options["policies"] = {**said.get("policies", {}), **named}
-    options["routes"] = {**said.get("routes", {}), **_named(routes, "--route")}
+    options = {**section, **given, "allow_code": tuple(allow_code)}
+    options["policies"] = {**section.get("policies", {}), **named}
+    options["routes"] = {**section.get("routes", {}), **_named(routes, "--route")}
     if not options.get("upstream"):
         raise UsageError(
             f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "

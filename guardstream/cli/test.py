@@ -13,7 +13,7 @@ from guardstream.cli.output import naming, note
 from guardstream.cli.progress import shown
 from guardstream.errors import PolicyError
 from guardstream.policy import build, inline, packs
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.inline import Outcome
 from guardstream.policy.lint import missing_keys
 from guardstream.policy.plugins import Code
@@ -72,7 +72,7 @@ def test(
     return FAILED if any(suite.failures or suite.bare for suite in suites) else PASSED
 
 
-def _why_none(name: str, built: Built) -> str:
+def _why_none(name: str, built: CompiledPolicy) -> str:
     """What to say of a policy without tests: that it passes says nothing."""
     inherited = sum(placed.origin.source is not built.source for placed in built.placed)
     hint = "give its rules 'tests'"
@@ -118,7 +118,7 @@ def _print_table(name: str, outcomes: Sequence[Outcome]) -> None:
     print(f"  {len(outcomes)} tests, {failures} failed")
 
 
-def _uncovered(built: Built, *, inherited: bool) -> list[str]:
+def _uncovered(built: CompiledPolicy, *, inherited: bool) -> list[str]:
     rules = inline.untested(built, inherited=inherited)
     return [f"{built.source.name}: rule {rule!r} lacks 'input' or 'clean' tests" for rule in rules]
 

@@ -18,7 +18,7 @@ from guardstream.gate.from_policy import CHECKS, OWN
 from guardstream.hints import hint
 from guardstream.jsonstream.schema.keywords import slips
 from guardstream.policy import json_schemas, packs, plugins, problems
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.document import Document, Problem, read
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import GateFile
@@ -29,7 +29,7 @@ Found = Iterator[tuple[tuple[str | int, ...], str]]
 """Warnings about names, each with its path in the policy."""
 
 
-def warnings(built: Built) -> list[str]:
+def warnings(built: CompiledPolicy) -> list[str]:
     """Return the warnings about the names in a policy's own file, in the form of lint's."""
     source = built.source
     found = [*_sections(source.file), *_serving(source.file, source.folder)]

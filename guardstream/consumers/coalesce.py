@@ -40,7 +40,7 @@ class Coalesce(ReadAhead[C]):
         buffer: int = 64,
     ) -> None:
         if characters < 1 or milliseconds <= 0 or buffer < 1:
-            raise ValueError("coalescing needs at least one character, and more than no time")
+            raise ValueError("coalescing needs at least 1 character, and more than 0 milliseconds")
         super().__init__(stream)
         self._characters = characters
         self._seconds = milliseconds / 1000

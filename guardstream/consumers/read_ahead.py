@@ -20,7 +20,7 @@ C = TypeVar("C")
 
 
 class ReadAhead(RelayedOutcome, Generic[C]):
-    """The base of what reads ahead; a subclass says what becomes of each chunk and of the end."""
+    """The base of classes that read ahead; a subclass handles each chunk and the end."""
 
     def __init__(self, stream: AsyncIterable[C]) -> None:
         super().__init__(stream)
@@ -59,7 +59,7 @@ class ReadAhead(RelayedOutcome, Generic[C]):
             self._loop.call(self._halt)
 
     def _halt(self) -> None:
-        """Do the same at once, in the event loop."""
+        """Stop reading; must be called in the event loop."""
         self.stopped = True
         self._scope.cancel()
 

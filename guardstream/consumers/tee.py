@@ -67,14 +67,14 @@ class Tee(ReadAhead[C]):
                 await branch.emptier()
             if not (branch.left or branch.ended):
                 branch.put(chunk)
-        self.look()
+        self.stop_if_unread()
 
     def _end(self, error: Exception | None) -> None:
         """Tell every branch that nothing more comes."""
         for branch in self._branches:
             branch.end(error)
 
-    def look(self) -> None:
+    def stop_if_unread(self) -> None:
         """Stop reading if no branch takes any more."""
         if all(branch.left or branch.ended for branch in self._branches):
             self._halt()
@@ -139,7 +139,7 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
         self._chunks.clear()
         self._emptied.set()
         self._filled.set()
-        self._tee.look()
+        self._tee.stop_if_unread()
 
     async def emptier(self) -> None:
         """Wait until a chunk was read, or the branch was left."""

@@ -1,8 +1,8 @@
-"""One request through Envoy: what Envoy says and is told, as the proxy knows requests and answers.
+"""One request through Envoy, presented to the proxy as a request and an answer.
 
-To the proxy Envoy is both its client and its upstream. The request that Envoy hands over is an ASGI
-request; the request that the proxy sends on goes back to Envoy as changes, and what the provider
-answers comes the same way.
+To the proxy, Envoy is both its client and its upstream. The request that Envoy sends becomes an
+ASGI request. The request that the proxy forwards goes back to Envoy as changes, and the provider's
+answer comes and goes in the same way.
 
 Source: envoy/service/ext_proc/v3/external_processor.proto and the filter's documentation, of Envoy
 1.40.
@@ -32,21 +32,22 @@ from guardstream.serve.streams import PING
 Pairs = list[tuple[bytes, bytes]]
 
 PIECE = 64 * 1024
-"""Bytes of a body that Envoy is given in one message."""
+"""The maximum bytes of a body in one message to Envoy."""
 
 _WAITING = 8
-"""Messages of Envoy that wait to be read; then it is not read from, and gRPC slows it down."""
+"""The maximum number of unread messages from Envoy. After that, the call is not read, and gRPC's
+flow control slows Envoy down."""
 
 _FIXED = frozenset({b"host"})
-"""Headers that Envoy lets nobody remove; they can be emptied."""
+"""Headers that Envoy does not let a processor remove; they can be emptied."""
 
 
 class CallError(GuardstreamError):
-    """Envoy asks for what cannot be guarded; the call is to be aborted."""
+    """Envoy's configuration or messages cannot be guarded: the call has to be aborted."""
 
 
 class Call:
-    """One request through Envoy; `pump` reads what Envoy says, until it says no more."""
+    """One request through Envoy; `pump` reads Envoy's messages until the call ends."""
 
     def __init__(self, talk: Talk, first: pb.ProcessingRequest) -> None:
         _check(first)
@@ -69,11 +70,11 @@ class Call:
         self._own = False  # whether the answer is the proxy's own
         self._unsaid: list[bytes] = []
         self.complete = False
-        """Whether Envoy has been told the answer's end."""
+        """Whether the end of the answer has been sent to Envoy."""
 
     @property
     def scope(self) -> Scope:
-        """The request as ASGI has it."""
+        """The request's ASGI scope."""
         pseudo = {name: value for name, value in self._headers if name.startswith(b":")}
         path, _, query = pseudo.get(b":path", b"/").partition(b"?")
         headers = [pair for pair in self._headers if not pair[0].startswith(b":")]
@@ -99,7 +100,7 @@ class Call:
     # What Envoy says
 
     async def pump(self) -> None:
-        """Hand on what Envoy says to whoever waits for it; return when it says no more."""
+        """Pass Envoy's messages to their readers; return when the call ends."""
         with self._request_in, self._answer_in:
             while (message := await self._talk.read()) is not None:
                 kind = message.WhichOneof("request")
@@ -116,12 +117,13 @@ class Call:
                     raise CallError(f"Envoy sends {kind!r}, which is not supported")
 
     def leave(self) -> None:
-        """Drop what Envoy says from here on: nobody reads it, and it must not wait for that."""
+        """Drop Envoy's further messages, so that Envoy does not wait for a reader."""
         self._request.close()
         self._answer.close()
 
     async def receive(self) -> Message:
-        """Return the next part of the request's body; that Envoy has left, when it has."""
+        """Return the next part of the request's body, or the disconnect when Envoy ends
+        the call."""
         if self._request_over:
             await self._gone()
             return {"type": "http.disconnect"}
@@ -143,19 +145,19 @@ class Call:
         return {"type": "http.request", "body": body.body, "more_body": not body.end_of_stream}
 
     async def _gone(self) -> None:
-        """Wait until Envoy says no more."""
+        """Wait until Envoy ends the call."""
         async for _ in self._request:
             pass
 
     # The request, sent on
 
     async def ask(self, request: Outgoing) -> Incoming:
-        """Tell Envoy which request to send on; return the provider's answer, its body unread.
+        """Send the request to forward to Envoy; return the provider's answer, its body unread.
 
-        UpstreamError if there is none, or the request was sent before.
+        UpstreamError if there is none, or if a request was forwarded before.
         """
         if self._sent_on:
-            raise UpstreamError(502, "upstream_error", "Envoy sends a request once")
+            raise UpstreamError(502, "upstream_error", "Envoy sends a request only once")
         self._sent_on = True
         changes = self._changed(request)
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
@@ -182,7 +184,7 @@ class Call:
         return _Answer(self._status, plain, self.answer_body())
 
     def _changed(self, request: Outgoing) -> pb.HeaderMutation:
-        """What is different from the request that came; its length is always told anew."""
+        """Return the changes to the request that Envoy sent; its length is always set again."""
         wanted = request.headers
         target = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
         pseudo = {b":path": target.encode("latin-1"), b":method": request.method.encode()}
@@ -215,8 +217,8 @@ class Call:
     async def send(self, message: Message) -> None:
         """Take a part of the answer from the proxy.
 
-        Envoy takes a body once it has handed over a part of the provider's: what is said before
-        waits for that, but for heartbeats, which are left out. What is said in place of an answer
+        Envoy accepts a body only after it has sent a part of the provider's. Parts that come
+        earlier wait for that, except for heartbeats, which are dropped. An answer in place of one
         without a body is an answer of the proxy's own.
         """
         if message["type"] == "http.response.start":
@@ -244,7 +246,8 @@ class Call:
                 await self._end_before_a_body()
 
     async def _end_before_a_body(self) -> None:
-        """End an answer of which Envoy takes no body: it has none, or none has come so far."""
+        """End an answer for which Envoy accepts no body: it has none, or none has arrived
+        so far."""
         if self._bodiless and not self._own and not any(self._unsaid):
             await self._begin()
             await self._end_trailers()
@@ -260,7 +263,7 @@ class Call:
             await self._talk.write(pb.ProcessingResponse(response_trailers=without))
 
     async def _begin(self) -> None:
-        """Tell Envoy, once, how the headers of the answer change."""
+        """Send the changes of the answer's headers to Envoy, once."""
         if self._started:
             return
         self._started = True
@@ -294,7 +297,7 @@ _CALL: ContextVar[Call] = ContextVar("guardstream_envoy_call")
 
 
 class Relay:
-    """Sends a request on by the call that it came with."""
+    """Forwards a request through the call that it came with."""
 
     async def send(self, request: Outgoing) -> Incoming:
         """Have Envoy send a request; return its answer."""
@@ -305,7 +308,7 @@ class Relay:
 
 
 def entered(call: Call) -> None:
-    """Let what this task does be about `call`."""
+    """Make `call` the one that this task forwards through."""
     _CALL.set(call)
 
 
@@ -323,24 +326,25 @@ class _Answer:
         return await anext(self._body)
 
     async def aclose(self) -> None:
-        """Read no more of it."""
+        """Stop reading the answer."""
         await self._body.aclose()
 
 
 _MODES = pb.ProtocolConfiguration.DESCRIPTOR.fields_by_name["request_body_mode"].enum_type
 FULL_DUPLEX = _MODES.values_by_name["FULL_DUPLEX_STREAMED"].number
-"""The one mode in which a processor decides what goes on, and when: others cannot block."""
+"""The only mode in which a processor decides what is forwarded and when. In other modes it cannot
+block."""
 
 
 def _check(first: pb.ProcessingRequest) -> None:
-    """Raise CallError unless Envoy hands over all of a request, and waits for what it is told."""
+    """Raise CallError unless Envoy sends complete requests, and waits for the responses."""
     if first.WhichOneof("request") != "request_headers":
         raise CallError(
             "Envoy does not send the headers of requests: request_header_mode: SEND; for answers "
             "of its own, response_attributes: [response.code_details]"
         )
     if first.observability_mode:
-        raise CallError("observability_mode lets all pass: leave it out")
+        raise CallError("observability_mode lets everything pass: leave it out")
     modes = first.protocol_config
     if modes.request_body_mode != FULL_DUPLEX or modes.response_body_mode != FULL_DUPLEX:
         raise CallError(
@@ -354,7 +358,7 @@ def _channel() -> tuple[MemoryObjectSendStream[Any], MemoryObjectReceiveStream[A
 
 
 async def _put(stream: MemoryObjectSendStream[Any], message: Any) -> None:
-    """Hand a message on; once nobody reads any more, it is dropped."""
+    """Pass a message on; it is dropped if its reader has left."""
     try:
         await stream.send(message)
     except anyio.BrokenResourceError:
@@ -362,7 +366,7 @@ async def _put(stream: MemoryObjectSendStream[Any], message: Any) -> None:
 
 
 def _pairs(headers: Any) -> Pairs:
-    """The headers of a message: a value stands in one of two fields."""
+    """Return the headers of a message; a value is in one of two fields."""
     return [
         (header.key.lower().encode("latin-1"), header.raw_value or header.value.encode("latin-1"))
         for header in headers.headers
@@ -370,7 +374,8 @@ def _pairs(headers: Any) -> Pairs:
 
 
 def _set(pairs: Iterable[tuple[bytes, bytes]]) -> list[HeaderValueOption]:
-    """Headers to set; of several of one name the first replaces what there is."""
+    """Return the mutations that set headers; of several with one name, the first replaces existing
+    ones."""
     seen: set[bytes] = set()
     options = []
     for name, value in pairs:
@@ -386,7 +391,8 @@ def _set(pairs: Iterable[tuple[bytes, bytes]]) -> list[HeaderValueOption]:
 
 
 def _mutation(before: Pairs, after: Pairs, kept: Iterable[str] = ()) -> pb.HeaderMutation:
-    """What makes the headers `after` of those `before`; names that are `kept` stay."""
+    """Return the mutation from the headers `before` to those `after`; names that are
+    `kept` stay."""
     was, now = _by_name(before), _by_name(after)
     changed = [(name, value) for name, value in after if was.get(name) != now[name]]
     plain = [name for name in was if not name.startswith(b":")]
@@ -401,7 +407,7 @@ def _names(trailers: Any) -> list[str]:
 
 
 def _without(trailers: Iterable[str]) -> pb.TrailersResponse:
-    """Have Envoy leave out trailers: nobody reads them, as the proxy does not."""
+    """Return the response that removes trailers, which the proxy does not read either."""
     return pb.TrailersResponse(header_mutation=pb.HeaderMutation(remove_headers=trailers))
 
 
@@ -419,6 +425,6 @@ def _streamed(body: bytes, *, over: bool) -> pb.BodyResponse:
 
 
 def _pieces(body: bytes) -> Iterable[tuple[bytes, bool]]:
-    """A body in pieces, each with whether it is the last; an empty one is a piece, too."""
+    """Yield a body in pieces, each with whether it is the last; an empty body is one piece."""
     for start in range(0, len(body) or 1, PIECE):
         yield body[start : start + PIECE], start + PIECE >= len(body)

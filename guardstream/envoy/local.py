@@ -1,9 +1,8 @@
-"""Envoy's own answers, such as the 401 of a filter that stands before the processor.
+"""Envoy's own answers, such as the 401 of a filter in front of the processor.
 
-They come without the request that they answer, or before it went on (a 408), and hold no text of a
-model: they go on as they are.
-That an answer is Envoy's is known by the attribute `response.code_details`, which the configuration
-has to send; an answer of the provider's without its request is refused.
+They come without a request, or before the request was forwarded (a 408), and contain no text of a
+model, so they pass unchanged. They are recognised by the attribute `response.code_details`, which
+the configuration has to send. A provider's answer without its request is refused.
 
 Source: envoyproxy.io, "Response code details" of HTTP connection management, of Envoy 1.40.
 """
@@ -16,7 +15,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 
 class Talk(Protocol):
-    """The gRPC call: what Envoy says, and what it is told."""
+    """The gRPC call: Envoy's messages, and the responses to them."""
 
     async def read(self) -> Any: ...
     async def write(self, message: Any) -> None: ...
@@ -28,7 +27,7 @@ _PROVIDERS = "via_upstream"
 
 
 def is_local(first: pb.ProcessingRequest) -> bool:
-    """Tell whether a message begins an answer of Envoy's own."""
+    """Return whether a message begins an answer of Envoy's own."""
     if first.WhichOneof("request") != "response_headers":
         return False
     for values in first.attributes.values():
@@ -39,7 +38,7 @@ def is_local(first: pb.ProcessingRequest) -> bool:
 
 
 async def passed(talk: Talk, first: pb.ProcessingRequest) -> None:
-    """Let an answer of Envoy's own go on as it is."""
+    """Let one of Envoy's own answers pass unchanged."""
     message = first
     while message is not None:
         kind = message.WhichOneof("request")

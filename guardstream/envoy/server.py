@@ -1,7 +1,7 @@
-"""The gRPC server: each call of Envoy's is a request to the proxy.
+"""The gRPC server: each of Envoy's calls is a request to the proxy.
 
-It fails closed: a call that goes wrong is aborted with a status, never ended as if all were well,
-since Envoy lets through what an ended call leaves open.
+It fails closed: a failed call is aborted with a status and never ended normally, because Envoy
+forwards whatever an ended call has not decided.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ log = logging.getLogger("guardstream.envoy")
 NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
 
 MAX_MESSAGE = 16 * 1024 * 1024
-"""Bytes of one message of Envoy's; bodies come in pieces far below."""
+"""The maximum bytes of one of Envoy's messages; bodies arrive in much smaller pieces."""
 
 LOOKAHEAD = 256 * 1024
-"""Bytes of one call that are taken from Envoy before they are read."""
+"""The bytes of one call that are received before they are read."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -48,23 +48,24 @@ OPTIONS = (
 
 
 class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
-    """The service that Envoy calls, by the settings of the proxy; its upstream is Envoy.
+    """The service that Envoy calls, with the settings of a proxy whose upstream is Envoy.
 
-    Raises SettingsError for what only the proxy can do: a policy with `retry`, and `replay`.
-    Otherwise it is as the proxy is."""
+    Raises SettingsError for settings that only the proxy supports: a policy with `retry`, and
+    `replay`.
+    """
 
     def __init__(self, settings: ProxySettings) -> None:
         for name, around in settings.operations.items():
             if around.policy.file.retry is not None:
                 where = around.policy.place("retry")
-                raise SettingsError(f"{where}: Envoy sends a request once: policy {name!r}")
+                raise SettingsError(f"{where}: Envoy sends a request only once: policy {name!r}")
         if settings.replay is not None:
-            raise SettingsError("serve.replay: Envoy's clients cannot come back for a stream")
+            raise SettingsError("serve.replay: Envoy's clients cannot reconnect to a stream")
         self._proxy = Proxy(settings, Relay())
         self._app = signing(self._proxy, settings)
 
     async def Process(self, _requests: Any, context: Any) -> None:  # noqa: N802
-        """Serve one request of Envoy's."""
+        """Serve one of Envoy's requests."""
         first = await context.read()
         if first is grpc.aio.EOF:
             return
@@ -96,12 +97,12 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
             # Envoy says all that the provider says, to the end; only it may end the call.
 
     async def aclose(self) -> None:
-        """Close what the proxy holds."""
+        """Close the proxy's connections."""
         await self._proxy.aclose()
 
 
 class _Talk:
-    """A gRPC call as `Call` wants it."""
+    """Adapts a gRPC call for `Call`."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -122,7 +123,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 class ListenError(GuardstreamError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
 
 async def serve(
@@ -133,11 +134,11 @@ async def serve(
     grace: float = GRACE,
     started: Callable[[int], None] | None = None,
 ) -> None:
-    """Serve Envoy's calls at `address` until cancelled, or told to stop by SIGTERM or SIGINT.
+    """Serve Envoy's calls at `address` until cancelled, or stopped by SIGTERM or SIGINT.
 
-    The health check then says that it does not serve; calls are still taken for `drain` seconds,
-    and open ones have `grace` seconds to end.
-    `started` is called with the port once it listens. Raises ListenError.
+    The health check then reports that it does not serve. Calls are still accepted for `drain`
+    seconds, and open ones have `grace` seconds to end. `started` is called with the port once it
+    listens. Raises ListenError.
     """
     server = grpc.aio.server(options=OPTIONS)
     processor = Processor(settings)

@@ -1,4 +1,4 @@
-"""The four ways to take values out of a stream, each for asynchronous and for plain streams."""
+"""The four ways to extract values from a stream, each for asynchronous and for plain streams."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ def snapshots(
 def snapshots(
     stream: Stream, model: Any, *, partial_strings: bool | None = None, **reading: Unpack[Reading]
 ) -> AsyncGenerator[Any, None]:
-    """Yield what is there of a `model` after each chunk that brings something; last, all of it.
+    """Yield the incomplete `model` after each chunk that adds to it, and finally the complete one.
 
-    A large value is shown less often, so that copying it stays in proportion to the text.
+    A large value is yielded less often, so that the cost of copying it stays in proportion to the
+    text.
 
-    `stream` gives text or a provider's chunks; `reading` are the options that all these functions
-    have, see `Reading`.
+    `stream` yields text or a provider's chunks; `reading` are the options of all these functions,
+    see `Reading`.
 
-    Fields that have not come have their declared default, else MISSING; `model_fields_set` names
-    those that came. Numbers and literals appear when they are complete, strings as they grow
-    unless `partial_strings` is False. What is complete is of its declared type; only the last
+    Fields that have not arrived have their declared default, or else MISSING; `model_fields_set`
+    names those that have. Numbers and literals appear when they are complete, strings as they grow
+    unless `partial_strings` is False. Complete values have their declared types; only the last
     snapshot is validated by the model as a whole. Raises ExtractError.
     """
     return values(stream, _snapshots(stream, model, reading, partial_strings))
@@ -72,7 +73,7 @@ def snapshots_sync(
     partial_strings: bool | None = None,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]:
-    """Yield what `snapshots` does, for a plain stream."""
+    """Yield the values of `snapshots`, for a plain stream."""
     return values_sync(stream, _snapshots(stream, model, reading, partial_strings))
 
 
@@ -107,13 +108,14 @@ def items(
 ) -> AsyncGenerator[Any, None]:
     """Yield each value at `path` when it is complete: `orders.item` is each element of `orders`.
 
-    `stream` gives text or a provider's chunks; `reading` are the options that all these functions
-    have, see `Reading`.
+    `stream` yields text or a provider's chunks; `reading` are the options of all these functions,
+    see `Reading`.
 
-    Without a `model` it is a plain JSON value. Each value is validated by itself; one that the
-    model refuses is left out with `on_invalid` "skip", otherwise raised with its `index`. With
-    `documents` "many", such as JSON lines, the path is looked for in each. Raises ExtractError,
-    after the values before it, also if there was nothing at the path and no empty array before it.
+    Without a `model`, it is a plain JSON value. Each value is validated by itself; one that the
+    model rejects is skipped with `on_invalid` "skip", and otherwise raised with its `index`. With
+    `documents` "many", such as JSON lines, `path` applies to each document. Raises ExtractError
+    after the values before the error, and also if there was no value at the path and no empty array
+    on the way to it.
     """
     work = _items(stream, path, model, reading, on_invalid, documents)
     return values(stream, work)
@@ -148,9 +150,9 @@ def items_sync(
     documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]:
-    """Yield what `items` does, for a plain stream.
+    """Yield the values of `items`, for a plain stream.
 
-    `path`, `model`, `on_invalid`, `documents`, and what is raised, are as there.
+    `path`, `model`, `on_invalid`, `documents`, and the exceptions are those of `items`.
     """
     work = _items(stream, path, model, reading, on_invalid, documents)
     return values_sync(stream, work)
@@ -159,12 +161,12 @@ def items_sync(
 def text(
     stream: Stream, path: str, *, documents: Documents | None = None, **reading: Unpack[Reading]
 ) -> AsyncGenerator[str, None]:
-    """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
+    """Yield the decoded text of the string at `path` as it arrives, in pieces that are not empty.
 
-    `stream` gives text or a provider's chunks. Where several strings stand at `path`, one follows
-    the other, null is like an empty one; with `documents` "many" they are looked for in each
-    document. `reading` are the options that all these functions have, see `Reading`. Raises
-    ExtractError, also if other values stand there and no string.
+    `stream` yields text or a provider's chunks. If there are several strings at `path`, they follow
+    each other, and null is like an empty one; with `documents` "many", `path` applies to each
+    document. `reading` are the options of all these functions, see `Reading`. Raises ExtractError,
+    also if there are other values at the path, but no string.
     """
     return values(stream, _pieces(stream, path, reading, documents))
 
@@ -176,7 +178,7 @@ def text_sync(
     documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> Generator[str, None, None]:
-    """Yield what `text` does, for a plain stream."""
+    """Yield the pieces of `text`, for a plain stream."""
     return values_sync(stream, _pieces(stream, path, reading, documents))
 
 
@@ -187,8 +189,8 @@ async def final(stream: Stream, model: object, **reading: Unpack[Reading]) -> An
 async def final(stream: Stream, model: Any, **reading: Unpack[Reading]) -> Any:
     """Return the whole document of `stream` as a validated `model`, once it is complete.
 
-    `reading` are the options that all these functions have, see `Reading`. Raises ExtractError as
-    soon as the text cannot become the model, and what the stream raises.
+    `reading` are the options of all these functions, see `Reading`. Raises ExtractError as soon as
+    the text cannot become the model, and the exceptions of the stream.
     """
     async with aclosing(values(stream, Whole[Any](model, _reading(stream, reading)))) as found:
         return await anext(found)
@@ -199,7 +201,7 @@ def final_sync(stream: Iterable[Any], model: Model[T], **reading: Unpack[Reading
 @overload
 def final_sync(stream: Iterable[Any], model: object, **reading: Unpack[Reading]) -> Any: ...
 def final_sync(stream: Iterable[Any], model: Any, **reading: Unpack[Reading]) -> Any:
-    """Return what `final` does, for a plain stream."""
+    """Return the result of `final`, for a plain stream."""
     with closing(values_sync(stream, Whole[Any](model, _reading(stream, reading)))) as found:
         return next(found)
 
@@ -211,7 +213,7 @@ def _reading(stream: object, reading: Reading) -> Reading:
     if reading.get("text_of") is not None:
         unused = next((name for name in ("tool", "provider") if reading.get(name)), None)
         if unused is not None:
-            raise TypeError(f"text_of= says what the text of a chunk is: leave {unused}= out")
+            raise TypeError(f"text_of= defines the text of a chunk: leave {unused}= out")
     said = getattr(stream, "extraction", None)
     if not said:
         return reading

@@ -1,7 +1,7 @@
-"""A value that grows: typed snapshots of a JSON document, each sharing what is complete.
+"""A growing value: typed snapshots of a JSON document, which share their complete parts.
 
-A snapshot copies only the containers that are open, and only those that changed since the last; so
-a snapshot never changes once it was given out.
+A snapshot copies only open containers, and only those that changed since the last one. So a
+snapshot never changes after it was yielded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLLECTIONS = {set, frozenset, tuple, deque}
 
 
 class _Frame:
-    """An open object or array: its type, what it holds, and the key or index being filled."""
+    """An open object or array: its type, its content, and the key or index being filled."""
 
     __slots__ = ("declared", "key", "shape", "values")
 
@@ -61,7 +61,7 @@ class _Frame:
         return self.shape.build(values)
 
     def closed(self) -> Any:
-        """The whole container; one that is still undecided is what pydantic makes of it."""
+        """Return the complete container; pydantic decides on a union that is still undecided."""
         if isinstance(self.shape, Undecided):
             return _typed(dict(self.values), self.declared)
         kinds = {get_origin(each) or each for each in branches(self.declared)}
@@ -72,14 +72,14 @@ class _Frame:
 
 
 class Growing:
-    """Takes tokens, gives snapshots of `model`: what is still to come is left out.
+    """Takes tokens and returns snapshots of `model`, without what is still to come.
 
-    Fields that have defaults have them. `strings` says whether strings that are not over are shown.
+    Fields with defaults have them. `strings` says whether unfinished strings are shown.
     """
 
     def __init__(self, model: Any, *, strings: bool) -> None:
         if isinstance(model, TypeAdapter):
-            raise TypeError("snapshots are made of a type itself, not of a TypeAdapter")
+            raise TypeError("snapshots need a type itself, not a TypeAdapter")
         self._root = model
         self._strings = strings
         self._frames: list[_Frame] = []
@@ -90,7 +90,7 @@ class Growing:
         self.changed = False
 
     def take(self, tokens: list[Token]) -> None:
-        """Take the next tokens; `changed` then says whether there is more to show."""
+        """Take the next tokens; `changed` then says whether a snapshot would show more."""
         for kind, value, _, _ in tokens:
             if kind == t.STRING_PART:
                 if self._text is None:
@@ -113,7 +113,8 @@ class Growing:
                 self._add(_scalar(kind, value, self._next()))
 
     def cost(self) -> float:
-        """What a snapshot copies: entries of open containers, and 256 characters as one."""
+        """The size of a snapshot's copy: the entries of open containers, and 1 for every 256
+        characters."""
         return sum(len(frame.values) for frame in self._frames) + self._length / 256
 
     def snapshot(self) -> Any:
@@ -150,14 +151,14 @@ def _shows_text(kind: Any) -> bool:
 
 
 def _scalar(kind: int, value: Any, declared: Any) -> Any:
-    """A complete scalar as the declared type has it; as JSON has it, where that is refused."""
+    """Return a complete scalar as the declared type; as plain JSON if the type rejects it."""
     plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
     written = value if kind in (t.INTEGER, t.FLOAT) else None
     return typed_scalar(plain, declared, written)
 
 
 def _typed(value: Any, declared: Any) -> Any:
-    """A complete plain value as the declared type has it, or as it is."""
+    """Return a complete value as the declared type; unchanged if the type rejects it."""
     if declared is Any or not isinstance(value, str | int | float | dict | list | None):
         return value
     try:

@@ -57,7 +57,7 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
         raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
     if _is_of_pydantic_1(model):
         raise TypeError(
-            f"{model!r} is a model of pydantic 1: say how it is made of plain values, "
+            f"{model!r} is a model of pydantic 1: define how it is created from plain values, "
             "Annotated[Any, PlainValidator(MODEL.parse_obj)]"
         )
     try:
@@ -65,7 +65,7 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
     except PydanticSchemaGenerationError as error:
         raise TypeError(
             f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
-            "of them; or say how it is made of plain values, "
+            "of them; or define how it is created from plain values, "
             "Annotated[TYPE, PlainValidator(function)]"
         ) from error
 

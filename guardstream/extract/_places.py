@@ -35,7 +35,7 @@ def matcher(path: str) -> Match:
     TypeError for no text."""
     if not isinstance(path, str):
         given = type(path).__qualname__
-        raise TypeError(f"a path is a text, such as 'orders.item', not {given!r}")
+        raise TypeError(f"a path is a str, such as 'orders.item', not {given!r}")
     if path.startswith("/"):
         wanted = [each.replace("~1", "/").replace("~0", "~") for each in path[1:].split("/")]
         return _by_steps([None if each == "*" else each for each in wanted], digits=True)

@@ -160,7 +160,9 @@ class Reader:
         self.offset = self._came
         if self._document is None and not self._many:
             why = "" if self._came else self._no_text()
-            raise ExtractError(f"the stream holds no document{why}{self._cut}", self.offset, None)
+            raise ExtractError(
+                f"there is no document in the stream{why}{self._cut}", self.offset, None
+            )
 
     def _no_text(self) -> str:
         missing = self.text.missing if isinstance(self.text, Texts) else ""

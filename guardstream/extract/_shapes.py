@@ -1,8 +1,8 @@
-"""What an object or array that grows becomes, by its declared type: a model, a dataclass, a list.
+"""Shapes: how a growing object or array becomes its declared type, such as a model or a list.
 
-A shape says which type a member or element has, and builds the value of what has come so far. Of a
-union the branches are told apart by the members that have come: by a literal that only one branch
-allows, by a key that closed models do not have.
+A shape knows the type of each member or element, and builds the value of the content so far. The
+branches of a union are told apart by the members that have arrived: by a literal that only one
+branch allows, or by a key that closed models do not have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ABSENT: Any = object()
 
 
 class Shape:
-    """Anything: what has come is plain."""
+    """The shape of `Any`: values stay plain."""
 
     def member(self, key: str) -> Any:
         """The declared type of a member."""
@@ -58,11 +58,11 @@ class Shape:
         return Any
 
     def key(self, text: str) -> Any:
-        """A key that is over, as the declared type has it."""
+        """Return a complete key as its declared type."""
         return text
 
     def build(self, values: Any) -> Any:
-        """The value of the members or elements so far."""
+        """Return the value of the members or elements so far."""
         return values
 
 
@@ -70,7 +70,7 @@ PLAIN = Shape()
 
 
 class _Values(Shape):
-    """A dict or an array whose values have one type, and a dict's keys another."""
+    """A dict or an array whose values have one type; a dict's keys may have another."""
 
     def __init__(self, inner: Any, keys: Any = str) -> None:
         self._inner = inner
@@ -89,7 +89,7 @@ class _Values(Shape):
 
 
 class _Tuple(Shape):
-    """An array whose elements have types of their own."""
+    """An array with a type for each element."""
 
     def __init__(self, inner: tuple[Any, ...]) -> None:
         self._inner = inner
@@ -99,7 +99,7 @@ class _Tuple(Shape):
 
 
 class Record(Shape):
-    """An object with named fields; `tags` has what of them tells it from others."""
+    """An object with named fields; `tags` are the literals that distinguish it from others."""
 
     def __init__(self, types: dict[str, Any], *, closed: bool = False) -> None:
         self._types = types
@@ -111,7 +111,7 @@ class Record(Shape):
         return self._types.get(key, Any)
 
     def fits(self, values: dict[str, Any]) -> bool:
-        """Whether these members may be its own."""
+        """Return whether an object with these members may be of this shape."""
         if self._closed and any(key not in self._types for key in values):
             return False
         return all(
@@ -120,7 +120,8 @@ class Record(Shape):
 
 
 class _Model(Record):
-    """A model, made without validation: fields that have not come have a default or MISSING."""
+    """A model, created without validation: fields that have not arrived have a default
+    or MISSING."""
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
@@ -142,7 +143,7 @@ class _Model(Record):
 
 
 class _Root(Shape):
-    """A model around another type."""
+    """A root model, which wraps another type."""
 
     def __init__(self, model: type[RootModel[Any]], inner: Shape) -> None:
         self._model = model
@@ -159,7 +160,7 @@ class _Root(Shape):
 
 
 class _Dataclass(Record):
-    """A dataclass, made without its `__init__`."""
+    """A dataclass, created without calling its `__init__`."""
 
     def __init__(self, kind: Any) -> None:
         self._cls = cls = get_origin(kind) or kind
@@ -181,7 +182,7 @@ class _Dataclass(Record):
 
 
 class _TypedDict(Record):
-    """A dict with named keys: those that pydantic keeps, by the names of its fields."""
+    """A typed dict: the keys that pydantic keeps, by the names of its fields."""
 
     def __init__(self, kind: Any) -> None:
         origin = get_origin(kind) or kind
@@ -200,7 +201,7 @@ class _TypedDict(Record):
 
 
 class Undecided(Shape):
-    """One of several records: as soon as only one is left, `decided` is it."""
+    """One of several records; `decided` is set as soon as only one is possible."""
 
     def __init__(self, branches: list[Record]) -> None:
         self._branches = branches
@@ -210,7 +211,7 @@ class Undecided(Shape):
         return kinds[0] if all(kind == kinds[0] for kind in kinds) else Any
 
     def decided(self, values: dict[str, Any]) -> Shape:
-        """What is left in view of the members that have come."""
+        """Return the shapes that are still possible, given the members that have arrived."""
         self._branches = [each for each in self._branches if each.fits(values)]
         if len(self._branches) == 1:
             return self._branches[0]
@@ -227,7 +228,7 @@ def shape(kind: Any, *, is_object: bool) -> Shape:
 
 
 def _shape(kind: Any, is_object: bool) -> Shape | None:
-    """The shape of one branch; None where it is none for such a value."""
+    """Return the shape of one branch; None if it is not one of an object or array."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if _is_class(kind, RootModel):
         return _Root(kind, shape(kind.model_fields["root"].annotation, is_object=is_object))
@@ -279,14 +280,14 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _unqualified(kind: Any) -> Any:
-    """What `Required[int]`, `NotRequired[int]` or `ReadOnly[int]` says of a value's type."""
+    """Return the type inside `Required[int]`, `NotRequired[int]` or `ReadOnly[int]`."""
     while str(get_origin(kind)).endswith(("Required", "ReadOnly")):
         kind = get_args(kind)[0]
     return kind
 
 
 def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
-    """A type with what its type variables stand for in their place."""
+    """Return a type with its type variables replaced."""
     if isinstance(kind, TypeVar):
         return variables.get(kind, kind)
     free = getattr(kind, "__parameters__", ()) if get_args(kind) else ()
@@ -294,7 +295,7 @@ def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
 
 
 def _open(variable: TypeVar) -> Any:
-    """What pydantic takes for a type variable that nothing was said for."""
+    """Return the type that pydantic uses for an unbound type variable."""
     if getattr(variable, "has_default", bool)():
         return variable.__default__  # type: ignore[attr-defined]  # of typing_extensions
     if variable.__constraints__:
@@ -303,7 +304,7 @@ def _open(variable: TypeVar) -> Any:
 
 
 def branches(kind: Any) -> list[Any]:
-    """The types that a declared type leaves open, but for None."""
+    """Return the members of a union, without None."""
     if isinstance(kind, TypeVar):
         return branches(_open(kind))
     origin = get_origin(kind)
@@ -322,10 +323,10 @@ def branches(kind: Any) -> list[Any]:
 def _made(
     model: type[BaseModel], came: dict[str, Any], extra: dict[str, Any] | None = None
 ) -> BaseModel:
-    """A model of what has come, by the names of its fields, without validation.
+    """Return a model of the fields so far, by their names, without validation.
 
-    `model_construct` would take names for aliases, and run the model's `model_post_init`, which
-    counts on fields that have not come.
+    `model_construct` would take names for aliases, and call the model's `model_post_init`, which
+    may rely on fields that have not arrived.
     """
     made = model.__new__(model)
     fields: dict[str, Any] = {}
@@ -340,7 +341,7 @@ def _made(
 
 
 def _default(info: FieldInfo, before: dict[str, Any]) -> Any:
-    """A field's default; MISSING if it has none, or none of the fields `before` it yet."""
+    """Return a field's default; MISSING if it has none, or if the default needs earlier fields."""
     if info.is_required():
         return MISSING
     if not getattr(info, "default_factory_takes_validated_data", False):  # since pydantic 2.10
@@ -360,7 +361,7 @@ def _private(model: type[BaseModel]) -> dict[str, Any] | None:
 
 
 def _literals(kind: Any) -> tuple[Any, ...]:
-    """All values of a literal type; none if it has others."""
+    """Return all values of a literal type; none for any other type."""
     found: list[Any] = []
     for each in branches(kind):
         if get_origin(each) is not Literal:
@@ -378,7 +379,7 @@ def _is_class(kind: Any, of: Any) -> bool:
 
 
 def _declared(field: dataclasses.Field[Any], before: dict[str, Any]) -> Any:
-    """A dataclass's default; that of pydantic's `Field` stands inside."""
+    """Return the default of a dataclass's field, which may be inside of pydantic's `Field`."""
     if isinstance(field.default, FieldInfo):
         return _default(field.default, before)
     if field.default is not dataclasses.MISSING:
@@ -393,31 +394,31 @@ def _all_short(paths: dict[str, tuple[Path, ...]]) -> bool:
 
 
 def _first(values: Any, paths: tuple[Path, ...]) -> Any:
-    """What stands at the first of several paths that has something."""
+    """Return the value at the first of several paths that has one."""
     return next((each for path in paths if (each := _at(values, path)) is not ABSENT), ABSENT)
 
 
 def _came(values: dict[str, Any], paths: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
-    """What has come of fields, by their names."""
+    """Return the values of fields that have arrived, by their names."""
     found = {name: _first(values, each) for name, each in paths.items()}
     return {name: each for name, each in found.items() if each is not ABSENT}
 
 
 def _extra(values: dict[str, Any], paths: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
-    """What has come beside fields."""
+    """Return the values that have arrived and belong to no field."""
     known = {path[0] for each in paths.values() for path in each}
     return {key: each for key, each in values.items() if key not in known}
 
 
 def _by_key(paths: dict[str, tuple[Path, ...]], types: dict[str, Any]) -> dict[str, Any]:
-    """The types of fields by their keys in the JSON."""
+    """Return the types of fields, by their keys in the JSON."""
     return {
         str(path[0]): types[name] for name, each in paths.items() for path in each if len(path) == 1
     }
 
 
 def _at(value: Any, path: Path) -> Any:
-    """What stands at a path of keys and indices."""
+    """Return the value at a path of keys and indices."""
     for part in path:
         if not isinstance(value, dict | list):
             return ABSENT
@@ -431,7 +432,8 @@ def _at(value: Any, path: Path) -> Any:
 def _paths(
     fields: Mapping[str, FieldInfo], config: Mapping[str, Any]
 ) -> dict[str, tuple[Path, ...]]:
-    """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
+    """Return the paths in the JSON at which a field's value may be, in the order in which pydantic
+    tries them."""
     by_name = config.get("populate_by_name") or config.get("validate_by_name")
     by_alias = config.get("validate_by_alias", True)
     found: dict[str, tuple[Path, ...]] = {}
@@ -448,7 +450,7 @@ def _paths(
 
 
 def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
-    """Give a field the alias that a class's configuration makes for it."""
+    """Set the alias of a field that the configuration of its class generates."""
     if generator is None or info.validation_alias is not None:
         return
     if isinstance(generator, AliasGenerator):
@@ -460,12 +462,14 @@ def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
 
 @lru_cache(maxsize=1024)
 def adapter(declared: Any) -> TypeAdapter[Any]:
-    """The adapter for a declared type; TypeError if it cannot be told from another."""
+    """Return the adapter for a declared type; TypeError if it cannot be distinguished
+    from another."""
     return TypeAdapter(declared)
 
 
 def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
-    """A complete scalar, of a number as `written`, as the declared type has it; else `plain`."""
+    """Return a complete scalar (of a number, as `written`) as its declared type, or
+    else `plain`."""
     kinds = branches(declared)
     # Beside a type such as `date`, pydantic may prefer that to the string.
     if declared is Any or (type(plain) in kinds and _PLAIN.issuperset(kinds)):

@@ -41,7 +41,7 @@ async def values(stream: Stream, work: Work[T]) -> AsyncGenerator[T, None]:
 def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None]:
     """Yield what `work` makes of the stream's chunks; closes the stream on every way out."""
     if isinstance(stream, AsyncIterable):
-        raise TypeError("an asynchronous stream has no plain form: leave '_sync' out")
+        raise TypeError("an asynchronous stream cannot be read synchronously: leave '_sync' out")
     _check(stream)
     chunks = iter(stream)
     try:
@@ -63,9 +63,7 @@ def _check(stream: object) -> None:
         stream.close()
         raise TypeError("a coroutine is not a stream: await it first")
     if not isinstance(stream, (AsyncIterable, Iterable)):
-        raise TypeError(
-            f"a stream of text or of chunks is needed, not {type(stream).__qualname__!r}"
-        )
+        raise TypeError(f"expected a stream of text or chunks, not {type(stream).__qualname__!r}")
 
 
 class _Chunks:

@@ -58,11 +58,11 @@ class Texts:
         if self._slot is not None:
             return ""
         if self._refused:
-            return "the model refused, and said why in place of an answer"
+            return "the model refused, and gave a reason instead of an answer"
         names = ", ".join(map(repr, self._others))
         if self._tool is None:
             one = f"; tool={self._others[0]!r} reads the arguments of one" if names else ""
-            return f"no text came, but calls of tools: {names}{one}" if names else ""
+            return f"there was no text, only tool calls: {names}{one}" if names else ""
         others = f", but these were: {names}" if names else ""
         return f"the tool {self._tool!r} was not called{others}"
 

@@ -156,7 +156,7 @@ class Items(_Work[T]):
             return plain(text)
         except RecursionError:
             raise self._refusal(
-                "the item is nested deeper than Python reads: allow less in limits.depth", end
+                "the item is nested deeper than Python can read: lower limits.depth", end
             ) from None
 
     def _refusal(self, reason: str, end: int) -> ExtractError:

@@ -18,4 +18,4 @@ PADDING = (
 as Amazon and Mistral pad."""
 
 is_padding = re.compile(PADDING, re.ASCII).fullmatch
-"""Tells whether a string is padding."""
+"""Returns whether a string is padding."""

@@ -1,7 +1,7 @@
 """A gate: asynchronous checks of a guarded stream, such as a moderation model or an HTTP call.
 
-It comes after the guard and works on what the guard has released. It fails closed: what a check
-has not allowed in time is not released, and ends the stream.
+It comes after the guard, and judges text that the guard has released. It fails closed: text that a
+check has not allowed in time is not released, and the stream ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 C = TypeVar("C")
 
 Unit: TypeAlias = Literal["sentence", "paragraph", "complete"] | int
-"""What is judged as one; a number is so many code points."""
+"""The unit that is judged at once; a number is a number of code points."""
 
 
 @known_arguments
@@ -50,23 +50,24 @@ def gate(
     """Return a stream of the chunks of `stream` whose texts `check` allows, in their order.
 
     Each text (choice, channel, tool call) is cut into units, and `check(text, context)` is awaited
-    for each that is not blank; it returns a bool or a Verdict. Checks run beside each other and
-    beside the reading. A chunk of text is cut where a unit ends; a provider's chunk waits for all
-    units that have text in it, and so does a frame of a stream of bytes (server-sent events, JSON
-    in lines or in an array).
+    for each unit that is not blank; it returns a bool or a Verdict. Checks run concurrently with
+    each other and with the reading. A chunk of text is cut where a unit ends. A provider's chunk
+    waits for all units that have text in it, and so does a frame of a stream of bytes (server-sent
+    events, JSON in lines or in an array).
 
-    - `unit`: what is judged as one: a sentence, a paragraph, all of a text, or so many code points.
-    - `deadline`: seconds that a check may take; `on_timeout` says what becomes of its text then,
-      `on_error` if it raises, which `errors` of the stream keeps. A later answer counts only where
-      it is stricter.
-    - `ahead`: how many code points may wait before reading does. A unit that is longer blocks.
-    - `channels`: which are judged, all if None; the others pass, in order.
+    - `unit`: what is judged at once: a sentence, a paragraph, a complete text, or a number of code
+      points.
+    - `deadline`: the seconds that a check may take. `on_timeout` says how to treat its text then,
+      and `on_error` how to treat it if the check raises; `errors` of the stream has the exception.
+      A later answer counts only if it is stricter.
+    - `ahead`: how many code points may wait before reading pauses. A longer unit blocks.
+    - `channels`: the channels to judge, by default all; the others pass, in order.
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
     unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for a
-    stream that is not asynchronous, and for a check that is not a function. Iterating raises what
-    `stream` raises, and AdapterError for a chunk that the adapter does not know.
+    stream that is not asynchronous, and for a check that is not a function. Iterating raises the
+    exceptions of `stream`, and AdapterError for a chunk that the adapter does not know.
     """
     if not hasattr(stream, "__aiter__"):
         given = type(stream).__qualname__

@@ -1,7 +1,7 @@
-"""A check that asks a classifier of one's own, which runs here; the extra `onnx` has the runtime.
+"""A check with a local classifier; the extra `onnx` has the runtime.
 
-The folder of the model is what `optimum-cli export onnx --task text-classification` writes for a
-model of Transformers: https://huggingface.co/docs/optimum-onnx/onnx/usage_guides/export_a_model
+The folder of the model is the output of `optimum-cli export onnx --task text-classification` for a
+Transformers model: https://huggingface.co/docs/optimum-onnx/onnx/usage_guides/export_a_model
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.verdict import ALLOW, Context, Verdict
 
 _INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-"""The inputs of such models, and what of a tokenizer's encoding they take."""
+"""The inputs of such models, and the attributes of a tokenizer's encoding that they take."""
 
 
 class Classifier:
-    """Blocks a text of one of the labels, and calls it by the one with the highest score.
+    """Blocks a text with one of the labels; the finding names the one with the highest score.
 
-    A text that is longer than the model's is read in pieces that share `overlap` tokens; the
+    A text longer than the model's maximum is read in pieces that share `overlap` tokens; the
     highest score of a piece counts.
     """
 
@@ -35,16 +35,17 @@ class Classifier:
         max_tokens: int = 512,
         overlap: int = 64,
     ) -> None:
-        """Load a model that gives each of its labels a score.
+        """Load a model that scores each of its labels.
 
         - `model`: a folder with `model.onnx`, `tokenizer.json`, and `config.json`, whose `id2label`
-          names the model's outputs. These are probabilities by softmax, or each by itself (by the
-          logistic function) if `problem_type` is `multi_label_classification`.
-        - `labels`: those that count.
-        - `threshold`: the score, from 0 to 1, from which on one does.
-        - `max_tokens`, `overlap`: how much is read as one, and how much of it again with the next.
+          names the model's outputs. They become probabilities by softmax, or each by the logistic
+          function if `problem_type` is `multi_label_classification`.
+        - `labels`: the labels that block.
+        - `threshold`: the minimum score that blocks, from 0 to 1.
+        - `max_tokens`, `overlap`: how many tokens are read at once, and how many of them are read
+          again with the next piece.
 
-        Raises GateError for what is not there, or not as it should be.
+        Raises GateError for a file that is missing or invalid.
         """
         if not 0 <= threshold <= 1:
             raise GateError("the threshold is a score from 0 to 1")
@@ -70,7 +71,7 @@ class Classifier:
             raise GateError(f"inputs of {folder / 'model.onnx'} are {unknown}; known are {known}")
 
     async def __call__(self, text: str, context: Context) -> Verdict:
-        """Judge a text and what is before it; GateError for outputs that are no scores."""
+        """Judge a text and the text before it; GateError for outputs that are not scores."""
         scores = await to_thread.run_sync(self._scores, context.before + text)
         best = max(self._counted, key=lambda index: scores[index])
         if scores[best] < self._threshold:

@@ -1,4 +1,4 @@
-"""How checks ask over HTTP: one JSON request, one JSON answer, and an error for everything else."""
+"""HTTP requests of checks: one JSON request, one JSON answer, and an error for everything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guardstream.gate.judging import GateError
 
 
 class Endpoint:
-    """A URL that takes JSON and answers in JSON; `key_env` names the variable with its key."""
+    """A URL that accepts and returns JSON; `key_env` names the variable with its key."""
 
     def __init__(self, url: str, key_env: str | None) -> None:
         try:
@@ -19,7 +19,7 @@ class Endpoint:
                 "asking over HTTP needs httpx: pip install 'guardstream[gates]'"
             ) from error
         if not url.startswith(("https://", "http://")):
-            raise GateError(f"{url!r} is no URL of http or https")
+            raise GateError(f"{url!r} is not a URL of http or https")
         key = os.environ.get(key_env, "") if key_env else ""
         if key_env and not key:
             raise GateError(f"the environment variable {key_env!r}, which has the key, is not set")
@@ -28,7 +28,7 @@ class Endpoint:
         self._tls = httpx.create_ssl_context()  # slow to make, and so made once
 
     async def ask(self, body: dict[str, Any]) -> Any:
-        """Return what the endpoint answers; GateError says why it did not."""
+        """Return the endpoint's answer; GateError says why there is none."""
         import httpx
 
         # The gate has a deadline of its own, which covers all of this.

@@ -32,7 +32,7 @@ _YES_NO = re.compile(r"\s*(Yes|No)\b", re.IGNORECASE)
 
 
 class Judge:
-    """Blocks what the judge calls unsafe, by the first category that it names."""
+    """Blocks a text that the judge calls unsafe; the finding names its first category."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Judge:
     ) -> None:
         """`format` is `llama_guard`, `qwen3guard` or `shieldgemma`.
 
-        `question` stands for the user's turn, `guideline` is what ShieldGemma is asked about, and
-        `controversial` says whether what Qwen3Guard calls so is unsafe.
+        `question` is sent as the user's turn, `guideline` is what ShieldGemma is asked about, and
+        `controversial` says whether Qwen3Guard's "Controversial" counts as unsafe.
         """
         if format not in _READERS:
             raise GateError(f"format {format!r} is not known: take one of {', '.join(_READERS)}")
@@ -59,13 +59,13 @@ class Judge:
         self._controversial = controversial
 
     async def __call__(self, text: str, context: Context) -> Verdict:
-        """Judge a text and what is before it; GateError for an answer that is no verdict."""
+        """Judge a text and the text before it; GateError for an answer that is not a verdict."""
         answer = await self._endpoint.ask(self._body(context.before + text))
         try:
             said = answer["choices"][0]["message"]["content"]
             read = self._read(said)
         except (KeyError, IndexError, TypeError):
-            raise GateError("the answer is no chat completion") from None
+            raise GateError("the answer is not a chat completion") from None
         if read is None:
             raise GateError("the judge gave no verdict")
         safety, category = read

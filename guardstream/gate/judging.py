@@ -1,6 +1,6 @@
-"""How a policy's check is asked: not too often, not twice about the same, and under its name.
+"""Calls a policy's check: not too often, not twice for the same text, and under its name.
 
-A check that blocks decides; one that monitors has its verdict reported and nothing changed.
+A check that blocks decides. The verdict of one that monitors is only reported.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from guardstream.gate.verdict import Check, Context, Verdict, verdict_of
 
 
 class GateError(GuardstreamError):
-    """A check could not be made, or asked; the message never has the text in it."""
+    """A check could not be created, or called. The message never contains the text."""
 
 
 class Cache:
-    """Verdicts by keyed hashes of what they are about; the key is this process's own."""
+    """Verdicts by keyed hashes of the judged texts. The key is this process's own."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -32,18 +32,18 @@ class Cache:
         return len(self._verdicts)
 
     def name(self, text: str, context: Context) -> bytes:
-        """The hash by which a verdict is kept: of the text, what is before it, and its channel."""
+        """Return the key of a verdict: a hash of the text, the text before it, and its channel."""
         told = "\0".join((context.channel, str(len(context.before)), context.before + text))
         return hmac.digest(self._key, told.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
     def get(self, name: bytes) -> Verdict | None:
-        """The verdict of that name, if it is there."""
+        """Return the verdict with this key, if there is one."""
         if name in self._verdicts:
             self._verdicts.move_to_end(name)
         return self._verdicts.get(name)
 
     def put(self, name: bytes, verdict: Verdict) -> None:
-        """Keep a verdict; the one that was not asked for longest goes."""
+        """Store a verdict; the least recently used one is removed."""
         self._verdicts[name] = verdict
         self._verdicts.move_to_end(name)
         if len(self._verdicts) > self._size:
@@ -51,7 +51,7 @@ class Cache:
 
 
 class Judging:
-    """A check as one stream asks it."""
+    """A check for one stream."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Judging:
         self._cache = cache
 
     async def __call__(self, text: str, context: Context) -> Verdict:
-        """Return the verdict that counts; raises what the check raises, and GateError."""
+        """Return the verdict that counts; raises the check's exceptions, and GateError."""
         verdict = await self._asked(text, context)
         if self._blocks or verdict.action == "allow":
             return verdict
@@ -96,7 +96,7 @@ class Judging:
         return verdict
 
     def _named(self, verdict: Verdict) -> Verdict:
-        """The verdict under the check's name, with what the check itself calls it after that."""
+        """Return the verdict under the check's name, followed by the check's own rule."""
         if verdict == Verdict("allow"):
             return verdict
         own = "" if verdict.rule == "gate" else f".{verdict.rule}"

@@ -1,4 +1,4 @@
-"""A check that asks OpenAI's moderation endpoint, or one that speaks the same.
+"""A check with OpenAI's moderation endpoint, or a compatible one.
 
 https://platform.openai.com/docs/api-reference/moderations
 """
@@ -15,7 +15,7 @@ from guardstream.gate.verdict import ALLOW, Context, Verdict
 
 
 class OpenAIModeration:
-    """Blocks what the endpoint flags, and calls it by the category with the highest score."""
+    """Blocks a text that the endpoint flags; the finding names the category with the top score."""
 
     def __init__(
         self,
@@ -25,7 +25,8 @@ class OpenAIModeration:
         categories: Collection[str] | None = None,
         threshold: float | None = None,
     ) -> None:
-        """`categories` are those that count, all if None; with a `threshold` scores decide."""
+        """`categories` are the ones that count, by default all; with a `threshold` their scores
+        decide."""
         if threshold is not None and not 0 <= threshold <= 1:
             raise GateError("the threshold is a score from 0 to 1")
         self._endpoint = Endpoint(url, key_env)
@@ -34,7 +35,8 @@ class OpenAIModeration:
         self._threshold = threshold
 
     async def __call__(self, text: str, context: Context) -> Verdict:
-        """Judge a text and what is before it; GateError for an answer that is none."""
+        """Judge a text and the text before it; GateError for an answer that is not a moderation
+        result."""
         body = {"model": self._model, "input": context.before + text}
         answer = await self._endpoint.ask(body)
         try:
@@ -44,7 +46,7 @@ class OpenAIModeration:
             flagged = self._threshold is None and self._categories is None and result["flagged"]
             name = max(found, key=lambda each: float(scores.get(each, 0)), default="gate")
         except (KeyError, IndexError, TypeError, ValueError):
-            raise GateError("the answer is no result of moderation") from None
+            raise GateError("the answer is not a moderation result") from None
         return Verdict("block", rule=name) if found or flagged else ALLOW
 
     def _found(self, flags: Mapping[str, Any], scores: Mapping[str, Any]) -> list[str]:

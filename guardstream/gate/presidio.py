@@ -1,4 +1,4 @@
-"""A check that asks Presidio's analyzer, for names and places say; the extra `presidio` has it."""
+"""A check with Presidio's analyzer, such as for names and places; needs the extra `presidio`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardstream.gate.verdict import ALLOW, Context, Verdict
 
 
 class Presidio:
-    """Blocks a text with one of the entities, and calls it by the one with the highest score."""
+    """Blocks a text with one of the entities; the finding names the one with the highest score."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class Presidio:
         threshold: float = 0.5,
         analyzer: Any = None,
     ) -> None:
-        """`analyzer` is an AnalyzerEngine; one with Presidio's defaults is made if it is None."""
+        """`analyzer` is an AnalyzerEngine; None creates one with Presidio's defaults."""
         if analyzer is None:
             try:
                 from presidio_analyzer import (  # type: ignore[import-not-found, unused-ignore]
@@ -44,7 +44,7 @@ class Presidio:
         self._threshold = threshold
 
     async def __call__(self, text: str, context: Context) -> Verdict:
-        """Judge what of a text is new; what is before it helps to see what it is."""
+        """Judge a text; the text before it is analysed with it as context."""
         found = await to_thread.run_sync(
             self._analyze, context.before + text, abandon_on_cancel=True
         )

@@ -1,7 +1,7 @@
 """A gated stream: iterate it instead of the guarded one.
 
-What waits for a verdict is in its queue; tasks of its own read the stream and judge (`tasks`), so
-that none ever stands around a `yield`.
+Text that waits for a verdict is in its queue. Its tasks read the stream and judge (`tasks`), so
+that no task group surrounds a `yield`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ C = TypeVar("C")
 
 
 class GatedStream(AsyncContext, Generic[C]):
-    """An async iterator of chunks that a check has let through, of the same type as the source's.
+    """An async iterator of the chunks that a check has allowed, of the same type as the source's.
 
     Use it as `async with gate(stream, check) as gated:` so that the source is closed as soon as the
-    block is left. One task reads it at a time. What it says of itself is about what it delivered:
-    the stream before it has counters and findings of its own. `gate` makes it.
+    block is left. One task reads it at a time. Its properties describe what it has delivered; the
+    stream before it has its own counters and findings. `gate` creates it.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
         self.failure: C | None = None
-        """The last chunk, if it is an error in place of a finish reason: it says no text."""
+        """The last chunk, if it is an error instead of a finish reason; it has no text of the
+        answer."""
         self._source = source
         self._of_guard = options.of_guard
         self._observing = options.observing
@@ -68,8 +69,8 @@ class GatedStream(AsyncContext, Generic[C]):
     def findings(self) -> Sequence[Finding]:
         """What the check has blocked, changed or reported, and where it failed.
 
-        Those of a gate before this one come first; before them those of the rules, where the gate
-        is the policy's own.
+        Those of an earlier gate come first. If the gate belongs to the guard's policy, the findings
+        of the rules come before them.
         """
         before: Sequence[Finding] = ()
         if self._of_guard or isinstance(self._source, GatedStream):
@@ -78,7 +79,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def errors(self) -> Sequence[Exception]:
-        """What the check has raised, and that of a gate before this one."""
+        """The exceptions of the check, and of earlier gates."""
         before = self._source.errors if isinstance(self._source, GatedStream) else ()
         return (*before, *self._tasks.errors)
 
@@ -91,7 +92,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def blocked_by(self) -> str | None:
-        """The rule of the verdict that blocked the stream, or the guard's that did before it."""
+        """The rule that blocked the stream: a verdict's, or that of the guard before."""
         queue = self._tasks.queue
         unit = queue.blocked or queue.barred if queue else None
         if unit is not None and self._finish == "content_filter":
@@ -101,7 +102,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def extraction(self) -> Mapping[str, Any]:
-        """How `guardstream.extract` reads the stream, where the call does not say."""
+        """The default options of `guardstream.extract` for this stream."""
         said: Mapping[str, Any] = getattr(self._source, "extraction", {})
         return said
 
@@ -310,7 +311,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
 
 class _Ready(NamedTuple, Generic[C]):
-    """A chunk to be delivered, its parts that say something for the first time, and its reading."""
+    """A chunk to deliver, its parts with new text, and its reading."""
 
     chunk: C
     parts: Sequence[Part] = ()

@@ -1,6 +1,6 @@
-"""What a body is, whatever it calls itself: JSON, lines of JSON, a text, or a file.
+"""Detects what a body is, whatever type it declares: JSON, lines of JSON, a text, or a file.
 
-Readers differ in what they go by, so nothing is taken for what its media type says alone.
+Clients and servers differ in whether they trust the declared media type, so this module does not.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from guardstream.http.request import RefusedError, refused
 _SCALAR = re.compile(rf"\s*(?:-?[\d.eE+-]+|{'|'.join(WORDS)})\s*")
 
 SIGN = 1445
-"""Bytes of a body that tell whether it is a text
+"""How many bytes of a body show whether it is a text
 (https://mimesniff.spec.whatwg.org/#reading-the-resource-header)."""
 
 BINARY = frozenset(range(0x20)) - {*b"\t\n\f\r\x1b"}
-"""Bytes that stand in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
+"""Bytes that occur in no text (https://mimesniff.spec.whatwg.org/#binary-data-byte)."""
 
 _CHARSET = "_charset_"
-"""The field that says in which charset the others are (RFC 7578, section 4.6)."""
+"""The field with the charset of the other fields (RFC 7578, section 4.6)."""
 
 
 def _line_of(line: str) -> tuple[Any, str]:
-    """Return what a line stands for as JSON, and of which form that is."""
+    """Return the value of a line, and its form: a type of JSON, or text."""
     value, form = json_data(line)
     if form != "text" or not _SCALAR.fullmatch(line):
         return value, form
@@ -38,15 +38,15 @@ def _line_of(line: str) -> tuple[Any, str]:
 
 
 def check_charset(name: str, text: str) -> None:
-    """Raise RefusedError for a field that says that the others are not in UTF-8."""
+    """Raise RefusedError for a field that declares another charset than UTF-8 for the others."""
     if name == _CHARSET and text.lower() not in ("utf-8", "us-ascii"):
         raise RefusedError(400, "invalid_form", "the form is not in UTF-8")
 
 
 class Outgoing(NamedTuple):
-    """What may be sent on of a request: what was judged, and nothing else.
+    """The part of a request that may be forwarded: what was judged, and nothing else.
 
-    `body` is its body, `kind` its content type if it has one, and `query` its query, None if that
+    `body` is its body, `kind` its content type if it has one. `query` is its query; None if that
     was not judged.
     """
 
@@ -56,15 +56,13 @@ class Outgoing(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A body, or a field, as it is judged: JSON, lines of JSON, a text, or `bytes` that are not
-    read.
-    """
+    """The content of a body or a field: JSON, lines of JSON, a text, or bytes that are not read."""
 
     form: Literal["json", "lines", "text", "unread"]
     value: Any
 
     def written(self, value: Any) -> bytes:
-        """Return it with another value in its place."""
+        """Return the bytes of a body of this form with `value`."""
         if self.form == "text":
             return str(value).encode()
         values = value if self.form == "lines" else [value]
@@ -73,7 +71,7 @@ class Body(NamedTuple):
 
 
 def body_of(media: str, body: bytes) -> Body:
-    """Tell what a body is, whatever it calls itself: readers differ in what they go by."""
+    """Return the content of a request's body; RefusedError if it is none of these forms."""
     text = text_of(body)
     if text is None:
         if is_file(media, body):
@@ -88,7 +86,7 @@ def body_of(media: str, body: bytes) -> Body:
 
 
 def text_of(body: bytes) -> str | None:
-    """Return the text that bytes are; None if they are none in UTF-8, in which no NUL stands."""
+    """Decode UTF-8; None if that is impossible, or if there is a NUL in it."""
     try:
         return None if b"\0" in body else body.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError:
@@ -96,16 +94,18 @@ def text_of(body: bytes) -> str | None:
 
 
 def is_file(media: str, body: bytes) -> bool:
-    """Tell whether a body that is not text in UTF-8 is a file which nobody reads as text: its media
-    type is one of files, or says nothing."""
+    """Return whether a body that is not UTF-8 is a file that no client reads as text.
+
+    Its media type has to be that of a file, or unspecified.
+    """
     return kind_of(media) in ("unspecified", "file", "unread") and not _may_be_text(body)
 
 
 def _may_be_text(body: bytes) -> bool:
-    """Tell whether some readers take bytes for text or JSON that are not text in UTF-8.
+    """Return whether some clients might read bytes as text or JSON that are not UTF-8.
 
-    They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
-    follows and though characters in it are broken.
+    They may detect UTF-16 or UTF-32, or read the JSON at the beginning and ignore what follows or
+    replace broken characters.
     """
     named = json.detect_encoding(body)
     try:
@@ -117,24 +117,26 @@ def _may_be_text(body: bytes) -> bool:
 
 
 def begins_with_json(body: bytes) -> bool:
-    """Tell whether readers find JSON at the beginning of bytes, whatever follows it."""
+    """Return whether there is JSON at the beginning of some bytes, whatever follows it."""
     try:
         return bool(json_start(body.removeprefix(BOM_UTF8).decode(errors="replace")))
-    except AdapterError:  # other readers might read it
+    except AdapterError:  # another parser might accept it
         return True
 
 
 def field_of(text: str) -> Body:
-    """Tell what a field of a form or of a query is."""
+    """Return the content of a field of a form or of a query."""
     with refused():
         found = json_of("", text)
-    assert found is not None  # it does not say that it is JSON
+    assert found is not None  # no media type claims that it is JSON
     return found
 
 
 def json_of(media: str, text: str) -> Body | None:
-    """Return a text as the JSON that it is; None if it says so and is not. AdapterError for JSON
-    that cannot be judged."""
+    """Return the content of a text; None if its media type claims JSON and it is not JSON.
+
+    AdapterError for JSON that cannot be judged.
+    """
     value, form = json_data(text)
     if form != "text":
         return Body("json", value)

@@ -1,4 +1,4 @@
-"""Whole answers of an API, guarded as their stream would be."""
+"""Guards whole answers of an API as their streams would be guarded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Beside(Protocol):
-    """Does work beside the event loop, which it would hold up."""
+    """Runs work outside of the event loop, so that it does not block it."""
 
     async def __call__(self, work: Callable[[], T], /) -> T: ...
 
@@ -51,24 +51,24 @@ def guard_body(
 async def aguard_body(
     guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
-    """The asynchronous form of `guard_body`, which also runs the guard's gates.
+    """Guard a whole answer like `guard_body`, asynchronously, and run the guard's gates.
 
-    The rules are applied in a thread, since a long body would block the event loop. Raises as
-    `guard_body` does, but of a policy with `gate` it only refuses callbacks beside one that may
-    block.
+    The rules are applied in a thread, because a long body would block the event loop. Raises the
+    same exceptions as `guard_body`, but accepts a policy with `gate`; it only refuses callbacks
+    beside a gate that may block.
     """
     return await judged_body(guard, provider, body, in_thread, options)
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do work in a thread, beside the event loop."""
+    """Run work in a thread, outside of the event loop."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 async def judged_body(
     guard: Guard, provider: str, body: dict[str, Any], beside: Beside, options: Delivering
 ) -> tuple[dict[str, Any], Result]:
-    """Do what `aguard_body` does; the rules are applied by `beside`."""
+    """Guard a whole answer like `aguard_body`; `beside` runs the rules."""
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
     check_callbacks(policy, gates, options)
@@ -125,7 +125,7 @@ def _guarded(
 
 
 def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body that went out, with what its adapter remembers of its end."""
+    """Return the released body, with the end that its adapter has recorded."""
     try:
         guarded: dict[str, Any] = sent[0] if sent else adapter.silent(body)
         return adapter.completed(guarded, body) if adapter.reasons else guarded
@@ -134,7 +134,7 @@ def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict
 
 
 class _Answer:
-    """A guarded answer, as a stream of one chunk."""
+    """Return a guarded answer as a stream of one chunk."""
 
     def __init__(self, body: dict[str, Any], result: Result) -> None:
         self.findings, self.finish = result.findings, result.finish
@@ -165,7 +165,7 @@ def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_text(guard: Guard, text: str) -> str:
-    """Return a text guarded. BlockedError if a rule blocks it and `on_block` is "error"."""
+    """Return the guarded text. BlockedError if a rule blocks it and `on_block` is "error"."""
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":
         raise BlockedError(result.blocked_by or "content_filter", "answer")
@@ -173,7 +173,7 @@ def checked_text(guard: Guard, text: str) -> str:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """Give the names of all fields in a value of JSON."""
+    """Yield the names of all fields in a JSON value."""
     if isinstance(value, dict):
         yield from value
     for item in value.values() if isinstance(value, dict) else value:

@@ -1,4 +1,4 @@
-"""Texts in another charset than UTF-8, which some readers take for UTF-8 all the same."""
+"""Guards texts in a charset other than UTF-8, which some clients read as UTF-8 anyway."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _IN_UTF8 = ("utf-8", "utf-8-sig", "ascii")
 
 
 def charset_of(content_type: str) -> str | None:
-    """Return the charset that a content type names; None for UTF-8 and its subset ASCII.
+    """Return the charset of a content type; None for UTF-8 and its subset ASCII.
 
-    LookupError or ValueError for one that is not known, or not of text.
+    LookupError or ValueError for a charset that is unknown, or not one of text.
     """
     message = Message()
     message["content-type"] = content_type
@@ -29,10 +29,10 @@ def charset_of(content_type: str) -> str | None:
 
 
 class AsUTF8:
-    """A text in another charset, guarded once more as those read it who go by UTF-8.
+    """A text in another charset, which is also guarded as clients read it that assume UTF-8.
 
-    The rules of every channel apply, as nobody knows what it is then. Bytes that are no UTF-8 stay
-    what they are. `ended` says why it ended, if a rule ends it.
+    In that reading, the rules of all channels apply, because nothing is known about the text. Bytes
+    that are not UTF-8 stay as they are. `ended` is the finish reason, if a rule ends it.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -45,7 +45,7 @@ class AsUTF8:
         return self._take(data, last=False)
 
     def finish(self) -> bytes:
-        """Take the end; return the rest. Raises what `feed` does."""
+        """Take the end; return the rest. Raises the same exceptions as `feed`."""
         return self._take(b"", last=True)
 
     def _take(self, data: bytes, *, last: bool) -> bytes:

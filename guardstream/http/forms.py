@@ -1,6 +1,7 @@
-"""Forms with files (https://www.rfc-editor.org/rfc/rfc7578), read and written anew.
+"""Reads and writes forms with files (https://www.rfc-editor.org/rfc/rfc7578).
 
-What is sent on is written from what was read, so that no other reader finds other fields in it.
+The forwarded form is written from the parsed fields, so that no other parser can find other fields
+in it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _MOST = 1000
 """Fields of a form."""
 
 _FILES = re.compile(r"(?:file|image|mask)(?:\[\d*\])?")
-"""The names of the fields that are files, in the forms of OpenAI's API. Others are texts, also if
-they have the name of a file: servers differ in what such a field is."""
+"""The names of file fields in the forms of OpenAI's API. All other fields are texts, even if they
+have a file name: servers differ in how they treat such a field."""
 
 _MEDIA = re.compile(rb"[\w.+-]+/[\w.+-]+")
-"""A media type, without parameters: those say how a text is to be read."""
+"""A media type without parameters, because parameters could change how a text is decoded."""
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Part:
 
     @property
     def is_file(self) -> bool:
-        """Whether nobody can take it for a text that is not judged."""
+        """Whether it is a file, which no server reads as a text that would have to be judged."""
         named = self.judged or _FILES.fullmatch(self.name) is not None
         return self.filename is not None and named
 
@@ -52,7 +53,7 @@ class Part:
 
 
 def read_form(content_type: str, body: bytes) -> list[Part]:
-    """Return the parts of a form; RefusedError for what is none."""
+    """Return the parts of a form; RefusedError if the body is not a form."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind.lower() != b"multipart/form-data" or not boundary:
@@ -94,7 +95,7 @@ def _wrong(message: str) -> RefusedError:
 
 @dataclass(slots=True)
 class _Reader:
-    """Collects what the parser finds."""
+    """Collects the fields that the parser finds."""
 
     parts: list[Part] = field(default_factory=list)
     ended: bool = False

@@ -1,4 +1,4 @@
-"""Headers of an answer: which belong to a connection, and which may carry a model's text."""
+"""The headers of an answer: which are for one connection, and which may contain a model's text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrad
 
 _PROTOCOL = frozenset({"allow", "cache-control", "content-encoding", "content-length", "vary"})
 _PROTOCOL |= {"strict-transport-security", "x-accel-buffering", "x-content-type-options"}
-"""Headers whose values are words of the protocol, or that clients cannot do without."""
+"""Headers with values that the protocol defines, or that clients need."""
 
 _TIME = re.compile(r"-?[0-9]+|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
 _TIMES = ("age", "date", "expires", "last-modified", "retry-after")
@@ -28,32 +28,32 @@ _FORMS = {
     **dict.fromkeys(_TIMES, _TIME),
     "content-type": re.compile(r"[^;]*(;\s*charset=[^;]*)?", re.IGNORECASE),
 }
-"""Others as the protocol has them: seconds or a date (RFC 9110, section 5.6.7), and a type with a
-charset. Another value is judged."""
+"""Values of other headers that pass: seconds or a date (RFC 9110, section 5.6.7), and a media type
+with a charset. Any other value is judged."""
 
 
 NOT_UTF8 = "its charset is not UTF-8"
-"""Why an answer cannot be read that could be, in its own charset."""
+"""The reason why an answer is not read as UTF-8, although it could be read in its own charset."""
 
 _LEAST = 200
-"""The first status of answers that end an exchange, or go on over HTTP."""
+"""Statuses below this one are informational, or switch the protocol."""
 
 _PARTIAL = 206
 
 BYTES = "bytes"
-"""The unit of ranges that cut a body anywhere."""
+"""The unit of ranges that may cut a body at any byte."""
 
 
 def of_the_connection(values: Iterable[str]) -> frozenset[str]:
-    """Return the names of headers that end here, given the values of `Connection`."""
+    """Return the names of the hop-by-hop headers, given the values of `Connection`."""
     named = (name.strip().lower() for value in values for name in value.split(","))
     return HOP_BY_HOP | frozenset(name for name in named if name)
 
 
 def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return the names (in lower case) of headers whose name or value a rule changes or blocks.
+    """Return the names (in lower case) of headers that a rule would change or block.
 
-    Names, ids and addresses cannot be masked: such a header is left out.
+    Names, ids and addresses cannot be masked, so such a header is removed.
     """
     named = [(name.lower(), value) for name, value in headers]
     judged = [header for header in named if not _is_of_the_protocol(*header)]
@@ -63,7 +63,8 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
 
 
 def in_utf8(content_type: str) -> bool:
-    """Tell whether a body is in UTF-8, as JSON and events always are, and says nothing else."""
+    """Return whether a body is in UTF-8, as JSON and events always are, and declares no other
+    charset."""
     told = Message()
     told["content-type"] = content_type
     try:
@@ -73,22 +74,26 @@ def in_utf8(content_type: str) -> bool:
 
 
 def media_types(content_types: Iterable[str]) -> frozenset[str]:
-    """Return the media types that the values of `Content-Type` name: of two, clients differ in
-    which one counts."""
+    """Return the media types in the values of `Content-Type`; if there are two, clients differ in
+    which one they use."""
     named = (each for value in content_types for each in value.split(","))
     return frozenset(media_of(each) for each in named if each.strip())
 
 
 def is_part(status: int, content_range: str) -> bool:
-    """Tell whether a body is some of the bytes of one. Parts in other units, such as the items of a
-    list, are bodies of their own (RFC 9110, section 14)."""
+    """Return whether a body is a range of the bytes of another one.
+
+    Ranges in other units, such as the items of a list, are complete bodies (RFC 9110, section 14).
+    """
     unit = content_range.strip().lower()
     return status == _PARTIAL and (not unit or unit.startswith(BYTES))
 
 
 def why_unreadable(status: int, content_type: str, content_range: str = "") -> str | None:
-    """Say why an answer cannot be read, whatever its type is; None if it can. That its charset is
-    another than UTF-8 comes last."""
+    """Return why an answer cannot be read, whatever its type is; None if it can be read.
+
+    A charset other than UTF-8 is reported only if there is no other reason.
+    """
     if status < _LEAST:
         return "it switches to another protocol"
     if is_part(status, content_range):

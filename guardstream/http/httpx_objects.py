@@ -1,6 +1,6 @@
-"""What a transport makes of the objects of httpx, and of packages like it, such as httpx2.
+"""Adapts the objects of httpx, and of packages like it, such as httpx2.
 
-None of them is imported: the classes are those of the requests and responses that come in.
+None of these packages is imported: the classes are those of the incoming requests and responses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from guardstream.http.sniffing import Sniffer
 
 
 def class_beside(request: Any, name: str) -> Any:
-    """Return the class `name` of the package that a request's class is from."""
+    """Return the class `name` of the package of a request's class."""
     for base in type(request).__mro__:
         package = sys.modules.get(base.__module__.partition(".")[0])
         found = getattr(package, name, None)
@@ -34,7 +34,7 @@ class AsyncSource:
         self._begun = b""  # what was read of it, which comes first
 
     async def begin(self, media: str) -> str:
-        """Read how it begins; return the media type to guard it by."""
+        """Read the beginning; return the media type by which to guard the body."""
         sniffer, told = Sniffer(media), None
         while told is None:
             part = await anext(self._parts, None)
@@ -43,7 +43,7 @@ class AsyncSource:
         return told
 
     async def read(self) -> bytes:
-        """Read all of it."""
+        """Read the whole body."""
         return b"".join([part async for part in self])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -66,7 +66,7 @@ class SyncSource:
         self._begun = b""
 
     def begin(self, media: str) -> str:
-        """Read how it begins; return the media type to guard it by."""
+        """Read the beginning; return the media type by which to guard the body."""
         sniffer, told = Sniffer(media), None
         while told is None:
             part = next(self._parts, None)
@@ -75,7 +75,7 @@ class SyncSource:
         return told
 
     def read(self) -> bytes:
-        """Read all of it."""
+        """Read the whole body."""
         return b"".join(self)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -89,10 +89,10 @@ class SyncSource:
 
 
 def async_body(response: Any, stream: Any, *, raises: bool) -> Any:
-    """Return a guarded stream as the client that gets `response` wants a body.
+    """Return a guarded stream as a body for the package of `response`.
 
-    With `raises`, a blocked one raises BlockedError after its last bytes, for clients that do not
-    raise what these say.
+    With `raises`, a blocked stream raises BlockedError after its last bytes, for clients that do
+    not raise the error in them.
     """
     made = _async_body_class(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
     return made(stream, raises=raises)
@@ -110,7 +110,7 @@ def _check_passed(stream: Any) -> None:
 
 
 def _base(response: Any, name: str) -> type[Any]:
-    """Return the class that bodies have in the package that a response is from."""
+    """Return the class of bodies in the package of a response."""
     return next(base for base in type(response.stream).__mro__ if base.__name__ == name)
 
 

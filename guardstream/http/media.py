@@ -1,6 +1,6 @@
-"""What a media type says that a body is: the one table, for all that reads a content type.
+"""The kinds of bodies that media types declare: one table for all code that reads a content type.
 
-Nothing is taken for what its type says alone: `sniffing` and `bodies` look at what it is.
+A declared type is never trusted alone: `sniffing` and `bodies` inspect the body itself.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from typing import Literal, TypeAlias
 Kind: TypeAlias = Literal[
     "events", "amazon", "lines", "json", "text", "unread", "unspecified", "file", "other"
 ]
-"""Server-sent events; Amazon's; JSON in lines or records, which come one by one; one JSON; a text;
-what nobody reads, such as images; what is not said; a file; and what no table has."""
+"""The kind of a body by its media type:
+
+- `events`: server-sent events; `amazon`: Amazon's event stream.
+- `lines`: JSON values in lines or records, which can be read one at a time.
+- `json`: one JSON value; `text`: any other text.
+- `unread`: what is never read as text, such as images; `file`: a file of some program.
+- `unspecified`: no type, or one that says nothing; `other`: a type that is in no table.
+"""
 
 EVENTS = "text/event-stream"
 """The media type of server-sent events."""
@@ -21,32 +27,33 @@ AMAZON = "application/vnd.amazon.eventstream"
 """The media type of Amazon's events, such as those of Bedrock."""
 
 FIELDS = "application/x-www-form-urlencoded"
-"""The media type of a form without files, which some clients name whatever they send."""
+"""The media type of a form without files. Some clients declare it for any body."""
 
 PARTS = "multipart/"
-"""How media types begin of bodies in parts, each of a type of its own."""
+"""The prefix of the media types of bodies in parts, each with its own type."""
 
 NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 """A media type, without parameters."""
 
 _LINES = frozenset({"ndjson", "jsonl", "jsonlines", "json-lines", "ldjson", "json-seq"})
-"""What JSON in lines or records is called after `application/` or `text/`, where `x-` may stand
-first; and after a `+`: RFC 8091, section 3."""
+"""Names of JSON in lines or records, after `application/` or `text/` and an optional `x-`; and as a
+structured suffix, after a `+` (RFC 8091, section 3)."""
 
 _OTHER_LINES = frozenset({"application/stream+json", "application/x-json-stream"})
-"""Names of the same that older servers have, such as those of Spring."""
+"""Older names of the same, such as those of Spring."""
 
 _TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
 _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
 _TEXTS |= {"application/x-subrip"}
-"""The media types of texts beside `text/…`, `…+xml` and `…+yaml`."""
+"""The media types of texts other than `text/…`, `…+xml` and `…+yaml`."""
 
 _UNREAD = ("image/", "audio/", "video/", "font/")
-"""How media types begin of what is not text, whoever reads it."""
+"""The prefixes of media types that no client reads as text."""
 
-_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
-_UNTOLD |= {"application/force-download", "application/x-download", "application/download"}
-"""The media types that say no more than that there is something, or something to save."""
+_UNSPECIFIED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UNSPECIFIED |= {"application/binary"}
+_UNSPECIFIED |= {"application/force-download", "application/x-download", "application/download"}
+"""Media types that say nothing about the content, only that it is binary or a download."""
 
 _FILES = frozenset({"pdf", "zip", "gzip", "x-gzip", "x-tar", "x-gtar", "x-bzip2", "x-xz", "zstd"})
 _FILES |= {"x-7z-compressed", "vnd.rar", "x-rar-compressed", "x-zip-compressed", "java-archive"}
@@ -57,7 +64,7 @@ _FILES |= {"x-redhat-package-manager", "x-xpinstall", "x-executable", "x-sharedl
 _FILES |= {"x-hdf", "x-hdf5", "x-netcdf", "x-cdf", "x-python-code", "x-bittorrent", "postscript"}
 _FILES |= {"x-pkcs12", "pkcs12", "pkix-cert", "x-x509-ca-cert", "x-x509-user-cert", "x-dvi"}
 _FILES |= {"x-shockwave-flash", "vnd.adobe.flash.movie"}
-"""The media types, after `application/`, of files that programs open, and nobody reads as text."""
+"""The media types, after `application/`, of files that no client reads as text."""
 
 _FILE_FAMILIES = (
     "model/",
@@ -69,7 +76,7 @@ _FILE_FAMILIES = (
     "application/font-",
     "application/x-font",
 )
-"""How others of them begin."""
+"""The prefixes of further such media types."""
 
 
 def media_of(content_type: str) -> str:
@@ -78,7 +85,7 @@ def media_of(content_type: str) -> str:
 
 
 def kind_of(media: str) -> Kind:
-    """Tell what a media type, as `media_of` gives it, says that a body is."""
+    """Return the kind that a media type declares; `media` is the result of `media_of`."""
     if media in (EVENTS, AMAZON):
         return "events" if media == EVENTS else "amazon"
     if _is_lines(media):
@@ -89,7 +96,7 @@ def kind_of(media: str) -> Kind:
         return "text"
     if media.startswith(_UNREAD) and NAME.fullmatch(media) is not None:
         return "unread"
-    if media in _UNTOLD:
+    if media in _UNSPECIFIED:
         return "unspecified"
     return "file" if _is_file(media) else "other"
 
@@ -108,43 +115,44 @@ def _is_lines(media: str) -> bool:
 
 
 def is_text(media: str) -> bool:
-    """Tell whether a media type is of a text that is neither JSON nor events."""
+    """Return whether a media type is that of a text, but neither of JSON nor of events."""
     return kind_of(media) == "text"
 
 
 def is_unread(media: str) -> bool:
-    """Tell whether a media type is of what nobody reads: images, sound, films."""
+    """Return whether a media type is that of images, audio or video, which are never read."""
     return kind_of(media) == "unread"
 
 
 def is_stream(media: str, *, gated: bool) -> bool:
-    """Tell whether a body of a media type may come bit by bit: events, lines, or a text.
+    """Return whether a body of this media type can be guarded while it streams.
 
-    Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
+    These are events, lines and texts. If it is `gated`, a text is withheld until its end, because
+    gates judge the chunks of a format.
     """
     kind = kind_of(media)
     return kind in ("events", "amazon", "lines") or (kind == "text" and not gated)
 
 
 def is_listed(path: str, media: str) -> bool:
-    """Tell whether an answer is JSON in an array whose items come one by one.
+    """Return whether an answer is a JSON array whose items are streamed.
 
-    That is so of Gemini's streams without `alt=sse`, which nothing but their path tells.
+    Gemini streams like this without `alt=sse`. Only the path shows it.
     """
     return path.endswith(":streamGenerateContent") and kind_of(media) == "json"
 
 
 def framing_of(media: str) -> Literal["sse", "text"] | None:
-    """Return how a body comes bit by bit; None where its first byte tells."""
+    """Return the framing of a streamed body; None if its first byte decides."""
     kind = kind_of(media)
     return "sse" if kind == "events" else "text" if kind == "text" else None
 
 
 def may_be_another(media: str) -> bool:
-    """Tell whether how an answer begins may tell another media type than it names."""
+    """Return whether the beginning of an answer may show another media type than it declares."""
     return kind_of(media) in ("unspecified", "file", "lines", "text")
 
 
 def may_be_events(media: str) -> bool:
-    """Tell whether an answer may be events that does not say so."""
+    """Return whether an answer that does not declare events may be events."""
     return media == "text/plain" or kind_of(media) == "unspecified"

@@ -1,7 +1,7 @@
-"""Answers in no known format, guarded by what they are.
+"""Guards answers in no known format by their content.
 
-All that is text is taken for a model's; JSON is guarded by its paths. What is not text in UTF-8 is
-refused, unless it is a file and may pass.
+All text counts as a model's, and JSON is guarded by its paths. A body that is not UTF-8 is refused,
+unless it is a file that may pass.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from guardstream.stream.result import Result
 from guardstream.stream.synchronous import SyncGuardedStream
 
 _OPENS = ("{", "[", '"')
-"""What values of JSON begin with that are no numbers."""
+"""The first characters of JSON values that are not numbers."""
 
 _BLOCKED = "the policy blocked the answer"
 
 
 class Guarded(NamedTuple):
-    """An answer as it may go out; `result` says what a model said in it, if that is one answer.
+    """A guarded answer; `result` is its Result, if it is one answer of a model.
 
-    `is_read` is false for a file, which nobody has read.
+    `is_read` is False for a file, which has passed unread.
     """
 
     body: bytes
@@ -46,11 +46,11 @@ def guarded(
     *,
     files: bool = False,
 ) -> Guarded:
-    """Guard a whole answer by what it is; `kind` is the media type that it names.
+    """Guard a whole answer by its content; `kind` is the media type that it declares.
 
-    With `files` those pass that are no text. RefusedError if it is none that can be guarded, or a
-    rule blocks it where nothing can say so. AdapterError for JSON that cannot be read, StageError
-    if a stage fails.
+    With `files`, files pass. RefusedError if it cannot be guarded, or if a rule blocks it and its
+    format cannot express that. AdapterError for JSON that cannot be read, StageError if a stage
+    fails.
     """
     told = sniff(kind, body) if may_be_another(kind) else kind
     is_binary = files and not BINARY.isdisjoint(body[:SIGN])
@@ -66,8 +66,8 @@ def guarded(
 def guarded_in(
     charset: str, guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
-    """Guard a whole answer in another charset than UTF-8, and once more as some readers take it for
-    UTF-8. Raises what `guarded` does."""
+    """Guard a whole answer in a charset other than UTF-8, and also as clients read it that assume
+    UTF-8. Raises the same exceptions as `guarded`."""
     try:
         plain = body.decode(charset).encode()
     except UnicodeError as error:
@@ -112,7 +112,7 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
 
 
 def _are_scalars(body: bytes) -> bool:
-    """Tell whether there is a number, a flag or null on each line, and no more."""
+    """Return whether each line is a number, a flag or null."""
     found = [json_line(line) for line in body.splitlines() if line.strip()]
     return bool(found) and all(each is not None and each[1] == "number" for each in found)
 
@@ -120,8 +120,8 @@ def _are_scalars(body: bytes) -> bool:
 def _guarded_unsound(
     guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]
 ) -> Guarded:
-    """Guard what is called one JSON, and is none: several, events, or a text without escapes, which
-    says what it says."""
+    """Guard a body that is declared as JSON but is several values, events, or a text without
+    escapes."""
     if "\\" not in text and not text.lstrip().startswith(_OPENS):
         return _guarded_text(guard, body, text, attributes)
     try:
@@ -136,7 +136,7 @@ def _guarded_stream(
     attributes: Mapping[str, str],
     framing: Literal["sse", "text"] | None = None,
 ) -> Guarded:
-    """Guard a stream that came as a whole, in the format that how it begins tells."""
+    """Guard a complete stream, in the format that its beginning shows."""
     stream = guard.wrap_sync([body], framing=framing, keep_text=False, attributes=attributes)
     with stream:
         out = b"".join(stream)
@@ -146,7 +146,7 @@ def _guarded_stream(
 
 
 def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
-    """Guard a text; what some readers find in it must be left as it is then."""
+    """Guard a text. JSON that some clients find in it must stay unchanged."""
     if sniffed_text(body) not in ("text", None):  # a text that streams is told so, too
         return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
@@ -162,7 +162,7 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
 def _through(
     guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
 ) -> tuple[list[Any], Result]:
-    """Return what is left of values in JSON, which are guarded by their paths."""
+    """Return the values of JSON that remain after guarding each by its paths."""
     chunks = [{"body": value} for value in values]
     stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
     with stream:

@@ -1,8 +1,8 @@
-"""Requests in no known format, judged by what they are.
+"""Judges requests in no known format by their content.
 
-Nothing says there what is meant for a model. So all that is text is taken for the user's, in the
-path, the query and the body; JSON is judged by its paths. Images, sound and films pass; what else
-is not text in UTF-8 is refused, but for files that are sent.
+Nothing shows which part of such a request is meant for a model. So all text in the path, the query
+and the body counts as the user's, and JSON is judged by its paths. Images, audio and video pass.
+Anything else that is not UTF-8 is refused, except for files in forms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from guardstream.http.request import RefusedError, checked_messages, refused
 
 
 class _Judged:
-    """What a request says, judged in one go: rules are made ready for a vault once."""
+    """The texts of a request, judged together, so that rules are prepared only once for a vault."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
@@ -30,30 +30,30 @@ class _Judged:
         self._also: list[tuple[int, Callable[[Any], Any]]] = []
 
     def text(self, text: str) -> int:
-        """Take a text; return its number."""
+        """Add a text; return its number."""
         self._messages.append({"role": "user", "content": text})
         return len(self._messages) - 1
 
     def json(self, value: Any) -> int:
-        """Take a value of JSON; return its number."""
+        """Add a value of JSON; return its number."""
         content = [{"type": "request", "body": value}]
         self._messages.append({"role": "user", "content": content})
         return len(self._messages) - 1
 
     def body(self, body: Body) -> int:
-        """Take a body; return its number."""
+        """Add a body; return its number."""
         number = self.text(body.value) if body.form == "text" else self.json(body.value)
         if body.form == "text":
             self.also(number, json_start)
         return number
 
     def also(self, number: int, read: Callable[[Any], Any]) -> None:
-        """Judge, too, what some readers make of what was taken: of what is left of it after all
-        rules, which they may not mask then."""
+        """Also judge another reading of what was added, after all rules have been applied to it. In
+        this reading, rules must not mask anything."""
         self._also.append((number, read))
 
     def check(self) -> None:
-        """Judge all of them. RefusedError if a rule forbids one."""
+        """Judge everything that was added. RefusedError if a rule forbids any of it."""
         guard = self._guard
 
         def check() -> list[Any]:
@@ -75,14 +75,16 @@ class _Judged:
             raise RefusedError(400, "unguarded_input", why)
 
     def __getitem__(self, number: int) -> Any:
-        """Return what may be sent of the text or the body of a number."""
+        """Return the judged text or body with this number."""
         content = self._judged[number]["content"]
         return content if isinstance(content, str) else content[0]["body"]
 
 
 def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outgoing:
-    """Return what may be sent on of a request. RefusedError if a rule forbids it, and for a body
-    that cannot be judged. `kind` is its content type, `path` without escapes.
+    """Return the request to forward. RefusedError if a rule forbids it, or if its body cannot be
+    judged.
+
+    `kind` is its content type, `path` its path without escapes.
     """
     judged = _Judged(guard)
     place = judged.text(path)
@@ -99,7 +101,7 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
 
 
 def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
-    """Take a part of a query to be judged; return a function that returns it."""
+    """Add a part of a query; return a function that returns it after judging."""
     name, equals, value = text.partition("=")
     said = field_of(value)
     if said.form == "text":
@@ -122,7 +124,7 @@ def _escaped(text: str) -> str:
 
 
 def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
-    """Take a body to be judged; return a function that returns its content type and itself."""
+    """Add a body; return a function that returns its content type and the body after judging."""
     media = media_of(kind)
     if not body:
         return lambda: (None, b"")
@@ -146,12 +148,12 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
 
 
 def _as_judged(said: Body, value: Any, body: bytes) -> bytes:
-    """Return a body with what may be sent of it: the same bytes if nothing changed."""
+    """Return a body after judging: the same bytes if nothing changed."""
     return body.removeprefix(BOM_UTF8) if value == said.value else said.written(value)
 
 
 def _form(judged: _Judged, kind: str, body: bytes) -> Any:
-    """Take the fields of a form, their names, and the files in it that are texts."""
+    """Add the fields of a form, their names, and the files in it that are texts."""
     try:
         from guardstream.http.forms import read_form, write_form
     except ModuleNotFoundError as error:
@@ -180,7 +182,7 @@ def _form(judged: _Judged, kind: str, body: bytes) -> Any:
 
 
 def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
-    """Take the fields of a form without files, and their names."""
+    """Add the fields of a form without files, and their names."""
     taken = []
     for name, text in fields:
         said = field_of(text)
@@ -194,7 +196,7 @@ def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
 
 
 def is_json_all_the_same(body: bytes) -> bool:
-    """Tell whether a body that says that it is a form is JSON."""
+    """Return whether a body that is declared as a form is JSON."""
     text = text_of(body)
     return text is not None and field_of(text).form != "text"
 

@@ -39,9 +39,9 @@ def refused() -> Iterator[None]:
 
 
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
-    """Return the `body` that may be sent on: the same bytes unless a rule changes it.
+    """Return the `body` to forward: the same bytes unless a rule changes it.
 
-    The `input` of the guard's policy judges it; `provider` names the adapter of the answer's
+    It is judged by the `input` of the guard's policy. `provider` names the adapter of the answer's
     stream, and so the format of the request. Raises RefusedError for a body that is not a JSON
     object, that cannot be reserialised, or that a rule blocks.
     """
@@ -61,9 +61,9 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:
-    """Refuse a field that is one of those that are judged for readers alone that mind no case.
+    """Refuse a field that is a judged field only for parsers that ignore case.
 
-    Programs in Go do not: https://pkg.go.dev/encoding/json#Unmarshal.
+    Programs in Go do: https://pkg.go.dev/encoding/json#Unmarshal.
     """
     known = {*BESIDE.get(provider, ()), LISTS.get(provider, "model")}
     folded = {name.casefold(): name for name in known}
@@ -74,10 +74,10 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 
 
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Check what a request says to the model; return the same request if nothing changes.
+    """Judge the texts of a request for the model; return the same request if nothing changes.
 
-    A field that no format has is taken for the user's text, and so is its name. With a vault values
-    are hidden in every field, also where a format says nothing to the model.
+    A field that the format does not define counts as the user's text, and so does its name. With a
+    vault, values are masked in every field, even where the model does not read it.
     """
     said = BESIDE.get(provider)
     if said is None:
@@ -107,7 +107,7 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
 
 
 def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
-    """Check the messages of a request; one text stands for a message of the user."""
+    """Judge the messages of a request; a single text counts as a message of the user."""
     given = request[field]
     if isinstance(given, str):
         return _content(guard, "user", given)
@@ -121,7 +121,7 @@ def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
 
 
 class _Texts:
-    """The texts of a request, checked in one go: rules are made ready for a vault once."""
+    """The texts of a request, judged together, so that rules are prepared only once for a vault."""
 
     def __init__(self, guard: Guard) -> None:
         section = guard.policy.file.input
@@ -130,17 +130,17 @@ class _Texts:
         self._names_pass = section is not None and section.unknown == "pass"
 
     def note(self, role: str, text: str, *, name: bool = False) -> str:
-        """Take a text to check, or the `name` of a field, unless that is one that formats have."""
+        """Add a text, or the `name` of a field unless the format defines that."""
         return text if name and self._is_known(text) else self._texts.setdefault((role, text), text)
 
     def check(self) -> None:
-        """Check all. RefusedError if a rule forbids one."""
+        """Judge everything that was added. RefusedError if a rule forbids any of it."""
         given = [{"role": role, "content": text} for role, text in self._texts]
         for text, message in zip(self._texts, checked_messages(self._guard, given), strict=True):
             self._texts[text] = str(message["content"])
 
     def checked(self, role: str, text: str, *, name: bool = False) -> str:
-        """Return what may be sent of a text, or of a `name`, that was given to `note`."""
+        """Return the judged text or `name` that was given to `note`."""
         return text if name and self._is_known(text) else self._texts[role, text]
 
     def _is_known(self, name: str) -> bool:
@@ -149,12 +149,12 @@ class _Texts:
 
 class _ChangeText(Protocol):
     def __call__(self, text: str, /, *, name: bool = False) -> str:
-        """Return what becomes of a text, or of the `name` of a field."""
+        """Return the result for a text, or for the `name` of a field."""
         ...
 
 
 def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    """Return an object's fields as they may be sent on, the very same object if none changed."""
+    """Return the fields of an object after judging: the same object if none changed."""
     if len(made) < len(given):
         why = "names of fields are the same once they are masked"
         raise RefusedError(400, "unguarded_input", why)
@@ -163,9 +163,9 @@ def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_names(value: Any, change: _ChangeText) -> Any:
-    """Change every string in JSON, and what fields are called; the same value if none changed.
+    """Change every string in JSON and every name of a field; return the same value if none changed.
 
-    RefusedError if two fields of an object have one name then.
+    RefusedError if two fields of an object then have the same name.
     """
     if isinstance(value, list):
         items = [with_names(item, change) for item in value]
@@ -177,11 +177,11 @@ def with_names(value: Any, change: _ChangeText) -> Any:
 
 
 _INSIDE = ("messages", "contents", "parts")
-"""Where messages, or what one says, stand in an object beside the messages."""
+"""The fields of messages, or of their content, in an object beside the messages."""
 
 
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
-    """Check what is said to the model beside the messages."""
+    """Judge the texts for the model in other fields than the messages."""
     if content:
         return _content(guard, role, value)
     try:
@@ -207,7 +207,7 @@ def _content(guard: Guard, role: str, content: Any) -> Any:
 
 
 def checked_messages(guard: Guard, messages: list[Any]) -> list[Any]:
-    """Return messages as they may be sent on. RefusedError if a rule forbids it."""
+    """Return the messages to forward. RefusedError if a rule forbids them."""
     try:
         checked = guard.check_messages(messages)
     except (GuardstreamError, RecursionError) as error:

@@ -12,10 +12,10 @@ LISTS = {
     **dict.fromkeys(("gemini", "gemini_counting"), "contents"),
     "openai_responses": "input",
 }
-"""Where each format has its messages."""
+"""The field with the messages, by format."""
 
 SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
-"""Fields that hold no value of anybody, in any format."""
+"""Fields that never contain a user's value, in any format."""
 
 OPTIONS = frozenset(
     (
@@ -35,7 +35,7 @@ OPTIONS = frozenset(
         *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
     )
 )
-"""Fields that formats have for settings, which say nothing to a model."""
+"""Fields with settings, by format; the model does not read them."""
 
 BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
@@ -76,7 +76,8 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
     "a2a": {"params": "user"},
     "mcp": {"params": "user"},
 }
-"""What else is said to the model, and whose text it is; in other formats all is the user's."""
+"""Other fields that the model reads, and the role of their text; in other formats all of them are
+the user's."""
 
 CONTENT = (
     ("openai_completions", "prompt"),
@@ -85,7 +86,7 @@ CONTENT = (
     ("anthropic", "system"),
     ("bedrock", "system"),
 )
-"""Fields that are like the content of a message; in others each string is a text of its own."""
+"""Fields with the form of a message's content; in others each string is a separate text."""
 
 NAMES = frozenset(
     (
@@ -128,4 +129,4 @@ NAMES = frozenset(
         *("deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"),
     )
 )
-"""What formats and JSON Schema call the fields of requests: other names are judged as texts are."""
+"""The names of fields that formats and JSON Schema define; other names are judged like texts."""

@@ -1,7 +1,7 @@
-"""Detects by its beginning what an answer in no known format is.
+"""Detects the kind of an answer in no known format by its beginning.
 
 Clients parse JSON and events whatever the declared type is, and JSON may escape its text. So an
-answer that is declared as text, or not declared at all, is inspected first.
+answer that is declared as text, or not at all, is inspected first.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from guardstream.framing.json import WORDS
 from guardstream.http.media import EVENTS, kind_of, may_be_events
 
 WHOLE = ""
-"""Stands for no media type: the whole answer is needed to decide."""
+"""Returned instead of a media type if the whole answer is needed to decide."""
 
 _MOST = 64 * 1024
-"""Bytes of a first event after which it counts as one, and of white space that may come first."""
+"""The number of bytes after which a first event counts as one, and the maximum of leading white
+space."""
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NAMES = (b"data", b"event", b"id", b"retry")
@@ -24,7 +25,7 @@ _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
 """The beginning of a line of events: a field name, or nothing in comments and blank lines."""
 
 _LONGEST = max(map(len, _NAMES)) + 1
-"""Bytes of a line that are needed to decide that."""
+"""The number of bytes of a line that are needed to decide that."""
 
 _SCALAR = re.compile(
     r"(?:-?\d[\d.eE+-]*|{})[ \t]*|(?P<rest>{})".format(
@@ -35,14 +36,14 @@ _SCALAR = re.compile(
 """A scalar of JSON, or the `rest` that may become one."""
 
 _MOST_OF_SCALAR = 64
-"""Bytes of a line that are searched for a scalar."""
+"""The maximum number of bytes of a line that are searched for a scalar."""
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 _JSON_DATA = re.compile(rb'^data: ?[{["]', re.MULTILINE)
 
 
 class Sniffer:
-    """Inspects the beginning of an answer of a media type; `read` is what it has read.
+    """Inspects the beginning of an answer of a media type; `read` is what it has read so far.
 
     The work is linear, however the answer is chunked.
     """
@@ -56,15 +57,16 @@ class Sniffer:
         self._says = False  # whether an event that says something has begun
 
     def feed(self, data: bytes) -> str | None:
-        """Take the next bytes; return the media type to guard by, or None if more must tell.
+        """Take the next bytes; return the media type by which to guard the answer, or None if more
+        bytes are needed.
 
-        It is the named one, EVENTS or WHOLE.
+        It is the declared type, EVENTS or WHOLE.
         """
         self.read += data
         return self._told(ended=False)
 
     def finish(self) -> str:
-        """Take the end; return the media type to guard by."""
+        """Take the end; return the media type by which to guard the answer."""
         told = self._told(ended=True)
         assert told is not None  # as nothing more will come
         return told
@@ -93,7 +95,8 @@ class Sniffer:
         return EVENTS if events else WHOLE if lines else self._media
 
     def _begins_with_scalar(self, *, ended: bool) -> bool | None:
-        """Tell whether the first line is a number, `null` or a flag; None if more must tell."""
+        """Return whether the first line is a number, `null` or a flag; None if more bytes are
+        needed."""
         line = bytes(self.read[self._begin : self._begin + _MOST_OF_SCALAR])
         end = _LINE_END.search(line)
         found = _SCALAR.fullmatch(line if end is None else line[: end.start()])
@@ -104,7 +107,7 @@ class Sniffer:
         return found["rest"] is None
 
     def _is_event(self, *, ended: bool) -> bool | None:
-        """Tell whether it begins with an event or a comment; None if more must tell."""
+        """Return whether it begins with an event or a comment; None if more bytes are needed."""
         read, most = self.read, self._begin + _MOST
         if self._line is None:
             self._line = self._begin
@@ -127,7 +130,7 @@ class Sniffer:
 
 
 def sniff(media: str, body: bytes) -> str:
-    """Return the media type to guard a whole answer by that names the type `media`."""
+    """Return the media type by which to guard a whole answer that declares `media`."""
     sniffer = Sniffer(media)
     told = sniffer.feed(body)
     return sniffer.finish() if told is None else told

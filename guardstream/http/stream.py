@@ -1,6 +1,6 @@
-"""A guarded body as it comes over the wire: bytes in, frames out, without any I/O.
+"""A guarded body as bytes: bytes in, frames out, without any I/O.
 
-For servers and proxies. `Guard.wrap` takes a stream of bytes by itself.
+It is for servers and proxies. `Guard.wrap` accepts a stream of bytes directly.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ log = logging.getLogger("guardstream")
 
 
 class WireGuard(Outcome[bytes]):
-    """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
+    """One body. If `feed` or `finish` raises AdapterError or StageError, nothing goes out.
 
-    - `media`: how bytes carry chunks: `sse`, `ndjson`, `json_array`, `event_stream` (Amazon's),
-      `data_stream`, `packets` (Socket.IO's), `messages`, `text`; None is told by how they begin.
+    - `media`: the framing of the bytes: `sse`, `ndjson`, `json_array`, `event_stream` (Amazon's),
+      `data_stream`, `packets` (Socket.IO's), `messages`, `text`; None detects it from the first
+      bytes.
     - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
 
-    `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
-    what ended it, where that came after frames that were good. Observers of the guard are told of
-    the body, so `close` it when it is left; that they failed at its end is an `error` too, if the
-    guard is to raise it. The caller must keep the policy's deadlines: `remaining` says how long the
-    next one is off.
+    `ended` is set as soon as nothing more will go out, whatever the source still sends. `error` is
+    the error that ended the body after frames that could go out; with `observer_errors="raise"` it
+    may be an observer's. The guard's observers are notified of the body, so call `close` when it is
+    abandoned. The caller must enforce the policy's deadlines: `remaining` returns the seconds until
+    the next one.
     """
 
     @known_arguments
@@ -72,18 +73,18 @@ class WireGuard(Outcome[bytes]):
 
     @property
     def error(self) -> Exception | None:
-        """The fault that ended the body, if one did."""
+        """The error that ended the body, if one did."""
         return self._bytes.error or self._unseen
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, cut anywhere; return the frames that may go out now.
 
-        Raises AdapterError for bytes that carry no known chunks, StageError if a stage fails.
+        Raises AdapterError for bytes without known chunks, StageError if a stage fails.
         """
         return self._take(lambda: self.state.feed(data))
 
     def finish(self) -> list[bytes]:
-        """Take the source's end; return the rest. Raises what `feed` does."""
+        """Take the source's end; return the rest. Raises the same exceptions as `feed`."""
         return self._take(self.state.settle)
 
     def remaining(self) -> float | None:
@@ -93,7 +94,7 @@ class WireGuard(Outcome[bytes]):
         return None if remaining == inf else remaining
 
     def close(self, reason: FinishReason = "cancelled") -> None:
-        """End the body where it is, if it is open, with this `reason`; held text is dropped."""
+        """End the body here, if it is open, with this `reason`; held text is dropped."""
         self.state.end(reason)
         try:
             self.state.report()
@@ -116,7 +117,7 @@ class WireGuard(Outcome[bytes]):
             state.open()
             sent = step()
         except Exception as error:
-            state.note(error)
+            state.note_error(error)
             self.close(reason_of(error))
             raise
         if state.watch is not None:
@@ -124,6 +125,6 @@ class WireGuard(Outcome[bytes]):
         frames = [state.deliver(each) for each in sent]
         if self._bytes.ended is not None:
             if self._bytes.error is not None:
-                state.note(self._bytes.error)
+                state.note_error(self._bytes.error)
             self.close(self._bytes.ended)
         return frames

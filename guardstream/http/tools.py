@@ -1,4 +1,4 @@
-"""The tools that a request names, whose schemas judge the arguments of their calls."""
+"""The tools of a request, whose schemas validate the arguments of their calls."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LARGEST = 100_000  # characters of their schemas as JSON, in all
 
 
 def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
-    """Return a guard that judges the answer to the request `body`, as it is sent: masks in the
-    schemas of its tools are what the model is asked for.
+    """Return a guard for the answer to the request `body`, as it was forwarded.
 
-    It is the same guard unless its policy says `tools: from_request`. Raises RefusedError for a
-    tool that is not of the request's format, and for a schema that cannot be used or is too large.
+    It uses the schemas that the model got, including masks in them. It is the same guard unless its
+    policy says `tools: from_request`. Raises RefusedError for a tool that is not of the request's
+    format, and for a schema that cannot be used or is too large.
     """
     if not guard.policy.needs_request:
         return guard
@@ -51,9 +51,9 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
 
 
 def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    """The schemas of tools by name.
+    """Return the schemas of tools by name.
 
-    TypeError for what is no schema, RefusedError for a name with two of them.
+    TypeError for an invalid schema, RefusedError for a name with two schemas.
     """
     tools: dict[str, Any] = {}
     for name, schema in found:
@@ -107,7 +107,7 @@ def _tool(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 _PARTS = {"code_execution": ("bash_code_execution", "text_editor_code_execution")}
-"""Anthropic's tools that are called by other names: code execution, since its second version."""
+"""Anthropic's tools whose calls have other names: code execution, since its second version."""
 
 _LISTS = ("tool_search_output", "additional_tools", "mcp_list_tools")
 """Items of earlier responses that list tools."""
@@ -202,7 +202,7 @@ def _named(name: Any) -> str:
 
 
 def _schema(schema: Any) -> Any:
-    """A tool that takes no arguments has no schema."""
+    """Return a tool's schema; a tool without arguments has none."""
     return {"type": "object"} if schema is None else schema
 
 
@@ -217,4 +217,4 @@ _TOOLS: Mapping[str, Callable[[dict[str, Any]], Iterator[tuple[str, Any]]]] = {
     "bedrock": _of_bedrock,
     "bedrock_invoke": _of_model,
 }
-"""What finds the tools of a request, by the format of its answer."""
+"""The functions that find the tools of a request, by the format of its answer."""

@@ -75,11 +75,11 @@ ENDPOINTS = {
     "/ml/v1/text/generation": "watsonx",
     "/ml/v1/text/generation_stream": "watsonx",
 }
-"""How the paths of endpoints end, and the adapters of what they answer."""
+"""The ends of the paths of endpoints, and the adapters of their answers."""
 
 
 def provider_at(path: str) -> str | None:
-    """Return the adapter of what an endpoint answers; None for a path that no API has."""
+    """Return the adapter of an endpoint's answers; None for an unknown path."""
     return next((name for end, name in ENDPOINTS.items() if path.endswith(end)), None)
 
 
@@ -89,38 +89,46 @@ _PARTS = ("range", "if-range")
 """Headers that ask for a part of an answer, which could not be guarded."""
 
 _UNDONE = {"", "identity", "gzip", "deflate"}
-"""The content encodings that each of these clients undoes."""
+"""The content encodings that all of these clients decode."""
 
 _ABOUT_ANSWER = ("http_version", "reason_phrase")
-"""What httpx tells of an answer beside its headers; what else it has leads around the guard."""
+"""The extensions of an httpx response that are kept; others would give access to the raw answer."""
 
 _LONG = 64 * 1024
-"""Bytes of a body that the event loop does not wait for."""
+"""A body of more bytes is guarded in a thread, so that it does not block the event loop."""
 
 _Kind: TypeAlias = Literal[
     "stream", "body", "error", "other", "charset", "bodiless", "nothing", "pass"
 ]
-"""What becomes of an answer. It is guarded as a stream; whole, in a known format (`body`); as an
-error; by what it is (`other`), which may be a text in another charset (`charset`). It has no body
-(`bodiless`), loses it (`nothing`), or passes unread."""
+"""How an answer is handled:
+
+- `stream`: guarded while it streams.
+- `body`: guarded as a whole answer in a known format.
+- `error`: guarded as an error.
+- `other`: guarded by its content; `charset`: the same for a text in another charset than UTF-8.
+- `bodiless`: it has no body.
+- `nothing`: its body is dropped.
+- `pass`: passed unread.
+"""
 
 T = TypeVar("T")
 
 
 if TYPE_CHECKING:
-    _Base = Any  # a client of httpx wants its own base class, one of httpx2 another
+    _Base = Any  # clients of httpx and of httpx2 expect different base classes
 else:
     _Base = object
 
 
 class _Guarding(_Base):  # type: ignore[misc]
-    """What both transports share: which requests and answers are guarded, and how.
+    """The common part of both transports: which requests and answers are guarded, and how.
 
-    Requests and responses are made of the classes of those that come in: of httpx, or like it.
+    Requests and responses are created with the classes of the incoming ones, which are those of
+    httpx or of a package like it.
     """
 
     _default: ClassVar[str]
-    """The class that opens connections, in the package whose requests come in."""
+    """The name of the class that opens connections, in the package of the requests."""
 
     @known_arguments
     def __init__(
@@ -147,7 +155,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         self._on_block = on_block or guard.on_block
 
     def _inner(self, request: Any) -> Any:
-        """Return the transport behind this one; by default one of the package of the request."""
+        """Return the inner transport; by default that of the request's package."""
         with self._making:
             if self._transport is None:
                 self._transport = class_beside(request, self._default)()
@@ -157,9 +165,9 @@ class _Guarding(_Base):  # type: ignore[misc]
         return self._provider or provider_at(request.url.path)
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
-        """Return what reads the stream that answers a request; DashScope's says how it is told.
+        """Return the adapter of the stream that answers a request; None if its first chunk decides.
 
-        None where the path says too little: the first chunk tells.
+        A request to DashScope says whether the chunks of its answer are deltas.
         """
         provider = self._provider_of(request)
         if provider == "tgi" and self._provider is None:  # SGLang has the same path
@@ -176,8 +184,10 @@ class _Guarding(_Base):  # type: ignore[misc]
         return self._guard.pinned().with_on_block(self._on_block)
 
     def _by_tools(self, sent: Any, guard: Guard) -> Guard:
-        """Return the guard of the answer: the model knows its tools as they are sent. AdapterError
-        if they cannot be guarded."""
+        """Return the guard of the answer, which validates tool calls by the schemas that were sent.
+
+        AdapterError if the tools cannot be guarded.
+        """
         provider = self._provider_of(sent)
         if provider not in BODIES or sent.method != "POST":
             return guard
@@ -185,10 +195,12 @@ class _Guarding(_Base):  # type: ignore[misc]
             return for_request(guard, provider, sent.read())
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
-        """Return the request that is sent. BlockedError if a rule forbids it, AdapterError if it
-        cannot be judged."""
+        """Return the request to send.
+
+        BlockedError if a rule forbids it, AdapterError if it cannot be judged.
+        """
         headers = request.headers.copy()
-        headers["accept-encoding"] = "identity"  # what is compressed cannot be read
+        headers["accept-encoding"] = "identity"  # compressed bytes cannot be guarded
         headers.pop(CONVERSATION, None)
         cuts = headers.get("range", BYTES).strip().lower().startswith(BYTES)
         for name in _PARTS if cuts and self._other != "pass" else ():
@@ -226,7 +238,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         return self._prepared(request, body, guard.with_vault(vault))
 
     def _kind(self, request: Any, response: Any) -> _Kind:
-        """Tell what becomes of an answer."""
+        """Return how an answer is handled."""
         status, said = response.status_code, response.headers.get("content-type", "")
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
@@ -247,10 +259,11 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "body"
         if self._other == "guard":
             return "pass" if is_unread(media) else "other"
-        return self._unread(request, response, "it is of no kind that can be guarded")
+        return self._unread(request, response, "its type cannot be guarded")
 
     def _unread(self, request: Any, response: Any, why: str) -> _Kind:
-        """Tell what becomes of an answer that is not read; an error's status says enough."""
+        """Return how an unreadable answer is handled. The body of an error is dropped, because its
+        status is enough."""
         if self._other == "pass":
             return "pass"
         if response.status_code >= 300:
@@ -262,7 +275,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         )
 
     def _passed(self, guard: Guard, response: Any) -> Any:
-        """Return an answer that nobody reads, without headers that a rule matches."""
+        """Return an answer that passes unread, without the headers that a rule matches."""
         if self._other == "guard":
             for name in withheld(guard.with_rules_only(), response.headers.multi_items()):
                 response.headers.pop(name, None)
@@ -274,8 +287,10 @@ class _Guarding(_Base):  # type: ignore[misc]
         return self._on_block == "error"
 
     def _blocked(self, guard: Guard, request: Any, response: Any, error: BlockedError) -> Any:
-        """Return the error in place of a whole answer that a rule has blocked; BlockedError where
-        none is asked for."""
+        """Return the error in place of a whole answer that a rule has blocked.
+
+        BlockedError unless `on_block` is "error".
+        """
         if not self._raises:
             raise error
         said = blocked_message(error.rule, guard.policy.block_message)
@@ -287,7 +302,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         return answer
 
     def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any] | None]:
-        """Return the format of a whole answer, and what it says; None if that is in none.
+        """Return the format of a whole answer and its JSON; None if it is not a JSON object.
 
         AdapterError if such an answer is refused.
         """
@@ -305,7 +320,7 @@ class GuardTransport(_Guarding):
     - `provider`: the adapter for all answers; by default the path or the first chunk decides.
     - `other`: how to treat requests and answers in no known format. "guard" guards them by their
       content: text of a request counts as the user's, JSON and texts of an answer as the model's,
-      while images, sound, films and binary files pass. "refuse" refuses them, "pass" passes them
+      while images, audio, video and binary files pass. "refuse" refuses them, "pass" passes them
       unguarded.
     - `vaults`: makes masks reversible, like the policy's `vault`. A request's header
       `guardstream-conversation`, which is not forwarded, names its conversation; without it the
@@ -485,13 +500,13 @@ class SyncGuardTransport(_Guarding):
 
 
 async def _beside(body: bytes, work: Callable[[], T]) -> T:
-    """Do work on a body; in a thread if it is long, so that the event loop goes on."""
+    """Do work on a body; in a thread if it is long, so that the event loop is not blocked."""
     return await in_thread(work) if len(body) > _LONG else work()
 
 
 @contextmanager
 def _raised(what: str) -> Iterator[None]:
-    """Raise what refuses a prompt or an answer as an error of the package."""
+    """Raise a refusal of a prompt or an answer as an error of the package."""
     try:
         yield
     except RefusedError as error:
@@ -504,14 +519,16 @@ def _check_target(request: Any) -> None:
     """Refuse a request whose target is not its URL: it would not be judged."""
     if "target" in request.extensions:
         raise AdapterError(
-            "a request with the extension 'target' is not judged: say it in the URL, "
+            "a request with the extension 'target' is not judged: put the target in the URL, "
             "or send it with other='pass'"
         )
 
 
 def _checked(guard: Guard, request: Any, body: bytes, headers: Any) -> tuple[bytes, Any]:
-    """Return the body and the URL that are sent of a request in no known format, whose content type
-    is set in the headers. RefusedError if a rule forbids it, or it cannot be judged."""
+    """Return the body and the URL to send for a request in no known format; set its content type.
+
+    RefusedError if a rule forbids it, or if it cannot be judged.
+    """
     from guardstream.http.other_requests import checked
 
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
@@ -543,15 +560,17 @@ def _charset(response: Any) -> str | None:
 
 
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
-    """Tell whether an answer is guarded as it comes; a short text that says its length is not."""
+    """Return whether an answer is guarded while it streams; a short text with a length is not."""
     told = response.headers.get("content-length", "")
     is_short = is_text(media) and told.isdecimal() and int(told) <= _LONG
     return is_stream(media, gated=bool(guard.gates)) and not is_short
 
 
 def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
-    """Return the body of an answer in no known format, guarded by what it is. BlockedError if a
-    rule blocks it, AdapterError for one that cannot be guarded."""
+    """Return the body of an answer in no known format, guarded by its content.
+
+    BlockedError if a rule blocks it, AdapterError if it cannot be guarded.
+    """
     guard.refuse_operations("guarding an answer in no known format")
     media, encoding = _media(response), response.headers.get("content-encoding", "")
     undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
@@ -589,7 +608,7 @@ def _answer(
 
 
 def _error(guard: Guard, media: str, body: bytes) -> bytes:
-    """Return an error guarded by what it is; nothing if it cannot be, as its status says enough."""
+    """Return an error, guarded by its content; empty if it cannot be, as its status is enough."""
     rules = guard.with_rules_only().with_on_block("finish")  # it is an error anyway
     try:
         value = json_object(body) if kind_of(media) == "json" else None

@@ -24,30 +24,31 @@ from guardstream.observability.record import VERSION, as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
 
 NO_LINE = "0" * 64
-"""Stands where a chain's first line says which one came before."""
+"""The digest in a chain's first line, which has no line before it."""
 
 EVERY = 1000
 """How many lines one signature covers."""
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
-"""How every record begins; nowhere else does this stand, as quotes in values are escaped."""
+"""The beginning of every record. It occurs nowhere else, because quotes in values are escaped."""
 
 
 class AuditLog:
-    """Writes a record for each stream that ends, whatever ended it: a line of JSON in `path`.
+    """Writes a record, as a line of JSON in `path`, for each stream that ends.
 
-    A file that is not there is made, with the permissions `mode`.
+    - `mode`: the permissions of the file, if it does not exist yet.
+    - `starts`: also write a line when a stream begins, so that streams that a crash has cut off are
+      visible.
+    - `fsync`: each record is on the disk before the stream's consumer continues.
+    - `chain`: each line contains the SHA-256 of the log's line before it, so that a changed or
+      missing line is found.
+    - `sign`: creates a token of claims. After `every` lines (by default 1000), and when the log is
+      closed, a line has a token about the chain so far. Lines after the last token are not
+      protected from anyone who can write the file: `guardstream.receipts.verify_audit` counts them.
 
-    With `starts` a line says that a stream begins, so that streams that a crash of the process cut
-    off are seen. With `fsync` each record is on the disk before the stream's consumer goes on. A
-    file that was moved away, as log rotation does, is made anew. An OSError, such as a full disk,
-    is what the guard's `observer_errors` says: reported, or raised. Use it from any thread.
-
-    With `chain` each line says which one of this log came before it, by its SHA-256, so that a line
-    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, 1000
-    by default, and when the log is closed, a line has one about the chain so far. What came after
-    the last of them is not protected from who can write the file:
-    `guardstream.receipts.verify_audit` counts it.
+    If the file is moved away, as log rotation does, it is created again. An OSError, such as a full
+    disk, is reported or raised as the guard's `observer_errors` says. It can be used from any
+    thread.
     """
 
     def __init__(
@@ -80,12 +81,12 @@ class AuditLog:
             atexit.register(self.close)
 
     def open(self) -> None:
-        """Open the file now, so that what is wrong with its path is said at once. OSError."""
+        """Open the file now, so that an error in its path is raised at once. OSError."""
         with self._lock:
             self._opened()
 
     def opened(self, start: StreamStart) -> None:
-        """Write that a stream begins, if that is asked for."""
+        """Write that a stream begins, with `starts`."""
         if self._starts:
             self._write({**start_as_dict(start), "begins": True})
 
@@ -119,7 +120,7 @@ class AuditLog:
         return self._chain
 
     def _checkpoint(self, chain: Chain) -> None:
-        """Write what is signed about the chain so far."""
+        """Write a signature of the chain so far."""
         if self._sign is not None:
             claims = chain.claims()
             self._append(_line({"v": VERSION, "id": chain.id, "checkpoint": self._sign(claims)}))
@@ -165,14 +166,15 @@ class AuditLog:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """A line that is no record, or not only: a process was killed while it wrote it."""
+    """A line that is not a record, or has more than a record: a process was killed
+    while writing."""
 
     path: str
     line: int
 
 
 def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
-    """Yield the records of the audit log at `path`, oldest first, and what is torn among them.
+    """Yield the records of the audit log at `path`, oldest first, and its torn lines.
 
     OSError if it cannot be read.
     """
@@ -188,28 +190,28 @@ def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
 
 
 class Chain:
-    """The lines of one log in one process: how many there were, and the digest of the last."""
+    """The chain of one log in one process: the number of its lines, and the digest of the last."""
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
         self.process = os.getpid()
         self.unsigned = 0
-        """How many lines there were since the last that is signed."""
+        """The number of lines since the last signature."""
         self._number = 0
         self._last = NO_LINE
 
     def link(self) -> dict[str, Any]:
-        """What the next line says about the one before."""
+        """The fields of the next line about the line before it."""
         return {"chain": self.id, "n": self._number, "before": self._last}
 
     def note(self, line: bytes) -> None:
-        """Take note of a line that is written."""
+        """Record that a line was written."""
         self._last = sha256(line).hexdigest()
         self._number += 1
         self.unsigned += 1
 
     def claims(self) -> dict[str, Any]:
-        """What is signed: how many lines there are, and the digest of the last."""
+        """The signed claims: the number of lines, and the digest of the last."""
         return {"chain": self.id, "n": self._number, "last": self._last}
 
 
@@ -228,7 +230,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _ends_in_a_line(path: Path) -> bool:
-    """Tell whether a file ends in a line's end; what cannot be read, such as a pipe, may not."""
+    """Return whether a file is empty or ends with a line end; False for one that cannot be read,
+    such as a pipe."""
     try:
         with path.open("rb") as file:
             if not file.seek(0, os.SEEK_END):

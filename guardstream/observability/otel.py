@@ -134,7 +134,7 @@ def _policy(start: StreamStart) -> dict[str, Any]:
 
 
 def _attributes(record: StreamRecord) -> dict[str, Any]:
-    """What metrics are told apart by: few values each."""
+    """The attributes of metrics, each with few possible values."""
     attributes = {**_policy(record.start), **_outcome(record)}
     model = record.start.attributes.get("gen_ai.request.model")
     if model is not None:
@@ -143,7 +143,7 @@ def _attributes(record: StreamRecord) -> dict[str, Any]:
 
 
 def _outcome(record: StreamRecord) -> dict[str, Any]:
-    """How a stream ended, and whose it was."""
+    """Return the attributes about a stream's end and its source."""
     outcome = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": _PROVIDERS.get(record.provider or "", record.provider or "unknown"),
@@ -153,7 +153,7 @@ def _outcome(record: StreamRecord) -> dict[str, Any]:
 
 
 def _details(record: StreamRecord) -> dict[str, Any]:
-    """What a span says besides."""
+    """Return the other attributes of a span."""
     stats = record.stats
     details: dict[str, Any] = {
         **_outcome(record),

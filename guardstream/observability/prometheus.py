@@ -135,12 +135,13 @@ class Prometheus:
 
 @cache
 def shared() -> Prometheus:
-    """Return what counts in prometheus_client's own registry: one, as names are unique there."""
+    """Return the metrics in prometheus_client's default registry: only one set, because names are
+    unique."""
     return Prometheus(client.REGISTRY)
 
 
 def _forget_dead(folder: Path) -> None:
-    """Drop what workers that were killed had open: they cannot say so themselves."""
+    """Reset the gauges of killed workers, which cannot do so themselves."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = file.stem.rpartition("_")[2]
         try:

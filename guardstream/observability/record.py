@@ -40,7 +40,7 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
 
 
 def start_as_dict(start: StreamStart) -> dict[str, Any]:
-    """Return what is known when a stream begins."""
+    """Return the fields that are known when a stream begins."""
     started = datetime.fromtimestamp(start.started, UTC).isoformat(timespec="milliseconds")
     return {
         "v": VERSION,
@@ -54,12 +54,12 @@ def start_as_dict(start: StreamStart) -> dict[str, Any]:
 
 
 def input_tokens(record: StreamRecord) -> int | None:
-    """How many tokens went in, if the provider said so."""
+    """Return the number of input tokens, if the provider reports it."""
     return tokens_in(record.usage)
 
 
 def output_tokens(record: StreamRecord) -> int | None:
-    """How many tokens came out, if the provider said so."""
+    """Return the number of output tokens, if the provider reports it."""
     return tokens_out(record.usage)
 
 

@@ -1,4 +1,4 @@
-"""What audit logs say in sum: how streams ended, what was found, how long it took."""
+"""Summarises audit logs: how streams ended, what was found, how long it took."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Finding(BaseModel):
 
 
 class _Stream(BaseModel):
-    """What is asked of the record of a stream."""
+    """The measurements that are taken from the record of a stream."""
 
     policy: str
     fingerprint: str
@@ -49,9 +49,8 @@ class Report:
     """Counts over records, and their measurements by name.
 
     `days` counts `streams`, `findings` and `blocked` by the day, in UTC, on which streams began.
-
-    `unfinished` are streams that began and never ended: they run still, or their process was
-    killed. `torn` are lines that are no records.
+    `unfinished` are streams that began and have not ended: they are still running, or their process
+    was killed. `torn` are lines that are not records.
     """
 
     streams: int = 0
@@ -159,7 +158,8 @@ def _add(found: Report, record: dict[str, Any]) -> None:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Return the median, the 95th and the 99th percentile; nothing of no values."""
+    """Return the median, the 95th and the 99th percentile; an empty mapping if there are
+    no values."""
     if not values:
         return {}
     if len(values) == 1:

@@ -23,7 +23,7 @@ G = TypeVar("G", bound="Watched")
 
 
 class Watched(Protocol):
-    """A guarded stream, as far as it is watched."""
+    """The properties of a guarded stream that are watched."""
 
     @property
     def stats(self) -> Stats: ...
@@ -39,9 +39,10 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one chunk of the source did: characters that came, and went out; all that is held.
+    """The effect of one chunk of the source: the characters received, released, and held in total.
 
-    `at` is in seconds since the stream began to be read; `findings` are how many there are by now.
+    `at` is in seconds since the first read of the stream; `findings` is the number of findings so
+    far.
     """
 
     at: float
@@ -75,13 +76,13 @@ class Timeline:
     @overload
     def source(self, stream: Iterable[C]) -> Iterator[C]: ...
     def source(self, stream: Any) -> Any:
-        """Return the chunks of a stream, sync or async, which are given to a guard."""
+        """Return a stream, sync or async, with the same chunks, to be guarded."""
         if isinstance(stream, AsyncIterable):
             return self._timed(stream)
         return self._timed_sync(stream)
 
     def watch(self, stream: G) -> G:
-        """Watch the stream that a guard has made of the source; return it."""
+        """Watch the guarded stream of the source; return it."""
         self._stream = stream
         return stream
 
@@ -110,7 +111,7 @@ class Timeline:
                 close()
 
     def _step(self, came: float) -> None:
-        """Take note of what the chunk did that came last: the guard asks for another one."""
+        """Record the effect of the last chunk, because the guard asks for another one."""
         if self._stream is not None and self._began is not None:
             step = self._taken(self._stream, came - self._began)
             self._came += step.came
@@ -118,7 +119,7 @@ class Timeline:
             self.steps.append(step)
 
     def _taken(self, stream: Watched, at: float) -> Step:
-        """What the stream has done since the last step."""
+        """Return the changes of the stream since the last step."""
         stats = stream.stats
         return Step(
             at=at,
@@ -129,7 +130,7 @@ class Timeline:
         )
 
     def _whole(self) -> tuple[list[Step], Watched]:
-        """All steps, with what the source's end, or the stream's, has done."""
+        """Return all steps, including the effect of the end."""
         stream = self._stream
         if stream is None:
             raise ValueError("nothing was watched: call `watch` with the guarded stream")
@@ -137,7 +138,7 @@ class Timeline:
         return [*self.steps, self._taken(stream, end)], stream
 
     def svg(self) -> str:
-        """Return the picture, an SVG of its own that follows the reader's light or dark scheme.
+        """Return the picture, a complete SVG that follows the reader's light or dark scheme.
 
         ValueError if no stream was watched.
         """
@@ -186,7 +187,7 @@ _STYLE = """
 
 
 class _Picture:
-    """Three lanes over time, the findings across them, and below what was released."""
+    """Draw three lanes over time, the findings across them, and the released text below."""
 
     def __init__(self, steps: Sequence[Step], stream: Watched) -> None:
         self._steps = steps
@@ -232,7 +233,7 @@ class _Picture:
         return round(_LEFT + (_WIDTH - _LEFT - _RIGHT) * min(at / self._span, 1), 1)
 
     def _base(self, lane: int) -> int:
-        """The y of a lane's ground."""
+        """Return the y coordinate of a lane's base line."""
         return _TOP + lane * (_LANE + _GAP) + _LANE
 
     def _axis(self, bottom: int) -> Iterator[str]:
@@ -260,7 +261,7 @@ class _Picture:
                 )
 
     def _area(self) -> Iterator[str]:
-        """What is held, as steps: it stays until the next chunk comes."""
+        """Draw the held text as steps: it does not change until the next chunk."""
         base, most = self._base(1), max(*(step.held for step in self._steps), 1)
         points = [f"{_LEFT},{base}"]
         last: float = base
@@ -315,5 +316,6 @@ def _seconds(at: float) -> str:
 
 
 def _printable(text: str) -> str:
-    """A text as XML may hold it (XML 1.0, section 2.2): no control characters, no surrogates."""
+    """Return a text that XML allows (XML 1.0, section 2.2): without control characters and
+    surrogates."""
     return "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -17,12 +17,12 @@ from typing import Any, Literal
 from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.policy import Policy, build, checks, packs
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.diagnostics import Diagnostic, diagnostics
 from guardstream.policy.document import Document, Mark, Problem
 from guardstream.policy.document import Path as Key
 from guardstream.policy.model import OPERATIONAL
-from guardstream.policy.sources import Loader, Purpose, Whole
+from guardstream.policy.sources import Loader, MergedPolicy, Purpose
 
 NAME = "policy.yaml"
 
@@ -38,18 +38,18 @@ _KEPT = 4
 class _Inline(Loader):
     """Reads a policy that may name nothing but packs."""
 
-    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> Whole:
+    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> MergedPolicy:
         """Read a policy; what it may not say here takes the place of other errors there."""
-        whole = super().parse(text, name, folder, sound=sound)
+        merged = super().parse(text, name, folder, sound=sound)
         if not sound:
-            source = whole.source
+            source = merged.source
             refused = list(_refused(source.document))
             places = {problem.mark for problem in refused}
             source.problems = [each for each in source.problems if each.mark not in places]
             source.problems += refused
             if refused:
                 self.check()
-        return whole
+        return merged
 
     def read_text(self, path: Path) -> str:
         """Read a pack; PolicyError for any other file."""
@@ -58,7 +58,7 @@ class _Inline(Loader):
         return super().read_text(path)
 
 
-def built(text: str, purpose: Purpose = "guard") -> Built:
+def built(text: str, purpose: Purpose = "guard") -> CompiledPolicy:
     """Compile a policy's text; PolicyError for all that is wrong or not allowed here."""
     return build.parse(text, NAME, _NOWHERE, _Inline(purpose=purpose))
 
@@ -69,7 +69,7 @@ def judged(text: str) -> list[Diagnostic]:
 
 
 @lru_cache(maxsize=_KEPT)
-def compiled(text: str) -> Built:
+def compiled(text: str) -> CompiledPolicy:
     """The same as `built`, kept for the next time."""
     return built(text)
 

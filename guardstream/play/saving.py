@@ -12,9 +12,9 @@ from guardstream.errors import PolicyError
 from guardstream.events import Text
 from guardstream.play.policies import built
 from guardstream.policy import inline
-from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.document import Path, read
-from guardstream.policy.sources import Placed
+from guardstream.policy.sources import PlacedRule
 
 _WHOLE = 200
 """Characters of a text that becomes a test as it is; of a longer one what is around the match."""
@@ -57,7 +57,7 @@ def _cases(text: str, start: int, end: int) -> list[str]:
     return [near, text]
 
 
-def _output(policy: Built, placed: Placed, case: str) -> str:
+def _output(policy: CompiledPolicy, placed: PlacedRule, case: str) -> str:
     """What comes out for a test's input: by all rules of the channel that tests are run in."""
     stage = policy.rulesets[(placed.rule.channels or CHANNELS)[0]].stage()
     events = [*stage.feed(case), *stage.finish()]
@@ -72,7 +72,7 @@ def _passes(policy: str, rule: str, case: str) -> bool:
     return bool(last) and not outcomes[last[-1]].problem
 
 
-def _own(policy: Built, placed: Placed) -> int | None:
+def _own(policy: CompiledPolicy, placed: PlacedRule) -> int | None:
     """The number of the policy's own entry for the rule; None if it is inherited as it is."""
     for origin in (*reversed(placed.changes), placed.origin):
         if origin.source is policy.source:
@@ -80,7 +80,7 @@ def _own(policy: Built, placed: Placed) -> int | None:
     return None
 
 
-def _with_test(policy: str, placed: Placed, index: int | None, case: str, output: str) -> str:
+def _with_test(policy: str, placed: PlacedRule, index: int | None, case: str, output: str) -> str:
     nodes: dict[Path, Node] = {}
     read(policy, nodes=nodes)
     test = [f"input: {_quoted(case)}", f"output: {_quoted(output)}"]

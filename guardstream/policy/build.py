@@ -24,7 +24,7 @@ from guardstream.policy.model import (
     WordFile,
 )
 from guardstream.policy.plugins import Code
-from guardstream.policy.sources import LOOKS, Loader, Origin, Placed, Source, Whole
+from guardstream.policy.sources import SEARCH_KEYS, Loader, MergedPolicy, Origin, PlacedRule, Source
 from guardstream.stages.custom import StagePlan
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class CompiledPolicy:
     """A policy, including everything it extends, checked and compiled.
 
     `json` is what the JSON stage does, by channel and by tool. `placed` are the enabled rules,
@@ -59,14 +59,14 @@ class Built:
     source: Source
     settings: Mapping[str, Source]
     keys: Mapping[tuple[str, str], Source]
-    placed: tuple[Placed, ...]
-    disabled: tuple[Placed, ...]
+    placed: tuple[PlacedRule, ...]
+    disabled: tuple[PlacedRule, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
     json: json_section.Json
     limited: Limited | None
     plans: tuple[StagePlan, ...]
-    input: Built | None
+    input: CompiledPolicy | None
     extraction: Mapping[str, Any]
     code: Code
     paths: tuple[Path, ...]
@@ -75,17 +75,17 @@ class Built:
     entry: Entry | None = None
 
 
-def load(path: Path, loader: Loader | None = None) -> Built:
+def load(path: Path, loader: Loader | None = None) -> CompiledPolicy:
     """Check and compile the policy file at `path`."""
     loader = loader or Loader()
-    return _built(loader, lambda: loader.load(path), Entry(_named(path)))
+    return _compile(loader, lambda: loader.load(path), Entry(_named(path)))
 
 
-def parse(text: str, name: str, folder: Path, loader: Loader | None = None) -> Built:
+def parse(text: str, name: str, folder: Path, loader: Loader | None = None) -> CompiledPolicy:
     """Check and compile the policy `text`; other files are resolved against `folder`."""
     loader = loader or Loader()
     read = partial(loader.parse, text, name, folder)
-    return _built(loader, read, Entry(name, text, folder))
+    return _compile(loader, read, Entry(name, text, folder))
 
 
 def _named(path: Path) -> str:
@@ -93,45 +93,68 @@ def _named(path: Path) -> str:
     return f"{packs.PREFIX}{path.stem}" if packs.has(path) else str(path)
 
 
-def _built(loader: Loader, read: Callable[[], Whole], entry: Entry) -> Built:
-    whole = read()
-    loader.sources.sort(key=lambda source: source is not whole.source)
-    finish = _prepared(loader, whole)
+def _compile(loader: Loader, read: Callable[[], MergedPolicy], entry: Entry) -> CompiledPolicy:
+    """Read, check and compile a policy. All errors of a step are reported before the next one."""
+    merged = read()
+    loader.sources.sort(key=lambda source: source is not merged.source)
+    checked = _checked(loader, merged)
     loader.check()
-    return replace(finish(), entry=entry)
+    return replace(checked.compiled(loader), entry=entry)
 
 
-def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
-    """Check everything that can be checked before compiling; return a function that compiles the
-    rest."""
-    inner = _prepared(loader, _input(whole, whole.input)) if whole.input else None
-    for placed in whole.rules.values():
-        _check_rule(whole, placed)
-    enabled = tuple(placed for placed in whole.rules.values() if placed.rule.enabled)
-    sound = [placed for placed in enabled if _looks(placed.rule)]
-    rules = [(placed, _rule(loader, placed)) for placed in sound]
-    json = json_section.compiled(loader, whole)
-    limits, plans = limits_section.compiled(loader, whole), limits_section.plans(loader, whole)
-    file = whole.file
-    extraction = json_section.extraction(loader, whole)
-    return lambda: Built(
-        file=file,
-        source=whole.source,
-        settings=MappingProxyType(whole.settings),
-        keys=MappingProxyType(whole.keys),
-        placed=enabled,
-        disabled=tuple(placed for placed in whole.rules.values() if not placed.rule.enabled),
-        rules=tuple(rule for _, rule in rules),
-        rulesets=_compiled(loader, file, rules),
-        json=json,
-        limited=limits,
-        plans=plans,
-        input=inner and inner(),
-        extraction=extraction,
-        code=loader.code,
-        paths=tuple(loader.paths),
-        digest=loader.digest,
-        texts=MappingProxyType(loader.texts),
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A policy whose sections are compiled, but not its rules, which takes longest."""
+
+    merged: MergedPolicy
+    file: PolicyFile
+    rules: list[tuple[PlacedRule, Rule]]
+    json: json_section.Json
+    limited: Limited | None
+    plans: tuple[StagePlan, ...]
+    input: _Checked | None
+    extraction: Mapping[str, Any]
+
+    def compiled(self, loader: Loader) -> CompiledPolicy:
+        """Compile the rules; PolicyError lists all that cannot be compiled."""
+        placed = self.merged.rules.values()
+        return CompiledPolicy(
+            file=self.file,
+            source=self.merged.source,
+            settings=MappingProxyType(self.merged.settings),
+            keys=MappingProxyType(self.merged.keys),
+            placed=tuple(each for each in placed if each.rule.enabled),
+            disabled=tuple(each for each in placed if not each.rule.enabled),
+            rules=tuple(rule for _, rule in self.rules),
+            rulesets=_compiled(loader, self.file, self.rules),
+            json=self.json,
+            limited=self.limited,
+            plans=self.plans,
+            input=self.input.compiled(loader) if self.input else None,
+            extraction=self.extraction,
+            code=loader.code,
+            paths=tuple(loader.paths),
+            digest=loader.digest,
+            texts=MappingProxyType(loader.texts),
+        )
+
+
+def _checked(loader: Loader, merged: MergedPolicy) -> _Checked:
+    """Check all that can be checked before rules are compiled; errors are recorded in the
+    loader."""
+    inner = _checked(loader, _input(merged, merged.input)) if merged.input else None
+    for placed in merged.rules.values():
+        _check_rule(merged, placed)
+    enabled = [placed for placed in merged.rules.values() if placed.rule.enabled]
+    return _Checked(
+        merged=merged,
+        file=merged.file,
+        rules=[(placed, _rule(loader, placed)) for placed in enabled if _searches(placed.rule)],
+        json=json_section.compiled(loader, merged),
+        limited=limits_section.compiled(loader, merged),
+        plans=limits_section.plans(loader, merged),
+        input=inner,
+        extraction=json_section.extraction(loader, merged),
     )
 
 
@@ -139,26 +162,26 @@ _OUTPUT = frozenset(("json_", "limits", "stages", "input", "block_message", *OPE
 """The settings about a model's output, or about how it is requested."""
 
 
-def _input(whole: Whole, part: Whole) -> Whole:
+def _input(merged: MergedPolicy, part: MergedPolicy) -> MergedPolicy:
     """Return the rules for what goes into a model as a policy of their own, with the outer
     settings."""
-    settings = {**part.settings, **whole.settings}
+    settings = {**part.settings, **merged.settings}
     kept = {name: source for name, source in settings.items() if name not in _OUTPUT}
-    return Whole(part.source, kept, part.rules)
+    return MergedPolicy(part.source, kept, part.rules)
 
 
 # Checks of several keys together
 
 
-def _looks(rule: RuleFile) -> bool:
+def _searches(rule: RuleFile) -> bool:
     return bool(rule.words or rule.pattern)
 
 
-def _check_rule(whole: Whole, placed: Placed) -> None:
+def _check_rule(merged: MergedPolicy, placed: PlacedRule) -> None:
     rule, origin = placed.rule, placed.origin
-    if not _looks(rule):
+    if not _searches(rule):
         key = "words" if rule.words is not None else "pattern"
-        origin.report(_empty_message(whole, rule, origin), key)
+        origin.report(_empty_message(merged, rule, origin), key)
     if rule.group is not None and not rule.pattern:
         here = placed.origin_of("group")
         mark = here.source.document.key_mark(here.key("group"))
@@ -178,7 +201,7 @@ def _check_rule(whole: Whole, placed: Placed) -> None:
             tests.report("a test has either 'clean', or 'input' and 'output'", "tests", number)
 
 
-def _check_words_alone(placed: Placed) -> None:
+def _check_words_alone(placed: PlacedRule) -> None:
     """Report keys that only affect words, in a rule that only has a pattern."""
     instead = {"ignore_case": "write (?i) in it", "whole_word": "write its bounds as lookarounds"}
     for key, how in instead.items():
@@ -189,7 +212,7 @@ def _check_words_alone(placed: Placed) -> None:
             here.source.report(mark, message)
 
 
-def _check_case(placed: Placed) -> None:
+def _check_case(placed: PlacedRule) -> None:
     """Report a rule that is to mind the case of words and to ignore it."""
     here, rule = placed.origin_of("ignore_case"), placed.rule
     if not rule.ignore_case and "case" in (rule.normalize or ()):
@@ -197,15 +220,15 @@ def _check_case(placed: Placed) -> None:
         here.report(f"rule {rule.id!r}: {message}", "ignore_case")
 
 
-def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
+def _empty_message(merged: MergedPolicy, rule: RuleFile, origin: Origin) -> str:
     message = f"rule {rule.id!r} looks for nothing: give it words or a pattern"
     inherited = [
-        name for name, placed in whole.rules.items() if placed.origin.source is not origin.source
+        name for name, placed in merged.rules.items() if placed.origin.source is not origin.source
     ]
-    if not rule.enabled and not LOOKS & rule.model_fields_set:
+    if not rule.enabled and not SEARCH_KEYS & rule.model_fields_set:
         message = f"no rule {rule.id!r} to disable is inherited"
         return f"{message}, {hint(rule.id, inherited)}" if inherited else message
-    close = nearest(rule.id, inherited) if origin.source is whole.source else None
+    close = nearest(rule.id, inherited) if origin.source is merged.source else None
     if close:
         message += f"; no rule of that id is inherited, did you mean {close!r}?"
     return message
@@ -214,7 +237,7 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
 # From the file's rules to the engine's rules
 
 
-def _rule(loader: Loader, placed: Placed) -> Rule:
+def _rule(loader: Loader, placed: PlacedRule) -> Rule:
     rule = placed.rule
     keywords = rule.keywords
     within = keywords.within if isinstance(keywords, KeywordsFile) else 50
@@ -238,7 +261,7 @@ def _rule(loader: Loader, placed: Placed) -> Rule:
     )
 
 
-def _replacement(loader: Loader, placed: Placed) -> str | Keep | Pseudonym:
+def _replacement(loader: Loader, placed: PlacedRule) -> str | Keep | Pseudonym:
     given = placed.rule.replacement
     if given is None or isinstance(given, str):
         return "[{id}]" if given is None else given
@@ -257,7 +280,7 @@ def _replacement(loader: Loader, placed: Placed) -> str | Keep | Pseudonym:
     return Pseudonym(key.encode(), given.pseudonym.prefix, given.pseudonym.length)
 
 
-def _validators(loader: Loader, placed: Placed) -> tuple[Validator, ...]:
+def _validators(loader: Loader, placed: PlacedRule) -> tuple[Validator, ...]:
     found: list[Validator] = []
     for number, check in enumerate(placed.rule.validate_ or ()):
         if loader.purpose == "lint" and checks.is_code(check):
@@ -270,7 +293,7 @@ def _validators(loader: Loader, placed: Placed) -> tuple[Validator, ...]:
     return tuple(found)
 
 
-def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
+def _words(loader: Loader, placed: PlacedRule) -> tuple[str, ...]:
     rule, origin = placed.rule, placed.origin
     if not isinstance(rule.words, WordFile):
         return tuple(rule.words or ())
@@ -307,7 +330,7 @@ def beside(folder: Path, name: str) -> Path:
 
 # Compiling
 
-_Rules = list[tuple[Placed, Rule]]
+_Rules = list[tuple[PlacedRule, Rule]]
 
 
 def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, RuleSet]:
@@ -324,7 +347,7 @@ def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
     return MappingProxyType(result)
 
 
-def part(built: Built, ids: Collection[str]) -> Built:
+def part(built: CompiledPolicy, ids: Collection[str]) -> CompiledPolicy:
     """Return the policy with only these rules, and nothing else that acts."""
     pairs = zip(built.placed, built.rules, strict=True)
     kept = [(placed, rule) for placed, rule in pairs if rule.id in ids]
@@ -340,7 +363,7 @@ def part(built: Built, ids: Collection[str]) -> Built:
     )
 
 
-def bare(built: Built) -> Built:
+def bare(built: CompiledPolicy) -> CompiledPolicy:
     """Return the policy without anything that judges or changes text; which text is JSON remains
     known."""
     return replace(part(built, ()), input=built.input, json=json_section.unjudged(built.json))
@@ -353,7 +376,7 @@ def applies(rule: RuleFile, channel: str) -> bool:
 
 def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
     try:
-        return loader.once(
+        return loader.compiled_once(
             (tuple(rule for _, rule in rules), _settings(file)),
             lambda: compiled(file, [rule for _, rule in rules]),
         )
@@ -382,7 +405,7 @@ def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
     )
 
 
-def _report_rule(placed: Placed, error: RuleError) -> None:
+def _report_rule(placed: PlacedRule, error: RuleError) -> None:
     """Report a rule's error at its place: at its pattern, if the error is about one."""
     origin = placed.origin
     path = origin.key("pattern" if placed.rule.pattern else "words")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from guardstream.errors import PolicyError
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.lint import warnings
 
 _PLACE = re.compile(r"(.+?):(\d+):(\d+): (?:warning: )?(.*)", re.DOTALL)
@@ -24,7 +24,9 @@ class Diagnostic(NamedTuple):
 
 
 def diagnostics(
-    name: str, load: Callable[[], Built], warn: Callable[[Built], list[str]] = warnings
+    name: str,
+    load: Callable[[], CompiledPolicy],
+    warn: Callable[[CompiledPolicy], list[str]] = warnings,
 ) -> Iterator[Diagnostic]:
     """Load the policy `name`; yield its errors, or if it has none, its warnings."""
     try:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from guardstream.events import Finding
 from guardstream.policy import build, checks
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.model import WordFile
-from guardstream.policy.sources import Placed, read_text
+from guardstream.policy.sources import PlacedRule, read_text
 
 
-def explanation(built: Built, finding: Finding, matched: str) -> Iterator[str]:
+def explanation(built: CompiledPolicy, finding: Finding, matched: str) -> Iterator[str]:
     """Yield lines that explain why a policy's rule found `matched`; none for an unknown rule.
 
     Of the match itself they contain at most code points that are not ASCII letters.
@@ -41,7 +41,7 @@ _SECTIONS = {
 """What findings mean that no rule reported, by the section of the policy they come from."""
 
 
-def _conditions(placed: Placed, matched: str) -> Iterator[str]:
+def _conditions(placed: PlacedRule, matched: str) -> Iterator[str]:
     """Yield what the match had to pass, and which differences were ignored."""
     rule = placed.rule
     for check in rule.validate_ or ():
@@ -55,7 +55,7 @@ def _conditions(placed: Placed, matched: str) -> Iterator[str]:
         yield f"not written as in the list: {_characters(matched)}"
 
 
-def _plain_words(placed: Placed) -> set[str]:
+def _plain_words(placed: PlacedRule) -> set[str]:
     words = placed.rule.words
     if isinstance(words, list):
         return {word.casefold() for word in words}

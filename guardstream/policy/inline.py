@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from random import Random
 
 from guardstream.events import Event, Finding, Text
-from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.document import Mark
 from guardstream.policy.model import CaseFile, ReplacementFile
-from guardstream.policy.sources import Placed
+from guardstream.policy.sources import PlacedRule
 from guardstream.stages.redact import RuleSet
 
 RANDOM_SPLITS = 8
@@ -32,7 +32,7 @@ class Outcome:
     problem: str = ""
 
 
-def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
+def run(built: CompiledPolicy, *, inherited: bool = False) -> Iterator[Outcome]:
     """Run the tests of the policy's own file, or with `inherited` those of all rules."""
     for placed in built.placed:
         here = placed.origin_of("tests")
@@ -47,7 +47,7 @@ def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
         yield from run(built.input, inherited=inherited)
 
 
-def untested(built: Built, *, inherited: bool = False) -> list[str]:
+def untested(built: CompiledPolicy, *, inherited: bool = False) -> list[str]:
     """Return the ids of rules without a test of a match, or without a test of a text they leave
     alone."""
     found = [
@@ -59,7 +59,7 @@ def untested(built: Built, *, inherited: bool = False) -> list[str]:
     return found + (untested(built.input, inherited=inherited) if built.input else [])
 
 
-def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
+def _run(rules: RuleSet, placed: PlacedRule, case: CaseFile) -> tuple[int, str]:
     text = case.input if case.input is not None else case.clean or ""
     expected = case.output if case.output is not None else text
     whole = _played(rules, [text])
@@ -74,7 +74,7 @@ def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
     return runs, problem
 
 
-def _problem(placed: Placed, case: CaseFile, expected: str, whole: list[Event]) -> str:
+def _problem(placed: PlacedRule, case: CaseFile, expected: str, whole: list[Event]) -> str:
     text = "".join(event.text for event in whole if isinstance(event, Text))
     found = [each for each in whole if isinstance(each, Finding) and each.rule == placed.rule.id]
     if text != expected:
@@ -87,7 +87,7 @@ def _problem(placed: Placed, case: CaseFile, expected: str, whole: list[Event]) 
     return ""
 
 
-def _too_short(placed: Placed, found: list[Finding]) -> str:
+def _too_short(placed: PlacedRule, found: list[Finding]) -> str:
     """Return a note if `keep` shows nothing of a match."""
     made = placed.rule.replacement
     keep = made.keep if isinstance(made, ReplacementFile) else None
@@ -99,7 +99,7 @@ def _too_short(placed: Placed, found: list[Finding]) -> str:
     return f"; 'keep' shows ends only of matches of more than {most} characters"
 
 
-def _others(placed: Placed, whole: list[Event]) -> str:
+def _others(placed: PlacedRule, whole: list[Event]) -> str:
     """Name the other rules with findings: where they overlap, the most severe one's mask is
     shown."""
     ids = [each.rule for each in whole if isinstance(each, Finding) and each.rule != placed.rule.id]

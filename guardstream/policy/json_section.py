@@ -23,7 +23,7 @@ from guardstream.policy import json_schemas
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.operational import ExtractFile
 from guardstream.policy.sections import JsonFile, ToolFile
-from guardstream.policy.sources import Loader, Source, Whole
+from guardstream.policy.sources import Loader, MergedPolicy, Source
 from guardstream.stages.json.settings import Numbers
 from guardstream.stages.json.structure import Settings
 from guardstream.stages.redact import RuleSet
@@ -99,15 +99,15 @@ _NO_CALL = Schema(False)
 """The schema of a tool that may not be called."""
 
 
-def compiled(loader: Loader, whole: Whole) -> Json:
+def compiled(loader: Loader, merged: MergedPolicy) -> Json:
     """Return the settings of the JSON stage, without its rules."""
-    file = whole.file
+    file = merged.file
     section = file.json_
     free = _arguments(file, section)
     channels = {ARGUMENTS: free}
     if section is None:
         return Json(MappingProxyType(channels), free=free)
-    source = whole.settings["json_"]
+    source = merged.settings["json_"]
     schema = _schema(loader, source, section, section, ("json", "schema"))
     for channel in _channels(section):
         channels[channel] = _of(file, section, channel, schema)
@@ -187,9 +187,9 @@ def _compiled(text: str, draft: str | None, formats: bool) -> Schema:
     return Schema(loads(text), draft=draft, formats=formats)
 
 
-def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
+def extraction(loader: Loader, merged: MergedPolicy) -> Mapping[str, Any]:
     """Return the section `extract` as options of `guardstream.extract`."""
-    section = whole.file.extract
+    section = merged.file.extract
     if section is None:
         return MappingProxyType({})
     said: dict[str, Any] = {
@@ -200,7 +200,7 @@ def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
         limits = section.limits
         said["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
     if section.schema_ is not None:
-        source = whole.settings["extract"]
+        source = merged.settings["extract"]
         said["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
     return MappingProxyType(said)
 

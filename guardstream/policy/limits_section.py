@@ -10,7 +10,7 @@ from guardstream.events import Stage
 from guardstream.policy import plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import LimitsFile, StageFile
-from guardstream.policy.sources import Loader, Whole
+from guardstream.policy.sources import Loader, MergedPolicy
 from guardstream.stages.custom import Checked, StagePlan
 from guardstream.stages.limits.limits import LimitSet, Loops, TokenLimit
 from guardstream.stages.pipeline import Pipeline
@@ -47,15 +47,15 @@ class Limited:
         return [Release(stage, self.release, self.bound)]
 
 
-def compiled(loader: Loader, whole: Whole) -> Limited | None:
+def compiled(loader: Loader, merged: MergedPolicy) -> Limited | None:
     """Return the compiled section `limits`; None if there is none."""
-    section = whole.file.limits
+    section = merged.file.limits
     if section is None:
         return None
     repeat, mode = section.repeat, section.release
     for key, needs in _without_effect(section):
-        source = whole.keys["limits", key]
-        if source is whole.source:  # an inherited section may have lost what it needs
+        source = merged.keys["limits", key]
+        if source is merged.source:  # an inherited section may have lost what it needs
             mark = source.document.key_mark(("limits", key))
             source.report(
                 mark, f"{key!r} has no effect without {needs}: give that, or leave it out"
@@ -65,7 +65,7 @@ def compiled(loader: Loader, whole: Whole) -> Limited | None:
         limits=LimitSet(
             max_chars=section.max_chars,
             max_lines=section.max_lines,
-            tokens=_tokens(loader, whole, section),
+            tokens=_tokens(loader, merged, section),
             stop=section.stop,
             repeat=Loops(repeat.min_chars, repeat.times) if repeat else None,
         ),
@@ -85,11 +85,11 @@ def _without_effect(section: LimitsFile) -> Iterator[tuple[str, str]]:
         yield "channels", "a limit of text, or 'release'"
 
 
-def _tokens(loader: Loader, whole: Whole, section: LimitsFile) -> TokenLimit | None:
+def _tokens(loader: Loader, merged: MergedPolicy, section: LimitsFile) -> TokenLimit | None:
     given = section.tokens
     if given is None:
         return None
-    source = whole.keys["limits", "tokens"]
+    source = merged.keys["limits", "tokens"]
     if (given.encoding is None) == (given.counter is None):
         mark = source.document.key_mark(("limits", "tokens"))
         source.report(mark, "tokens are counted by either 'encoding' or 'counter'")
@@ -106,13 +106,13 @@ def _tokens(loader: Loader, whole: Whole, section: LimitsFile) -> TokenLimit | N
         return None
 
 
-def plans(loader: Loader, whole: Whole) -> tuple[StagePlan, ...]:
+def plans(loader: Loader, merged: MergedPolicy) -> tuple[StagePlan, ...]:
     """Return the compiled section `stages`; each stage is created once as a check."""
     if loader.purpose == "lint":
         return ()
-    source = whole.settings.get("stages")
+    source = merged.settings.get("stages")
     found = []
-    for number, entry in enumerate(whole.file.stages if source else ()):
+    for number, entry in enumerate(merged.file.stages if source else ()):
         assert source is not None
         try:
             found.append(_plan(entry, loader.code))

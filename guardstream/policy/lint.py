@@ -18,12 +18,12 @@ from pydantic import BaseModel
 
 from guardstream.errors import PatternError
 from guardstream.policy import problems
-from guardstream.policy.build import CHANNELS, Built, applies
+from guardstream.policy.build import CHANNELS, CompiledPolicy, applies
 from guardstream.policy.checks import is_code
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
-from guardstream.policy.sources import Placed
+from guardstream.policy.sources import PlacedRule
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     Alt,
@@ -47,7 +47,7 @@ _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
 these."""
 
 
-def warnings(built: Built) -> list[str]:
+def warnings(built: CompiledPolicy) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
     found = [*_limits(built), *_nothing(built), *_keys(built), *_arguments(built)]
     earlier = _Earlier()
@@ -74,13 +74,13 @@ def warnings(built: Built) -> list[str]:
     return lines + (warnings(built.input) if built.input else [])
 
 
-def missing_keys(built: Built) -> list[str]:
+def missing_keys(built: CompiledPolicy) -> list[str]:
     """Return a warning for each secret that the policy needs and the environment does not have."""
     said = [Problem(mark, f"warning: {text}") for mark, text in _keys(built)]
     return problems.lines_of(built.source.name, said)
 
 
-def _nothing(built: Built) -> Iterator[Problem]:
+def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of a policy that guards nothing, or a section `input` that checks nothing."""
     file, source = built.file, built.source
     does = built.placed or file.json_ or file.limits or file.stages or file.gate or built.input
@@ -90,7 +90,7 @@ def _nothing(built: Built) -> Iterator[Problem]:
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
 
 
-def _keys(built: Built) -> Iterator[Problem]:
+def _keys(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of secrets that the policy needs and that are missing."""
     for placed in built.placed:
         made = placed.rule.replacement
@@ -111,7 +111,7 @@ def _keys(built: Built) -> Iterator[Problem]:
                 yield Problem(mark, what)
 
 
-def _arguments(built: Built) -> Iterator[Problem]:
+def _arguments(built: CompiledPolicy) -> Iterator[Problem]:
     """If there is a vault, warn of rules that irreversibly change tool arguments."""
     if built.input is None or not any(each.rule.reversible for each in built.input.placed):
         return
@@ -124,7 +124,7 @@ def _arguments(built: Built) -> Iterator[Problem]:
                 yield Problem(where, f"rule {rule.id!r} {message}")
 
 
-def _limits(built: Built) -> Iterator[Problem]:
+def _limits(built: CompiledPolicy) -> Iterator[Problem]:
     section, source = built.file.limits, built.keys.get(("limits", "stop"))
     if section is None or source is not built.source:
         return
@@ -136,17 +136,17 @@ def _limits(built: Built) -> Iterator[Problem]:
         yield Problem(mark, message)
 
 
-def _pattern_mark(placed: Placed, index: int) -> Mark:
+def _pattern_mark(placed: PlacedRule, index: int) -> Mark:
     key = placed.origin.key("pattern", index)
     return placed.origin.source.document.mark(key)
 
 
-def _untested(placed: Placed) -> Iterator[Problem]:
+def _untested(placed: PlacedRule) -> Iterator[Problem]:
     if not placed.rule.tests:
         yield Problem(placed.origin.mark("id"), f"rule {placed.rule.id!r} has no test")
 
 
-def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
+def _template(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of a replacement with an unknown placeholder."""
     made = rule.replacement
     for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
@@ -155,7 +155,7 @@ def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
             yield Problem(placed.origin.mark("replacement"), message)
 
 
-def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
+def _irreversible(built: CompiledPolicy, placed: PlacedRule) -> Iterator[Problem]:
     """Warn of a rule with `reversible` where that has no effect."""
     if not placed.rule.reversible or placed.origin_of("reversible").source is not built.source:
         return
@@ -171,7 +171,7 @@ def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
     yield Problem(mark, f"rule {placed.rule.id!r}: 'reversible' has no effect: {why}")
 
 
-def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
+def _unused_replacement(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of a rule with a replacement that is never used."""
     here, action = placed.origin_of("replacement"), placed.rule.action
     if placed.rule.replacement is None or here.source is not built.source:
@@ -181,7 +181,7 @@ def _unused_replacement(built: Built, placed: Placed, rule: Rule) -> Iterator[Pr
         yield Problem(here.mark("replacement"), f"rule {rule.id!r}: {message}")
 
 
-def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
+def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of normalisation of spaces in a rule without spaces."""
     names = [name for name in rule.normalize if name in ("spaces", "markdown")]
     spaced = (char.isspace() for word in rule.words for char in word)
@@ -190,7 +190,7 @@ def _unused_spaces(placed: Placed, rule: Rule) -> Iterator[Problem]:
         yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
 
 
-def _refused_words(placed: Placed, rule: Rule) -> Iterator[Problem]:
+def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of words that the rule's own checks or exceptions always let pass."""
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
@@ -214,7 +214,7 @@ def _spellings(rule: Rule, word: str) -> Iterator[str]:
         yield from (word.lower(), word.upper(), word.title(), word.swapcase())
 
 
-def _hidden_ends(built: Built, placed: Placed, rule: Rule) -> Iterator[Problem]:
+def _hidden_ends(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of `keep` where every match is too short for its ends to be shown."""
     made, here = placed.rule.replacement, placed.origin_of("replacement")
     if here.source is not built.source or not isinstance(made, ReplacementFile) or not made.keep:
@@ -251,7 +251,7 @@ def _has_space(pattern: str) -> bool:
     return parse(pattern).tree != parse(pattern, r"\s").tree
 
 
-def _may_overflow(built: Built, rule: Rule) -> bool:
+def _may_overflow(built: CompiledPolicy, rule: Rule) -> bool:
     """Return whether a rule's candidate may overflow, and is masked then."""
     file = built.file
     if file.on_overflow != "mask":
@@ -267,7 +267,7 @@ def _is_long(pattern: str, limit: int) -> bool:
     return width is None or width >= limit or regex.search(r"\(\?[=!]", pattern) is not None
 
 
-def _long_words(placed: Placed, rule: Rule, limit: int) -> Iterator[Problem]:
+def _long_words(placed: PlacedRule, rule: Rule, limit: int) -> Iterator[Problem]:
     longest = max(map(len, rule.words), default=0)
     if longest > limit:
         message = f"rule {rule.id!r} has a word of {longest} characters, {limit} can be held"
@@ -288,7 +288,7 @@ class _Earlier:
     def __init__(self) -> None:
         self._by: defaultdict[str, list[_Known]] = defaultdict(list)
 
-    def add(self, placed: Placed, rule: Rule) -> None:
+    def add(self, placed: PlacedRule, rule: Rule) -> None:
         """Add a rule that finds everything it looks for; one with conditions covers nothing."""
         if rule.validators or rule.keywords or rule.allow_words or rule.allow_patterns:
             return
@@ -308,7 +308,7 @@ def _folded(rule: Rule, words: Iterable[str]) -> Iterator[str]:
     return map(str.casefold, words) if rule.ignore_case else iter(words)
 
 
-def _shadowed(placed: Placed, rule: Rule, earlier: _Earlier) -> list[Problem]:
+def _shadowed(placed: PlacedRule, rule: Rule, earlier: _Earlier) -> list[Problem]:
     for known in earlier.that_share(rule):
         if _covers(known, placed, rule):
             message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all its matches"
@@ -316,7 +316,7 @@ def _shadowed(placed: Placed, rule: Rule, earlier: _Earlier) -> list[Problem]:
     return []
 
 
-def _covers(known: _Known, placed: Placed, rule: Rule) -> bool:
+def _covers(known: _Known, placed: PlacedRule, rule: Rule) -> bool:
     """Return whether an earlier rule of equal effect finds everything that `rule` finds."""
     first = known.rule
     if (first.action, first.group, first.whole_word) != (rule.action, rule.group, rule.whole_word):
@@ -363,7 +363,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
 def _as_yaml(pattern: str) -> Iterator[str]:
     """Warn of what YAML has changed in a pattern, which loads but finds nothing."""
     if "\b" in pattern:
-        yield r"the pattern has a backspace in it, which \b is in double quotes: use single ones"
+        yield r"the pattern contains a backspace: in double quotes \b is one, so use single quotes"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:
         yield (
             "the pattern ends with a line break, which must match, too: begin the block "

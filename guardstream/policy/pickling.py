@@ -12,7 +12,7 @@ from pathlib import Path
 
 from guardstream.errors import PolicyError
 from guardstream.policy import build, packs
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.plugins import Code
 from guardstream.policy.sources import Loader
 
@@ -35,7 +35,7 @@ class Pickled:
     digest: str
 
 
-def pickled(built: Built) -> Pickled:
+def pickled(built: CompiledPolicy) -> Pickled:
     """Return what rebuilds a policy; TypeError for a part of a policy."""
     entry = built.entry
     if entry is None:
@@ -45,7 +45,7 @@ def pickled(built: Built) -> Pickled:
 
 
 @lru_cache(maxsize=16)
-def revived(given: Pickled) -> Built:
+def revived(given: Pickled) -> CompiledPolicy:
     """Build a policy from its pickled form; a process builds each only once.
 
     Raises PolicyError if packs have another version, or if this process lacks something: a variable

@@ -12,7 +12,7 @@ from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Form, Stage
 from guardstream.hints import nearest
 from guardstream.policy import build, json_section, packs, pickling
-from guardstream.policy.build import CHANNELS, Built, applies
+from guardstream.policy.build import CHANNELS, CompiledPolicy, applies
 from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
 from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
@@ -36,7 +36,7 @@ class Policy:
 
     def __init__(
         self,
-        built: Built,
+        built: CompiledPolicy,
         words: Mapping[str, Sequence[str]] | None = None,
         plans: tuple[StagePlan, ...] = (),
         tools: Mapping[str, Any] | None = None,
@@ -45,7 +45,7 @@ class Policy:
         if not hasattr(built, "rulesets"):
             kind = type(built).__qualname__
             raise TypeError(
-                f"a policy is not made of {kind!r}: Policy.load(path) reads a policy file, "
+                f"Policy() does not take {kind!r}: Policy.load(path) reads a policy file, "
                 "Policy.parse(text) takes its text"
             )
         self._built = built
@@ -201,7 +201,7 @@ class Policy:
         return self._built.file
 
     @property
-    def built(self) -> Built:
+    def built(self) -> CompiledPolicy:
         """The built policy, with the places of its keys and values."""
         return self._built
 
@@ -316,7 +316,7 @@ def _listed(rule: str, listed: Iterable[object]) -> list[str]:
     return words
 
 
-def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:
+def _with_words(built: CompiledPolicy, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:
     enabled = {rule.id for rule in built.rules}
     unknown = [rule for rule in words if rule not in enabled]
     if unknown:

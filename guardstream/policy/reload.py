@@ -58,7 +58,7 @@ class Watched:
             changed = [each for each in names if getattr(policy.file, each) != getattr(was, each)]
             if changed:
                 where = policy.place(changed[0])
-                raise PolicyError(f"{where}: {what} to take up a change of {changed[0]!r}")
+                raise PolicyError(f"{where}: {what} to apply a change of {changed[0]!r}")
 
         self.checks.append(check)
 

@@ -273,11 +273,11 @@ RouteEntry: TypeAlias = Annotated[
 
 
 ONE_PROCESS = (
-    "what clients' keys have used is remembered in one process: 'workers: 1', or "
+    "the usage of clients' keys is stored in one process: 'workers: 1', or "
     "'state: {redis: ${NAME}}'"
 )
 
-IN_MEMORY = "a replay in memory is of one process: 'workers: 1', or 'replay: {redis: ${NAME}}'"
+IN_MEMORY = "a replay in memory is for one process: 'workers: 1', or 'replay: {redis: ${NAME}}'"
 
 
 class ServeFile(Model):

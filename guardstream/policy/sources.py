@@ -24,7 +24,7 @@ from guardstream.stages.redact import RuleSet
 MAX_FILE = 64 * 1024 * 1024
 """The maximum bytes of a policy or word file; a larger one is probably a mistake."""
 
-LOOKS = frozenset(("words", "pattern"))
+SEARCH_KEYS = frozenset(("words", "pattern"))
 """The keys that say what a rule looks for; a rule with one of them replaces the inherited rule."""
 
 _METADATA = frozenset(("id", "description", "severity", "channels", "enabled"))
@@ -75,7 +75,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedRule:
     """A rule of the whole policy: its origin, and the later entries that change it."""
 
     rule: RuleFile
@@ -89,18 +89,18 @@ class Placed:
                 return change
         return self.origin
 
-    def changed(self, change: Origin) -> Placed:
+    def changed(self, change: Origin) -> PlacedRule:
         """Return this rule with the keys of a later entry with its id."""
         given = change.rule.model_fields_set
         update = {name: getattr(change.rule, name) for name in given}
         if not given <= _METADATA and "tests" not in given:
             update["tests"] = []  # the tests describe the rule before the change
         rule = self.rule.model_copy(update=update)
-        return Placed(rule, self.origin, (*self.changes, change))
+        return PlacedRule(rule, self.origin, (*self.changes, change))
 
 
 @dataclass(slots=True)
-class Whole:
+class MergedPolicy:
     """A policy with everything it extends: settings and rules, each with its source.
 
     `keys` are those of the sections that are inherited key by key; `input` has the rules for what
@@ -109,9 +109,9 @@ class Whole:
 
     source: Source
     settings: dict[str, Source] = field(default_factory=dict)
-    rules: dict[str, Placed] = field(default_factory=dict)
+    rules: dict[str, PlacedRule] = field(default_factory=dict)
     keys: dict[tuple[str, str], Source] = field(default_factory=dict)
-    input: Whole | None = None
+    input: MergedPolicy | None = None
 
     @property
     def file(self) -> PolicyFile:
@@ -190,7 +190,7 @@ class Loader:
         self.sources: list[Source] = []
         self.paths: list[Path] = []
         self._digest = hashlib.sha256()
-        self._done: dict[Path, Whole] = {}
+        self._done: dict[Path, MergedPolicy] = {}
         self._open: list[Path] = []
         self._compiled: dict[Hashable, RuleSet] = {}
 
@@ -212,7 +212,7 @@ class Loader:
         self._note(text)
         return text
 
-    def once(self, key: Hashable, make: Callable[[], RuleSet]) -> RuleSet:
+    def compiled_once(self, key: Hashable, make: Callable[[], RuleSet]) -> RuleSet:
         """Return the rules compiled for `key`, because a section may repeat the policy's rules."""
         if key not in self._compiled:
             self._compiled[key] = make()
@@ -227,7 +227,7 @@ class Loader:
         data = text.encode("utf-8", "surrogatepass")
         self._digest.update(len(data).to_bytes(8, "big") + data)
 
-    def load(self, path: Path) -> Whole:
+    def load(self, path: Path) -> MergedPolicy:
         """Read a policy file, once; PolicyError if it cannot be read at all."""
         place = _resolved(path)
         if place in self._done:
@@ -235,13 +235,13 @@ class Loader:
         text = self.read_text(path)
         self._open.append(place)
         try:
-            whole = self.parse(text, str(path), path.parent, sound=packs.has(path))
+            merged = self.parse(text, str(path), path.parent, sound=packs.has(path))
         finally:
             self._open.pop()
-        self._done[place] = whole
-        return whole
+        self._done[place] = merged
+        return merged
 
-    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> Whole:
+    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> MergedPolicy:
         """Read the policy `text`; errors are recorded in its source."""
         self._note(text)
         source = Source(name, folder, read(text, sound=sound))
@@ -249,33 +249,35 @@ class Loader:
         source.problems += source.document.problems
         if not source.problems:
             _validate(source)
-        whole = Whole(source)
-        self._extend(whole)
-        _add_own(whole)
-        self._add_input(whole)
-        return whole
+        merged = MergedPolicy(source)
+        self._extend(merged)
+        _add_own(merged)
+        self._add_input(merged)
+        return merged
 
-    def _extend(self, whole: Whole) -> None:
-        source = whole.source
+    def _extend(self, merged: MergedPolicy) -> None:
+        source = merged.source
         for index, parent in self._parents(source):
             self._check_extends(source, index, parent)
-            _inherit(whole, parent)
+            _inherit(merged, parent)
 
-    def _add_input(self, whole: Whole) -> None:
+    def _add_input(self, merged: MergedPolicy) -> None:
         """Add the rules of the section `input`, which is a policy inside the policy."""
-        source, section = whole.source, whole.source.file.input
+        source, section = merged.source, merged.source.file.input
         if section is None:
             if "input" in source.file.model_fields_set:  # `input: null` drops an inherited section
-                whole.input = None
-                whole.keys = {key: where for key, where in whole.keys.items() if key[0] != "input"}
+                merged.input = None
+                merged.keys = {
+                    key: where for key, where in merged.keys.items() if key[0] != "input"
+                }
             return
         part = _input(source, PolicyFile(extends=section.extends, rules=section.rules))
-        inherited = whole.input or Whole(part)
-        whole.input = Whole(part, inherited.settings, inherited.rules)
-        self._extend(whole.input)
-        _add_own(whole.input)
+        inherited = merged.input or MergedPolicy(part)
+        merged.input = MergedPolicy(part, inherited.settings, inherited.rules)
+        self._extend(merged.input)
+        _add_own(merged.input)
 
-    def _parents(self, source: Source) -> Iterator[tuple[int, Whole]]:
+    def _parents(self, source: Source) -> Iterator[tuple[int, MergedPolicy]]:
         for index, name in enumerate(source.file.extends or ()):
             try:
                 path = self._extended(name, source.folder)
@@ -293,7 +295,7 @@ class Loader:
             return packs.pack(name.removeprefix(packs.PREFIX))
         return path
 
-    def _check_extends(self, source: Source, index: int, parent: Whole) -> None:
+    def _check_extends(self, source: Source, index: int, parent: MergedPolicy) -> None:
         if parent.source.problems:
             name = parent.source.name
             source.report(_extends_mark(source, index), f"{name!r}, which it extends, is not valid")
@@ -351,29 +353,29 @@ def _names(value: object) -> list[str] | None:
     return [name for name in listed if isinstance(name, str) and name] or None
 
 
-def _inherit(whole: Whole, parent: Whole) -> None:
-    whole.settings |= parent.settings
-    whole.keys |= parent.keys
+def _inherit(merged: MergedPolicy, parent: MergedPolicy) -> None:
+    merged.settings |= parent.settings
+    merged.keys |= parent.keys
     if parent.input is not None:
-        whole.input = whole.input or Whole(_input(whole.source, PolicyFile()))
-        _inherit(whole.input, parent.input)
+        merged.input = merged.input or MergedPolicy(_input(merged.source, PolicyFile()))
+        _inherit(merged.input, parent.input)
     for name, placed in parent.rules.items():
-        known = whole.rules.get(name)
+        known = merged.rules.get(name)
         if known is None or placed.changes or known.origin != placed.origin:
-            whole.rules[name] = placed
+            merged.rules[name] = placed
 
 
-def _add_own(whole: Whole) -> None:
+def _add_own(merged: MergedPolicy) -> None:
     """Add the file's own settings and rules, and report duplicate ids."""
-    source = whole.source
+    source = merged.source
     given = source.file.model_fields_set
-    whole.settings |= {name: source for name in (*SETTINGS, *OPERATIONAL) if name in given}
+    merged.settings |= {name: source for name in (*SETTINGS, *OPERATIONAL) if name in given}
     for name in SECTIONS:
         section = getattr(source.file, name)
         for key in section.model_fields_set if section else ():
-            whole.keys[name, key] = source
+            merged.keys[name, key] = source
     first: dict[str, Mark] = {}
-    own: dict[str, Placed] = {}
+    own: dict[str, PlacedRule] = {}
     for index, rule in enumerate(source.file.rules):
         here = Origin(source, index)
         if rule.id in first:
@@ -381,11 +383,11 @@ def _add_own(whole: Whole) -> None:
             here.report(f"duplicate rule id {rule.id!r}, first in line {line}", "id")
             continue
         first[rule.id] = here.mark("id")
-        inherited = whole.rules.get(rule.id)
-        if inherited is None or LOOKS & rule.model_fields_set:
-            own[rule.id] = Placed(rule, here)
+        inherited = merged.rules.get(rule.id)
+        if inherited is None or SEARCH_KEYS & rule.model_fields_set:
+            own[rule.id] = PlacedRule(rule, here)
         else:
-            whole.rules[rule.id] = inherited.changed(here)
+            merged.rules[rule.id] = inherited.changed(here)
     # The first of equals decides, and the policy takes precedence over what it extends.
-    inherited_rules = {name: rule for name, rule in whole.rules.items() if name not in own}
-    whole.rules = own | inherited_rules
+    inherited_rules = {name: rule for name, rule in merged.rules.items() if name not in own}
+    merged.rules = own | inherited_rules

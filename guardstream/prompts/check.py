@@ -1,8 +1,8 @@
 """Judges messages in the shapes of OpenAI, Anthropic, Gemini and Bedrock.
 
-Chat messages, items of the Responses API and the messages of the others are told apart by their
-fields. Each text in them is judged by itself. Images, audio and files are not read. In unknown
-parts each string is a text, too, unless the policy refuses or passes them.
+Their shapes are distinguished by their fields: chat messages, items of the Responses API, and the
+messages of the other APIs. Each text in them is judged by itself. Images, audio and files are not
+read. In unknown parts, each string is a text, too, unless the policy refuses or passes them.
 
 Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create a model response"
 (input); Anthropic's, "Create a Message" (messages, content blocks);
@@ -81,7 +81,7 @@ def check_messages(
         except MessagesBlockedError:
             return MessagesResult([], tuple(texts.findings), "content_filter")
         except RecursionError:
-            problem = "it is nested too deeply or holds itself"
+            problem = "it is nested too deeply or contains itself"
             raise AdapterError(f"message {texts.message}: {problem}") from None
         return MessagesResult(made, tuple(texts.findings), "stop")
 
@@ -121,14 +121,15 @@ class _Messages:
         return self._values.unknown(message, place, "an item of type {!r}", kind)
 
     def _role_of_item(self, kind: str, role: str | None) -> str:
-        """Return whose an item is: if its type and its role differ, that which is judged."""
+        """Return the role of an item. If its type and its role differ, it is the one that is
+        judged."""
         told = role_of_item(kind, role)
         if role is not None and self._texts.judges(role) and not self._texts.judges(told):
             return role
         return told
 
     def _fields(self, given: Any, fields: Mapping[str, Any], kinds: Fields, place: Place) -> Any:
-        """Guard the fields of an object; return the very same one if nothing changes."""
+        """Guard the fields of an object; return the same object if nothing changes."""
         texts = self._texts
         outer, texts.signed = texts.signed, is_signed(fields)
         try:
@@ -176,7 +177,7 @@ class _Messages:
         return self._typed(part, PARTS, place)
 
     def _typed(self, value: Any, shapes: Mapping[str, Fields], place: Place) -> Any:
-        """Guard an object whose type says what its fields are."""
+        """Guard an object whose type defines its fields."""
         fields = mapping_of(value)
         if fields is None:
             return self._values.odd(value, place)
@@ -193,9 +194,9 @@ class _Messages:
         return self._fields(value, fields, kinds, place)
 
     def _address(self, value: Any, place: Place) -> Any:
-        """With a vault, hide values in what is fetched; what is in the address itself stays.
+        """Mask the vault's values in a URL that is fetched; the URL itself is not judged.
 
-        What is no address, as it has a space, is a text.
+        A string with a space is not a URL, and is guarded as text.
         """
         if not isinstance(value, str):
             return self._object(value, ADDRESS, place)

@@ -1,4 +1,4 @@
-"""Objects of messages as mappings, whatever class a program takes for them."""
+"""Reads objects of messages as mappings, whatever their class."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
-"""Keys that say that an object must come back as the model gave it."""
+"""Keys of an object that must be sent back as the model wrote it."""
 
 
 def mapping_of(value: Any) -> Mapping[str, Any] | None:
-    """Return an object as a mapping; None if it is none."""
+    """Return an object as a mapping; None if that is impossible."""
     if isinstance(value, Mapping):
         return value
     if not hasattr(value, "model_dump") or isinstance(value, type):
@@ -25,7 +25,7 @@ def mapping_of(value: Any) -> Mapping[str, Any] | None:
 
 
 def _with_defaults(whole: Any, given: Any) -> Any:
-    """Return what a pydantic model was given, and those of its defaults that are not None."""
+    """Return the fields that were set in a pydantic model, and its defaults that are not None."""
     if isinstance(whole, dict) and isinstance(given, dict):
         return {
             key: _with_defaults(value, given[key]) if key in given else value
@@ -38,7 +38,7 @@ def _with_defaults(whole: Any, given: Any) -> Any:
 
 
 def is_signed(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an object must come back as the model gave it."""
+    """Return whether an object must be sent back as the model wrote it."""
     return any(
         isinstance(signature, (str, bytes)) and signature
         for signature in map(fields.get, SIGNATURES)
@@ -46,11 +46,12 @@ def is_signed(fields: Mapping[str, Any]) -> bool:
 
 
 def has_same_values(made: Mapping[Any, Any], given: Mapping[Any, Any]) -> bool:
-    """Tell whether a mapping has the very values that were given, by the same names."""
+    """Return whether two mappings have the same objects under the same names."""
     return made.keys() == given.keys() and all(made[key] is given[key] for key in made)
 
 
 def short_name(value: object) -> str:
-    """Return a type or role as an error may say it; what is no short text becomes its own type."""
+    """Return a type or role for an error message; a value that is not a short text becomes its
+    type."""
     short = isinstance(value, str) and len(value) <= 40
     return str.__str__(value) if short else f"<{type(value).__name__}>"

@@ -20,24 +20,24 @@ Path: TypeAlias = tuple[str | int, ...]
 """The keys and numbers that lead to a value in its message."""
 
 _ESCAPED = re.compile(r'"(?=[^"\\]*\\)(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
-"""A string of JSON with something escaped in it (RFC 8259, section 7).
+"""A JSON string with an escape in it (RFC 8259, section 7).
 
-One that is not closed is taken to the end, so that a text is read once.
+An unclosed string extends to the end, so that a text is read only once.
 """
 
 
 class Place(NamedTuple):
-    """Where a value stands in its message, and whose it is."""
+    """The path of a value in its message, and its role."""
 
     path: Path
     role: str
 
     def at(self, step: str | int) -> Place:
-        """Return the place of what stands in the value, by a key or a number."""
+        """Return the place of an item of the value, by its key or index."""
         return Place((*self.path, step), self.role)
 
     def of(self, role: str) -> Place:
-        """Return the same place, of another role."""
+        """Return the same place with another role."""
         return Place(self.path, role)
 
 
@@ -45,8 +45,8 @@ class Place(NamedTuple):
 class MessageFinding:
     """A finding in one text of the messages; its span counts in that text.
 
-    `message` is the number of the message, from 0, `role` whose text it is, `path` leads to the
-    text in the message: keys and numbers.
+    `message` is the index of the message, from 0; `role` is the role of the text; `path` leads to
+    the text in the message, as keys and indices.
     """
 
     message: int
@@ -60,10 +60,10 @@ class MessagesBlockedError(Exception):
 
 
 class Texts:
-    """Judges the texts of some roles, and keeps what is found in them.
+    """Judges the texts of some roles, and collects the findings.
 
-    `message` is the number of the message that is being read. `signed` says that what is read
-    belongs to an object that must come back as it is: stand-ins in it are not escaped.
+    `message` is the index of the current message. `signed` says that the current text belongs to an
+    object that must be sent back unchanged: stand-ins in it are not escaped.
     """
 
     def __init__(self, rules: Policy, roles: Collection[str], vault: Vault | None) -> None:
@@ -76,17 +76,17 @@ class Texts:
         self._masking: dict[tuple[bool, bool, bool, bool], Policy] = {}
 
     def judges(self, role: str) -> bool:
-        """Tell whether texts of a role are judged; those without one always are."""
+        """Return whether texts of a role are judged; texts without a role always are."""
         return role == NO_ROLE or role in self._roles
 
     def has_match(self, text: str) -> bool:
-        """Tell whether a rule finds anything in a text."""
+        """Return whether a rule finds anything in a text."""
         return bool(findings_in(self._rules, text))
 
     def guard(self, text: str, channel: str, place: Place, *, judged: bool = True) -> str:
-        """Return what becomes of a text, the same object if nothing changes.
+        """Return the guarded text, the same object if nothing changes.
 
-        Of a text that is not `judged` values alone are hidden. Raises MessagesBlockedError.
+        If it is not `judged`, only values of the vault are masked. Raises MessagesBlockedError.
         """
         rules = self.rules_for(place.role, judged=judged)
         if rules is None or not text:
@@ -103,7 +103,7 @@ class Texts:
         return text if shown == text else shown
 
     def _guard_escaped(self, text: str, channel: str, place: Place, *, judged: bool) -> str:
-        """Guard what strings of JSON in a text say: `\\u738b` may be part of a name."""
+        """Guard the decoded JSON strings in a text: `\\u738b` may be part of a name."""
 
         def written(match: re.Match[str]) -> str:
             try:
@@ -126,9 +126,9 @@ class Texts:
         return _ESCAPED.sub(written, text)
 
     def rules_for(self, role: str, *, judged: bool = True, alone: bool = False) -> Policy | None:
-        """Return what is applied to a role's texts: of one that is not judged values are hidden.
+        """Return the rules for a role's texts; if the role is not judged, they only mask values.
 
-        With `alone` the vault's values are not known to it, and it gets no new ones.
+        With `alone` they do not know the values of the vault, and add no new ones.
         """
         judged = judged and role in self._roles
         if self.vault is None:
@@ -142,13 +142,13 @@ class Texts:
         return self._masking[key]
 
     def error(self, path: Path, problem: str) -> AdapterError:
-        """Return the error of what cannot be read; `{}` in the problem becomes the path."""
+        """Return the error for a value that cannot be read; `{}` in `problem` becomes the path."""
         place = ".".join(map(str, path)) or "."
         return AdapterError(f"message {self.message}: {problem.replace('{}', repr(place))}")
 
 
 def findings_in(rules: Policy, text: str) -> list[Finding]:
-    """Return what rules find in a text."""
+    """Return the findings in a text."""
     return [event for event in _events(rules, text, "text") if isinstance(event, Finding)]
 
 

@@ -1,6 +1,6 @@
-"""Values in messages of which no shape is known: each string in them is a text.
+"""Judges values of unknown shape in messages: each string in them is a text.
 
-A policy may say, too, that they are refused, or that they pass.
+A policy may refuse them instead, or let them pass.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from guardstream.prompts.roles import role_of_key, role_of_type
 from guardstream.prompts.texts import MessagesBlockedError, Path, Place, Texts
 
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
-"""What is done with what is not known."""
+"""How to treat values of unknown shape."""
 
 _MARK = re.compile(r"[!-~]*")
 _MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "media_type")
-"""Keys of kinds, ids and files, as are those that end in `_id` or `Id`.
+"""Keys of kinds, ids and files, in addition to those that end in `_id` or `Id`.
 
-What stands there is not text, unless it has a space or a character that is not ASCII.
+Their value is text only if it contains a space or a character that is not ASCII.
 """
 
 _SAID = ("text", "content")
-"""Keys of texts: there is no file."""
+"""Keys of texts, whose values are never files."""
 
 _FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
-"""A file in base64 or its address: a text has a space, or another character, before that."""
+"""A file in base64, or its URL. A text has a space or another character earlier."""
 
 
 def is_mark(value: Any) -> bool:
-    """Tell whether a value is a kind, an id or an address: ASCII without spaces."""
+    """Return whether a value is a kind, an id or an address: ASCII without spaces."""
     return isinstance(value, str) and _MARK.fullmatch(value) is not None
 
 
 def each(value: Any, place: Place, guard: Callable[[Any, Place], Any]) -> Any:
-    """Guard a value, or each of a list; return the very same list if nothing changes."""
+    """Guard a value, or each item of a list; return the same list if nothing changes."""
     if not isinstance(value, (list, tuple)):
         return guard(value, place)
     guarded = [guard(inner, place.at(number)) for number, inner in enumerate(value)]
@@ -46,7 +46,7 @@ def each(value: Any, place: Place, guard: Callable[[Any, Place], Any]) -> Any:
 
 
 class Values:
-    """Does with what is not known what a policy says: guards it, refuses it, or lets it pass."""
+    """Guards, refuses or passes values of unknown shape, as the policy says."""
 
     def __init__(self, texts: Texts, unknown: Unknown) -> None:
         self.passes = unknown == "pass"
@@ -56,26 +56,26 @@ class Values:
         self._harmless: set[tuple[str, str]] = set()  # roles, and names of fields that are no match
 
     def unknown(self, value: Any, place: Place, what: str, kind: str = "") -> Any:
-        """Do with a value that is not known what the policy says; `what` and `kind` as `refuse`."""
+        """Guard, refuse or pass a value of unknown shape; `what` and `kind` are as for `refuse`."""
         if self.passes:
             return value
         self.refuse(place, what, kind)
         return self.guarded(value, place.of(place.role or "user"))
 
     def refuse(self, place: Place, what: str, kind: str = "") -> None:
-        """Raise AdapterError if the policy refuses what is not known in texts of this role.
+        """Raise AdapterError if the policy refuses values of unknown shape in texts of this role.
 
-        `what` says what it is, with a place (`{!r}`) for its `kind`.
+        `what` describes the value, with a placeholder (`{!r}`) for its `kind`.
         """
         if self._refuses and self._texts.judges(place.role):
             said = what.format("<str>" if self._texts.has_match(kind) else kind)
-            remedy = "'unknown: guard' in the policy's 'input' takes each string in it for a text"
+            remedy = "'unknown: guard' in the policy's 'input' guards each string in it as text"
             raise self._texts.error(place.path, f"{said} at {{}} is not known; {remedy}")
 
     def odd(self, value: Any, place: Place) -> Any:
-        """Guard what stands where a text or an object is expected.
+        """Guard a value of another type than the expected text or object.
 
-        AdapterError for a number, which may be one of tokens.
+        AdapterError for a number, which may be a token.
         """
         kind = type(value).__name__
         if self._guards and self._texts.judges(place.role):
@@ -86,7 +86,7 @@ class Values:
         return self.unknown(value, place, f"a value of type {kind!r}")
 
     def field(self, key: Any, value: Any, place: Place) -> Any:
-        """Guard a field that is not known; it says nothing if it is a number, or empty."""
+        """Guard an unknown field. It passes if it is a number, or empty."""
         if value is None or isinstance(value, (int, float)):
             return value
         if isinstance(value, (str, list, tuple, Mapping)) and not value:
@@ -98,7 +98,7 @@ class Values:
         return self._guarded_field(key, value, place)
 
     def meta(self, value: Any, place: Place) -> Any:
-        """Guard what says nothing to a model: a text may stand in its place."""
+        """Guard a field that a model does not read, because there could be a text in it."""
         if self.passes or is_mark(value):
             return value
         if isinstance(value, (list, tuple)):  # of files, say
@@ -106,7 +106,7 @@ class Values:
         return self.guarded(value, place) if isinstance(value, (str, Mapping)) else value
 
     def arguments(self, value: Any, place: Place) -> Any:
-        """Guard arguments that are an object already: as JSON, each string in them is a text."""
+        """Guard arguments that are given as an object: each string in their JSON is a text."""
         try:
             text = json.dumps(value, ensure_ascii=False)
         except (TypeError, ValueError):
@@ -120,7 +120,7 @@ class Values:
             raise MessagesBlockedError from None
 
     def name(self, name: Any, place: Place) -> Any:
-        """Guard what a field is called that is not known."""
+        """Guard the name of an unknown field."""
         if name is None or isinstance(name, (int, float)):
             return name
         if not isinstance(name, str):
@@ -138,14 +138,14 @@ class Values:
     def object(
         self, given: Any, fields: Mapping[Any, Any], made: dict[Any, Any], path: Path
     ) -> Any:
-        """Return what goes out for an object: the very same one if nothing has changed."""
+        """Return the guarded object: the same one if nothing has changed."""
         if len(made) < len(fields):
             problem = "names of fields at {} are the same once they are masked"
             raise self._texts.error(path, problem)
         return given if has_same_values(made, fields) else made
 
     def guarded(self, value: Any, place: Place) -> Any:
-        """Guard each string in whatever this is but files and marks, and what fields are called."""
+        """Guard all strings and names of fields in a value, except for files and marks."""
         if isinstance(value, str):
             is_file = _FILE.fullmatch(value) and _may_be_file(place.path)
             return value if is_file else self._texts.guard(value, "text", place)
@@ -167,7 +167,7 @@ class Values:
         return self.object(value, fields, made, place.path)
 
     def _unreadable(self, value: Any, place: Place) -> Any:
-        """Raise AdapterError for what cannot be read, unless nothing would be looked for in it."""
+        """Raise AdapterError for a value that cannot be read, unless no rule would search it."""
         if self._texts.vault is None and not self._texts.judges(place.role):
             return value
         kind = type(value).__name__
@@ -186,6 +186,6 @@ class Values:
 
 
 def _may_be_file(path: Path) -> bool:
-    """Tell whether a file may stand at a path: in a field that is not one of texts."""
+    """Return whether the value at a path may be a file: its field is not one of texts."""
     names = [step for step in path if isinstance(step, str)]
     return bool(names) and names[-1] not in _SAID

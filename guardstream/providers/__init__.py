@@ -146,7 +146,7 @@ def _each_name() -> Iterator[str]:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether there is an adapter of this name, of the package or installed."""
+    """Return whether there is an adapter of this name, of the package or installed."""
     return name in _names()
 
 

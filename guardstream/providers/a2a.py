@@ -153,7 +153,7 @@ class Events(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a task, or a message, as an answer of JSON-RPC."""
+        """Return whether `chunk` is an event of a task, or a message, as an answer of JSON-RPC."""
         if not isinstance(chunk, dict):
             return False
         result = chunk.get("result") if "jsonrpc" in chunk else chunk
@@ -274,7 +274,7 @@ class A2A(Objects):
 
     @classmethod
     def accepts(cls, chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a task, or a message, or a pair of a client's."""
+        """Return whether `chunk` is an event of a task, or a message, or a pair of a client's."""
         return Events.accepts(chunk) or cls.is_own(chunk[0] if _is_pair(chunk) else chunk)
 
     def taken(self, chunk: Any) -> Any:

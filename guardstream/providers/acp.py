@@ -164,7 +164,7 @@ class Updates(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message of an agent: an update, a request, or an answer."""
+        """Return whether `chunk` is a message of an agent: an update, a request, or an answer."""
         if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
             return False
         method, result = chunk.get("method"), chunk.get("result")
@@ -268,7 +268,7 @@ class ACP(Objects):
 
     @classmethod
     def accepts(cls, chunk: object) -> bool:
-        """Tell whether `chunk` is a message of an agent, or what such a message holds."""
+        """Return whether `chunk` is a message of an agent, or what such a message holds."""
         return Updates.accepts(chunk) or (cls.is_own(chunk) and _place_of(chunk) is not None)
 
     def json_of(self, chunk: Any) -> Event:

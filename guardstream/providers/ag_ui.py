@@ -89,7 +89,7 @@ class Events(Blocks):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         kind = chunk.get("type") if isinstance(chunk, dict) else None
         return isinstance(kind, str) and kind in _EVENTS
 
@@ -122,7 +122,7 @@ class AGUI(Objects):
 
     @classmethod
     def accepts(cls, chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
 
     def json_of(self, chunk: Any) -> Event:

@@ -1,7 +1,7 @@
-"""Events that differ from the one before in a single text are read by comparing the two.
+"""Reads events that differ from the last one only in a single text, by comparing the two.
 
 Nearly every event of a stream is like the last: the same fields, the same values, and a few more
-characters. To compare them costs a fraction of what it takes to look at each field.
+characters. Comparing them costs a fraction of inspecting each field.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from guardstream.providers.fields import fields_of, plain_model, with_field
 from guardstream.providers.paths import Steps, keys
 
 PATIENCE = 16
-"""How many events in a row may differ from the one before until no more are compared."""
+"""After this many consecutive events that differ from the last one, no more are compared."""
 
 _SCALARS = (str, int, float, bool, type(None))
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
-"""What an unknown field may hold without being text."""
+"""The types of values of an unknown field that are not text."""
 
 Names: TypeAlias = Mapping[Steps, Collection[str]]
-"""Names of fields, by the steps to the object that has them."""
+"""Names of fields, by the steps to their object."""
 
 MayBe: TypeAlias = Callable[[Any], bool]
-"""Tells whether a field may hold a value in an event that means the same."""
+"""Returns whether a field may have this value in an event with the same meaning."""
 
 
 class _Level(NamedTuple):
-    """An object on the way to the text: the field that leads on, and the fields beside it.
+    """An object on the path to the text: the field that leads on, and the fields beside it.
 
-    It has `size` fields, and what `beside` gets of them is `same`; None if there are no others.
-    `listed` tells that it is the only item of a list, `free` are fields that mean nothing and may
-    differ, with what each may hold.
+    It has `size` fields. `beside` gets the other fields, which must equal `same`; it is None if
+    there are none. `listed` says that the object is the only item of a list. `free` are fields
+    without meaning, which may differ, with a check of their values.
     """
 
     step: str
@@ -49,7 +49,7 @@ class _Level(NamedTuple):
 
 
 class Alike:
-    """An event that said one text and nothing else; others like it say theirs in the same slot."""
+    """An event with one text and nothing else. A similar event has its text in the same slot."""
 
     __slots__ = ("_backwards", "_choices", "_levels", "_slot")
 
@@ -61,18 +61,18 @@ class Alike:
 
     @property
     def padding(self) -> Collection[str]:
-        """The fields of an event that mean nothing, with a running number or padding."""
+        """The top-level fields without meaning: running numbers or padding."""
         free = self._levels[0].free
         return [name for name, may_be in free.items() if may_be in (_is_integer, _is_string)]
 
     @property
     def measured(self) -> Collection[Way]:
-        """The ways to other fields that mean nothing, with numbers."""
+        """The paths to other fields without meaning, which have numbers."""
         return [way for way in self.free if len(way) > 1 or way[0] not in self.padding]
 
     @property
     def free(self) -> Mapping[Way, MayBe]:
-        """The ways to the fields that mean nothing and may differ, with what each may hold."""
+        """The paths to all fields without meaning, with the check of their values."""
         found: dict[Way, MayBe] = {}
         way: Way = ()
         for level in self._levels:
@@ -82,7 +82,8 @@ class Alike:
         return found
 
     def text(self, event: Any) -> str | None:
-        """Return what an event says if it is like this one but for its text; otherwise None."""
+        """Return the text of an event if it is like this one except for its text;
+        otherwise None."""
         value = event
         for step, size, beside, same, listed, free in self._levels:
             if listed:
@@ -104,13 +105,13 @@ class Alike:
         return value if type(value) is str and value else None
 
     def reading(self, text: str) -> Reading:
-        """Return what an event means that says `text` alone."""
+        """Return the reading of a similar event with this `text`."""
         pieces = (Piece(self._slot, text, "delta"),)
         # By position: it is made for each chunk, and a keyword costs a tenth more.
         return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
 
     def with_text(self, text: str, event: Any) -> Any:
-        """Return an event that is like this one with another text."""
+        """Return an event like this one with another text."""
         objects = []
         value = event
         for step, _, _, _, listed, _ in self._levels:
@@ -126,10 +127,10 @@ class Alike:
 
 
 class AlikeDicts(Alike):
-    """The same where all is plain dicts and lists: an event is compared at once, as a whole.
+    """The same for events of plain dicts and lists: an event is compared at once, as a whole.
 
-    `like` is an event that becomes, for each comparison, what the other one should be. That takes
-    half of what it takes to compare the objects on the way one by one.
+    Before each comparison, the free fields and the text of `like` are set to those of the other
+    event. That takes half the time of comparing the objects on the path one by one.
     """
 
     __slots__ = ("_free", "_holder", "_last", "_like", "_steps")
@@ -149,7 +150,8 @@ class AlikeDicts(Alike):
             self._free.append((tuple(way), name, may_be, like))
 
     def text(self, event: Any) -> str | None:
-        """Return what an event says if it is like this one but for its text; otherwise None."""
+        """Return the text of an event if it is like this one except for its text;
+        otherwise None."""
         if type(event) is not dict:
             return None
         try:
@@ -173,16 +175,16 @@ class AlikeDicts(Alike):
         return text if event == self._like else None
 
     def with_text(self, text: str, event: Any) -> Any:
-        """Return an event that is like this one with another text."""
+        """Return an event like this one with another text."""
         made, holder = _copied(event, self._steps)
         holder[self._last] = text
         return made
 
 
 class _Model(NamedTuple):
-    """A model on the way to the text, as a _Level is; its fields are compared with `like`.
+    """A model on the path to the text, like a _Level; its fields are compared with `like`.
 
-    `free` and `extra` are its fields that may differ: those of its class, and those beyond them.
+    `free` and `extra` are its fields that may differ: those of its class, and additional ones.
     """
 
     kind: type[Any]
@@ -194,7 +196,7 @@ class _Model(NamedTuple):
 
 
 class AlikeModels(Alike):
-    """The same where all is pydantic models in lists: the fields of each are compared at once."""
+    """The same for pydantic models in lists: the fields of each model are compared at once."""
 
     __slots__ = ("_models",)
 
@@ -205,7 +207,8 @@ class AlikeModels(Alike):
         self._models = models
 
     def text(self, event: Any) -> str | None:
-        """Return what an event says if it is like this one but for its text; otherwise None."""
+        """Return the text of an event if it is like this one except for its text;
+        otherwise None."""
         value = event
         for kind, step, like, listed, free, free_extra in self._models:
             if listed:
@@ -244,7 +247,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_free(fields: Mapping[str, MayBe], value: Any) -> bool:
-    """Tell whether a value is a dict of these fields alone, each with what it may hold."""
+    """Return whether a value is a dict of exactly these fields, with allowed values."""
     if type(value) is not dict or len(value) != len(fields):
         return False
     for name, each in value.items():
@@ -255,7 +258,7 @@ def _are_free(fields: Mapping[str, MayBe], value: Any) -> bool:
 
 
 def _padding(value: Any) -> MayBe | None:
-    """Return what padding like a value may be; None if it is none."""
+    """Return the check for padding like this value; None if the value is not padding."""
     if type(value) is int:
         return _is_integer
     if type(value) is str and value:
@@ -264,7 +267,8 @@ def _padding(value: Any) -> MayBe | None:
 
 
 def _numbers(value: Any) -> MayBe | None:
-    """Return what may stand for numbers, in an object or not; None if a value is more than that."""
+    """Return the check for numbers, possibly in an object; None if the value contains anything
+    else."""
     if type(value) in _NUMBERS:
         return _is_number
     if type(value) is not dict:
@@ -275,7 +279,7 @@ def _numbers(value: Any) -> MayBe | None:
 
 
 def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
-    """Return an event's models on the way to its text; None if not all are such."""
+    """Return an event's models on the path to its text; None if not all objects are models."""
     models = []
     value = event
     for level in levels:
@@ -293,7 +297,7 @@ def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
 
 
 def _copied(event: dict[str, Any], steps: Sequence[Any]) -> tuple[Any, Any]:
-    """Return a copy of an event, and what stands at the end of some steps in it, copied too."""
+    """Return a copy of an event, and the copied object at the end of some steps in it."""
     made = holder = event.copy()
     for step in steps:
         holder[step] = holder = holder[step].copy()
@@ -308,11 +312,10 @@ def alike(
     padding: frozenset[str],
     unknown: Names,
 ) -> Alike | None:
-    """Return what later events are compared with.
+    """Return the object to compare later events with; None if comparing is not worthwhile.
 
-    None where that is not worth it: for a text in one of several items, or objects beside it.
-    `padding` are fields of the event itself, `unknown` are fields of which nothing is known, and
-    that hold no text: numbers in them may be others.
+    That is so for a text in one of several items, or with objects beside it. `padding` are fields
+    of the event itself. `unknown` are unknown fields without text, whose numbers may differ.
     """
     levels: list[_Level] = []
     value = event
@@ -347,7 +350,7 @@ def alike(
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value is plain JSON, which equals nothing but the same."""
+    """Return whether a value is plain JSON, which only equals the same JSON."""
     if type(value) in (list, dict):
         return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return type(value) in _SCALARS

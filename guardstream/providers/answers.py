@@ -1,7 +1,8 @@
-"""Whole answers of other APIs than OpenAI's and Anthropic's: a spec each, and how they end.
+"""Adapters for whole answers of other APIs than OpenAI's and Anthropic's: a spec and an end for
+each.
 
-Gemini's, Ollama's, DashScope's and watsonx's have the shape of a chunk of their stream; Cohere's
-chat and Bedrock's Converse have one of their own; and there are answers of JSON-RPC (A2A, MCP).
+Those of Gemini, Ollama, DashScope and watsonx have the shape of a chunk of their stream. Cohere's
+chat and Bedrock's Converse have their own shapes, and some are answers of JSON-RPC (A2A, MCP).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Answer = dict[str, Any]
 
 
 class OneAnswer(Body):
-    """The base for bodies with one choice, whose slots are told by the places of their leaves."""
+    """The base of bodies with one choice, whose slots are distinguished by the positions of their
+    leaves."""
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         number = path[-1] if path and leaf.channel == "tool_args" else 0
@@ -40,25 +42,25 @@ class OneAnswer(Body):
         return Reading(pieces, (0,), {0: self.reason(event)}, calls=calls, usage=self.usage(event))
 
     arguments: ClassVar[str] = "tool_calls"
-    """The field of arguments' slots."""
+    """The field of slots with arguments."""
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
         """Return why the answer ended."""
         return "stop"
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
-        """Return the answer's tool calls by their places."""
+        """Return the answer's tool calls, by their positions."""
         return {}
 
     def usage(self, event: Mapping[str, Any]) -> Any:
-        """Return what the answer counts."""
+        """Return the answer's usage."""
         return event.get("usage")
 
     def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
         return self.ended(body, self.messages.get(0, ""), self.reasons[0])
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        """Return a body that the guard ends: it says `text`, too, and why."""
+        """Return a body that the guard ends, with `text` and the reason."""
         raise NotImplementedError
 
 
@@ -126,7 +128,8 @@ class OllamaBody(OneAnswer):
         return {name: event[name] for name in ollama.COUNTED if event.get(name)} or None
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return the body with `texts`; without its context, which spells out what they were."""
+        """Return the body with `texts`, without its `context`, whose tokens spell out the original
+        text."""
         written = super().write(chunk, texts, ends=ends)
         return {name: value for name, value in written.items() if name != "context"}
 
@@ -388,5 +391,5 @@ class MCPBody(_RPCBody):
 
 
 def _with_text(content: Any, text: str) -> Any:
-    """Return content that says a text after it: text, or a list of parts."""
+    """Return content with a text appended: a text, or a list of parts."""
     return [*content, {"text": text}] if isinstance(content, list) else (content or "") + text

@@ -121,7 +121,7 @@ class Bedrock(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event: a dict with one of these keys alone."""
+        """Return whether `chunk` is an event: a dict with one of these keys alone."""
         return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002

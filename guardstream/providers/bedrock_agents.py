@@ -119,7 +119,7 @@ class BedrockAgent(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of an agent, a flow or a knowledge base.
+        """Return whether `chunk` is an event of an agent, a flow or a knowledge base.
 
         A part whose bytes are a JSON object is one of a model's own stream (`bedrock_invoke`).
         """
@@ -201,7 +201,7 @@ def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, An
 
 
 def _is_object(data: Any) -> bool:
-    """Tell whether the bytes of a part are a JSON object."""
+    """Return whether the bytes of a part are a JSON object."""
     found = _bytes_of(data)
     try:
         return found is not None and json_object(found) is not None

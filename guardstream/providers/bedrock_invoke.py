@@ -38,7 +38,7 @@ class BedrockInvoke(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` has the bytes of an event."""
+        """Return whether `chunk` has the bytes of an event."""
         return isinstance(chunk, dict) and chunk.keys() == {"chunk"} and _data(chunk) is not None
 
     def judge_marks(self, passes: Passes) -> None:
@@ -62,7 +62,7 @@ class BedrockInvoke(Envelope):
         return BedrockAgent(unknown=self._unknown) if self._is_text(chunk) else None
 
     def _is_text(self, chunk: Any) -> bool:
-        """Tell whether a chunk after objects of no known format says a text."""
+        """Return whether a chunk after objects of no known format says a text."""
         is_unknown = self._told and isinstance(self._inner, AnyJSON)
         return (
             is_unknown and not _is_beside(chunk) and BedrockAgent.accepts({"chunk": chunk["chunk"]})
@@ -111,7 +111,7 @@ _KNOWN = frozenset({"bytes", "p"})
 
 
 def _is_beside(chunk: Any) -> bool:
-    """Tell whether an event holds none of the model's: an error, or one that nobody knows."""
+    """Return whether an event holds none of the model's: an error, or one that nobody knows."""
     return isinstance(chunk, dict) and _data(chunk) is None
 
 

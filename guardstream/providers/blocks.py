@@ -1,7 +1,8 @@
-"""Streams of typed events in which texts and calls begin, go on and end, each by an id of its own.
+"""Adapters for typed events in which texts and calls begin, continue and end, each with an id.
 
-Such are Vercel's UI message stream and AG-UI's events. A format is a spec and a table of which
-events begin, go on with and end what; texts in a row are one text, though they have ids each.
+Vercel's UI message stream and AG-UI's events are such formats. A format is a spec, and a table of
+the events that begin, continue and end each kind of block. Consecutive texts are one text, although
+each has its own id.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 
 
 class Block(NamedTuple):
-    """How a kind of block is said: its events' types, and the names of their fields.
+    """A kind of block: the types of its events, and the names of their fields.
 
-    `start` and `end` are "" for one that its first words begin. `tool` is the field with the tool's
-    name, in the event that begins a call, `broken` an event that ends a block in place of `end`:
-    what it says may be none.
+    `start` and `end` are "" if the first delta begins the block. `tool` is the field with the
+    tool's name, in the event that begins a call. `broken` is an event that ends a block in place of
+    `end`; it may have no text.
     """
 
     channel: str
@@ -89,11 +90,11 @@ class Blocks(SpecAdapter):
         return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
-        """Tell whether an event reports an error that ends the stream."""
+        """Return whether an event reports an error that ends the stream."""
         raise NotImplementedError
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
-        """Return the reason that the event that ends the stream gives."""
+        """Return the finish reason in the event that ends the stream."""
         return "stop"
 
     def _started(
@@ -111,12 +112,12 @@ class Blocks(SpecAdapter):
         return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
 
     def _over(self) -> Sequence[Slot]:
-        """Return the text that is over where a call begins, or all ends."""
+        """Return the text that ends when a call begins, or when the stream ends."""
         text, self._text = self._text, None
         return () if text is None else (text,)
 
     def _forgotten(self) -> Sequence[Slot]:
-        """Return the slots of all that is open, which nothing goes on with or ends from here on."""
+        """Return the slots of all open blocks, none of which continues."""
         slots = [
             Slot(0, block.channel, block.channel, number) for number, block in self._open.items()
         ]
@@ -145,7 +146,7 @@ class Blocks(SpecAdapter):
         return Slot(0, block.channel, block.channel, number)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return a delta of the slot's block; of a new text, if none was said."""
+        """Return a delta of the slot's block; of a new block if the slot has none."""
         block = self._block_of(fields_of(chunk)) or self.blocks[0]
         made: list[Any] = []
         if slot.field == "content":
@@ -161,7 +162,7 @@ class Blocks(SpecAdapter):
         return block.text
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return what ends the open blocks, and the stream."""
+        """Return the events that end the open blocks and the stream."""
         last = {"type": self.finished, **self._ending()}
         return [*self._close(), last]
 

@@ -147,7 +147,7 @@ class Conversations(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a conversation."""
+        """Return whether `chunk` is an event of a conversation."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

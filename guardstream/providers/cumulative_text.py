@@ -28,7 +28,7 @@ class CumulativeText:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is text."""
+        """Return whether `chunk` is text."""
         return isinstance(chunk, str)
 
     def read(self, chunk: str) -> Reading:

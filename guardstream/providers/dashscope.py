@@ -82,7 +82,7 @@ class DashScope(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` has an output with choices, with text, or of a workflow's node."""
+        """Return whether `chunk` has an output with choices, with text, or of a workflow's node."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

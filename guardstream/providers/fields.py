@@ -1,4 +1,4 @@
-"""Chunks are dicts or objects: reading and copying their fields, whichever they are.
+"""Reads and copies the fields of chunks, whether they are dicts or objects.
 
 Objects are duck-typed: pydantic models, or anything with attributes. Nothing is changed in place.
 """
@@ -18,36 +18,36 @@ from guardstream.errors import AdapterError
 from guardstream.providers.protobuf import fields_in, is_message, is_message_class, message_with
 
 LISTS = (list, tuple, set, frozenset, deque)
-"""What holds items without names."""
+"""The types of collections of items without names."""
 
 BYTES = (bytes, bytearray, memoryview)
 
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
-"""The fields of a class that its objects have outside of their `__dict__`; None for mappings."""
+"""The fields of a class's objects that are not in their `__dict__`; None for mappings."""
 
 _MESSAGES: set[type[Any]] = set()
-"""Classes of messages of Protocol Buffers."""
+"""Classes of Protocol Buffers messages."""
 
 _MODELS: dict[type[Any], bool] = {}
-"""Classes of pydantic's models: whether they leave copying to pydantic."""
+"""Classes of pydantic models, and whether they use pydantic's own copying."""
 
 
 _NOTES = frozenset({"_hidden_params", "_response_headers", "_response_ms"})
-"""LiteLLM's private attributes: what it notes of a call, such as headers, and no model says."""
+"""LiteLLM's private attributes, with data about a call such as headers, but no text of a model."""
 
 _MODEL_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
 _SETTERS: list[Callable[[Any, Any], None]] = []
-"""What sets these slots of pydantic's models, past their own `__setattr__`."""
+"""Setters of these slots of pydantic models that bypass the models' `__setattr__`."""
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
-    """The fields of a mapping or an object, those outside its model or its `__dict__` too.
+    """Return the fields of a mapping or an object, including those outside of its model or
+    `__dict__`.
 
-    Private attributes are among them, as properties and methods may tell what they hold.
-
-    Those of a dict with attributes are both, and where both have a name, that of the attribute:
-    Hugging Face's chunks say all of it twice, and are classes of their own there.
+    Private attributes are included, because properties and methods may return their content. A dict
+    with attributes has both; of an attribute and an item with one name, the attribute counts:
+    Hugging Face's chunks have all values in both, and classes of their own in the attributes.
     """
     kind = type(value)
     if kind is dict:
@@ -89,13 +89,14 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
 
 
 def _private_of(value: Any) -> Mapping[str, Any]:
-    """The private attributes of a pydantic model that may hold text."""
+    """Return the private attributes of a pydantic model that may contain text."""
     private = getattr(value, "__pydantic_private__", None) or {}
     return {name: each for name, each in private.items() if name not in _NOTES}
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a dict of another class that are not its items by another way."""
+    """Return the attributes of an instance of a dict subclass that do not merely mirror
+    its items."""
     own: dict[str, Any] = getattr(value, "__dict__", {})
     return {} if own is value else own
 
@@ -104,17 +105,18 @@ _RECORDS = (
     *("__dataclass_fields__", "model_fields", "__fields__"),  # pydantic's of version 2 and 1
     *("__attrs_attrs__", "__struct_fields__"),  # msgspec's
 )
-"""What classes have whose objects are their fields, and no more."""
+"""Attributes of classes whose objects consist only of their fields."""
 
 
 def is_record(value: object) -> bool:
-    """Tell whether a value is an object that is its fields: a model, a dataclass, a message."""
+    """Return whether a value is an object that consists of its fields: a model, a dataclass, a
+    message."""
     kind = type(value)
     return is_message_class(kind) or any(hasattr(kind, name) for name in _RECORDS)
 
 
 def names_in(value: Any) -> Collection[str]:
-    """Return the names of a value's fields that could be any text: those that no class declares."""
+    """Return the names of a value's fields that no class declares, and that could be any text."""
     if isinstance(value, Mapping) and not is_message(value):
         return value.keys()
     extra = getattr(value, "__pydantic_extra__", None)
@@ -122,9 +124,9 @@ def names_in(value: Any) -> Collection[str]:
 
 
 def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
-    """Return the number that tells a value from others like it; `otherwise`, if it is none.
+    """Return the number that distinguishes a value from others; `otherwise` if it is not a number.
 
-    What stands in place of a number may be any text, and must not come out in events made after it.
+    Any other value could be text, and must not appear in events that are created after it.
     """
     index = fields_of(value).get(name)
     return index if isinstance(index, int) else otherwise
@@ -138,7 +140,7 @@ def _slots_of(kind: type[Any]) -> tuple[str, ...]:
 
 
 def _slots_in(base: type[Any]) -> Iterator[str]:
-    """The slots that a class adds, as they are called outside of it, but for those of Python."""
+    """Return the slots that a class adds, by their mangled names, without those of Python."""
     given = vars(base).get("__slots__", ())
     for name in [given] if isinstance(given, str) else given:
         if not name.startswith("__"):
@@ -148,7 +150,7 @@ def _slots_in(base: type[Any]) -> Iterator[str]:
 
 
 def _members_of(kind: type[BaseException]) -> Iterator[str]:
-    """The fields that Python's own exceptions have; of what they are about, no object."""
+    """Return the fields of Python's own exceptions, without the objects that they refer to."""
     for base in kind.__mro__:
         for name, member in vars(base).items():
             if isinstance(member, MemberDescriptorType) and name != "obj":
@@ -197,7 +199,7 @@ def _copied_object(value: Any, updates: Mapping[str, Any]) -> Any:
 
 
 def _remade(value: Any, updates: Mapping[str, Any]) -> Any:
-    """Return what an object's class makes of it with other fields; AdapterError if it cannot."""
+    """Return an object of the same class with other fields; AdapterError if that is impossible."""
     remake = getattr(value, "__replace__", None)
     if remake is None:
         kind = type(value).__qualname__
@@ -209,8 +211,8 @@ def _remade(value: Any, updates: Mapping[str, Any]) -> Any:
 
 
 def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
-    """Return a copy of a mapping, or of a model with fields that it does not declare, with `fields`
-    in place of all of those; what a model declares must be among them."""
+    """Return a copy of a mapping, or of a model with undeclared fields, with `fields` as its only
+    fields. They must include those that a model declares."""
     if isinstance(value, dict) and type(value) is not dict:
         kept = _attributes(value).keys()
         items = {name: new for name, new in fields.items() if name in value or name not in kept}
@@ -229,7 +231,7 @@ def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def with_field(value: Any, name: str, new: Any) -> Any:
-    """Return what `replaced` would for one field, for half of its cost where it is often asked."""
+    """Return the same as `replaced` for one field, in half the time."""
     kind = type(value)
     if kind is dict:
         return {**value, name: new}
@@ -250,16 +252,17 @@ def with_field(value: Any, name: str, new: Any) -> Any:
 
 
 def plain_model(value: Any) -> bool:
-    """Tell whether a value is a pydantic model that is its fields, and copied as pydantic does.
+    """Return whether a value is a pydantic model that consists of its fields and is copied by
+    pydantic.
 
-    One with private attributes is more than those.
+    A model with private attributes is not.
     """
     fields_of(value)
     return _MODELS.get(type(value), False) and not _private_of(value)
 
 
 def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
-    """Return what `model_copy(update=updates)` of a model would, for half of its cost."""
+    """Return the same as a model's `model_copy(update=updates)`, in half the time."""
     fields = value.__dict__
     fresh = {**fields, **updates}
     if len(fresh) > len(fields) or value.__pydantic_private__ is not None:
@@ -274,7 +277,7 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
 
 
 def _model_like(value: Any, updates: Mapping[str, Any]) -> Any:
-    """Return a copy of a model, as its class makes it, with some of its fields changed."""
+    """Return a copy of a model with some of its fields changed, created by its class."""
     private = getattr(value, "__pydantic_private__", None) or {}
     copied = value.model_copy(update={n: new for n, new in updates.items() if n not in private})
     changed = {name: updates[name] for name in private if name in updates}
@@ -284,7 +287,7 @@ def _model_like(value: Any, updates: Mapping[str, Any]) -> Any:
 
 
 def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a dict of another class, with some of its items and attributes changed."""
+    """Return a copy of an instance of a dict subclass, with some items and attributes changed."""
     own = _attributes(value)
     items = {name: new for name, new in updates.items() if name in value or name not in own}
     attributes = {name: updates.get(name, old) for name, old in own.items()}
@@ -294,9 +297,10 @@ def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, A
 def _like_mapping(
     value: MutableMapping[str, Any], updates: Mapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Return a copy of a mapping that is no dict; a dict, if its class is not made of one.
+    """Return a copy of a mapping that is not a dict; a dict if its class cannot be created from
+    one.
 
-    Such are the objects of Azure's packages, whose users ask for attributes.
+    The objects of Azure's packages are such mappings, and are used by attribute.
     """
     return _made_mapping(type(value), {**value, **updates})
 
@@ -304,7 +308,7 @@ def _like_mapping(
 def _made_mapping(
     kind: type[MutableMapping[str, Any]], items: Mapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    with suppress(Exception):  # its own methods may ask for anything
+    with suppress(Exception):  # its constructor may need other arguments
         made: MutableMapping[str, Any] = kind(items)  # type: ignore[call-arg]
         if dict(made) == items:
             return made
@@ -314,7 +318,8 @@ def _made_mapping(
 def _made_like(
     value: dict[str, Any], items: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a dict of the class of `value`, whose own methods may ask for anything."""
+    """Return a dict of the class of `value`, whose own methods, which may need anything, are not
+    called."""
     clone = type(value).__new__(type(value))
     put: Callable[..., None] = dict.__setitem__
     if isinstance(clone, OrderedDict):
@@ -329,9 +334,10 @@ def _made_like(
 
 
 def _raised(error: BaseException, updates: Mapping[str, Any]) -> BaseException:
-    """Return an exception like another, as it would be if raised with other fields.
+    """Return an exception like another with other fields.
 
-    Its own `__init__` may ask for anything, and its causes and traceback hold what it said.
+    Its `__init__` may need anything, so it is not called. The causes and the traceback are dropped,
+    because they contain the original text.
     """
     fields = {**_fields_of(error, type(error)), **updates}
     clone = type(error).__new__(type(error), *fields["args"])
@@ -354,7 +360,7 @@ def _copies_plainly(kind: type[Any]) -> bool:
 
 
 def listed(like: Any, items: Sequence[Any]) -> Any:
-    """Return items as they were held: in a list, a tuple, a named one, a set."""
+    """Return items in the type of their collection: a list, a tuple, a named tuple, a set."""
     if type(like) is list:
         return list(items)
     make = getattr(like, "_make", None)
@@ -365,7 +371,8 @@ def listed(like: Any, items: Sequence[Any]) -> Any:
 
 
 def only(value: Any, updates: Mapping[str, Any]) -> Any:
-    """Return a copy that has nothing but `updates`: other keys left out, or None in an object."""
+    """Return a copy with only `updates`: other keys of a mapping are removed, other fields of an
+    object are None."""
     if type(value) is dict:
         return dict(updates)
     if isinstance(value, dict):
@@ -394,7 +401,7 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def has_text(value: Any) -> bool:
-    """Tell whether any text stands in `value`, at any depth."""
+    """Return whether `value` contains any text, at any depth."""
     if isinstance(value, (str, bytes)):
         return bool(value)
     if isinstance(value, (list, tuple)):
@@ -405,5 +412,5 @@ def has_text(value: Any) -> bool:
 
 
 def same_or(old: str, new: str) -> str:
-    """Return `old` itself if `new` equals it, so that identity tells whether text changed."""
+    """Return `old` itself if `new` equals it, so that identity shows whether text changed."""
     return old if new == old else new

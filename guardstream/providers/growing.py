@@ -1,8 +1,8 @@
-"""Formats with one text and no blocks, whose chunks say what is new in it, all so far, or both.
+"""Formats with one text and no blocks, whose chunks contain deltas, the text so far, or both.
 
-Of a text so far (`grown`) what is new is guarded, and what was released so far takes its place.
-Whether a field is told as a whole each time, or only what is new in it, its values alone say:
-`guardstream.providers.delta_or_cumulative`.
+Of a text so far (leaves of the kind `grown`), the new part is guarded, and the value is replaced by
+the released text so far. Whether a field has deltas or cumulative text is decided by its values
+alone: `guardstream.providers.delta_or_cumulative`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.streamed import Streamed
 
 _TURN = 1_000_000
-"""A slot's number is its own, and this for each turn before it."""
+"""Added to the number of a slot for each turn before it."""
 
 _AGAIN = 1_000
-"""This is added for each time that a text began again in the same turn."""
+"""Added to the number of a slot each time that a text begins again in the same turn."""
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -37,11 +37,12 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class Growing(VariedSpecAdapter):
-    """The base of such formats: a spec, which chunks end a text, and which begin a call.
+    """The base of adapters for such formats.
 
-    `incremental` says, if the caller knows it, that values are what is new (True), or all of a text
-    so far (False). A chunk is written before the next one is read: nothing waits in such formats
-    but what this class lets wait.
+    A subclass has a spec, and says which chunks end a text and which begin a call. `incremental`
+    says, if the caller knows it, whether values are deltas (True) or cumulative (False). A chunk is
+    written before the next one is read: in such formats, nothing waits except what this class
+    withholds.
     """
 
     ends_with_source = True
@@ -58,19 +59,20 @@ class Growing(VariedSpecAdapter):
         self._over: set[int] = set()  # choices that have ended
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
-        """Return the choice that stands at a path: its place, in formats that have several."""
+        """Return the choice of a path: its position in the list of choices, if the format
+        has one."""
         return path[0] if self.scope and path else 0
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
-        """Return which of several texts of its kind a leaf belongs to: of calls, by their place."""
+        """Return the number of a leaf's text among those of its kind: for calls, their position."""
         return path[-1] if path and leaf.channel == "tool_args" else 0
 
     def parts(self, event: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Tell whether an event ends the texts before it."""
+        """Return whether an event ends the texts before it."""
         return False
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
-        """Return the calls that an event begins, by their numbers."""
+        """Return the calls that begin with an event, by their numbers."""
         return {}
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -79,7 +81,7 @@ class Growing(VariedSpecAdapter):
         return self._again.get(slot, slot)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in `chunk`, and remember what was said with it."""
+        """Find the text in `chunk`, and record it."""
         event = fields_of(chunk)
         reading = super().read(chunk)
         read = self._read(chunk, event)
@@ -110,12 +112,13 @@ class Growing(VariedSpecAdapter):
         return reading
 
     def kept(self) -> Any | None:
-        """Return the last chunk, if its text waits: to be read once more, as nothing follows."""
+        """Return the last chunk, if its text was withheld, to be read again now that nothing
+        follows."""
         self._is_over, self._last = True, None
         return self._waiting
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return `chunk` with `texts`, and remember what became of each text so far."""
+        """Return `chunk` with `texts`, and record the released text of each slot."""
         written = super().write(chunk, texts, ends=ends)
         read = self._read(chunk, fields_of(chunk))
         for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True):
@@ -139,7 +142,8 @@ class Growing(VariedSpecAdapter):
         )
 
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
-        """Read a chunk; what is told as a whole becomes what is new, and all of it once more."""
+        """Read a chunk. A cumulative value becomes two pieces: the delta, and a copy of
+        the whole."""
         last = self._last
         read = super()._read(chunk, event)
         if read is last:
@@ -160,9 +164,10 @@ class Growing(VariedSpecAdapter):
         return self._last
 
     def _split(self, piece: Piece, read: Read) -> list[Piece]:
-        """Return what is new in a value and the copy, if it is all so far; else it is what is new.
+        """Return the pieces of a value: its delta and a copy if it is cumulative, otherwise only a
+        delta.
 
-        A value of which nobody knows waits, unless it is the last one.
+        While both readings are possible the value is withheld, unless it is the last one.
         """
         slot, text, _ = piece
         told = self._texts.get(slot) or DeltaOrCumulative()
@@ -185,7 +190,7 @@ class Growing(VariedSpecAdapter):
         return self._incremental is None and told.is_ambiguous(text)
 
     def _doubtful(self, read: Read) -> dict[Slot, Sequence[str]]:
-        """Return the texts that end in doubt: the values of each, which it may be one by one."""
+        """Return the texts that end while both readings are possible, with their values so far."""
         return {
             piece.slot: [*told.values, piece.text]
             for owner, piece in zip(read.owners, read.pieces, strict=True)
@@ -199,7 +204,8 @@ class Growing(VariedSpecAdapter):
         return {self.choice(event, each.path) for each in read.found if _is_end(each)}
 
     def _late(self, read: Read, ended: Collection[int]) -> dict[Slot, DeltaOrCumulative]:
-        """Return the texts that wait, and are complete: the last chunk says nothing of them."""
+        """Return the withheld texts of choices that end with a chunk which does not
+        contain them."""
         here = {piece.slot for piece in read.pieces}
         return {
             slot: told
@@ -208,9 +214,9 @@ class Growing(VariedSpecAdapter):
         }
 
     def _told_anew(self, read: Read) -> dict[Slot, Again]:
-        """Return the texts so far, if this chunk shows that each value was what is new.
+        """Return the texts to guard again, if this chunk shows that all values were deltas.
 
-        Those of choices that have ended have been told: whichever way they are read.
+        Texts of choices that have ended are complete in both readings.
         """
         if self._incremental is not None or not self._tells_new(read):
             return {}
@@ -225,7 +231,7 @@ class Growing(VariedSpecAdapter):
         return again
 
     def _tells_new(self, read: Read) -> bool:
-        """Tell whether a value is not all so far, or the last chunk leaves a text out."""
+        """Return whether a value cannot be cumulative, or the last chunk does not repeat a text."""
         here = set()
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             value, told = read.found[owner].value, self._texts.get(piece.slot)
@@ -241,7 +247,8 @@ class Growing(VariedSpecAdapter):
         return any(told.values for slot, told in self._texts.items() if slot.choice in left_out)
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
-        """Remember what each text has said; return those that began again, and what they were."""
+        """Record the values of each text; return slots that begin again, with the slots they
+        continue."""
         joined: dict[Slot, Slot] = {}
         for owner, (slot, text, kind) in zip(read.owners, read.pieces, strict=True):
             if not isinstance(read.found[owner].value, str):
@@ -267,7 +274,7 @@ class Growing(VariedSpecAdapter):
             told.record(text, waits=kind == "later")
 
     def _earlier(self, slot: Slot) -> Slot | None:
-        """Return the text that one which says its first goes on with."""
+        """Return the slot that a text which begins again continues."""
         earlier = slot._replace(number=slot.number - _AGAIN)
         return earlier if slot not in self._texts and earlier in self._texts else None
 
@@ -283,7 +290,7 @@ class Growing(VariedSpecAdapter):
         return super()._new_value(found, texts)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return a chunk like the last that had such text, which says only `text`."""
+        """Return a chunk like the last one with such text, which contains only `text`."""
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         given = told = False
@@ -303,7 +310,7 @@ class Growing(VariedSpecAdapter):
         return [rebuilt(chunk, updates)] if given else []
 
     def said_so_far(self, chunk: Any, said: Said) -> Any:
-        """Return a chunk like `chunk` that says nothing new."""
+        """Return a chunk like `chunk` without new text."""
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         for each in self._found(chunk):
@@ -315,7 +322,7 @@ class Growing(VariedSpecAdapter):
         return rebuilt(chunk, updates)
 
     def _found(self, chunk: Any) -> Sequence[Found]:
-        """Return what is found in a chunk, while another may be about to be written."""
+        """Return the leaves of a chunk, without replacing the cached reading of the last chunk."""
         last = self._last
         found = self._read(chunk, fields_of(chunk)).found
         self._last = last
@@ -323,7 +330,7 @@ class Growing(VariedSpecAdapter):
 
 
 class Repeating(Growing):
-    """The base of such formats whose messages tell again what was streamed, and what others told.
+    """The base of such formats whose messages repeat streamed text, their own or that of others.
 
     Leaves of the kind `copy` are such texts.
     """
@@ -335,7 +342,8 @@ class Repeating(Growing):
         self._streamed = Streamed()
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what an event says; what it repeats is in the slot that has said it."""
+        """Return the meaning of an event; a repetition gets the slot of the text that
+        it repeats."""
         reading = super().meaning(chunk, event, [self._known(piece) for piece in pieces])
         self._streamed.note(reading.pieces)
         return reading
@@ -347,7 +355,7 @@ class Repeating(Growing):
 
 
 def _reason(value: Any) -> FinishReason:
-    """Return what a reason means, which may be a member of an Enum."""
+    """Return the finish reason of a value, which may be a member of an Enum."""
     return _REASONS.get(str(getattr(value, "value", value)), "stop")
 
 
@@ -356,7 +364,7 @@ def _is_end(found: Found) -> bool:
 
 
 def _beside(read: Read, slot: Slot) -> str:
-    """Return what the fields that say only what is new say in a slot."""
+    """Return the text of a slot in fields that always have deltas."""
     return "".join(
         piece.text
         for owner, piece in zip(read.owners, read.pieces, strict=True)

@@ -59,7 +59,7 @@ class Kosong(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a part: an object that can be merged, or a dict like one."""
+        """Return whether `chunk` is a part: an object that can be merged, or a dict like one."""
         fields = fields_of(chunk)
         if not (isinstance(chunk, dict) or hasattr(chunk, "merge_in_place")):
             return False

@@ -34,7 +34,7 @@ class LMStudio(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a fragment."""
+        """Return whether `chunk` is a fragment."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

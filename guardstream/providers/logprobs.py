@@ -1,7 +1,7 @@
-"""Log probabilities: the tokens of a chunk's text, and those that were as likely.
+"""Log probabilities: the tokens of a chunk's text, and alternative tokens.
 
-They spell out the text of their chunk, or of another one. Nobody says them, so they are judged by
-themselves, and left out where the text that they spell out has changed.
+They spell out the text of their chunk, or of another one. They are not part of the answer, so they
+are judged by themselves, and removed if the text that they spell out has changed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from guardstream.providers.readers import Found
 
 
 def spelled(value: Any) -> list[str]:
-    """Return what log probabilities say: tokens, then names of fields that they do not have.
+    """Return the texts in log probabilities: tokens, then unknown names of fields.
 
-    Tokens are strings at any depth, and the keys of an object that has only numbers.
+    Tokens are strings at any depth, and the keys of objects that have only numbers.
     """
     found: list[str] = []
     names: list[str] = []
@@ -27,7 +27,8 @@ def spelled(value: Any) -> list[str]:
 
 
 def spelled_whole(value: Any) -> str:
-    """Return what log probabilities say together: the text's tokens, or else all there are."""
+    """Return the joined tokens of log probabilities: those of the text if they are known, otherwise
+    all."""
     found: list[str] = []
     _spell(value, found, [])
     return chosen_text(value) or "".join(found)
@@ -47,7 +48,7 @@ _SPELLING = frozenset(
         *(f"{of}_{what}" for of in ("input", "output") for what in ("tokens", "token_ids")),
     }
 )
-"""What log probabilities call their fields; another name could be any text."""
+"""The names of fields in log probabilities; any other name could be text."""
 
 
 def _spell(value: Any, found: list[str], names: list[str]) -> None:
@@ -73,7 +74,7 @@ _CHOSEN = (
     *("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates"),
     "output_tokens",  # Groq
 )
-"""Where log probabilities tell the tokens of the text, not those that were as likely."""
+"""The fields with the tokens of the text, not the alternative ones."""
 
 
 def chosen_text(value: Any) -> str:
@@ -96,9 +97,9 @@ def numbered(
 ) -> tuple[list[Piece], list[int]]:
     """Number the tokens of log probabilities that do not spell out their chunk's text.
 
-    What they spell out may be text of another chunk: then they go on with those before them, and so
-    does all that they spell together. `owners` are the places of the leaves that the pieces come
-    from, and so are those that are returned; `scope` is an adapter's.
+    They may spell out the text of another chunk. Then they continue those before them, and so does
+    the text that they spell out together. `owners` are the indices of the leaves of the pieces, and
+    so is the result; `scope` is an adapter's.
     """
     texts: dict[Path, str] = {}
     for owner, piece in zip(owners, pieces, strict=True):

@@ -1,8 +1,8 @@
 """Marks: strings that describe an event, such as ids, kinds and statuses.
 
-Nobody shows them as text, and changing one may break a client. So a mark passes if it is a known
-word of the formats, or looks machine-generated: it has a digit and nothing that words need. Any
-other string could be text, and is judged.
+They are not shown as text, and changing one may break a client. So a mark passes if it is a known
+word of the formats, or looks machine-generated: it has a digit, and no characters that only words
+need. Any other string could be text, and is judged.
 """
 
 from __future__ import annotations

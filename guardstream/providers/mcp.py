@@ -91,7 +91,7 @@ class Messages(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message of JSON-RPC 2.0."""
+        """Return whether `chunk` is a message of JSON-RPC 2.0."""
         if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
             return False
         return not chunk.keys().isdisjoint({"result", "error", "method"})
@@ -120,7 +120,7 @@ class MCP(Objects):
 
     @classmethod
     def accepts(cls, chunk: object) -> bool:
-        """Tell whether `chunk` is a message of JSON-RPC 2.0, or what such a message holds."""
+        """Return whether `chunk` is a message of JSON-RPC 2.0, or what such a message holds."""
         return Messages.accepts(chunk) or cls.is_own(_message_in(chunk))
 
     def json_of(self, chunk: Any) -> Event:

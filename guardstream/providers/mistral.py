@@ -27,7 +27,7 @@ class Mistral(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` wraps a chat-completion chunk."""
+        """Return whether `chunk` wraps a chat-completion chunk."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

@@ -43,7 +43,7 @@ class NamedEvents(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is such a payload: some of these fields, and no others."""
+        """Return whether `chunk` is such a payload: some of these fields, and no others."""
         if not isinstance(chunk, dict) or not chunk:
             return False
         return chunk.keys() <= _SPEC.keys() and bool(chunk.keys() & _NAMES.keys())

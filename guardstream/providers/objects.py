@@ -1,6 +1,6 @@
-"""Objects that stand for JSON, such as pydantic's models and messages of Protocol Buffers.
+"""Adapters for objects that represent JSON, such as pydantic models and Protocol Buffers messages.
 
-The adapter of a format reads and writes the JSON; here it is made of the objects, and they of it.
+The adapter of a format reads and writes the JSON; this module converts objects to JSON and back.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Event = dict[str, Any]
 
 
 class Objects(Envelope):
-    """The base of adapters whose chunks are JSON, or objects of a package that stand for it.
+    """The base of adapters whose chunks are JSON, or objects of a package that represent it.
 
-    `packages` are the outermost modules of the classes.
+    `packages` are the top-level modules of the classes.
     """
 
     repeats = False
@@ -34,12 +34,12 @@ class Objects(Envelope):
 
     @classmethod
     def is_own(cls, value: object) -> bool:
-        """Tell whether a value is a model or a message of the packages."""
+        """Return whether a value is a model or a message of the packages."""
         return (isinstance(value, BaseModel) or is_message(value)) and bool(cls.module_of(value))
 
     @classmethod
     def module_of(cls, value: object) -> str:
-        """Return the module of the packages that an object's class is of, or one that it extends.
+        """Return the module of `packages` of an object's class or of one of its bases.
 
         It is "" if there is none.
         """
@@ -47,15 +47,15 @@ class Objects(Envelope):
         return next((name for name in named if name.partition(".")[0] in cls.packages), "")
 
     def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object stands for."""
+        """Return the event that an object represents."""
         raise NotImplementedError
 
     def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk`, which stands for `old`, that stands for `new`."""
+        """Return an object like `chunk`, which represents `old`, that represents `new`."""
         raise NotImplementedError
 
     def made(self, chunk: Any, event: Event) -> Any:
-        """Return an object beside `chunk` for an event that the guard adds."""
+        """Return an object of the package of `chunk` for an event that the guard adds."""
         raise NotImplementedError
 
     def inner_of(self, chunk: Any) -> Any:
@@ -73,11 +73,11 @@ class Objects(Envelope):
         )
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return nothing: the event is all there is."""
+        """Return an empty mapping: a chunk has nothing but its event."""
         return {}
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return chunks that say only `text`."""
+        """Return chunks with only `text`."""
         return self._added(chunk, self._inner.extra(self.inner_of(chunk), slot, text, said))
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
@@ -89,7 +89,7 @@ class Objects(Envelope):
 
 
 def dumped(model: BaseModel) -> Event:
-    """Return the JSON that a model stands for; of what has none, the fields."""
+    """Return the JSON of a model; of any other object, its fields."""
     event: Event = type(model).__pydantic_serializer__.to_python(
         model, mode="json", by_alias=True, exclude_none=True, warnings=False, fallback=fields_of
     )
@@ -97,7 +97,7 @@ def dumped(model: BaseModel) -> Event:
 
 
 def message_json(message: Any, *, named_as_declared: bool = False) -> Event:
-    """Return the JSON that a message stands for; its fields are named in camel case, or not."""
+    """Return the JSON of a message, with or without camel case in the names of fields."""
     event: Event = import_module("google.protobuf.json_format").MessageToDict(
         message, preserving_proto_field_name=named_as_declared
     )
@@ -105,7 +105,7 @@ def message_json(message: Any, *, named_as_declared: bool = False) -> Event:
 
 
 def message_like(message: Any, event: Event, name: str = "") -> Any:
-    """Return a message of the same class, or of the one called `name` beside it, for an event.
+    """Return a message for an event: of the same class, or of the class `name` in its module.
 
     AdapterError if that class has no such fields.
     """
@@ -128,9 +128,10 @@ def model_like(kind: type[BaseModel], event: Any) -> Any:
 
 
 def with_changes(value: Any, old: Any, new: Any) -> Any:
-    """Return a copy of what stands for the JSON `old`, in which is changed what differs in `new`.
+    """Return a copy of the object that represents the JSON `old`, with the changes between `old`
+    and `new`.
 
-    What did not change is the same object in both, and so it is in the copy.
+    Unchanged values are the same objects in `old` and `new`, and so they are in the copy.
     """
     if new is old:
         return value
@@ -144,14 +145,14 @@ def with_changes(value: Any, old: Any, new: Any) -> Any:
 
 
 def root_of(model: Any) -> Any:
-    """Return what a model stands for, if it is nothing but one of several."""
+    """Return the value of a RootModel, which wraps one of several models; otherwise the object."""
     while isinstance(model, RootModel):
         model = model.root
     return model
 
 
 def _with_changed_fields(model: BaseModel, old: Event, new: Event) -> Any:
-    """Do so for a model. What its class calls a field is not text; another field's name may be."""
+    """Copy a model with changes. Names of declared fields are not text; other names may be."""
     held = fields_of(model)
     declared = type(model).model_fields
     names = {_alias(declared.get(name)) or name: name for name in held}

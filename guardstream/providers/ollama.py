@@ -84,7 +84,7 @@ class Ollama(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a response."""
+        """Return whether `chunk` is a response."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

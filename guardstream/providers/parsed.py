@@ -41,7 +41,7 @@ def parsed(text: str) -> Any:
 
 
 def same_value(text: str, other: str) -> bool:
-    """Tell whether two JSON texts, the first perhaps cut short, stand for the same value.
+    """Return whether two JSON texts, the first perhaps cut short, stand for the same value.
 
     The other may then be shown in place of the first. So nothing may stand in it that its value
     does not tell: no rest of what is cut short, and no value that a later one of its name replaces.

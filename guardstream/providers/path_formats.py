@@ -1,13 +1,13 @@
-"""Small formats of one text, each said in a few paths: see `guardstream.providers.json_format`.
+"""Small formats with one text, each described by a few paths: see
+`guardstream.providers.json_format`.
 
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
 llama.cpp's own completions (https://github.com/ggml-org/llama.cpp/tree/master/tools/server),
-KoboldCpp's (https://lite.koboldai.net/koboldcpp_api, `/api/extra/generate/stream`),
-Cloudflare's Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`),
-Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
-Bedrock stream by InvokeModel:
-https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
+KoboldCpp's (https://lite.koboldai.net/koboldcpp_api, `/api/extra/generate/stream`), Cloudflare's
+Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`), Cohere's first chat API
+(https://docs.cohere.com/v1/docs/streaming), and the streams of models on Amazon Bedrock by
+InvokeModel: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AnthropicCompletions(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a completion."""
+        """Return whether `chunk` is a piece of a completion."""
         return {"completion", "stop_reason"} <= fields_of(chunk).keys()
 
 
@@ -81,13 +81,14 @@ class TGI(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a token."""
+        """Return whether `chunk` is a token."""
         fields = fields_of(chunk)
         return "generated_text" in fields and "text" in fields_of(fields.get("token"))
 
     @staticmethod
     def without(value: Any) -> Any:
-        """Return what stands for tokens whose text has changed: clients ask for an id."""
+        """Return a replacement for tokens whose text has changed, with an id, which clients
+        require."""
         return 0 if isinstance(value, int) else JSONFormat.without(value)
 
 
@@ -109,7 +110,7 @@ class LlamaCpp(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a completion: each says whether it is the last."""
+        """Return whether `chunk` is a piece of a completion: each says whether it is the last."""
         if not isinstance(chunk, dict) or type(chunk.get("stop")) is not bool:
             return False
         return "content" in chunk and ("id_slot" in chunk or "tokens_predicted" in chunk)
@@ -135,7 +136,7 @@ class KoboldCpp(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a token."""
+        """Return whether `chunk` is a token."""
         if not isinstance(chunk, dict) or chunk.keys() != {"token", "finish_reason"}:
             return False
         return isinstance(chunk["token"], str)
@@ -161,7 +162,7 @@ class WorkersAI(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a response: each is padded."""
+        """Return whether `chunk` is a piece of a response: each is padded."""
         return isinstance(chunk, dict) and {"response", "p"} <= chunk.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -194,7 +195,7 @@ class Llama(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a generation."""
+        """Return whether `chunk` is a piece of a generation."""
         return {"generation", "stop_reason"} <= fields_of(chunk).keys()
 
 
@@ -209,7 +210,7 @@ class MistralOutputs(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of one output."""
+        """Return whether `chunk` is a piece of one output."""
         outputs = fields_of(chunk).get("outputs")
         if not isinstance(outputs, list) or len(outputs) != 1:
             return False
@@ -224,7 +225,7 @@ class Titan(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of an output."""
+        """Return whether `chunk` is a piece of an output."""
         found = fields_of(chunk).keys()
         return "outputText" in found and not found.isdisjoint(("index", "completionReason"))
 
@@ -242,5 +243,5 @@ class CohereV1(_PathFormat):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event: each says whether it is the last."""
+        """Return whether `chunk` is an event: each says whether it is the last."""
         return isinstance(chunk, dict) and {"event_type", "is_finished"} <= chunk.keys()

@@ -14,12 +14,12 @@ BEYOND = "unknown fields"
 
 
 def is_message(value: object) -> bool:
-    """Tell whether a value is a message of Protocol Buffers."""
+    """Return whether a value is a message of Protocol Buffers."""
     return is_message_class(type(value))
 
 
 def is_message_class(kind: type[Any]) -> bool:
-    """Tell whether a class is one of such messages."""
+    """Return whether a class is one of such messages."""
     return hasattr(kind, "DESCRIPTOR") and hasattr(kind, "DiscardUnknownFields")
 
 

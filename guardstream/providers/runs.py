@@ -1,8 +1,8 @@
-"""Runs: text of one kind that goes on, in formats that have no blocks to begin and end it.
+"""Runs: continued text of one kind, in formats without blocks.
 
-Whoever shows an answer joins its text, whatever comes between: thinking, citations, metadata. Only
-a tool at work parts it: what is said before a call, and after it or its result, are texts of their
-own.
+Clients join an answer's text, whatever comes between: thinking, citations, metadata. Only a running
+tool separates it: the text before a call, and the text after the call or its result, are different
+texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from guardstream.providers.adapter import Piece, Slot
 class Runs:
     """Numbers the slots of one stream's deltas by run.
 
-    `tools` are the fields of whole texts that end a run, as tool arguments do: what a tool gave.
+    `tools` are the fields of whole texts that end a run, like tool arguments do: results of tools.
     """
 
     def __init__(self, tools: Collection[str] = ()) -> None:
@@ -27,9 +27,10 @@ class Runs:
     def number(
         self, pieces: Sequence[Piece], of: Hashable = None
     ) -> tuple[list[Piece], list[Slot], list[Slot]]:
-        """Return a chunk's pieces in the slots of their runs, and which runs end before and in it.
+        """Return a chunk's pieces in the slots of their runs, and the runs that end before and in
+        it.
 
-        `of` tells apart messages of one choice that come at the same time.
+        `of` distinguishes concurrent messages of one choice.
         """
         found = [self._numbered(piece, of) for piece in pieces]
         here = {piece.slot for piece in found}
@@ -38,7 +39,7 @@ class Runs:
         return found, before, [slot for slot in over if slot in here]
 
     def stop(self, choice: int, of: Hashable = None) -> None:
-        """End the runs of a choice, where a tool without text stands between."""
+        """End the runs of a choice, because a tool without text comes between."""
         self._over += self._current.pop((choice, of), {}).values()
 
     def _numbered(self, piece: Piece, of: Hashable) -> Piece:

@@ -71,7 +71,7 @@ class SGLang(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` has a text and what is known of its request."""
+        """Return whether `chunk` has a text and what is known of its request."""
         if not isinstance(chunk, dict) or not isinstance(chunk.get("meta_info"), dict):
             return False
         return "text" in chunk and {"id", "finish_reason"} <= chunk["meta_info"].keys()
@@ -95,7 +95,7 @@ class SGLang(Growing):
         return index_in(event)
 
     def _tells_new(self, read: Read) -> bool:
-        """Tell whether a value is not all so far: a chunk has not all of the tokens, either."""
+        """Return whether a value is not all so far: a chunk has not all of the tokens, either."""
         ids, count = _tokens_in(fields_of(read.chunk))
         return 0 < ids < count or super()._tells_new(read)
 

@@ -53,7 +53,7 @@ class ServerSentEvents(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event: it has nothing else, whatever its class calls that."""
+        """Return whether `chunk` is an event of any class: it has only the fields of an event."""
         if isinstance(chunk, (str, bytes, dict)):
             return False
         return _names(chunk).keys() == _NAMES and isinstance(_field(chunk, "data"), str)

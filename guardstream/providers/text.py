@@ -20,7 +20,7 @@ class PlainText:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is text."""
+        """Return whether `chunk` is text."""
         return isinstance(chunk, str)
 
     def read(self, chunk: str) -> Reading:

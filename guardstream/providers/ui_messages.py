@@ -134,7 +134,7 @@ class UIMessages(Blocks):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a part that such streams begin with."""
+        """Return whether `chunk` is a part that such streams begin with."""
         if not isinstance(chunk, dict):
             return False
         kind = chunk.get("type")
@@ -208,7 +208,7 @@ class DataStream(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a line that begins a stream, as an object of one field."""
+        """Return whether `chunk` is a line that begins a stream, as an object of one field."""
         if not isinstance(chunk, dict) or len(chunk) != 1:
             return False
         ((code, value),) = chunk.items()

@@ -1,8 +1,8 @@
-"""What becomes of text in fields and events that an adapter does not know.
+"""Treats text in fields and events that an adapter does not know.
 
-A provider's new field must neither end a stream nor be a hole: by default such text is guarded as a
-text of its own, by its path. `refuse` makes it an error, `pass` lets it through; what is known to
-be harmless can be let through path by path.
+A provider's new field must neither end a stream nor pass unguarded: by default its text is guarded
+as a separate text, by its path. `refuse` makes it an error, `pass` lets it through; harmless fields
+can be let through path by path.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Every(frozenset[str]):
 
 
 class Unknowns:
-    """One adapter's way with text of which nothing is known."""
+    """The treatment of unknown text by one adapter."""
 
     def __init__(self, adapter: str, unknown: Unknown) -> None:
         check_unknown(unknown)
@@ -44,7 +44,7 @@ class Unknowns:
         self.passing = passing if isinstance(passing, _Every) else frozenset(passing)
 
     def judged(self, found: Sequence[Found]) -> Sequence[Found]:
-        """Return what was found without that which may pass; AdapterError for what is refused."""
+        """Return the findings without those that may pass; AdapterError for refused ones."""
         if self.passing:
             found = self._without(found, lambda each: spoken(each.steps) in self.passing)
         if self._mode == "refuse":
@@ -56,7 +56,8 @@ class Unknowns:
 
     @staticmethod
     def _without(found: Sequence[Found], passes: Callable[[Found], bool]) -> Sequence[Found]:
-        """Make harmless what passes; it keeps its place, by which others are known."""
+        """Mark findings that pass as harmless; they keep their positions, which
+        distinguish others."""
         return [
             each._replace(leaf=META) if each.leaf is UNKNOWN and passes(each) else each
             for each in found
@@ -80,19 +81,20 @@ def check_unknown(unknown: object) -> None:
 
 
 def too_deep(adapter: str, event: Mapping[str, Any]) -> AdapterError:
-    """Return the error for what is nested too deeply, such as an object that holds itself."""
+    """Return the error for a value that is nested too deeply, such as an object that contains
+    itself."""
     plain = (str, bytes, int, float, bool, type(None))
     names = [name for name, value in event.items() if not isinstance(value, plain)]
     objects = [name for name in names if not isinstance(event[name], (dict, list))] or names
     path = spoken(((), objects[0])) if objects else "$"
     return AdapterError(
-        f"{adapter}: text at {path} cannot be read: it is nested too deeply or holds itself; "
+        f"{adapter}: text at {path} cannot be read: it is nested too deeply or contains itself; "
         f"`unknown: {{pass: [{path!r}]}}` lets it through"
     )
 
 
 def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:
-    """Return the error for text that is refused; it names where the text stands."""
+    """Return the error for refused text; it names the paths."""
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return AdapterError(
         f"{adapter}: text at {', '.join(paths[:SHOWN])}{more} is not known, and `unknown: refuse` "

@@ -48,7 +48,7 @@ class Watsonx(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` has results with generated text."""
+        """Return whether `chunk` has results with generated text."""
         results = fields_of(chunk).get("results")
         if not isinstance(results, list) or not results:
             return False

@@ -1,7 +1,7 @@
-"""Whole answers, as an API gives them without streaming: guarded as their stream would be.
+"""Adapters for whole answers, which are guarded as their streams would be.
 
-A body is one chunk in which every choice begins and ends. What a block or a limit leaves out is
-missing from it, and its finish reason says why.
+A body is one chunk in which every choice begins and ends. The part after a block or a limit is left
+out, and the finish reason says why.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ from guardstream.providers.paths import rebuilt
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 
 SAID: dict[str, Any] = {}
-"""Stands for a message that is put into the body later, where chunks are counted."""
+"""A placeholder for a message that is inserted into the body later, because chunks are counted."""
 
 _APART = ("aside", "unknown", "name", "mark")
-"""Kinds of pieces that are the same in a whole answer: they are no part of what is said."""
+"""Kinds of pieces that are not part of the answer's text, also in a whole answer."""
 
 _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
 
 class Body(SpecAdapter):
-    """The base of adapters for whole answers; `completed` puts in what the guard ends them with.
+    """The base of adapters for whole answers; `completed` inserts the ends that the guard adds.
 
-    `messages` are what it says in each choice at the end, `reasons` why it ends that choice.
+    `messages` are the messages at the end of each choice, `reasons` the finish reasons that the
+    guard sets.
     """
 
     repeats = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> type[Body]:  # noqa: ARG003
-        """Return the adapter of a body, where the answers of an API have several shapes."""
+        """Return the adapter of a body, if the answers of an API have several shapes."""
         return cls
 
     def __init__(self, *, unknown: Any = "guard") -> None:
@@ -52,7 +53,7 @@ class Body(SpecAdapter):
         self.reasons: dict[int, FinishReason] = {}
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a body, in the order in which a stream would say it."""
+        """Find the text in a body, in the order in which a stream would send it."""
         reading = super().read(chunk)
         return reading._replace(pieces=[reading.pieces[at] for at in self._order(reading.pieces)])
 
@@ -65,13 +66,13 @@ class Body(SpecAdapter):
         ]
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
-        """Return the kind of a piece: nothing is a copy where nothing was said before."""
+        """Return the kind of a piece: nothing is a copy, because nothing was streamed before."""
         if piece.kind != "delta":
             return piece.kind if piece.kind in _APART else "whole"
         return "last" if last else "delta"
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        """Return the places of pieces in the order in which a stream would say them."""
+        """Return the indices of pieces in the order in which a stream would send them."""
         return range(len(pieces))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
@@ -85,28 +86,28 @@ class Body(SpecAdapter):
 
     @staticmethod
     def without(value: Any) -> None:
-        """Return nothing: in a body, what spells out its text is always left out."""
+        """Return nothing: values that spell out the text are always removed from a body."""
 
     def silent(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a body that says nothing."""
+        """Return a body without text."""
         count = len(self.pieces(body, body))
         said: dict[str, Any] = self.write(body, [""] * count, ends=False)
         return said
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Remember a message for a choice: it is put in later, as the body is one chunk."""
+        """Record a message for a choice; it is inserted later, because the body is one chunk."""
         self.messages[slot.choice] = self.messages.get(slot.choice, "") + text
         return [SAID]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Remember why a choice ends."""
+        """Record the finish reason of a choice."""
         self.reasons[choice] = reason
         return []
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
-        """Return a guarded body with the messages and reasons that were remembered.
+        """Return a guarded body with the recorded messages and reasons.
 
-        What came after the place where a choice ended is left out, not left empty.
+        Everything after the end of a choice is removed, not left empty.
         """
         raise NotImplementedError
 
@@ -287,7 +288,7 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
         "bedrock_invoke": "guardstream.providers.plain_answers:InvokeBody",
     }
 )
-"""The whole answers that are known, by the name of their stream's adapter."""
+"""The adapters of whole answers, by the name of their stream's adapter."""
 
 
 def _type(item: Any) -> str:
@@ -319,13 +320,13 @@ _SPOKEN = (
     *("text", "thinking", "refusal", "input", "content", "summary", "arguments", "code", "action"),
     *("operation", "queries", "results", "output", "outputs", "result", "tools", "error"),
 )
-"""Fields of blocks and items that say something."""
+"""Fields of blocks and items that contain text."""
 
 _MARKS = ("type", "id", "file_id", "status", "encrypted_content", "encrypted_index", "page_age")
 
 
 def said_in(blocks: Sequence[Any]) -> list[Any]:
-    """Return blocks as far as anything is said in them: those after the end are left out."""
+    """Return the blocks that have text; those after the end are removed."""
     last = 0
     for number, block in enumerate(blocks, 1):
         if any(_says(block.get(name)) for name in _SPOKEN):
@@ -342,7 +343,7 @@ def _says(value: Any) -> bool:
 
 
 def _with_block(content: list[Any], text: str) -> list[Any]:
-    """Return content that says a text after it, in its last block if that is text."""
+    """Return content with a text appended, to its last block if that is text."""
     if content and _type(content[-1]) == "text":
         return [*content[:-1], {**content[-1], "text": content[-1]["text"] + text}]
     return [*content, {"type": "text", "text": text}]

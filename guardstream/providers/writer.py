@@ -22,7 +22,7 @@ class Writer(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece: an object with a value and nothing else."""
+        """Return whether `chunk` is a piece: an object with a value and nothing else."""
         fields = fields_of(chunk)
         return fields.keys() == {"value"} and isinstance(fields["value"], str)
 

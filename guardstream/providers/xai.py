@@ -234,7 +234,7 @@ class XAI(Objects):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a chunk, or a pair of a response and a chunk, or of several."""
+        """Return whether `chunk` is a chunk, or a pair of a response and a chunk, or of several."""
         return _message_of(chunk) is not None
 
     def taken(self, chunk: Any) -> Any:

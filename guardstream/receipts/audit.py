@@ -1,4 +1,4 @@
-"""Whether audit logs are whole: that no line of a chain was changed, left out or moved."""
+"""Verifies audit logs: that no line of a chain was changed, removed or moved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, token_of
 
 _FIRST = "0" * 64
-"""What the first line of a chain says about the one before."""
+"""The digest in the first line of a chain, which has no line before it."""
 
 
 _KEYS = {"v", "id", "checkpoint"}
@@ -25,7 +25,8 @@ _UNSIGNED = (
 
 @dataclass(slots=True)
 class Links:
-    """One chain, as far as it was read: its lines, and how many of them a signature covers."""
+    """One chain, as far as it was read: the number of its lines, and of those that a signature
+    covers."""
 
     lines: int = 0
     signed: int = 0
@@ -34,11 +35,11 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What is known of audit logs.
+    """The result of verifying audit logs.
 
-    - `chains`: by id. A process that begins anew begins a chain.
-    - `unchained`: lines that belong to none.
-    - `wrong`: what is wrong, each with file and line.
+    - `chains`: by id. A process that starts again begins a chain.
+    - `unchained`: the number of lines that belong to no chain.
+    - `wrong`: the errors, each with file and line.
     """
 
     chains: dict[str, Links] = field(default_factory=dict)
@@ -47,17 +48,18 @@ class Audited:
 
     @property
     def unsigned(self) -> int:
-        """Lines after the last signature of their chain: who writes the file may have made them."""
+        """The number of lines after the last signature of their chain, which anyone who can write
+        the file could have written."""
         return sum(links.lines - links.signed for links in self.chains.values())
 
 
 def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) -> Audited:
-    """Check audit logs, the oldest first, whose lines are chained.
+    """Verify chained audit logs, the oldest first.
 
-    `key` is the signer's public key in PEM; without one signatures are not looked at, and whoever
-    can write the files can have made all of it. With one, logs without a signed line are wrong.
-    What no chain shows is that a whole one is missing, or what stood after the last line that
-    is left. OSError if a file cannot be read.
+    `key` is the signer's public key in PEM. Without it, signatures are not checked, so anyone who
+    can write the files could have written all of it. With it, logs without a signed line are
+    errors. A chain cannot show that another chain is missing, or that lines after its last
+    remaining line are. OSError if a file cannot be read.
     """
     paths = tuple(paths)
     chains: dict[str, Links] = {}

@@ -1,4 +1,4 @@
-"""What is known of the streams of one answer: the records that observers get in its task."""
+"""Collects the records of the streams of one answer: those that observers get in its task."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ _RECORDS: ContextVar[list[StreamRecord] | None] = ContextVar("guardstream_receip
 
 
 class Collecting:
-    """An observer that keeps the records of the answer that is being made."""
+    """An observer that collects the records of the current answer."""
 
     def opened(self, start: StreamStart) -> None:
-        """Take no note: what counts is how it ends."""
+        """Do nothing: only the end counts."""
 
     def closed(self, record: StreamRecord) -> None:
-        """Keep a record."""
+        """Add a record."""
         records = _RECORDS.get()
         if records is not None:
             records.append(record)
 
 
 def collected() -> list[StreamRecord]:
-    """Return the list that the records of this task, and of those it begins, are put in."""
+    """Return the list to which the records of this task, and of tasks that it starts, are added."""
     records: list[StreamRecord] = []
     _RECORDS.set(records)
     return records

@@ -19,44 +19,46 @@ from guardstream.errors import GuardstreamError
 from guardstream.stream.observers import StreamRecord
 
 TYPE = "guardstream-receipt+jwt"
-"""The media type in the header of the signature: another kind of token is no receipt."""
+"""The type in the header of the signature; a token of another type is not a receipt."""
 
 CHECKPOINT = "guardstream-checkpoint+jwt"
-"""The same of what is signed about an audit log."""
+"""The type of tokens about an audit log."""
 
 HEADER = b"guardstream-receipt"
-"""Where a whole answer carries its receipt; in an event stream a comment begins so."""
+"""The header with the receipt of a whole answer; in an event stream a comment begins with it."""
 
 NONCE = b"guardstream-nonce"
-"""The header of a request whose value the receipt repeats, so that no old one can be shown."""
+"""The header of a request whose value the receipt repeats, so that an old receipt cannot be
+replayed."""
 
 _BEGINNING = b": %b " % HEADER
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 _BETWEEN = rb"(?:\A|%b)" % b"|".join(b"(?<=%b)" % end for end in _EVENT_ENDS)
 BETWEEN = re.compile(_BETWEEN)
-"""A place between the events of a stream, at its beginning, or at its end."""
+"""A position between the events of a stream, at its beginning, or at its end."""
 
 _COMMENT = re.compile(_BETWEEN + _BEGINNING + rb"([\w.-]+)\n\n")
-"""It stands between events: one inside an event is the application's, and ends the event."""
+"""The comment with the receipt, between events; inside an event it would be the application's."""
 _UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")
 _MAX = 16_384
-"""Bytes of a receipt; a longer one is none."""
+"""The maximum bytes of a receipt."""
 
 
 class ReceiptError(GuardstreamError):
-    """A receipt, or the answer that it is for, is not what it says; the message names what."""
+    """A receipt is invalid, or does not match the answer; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a guard has signed.
+    """The claims of a receipt.
 
-    - `policy`, `fingerprint`, `shadow`: which policy judged, and whether it only reported.
+    - `policy`, `fingerprint`, `shadow`: the policy that judged, and whether it only reported.
     - `finish`: how the answer ended; `findings`: how often each action was taken.
-    - `request`, `answer`: SHA-256 of the bytes that came and that were released, in hexadecimal
-      digits; `size`: bytes of the answer.
-    - `nonce`: what the request asked to be repeated, else random. `issued`: seconds since 1970.
-    - `issuer`, `number`: who signed, and how many answers it had signed before, since it began.
+    - `request`, `answer`: SHA-256 of the received and of the released bytes, in hexadecimal;
+      `size`: the answer's length in bytes.
+    - `nonce`: the value of the request's nonce header, or else a random one. `issued`: seconds
+      since 1970.
+    - `issuer`, `number`: the signer, and how many answers it had signed before, since it started.
     """
 
     policy: str
@@ -74,7 +76,7 @@ class Receipt:
 
 
 class _Series(NamedTuple):
-    """The receipts of one process: who signs them, and the numbers of those to come."""
+    """The series of one process: its issuer, and the numbers of its receipts."""
 
     process: int
     issuer: str
@@ -88,7 +90,7 @@ class _Series(NamedTuple):
 class Signer:
     """Signs receipts with an Ed25519 key in PEM (PKCS #8).
 
-    Raises ReceiptError for a key of another kind, and if PyJWT or `cryptography` is not there.
+    Raises ReceiptError for a key of another kind, and if PyJWT or `cryptography` is not installed.
     """
 
     def __init__(self, key: str | bytes, issuer: str = "guardstream") -> None:
@@ -104,12 +106,15 @@ class Signer:
 
     @property
     def issuer(self) -> str:
-        """Who signs: the name given, and what tells this process from others."""
+        """The issuer: the given name, and an id of this process."""
         return self._own().issuer
 
     def _own(self) -> _Series:
-        """Return this process's series. A process that was forked begins its own. If two threads
-        find that at the same time, each begins one, and the numbers of both are right."""
+        """Return this process's series. A forked process begins a new one.
+
+        If two threads find that at the same time, each begins one, and the numbers of both are
+        correct.
+        """
         series = self._series
         if series.process != os.getpid():
             series = self._series = _Series.begun(self._name)
@@ -117,7 +122,7 @@ class Signer:
 
     @property
     def public_key(self) -> str:
-        """The public key in PEM, for those who verify."""
+        """The public key in PEM, for verification."""
         _, serialization = _libraries()
         data: bytes = self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -144,10 +149,10 @@ class Signer:
     ) -> str:
         """Return the receipt of an answer.
 
-        `records` are those of the streams that made it; `policy` is its name and fingerprint where
-        there are none, as for a request that was refused. `request` and `answer` are the digests of
-        their bodies, SHA-256 in hexadecimal; `size` counts the answer's bytes. `nonce` is what the
-        request asked to be repeated.
+        `records` are those of its streams; `policy` is the policy's name and fingerprint if there
+        are no records, as for a refused request. `request` and `answer` are the SHA-256 digests of
+        their bodies, in hexadecimal; `size` is the answer's length in bytes. `nonce` is that of the
+        request.
         """
         series = self._own()
         counted = Counter(found.action for record in records for found in record.findings)
@@ -180,15 +185,15 @@ def verify(
     nonce: str | None = None,
     max_age: float | None = None,
 ) -> Receipt:
-    """Check a receipt against the bytes of an answer; return what it says.
+    """Verify a receipt against the bytes of an answer; return its claims.
 
-    - `key`: the signer's public key in PEM, from a source that you trust: one that comes along with
-      a receipt proves nothing.
-    - `answer`: the bytes as they came. In an event stream the comment with the receipt is left out.
-    - `request`: the bytes of the request's body, if they are to be checked, too.
-    - `nonce`: what the request has asked to be repeated: without it an old answer to the same
-      request passes with its receipt.
-    - `max_age`: seconds since it was signed.
+    - `key`: the signer's public key in PEM, from a source that you trust. A key that comes with a
+      receipt proves nothing.
+    - `answer`: the bytes as received. In an event stream, the comment with the receipt is left out.
+    - `request`: the bytes of the request's body, if they are to be verified, too.
+    - `nonce`: the nonce of the request. Without it, an old answer to the same request passes with
+      its receipt.
+    - `max_age`: the maximum seconds since it was signed.
 
     Raises ReceiptError, which says what differs.
     """
@@ -217,17 +222,18 @@ def found_in(answer: bytes) -> str:
 
 
 def comment(receipt: str) -> bytes:
-    """A receipt as a comment in an event stream."""
+    """Return a receipt as a comment in an event stream."""
     return _BEGINNING + receipt.encode() + b"\n\n"
 
 
 def without_receipt(answer: bytes) -> bytes:
-    """The bytes of an answer but for the comment with its receipt."""
+    """Return the bytes of an answer without the comment with its receipt."""
     return _COMMENT.sub(b"", answer)
 
 
 def unfinished(answer: bytes) -> int:
-    """Return where a receipt begins that the bytes do not end; their length if there is none."""
+    """Return the start of a receipt that may continue after the bytes; their length if there is
+    none."""
     ends = [answer.rfind(end) + len(end) for end in _EVENT_ENDS if end in answer]
     start = max(ends, default=0)
     rest = answer[start:]
@@ -236,12 +242,12 @@ def unfinished(answer: bytes) -> int:
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal digits."""
+    """Return the SHA-256 in hexadecimal digits."""
     return sha256(data).hexdigest()
 
 
 def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
-    """Return the claims of a token that is signed with `key`. ReceiptError if it is not."""
+    """Return the claims of a token signed with `key`. ReceiptError for any other token."""
     jwt, serialization = _libraries()
     data = key.encode() if isinstance(key, str) else key
     try:

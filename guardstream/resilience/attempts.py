@@ -1,4 +1,4 @@
-"""Calls something again after an error, with the waits of stamina."""
+"""Retries calls after errors, with stamina's waits."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ T = TypeVar("T")
 
 
 class _FailedError(Exception):
-    """Stands for the error of a call, with its type alone: stamina logs what an error says, which
-    may be text, and keeps it, and with its traceback whatever was called."""
+    """Replaces the error of a call and keeps only its type.
+
+    stamina logs the message of an error, which may contain text, and keeps the error alive, and
+    with its traceback the called objects.
+    """
 
 
 async def retried(
     call: Callable[[], Awaitable[T]], wait: Callable[[Exception], bool | float], retry: Retry
 ) -> T:
-    """Return what `call` returns, which is called again after errors, as `retry` says.
+    """Return the result of `call`, which is called again after errors, according to `retry`.
 
-    `wait` returns for an error whether to call again, or after how many seconds. Raises the error
+    `wait` returns, for an error, whether to call again, or after how many seconds. Raises the error
     of the last call.
     """
     waits = [wait]

@@ -1,9 +1,8 @@
-"""Guards a text that continues in another stream, after what was released of it.
+"""Guards a text that continues in another stream, after the part that was released.
 
-A rule may look behind, a JSON document may have begun, and a limit has counted. So the pipeline of
-the continuation is first fed the text before the seam, and what it makes of that is left out. It is
-fed the text that the provider sent, not the one that was released: rules must not see what they
-have written themselves.
+A rule may look behind, a JSON document may have begun, and limits have counted. So the pipeline of
+the continuation is first fed the text before the seam, and its output for that is discarded. It is
+fed the provider's text, not the released one, because rules must not see their own replacements.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from guardstream.stream.flow import MakeStage
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """Where a text broke off: what the provider sent of it, and what the rules made of that.
+    """The point where a text broke off: the text that the provider sent, and the text that was
+    released.
 
     A seam without text is the beginning of a stream.
     """
@@ -30,14 +30,15 @@ class Seam:
 
 
 class Answer:
-    """The texts of one stream, which goes on after a seam and may break off at another one."""
+    """The texts of one stream that continues after a seam, and may break off again."""
 
     def __init__(self, seam: Seam) -> None:
         self._seam = seam
         self._texts: list[_ResumedText] = []
 
     def around(self, make: MakeStage) -> MakeStage:
-        """Return what makes the same pipelines, but those of text know what is before the seam."""
+        """Return a factory of the same pipelines, in which those of text know the text before the
+        seam."""
 
         def made(channel: str, tool: str | None = None, form: Form = "json") -> Stage:
             if channel != "text":
@@ -49,16 +50,18 @@ class Answer:
         return made
 
     def seam(self, released: str) -> Seam:
-        """Return where the stream breaks off; `released` are all its texts, and those before it."""
+        """Return the seam where the stream breaks off; `released` are all released texts, including
+        those before it."""
         ends = [text for text in self._texts if text.released and released.endswith(text.released)]
         return max(ends, key=lambda text: len(text.released)).seam() if ends else self._seam
 
 
 class _ResumedText:
-    """A pipeline of a text whose beginning was guarded and released before.
+    """A pipeline for a text whose beginning was guarded and released before.
 
-    `stream.continued.Continued` also feeds a pipeline again, but a tail that went out as it was:
-    here, masks stand in what was released, and a seam is a beginning for the next attempt.
+    `stream.continued.Continued` also feeds a pipeline earlier text, but a tail that was released
+    unchanged. Here the released text contains masks, and a seam is the beginning of the next
+    attempt.
     """
 
     def __init__(self, make: Callable[[], Stage], seam: Seam) -> None:
@@ -77,22 +80,22 @@ class _ResumedText:
 
     @property
     def released(self) -> str:
-        """What was released of the text so far."""
+        """The released part of the text so far."""
         return "".join(self._released)
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters; return the events that are certain."""
         text, self._ahead = self._ahead + text, ""
         self._heard.append(text)
         return self._new(self._stage.feed(text))
 
     def finish(self) -> list[Event]:
-        """Take the source's end and return the rest."""
+        """Take the source's end; return the remaining events."""
         before = self.feed("") if self._ahead else []
         return [*before, *self._new(self._stage.finish())]
 
     def seam(self) -> Seam:
-        """Return where the text breaks off, if nothing more comes."""
+        """Return the seam where the text breaks off if nothing follows."""
         heard, released = "".join(self._heard), self.released
         end = len(heard) - self._stage.held
         with suppress(Exception):  # of a stage that is not as it was
@@ -114,7 +117,7 @@ class _ResumedText:
         return new
 
     def _without(self, text: str) -> str:
-        """Leave out what was released before, up to where something else comes out."""
+        """Leave out the text that was released before, up to the first difference."""
         same = _same(self._again, text)
         self._again = self._again[same:] if same == len(text) else ""
         return text[same:]
@@ -123,8 +126,8 @@ class _ResumedText:
 def _end(stage: Stage, heard: str, released: int) -> int:
     """Return how much of `heard` the stage has released when it has emitted that many characters.
 
-    What waits for the end of a sentence is counted as it will go out, so the stage is asked as soon
-    as the text is out, when little waits.
+    Text that waits for the end of a sentence counts as it will be released, so the stage is asked
+    as soon as the text is released, when little waits.
     """
     for fed, character in enumerate(heard, 1):
         for event in stage.feed(character):
@@ -135,7 +138,7 @@ def _end(stage: Stage, heard: str, released: int) -> int:
 
 
 def _same(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+    """Return the length of the common prefix of two texts."""
     length = min(len(one), len(other))
     if one[:length] == other[:length]:
         return length

@@ -114,7 +114,7 @@ class Limiter:
         self._forget(key, own)
 
     def _enter_now(self, bounds: Sequence[_Key]) -> bool:
-        """Take a place if there is one free; who waits already has it promised."""
+        """Take a place if one is free that is not promised to a waiting stream."""
         now = anyio.current_time()
         if any(each.due(now) for each in bounds):
             return False
@@ -133,7 +133,7 @@ class Limiter:
         if self._queue is not None and self.waiting >= self._queue:
             now = anyio.current_time()
             due = max(each.due(now) for each in bounds)
-            message = f"{self.waiting} streams wait already: no room for another"
+            message = f"{self.waiting} streams are waiting already: there is no room for another"
             raise LimiterError(message, due or None)
         self.waiting += 1
         late = f"no room for a stream within {self._timeout} seconds"
@@ -162,7 +162,7 @@ class Limiter:
             self._keys.pop(key, None)
 
     def _sweep(self) -> None:
-        """Forget keys that nobody uses and whose time is over, each now and then."""
+        """Remove unused keys whose period is over, from time to time."""
         if len(self._keys) < self._sweep_at:
             return
         now = anyio.current_time()
@@ -173,7 +173,7 @@ class Limiter:
 
 
 _SWEEP = 1_000
-"""Keys that are kept before the first look at which can go."""
+"""How many keys may be kept before unused ones are removed for the first time."""
 
 
 class _Key:
@@ -185,7 +185,7 @@ class _Key:
         self._pacer = None if rate is None else Pacer(Rate(*rate))
 
     def due(self, now: float) -> float:
-        """In how many seconds the rate allows another."""
+        """Return the number of seconds until the rate admits another stream."""
         return self._pacer.wait(now) if self._pacer else 0.0
 
     def enter_now(self, now: float) -> None:
@@ -222,5 +222,5 @@ class _Key:
             self._pacer.give_back()
 
     def idle(self, now: float) -> bool:
-        """Tell whether there is nothing to remember."""
+        """Return whether the key may be removed."""
         return self._pacer is None or self._pacer.idle(now)

@@ -39,11 +39,11 @@ from guardstream.stream.state import reason_of
 C = TypeVar("C")
 
 Attempt: TypeAlias = Callable[[Open[Any], Around | None], GuardedStream[Any]]
-"""Guards the chunks of a source that is opened then; what is around their pipelines, if it is."""
+"""Guards the chunks of an opened source; `around` wraps their pipelines, if it is given."""
 
 
 class Guarding(Protocol):
-    """What is asked of a guard."""
+    """The methods of a guard that are used here."""
 
     def wrap(self, stream: Any, **options: Unpack[Reopening]) -> Any:
         """Return a stream of guarded chunks."""
@@ -117,10 +117,11 @@ class RetryingStream(AsyncContext, Generic[C]):
         observing: Joined | None = None,
         extraction: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make a stream of `sources`, of which each is opened and given to `attempt`.
+        """Create a stream of `sources`. Each is opened and passed to `attempt`.
 
-        `observing` is told of all attempts, and tells its observers of one stream. `Guard.wrap`
-        makes it. Raises TypeError for `resume` with `keep_text=False`, since it needs the text.
+        `observing` is notified of all attempts, and notifies its observers of one stream.
+        `Guard.wrap` creates it. Raises TypeError for `resume` with `keep_text=False`, because it
+        needs the text.
         """
         resume = options.get("resume")
         if resume is not None and not options.get("keep_text", True):
@@ -130,7 +131,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
         self.extraction = extraction or {}
-        """How `guardstream.extract` reads the stream, where the call does not say."""
+        """The default options of `guardstream.extract` for this stream."""
         self._guarded = attempt
         self._seam = Seam()
         self._answer: Answer | None = None  # of the source that is read, if another may go on
@@ -159,7 +160,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     @property
     def result(self) -> Result:
-        """What was delivered so far; text and findings of all the streams that it came from."""
+        """A snapshot of what was delivered so far, with the text and findings of all attempts."""
         current = self._stream.result if self._stream else Result("", (), None)
         if self._early or self._withheld:  # the last of them has the only text
             current = Result("", current.findings, current.finish, blocked_by=current.blocked_by)
@@ -169,7 +170,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What the rules have found in what was delivered."""
+        """The findings in the delivered text."""
         return self.result.findings
 
     @property
@@ -278,7 +279,7 @@ class RetryingStream(AsyncContext, Generic[C]):
                     raise
 
     def _worth(self, error: Exception) -> bool:
-        """Tell whether to try again: not if the error is a callback's, whatever it is."""
+        """Return whether to try again; never after the error of a callback."""
         ours = self._stream is not None and self._stream.callback_error is error
         if ours or error is self._callback_error or not self._is_worth(error):
             return False
@@ -286,7 +287,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         return True
 
     def _wait(self, error: Exception) -> bool | float:
-        """Tell whether to try again, or after how many seconds, if the server says so."""
+        """Return whether to try again, or the seconds to wait if the server sends them."""
         if not self._worth(error):
             return False
         asked = retry_after(error)
@@ -337,7 +338,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         return more and isinstance(error, Exception) and self._worth(error)
 
     def _go_on(self) -> None:
-        """Have a source opened that goes on from what was released."""
+        """Open a source that continues the released text."""
         assert self._resume is not None
         assert self._answer is not None
         resume, self._before = self._resume, self.result
@@ -349,7 +350,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._stream, self._ready = None, False
 
     async def _conclude(self, reason: FinishReason) -> None:
-        """End, and call `on_finish` with the whole result: each attempt would call it otherwise."""
+        """End the stream, and call `on_finish` once with the whole result, not for each attempt."""
         if self._finish is not None:
             return
         self._finish = reason
@@ -360,7 +361,8 @@ class RetryingStream(AsyncContext, Generic[C]):
                 self._observing.settle(self._recorded)
 
     def _recorded(self, record: StreamRecord) -> StreamRecord:
-        """The record of the last attempt: one that failed is not how a stream ends that is left."""
+        """Return the record of the last attempt. If the stream was abandoned, a failed attempt is
+        not its end."""
         assert self._finish is not None
         error = None if self._finish == "cancelled" else record.error
         return replace(record, finish=self._finish, error=error)
@@ -380,7 +382,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
 
 def joined(before: Result, current: Result) -> Result:
-    """Return the result of a stream that goes on where another one broke off."""
+    """Return the result of a stream that continues another one."""
     channels = {
         key: before.channels.get(key, "") + current.channels.get(key, "")
         for key in {**before.channels, **current.channels}
@@ -398,6 +400,6 @@ def joined(before: Result, current: Result) -> Result:
 
 
 def _released(stream: GuardedStream[Any]) -> bool:
-    """Tell whether something was released that must not come again: text, or a call of a tool."""
+    """Return whether something was released that must not be repeated: text, or a tool call."""
     calls = stream.result.tool_calls
     return stream.stats.characters_out > 0 or any(call.complete for call in calls)

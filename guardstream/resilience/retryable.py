@@ -14,7 +14,8 @@ from typing import Any
 from guardstream.errors import GuardstreamError
 
 STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-"""Busy, late or out of order for now; 529 is Anthropic's 'overloaded'."""
+"""Statuses of a server that is busy, late or temporarily out of order; 529 is Anthropic's
+'overloaded'."""
 
 _CLASSES = frozenset(
     {"APIConnectionError", "APITimeoutError", "TransportError", "ServerTimeoutError"}
@@ -24,7 +25,7 @@ _CLASSES = frozenset(
 """Classes, or bases of them, of errors about a connection: httpx, aiohttp, the SDKs, botocore."""
 
 _OWN_FAULT = frozenset({"UnsupportedProtocol", "LocalProtocolError"})
-"""Those of httpx that are about the request: it would be the same again."""
+"""Names of httpx's errors that the request caused, and would cause again."""
 
 _PASSING = frozenset(
     {"overloaded_error", "api_error", "rate_limit_error", "timeout_error"}
@@ -33,7 +34,7 @@ _PASSING = frozenset(
 """Types and codes of errors that a stream reports after a status of 200."""
 
 _LASTING = frozenset({"insufficient_quota"})
-"""Codes of errors that come with a 429, and do not pass."""
+"""Codes of errors with the status 429 that another attempt does not solve."""
 
 
 def worth_retrying(error: Exception) -> bool:
@@ -92,7 +93,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _headers(error: Exception) -> Iterator[tuple[str, str]]:
-    """The headers of the response that an error is about, names in lower case."""
+    """Return the headers of the response that caused an error, with names in lower case."""
     response = getattr(error, "response", None)
     for holder in (error, response):
         headers = getattr(holder, "headers", None)
@@ -102,7 +103,7 @@ def _headers(error: Exception) -> Iterator[tuple[str, str]]:
 
 
 def _botocore(response: Any) -> Mapping[str, Any]:
-    """What a response of botocore, a dict, says of HTTP."""
+    """Return the HTTP metadata of a botocore response, which is a dict."""
     found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 

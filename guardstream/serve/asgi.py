@@ -131,4 +131,4 @@ def _check_unused(given: Mapping[str, object], replay: object) -> None:
     """Raise ValueError for settings about clients that reconnect, if there is no replay."""
     unused = next((name for name, value in given.items() if value), None)
     if replay is None and unused is not None:
-        raise ValueError(f"{unused!r} is for clients that come back: give 'replay', too")
+        raise ValueError(f"{unused!r} is for clients that reconnect: give 'replay', too")

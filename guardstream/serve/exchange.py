@@ -204,7 +204,7 @@ class Exchange:
         try:
             kind = "" if route.other == "pass" else type_of(headers)
             if route.other == "refuse":
-                raise BodyError(f"a response of the type {kind!r} is refused, as 'other' says")
+                raise BodyError(f"a response of the type {kind!r} is refused because of 'other'")
             if passes_unread(route, kind, part=_is_part(message)):
                 self._say_passed(kind)
                 await self._send(message)
@@ -334,7 +334,7 @@ class Exchange:
         if replay is None:
             return replace(route, guard=guard), None
         if not self._restores:
-            raise BodyError("a client that comes back would get no values: give 'replay_vault'")
+            raise BodyError("a client that reconnects would get no values: give 'replay_vault'")
         restoring = Restoring(guard, vault, route.provider)
         return replace(route, guard=guard.halves()[0]), restoring
 

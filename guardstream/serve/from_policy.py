@@ -64,7 +64,7 @@ def redis_of(secret: str, what: str) -> Any:
         again = Retry(NoBackoff(), 1, supported_errors=(ClosedError,))
         return Redis.from_url(revealed(secret), retry=again)
     except ValueError:  # the message may contain the secret
-        raise PolicyError(f"{secret} holds no URL of a Redis: redis://HOST:PORT") from None
+        raise PolicyError(f"{secret} does not hold a Redis URL: redis://HOST:PORT") from None
 
 
 def replay_at(policy: Policy) -> Replay | None:
@@ -147,7 +147,7 @@ def middleware(guard: Guard) -> Mapping[str, Any]:
     PolicyError for receipts, which only the proxy signs.
     """
     section = guard.policy.file.serve
-    guard.keep_sections(["serve"], "start the application anew")
+    guard.keep_sections(["serve"], "restart the application")
     if section is None:
         return {}
     if section.receipts is not None:

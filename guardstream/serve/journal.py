@@ -30,7 +30,7 @@ from guardstream.stream.frames import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
 
-NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is not kept any more")
+NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is no longer stored")
 """What a client gets that reconnects for events which the store does not have."""
 
 _ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")

@@ -186,7 +186,7 @@ class TextMessages:
         assert self._route.guard is not None
         lead, _, tail = record
         if texts and lead and self._route.guard.check(lead).text != lead:
-            raise AdapterError("a rule changes what stands before the JSON of a message")
+            raise AdapterError("a rule changes the text before the JSON of a message")
         return [lead + text + tail for text in texts]
 
     def _fed(self, text: str) -> list[str]:

@@ -17,19 +17,19 @@ import anyio
 from guardstream.amounts import check_count, check_seconds
 
 MAX_EVENTS = 4096
-"""Events of one stream that are kept."""
+"""The default maximum of stored events per stream."""
 
 MAX_BYTES = 256 * 1024
-"""Bytes of one stream's events that are kept."""
+"""The default maximum of stored bytes per stream."""
 
 MAX_AGE = 300.0
-"""Seconds that a stream is kept after its last event."""
+"""The default seconds for which a stream is stored after its last event."""
 
 MAX_STREAMS = 1024
-"""Streams that are kept in memory."""
+"""The default maximum of streams in memory."""
 
 MAX_TOTAL = 64 * 1024 * 1024
-"""Bytes of all streams that are kept in memory."""
+"""The default maximum of bytes of all streams in memory."""
 
 
 class Kept(NamedTuple):
@@ -48,18 +48,18 @@ class ReplayStore(Protocol):
     """
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
-        """Keep an event; the oldest make way for it."""
+        """Store an event; the oldest events are dropped if there is no room."""
         ...
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
         """Return the events after `number`; wait up to `wait` seconds until there are any.
 
-        None if some of them, or the whole stream, are not kept (any more).
+        None if some of them, or the whole stream, are not stored or no longer stored.
         """
         ...
 
     async def followed(self, stream: str) -> bool:
-        """Tell whether anyone has waited for this stream's events in the last seconds."""
+        """Return whether anyone has waited for this stream's events in the last seconds."""
         ...
 
     async def close(self, stream: str) -> None:
@@ -68,7 +68,7 @@ class ReplayStore(Protocol):
 
 
 FOLLOWING = 5.0
-"""Seconds that a stream counts as followed after someone waited for its events."""
+"""How many seconds a stream counts as followed after someone has waited for its events."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class MemoryReplay:
         return len(self._streams)
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
-        """Keep an event; the oldest make way for it."""
+        """Store an event; the oldest events are dropped if there is no room."""
         kept = self._touched(stream)
         if not kept.events:  # it may have been forgotten while it went on
             kept.dropped = number - 1
@@ -148,7 +148,7 @@ class MemoryReplay:
         return Kept(self._after(kept, number), kept.ended)
 
     async def followed(self, stream: str) -> bool:
-        """Tell whether anyone has waited for this stream's events in the last seconds."""
+        """Return whether anyone has waited for this stream's events in the last seconds."""
         kept = self._streams.get(stream)
         return kept is not None and monotonic() < kept.followed + FOLLOWING
 
@@ -169,7 +169,7 @@ class MemoryReplay:
         return kept
 
     def _expire(self) -> None:
-        """Forget the streams that are too old; those touched last stand last."""
+        """Remove streams that are too old. The dict is in order of last use."""
         before = monotonic() - self._max_age
         while self._streams and next(iter(self._streams.values())).touched < before:
             self._forget()
@@ -189,6 +189,6 @@ class MemoryReplay:
 
     @staticmethod
     def _tell(kept: _Stream) -> None:
-        """Wake those who wait for events of this stream."""
+        """Wake all waiting readers of this stream."""
         kept.news.set()
         kept.news = anyio.Event()

@@ -75,7 +75,7 @@ class Restoring:
             if self._flow.error is not None:
                 raise self._flow.error
         except GuardstreamError as error:
-            _LOG.error("values are not restored any more: %s", guarded_message(self._guard, error))
+            _LOG.error("values are no longer restored: %s", guarded_message(self._guard, error))
             self._failed = True
             return [raw] if raw else []
         return self._events([each.chunk for each in sent])

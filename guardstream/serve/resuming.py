@@ -45,7 +45,7 @@ async def resume(
     following = Following(replay, key, secret, position, send, restoring)
     kept = await following.since()
     if kept is None:
-        start, body = refusal(410, "not_kept", "the rest of this stream is not kept any more")
+        start, body = refusal(410, "not_kept", "the rest of this stream is no longer stored")
         await send(start)
         await send({"type": "http.response.body", "body": body})
         return True

@@ -71,7 +71,7 @@ class Route:
     - `decompress`: decompress gzip and deflate, and send the body uncompressed.
     - `heartbeat`: seconds of silence after which an event stream gets a comment.
     - `other`: how to treat responses that are no known stream, such as JSON and HTML: "guard" them
-      by their content, "refuse" them, or "pass" all of them unread. Images, sound, films, fonts and
+      by their content, "refuse" them, or "pass" all of them unread. Images, audio, video, fonts and
       known binary files pass with "guard".
     - `max_answer`: the most bytes of a response that is guarded as a whole.
     - `file_types`: further media types of binary files that pass.

@@ -179,7 +179,7 @@ class Checked:
         else:
             raise self._error(f"returned {type(event).__name__!r}, which is not an event")
         if not valid:
-            raise self._error(f"returned a {type(event).__name__} with a value that is none")
+            raise self._error(f"returned a {type(event).__name__} with an invalid value")
 
     def _error(self, message: str) -> StageError:
         self._finished = True

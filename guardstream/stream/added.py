@@ -61,7 +61,7 @@ class Added(Generic[C]):
             said = message
             if track is not None:
                 slot, last = track.slot, track.chunk
-                said = following(track.said, message)
+                said = following(track.last_released, message)
             self._lanes.note_added(slot, said)
             with suppress(AdapterError, LookupError):  # the format may have no place for it
                 sent += self.text(last, slot, said)

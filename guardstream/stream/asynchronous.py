@@ -57,7 +57,9 @@ class GuardedStream(Outcome[C], AsyncContext):
         self._interrupted = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._waiting: anyio.Event | None = None  # set when another task has closed the source
+        self._source_closed: anyio.Event | None = (
+            None  # set when another task has closed the source
+        )
         self._calling = False  # whether callbacks are being called
         self._concluded = False
 
@@ -86,7 +88,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         state = self.state
         while not state.queue:
             if state.finish is not None or self._reader is not None:
-                raise await self._nothing_more()
+                raise await self._at_end()
             try:
                 if self._watchful:
                     self._prepare()
@@ -96,18 +98,18 @@ class GuardedStream(Outcome[C], AsyncContext):
                     self._reader = asyncio.current_task(self._native)
                     chunk = await self._next()
                 if self._watchful:
-                    state.look()
+                    state.check_stop()
                 ready = state.step(chunk) if self.steps is None else await self.steps(state, chunk)
                 if ready is not None:
                     return ready
                 if state.ended is not None:
                     await self._close(state.ended)
             except BaseException as error:
-                await self._left(error)
+                await self._after_error(error)
             finally:
                 self._reader = None
         if state.callbacks is not None:
-            return await self._deliver_called()
+            return await self._deliver_after_callbacks()
         return state.deliver(state.queue.popleft())
 
     def ready(self) -> list[C]:
@@ -176,9 +178,9 @@ class GuardedStream(Outcome[C], AsyncContext):
             self._enter_loop()
         if watch is not None:
             watch.wait()
-        self.state.look()
+        self.state.check_stop()
         if watch is not None and self._native is not None and self._timer is None:
-            self._look_later()
+            self._schedule_deadline()
 
     def _enter_loop(self) -> None:
         """Detect the event loop: under asyncio, tasks can be woken without a cancel scope."""
@@ -200,26 +202,26 @@ class GuardedStream(Outcome[C], AsyncContext):
             self._reader = scope
             return await self._next()
         state.expired = state.expired or not state.stopping
-        raise state.stopped()
+        raise state.stop_error()
 
-    def _look_later(self) -> None:
+    def _schedule_deadline(self) -> None:
         """Set the timer for the next deadline; one timer serves all chunks of the stream."""
         assert self.state.watch is not None
         assert self._native is not None
         remaining = self.state.watch.remaining()
         if remaining < float("inf"):
             # The timer must not keep a stream alive that its consumer has dropped.
-            look = weakref.WeakMethod(self._look_at_clock)
-            self._timer = self._native.call_later(max(remaining, 0.0), _call_if_alive, look)
+            check = weakref.WeakMethod(self._check_deadline)
+            self._timer = self._native.call_later(max(remaining, 0.0), _call_if_alive, check)
 
-    def _look_at_clock(self) -> None:
+    def _check_deadline(self) -> None:
         """End a wait that has taken too long; otherwise set the timer again."""
         self._timer = None
         watch = self.state.watch
         if self._reader is None or watch is None:
             return
         if watch.remaining() > 0:
-            self._look_later()
+            self._schedule_deadline()
         else:
             self.state.expired = True
             self._wake()
@@ -266,10 +268,10 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     # -- the end
 
-    async def _left(self, error: BaseException) -> None:
+    async def _after_error(self, error: BaseException) -> None:
         """Close the source after `error`; return if it is the stream's end, otherwise raise."""
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
-            error = self.state.stopped()
+            error = self.state.stop_error()
         try:
             if isinstance(error, GeneratorExit) or self._loop is None:
                 raise error  # nothing can be awaited; `__del__` handles a task that is destroyed
@@ -294,13 +296,13 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def _fail(self, error: BaseException) -> None:
         """End the stream because of `error`, which is about to be raised."""
-        self.state.note(error)
+        self.state.note_error(error)
         await self._close(reason_of(error))
         if not isinstance(error, StopRequestedError):
             try:
                 await self._conclude()
-            except Exception as later:
-                hide(later)
+            except Exception as other_error:
+                hide(other_error)
 
     async def _close(self, reason: FinishReason) -> None:
         """Close the source. Only this method and `__del__` do that."""
@@ -313,27 +315,27 @@ class GuardedStream(Outcome[C], AsyncContext):
             await aclose_source(*self._sources)
         finally:
             self._closed = True
-            if self._waiting is not None:
-                self._waiting.set()
+            if self._source_closed is not None:
+                self._source_closed.set()
 
     async def _until_closed(self) -> None:
         """Wait until the task that is closing the source has done so."""
-        self._waiting = self._waiting or anyio.Event()
-        await self._waiting.wait()
+        self._source_closed = self._source_closed or anyio.Event()
+        await self._source_closed.wait()
 
-    async def _nothing_more(self) -> BaseException:
+    async def _at_end(self) -> BaseException:
         if self.state.finish is None:
             return RuntimeError("another task is reading this stream")
         if not self._closed:
             await self._until_closed()
-        fault = self.state.fault()
+        error_at_end = self.state.error_at_end()
         try:
             await self._conclude()
-        except Exception as later:
-            if fault is None:
+        except Exception as other_error:
+            if error_at_end is None:
                 raise
-            hide(later)
-        return fault or StopAsyncIteration()
+            hide(other_error)
+        return error_at_end or StopAsyncIteration()
 
     async def _conclude(self) -> None:
         """Tell callbacks and observers, once, that the stream is over."""
@@ -347,14 +349,14 @@ class GuardedStream(Outcome[C], AsyncContext):
                 if scope.cancelled_caught:
                     log.error("callbacks at a stream's end took too long and were cancelled")
         except Exception as error:
-            self.state.note(error)
+            self.state.note_error(error)
             raise
         finally:
             self.state.report()
 
     # -- callbacks
 
-    async def _deliver_called(self) -> C:
+    async def _deliver_after_callbacks(self) -> C:
         """Run the callbacks for the next chunk, then deliver it; if one fails, it is not
         delivered."""
         if self._calling:
@@ -367,7 +369,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         try:
             await self._call(due)
         except BaseException as error:
-            state.call_failed(error)
+            state.callback_failed(error)
             await self._fail(error)
             raise
         finally:
@@ -382,7 +384,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         try:
             await self._call(self.state.due_findings())
         except Exception as error:
-            self.state.call_failed(error)
+            self.state.callback_failed(error)
             raise
         finally:
             await self._call(self.state.due_at_end())

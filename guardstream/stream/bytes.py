@@ -50,8 +50,8 @@ class WireFlow(FrameFlow):
         is_known = media is not None and (media != "text" or not _reads_lines(choose))
         frames = FRAMES[self._otherwise]() if is_known else None
         super().__init__(frames, choose, make, check, unknown, block_error)
-        self.said = ""
-        self.rest: Sequence[Sent[bytes]] = ()
+        self.last_released = ""
+        self.sent: Sequence[Sent[bytes]] = ()
         self._start = bytearray()
         self._passed = 0  # bytes of leading white space
         self._around: EncodedTemplate | None = (
@@ -64,15 +64,15 @@ class WireFlow(FrameFlow):
     def feed_chunk(self, chunk: bytes) -> bytes | None:
         """Take bytes; return those that go out, if they are a single event like the last one.
 
-        `said` is the text in what was returned. Otherwise return None; what may go out is in
-        `rest`.
+        `last_released` is the text in what was returned. Otherwise return None; what may go out
+        is in `sent`.
         """
         around, fast = self._around, self._fast_path
         text = None
         if around is not None and type(chunk) is bytes and len(chunk) <= LONG_EVENT:
             text = around.text(chunk)
         if around is None or fast is None or text is None:
-            self.rest = self.feed(chunk)
+            self.sent = self.feed(chunk)
             if self._last is not None and self._last.form == "alike":
                 self._compare_next(self._last)
             return None
@@ -80,9 +80,9 @@ class WireFlow(FrameFlow):
         self._compared_bytes += len(chunk)
         released = fast.feed(text)
         if released:
-            self.said = released
+            self.last_released = released
             return chunk if released is text else around.with_text(released)
-        self.rest = () if released is not None else self._more(fast, text)
+        self.sent = () if released is not None else self._leave_fast_path(fast, text)
         return None
 
     def _compare_next(self, frame: Frame) -> None:
@@ -93,10 +93,10 @@ class WireFlow(FrameFlow):
             return
         self._around = frames.around(frame)
         if self._around is not None:
-            same = chunks.template is self._compared
+            same = chunks.template is self._template_source
             self._fast_path = chunks.fast_path if same else None
 
-    def _more(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
+    def _leave_fast_path(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
         """Return what goes out for an event whose text led to more than text."""
         chunks, frames = self._chunks, self._frames
         self._read_compared()
@@ -106,7 +106,7 @@ class WireFlow(FrameFlow):
         assert isinstance(frames, EventFrames)
         alike = frames.template
         assert alike is not None
-        sent = chunks.said_more(
+        sent = chunks.leave_fast_path(
             fast, text, frame.value, frame, lambda _, texts: alike.with_text(texts[0], frame.data)
         )
         written = [self._alike_sent(each, frame) for each in sent]
@@ -124,7 +124,7 @@ class WireFlow(FrameFlow):
         data = around.data(raw)
         self._last = Frame(around.text(raw), raw, "alike", data, name=last.name)
         if self._chunks is not None:
-            self._chunks.note_last(lambda: json_object(data))
+            self._chunks.replace_last_unread(lambda: json_object(data))
 
     def feed(self, chunk: bytes) -> Sequence[Sent[bytes]]:
         self._read_compared()
@@ -132,8 +132,8 @@ class WireFlow(FrameFlow):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
         data = bytes(chunk)
         if self._frames is not None:
-            return self._take(self._frames.feed(data))
-        return self._take(self._begin(data))
+            return self._guard_frames(self._frames.feed(data))
+        return self._guard_frames(self._begin(data))
 
     def _begin(self, data: bytes) -> Iterator[Frame]:
         """Take bytes whose framing is not known yet."""
@@ -170,9 +170,9 @@ class WireFlow(FrameFlow):
             start = bytes(self._start)
             media = sniffed_at_end(start) if self._sniff is sniffed else self._otherwise
             frames = self._frames = FRAMES[media]()
-            sent = self._take(chain(frames.feed(start), frames.finish()))
+            sent = self._guard_frames(chain(frames.feed(start), frames.finish()))
         else:
-            sent = self._take(frames.finish())
+            sent = self._guard_frames(frames.finish())
         if self.ended is None:
             sent += self._settle()
             ended = (flow.ended for flow in self._flows)

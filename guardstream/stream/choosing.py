@@ -53,7 +53,7 @@ def choosing(
         except AdapterError as error:
             if mine is not None or not own:
                 raise
-            hint = "the policy's formats are told by dicts and records: name one of"
+            hint = "the policy's formats are detected from dicts and records: name one of"
             raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)
@@ -157,7 +157,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
         where = policy.place("formats", taken[0])
-        raise PolicyError(f"{where}: a format by the name {taken[0]!r} is there already")
+        raise PolicyError(f"{where}: a format by the name {taken[0]!r} exists already")
     return {
         name: JSONFormat(
             name,

@@ -43,13 +43,13 @@ class ChunkFlow(PieceFlow[C]):
         *,
         breaks_off: bool = False,
     ) -> None:
-        self.said = ""
-        self.rest: Sequence[Sent[C]] = ()
-        self._like: Reading | None = None  # of the last chunk, if it had just one text
-        self._compared = False  # whether the last chunk was like the one before
+        self.last_released = ""
+        self.sent: Sequence[Sent[C]] = ()
+        self._single_text: Reading | None = None  # of the last chunk, if it is that
+        self._was_alike = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
-        self._unnoted: Callable[[], C] | None = None  # the last sent chunk, not noted yet
+        self._unreported: Callable[[], C] | None = None  # what `passed` must see yet
         super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
@@ -59,28 +59,28 @@ class ChunkFlow(PieceFlow[C]):
     def feed_chunk(self, chunk: C) -> C | None:
         """Take a chunk; return the one that goes out, if the result is just that one.
 
-        `said` is the text in what was returned. Otherwise return None; what may go out is in
-        `rest`.
+        `last_released` is the text in what was returned. Otherwise return None; what may go out
+        is in `sent`.
         """
         fast = self._fast_path
         try:
             text = None if fast is None else fast.compared.text(chunk)
             if fast is None or text is None:
-                self.rest = self.feed(chunk)
-                self._fast_path = self.fast_path if self._compared else None
+                self.sent = self.feed(chunk)
+                self._fast_path = self.fast_path if self._was_alike else None
                 return None
-            self._open[fast.choice] = fast.track.chunk = chunk
+            self._open_choices[fast.choice] = fast.track.chunk = chunk
             released = fast.feed(text)
             if released:
-                self.said = released
+                self.last_released = released
                 made: C = chunk if released is text else fast.compared.with_text(released, chunk)
                 return made
-            self.rest = () if released is not None else self.said_more(fast, text, chunk)
+            self.sent = () if released is not None else self.leave_fast_path(fast, text, chunk)
         except Exception as error:
             fail_closed(error)
         return None
 
-    def said_more(
+    def leave_fast_path(
         self,
         fast: FastPath,
         text: str,
@@ -101,26 +101,38 @@ class ChunkFlow(PieceFlow[C]):
     def fast_path(self) -> FastPath | None:
         """The fast path for chunks like the last one, if it can be taken and the adapter need not
         see them."""
-        if self._like is None or self._alike is None or self._is_busy or self.ended is not None:
+        if (
+            self._single_text is None
+            or self._alike is None
+            or self._is_busy
+            or self.ended is not None
+        ):
             return None
         if self._lanes.remember:
             return None
         compared = self._compared_with()
-        track = self._lanes.only(self._like.pieces[0].slot)
-        if compared is None or track is None or self.hooks.passed or len(self._like.choices) != 1:
+        track = self._lanes.only(self._single_text.pieces[0].slot)
+        if (
+            compared is None
+            or track is None
+            or self.hooks.passed
+            or len(self._single_text.choices) != 1
+        ):
             return None
-        return FastPath(compared, track, self._like.choices[0], self._meter)
+        return FastPath(compared, track, self._single_text.choices[0], self._meter)
 
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
-        self._fast_path, self._compared = None, False
+        self._fast_path, self._was_alike = None, False
         try:
             if self._unread is not None:
                 self._read_last()
-            if self._alike is not None and self._like is not None and not self._is_busy:
+            if self._alike is not None and self._single_text is not None and not self._is_busy:
                 text = self._alike(chunk)
                 if text is not None:
-                    self._compared = True
-                    return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
+                    self._was_alike = True
+                    return self._feed_text(
+                        chunk, self._single_text, text, origin, chunk, self._write
+                    )
             chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
             reading = self.adapter.read(chunk)
             if self.hooks.recognised is not None:
@@ -128,11 +140,11 @@ class ChunkFlow(PieceFlow[C]):
                 if known is not None:
                     self._read_by(known)
                     return self.feed(chunk, origin)
-            self._like = None
+            self._single_text = None
             self._lanes.remember = self.adapter.repeats
             alone = reading.only_text and len(reading.pieces) == 1
             if alone and not (self._is_busy or self._unknown.found):
-                self._like = reading
+                self._single_text = reading
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             sent = self._admit(chunk, reading, origin)
@@ -145,7 +157,7 @@ class ChunkFlow(PieceFlow[C]):
     @property
     def template(self) -> Alike | None:
         """The event to compare chunks with, if the last one had a single text and nothing else."""
-        if self._like is None or (self.hooks.passed and self.hooks.notes_alike is True):
+        if self._single_text is None or (self.hooks.passed and self.hooks.notes_alike is True):
             return None
         return self._compared_with()
 
@@ -166,15 +178,17 @@ class ChunkFlow(PieceFlow[C]):
         otherwise it is written by `write`. `whole` returns the chunk itself, if others have to be
         modelled on it.
         """
-        if self._like is None or self._is_busy:
+        if self._single_text is None or self._is_busy:
             return None
         self._unread = model, whole
         try:
-            return self._feed_text(origin.value, self._like, text, origin, model, write, whole)
+            return self._feed_text(
+                origin.value, self._single_text, text, origin, model, write, whole
+            )
         except Exception as error:
             fail_closed(error)
 
-    def note_last(self, whole: Callable[[], C]) -> None:
+    def replace_last_unread(self, whole: Callable[[], C]) -> None:
         """Remember another chunk as the last unread one."""
         if self._unread is not None:
             self._unread = self._unread[0], whole
@@ -183,12 +197,14 @@ class ChunkFlow(PieceFlow[C]):
         """Read the last unread chunk, before others are modelled on it."""
         if self._unread is None:
             return
-        (model, whole), noted = self._unread, self._unnoted
-        self._unread = self._unnoted = None
+        (model, whole), noted = self._unread, self._unreported
+        self._unread = self._unreported = None
         if noted is not None and self.hooks.passed is not None:
             self.hooks.passed(noted())
         last = whole()
-        self._open = {at: last if each is model else each for at, each in self._open.items()}
+        self._open_choices = {
+            at: last if each is model else each for at, each in self._open_choices.items()
+        }
         for track in self._lanes.tracks():
             if track.chunk is model:
                 track.chunk = last
@@ -212,7 +228,7 @@ class ChunkFlow(PieceFlow[C]):
         """
         slot = reading.pieces[0].slot
         for choice in reading.choices:
-            self._open[choice] = model
+            self._open_choices[choice] = model
         track, events = self._lanes.feed(slot, text, model)
         return self._sent_text(track, text, events, chunk, origin, write, whole)
 
@@ -228,11 +244,11 @@ class ChunkFlow(PieceFlow[C]):
     ) -> Sequence[Sent[C]]:
         """Return what goes out for a chunk that has a single text and nothing else."""
         slot = track.slot
-        released = self._released(slot, events) if events else ""
+        released = self._apply_events(slot, events) if events else ""
         written = chunk
         if released == text:
             released = text  # the same object, so that a long text is stored once
-        track.last = released
+        track.last_delta = released
         self._lanes.note_released(track, released)
         if released is not text and released:
             rewritten = write(chunk, (released,))
@@ -245,12 +261,12 @@ class ChunkFlow(PieceFlow[C]):
         sent: list[Sent[C]] = []
         if released:
             if whole is not None:  # there is no chunk to read
-                self._unnoted = whole if self.hooks.notes_alike == "last" else None
+                self._unreported = whole if self.hooks.notes_alike == "last" else None
             elif self.hooks.passed:
                 self.hooks.passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
             sent.append(Sent(written, answer, len(released), parts, origin))
-        if self.ended is not None or self._cut:
+        if self.ended is not None or self._cut_choices:
             self._read_last()
             sent += self._end_after_text()
         self._meter.received(len(text), self._lanes.held)
@@ -260,7 +276,7 @@ class ChunkFlow(PieceFlow[C]):
         """End what a chunk with a single text has ended."""
         if self.ended == "content_filter":
             return self._end_stream()
-        return self._end_cut_choices() if self._cut else []
+        return self._end_cut_choices() if self._cut_choices else []
 
     def forget(self) -> None:
         """Drop the last chunk's text, if nothing else is in the chunk and nothing can need it."""
@@ -271,10 +287,10 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error)
 
     def _forget(self) -> None:
-        if self._like is None or self.adapter.repeats or self._is_busy:
+        if self._single_text is None or self.adapter.repeats or self._is_busy:
             return
         self._read_last()
-        track = self._lanes.get(self._like.pieces[0].slot)
+        track = self._lanes.get(self._single_text.pieces[0].slot)
         if track is None:
             return
         last = track.chunk
@@ -285,9 +301,11 @@ class ChunkFlow(PieceFlow[C]):
         if len(made) != 1:
             return
         track.chunk = made[0]  # others are modelled on it
-        track.last, track.said = "", track.said[-1:]
-        self._open = {at: made[0] if each is last else each for at, each in self._open.items()}
-        self._like = None
+        track.last_delta, track.last_released = "", track.last_released[-1:]
+        self._open_choices = {
+            at: made[0] if each is last else each for at, each in self._open_choices.items()
+        }
+        self._single_text = None
         self.hooks.forget()
 
     def finish(self) -> Sequence[Sent[C]]:

@@ -44,22 +44,22 @@ class FastPath:
         counted.
         """
         try:
-            said = self._feed(text)
+            fed = self._feed(text)
             held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
         released = ""
-        if isinstance(said, str):
-            released = said
-        elif len(said) == 1 and type(event := said[0]) is Text:
+        if isinstance(fed, str):
+            released = fed
+        elif len(fed) == 1 and type(event := fed[0]) is Text:
             released = event.text
-        elif said:
-            self.events = said
+        elif fed:
+            self.events = fed
             return None
         if released:
             if released == text:
                 released = text
-            self.track.said = released
-        self.track.last = released
+            self.track.last_released = released
+        self.track.last_delta = released
         self._meter.received(len(text), held)
         return released

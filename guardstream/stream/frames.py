@@ -85,13 +85,13 @@ class FrameFlow:
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
         self._by_event = False  # chunks are events with their names
-        self._compared: Any = None  # what the template of the frames was created from
-        self._tries = 16  # how many more templates may be created
-        self._said_by = ""  # the name of the last event with text
+        self._template_source: Any = None  # what the template of the frames was created from
+        self._templates_left = 16  # how many more templates may be created
+        self._text_event_name = ""  # the name of the last event with text
         self._last: Frame | None = None
         self._settled = False
         self._waiting: list[Sent[bytes]] = []  # events after held text
-        self._said_since = 0  # characters of text since the first of them
+        self._text_since_waiting = 0  # characters of text since the first of them
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -127,14 +127,14 @@ class FrameFlow:
     def held(self) -> int:
         return sum([flow.held for flow in self._flows])
 
-    def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
+    def _guard_frames(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
         """Take frames until one ends the stream; an error is raised after what came before it."""
         sent: list[Sent[bytes]] = []
         noted, known = 0, self._known
         try:
             for frame in frames:
                 earlier = len(sent)
-                sent += self._pass(frame)
+                sent += self._guard_frame(frame)
                 now = self._known
                 if now.has_grown(known):
                     for each in sent[noted:earlier]:
@@ -148,7 +148,7 @@ class FrameFlow:
             self.error, self.ended = error, "content_filter"
         return sent
 
-    def _pass(self, frame: Frame) -> list[Sent[bytes]]:
+    def _guard_frame(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
             return []
         if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
@@ -158,7 +158,7 @@ class FrameFlow:
         if frame.done:
             return [Sent(frame.raw)] if self._is_by_path else self._settle(frame.raw)
         if not frame.value and not self._is_text(frame):
-            return self._in_turn([Sent(frame.raw)], frame)
+            return self._after_held_text([Sent(frame.raw)], frame)
         if self._settled:
             raise AdapterError("a chunk follows the end of the stream")
         sent = self._ordered(frame)
@@ -172,11 +172,11 @@ class FrameFlow:
 
     def _is_text(self, frame: Frame) -> bool:
         """Return whether a frame of text is an empty object, list or string: two characters."""
-        if self._text is None or not frame.data or self._is_apart(frame):
+        if self._text is None or not frame.data or self._is_separate_event(frame):
             return False
         return frame.form != "string" or not self._text.quoted
 
-    def _is_apart(self, frame: Frame) -> bool:
+    def _is_separate_event(self, frame: Frame) -> bool:
         """Return whether JSON among text is a separate event, because it has another name."""
         if self._text is None or frame.form not in ("object", "list"):
             return False
@@ -186,30 +186,30 @@ class FrameFlow:
         """Guard a frame; return what goes out now, including events that waited for text."""
         before, self._last = self._last, frame
         sent = self._route(frame)
-        if self._is_apart(frame) and self._chunks is None:
+        if self._is_separate_event(frame) and self._chunks is None:
             self._last = before  # held text goes out before it
         elif self._waiting and self.ended is None:
-            sent += self._waited(frame)
+            sent += self._release_if_due(frame)
         return sent
 
-    def _in_turn(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
+    def _after_held_text(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
         """Let an event wait for the held text before it, because clients may stop reading at it."""
         held = self._text.flow.held if self._text is not None else 0
         if not held or frame.name in (*UNNAMED, *_PINGS):
             return sent
         if len(self._waiting) == _MOST_WAITING or len(frame.raw) > LONG_EVENT:
-            return [*self._let_go(), *sent]
+            return [*self._release_waiting(), *sent]
         self._waiting += sent
         return []
 
-    def _waited(self, frame: Frame) -> list[Sent[bytes]]:
+    def _release_if_due(self, frame: Frame) -> list[Sent[bytes]]:
         """Return the waiting events, once none of the text before them is held any more."""
-        self._said_since += len(str(frame.value))
+        self._text_since_waiting += len(str(frame.value))
         held = self._text.flow.held if self._text is not None else 0
-        return self._let_go() if held <= self._said_since else []
+        return self._release_waiting() if held <= self._text_since_waiting else []
 
-    def _let_go(self) -> list[Sent[bytes]]:
-        waiting, self._waiting, self._said_since = self._waiting, [], 0
+    def _release_waiting(self) -> list[Sent[bytes]]:
+        waiting, self._waiting, self._text_since_waiting = self._waiting, [], 0
         return waiting
 
     def _forget(self) -> None:
@@ -231,7 +231,7 @@ class FrameFlow:
         if frame.form == "alike":
             sent = self._feed_alike(frame)
             if sent is not None:
-                self._said_by = frame.name
+                self._text_event_name = frame.name
                 return sent
             value, form = json_data(frame.data)
             frame = self._last = replace(frame, value=value, form=form)
@@ -244,16 +244,16 @@ class FrameFlow:
             if self._chunks is None and (self._text is None or self._is_known(frame.value)):
                 self._begin_chunks(frame.value)
             if self._chunks is not None:
-                sent = self._written(self._fed(self._chunks, frame), frame)
+                sent = self._written(self._guard_chunk(self._chunks, frame), frame)
                 self._note_template(frame)
                 return sent
         elif frame.form in _TEXTS and (self._text is not None or self._chunks is None):
-            return self._say(frame)
+            return self._guard_text(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is not a JSON object")
-        return self._pass_other(frame)
+        return self._guard_other(frame)
 
-    def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
+    def _guard_chunk(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
         """Guard a chunk, and remember the event's name if it had text."""
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
@@ -261,7 +261,7 @@ class FrameFlow:
         sent = chunks.feed(frame.value, frame)
         said = any(each.origin is frame and (each.text or each.parts) for each in sent)
         if said or chunks.held > before:
-            self._said_by = frame.name
+            self._text_event_name = frame.name
         return sent
 
     def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
@@ -269,7 +269,7 @@ class FrameFlow:
         frames, chunks = self._frames, self._chunks
         assert isinstance(frames, EventFrames)
         alike = frames.template
-        if alike is None or chunks is None or chunks.template is not self._compared:
+        if alike is None or chunks is None or chunks.template is not self._template_source:
             frames.template = None
             return None
         sent = chunks.feed_alike(
@@ -295,11 +295,11 @@ class FrameFlow:
         frames, chunks = self._frames, self._chunks
         if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
             return
-        compared = chunks.template if chunks is not None and self._tries else None
+        compared = chunks.template if chunks is not None and self._templates_left else None
         if compared is None or frame.id is not None or len(frame.data) > LONG_EVENT:
             return
         assert isinstance(frame.value, dict)
-        self._tries -= 1
+        self._templates_left -= 1
         text = compared.text(frame.value)
         if text is not None:
             frames.template = template(
@@ -311,7 +311,7 @@ class FrameFlow:
                 compared.measured,
             )
             frames.named = frame.name
-            self._compared = compared
+            self._template_source = compared
 
     def _is_known(self, value: Any) -> bool:
         """Return whether a JSON object among text is a chunk of a known format."""
@@ -335,14 +335,14 @@ class FrameFlow:
         if isinstance(flow, ChunkFlow):
             self._chunks = flow
         else:
-            self._text = self._text_frames(flow, quoted=False)
+            self._text = self._new_text_frames(flow, quoted=False)
 
     def _shared(self, flow: F) -> F:
         """Return a flow that shares its findings with the others."""
         flow.findings = self.findings
         return flow
 
-    def _text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
+    def _new_text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
         assert self._frames is not None
         return TextFrames(flow, self._frames, quoted=quoted)
 
@@ -361,7 +361,7 @@ class FrameFlow:
             self._other = OtherFrames(self._shared(flow))
         return self._other
 
-    def _say(self, frame: Frame) -> list[Sent[bytes]]:
+    def _guard_text(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard text; a JSON string is guarded both decoded and as it is written."""
         whole = isinstance(self._frames, (EventFrames, MessageFrames))  # a frame, never cut
         if frame.form == "text" and whole and self._unknown != "pass":
@@ -370,11 +370,11 @@ class FrameFlow:
             flow = self._make(self._choose(frame.value))
             if isinstance(flow, ChunkFlow) and whole:  # an adapter that is not for text
                 self._chunks = self._shared(flow)
-                return self._pass_other(frame)
+                return self._guard_other(frame)
             if isinstance(flow, ChunkFlow):
                 flow = self._make(PlainText())
                 assert isinstance(flow, TextFlow)
-            self._text = self._text_frames(self._shared(flow), quoted=frame.form == "string")
+            self._text = self._new_text_frames(self._shared(flow), quoted=frame.form == "string")
         if frame.form != "string":
             return self._text.say(frame, None)
         sent = self._text.say(frame, self._others)
@@ -388,7 +388,7 @@ class FrameFlow:
                 "send one value of JSON in each event, and a blank line after it"
             )
 
-    def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
+    def _guard_other(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a value by its paths; in a stream of text, its bytes are also guarded as text."""
         if self._unknown == "refuse":
             raise AdapterError(
@@ -398,7 +398,7 @@ class FrameFlow:
         if self._text is None and (passes or self._unknown == "pass"):
             return self._written([Sent(frame.value, origin=frame)], frame)
         value = self._others.value(frame)
-        apart = self._text is None or self._is_apart(frame)
+        apart = self._text is None or self._is_separate_event(frame)
         may_show = frame.data and apart  # clients may show an event's data as it is
         if value is not None and may_show and frame.form in ("list", "string"):
             raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
@@ -412,7 +412,7 @@ class FrameFlow:
             return self._text.say_as(frame, frame.data if same else json_bytes(value).decode())
         if frame.form == "string" and value is not frame.value:
             value = json_bytes(value).decode()
-        return self._in_turn(self._written([Sent(value, origin=frame)], frame), frame)
+        return self._after_held_text(self._written([Sent(value, origin=frame)], frame), frame)
 
     # -- the end
 
@@ -446,12 +446,12 @@ class FrameFlow:
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)
-            sent += self._let_go() if self._text.flow.ended != "content_filter" else []
+            sent += self._release_waiting() if self._text.flow.ended != "content_filter" else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
-        said_its_end = self._chunks is not None and self._chunks.said_its_end
+        ended_by_source = self._chunks is not None and self._chunks.ended_by_source
         blocked = any(flow.ended == "content_filter" for flow in self._flows)
-        if blocked and (self._block_error is not None or not said_its_end):
+        if blocked and (self._block_error is not None or not ended_by_source):
             self.ended = "content_filter"
             # Where the frame before the end of an array is an error, that end still follows.
             keeps = self._block_error is not None and self._frames_are_array
@@ -466,12 +466,12 @@ class FrameFlow:
         """Return the frame that ends such streams, if the guard ends it before the source."""
         assert self._frames is not None
         if self._block_error is not None and self.ended == "content_filter":
-            return self._failed(self._block_error(self.blocked_by))
+            return self._blocked_frames(self._block_error(self.blocked_by))
         mark = self._chunks.hooks.sse_end if self._chunks else ""
         end = self._frames.close("" if self.ended == "error" else mark)
         return [Sent(end)] if end else []
 
-    def _failed(self, message: str) -> list[Sent[bytes]]:
+    def _blocked_frames(self, message: str) -> list[Sent[bytes]]:
         """Return the frame that ends a blocked stream with an error; a text has no such frame."""
         assert self._frames is not None
         if self._text is not None and self._frames.media == "messages":
@@ -509,7 +509,7 @@ class FrameFlow:
         name = self._chunks.hooks.event_name if self._chunks else None
         if name and named:
             return name(chunk)
-        return self._said_by if said and not _names_itself(chunk) else ""
+        return self._text_event_name if said and not _names_itself(chunk) else ""
 
 
 def _names_itself(chunk: Any) -> bool:

@@ -66,7 +66,7 @@ class PieceFlow(Generic[C]):
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
-        self.said_its_end = False  # whether the source has ended it, rather than the guard
+        self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
@@ -81,12 +81,12 @@ class PieceFlow(Generic[C]):
             memory,
             lambda: isinstance(make_stage(UNKNOWN), Passthrough),
         )
-        self._open: dict[int, C] = {}  # the last chunk of each open choice
-        self._finished: dict[int, FinishReason] = {}
-        self._cut: dict[int, FinishReason] = {}  # choices that the guard ends early
+        self._open_choices: dict[int, C] = {}  # the last chunk of each open choice
+        self._finish_reasons: dict[int, FinishReason] = {}
+        self._cut_choices: dict[int, FinishReason] = {}  # choices that the guard ends early
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
-        self._untold: list[Part] = []  # went out before it was known to be new text
+        self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
@@ -109,7 +109,7 @@ class PieceFlow(Generic[C]):
     @property
     def _is_busy(self) -> bool:
         """Whether more than the text of a chunk needs processing."""
-        return bool(self._waiting or self._cut or self._finished or self.calls)
+        return bool(self._waiting or self._cut_choices or self._finish_reasons or self.calls)
 
     def _finish(self) -> list[Sent[C]]:
         """Take the source's end; return the rest and set `ended`."""
@@ -122,21 +122,25 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self.ended = "error"
             return sent
-        self.ended = self._finished.get(min(self._finished, default=0), "stop")
-        self.said_its_end = True
+        self.ended = self._finish_reasons.get(min(self._finish_reasons, default=0), "stop")
+        self.ended_by_source = True
         if self.calls and self.hooks.ends_with_source:
             self._complete_calls(sent)
         return sent
 
     def _complete_calls(self, sent: list[Sent[C]]) -> None:
         """Mark tool calls as complete, in the last chunk if one remains."""
-        done = [self._done(slot) for slot in self.calls if slot.choice not in self._cut]
+        done = [
+            self._completed_call(slot)
+            for slot in self.calls
+            if slot.choice not in self._cut_choices
+        ]
         if sent:
             sent[-1].parts = (*sent[-1].parts, *done)
         else:
             self.ending = done
 
-    def _done(self, slot: Slot) -> Part:
+    def _completed_call(self, slot: Slot) -> Part:
         """Return the end of a tool call as it is known now, because a later call may take its
         slot."""
         return Part(slot, "", done=True, call=self.calls[slot])
@@ -150,10 +154,12 @@ class PieceFlow(Generic[C]):
         """
         chunk = model_of(self.hooks, chunk, reading)
         for choice in reading.choices:
-            if choice in self._finished and (choice in self._cut or not _says(reading)):
+            if choice in self._finish_reasons and (
+                choice in self._cut_choices or not _has_new_text(reading)
+            ):
                 continue
-            self._finished.pop(choice, None)
-            self._open[choice] = chunk
+            self._finish_reasons.pop(choice, None)
+            self._open_choices[choice] = chunk
         return chunk
 
     def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
@@ -164,7 +170,7 @@ class PieceFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        if self._waiting and not (reading.closed or reading.joined or _goes_out_now(reading)):
+        if self._waiting and not (reading.closed or reading.joined or _cannot_wait(reading)):
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
@@ -233,23 +239,23 @@ class PieceFlow(Generic[C]):
                 continue
             counted, before = self._lanes.released(slot), len(self.findings)
             track, events = self._lanes.again(slot, again.text)
-            text = self._released(slot, events)
+            text = self._apply_events(slot, events)
             known = self.findings[:before]
             self.findings[before:] = [each for each in self.findings[before:] if each not in known]
             self._lanes.note_released(track, text)
             if new := _after(text, counted):
-                self._untold.append(Part(slot, new))
+                self._unattributed.append(Part(slot, new))
             if self.ended:
                 break
             if rest := _after(text, again.shown):
                 made = self._added.chunks(track.chunk, slot, rest)
-                sent += [self._with_untold(Sent(each)) for each in made]
+                sent += [self._with_unattributed(Sent(each)) for each in made]
         return sent
 
-    def _with_untold(self, sent: Sent[C]) -> Sent[C]:
+    def _with_unattributed(self, sent: Sent[C]) -> Sent[C]:
         """Attribute to a chunk the text that went out before it was known to be new."""
-        untold, self._untold = self._untold, []
-        for part in untold:
+        unattributed, self._unattributed = self._unattributed, []
+        for part in unattributed:
             sent.characters += len(part.text)
             if part.slot.is_answer:
                 sent.text = part.text + sent.text
@@ -270,7 +276,7 @@ class PieceFlow(Generic[C]):
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
         if self._breaks_off and self.ended == "content_filter" and not _is_open(reading):
-            return sent + self._begun(incoming)
+            return sent + self._released_before_block(incoming)
         self._fill_repeats(incoming)
         sent += self._rebuilt(incoming)
         if ended_before:
@@ -279,7 +285,7 @@ class PieceFlow(Generic[C]):
             if reading.calls:
                 self._clear_names(reading.calls)
             return sent + self._end_stream()
-        if self._cut:
+        if self._cut_choices:
             sent += self._end_cut_choices()
         if self.ended:
             return sent
@@ -287,8 +293,8 @@ class PieceFlow(Generic[C]):
             self._failed = True
             self._lanes.drop()
         for choice, reason in reading.finished.items():
-            self._open.pop(choice, None)
-            self._finished.setdefault(choice, reason)
+            self._open_choices.pop(choice, None)
+            self._finish_reasons.setdefault(choice, reason)
         return sent
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
@@ -296,25 +302,25 @@ class PieceFlow(Generic[C]):
         lanes, pieces, joined = self._lanes, incoming.reading.pieces, incoming.reading.joined
         feed = partial(self._joined, joined) if joined else lanes.feed
         texts = incoming.texts = [""] * len(pieces)
-        for place, (slot, text, kind) in enumerate(pieces):
+        for index, (slot, text, kind) in enumerate(pieces):
             if self.ended:
-                self._keep_keys(incoming, place)
+                self._keep_keys(incoming, index)
                 break
-            cut = slot.choice in self._cut and kind not in ("unknown", "name")
+            cut = slot.choice in self._cut_choices and kind not in ("unknown", "name")
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = feed(slot, text, incoming.model)
-                track.last = texts[place] = released = self._released(slot, events)
+                track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
-                if kind == "last" and not (self.ended or slot.choice in self._cut):
-                    texts[place] += self._settle_lane(track.lane)
+                if kind == "last" and not (self.ended or slot.choice in self._cut_choices):
+                    texts[index] += self._settle_lane(track.lane)
             elif kind in ("unknown", "name"):
-                texts[place] = self._guard_unknown(pieces[place])
+                texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
-                texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
+                texts[index] = self._apply_events(slot, lanes.check(slot.channel, text, slot))
                 if self.adapter.repeats:
-                    lanes.note_whole(pieces[place], texts[place])
+                    lanes.note_whole(pieces[index], texts[index])
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
@@ -339,16 +345,16 @@ class PieceFlow(Generic[C]):
                     crosses = any(event.start < border < event.end for border in borders)
                 if crosses and not isinstance(event, Text):
                     across.append(event)
-            self._released(slot, across)
+            self._apply_events(slot, across)
             if any(each.action != "monitor" for each in self.findings[before:]):
                 incoming.matched.add(slot)
                 self._lanes.drop(slot=slot)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
         """Keep the shape of what follows the end of a stream in its last chunk."""
-        for place, piece in enumerate(incoming.reading.pieces):
-            if place >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
-                incoming.texts[place] = piece.text
+        for index, piece in enumerate(incoming.reading.pieces):
+            if index >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
+                incoming.texts[index] = piece.text
 
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings name the path."""
@@ -357,19 +363,19 @@ class PieceFlow(Generic[C]):
             events = self._unknown.judge(path, piece.text, piece.slot.number)
         else:
             events = self._unknown.judge_name(path, piece.text)
-        return self._released_at(path, piece.slot, events)
+        return self._apply_events_at(path, piece.slot, events)
 
     def _report_marks(self) -> None:
         """Report the findings in marks; if one blocks or stops, the stream ends."""
         found, self._unknown.found = self._unknown.found, []
         for path, events in found:
             if self.ended is None:
-                self._released_at(path, Slot(0, "text", path), events)
+                self._apply_events_at(path, Slot(0, "text", path), events)
 
-    def _released_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
+    def _apply_events_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
         """Return the text in some events; the findings name its path."""
         before = len(self.findings)
-        text = self._released(slot, events)
+        text = self._apply_events(slot, events)
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
@@ -380,8 +386,8 @@ class PieceFlow(Generic[C]):
         reading, texts = incoming.reading, incoming.texts
         if not (reading.finished or reading.complete):
             return []
-        places = {
-            piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
+        indices = {
+            piece.slot: index for index, piece in enumerate(reading.pieces) if piece.kind == "delta"
         }
         before: list[Sent[C]] = []
         lanes = dict.fromkeys(self._lanes.of(reading.complete))
@@ -392,8 +398,8 @@ class PieceFlow(Generic[C]):
         for lane in lanes:
             track = lane.track
             text = self._settle_lane(lane)
-            if track.slot in places:
-                texts[places[track.slot]] += text
+            if track.slot in indices:
+                texts[indices[track.slot]] += text
             elif text:
                 before += self._added.text(track.chunk, track.slot, text)
             if self.ended:
@@ -403,27 +409,27 @@ class PieceFlow(Generic[C]):
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
         """Fill in repeated text, and record the parts that are new or turn out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
-        for place, piece in enumerate(incoming.reading.pieces):
+        for index, piece in enumerate(incoming.reading.pieces):
             if piece.slot in incoming.matched:
                 continue
             if piece.kind in NEW:
-                incoming.fresh.append(place)
+                incoming.fresh.append(index)
                 continue
             if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
-            open_still = not (self.ended or piece.slot.choice in self._cut)
+            open_still = not (self.ended or piece.slot.choice in self._cut_choices)
             if piece.kind == "aside":
-                texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
+                texts[index] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
             text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
             if text is None and open_still:
                 announced = piece.kind != "parsed" or piece.slot in self.calls
                 if announced and self._lanes.get(piece.slot) is None:
-                    incoming.fresh.append(place)
+                    incoming.fresh.append(index)
                 events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
-                text = self._released(piece.slot, events)
+                text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
-            texts[place] = text or ""
+            texts[index] = text or ""
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
         """Return whether a text beside the answer may stay in the chunk, because no rule changes
@@ -437,10 +443,10 @@ class PieceFlow(Generic[C]):
         """Return the chunk with its new texts: the same object if unchanged, nothing if it is
         empty."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
-        cut = self._cut.keys() & set(reading.choices) if self._cut else ()
+        cut = self._cut_choices.keys() & set(reading.choices) if self._cut_choices else ()
         if cut and cut == set(reading.choices) and reading.usage is None:
             said = zip(reading.pieces, texts, strict=True)
-            if not any(text and _is_said(piece) for piece, text in said):
+            if not any(text and _justifies_chunk(piece) for piece, text in said):
                 return []
         if reading.only_text and texts and not any(texts):
             return []
@@ -459,8 +465,8 @@ class PieceFlow(Generic[C]):
         reading, texts = incoming.reading, incoming.texts
         answer, characters = "", 0
         parts: list[Part] = []
-        for place in incoming.fresh:
-            slot, text = reading.pieces[place].slot, texts[place]
+        for index in incoming.fresh:
+            slot, text = reading.pieces[index].slot, texts[index]
             characters += len(text)
             if slot.is_answer:
                 answer += text
@@ -471,11 +477,15 @@ class PieceFlow(Generic[C]):
             done = [slot for slot in self.calls if slot.choice in ended] if ended else []
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
-                parts += [self._done(slot) for slot in done if slot.choice not in self._cut]
+                parts += [
+                    self._completed_call(slot)
+                    for slot in done
+                    if slot.choice not in self._cut_choices
+                ]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
-        return self._with_untold(sent) if self._untold else sent
+        return self._with_unattributed(sent) if self._unattributed else sent
 
-    def _begun(self, incoming: Incoming[C]) -> list[Sent[C]]:
+    def _released_before_block(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the released text of a blocked chunk, without what the chunk ends.
 
         The arguments of a call that is new or whole in it are left out with the call.
@@ -508,7 +518,7 @@ class PieceFlow(Generic[C]):
         """Settle a pipeline at the end of its source; of its finish reasons only a block ends the
         stream."""
         track = lane.track
-        text = self._released(track.slot, self._lanes.finish(lane), over=True)
+        text = self._apply_events(track.slot, self._lanes.finish(lane), over=True)
         self._lanes.note_released(track, text)
         return text
 
@@ -519,8 +529,10 @@ class PieceFlow(Generic[C]):
         """
         waiting, self._waiting = self._waiting, []
         if reading is not None:
-            self._waiting = [each for each in waiting if not _is_together(each.reading, reading)]
-            waiting = [each for each in waiting if _is_together(each.reading, reading)]
+            self._waiting = [
+                each for each in waiting if not _must_stay_ordered(each.reading, reading)
+            ]
+            waiting = [each for each in waiting if _must_stay_ordered(each.reading, reading)]
         ended_before = self.ended is not None
         sent: list[Sent[C]] = []
         for incoming in waiting:
@@ -529,7 +541,7 @@ class PieceFlow(Generic[C]):
                 break
         return sent
 
-    def _released(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
+    def _apply_events(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
         """Return the text in a pipeline's events, and record the other events."""
         text = ""
         for event in events:
@@ -543,8 +555,8 @@ class PieceFlow(Generic[C]):
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
             elif not over:
-                choices = list(self._open) if event.ends == "stream" else [slot.choice]
-                self._cut.update(dict.fromkeys(choices, event.reason))
+                choices = list(self._open_choices) if event.ends == "stream" else [slot.choice]
+                self._cut_choices.update(dict.fromkeys(choices, event.reason))
         return text
 
     # -- ends written by the guard
@@ -552,19 +564,21 @@ class PieceFlow(Generic[C]):
     def _end_cut_choices(self) -> list[Sent[C]]:
         """End the choices that a stop or a limit has just cut, and the stream with the last one."""
         sent: list[Sent[C]] = []
-        for choice in [choice for choice in self._cut if choice not in self._finished]:
-            reason = self._cut[choice]
+        for choice in [
+            choice for choice in self._cut_choices if choice not in self._finish_reasons
+        ]:
+            reason = self._cut_choices[choice]
             if reason == "stop":
                 sent += self._settle(self._lanes.open(choice))
                 if self.ended:
                     return sent + self._end_stream()
             self._lanes.drop(choice)
-            self._finished[choice] = reason
+            self._finish_reasons[choice] = reason
             sent += self._release_waiting()
-            if choice in self._open:
-                sent += self._added.end(self._open.pop(choice), choice, reason)
-        if not self._open:
-            self.ended = self._finished[min(self._finished)]
+            if choice in self._open_choices:
+                sent += self._added.end(self._open_choices.pop(choice), choice, reason)
+        if not self._open_choices:
+            self.ended = self._finish_reasons[min(self._finish_reasons)]
         return sent
 
     def _end_stream(self) -> list[Sent[C]]:
@@ -573,14 +587,14 @@ class PieceFlow(Generic[C]):
         self._lanes.drop()
         if self._breaks_off and self.ended == "content_filter":
             self._waiting.clear()
-            self._open.clear()
+            self._open_choices.clear()
             return []
         sent = self._release_waiting()
         if self.ended == "content_filter" and self._block_message:
-            sent += self._added.messages(self._block_message, self._open)
-        for choice, chunk in self._open.items():
+            sent += self._added.messages(self._block_message, self._open_choices)
+        for choice, chunk in self._open_choices.items():
             sent += self._added.end(chunk, choice, self.ended)
-        self._open.clear()
+        self._open_choices.clear()
         return sent
 
 
@@ -589,7 +603,7 @@ def _after(text: str, beginning: str) -> str:
     return text[len(beginning) :] if text.startswith(beginning) else ""
 
 
-def _says(reading: Reading) -> bool:
+def _has_new_text(reading: Reading) -> bool:
     """Return whether a chunk has text that is neither a repetition nor beside a text."""
     return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
@@ -599,7 +613,7 @@ def _is_key(piece: Piece) -> bool:
     return piece.kind == "unknown" and piece.slot.field.endswith("~")
 
 
-def _is_said(piece: Piece) -> bool:
+def _justifies_chunk(piece: Piece) -> bool:
     """Return whether a piece justifies a chunk, unlike names of fields and marks."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
 
@@ -610,14 +624,14 @@ def _is_open(reading: Reading) -> bool:
     return not ends and all(piece.kind == "delta" for piece in reading.pieces)
 
 
-def _is_together(reading: Reading, other: Reading) -> bool:
+def _must_stay_ordered(reading: Reading, other: Reading) -> bool:
     """Return whether two chunks must keep their order: those of different choices need not."""
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
     )
 
 
-def _goes_out_now(reading: Reading) -> bool:
+def _cannot_wait(reading: Reading) -> bool:
     """Return whether a chunk must not wait for held text, because it adds to a text or ends one."""
     ends = bool(reading.finished) or reading.failed
     return ends or any(piece.kind in NEW for piece in reading.pieces)

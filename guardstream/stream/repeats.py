@@ -21,7 +21,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
         return whole
     if piece.kind == "echo":
         if track.source and track.source[-1] == piece.text:
-            return track.last
+            return track.last_delta
     else:
         source, released = "".join(track.source), "".join(track.released)
         if piece.kind == "parsed":

@@ -27,8 +27,9 @@ class Lane:
 class Track:
     """A slot: its lane, its last chunk, and its text before and after the guard.
 
-    The texts (`source`, `released`) are kept only if the format repeats them. `last` is what the
-    last delta became, `said` the last released text.
+    The texts (`source`, `released`) are kept only if the format repeats them. `last_delta` is what
+    the guard made of the last delta, empty while it is held; `last_released` is the last text that
+    was not empty.
     """
 
     slot: Slot
@@ -36,8 +37,8 @@ class Track:
     lane: Lane
     source: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
-    last: str = ""
-    said: str = ""
+    last_delta: str = ""
+    last_released: str = ""
     is_answer: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -192,7 +193,7 @@ class Lanes:
     def note_released(self, track: Track, text: str) -> None:
         """Record what was released in a track."""
         if text:
-            track.said = text
+            track.last_released = text
             if self.remember:
                 track.released.append(text)
 

@@ -40,8 +40,8 @@ class StreamState(Generic[C]):
     """One stream. `queue` holds the chunks that may go out but have not been delivered.
 
     `finish` is set once, by `end`. `stopping` says that the stream has to end, because of `stop` or
-    a deadline: `look` then raises StopRequestedError. `callback_error` is what a callback raised to
-    end the stream. `delta` is the answer's text in the last delivered chunk.
+    a deadline: `check_stop` then raises StopRequestedError. `callback_error` is the exception with
+    which a callback ended the stream. `delta` is the answer's text in the last delivered chunk.
     """
 
     def __init__(self, make_flow: MakeFlow[C], options: Options) -> None:
@@ -58,15 +58,15 @@ class StreamState(Generic[C]):
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
-        self._alone: Any = None  # the flow, if nothing else needs its chunks
+        self._direct_flow: Any = None  # the flow, if nothing else needs its chunks
         self._delivered = Delivered() if options.keep_text else None
-        self._left_at: Known | None = None  # what was known when a callback failed
+        self._known_at_failure: Known | None = None  # what was known when a callback failed
         self._last_due: list[Due] = []  # for calls that the source's end completes
         self._meter = Meter()
         self._make_flow = make_flow
         self._raise_on_block = options.raise_on_block
         self._rule_before: str | None = None  # which blocked the source, a guarded stream
-        self._fault_raised = False
+        self._error_raised = False
         self._error: str | None = None
 
     # -- the state of the stream
@@ -79,7 +79,7 @@ class StreamState(Generic[C]):
     @property
     def blocked_by(self) -> str | None:
         """The id of the rule that blocked the stream, or the guarded stream that it reads."""
-        if self._left_at is not None:
+        if self._known_at_failure is not None:
             return None
         return (self.flow.blocked_by if self.flow else None) or self._rule_before
 
@@ -109,8 +109,8 @@ class StreamState(Generic[C]):
     @property
     def _known(self) -> Known:
         """What the flow knows; after a failed callback, what it knew at that point."""
-        if self._left_at is not None:
-            return self._left_at
+        if self._known_at_failure is not None:
+            return self._known_at_failure
         flow = self.flow
         return Known(len(flow.findings), flow.calls, flow.usage) if flow else Known(0, NONE, None)
 
@@ -125,7 +125,7 @@ class StreamState(Generic[C]):
         """Create the flow for a stream that begins with this chunk."""
         flow = self.flow = self._make_flow(chunk, self._meter)
         if not (self.callbacks or self._observed or self.watch) and hasattr(flow, "feed_chunk"):
-            self._alone = flow
+            self._direct_flow = flow
         return flow
 
     def step(self, chunk: C) -> C | None:
@@ -133,14 +133,14 @@ class StreamState(Generic[C]):
 
         Otherwise return None: the chunks to deliver are in `queue`, and the flow may have ended.
         """
-        flow = self._alone
+        flow = self._direct_flow
         if flow is None:
             sent = self.feed(chunk)
         else:
             ready: C | None = flow.feed_chunk(chunk)
             if ready is not None:
                 # Only answer text: the same as `deliver`, without the call.
-                self.delta = text = flow.said
+                self.delta = text = flow.last_released
                 meter = self._meter
                 meter.chunks_out += 1
                 if not meter.characters_out:
@@ -149,7 +149,7 @@ class StreamState(Generic[C]):
                 if self._delivered is not None:
                     self._delivered.answer.write(text)
                 return ready
-            sent = flow.rest
+            sent = flow.sent
         if len(sent) == 1 and self.callbacks is None and self.ended is None:
             return self.deliver(sent[0])
         self.queue.extend(sent)
@@ -194,14 +194,14 @@ class StreamState(Generic[C]):
 
     # -- the end
 
-    def look(self) -> None:
+    def check_stop(self) -> None:
         """Raise StopRequestedError if the stream has to end, or a deadline has passed."""
         if self.watch is not None and not self.stopping and self.watch.remaining() <= 0:
             self.expired = self.stopping = True
         if self.stopping:
-            raise self.stopped()
+            raise self.stop_error()
 
-    def stopped(self) -> StopRequestedError:
+    def stop_error(self) -> StopRequestedError:
         """The exception that ends a stream that has to end."""
         return StopRequestedError("timeout" if self.expired else "cancelled")
 
@@ -211,21 +211,21 @@ class StreamState(Generic[C]):
         if self.finish is None:
             self.finish = reason
 
-    def note(self, error: BaseException) -> None:
+    def note_error(self, error: BaseException) -> None:
         """Record the type of the exception that ends the stream, and the rule that a block names;
         later calls have no effect."""
         if isinstance(error, BlockedError):
-            self._rule_before, self._fault_raised = error.rule, True
+            self._rule_before, self._error_raised = error.rule, True
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
 
-    def fault(self) -> Exception | None:
+    def error_at_end(self) -> Exception | None:
         """Return, once, the error after the last chunk: the flow's, or a block's if requested."""
-        if self._fault_raised or self.flow is None:
+        if self._error_raised or self.flow is None:
             return None
-        self._fault_raised = True
+        self._error_raised = True
         if self.flow.error is not None:
-            self.note(self.flow.error)
+            self.note_error(self.flow.error)
             return self.flow.error
         if self._raise_on_block and self.blocked_by is not None:
             return BlockedError(self.blocked_by)
@@ -250,16 +250,16 @@ class StreamState(Generic[C]):
         """Return the callbacks that are due once, at the end."""
         return self.callbacks.finished(self.result) if self.callbacks is not None else []
 
-    def call_failed(self, error: BaseException) -> None:
+    def callback_failed(self, error: BaseException) -> None:
         """Drop what was not reported to callbacks, because of `error`."""
         self.callback_error = error
         if self.queue:  # what came after the chunk in the same input is dropped
-            self._left_at = self.queue[0].known
-            self._fault_raised = self.flow is not None and self.flow.error is not None
+            self._known_at_failure = self.queue[0].known
+            self._error_raised = self.flow is not None and self.flow.error is not None
         self.queue.clear()
         if self.finish is not None:
             self.finish = reason_of(error)
-        self.note(error)
+        self.note_error(error)
 
     # -- observers
 

@@ -52,12 +52,12 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         try:
             while not state.queue:
                 if state.finish is not None:
-                    raise self._nothing_more()
+                    raise self._at_end()
                 ready = self._advance()
                 if ready is not None:
                     return ready
             if state.callbacks is not None:
-                return self._deliver_called()
+                return self._deliver_after_callbacks()
             return state.deliver(state.queue.popleft())
         finally:
             self._busy = False
@@ -112,10 +112,10 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             if watch is not None:
                 watch.wait()
             if state.stopping or watch is not None:
-                state.look()
+                state.check_stop()
             chunk = next(self._iterator)
             if state.stopping or watch is not None:
-                state.look()
+                state.check_stop()
             ready = state.step(chunk)
         except StopIteration:
             self._exhausted()
@@ -153,7 +153,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
 
     def _fail(self, error: BaseException) -> None:
         """End the stream because of `error`, which is about to be raised."""
-        self.state.note(error)
+        self.state.note_error(error)
         self._close(reason_of(error))
         try:
             self._conclude()
@@ -166,15 +166,15 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             self.state.end(reason)
             close_source(*self._sources)
 
-    def _nothing_more(self) -> Exception:
-        fault = self.state.fault()
+    def _at_end(self) -> Exception:
+        error_at_end = self.state.error_at_end()
         try:
             self._conclude()
         except Exception as later:
-            if fault is None:
+            if error_at_end is None:
                 raise
             hide(later)
-        return fault or StopIteration()
+        return error_at_end or StopIteration()
 
     def _conclude(self) -> None:
         """Tell callbacks and observers, once, that the stream is over."""
@@ -185,21 +185,21 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             if self.state.callbacks is not None:
                 self._call_at_end()
         except Exception as error:
-            self.state.note(error)
+            self.state.note_error(error)
             raise
         finally:
             self.state.report()
 
     # -- callbacks
 
-    def _deliver_called(self) -> C:
+    def _deliver_after_callbacks(self) -> C:
         """Run the callbacks for the next chunk, then deliver it; if one fails, it is not
         delivered."""
         state = self.state
         try:
             self._call(state.due())
         except BaseException as error:
-            state.call_failed(error)
+            state.callback_failed(error)
             self._fail(error)
             raise
         if not state.queue:  # a callback has closed the stream
@@ -210,7 +210,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         try:
             self._call(self.state.due_findings())
         except Exception as error:
-            self.state.call_failed(error)
+            self.state.callback_failed(error)
             raise
         finally:
             self._call(self.state.due_at_end())

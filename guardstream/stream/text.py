@@ -28,13 +28,13 @@ class TextFlow:
         self.usage: Any = None
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
-        self.rest: Sequence[Sent[str]] = ()
+        self.sent: Sequence[Sent[str]] = ()
         self._stage = stage
         self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
         self.watch: Callable[[str], bool] | None = None
-        self.said = ""  # the last released text
+        self.last_released = ""  # the last released text
 
     @property
     def held(self) -> int:
@@ -42,12 +42,12 @@ class TextFlow:
 
     def feed(self, chunk: str, origin: Any = None) -> Sequence[Sent[str]]:
         text = self.feed_chunk(chunk, origin)
-        return self.rest if text is None else (Sent(text, text, len(text), (), origin),)
+        return self.sent if text is None else (Sent(text, text, len(text), (), origin),)
 
     def feed_chunk(self, chunk: str, origin: Any = None) -> str | None:
         """Take a chunk; return the text that goes out, if the result is just that.
 
-        Otherwise return None; what may go out is in `rest`. Nearly every chunk is text and nothing
+        Otherwise return None; what may go out is in `sent`. Nearly every chunk is text and nothing
         else: it then goes out without a `Sent`.
         """
         if type(chunk) is not str and not isinstance(chunk, str):
@@ -57,7 +57,7 @@ class TextFlow:
         if self.watch is not None and not self.watch(chunk):
             self.watch = None
         try:
-            said = self._feed(chunk)
+            fed = self._feed(chunk)
             held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
@@ -73,17 +73,17 @@ class TextFlow:
                     meter.held_max = held
         else:
             meter.received(len(chunk), held)
-        if isinstance(said, str):
-            text = said
-        elif len(said) == 1 and type(event := said[0]) is Text:
+        if isinstance(fed, str):
+            text = fed
+        elif len(fed) == 1 and type(event := fed[0]) is Text:
             text = event.text
         else:
-            self.rest = self._sort(said, origin) if said else ()
+            self.sent = self._sort(fed, origin) if fed else ()
             return None
         if text:
-            self.said = text
+            self.last_released = text
             return text
-        self.rest = ()
+        self.sent = ()
         return None
 
     def finish(self) -> Sequence[Sent[str]]:
@@ -95,7 +95,7 @@ class TextFlow:
 
     def forget(self) -> None:
         """Drop the last text."""
-        self.said, self.rest = self.said[-1:], ()
+        self.last_released, self.sent = self.last_released[-1:], ()
 
     def block(self, rule: str | None) -> Sequence[Sent[str]]:
         """End the stream as blocked by something outside its text; return its last chunks."""
@@ -112,10 +112,10 @@ class TextFlow:
             else:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
-        self.said = text or self.said
+        self.last_released = text or self.last_released
         sent = [Sent(text, text, len(text), (), origin)] if text else []
         return sent + self._message() if self.ended == "content_filter" else sent
 
     def _message(self) -> list[Sent[str]]:
-        message = following(self.said, self._block_message)
+        message = following(self.last_released, self._block_message)
         return [Sent(message, message, len(message))] if message else []

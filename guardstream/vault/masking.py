@@ -1,4 +1,5 @@
-"""Messages on their way to a model: values become stand-ins; what only looks like one is hidden."""
+"""Masks messages to a model: values become stand-ins, and texts that only look like one are
+escaped."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from guardstream.vault.veil import Veil
 
 
 def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool = True) -> Policy:
-    """Return `policy` as it masks for `vault`: rules that are reversible issue stand-ins.
+    """Return `policy` for masking with `vault`: its reversible rules issue stand-ins.
 
-    What the vault knows already is hidden wherever it stands. Stand-ins that were issued here stay
-    as they are; others are escaped, unless `escape` is False. With `shared` new ones are the same
-    in all conversations.
+    Values that the vault knows are masked everywhere. Stand-ins that it has issued stay as they
+    are; others are escaped, unless `escape` is False. With `shared` new stand-ins are the same in
+    all conversations.
     """
     labels = labels_of(policy.reversible, vault.ids) | vault.labels
 
@@ -53,11 +54,11 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
 
 
 _SHORT = 5
-"""Code points below which a value is hidden as a word of its own only: `Al`, but not in `Also`."""
+"""A value of fewer code points is masked only as a whole word: `Al`, but not in `Also`."""
 
 
 def _by_length(values: Sequence[str]) -> Iterator[tuple[bool | None, tuple[str, ...]]]:
-    """How values that are known are looked for: short ones as words, others anywhere."""
+    """Return the rules that find known values: short ones as words, others anywhere."""
     yield None, tuple(value for value in values if len(value) < _SHORT)
     yield False, tuple(value for value in values if len(value) >= _SHORT)
 

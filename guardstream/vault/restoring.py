@@ -1,4 +1,4 @@
-"""A model's texts on their way back: stand-ins become the values that they stand for."""
+"""Restores a model's texts: stand-ins become the values that they stand for."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
 
 CHANNELS = frozenset(("text", "refusal", "thinking"))
-"""Where values are restored; of arguments only where the vault allows it."""
+"""The channels in which values are restored; in arguments only where the vault allows it."""
 
 
 def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
-    """Return `policy` as it guards answers to what was masked for `vault`.
+    """Return `policy` for guarding answers to messages that were masked with `vault`.
 
-    Rules do not see stand-ins that were issued; what these stand for is written after all rules,
-    and not looked at again. Stand-ins in URLs, and what is not exactly one, stay as they are.
+    Rules do not see issued stand-ins. Their values are written after all rules, and are not
+    searched. Stand-ins in URLs, and inexact ones, stay as they are.
     """
     labels = frozenset(vault.labels)
     if labels:  # of all rules, so that all vaults are searched for alike
@@ -30,17 +30,17 @@ def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS
 
 
 def leaving(policy: Policy, vault: Vault) -> Policy:
-    """Return `policy` as it guards answers whose stand-ins are restored later.
+    """Return `policy` for guarding answers whose stand-ins are restored later.
 
-    Rules do not see those that were issued, which stay as they are everywhere.
+    Rules do not see issued stand-ins, which stay as they are everywhere.
     """
     return policy.with_veil(Veiled(_Leaving(vault, vault.labels | _of_rules(policy, vault))))
 
 
 def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
-    """Do what `restoring` does where `leaving` was before: maybe again, when much is forgotten.
+    """Do what `restoring` does, for an answer that `leaving` has guarded.
 
-    What waits is the same then.
+    It may run again on the same answer, when the vault has changed; the same text is held then.
     """
     labels = vault.labels | _of_rules(policy, vault)
     return policy.with_veil(Veiled(_Over(vault, labels, channels)))
@@ -88,7 +88,7 @@ class _Over:
         return self._brought(name, text, around)
 
     def _withheld(self, name: Name, text: str, around: Around) -> str | None:
-        """What was escaped is no value of anybody: it comes back where values do not."""
+        """Return escaped texts unescaped, also where values are not restored."""
         if name.label == ESCAPED:
             return self._brought(name, text, around)
         return self._left(name, text, around)
@@ -101,6 +101,6 @@ class _Over:
         return value
 
     def _left(self, name: Name, text: str, _around: Around) -> str | None:
-        """What was issued stays, unseen by rules; what was not is text of the model."""
+        """Leave issued stand-ins, unseen by rules; others are text of the model."""
         self._vault.count(left=1)
         return None if self._vault.value(name) is None else text

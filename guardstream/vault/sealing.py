@@ -1,4 +1,4 @@
-"""Seals what a store keeps: AES-256-GCM (NIST SP 800-38D), bound to its stand-in's place."""
+"""Encrypts the entries of a store: AES-256-GCM (NIST SP 800-38D), bound to their places."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _NAME = 4
 
 
 class Sealing(Protocol):
-    """Turns an entry's content into what is kept, and back."""
+    """Converts an entry's content to its stored form and back."""
 
     def seal(self, content: Sequence[str], place: str) -> bytes:
-        """Seal `content` for a place, where alone it can be opened."""
+        """Encrypt `content`; it can only be decrypted for the same place."""
         ...
 
     def open(self, sealed: bytes, place: str) -> list[str]:
-        """Return what was sealed. Raises VaultError for what was not, or not for this place."""
+        """Decrypt an entry. Raises VaultError if it was not encrypted for this place."""
         ...
 
 
 class Plain:
-    """Seals nothing: for what never leaves the process."""
+    """Does not encrypt: for entries that never leave the process."""
 
     def seal(self, content: Sequence[str], place: str) -> bytes:
         return json.dumps([place, *content]).encode()
@@ -41,10 +41,10 @@ class Plain:
 
 
 class AESGCM:
-    """Seals with the first of several keys, and opens with whichever fits: keys can be replaced."""
+    """Encrypts with the first of several keys and decrypts with any of them, for key rotation."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        """Each key has at least 16 bytes. Raises VaultError if `cryptography` is not there."""
+        """Each key has at least 16 bytes. Raises VaultError if `cryptography` is not installed."""
         try:
             from cryptography.hazmat.primitives.ciphers import aead
         except ImportError as error:

@@ -1,7 +1,8 @@
-"""Where vaults are kept between requests: in memory, in SQLite, or in Redis.
+"""Stores of vaults between requests: in memory, in SQLite, or in Redis.
 
-A store keeps sealed bytes by conversation and stand-in. It knows neither values nor conversations:
-their names are hashes. What is not asked for longer than its time to live is forgotten.
+A store keeps sealed bytes by conversation and stand-in. It sees neither values nor names of
+conversations, which are hashed. Conversations that were not opened for longer than the time to live
+are deleted.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from guardstream.amounts import check_count, check_seconds
 from guardstream.vault.vault import FullError, VaultError
 
 Sealed: TypeAlias = Mapping[str, bytes]
-"""What is kept of a conversation, by stand-in."""
+"""The stored entries of a conversation, by stand-in."""
 
 DAY = 86_400.0
 MONTH = 30 * DAY
 
 
 def _check_file(path: object) -> None:
-    """Raise TypeError for what is no path, ValueError for one that SQLite takes for no file."""
+    """Raise TypeError for something that is not a path, ValueError for a path that SQLite does not
+    store as a file."""
     if not isinstance(path, (str, PathLike)):
         raise TypeError(f"SQLiteStore() needs the path of a file, not {type(path).__qualname__!r}")
     written = fspath(path)
@@ -40,23 +42,26 @@ def _check_file(path: object) -> None:
 
 
 class Store(Protocol):
-    """Keeps what is sealed. Every method may raise, best VaultError; none waits without a bound."""
+    """Stores sealed entries. Every method may raise, preferably VaultError, and must not wait
+    without a bound."""
 
     def load(self, conversation: str) -> Sealed:
-        """What is kept of a conversation, which then lives on."""
+        """Return the entries of a conversation, and restart its time to live."""
         ...
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Keep entries that are new; return those that others have put in their places before."""
+        """Add new entries; return existing entries of other workers for the same stand-ins, which
+        stay."""
         ...
 
     def forget(self, conversation: str) -> None:
-        """Drop all that is kept of a conversation."""
+        """Delete a conversation."""
         ...
 
 
 class MemoryStore:
-    """Keeps vaults in this process, in bounds; those that were not asked for longest go first."""
+    """Keeps vaults in this process, within bounds. The conversations that were not opened for
+    longest are deleted first."""
 
     def __init__(
         self,
@@ -65,9 +70,10 @@ class MemoryStore:
         max_bytes: int = 100_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ttl` is in seconds since a conversation was asked for, `max_bytes` over all of them.
+        """`ttl` is in seconds since a conversation was last opened; `max_bytes` is for all of them
+        together.
 
-        Raises TypeError or ValueError for a time or a bound that is none, such as `ttl="1h"` or 0.
+        Raises TypeError or ValueError for an invalid time or bound, such as `ttl="1h"` or 0.
         """
         check_seconds("ttl", ttl)
         check_count("max_conversations", max_conversations)
@@ -79,12 +85,12 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def load(self, conversation: str) -> Sealed:
-        """Return what is kept of a conversation, which then lives on."""
+        """Return the entries of a conversation, and restart its time to live."""
         with self._lock:
             return dict(self._asked(conversation))
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Keep entries that are new; return those that were put in their places before.
+        """Add new entries; return existing entries for the same stand-ins, which stay.
 
         Raises FullError if there is no room for them.
         """
@@ -107,7 +113,7 @@ class MemoryStore:
             return taken
 
     def forget(self, conversation: str) -> None:
-        """Drop all that is kept of a conversation."""
+        """Delete a conversation."""
         with self._lock:
             self._drop(conversation)
 
@@ -132,7 +138,7 @@ def _size(entries: Sealed) -> int:
 
 
 class SQLiteStore:
-    """Keeps vaults in a file of SQLite, which several processes of a machine may share."""
+    """Keeps vaults in an SQLite file, which several processes of a machine may share."""
 
     def __init__(
         self,
@@ -141,10 +147,11 @@ class SQLiteStore:
         timeout: float = 2.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
+        """`ttl` is in seconds since a conversation was last opened; `timeout` limits each wait, in
+        seconds.
 
-        Raises VaultError for a file that cannot be opened, ValueError for a path that SQLite takes
-        for no file, such as ":memory:", and TypeError or ValueError for a time that is none.
+        Raises VaultError for a file that cannot be opened, ValueError for a path that SQLite does
+        not store as a file, such as ":memory:", and TypeError or ValueError for an invalid time.
         """
         check_seconds("ttl", ttl)
         check_seconds("timeout", timeout)
@@ -165,7 +172,7 @@ class SQLiteStore:
             database.execute("CREATE INDEX IF NOT EXISTS entries_asked ON entries (asked)")
 
     def load(self, conversation: str) -> Sealed:
-        """Return what is kept of a conversation, which then lives on."""
+        """Return the entries of a conversation, and restart its time to live."""
         with self._transaction() as database:
             self._touch(database, conversation)
             rows = database.execute(
@@ -174,7 +181,7 @@ class SQLiteStore:
             return dict(rows.fetchall())
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Keep entries that are new; return those that were put in their places before."""
+        """Add new entries; return existing entries for the same stand-ins, which stay."""
         now = self._clock()
         with self._transaction() as database:
             self._touch(database, conversation)
@@ -193,7 +200,7 @@ class SQLiteStore:
             return taken
 
     def forget(self, conversation: str) -> None:
-        """Drop all that is kept of a conversation."""
+        """Delete a conversation."""
         with self._transaction() as database:
             database.execute("DELETE FROM entries WHERE conversation = ?", (conversation,))
 
@@ -204,7 +211,7 @@ class SQLiteStore:
 
     @contextmanager
     def _transaction(self, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for one transaction: they may come from any thread."""
+        """Open a connection for one transaction, because calls may come from any thread."""
         try:
             connection = sqlite3.connect(
                 self._url, timeout=self._timeout, isolation_level=None, uri=True
@@ -222,7 +229,7 @@ class SQLiteStore:
 
 
 class RedisStore:
-    """Keeps vaults in Redis, a hash for each conversation; the extra `redis` has the client."""
+    """Keeps vaults in Redis, in one hash per conversation; needs the extra `redis`."""
 
     def __init__(
         self,
@@ -232,12 +239,13 @@ class RedisStore:
         prefix: str = "guardstream:vault:",
         client: Any = None,
     ) -> None:
-        """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
+        """`ttl` is in seconds since a conversation was last opened; `timeout` limits each wait, in
+        seconds.
 
-        None for `timeout` means 2 seconds. `client` is a `redis.Redis` that answers in bytes; it
-        replaces `url` and `timeout`, which it has itself. Raises VaultError if the package is not
-        installed, ValueError for a client that answers in text, TypeError for a client beside a URL
-        or a time-out and if neither is given, and TypeError or ValueError for an invalid time.
+        A `timeout` of None means 2 seconds. `client` is a `redis.Redis` that returns bytes; it
+        replaces `url` and `timeout`. Raises VaultError if the package is not installed, ValueError
+        for a client that returns text, TypeError if both a client and a URL or timeout are given or
+        if neither is, and TypeError or ValueError for an invalid time.
         """
         check_seconds("ttl", ttl)
         if math.isinf(ttl):
@@ -254,7 +262,7 @@ class RedisStore:
         self._ttl = max(int(ttl), 1)
 
     def load(self, conversation: str) -> Sealed:
-        """Return what is kept of a conversation, which then lives on."""
+        """Return the entries of a conversation, and restart its time to live."""
         key = self._prefix + conversation
 
         def ask(pipeline: Any) -> None:
@@ -265,7 +273,7 @@ class RedisStore:
         return {name.decode(): data for name, data in found.items()}
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Keep entries that are new; return those that were put in their places before."""
+        """Add new entries; return existing entries for the same stand-ins, which stay."""
         key = self._prefix + conversation
 
         def ask(pipeline: Any) -> None:
@@ -283,11 +291,11 @@ class RedisStore:
         }
 
     def forget(self, conversation: str) -> None:
-        """Drop all that is kept of a conversation."""
+        """Delete a conversation."""
         self._ask(lambda pipeline: pipeline.delete(self._prefix + conversation))
 
     def _ask(self, ask: Callable[[Any], None]) -> Any:
-        """One transaction (MULTI), so that nobody sees a half of it."""
+        """Run the commands as one transaction (MULTI), so that no client sees half of it."""
         try:
             with self._client.pipeline(transaction=True) as pipeline:
                 ask(pipeline)

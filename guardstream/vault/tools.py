@@ -1,4 +1,4 @@
-"""Which arguments of which tools are given real values."""
+"""The tool arguments that get real values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from guardstream.stages.json.settings import Place
 
 ALL = "*"
-"""Every argument of a tool."""
+"""The path that stands for all arguments of a tool."""
 
 _ELEMENT = "[*]"
 
@@ -15,11 +15,11 @@ _ELEMENT = "[*]"
 class Tools:
     """An allow list of arguments by tool: `{"send_mail": ["to", "cc", "people[*].mail"]}`.
 
-    A path leads to a value; to a list of values it leads to each of them. `*` is every argument.
+    A path leads to a value; a path to a list allows each of its values. `*` allows all arguments.
     """
 
     def __init__(self, allowed: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Raises ValueError for a path that leads nowhere, TypeError for another form."""
+        """Raise ValueError for an invalid path, TypeError for anything but lists by name."""
         if not isinstance(allowed, Mapping | None) or any(
             isinstance(paths, str) for paths in (allowed or {}).values()
         ):
@@ -30,7 +30,7 @@ class Tools:
         }
 
     def allows(self, tool: str | None, place: Place) -> bool:
-        """Whether the value at `place` in the arguments of `tool` may be a real one."""
+        """Return whether the value at `place` in the arguments of `tool` may be a real value."""
         places = self._allowed.get(tool or "")
         if not places:
             return False

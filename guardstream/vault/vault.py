@@ -1,4 +1,4 @@
-"""A vault: which value each stand-in of one conversation stands for."""
+"""A vault: the values of one conversation, and the stand-in for each of them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from guardstream.vault.tools import Tools
 T = TypeVar("T")
 
 SHARED = "\0shared"
-"""Takes the place of the conversation for what all of a deployment write alike: system prompts."""
+"""The conversation of texts that all conversations of a deployment share, such as system prompts.
+"""
 
 _ATTEMPTS = 100
 
 
 class VaultError(GuardstreamError):
-    """A vault cannot be opened, kept or added to; the message never has a value in it."""
+    """A vault cannot be opened, saved or extended. The message never contains a value."""
 
 
 class FullError(VaultError):
-    """The vault holds as much as it may."""
+    """The vault is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Entry:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of stand-ins in answers: restored, and left because nothing else was certain."""
+    """How many stand-ins in answers were restored, and how many were left because they were
+    ambiguous."""
 
     restored: int = 0
     left: int = 0
@@ -53,7 +55,7 @@ _LISTED = ", ".join(map(repr, get_args(Ids)))
 
 
 def check_key(key: bytes) -> None:
-    """Raise TypeError for a key that is no bytes, ValueError for one that is too short."""
+    """Raise TypeError for a key that is not bytes, ValueError for one that is too short."""
     if not isinstance(key, bytes):
         raise TypeError(f"a key is bytes, not {type(key).__qualname__!r}: write text.encode()")
     if len(key) < 16:
@@ -61,12 +63,12 @@ def check_key(key: bytes) -> None:
 
 
 class Vault:
-    """The values of one conversation, each with its stand-in; both ways in memory.
+    """The values of one conversation, each with its stand-in, in memory.
 
-    `Guard.check_messages(messages, vault=vault)` writes stand-ins, `Guard.wrap(stream,
-    vault=vault)` restores what they stand for. A vault that `Vaults.open` returned knows what
-    earlier requests of the conversation have put in. `counts` says what became of stand-ins.
-    Threads may share a vault.
+    `Guard.check_messages(messages, vault=vault)` writes stand-ins, and `Guard.wrap(stream,
+    vault=vault)` restores the values. A vault that `Vaults.open` has returned also knows the values
+    of earlier requests of the conversation. `counts` counts the stand-ins that were restored and
+    left. A vault can be shared between threads.
     """
 
     def __init__(
@@ -80,22 +82,22 @@ class Vault:
         tools: Mapping[str, Sequence[str]] | None = None,
         entries: Iterable[Entry] = (),
     ) -> None:
-        """Make a vault of its own, which nothing keeps.
+        """Create a vault that is not stored.
 
-        - `key`: of the hash that makes ids, at least 16 bytes; a random one if None, so that no
-          other vault writes the same stand-ins.
-        - `conversation`: names it; the same value has other stand-ins in another one.
-        - `ids`: what stands after the label: "hash", or "number" (1, 2 …), which is shorter and
-          which others may write too; "fake" writes mail addresses, addresses of IPv6 and numbers
-          of cards that are nobody's, with the hash in them, and "hash" for all else.
-        - `max_entries`, `max_bytes`: how many values, and how much of them in UTF-8; one more
-          raises FullError.
-        - `tools`: the arguments of tools that are given real values, by the tool's name, such as
-          `{"send_mail": ["to", "people[*].mail"]}`; all others keep stand-ins.
+        - `key`: the key of the hash that creates ids, at least 16 bytes. None uses a random key, so
+          that no other vault writes the same stand-ins.
+        - `conversation`: its name. The same value has another stand-in in another conversation.
+        - `ids`: the part of a stand-in after its label. "hash" is a keyed hash; "number" counts
+          from 1, which is shorter, but anyone can write it; "fake" creates mail addresses, IPv6
+          addresses and card numbers that belong to nobody and contain the hash, and uses "hash" for
+          other values.
+        - `max_entries`, `max_bytes`: the maximum number of values, and of their bytes in UTF-8.
+        - `tools`: the arguments that get real values, by the tool's name, such as `{"send_mail":
+          ["to", "people[*].mail"]}`; all others keep stand-ins.
 
-        Raises ValueError for a key that is too short, for `ids` that are not known, for bounds
-        below 1, and for a path that leads nowhere; TypeError for a key that is no bytes, for bounds
-        that are no whole numbers, and for `tools` of another form.
+        Raises ValueError for a key that is too short, for unknown `ids`, for bounds below 1, and
+        for an invalid path in `tools`; TypeError for a key that is not bytes, for bounds that are
+        not whole numbers, and for `tools` that are not lists by name.
         """
         if key is not None:
             check_key(key)
@@ -127,7 +129,7 @@ class Vault:
         return f"<{type(self).__name__} of {len(self)} values>"
 
     def __getstate__(self) -> Mapping[str, Any]:
-        """Leave out the lock, which can be neither copied nor pickled."""
+        """Leave out the lock, which cannot be copied or pickled."""
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -135,12 +137,12 @@ class Vault:
 
     @property
     def entries(self) -> Iterable[Entry]:
-        """Every value that is kept."""
+        """All values."""
         with self._lock:
             return tuple(self._values.values())
 
     def known(self) -> Mapping[str, list[str]]:
-        """The values by the rule that found them: they are hidden wherever they stand."""
+        """The values by the rule that found them. They are masked everywhere in a request."""
         found: dict[str, list[str]] = {}
         for entry in self.entries:
             # What is shared is hidden in conversations where this request has it.
@@ -149,9 +151,9 @@ class Vault:
         return found
 
     def settled(self, mask: Callable[[], T]) -> T:
-        """Call `mask` until it issues nothing new; return what it returned last.
+        """Call `mask` until it issues no new stand-in; return its last result.
 
-        A value that is new is hidden in what was masked before it, too, whatever stands around it.
+        A new value is then also masked in the texts before the one in which its rule found it.
         """
         while True:
             before = len(self)
@@ -160,18 +162,19 @@ class Vault:
                 return made
 
     def issue(self, rule: str, value: str, *, shared: bool = False) -> str:
-        """Return the stand-in of a value, a new one if it has none. Raises FullError.
+        """Return the stand-in of a value; it gets a new one if it has none. Raises FullError.
 
-        A value has one, whatever rule finds it later: what was sent before comes out alike.
+        A value keeps its stand-in, whatever rule finds it later, so that the same history is always
+        masked in the same way.
         """
         return self._issued(label_of(rule), rule, value, shared=shared)
 
     def escape(self, text: str, *, shared: bool = False) -> str:
-        """Return a stand-in for what looks like one and was not issued here."""
+        """Return a stand-in for a text that looks like one but was not issued by this vault."""
         return self._issued(ESCAPED, "", text, shared=shared)
 
     def value(self, name: Name) -> str | None:
-        """What a stand-in stands for; None if it was not issued here."""
+        """Return the value of a stand-in; None if this vault did not issue it."""
         entry = self._values.get(name)
         if entry is None or (entry.shared and name not in self._held):
             return None
@@ -184,7 +187,7 @@ class Vault:
             self.counts.left += left
 
     def saved(self, entries: Collection[Entry]) -> None:
-        """Note that a store has these entries, which were fresh."""
+        """Record that new entries have been saved."""
         names = {entry.name for entry in entries}
         with self._lock:
             self.fresh = [entry for entry in self.fresh if entry.name not in names]

@@ -23,19 +23,19 @@ T = TypeVar("T")
 
 
 class ConflictError(VaultError):
-    """Somebody else has issued a stand-in meanwhile: open the vault again, and mask anew."""
+    """Another worker has issued the same stand-in: open the vault and mask again."""
 
 
 class Vaults:
     """The vaults of all conversations, in a store.
 
-        vault = vaults.open("conversation 7", caller="alice")
-        sent = guard.check_messages(messages, vault=vault)
-        vaults.save(vault)
-        guard.wrap(await ask(sent.messages), vault=vault)
+            vault = vaults.open("conversation 7", caller="alice")
+            sent = guard.check_messages(messages, vault=vault)
+            vaults.save(vault)
+            guard.wrap(await ask(sent.messages), vault=vault)
 
-    A conversation belongs to its caller: nobody else can open it. `aopen`, `asave` and `aforget`
-    do the same without blocking an event loop.
+    A conversation belongs to its caller: no other caller can open it. `aopen`, `asave` and
+    `aforget` do the same without blocking an event loop.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class Vaults:
         tools: Mapping[str, Sequence[str]] | None = None,
         on_error: Literal["block", "mask"] = "block",
     ) -> None:
-        """Make vaults that a store keeps.
+        """Create the vaults of a store.
 
-        - `store`: a MemoryStore if None.
-        - `key`: seals what is kept; of several the first does, and the others open what they have
-          sealed. Every store but one in memory needs one.
-        - `id_key`: makes ids, and names conversations in the store; workers that share a store
-          share it. With another one all conversations begin anew.
+        - `store`: by default a MemoryStore.
+        - `key`: encrypts the entries. Of several keys, the first encrypts and all decrypt. Every
+          store outside of the process needs one.
+        - `id_key`: the key of ids, and of the names of conversations in the store. Workers that
+          share a store need the same one. With another key, all conversations start again.
         - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
-        - `on_error`: what `masked` does if the store fails: raise, or mask without a vault.
+        - `on_error`: what `masked` does if the store fails: "raise", or "mask" without a vault.
 
         Raises ValueError for a key that is missing or has fewer than 16 bytes, TypeError for one
         that is not bytes and for a store of the wrong type, VaultError if `cryptography` is not
@@ -86,20 +86,20 @@ class Vaults:
         Vault(self._id_key, **self._options)  # says now what is wrong with them
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:
-        """Return the vault of a conversation of `caller`, with what is kept of it.
+        """Return the vault of a conversation of `caller`, with its stored values.
 
-        Without a conversation it is one for a request that brings its history along: the same
-        values have the same stand-ins in the caller's next request, and nothing is kept. Raises
-        VaultError if the store fails, or what it has cannot be opened.
+        Without a conversation, the vault is for a single request that contains its history: the
+        same values have the same stand-ins in the caller's next request, and nothing is stored.
+        Raises VaultError if the store fails, or if an entry cannot be decrypted.
         """
         owner = self._owner(conversation, caller)
         entries = self._loaded(owner) if conversation is not None else []
         return Vault(self._id_key, owner, entries=entries, **self._options)
 
     def save(self, vault: Vault) -> None:
-        """Keep what is new in a vault; do it before anything is sent.
+        """Store the new values of a vault. Call this before anything is sent.
 
-        Raises ConflictError if somebody else has issued one of its stand-ins for another value,
+        Raises ConflictError if another worker has issued one of its stand-ins for another value,
         VaultError if the store fails.
         """
         issued = [*vault.fresh]
@@ -120,11 +120,12 @@ class Vaults:
     def masked(
         self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""
     ) -> tuple[Vault | None, T]:
-        """Open a vault, call `mask` with it, and save it; return it, and what `mask` returned.
+        """Open a vault, call `mask` with it, and save it; return the vault and the result of
+        `mask`.
 
-        Where somebody else has issued a stand-in meanwhile, all of it is done again. Raises
-        VaultError if the store fails, and what `mask` raises; with `on_error="mask"` the vault is
-        None then, and masks are for good.
+        If another worker has issued the same stand-in meanwhile, all of this is repeated. Raises
+        VaultError if the store fails, and the exceptions of `mask`. With `on_error="mask"` the
+        vault is None if the store fails, and masks are irreversible.
         """
         try:
             for left in reversed(range(_TRIES)):
@@ -171,10 +172,10 @@ class Vaults:
         await to_thread.run_sync(self.forget, conversation, caller)
 
     def _owner(self, conversation: str | None, caller: str) -> str:
-        """A name that says nothing: of a caller's conversation, or of a caller."""
+        """Return the hashed name of a caller's conversation, or of a caller."""
         if not isinstance(caller, str):
             given = type(caller).__qualname__
-            raise TypeError(f"a caller is the name of whom you have authenticated, not {given!r}")
+            raise TypeError(f"a caller is the name of an authenticated client, not {given!r}")
         told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = told.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING
@@ -191,7 +192,7 @@ class Vaults:
 
 @contextmanager
 def _asking() -> Iterator[None]:
-    """Raise VaultError for whatever else a store raises, or what it answers leads to."""
+    """Raise VaultError in place of any other exception of a store or of decoding its entries."""
     try:
         yield
     except VaultError:
@@ -201,8 +202,9 @@ def _asking() -> Iterator[None]:
 
 
 _TRIES = 20
-"""How often a request is masked anew where others issue the same numbers: each time one of them has
-been served."""
+"""How often a request is masked again because another worker has issued the same numbers. Each
+time, a request of another worker has been served."""
 
 _KEPT, _PASSING = ":kept", ":passing"
-"""How the names of conversations end: those that the store keeps, and those of one request."""
+"""The suffixes of the names of conversations: of those that are stored, and those of one request.
+"""

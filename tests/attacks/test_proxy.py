@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from guardstream.serve.proxy import ProxySettings, application
-from guardstream.serve.proxy.endpoints import ENDPOINTS, Table
+from guardstream.serve.proxy.endpoints import ENDPOINTS, EndpointTable
 from tests.attacks.raw import answer_to, connected
 from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
@@ -74,10 +74,10 @@ def test_a_guarded_path_below_another_base_is_guarded(target: str, other: Any) -
 
 @pytest.mark.parametrize("path", ["/v1/fine_tuning/jobs", "/v1/jobs/a?b", "/api/pull"])
 def test_other_paths_are_no_disguise(path: str) -> None:
-    table = Table()
-    assert not table.disguised(path)
+    table = EndpointTable()
+    assert not table.may_be_disguised(path)
     plain = [each.path for each in ENDPOINTS if "{" not in each.path]
-    assert all(table.disguised(path + "/") for path in plain)
+    assert all(table.may_be_disguised(path + "/") for path in plain)
 
 
 @pytest.mark.parametrize(

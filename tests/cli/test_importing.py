@@ -114,7 +114,7 @@ def test_trivys_rules_mask_the_named_group_or_the_whole_match(tmp_path: Path) ->
         "the rules for all: allow-rule 'tests' is about paths, left out",
         "rule 'whole': its path is left out, it holds for every text",
         "rule 'whole': its keywords ['y'] are left out, it holds without them",
-        "rule 'whole': its severity is not known, it is medium here",
+        "rule 'whole': its severity is not known, and becomes medium",
         "rule 'none' has no regex, and is left out",
     ]
 
@@ -163,7 +163,7 @@ def test_trufflehogs_detectors_become_a_rule_for_each_pattern(tmp_path: Path) ->
     assert guard.check(text).text == shown
     assert [note.partition(": ")[2] for note in notes] == [
         "detector 'acme': each of its patterns holds without the others",
-        "detector 'acme': 'exclude_regexes_match' is left out, the secret alone is seen",
+        "detector 'acme': 'exclude_regexes_match' is left out, only the secret is seen",
         "detector 'none' has no regex, and is left out",
     ]
 
@@ -257,7 +257,9 @@ def test_a_secrets_classes_know_ascii_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a: 1", "rules: []", "rules: [1]", "null", "x"])
 def test_a_yaml_file_of_no_known_format_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ImportingError, match="its format cannot be told; name it: --from FORMAT"):
+    with pytest.raises(
+        ImportingError, match="its format cannot be detected; name it: --from FORMAT"
+    ):
         imported(tmp_path, text, "x.yaml")
 
 
@@ -417,18 +419,18 @@ def test_a_bedrock_guardrail_says_its_message_and_leaves_prompts_alone(tmp_path:
     config = {"blockedOutputsMessaging": "Sorry.", "wordPolicy": {"words": words}}
     guard, notes = imported(tmp_path, json.dumps(config), "guardrail.json")
     assert guard.check("ask plan").text == "ask Sorry."
-    assert "'words[1]' is for prompts alone, and is left out" in notes[0]
+    assert "'words[1]' is only for prompts, and is left out" in notes[0]
 
 
 def test_two_rules_of_one_name_are_both_kept(tmp_path: Path) -> None:
     text = "rules: [{id: a, pattern: 'a1'}, {id: A, pattern: 'a2'}]"
     guard, notes = imported(tmp_path, text, "rules.yaml")
     assert guard.check("a1 a2").text == "[a] [a-2]"
-    assert "rule 'a' is there before, and called 'a-2' here" in notes[0]
+    assert "rule 'a' exists already, and is called 'a-2' here" in notes[0]
 
 
 def test_another_tools_json_is_no_list_of_words(tmp_path: Path) -> None:
-    with pytest.raises(ImportingError, match="its format cannot be told"):
+    with pytest.raises(ImportingError, match="its format cannot be detected"):
         imported(tmp_path, '{"version": "1.5.0", "results": {}}', ".secrets.baseline")
 
 

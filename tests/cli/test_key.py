@@ -108,14 +108,14 @@ SECTION = "serve: {upstream: {url: 'http://127.0.0.1:1', key: '${UPSTREAM_KEY}'}
 @pytest.mark.parametrize(
     ("more", "arguments", "why"),
     [
-        ("", ["--host", "0.0.0.0"], "whoever reaches 0.0.0.0 would use the upstream's key"),
+        ("", ["--host", "0.0.0.0"], "anyone who reaches 0.0.0.0 would use the upstream's key"),
         (", upstreams: {b: {url: 'http://x', key: '${UPSTREAM_KEY}'}}", ["--host", "0.0.0.0"],
          "would use the upstream's key"),
-        (", keys: {a: '${UPSTREAM_KEY}'}", ["--workers", "2"], "remembered in one process"),
+        (", keys: {a: '${UPSTREAM_KEY}'}", ["--workers", "2"], "stored in one process"),
         (", key_file: none.yaml", [], "none.yaml"),
         (", key_function: 'os:getenv'", [], "--allow-code os:getenv"),
         (", state: {redis: '${UPSTREAM_KEY}'}, keys: {a: '${UPSTREAM_KEY}'}", [],
-         "holds no URL of a Redis"),
+         "does not hold a Redis URL"),
     ],
 )  # fmt: skip
 def test_what_is_not_safe_does_not_start(

@@ -200,7 +200,7 @@ def test_a_failed_test_names_the_other_rules_that_find_something(cli: Cli, polic
 
 def test_debug_says_that_it_takes_a_pattern(cli: Cli, policy: Path) -> None:
     done = cli("debug", policy)
-    assert "is taken for a pattern; for a policy: guardstream explain" in done.err
+    assert "is read as a pattern; for a policy, run: guardstream explain" in done.err
     assert cli("debug", "a.yam").err == ""
 
 

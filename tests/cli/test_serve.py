@@ -155,7 +155,7 @@ def test_a_variable_that_is_no_options_is_named(name: str, hint: str) -> None:
     environment = {**os.environ, name: "http://localhost"}
     done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"warning: the variable {name} is not read: it is that of no ")
+    assert done.stderr.startswith(f"warning: the variable {name} is not read: it belongs to no ")
     assert hint in done.stderr.splitlines()[0]
 
 

@@ -20,7 +20,7 @@ from guardstream.policy.document import read
 from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader
 from guardstream.serve import GuardMiddleware
-from guardstream.serve.proxy import ServeOptions, said_by
+from guardstream.serve.proxy import ServeOptions, section_options
 from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.proxy.upstreams import Target
 from tests.resilience.providers import Provider, broken
@@ -97,7 +97,7 @@ async def test_moderated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_proxy(folder: Path) -> None:
     path = str(folder / "proxy.yaml")
-    said = said_by(path)
+    said = section_options(path)
     assert (said.pop("listen"), said.pop("workers")) == ("127.0.0.1:8080", 2)
     said["policies"]["default"] = path
     settings = ServeOptions(**said).settings()

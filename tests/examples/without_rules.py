@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.policy import build
-from guardstream.policy.build import Built
+from guardstream.policy.build import CompiledPolicy
 
 EMPTY = "version: 1"
 
 parse = build.parse
 
 
-def emptied(*_: Any, **__: Any) -> Built:
+def emptied(*_: Any, **__: Any) -> CompiledPolicy:
     """Stand in for `build.load` and `build.parse`."""
     return parse(EMPTY, "emptied", Path())
 

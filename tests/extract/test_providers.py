@@ -105,10 +105,12 @@ def test_the_limit_of_a_policy_says_that_it_cut_the_document():
 
 
 def test_an_answer_without_text_says_what_came_instead():
-    with pytest.raises(extract.ExtractError, match="calls of tools: 'create_order'; tool='create"):
+    with pytest.raises(extract.ExtractError, match="only tool calls: 'create_order'; tool='create"):
         extract.final_sync(calls("[]"), list[Order])
     refusal = [chunk({"refusal": "I cannot"}), chunk(finish="stop")]
-    with pytest.raises(extract.ExtractError, match="no document: the model refused") as caught:
+    with pytest.raises(
+        extract.ExtractError, match="no document in the stream: the model refused"
+    ) as caught:
         extract.final_sync(refusal, list[Order])
     assert "I cannot" not in str(caught.value)
     with pytest.raises(extract.ExtractError, match="no text came; the answer was cut"):

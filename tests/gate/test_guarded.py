@@ -330,7 +330,7 @@ def test_a_function_must_be_allowed() -> None:
         ("{use: company_checks.made, options: {wrod: x}}", "cannot be created"),
         ("{use: judge, options: {format: other, model: m}}", "take one of llama_guard"),
         ("{use: openai_moderation, options: {key_env: NO_KEY_HERE}}", "'NO_KEY_HERE'"),
-        ("{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}", "is no URL"),
+        ("{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}", "is not a URL"),
         ("{use: openai_moderation, options: {key_env: null, threshold: 2}}", "from 0 to 1"),
     ],
 )

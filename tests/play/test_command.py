@@ -65,7 +65,7 @@ def test_a_shared_link_is_opened() -> None:
     [
         (["--upstream", "http://127.0.0.1:1/v1"], "a model needs both"),
         (["--model", "m"], "a model needs both"),
-        (["--key-env", "A_KEY"], "there is none"),
+        (["--key-env", "A_KEY"], "--key-env needs an --upstream"),
         (["--upstream", "here", "--model", "m"], "expected https://HOST/v1"),
         (["--upstream", "http://h/v1", "--model", "m", "--key-env", "NO_SUCH_KEY"], "is not set"),
         (["no/such/policy.yaml"], "cannot be read"),

@@ -130,7 +130,7 @@ def test_a_pattern_written_as_in_a_program_is_a_warning(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        (r'"\bsecret"', ["has a backspace in it"]),
+        (r'"\bsecret"', ["contains a backspace"]),
         ("|\n      secret[0-9]", ["ends with a line break"]),
         ("|-\n      secret[0-9]", []),
         ("|\n      (?x) secret  # the word\n      [0-9]", []),

@@ -76,7 +76,7 @@ def refusal(text: str) -> str:
         ),
         ("serve: {replay: {prefix: a}}", "1:17: 'prefix' is about a Redis: give 'redis'"),
         ("serve: {replay: {redis: '${A}', max_total: 1}}", "1:17: 'max_total' is about a store in"),
-        ("serve: {workers: 2, replay: {}}", "1:8: a replay in memory is of one process"),
+        ("serve: {workers: 2, replay: {}}", "1:8: a replay in memory is for one process"),
         ("serve: {replay: {lingr: 1s}}", "1:18: unknown key 'lingr', did you mean 'linger'?"),
         (
             "serve: {upstreams: {b: {ur: x, url: 'http://x'}}}",
@@ -86,7 +86,7 @@ def refusal(text: str) -> str:
         ("serve: {state: {redis: '${A}'}}", "1:8: 'state' is about clients with keys"),
         (
             "serve: {workers: 2, upstream: {url: 'http://x', key: '${U}'}, keys: {a: '${A}'}}",
-            "1:8: what clients' keys",
+            "1:8: the usage of clients' keys",
         ),
         ("serve: {keys: {a: {shaa256: x}}}", "1:20: unknown key 'shaa256', did you mean 'sha256'?"),
         ("formats: {mine: {txt: $.a, text: $.b}}", "1:18: unknown key 'txt', did you mean 'text'?"),

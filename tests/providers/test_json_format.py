@@ -242,6 +242,6 @@ def test_a_chunk_of_a_class_needs_the_formats_name() -> None:
             self.token = token
 
     chunks = [Chunk("a blue"), Chunk(" bird")]
-    with pytest.raises(AdapterError, match=r"told by dicts and records: name one of mine$"):
+    with pytest.raises(AdapterError, match=r"detected from dicts and records: name one of mine$"):
         DECLARED.wrap_sync(chunks).text()
     assert DECLARED.wrap_sync(chunks, provider="mine").text() == "a *********"

@@ -39,7 +39,7 @@ from guardstream.operations import operations
 from guardstream.serve import GuardMiddleware, MemoryReplay, Route
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import ProxySettings, SettingsError, application
-from guardstream.serve.proxy.options import said_by
+from guardstream.serve.proxy.options import section_options
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
 from tests.serve.proxy.test_keys import bearer, keys
@@ -667,7 +667,7 @@ def test_a_client_of_the_proxy_that_reconnects_gets_the_same_end(seconds: float 
 def test_the_command_has_the_option(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(f"serve: {{upstream: 'http://127.0.0.1:1', on_block: error}}\n{POLICY}")
-    said = said_by(str(path))
+    said = section_options(str(path))
     assert said["on_block"] == "error"
     with pytest.raises(UsageError, match="--on-block 'raise'"):
         serve_command(str(path), [], routes=[], host=None, port=None, workers=None,

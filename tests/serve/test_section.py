@@ -92,7 +92,7 @@ async def test_a_websocket_is_guarded_as_its_route_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("section", ["retry: {attempts: 2}", "concurrency: {at_once: 2}"])
 def test_what_a_server_does_not_do_is_refused(section: str) -> None:
     guard = Guard(Policy.parse(RULES + section, name="p.yaml"))
-    with pytest.raises(PolicyError, match=r"p.yaml:3:1: .*not carried out by the middleware"):
+    with pytest.raises(PolicyError, match=r"p.yaml:3:1: .*not applied by the middleware"):
         GuardMiddleware(streaming(Upstream([]), SSE), guard)
 
 
@@ -100,7 +100,7 @@ def test_what_a_server_does_not_do_is_refused(section: str) -> None:
     ("section", "why"),
     [
         ("  replay: {redis: '${NO_SUCH_URL}'}\n", r"5:3: the environment variable 'NO_SUCH_URL'"),
-        ("  replay: {redis: '${BAD_URL}'}\n", r"5:3: \$\{BAD_URL\} holds no URL of a Redis"),
+        ("  replay: {redis: '${BAD_URL}'}\n", r"5:3: \$\{BAD_URL\} does not hold a Redis URL"),
         ("  routes: {/x: none.yaml}\n", r"none.yaml:1:1: cannot be read"),
         ("  upstreams: {b: 'http://b'}\n  routes: {/x: {upstream: b}}\n", r"has no upstreams"),
         ("  routes: {/x: {text_types: [text/jsonl]}}\n", r"5:\d+: 'text_types' names 'text/jsonl'"),

@@ -160,10 +160,10 @@ WRONG = [
     (Says(None), "returned 'NoneType' instead of a list"),
     (Says("text"), "returned 'str' instead of a list"),
     (Says(["text"]), "returned 'str', which is not an event"),
-    (Says([Text(3)]), "returned a Text with a value that is none"),  # type: ignore[arg-type]
-    (Says([Finding("a", 2, 1, "mask")]), "returned a Finding with a value that is none"),
-    (Says([Finding("a", 0, 1, "hide")]), "returned a Finding with a value that is none"),  # type: ignore[arg-type]
-    (Says([Finish("done")]), "returned a Finish with a value that is none"),  # type: ignore[arg-type]
+    (Says([Text(3)]), "returned a Text with an invalid value"),  # type: ignore[arg-type]
+    (Says([Finding("a", 2, 1, "mask")]), "returned a Finding with an invalid value"),
+    (Says([Finding("a", 0, 1, "hide")]), "returned a Finding with an invalid value"),  # type: ignore[arg-type]
+    (Says([Finish("done")]), "returned a Finish with an invalid value"),  # type: ignore[arg-type]
     (Says([Finish("stop"), Text("x")]), "returned an event after a Finish"),
 ]  # fmt: skip
 

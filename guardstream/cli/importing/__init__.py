@@ -69,7 +69,7 @@ def _told(text: str, path: Path) -> str:
     if found is None:
         there_are = ", ".join(FORMATS)
         raise ImportingError(
-            f"{path}: its format cannot be told; name it: --from FORMAT, one of {there_are} "
+            f"{path}: its format cannot be detected; name it: --from FORMAT, one of {there_are} "
             "(plain text, one a line)"
         )
     return found

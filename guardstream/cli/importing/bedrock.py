@@ -89,14 +89,14 @@ def _items(made: Draft, section: dict[str, Any], name: str) -> list[dict[str, An
         if item.get("outputEnabled", True):
             found.append(item)
         else:
-            made.notes.append(f"'{name}[{place}]' is for prompts alone, and is left out")
+            made.notes.append(f"'{name}[{place}]' is only for prompts, and is left out")
     return found
 
 
 def _action(made: Draft, item: dict[str, Any]) -> str:
     given = str(item.get("outputAction") or item.get("action") or "BLOCK").upper()
     if given not in _ACTIONS:
-        made.notes.append(f"action {given!r} is not known, it is BLOCK here")
+        made.notes.append(f"action {given!r} is not known, and becomes BLOCK")
     return _ACTIONS.get(given, "block")
 
 

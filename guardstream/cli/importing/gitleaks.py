@@ -199,7 +199,7 @@ def _left_out(allowlist: dict[str, Any], whose: str, group: bool | None) -> Iter
     if allowlist.get("regexes") and _target(allowlist) == "line":
         yield f"{whose}: patterns for the whole line are left out"
     elif group and _target(allowlist) == "match" and any(map(_anchored, _regexes(allowlist))):
-        yield f"{whose}: anchored patterns for the whole match are left out, a group alone is seen"
+        yield f"{whose}: anchored patterns for the whole match are left out, only a group is seen"
 
 
 def _condition(allowlist: dict[str, Any]) -> str:
@@ -219,7 +219,7 @@ def _regexes(allowlist: dict[str, Any]) -> list[str]:
 
 
 def _anchored(pattern: str) -> bool:
-    """Tell whether a pattern may match in a group where it does not in the whole match."""
+    """Return whether a pattern may match in a group where it does not in the whole match."""
     return bool(re.search(r"[$^]|\\[AzZbB]", pattern))
 
 

@@ -64,7 +64,7 @@ def draft(text: str, path: Path) -> Draft:
     if isinstance(value, dict) and "recognizer_registry" in value:
         value = _registry(value, notes)
     if not isinstance(value, dict) or not isinstance(value.get("recognizers"), list):
-        raise ImportingError(f"{path}:1:1: no list of recognizers")
+        raise ImportingError(f"{path}:1:1: there is no list of recognizers")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
     made.notes += notes
     config = fitted(value, _CONFIG, "", made.notes)

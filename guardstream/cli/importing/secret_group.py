@@ -90,7 +90,7 @@ def refusal(pattern: str, group: str | int | None) -> str | None:
 
 
 def _is_structure(inside: str) -> bool:
-    """Tell whether a group is none for a secret: nothing is repeated in it, or it may be empty."""
+    """Return whether a group cannot be a secret: it repeats nothing, or may be empty."""
     marks = {character for _, character in _outside_classes(inside)}
     compiled = compiles(inside)
     return not marks & set("*+{") or bool(compiled and compiled.fullmatch(""))

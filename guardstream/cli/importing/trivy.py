@@ -82,7 +82,7 @@ def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
     severity = rule.get("severity", "").lower()
     if severity not in SEVERITIES:
         if severity:
-            made.notes.append(f"{_whose(rule)}: its severity is not known, it is medium here")
+            made.notes.append(f"{_whose(rule)}: its severity is not known, and becomes medium")
         severity = "medium"
     own = [*_allowed(made, rule, _whose(rule)), *allowed]
     made.add(_id(rule), rule.get("title"), severity, found, allowed=own)

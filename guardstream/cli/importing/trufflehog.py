@@ -65,7 +65,7 @@ def _untold(detector: dict[str, Any], patterns: dict[str, str]) -> Iterator[str]
     if len(patterns) > 1:
         yield "each of its patterns holds without the others"
     if detector.get("exclude_regexes_match"):
-        yield "'exclude_regexes_match' is left out, the secret alone is seen"
+        yield "'exclude_regexes_match' is left out, only the secret is seen"
     yield from untold_keywords(detector.get("keywords"), " ".join(patterns.values()))
 
 

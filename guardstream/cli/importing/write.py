@@ -110,7 +110,7 @@ def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
         name = rule["id"]
         if count > 1:
             name += f"-{count}"
-            notes.append(f"rule {rule['id']!r} is there before, and called {name!r} here")
+            notes.append(f"rule {rule['id']!r} exists already, and is called {name!r} here")
         kept.append({**rule, "id": name, "pattern": patterns})
         if not patterns:
             del kept[-1]["pattern"]

@@ -133,7 +133,7 @@ class Ending:
         ]
 
     def _helps(self, chunk: Any) -> bool:
-        """Tell whether the helper's fields belong in events; they do no harm in raw objects."""
+        """Return whether the helper's fields belong in events; they do no harm in raw objects."""
         return not isinstance(chunk, dict) if self.helper is None else self.helper
 
     def _next(self) -> int:

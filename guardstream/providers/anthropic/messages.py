@@ -62,7 +62,7 @@ class Anthropic(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message event."""
+        """Return whether `chunk` is a message event."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

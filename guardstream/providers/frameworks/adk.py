@@ -116,7 +116,7 @@ class ADK(VariedSpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event, or what a model says to an agent."""
+        """Return whether `chunk` is an event, or what a model says to an agent."""
         if isinstance(chunk, (str, bytes)):
             return False
         keys = fields_of(chunk).keys()

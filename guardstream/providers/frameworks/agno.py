@@ -127,7 +127,7 @@ class Agno(VariedSpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a run."""
+        """Return whether `chunk` is an event of a run."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

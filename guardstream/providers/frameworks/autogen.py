@@ -53,7 +53,7 @@ class AutoGen(Repeating):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message or an event of an agent."""
+        """Return whether `chunk` is a message or an event of an agent."""
         return not isinstance(chunk, (str, bytes)) and (
             {"source", "models_usage", "content"} <= fields_of(chunk).keys()
         )

@@ -251,7 +251,7 @@ class ClaudeAgents:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message or an event of a session."""
+        """Return whether `chunk` is a message or an event of a session."""
         if isinstance(chunk, (str, bytes)):
             return False
         if isinstance(chunk, dict):

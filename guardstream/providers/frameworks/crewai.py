@@ -73,7 +73,7 @@ class CrewAI(Repeating):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a chunk or a frame."""
+        """Return whether `chunk` is a chunk or a frame."""
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
         return {"content", "chunk_type", "task_index"} <= keys or (
             {"namespace", "channel", "seq", "data"} <= keys

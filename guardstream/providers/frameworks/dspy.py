@@ -46,7 +46,7 @@ class DSPy(Repeating):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a piece of a field, or a status message."""
+        """Return whether `chunk` is a piece of a field, or a status message."""
         if isinstance(chunk, (str, bytes, dict)):
             return False
         return fields_of(chunk).keys() >= _CHUNK or type(chunk).__name__ == "StatusMessage"

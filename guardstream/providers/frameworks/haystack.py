@@ -44,7 +44,7 @@ class Haystack(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a streaming chunk."""
+        """Return whether `chunk` is a streaming chunk."""
         return not isinstance(chunk, (str, bytes)) and (
             {"content", "meta", "component_info"} <= fields_of(chunk).keys()
         )

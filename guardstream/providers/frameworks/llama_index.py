@@ -129,7 +129,7 @@ class LlamaIndex(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` says what is new and all so far, or what an agent does."""
+        """Return whether `chunk` says what is new and all so far, or what an agent does."""
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
         return any(kind <= keys for kind in (*_KINDS, *_EVENTS))
 
@@ -193,7 +193,7 @@ class LlamaIndex(Growing):
 
 
 def _streams(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event is a part of a stream; without its delta a response may be one."""
+    """Return whether an event is a part of a stream; without its delta a response may be one."""
     return "delta" in event or "message" in event or "text" in event
 
 

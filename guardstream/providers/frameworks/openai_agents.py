@@ -66,7 +66,7 @@ class OpenAIAgents(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a run."""
+        """Return whether `chunk` is an event of a run."""
         if isinstance(chunk, (str, bytes, dict)):
             return False
         fields = fields_of(chunk)

@@ -114,7 +114,7 @@ class SemanticKernel(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a content that streams, or holds some."""
+        """Return whether `chunk` is a content that streams, or holds some."""
         if isinstance(chunk, (str, bytes, tuple)):
             return False
         messages = _messages(chunk)

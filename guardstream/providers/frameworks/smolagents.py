@@ -65,7 +65,7 @@ class Smolagents(Repeating):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a delta of a model, or a step of an agent."""
+        """Return whether `chunk` is a delta of a model, or a step of an agent."""
         if isinstance(chunk, (str, bytes, dict)):
             return False
         keys = fields_of(chunk).keys()

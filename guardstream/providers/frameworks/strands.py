@@ -308,7 +308,7 @@ class Strands:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         return isinstance(chunk, dict) and (_is_own(chunk) or bool(_step(chunk)))
 
     def judge_marks(self, passes: Passes) -> None:
@@ -471,13 +471,13 @@ def _is_model(chunk: Any) -> bool:
 
 
 def _is_of_several(chunk: Mapping[str, Any]) -> bool:
-    """Tell whether an event is one of a graph or a swarm, about its agents."""
+    """Return whether an event is one of a graph or a swarm, about its agents."""
     kind = chunk.get("type")
     return isinstance(kind, str) and kind.startswith("multiagent_")
 
 
 def _is_own(chunk: Mapping[str, Any]) -> bool:
-    """Tell whether an event is one of an agent."""
+    """Return whether an event is one of an agent."""
     keys = chunk.keys()
     if _is_of_several(chunk):
         return True
@@ -489,7 +489,7 @@ def _is_own(chunk: Mapping[str, Any]) -> bool:
 
 
 def _tells_again(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event has nothing but a message, or what a run gave."""
+    """Return whether an event has nothing but a message, or what a run gave."""
     if event.keys() == {"message"}:
         return fields_of(event["message"]).keys() >= {"role", "content"}
     return event.keys() == {"result"} and "stop_reason" in fields_of(event["result"])

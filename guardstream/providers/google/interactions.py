@@ -172,7 +172,7 @@ class Interactions(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of an interaction."""
+        """Return whether `chunk` is an event of an interaction."""
         fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
         kind = fields.get("event_type")
         return isinstance(kind, str) and kind in _SPEC.specs

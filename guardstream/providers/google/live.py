@@ -73,7 +73,7 @@ class GeminiLive(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message that begins a session, or has content."""
+        """Return whether `chunk` is a message that begins a session, or has content."""
         if isinstance(chunk, (str, bytes)):
             return False
         first = {"serverContent", "server_content", "setupComplete", "setup_complete"}

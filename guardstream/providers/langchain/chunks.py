@@ -19,7 +19,7 @@ TEXT = Slot(0, "text", "content")
 
 
 def is_message(value: object) -> bool:
-    """Tell whether `value` is one of LangChain's messages, or the JSON of one."""
+    """Return whether `value` is one of LangChain's messages, or the JSON of one."""
     fields = fields_of(value)
     return (
         isinstance(fields.get("type"), str)
@@ -30,7 +30,7 @@ def is_message(value: object) -> bool:
 
 
 def is_generation(value: object) -> bool:
-    """Tell whether `value` is a chunk that models give inside: text, or a message."""
+    """Return whether `value` is a chunk that models give inside: text, or a message."""
     fields = fields_of(value)
     return not isinstance(value, dict) and {"text", "generation_info", "type"} <= fields.keys()
 
@@ -54,7 +54,7 @@ class LangChain:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a message, or holds one."""
+        """Return whether `chunk` is a message, or holds one."""
         if isinstance(chunk, tuple):
             message, *others = chunk
             return len(others) == 1 and _is_object(message) and isinstance(others[0], dict)

@@ -57,7 +57,7 @@ class LangChainEvents:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
 
     def read(self, chunk: Mapping[str, Any]) -> Reading:
@@ -104,7 +104,7 @@ class LangChainEvents:
         """Return an event of the run that streams only `text`."""
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
-            raise AdapterError("langchain: the run has streamed nothing to go on with")
+            raise AdapterError("langchain: the run has streamed nothing that could be continued")
         return [
             _with_chunk(chunk, made)
             for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, said)
@@ -179,7 +179,7 @@ class LangChainEvents:
 
 
 def _streams(value: Any) -> bool:
-    """Tell whether `value` is text, or a chunk that holds some."""
+    """Return whether `value` is text, or a chunk that holds some."""
     return isinstance(value, str) or LangChain.accepts(value)
 
 

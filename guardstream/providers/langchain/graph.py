@@ -60,7 +60,7 @@ class LangGraph:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` names a mode or a namespace, or is a state with messages in it."""
+        """Return whether `chunk` names a mode or a namespace, or is a state with messages in it."""
         if isinstance(chunk, dict):
             if chunk.keys() >= {"type", "ns", "data"}:
                 return chunk["type"] in MODES
@@ -159,7 +159,7 @@ class LangGraphEvents(LangGraph):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is the event that begins a run, or one of messages."""
+        """Return whether `chunk` is the event that begins a run, or one of messages."""
         if not isinstance(chunk, dict) or chunk.keys() != {"event", "data"}:
             return False
         event, data = _event(chunk), chunk["data"]
@@ -276,7 +276,7 @@ def _is_pair(data: Any) -> bool:
 
 
 def _has_message(value: Any, depth: int) -> bool:
-    """Tell whether a message stands in a value, at some depth."""
+    """Return whether a message stands in a value, at some depth."""
     if is_message(value):
         return not isinstance(value, dict)
     if depth == 0 or value is None or isinstance(value, (str, bytes, int, float)):

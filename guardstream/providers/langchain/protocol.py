@@ -81,7 +81,7 @@ class LangChainProtocol(VariedSpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         if not isinstance(chunk, dict):
             return False
         if chunk.get("type") == "event" and "method" in chunk:
@@ -267,7 +267,7 @@ class LangChainProtocol(VariedSpecAdapter):
             return [_made(chunk, data)]
         message = self._messages.latest(slot.choice)
         if message is None:
-            raise AdapterError("langchain: no message to say more in")
+            raise AdapterError("langchain: there is no message to add text to")
         made: list[Any] = []
         index = slot.number % TURN
         if not message.says(slot):

@@ -42,7 +42,7 @@ class Message:
         return Slot(self.choice, channel, field, self.turn * TURN + index)
 
     def says(self, slot: Slot) -> bool:
-        """Tell whether a slot's block is open."""
+        """Return whether a slot's block is open."""
         block = self.open.get(slot.number % TURN)
         return block is not None and block.slot == slot
 
@@ -56,7 +56,7 @@ class Messages:
         self._count = 0
 
     def __bool__(self) -> bool:
-        """Tell whether any is being said."""
+        """Return whether any is being said."""
         return bool(self._open)
 
     def latest(self, choice: int) -> Message | None:
@@ -113,7 +113,7 @@ def params_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def is_pair(value: Any) -> TypeGuard[Sequence[Any]]:
-    """Tell whether data is a message's event beside what its graph says of it."""
+    """Return whether data is a message's event beside what its graph says of it."""
     return isinstance(value, (list, tuple)) and len(value) == 2
 
 

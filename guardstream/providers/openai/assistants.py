@@ -168,7 +168,7 @@ class Assistants(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a run."""
+        """Return whether `chunk` is an event of a run."""
         kind = fields_of(_data(chunk)).get("object")
         return isinstance(kind, str) and kind in _SPEC.specs
 

@@ -62,7 +62,7 @@ class OpenAIChat(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` looks like a chat-completion chunk."""
+        """Return whether `chunk` looks like a chat-completion chunk."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)
@@ -104,7 +104,7 @@ class OpenAIChat(SpecAdapter):
                 super()._add_pieces(pieces, unknown, event)
 
     def _repeats(self, value: str, slot: Slot, new: Any) -> bool:
-        """Tell whether a message says all of a choice so far, and what is new in it."""
+        """Return whether a message says all of a choice so far, and what is new in it."""
         return value == self._so_far().get(slot.choice, "") + (new if isinstance(new, str) else "")
 
     def _so_far(self) -> dict[int, str]:

@@ -123,7 +123,7 @@ class OpenAIChatEvents(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of the helper."""
+        """Return whether `chunk` is an event of the helper."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

@@ -75,7 +75,7 @@ class OpenAICompletions(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` looks like a completion chunk."""
+        """Return whether `chunk` looks like a completion chunk."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

@@ -1,4 +1,4 @@
-"""OpenAI's streams of transcriptions, and of images and speech, in which no text is said.
+"""OpenAI's streams of transcriptions, and of images and speech, which contain no text.
 
 https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event and its neighbours.
 A transcription streams one text; of a diarized one, segments come too, each by itself.
@@ -70,7 +70,7 @@ class OpenAIMedia(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is such an event."""
+        """Return whether `chunk` is such an event."""
         if isinstance(chunk, (str, bytes)):
             return False
         kind = fields_of(chunk).get("type")

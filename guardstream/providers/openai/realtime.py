@@ -69,7 +69,7 @@ class Realtime(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a session: such have ids of their own."""
+        """Return whether `chunk` is an event of a session: such have ids of their own."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

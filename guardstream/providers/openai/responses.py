@@ -70,7 +70,7 @@ class OpenAIResponses(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event of a response's stream."""
+        """Return whether `chunk` is an event of a response's stream."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)

@@ -57,7 +57,7 @@ class PydanticAI(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is an event."""
+        """Return whether `chunk` is an event."""
         kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("event_kind")
         return isinstance(kind, str) and kind in SPEC.specs
 

@@ -2,7 +2,7 @@
 
 from guardstream.serve.proxy.app import Proxy, application
 from guardstream.serve.proxy.keys import Key, Keys
-from guardstream.serve.proxy.options import ServeOptions, said_by
+from guardstream.serve.proxy.options import ServeOptions, section_options
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 from guardstream.serve.proxy.upstreams import Target
 
@@ -15,5 +15,5 @@ __all__ = [
     "SettingsError",
     "Target",
     "application",
-    "said_by",
+    "section_options",
 ]

@@ -36,9 +36,9 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.caller import Asked, Caller
+from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
-from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.forwarding import Incoming, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
@@ -63,7 +63,7 @@ _JSON = "application/json"
 class Answering:
     """Sends the answer to one request to its client, and records the outcome.
 
-    `found` is the endpoint, `caller` the owner of the request's key, `asked` what is known of the
+    `match` is the endpoint, `caller` the owner of the request's key, `info` what is known of the
     request, `upstream` the name of the answering upstream. `attributes` are for the guard's
     records.
     """
@@ -71,18 +71,18 @@ class Answering:
     context: ProxyContext
     reply: Reply
     outcome: Outcome
-    found: Found
+    match: EndpointMatch
     method: str
     attributes: Mapping[str, str]
     caller: Caller | None
-    asked: Asked
+    info: RequestInfo
     upstream: str
 
     async def send(self, guard: Guard, response: Incoming) -> None:
         """Guard an answer and send it; close it, whatever happens."""
         try:
             media = _media(response)
-            if self.found.endpoint.answer == "any":
+            if self.match.endpoint.answer == "unknown":
                 await self._other(guard, response, media)
             elif response.status >= 400:
                 self.spend(0)
@@ -94,8 +94,8 @@ class Answering:
             elif response.status == _NOTHING:
                 await self._nothing(guard, response)
             elif response.status >= 300:
-                raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-            elif self.found.endpoint.provider:
+                raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
+            elif self.match.endpoint.provider:
                 await self._said(guard, response, media)
             else:
                 await self._answer(guard, response, media)
@@ -128,7 +128,7 @@ class Answering:
         if self.method == "HEAD" or response.status in _BODILESS:
             await self._nothing(guard, response)
         elif not fails and response.status >= 300:
-            raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+            raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
         elif not fails and is_unread(media):
             await self.unread(response, guard)
         elif fails:
@@ -138,7 +138,7 @@ class Answering:
 
     async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a model's answer; if its type is not specific, its beginning decides."""
-        if self.found.endpoint.answer == "said" and kind_of(media) in ("unspecified", "text"):
+        if self.match.endpoint.answer == "model" and kind_of(media) in ("unspecified", "text"):
             response, found = await self._beginning(guard, response, media)
             media = _JSON if found == WHOLE else found
         if self._streams(media):
@@ -169,11 +169,11 @@ class Answering:
     def _streams(self, media: str) -> bool:
         """Return whether an answer is streamed; Gemini's in JSON is recognised by its path
         alone."""
-        return kind_of(media) in SAYING or is_listed(self.found.endpoint.path, media)
+        return kind_of(media) in SAYING or is_listed(self.match.endpoint.path, media)
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
-        endpoint = self.found.endpoint
+        endpoint = self.match.endpoint
         fails = response.status >= 400
         most = _MAX_ERROR if fails else self.context.settings.max_answer
         try:
@@ -193,7 +193,7 @@ class Answering:
         if result is not None:
             self.outcome.finish = result.finish
         if self.caller is not None and not fails:
-            weight = self.asked.weight
+            weight = self.info.weight
             count = partial(budgets.of_answer, endpoint, weight, body, result)
             spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
@@ -213,8 +213,8 @@ class Answering:
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
         beside = partial(self.context.worker.text, len(answer))
-        endpoint, attributes = self.found.endpoint, self.attributes
-        if endpoint.answer == "any":
+        endpoint, attributes = self.match.endpoint, self.attributes
+        if endpoint.answer == "unknown":
             rules = partial(other_answers.guarded, guard, media, answer, attributes)
             return await other_answers.judged(guard, rules, beside)
         if guard.gates:
@@ -223,13 +223,14 @@ class Answering:
 
     async def _noted(self, body: bytes) -> bytes:
         """Remember the objects in an answer; of a list, return only the caller's."""
-        endpoint, caller = self.found.endpoint, self.caller
+        endpoint, caller = self.match.endpoint, self.caller
         assert caller is not None
-        if endpoint.lists:
+        if endpoint.lists_objects:
             return await caller.listed(body)
-        if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
+        names_objects = endpoint.creates_object or endpoint.has_object_id
+        if names_objects and endpoint.answer in ("model", "data"):
             ids = await self.context.worker.text(len(body), partial(objects.created_ids_in, body))
-            await caller.keep(ids, self.upstream, self.asked.weight.batch)
+            await caller.keep(ids, self.upstream, self.info.weight.batch)
         return body
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
@@ -249,8 +250,8 @@ class Answering:
         try:
             stream = guard.wrap(
                 response,
-                provider=self.found.endpoint.provider or None,
-                framing=None if self.found.endpoint.provider else framing_of(media),
+                provider=self.match.endpoint.provider or None,
+                framing=None if self.match.endpoint.provider else framing_of(media),
                 keep_text=False,
                 attributes=self.attributes,
             )
@@ -286,7 +287,7 @@ class Answering:
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 usage, said = stream.result.usage, stream.stats.characters_in
-                self.spend(budgets.of_stream(self.asked.weight, usage, said))
+                self.spend(budgets.of_stream(self.info.weight, usage, said))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
             if not fails:  # otherwise the stream has said so
                 await self._conclude(stream.finish)
@@ -300,7 +301,7 @@ class Answering:
         blocked it."""
         if blocked and self.outcome.error is None:
             return self.reply.kind == "text" or not errors_of(provider).raised
-        says = self.found.endpoint.provider or self.reply.kind in SAYING
+        says = self.match.endpoint.provider or self.reply.kind in SAYING
         return self.outcome.error is not None and not says
 
     async def _conclude(self, finish: FinishReason | None) -> None:
@@ -308,7 +309,7 @@ class Answering:
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
-        unsaid = not self.reply.begun or not self.found.endpoint.provider
+        unsaid = not self.reply.begun or not self.match.endpoint.provider
         if finish == "content_filter" and unsaid and self.reply.kind in SAYING:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
@@ -316,8 +317,8 @@ class Answering:
 
     def _object_finder(self) -> objects.ObjectFinder | None:
         """Return the finder of objects in a stream, if they have to be remembered."""
-        endpoint = self.found.endpoint
-        if self.caller is None or not (endpoint.stores or endpoint.about):
+        endpoint = self.match.endpoint
+        if self.caller is None or not (endpoint.creates_object or endpoint.has_object_id):
             return None
         return objects.ObjectFinder(endpoint.provider)
 
@@ -325,7 +326,7 @@ class Answering:
         """Return the guard of a stream, and what restores values after it is stored."""
         if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
-        restoring = Restoring(guard, guard.vault, self.found.endpoint.provider)
+        restoring = Restoring(guard, guard.vault, self.match.endpoint.provider)
         return guard.halves()[0], restoring
 
 
@@ -349,7 +350,7 @@ def _media(response: Incoming) -> str:
     parts = ", ".join(values(response.headers, b"content-range"))
     why = why_unreadable(response.status, said, parts)
     if why is not None:
-        why = f"the upstream's answer cannot be guarded, as {why}"
+        why = f"the upstream's answer cannot be guarded, because {why}"
         raise UpstreamError(502, "unguarded_answer", why)
     return media_of(said)
 

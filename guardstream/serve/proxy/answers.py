@@ -88,7 +88,7 @@ async def judged_answer(
     batch, each string by itself. Also UpstreamError if one of these is blocked.
     """
     try:
-        if endpoint.answer == "said" and kind_of(media) in _KINDS["said"]:
+        if endpoint.answer == "model" and kind_of(media) in _KINDS["model"]:
             return await _judged(guard, endpoint.provider, body, attributes, beside)
         rules = partial(guarded_answer, guard, endpoint, media, body, attributes)
         guarded = await beside(rules)
@@ -172,7 +172,7 @@ def _by_kind(
     kind = kind_of(media)
     if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise _unguarded("the upstream's answer has a content type that cannot be guarded")
-    if answer == "said":
+    if answer == "model":
         return _said(guard, endpoint.provider, body, attributes)
     if answer == "speech":
         return Guarded(body)
@@ -181,7 +181,7 @@ def _by_kind(
         if results is not None:
             return Guarded(results)
         if answer == "results":
-            raise _unguarded("the results of a batch are no lines of JSON")
+            raise _unguarded("the results of a batch are not lines of JSON")
         return _file(guard, media, body, attributes)
     if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
@@ -191,9 +191,9 @@ def _by_kind(
 
 
 _KINDS: Mapping[Answer, Sequence[Kind]] = {
-    "said": ("json",),
+    "model": ("json",),
     "strings": ("json",),
-    "plain": ("json",),
+    "data": ("json",),
     "images": ("json",),
     "transcript": ("json", "text"),
     "results": ("lines", "unspecified"),
@@ -217,14 +217,14 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
     if guard.on_block == "error" and wire.ended == "content_filter" and wire.error is None:
         return Guarded(_NOTHING, wire.result)
     if wire.error is not None:
-        raise AdapterError("the upstream's answer cannot be guarded as its format says")
+        raise AdapterError("the upstream's answer does not match its format")
     return Guarded(_only_line(out), wire.result)
 
 
 def _only_line(out: bytes) -> bytes:
     lines = [line for line in out.split(b"\n") if line.strip()]
     if len(lines) != 1:  # a block's message in a stream has no place in a whole answer
-        raise _unguarded("the policy ended the answer, which its format cannot say")
+        raise _unguarded("the policy ended the answer, which its format cannot express")
     return lines[0]
 
 
@@ -232,7 +232,7 @@ def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     return guard_error(guard, value)
 
 
-def _plain(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
+def _data(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     """Return JSON without model text; results of Anthropic's batches are fetched through the proxy.
 
     The URL of the upstream, which their clients follow, would bypass the guard.
@@ -242,7 +242,7 @@ def _plain(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     listed = value.get("data")
     if not isinstance(listed, list):
         return value
-    shown = [_plain(_guard, each) if isinstance(each, dict) else each for each in listed]
+    shown = [_data(_guard, each) if isinstance(each, dict) else each for each in listed]
     same = all(one is other for one, other in zip(shown, listed, strict=True))
     return value if same else {**value, "data": shown}
 
@@ -380,7 +380,7 @@ def _body(guard: Guard, provider: str | None, body: dict[str, Any]) -> dict[str,
 
 _GUARDS: Mapping[str, Callable[[Guard, dict[str, Any]], dict[str, Any]]] = {
     "strings": _strings,
-    "plain": _plain,
+    "data": _data,
     "images": _images,
     "transcript": _transcript,
 }

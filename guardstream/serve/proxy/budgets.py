@@ -17,7 +17,7 @@ BYTES = 3
 """Bytes of UTF-8 per token: English has more, most scripts have fewer."""
 
 FILE = 1_000
-"""Tokens for an image, a sound or a file, whatever its size."""
+"""Tokens for an image, an audio clip or a file, whatever its size."""
 
 _BOUNDS: Mapping[str, Sequence[str]] = {
     "openai_chat": ("max_tokens", "max_completion_tokens"),
@@ -68,17 +68,17 @@ def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
 
 def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
     """Return the tokens that a request may use; `answer` are those of an answer without a limit."""
-    if endpoint.answer == "any":  # unknown whether a model is asked
+    if endpoint.answer == "unknown":  # unknown whether a model is asked
         return _of_request(read.fields, answer, _ANY_BOUND)
-    if not endpoint.sends:
+    if not endpoint.request:
         return 0
-    if endpoint.answer == "said":
+    if endpoint.answer == "model":
         return _of_request(read.fields, answer, _BOUNDS.get(endpoint.provider, _ANY_BOUND))
-    if endpoint.sends == "batch":
+    if endpoint.request == "batch":
         return sum(_of_request(body, answer, _BOUNDS["anthropic"]) for body in read.batch)
-    if endpoint.answer == "plain" and endpoint.sends not in _COUNTED:
+    if endpoint.answer == "data" and endpoint.request not in _COUNTED:
         return 0
-    return of_input(read) + (FILE if endpoint.sends == "form" else 0)
+    return of_input(read) + (FILE if endpoint.request == "form" else 0)
 
 
 def of_batch(read: Read, answer: int) -> int | None:
@@ -123,12 +123,12 @@ def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | 
 
     None if they are unknown, so that what was reserved counts.
     """
-    if endpoint.answer == "any":
+    if endpoint.answer == "unknown":
         usage = (json_object(body) or {}).get("usage") if body[:1] == b"{" else None
         return of_stream(weight, usage, len(body))
     if result is not None:
         return of_stream(weight, result.usage, len(body))
-    if endpoint.sends == "batch" or endpoint.answer in ("file", "results", "speech"):
+    if endpoint.request == "batch" or endpoint.answer in ("file", "results", "speech"):
         return None
     return used((json_object(body) or {}).get("usage")) if body[:1] == b"{" else None
 

@@ -15,7 +15,7 @@ import anyio
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.http.request import RefusedError
 from guardstream.serve.proxy import budgets, objects, other_requests
-from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.keys import Key
 from guardstream.serve.proxy.requests import Read, read
 from guardstream.serve.proxy.settings import ProxySettings
@@ -49,31 +49,35 @@ def logging_failures() -> Iterator[None]:
             log.error("%s", error)
 
 
-class Asked(NamedTuple):
-    """What the proxy knows of a request: what it read, the objects named in it, and its cost."""
+class RequestInfo(NamedTuple):
+    """What the proxy knows about a request: its content, the objects named in it, and its cost."""
 
     read: Read
     names: Sequence[str]
     weight: budgets.Weight
 
 
-NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
-"""Stands for a request that need not be read."""
+UNREAD = RequestInfo(Read({}, []), (), budgets.Weight(0, 0, None, False))
+"""The information about a request that is not read."""
 
 
-def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: int) -> Asked:
+def request_info(
+    match: EndpointMatch, kind: str, query: str, body: bytes, answer_tokens: int
+) -> RequestInfo:
     """Read a request of content type `kind`. RefusedError if it cannot be read."""
     try:
-        if found.endpoint.sends == "any":
-            said = other_requests.read(kind, query, body)
+        if match.endpoint.request == "unknown":
+            content = other_requests.read(kind, query, body)
         else:
-            said = read(found.endpoint, kind, body)
-        about = [found.names["id"]] if found.endpoint.about else []
+            content = read(match.endpoint, kind, body)
+        about = [match.names["id"]] if match.endpoint.has_object_id else []
         named = (
-            each for part in (said.fields, *said.batch) for each in objects.referenced_ids(part)
+            each
+            for part in (content.fields, *content.batch)
+            for each in objects.referenced_ids(part)
         )
         names = tuple(dict.fromkeys([*about, *named]))
-        return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
+        return RequestInfo(content, names, budgets.weighed(match.endpoint, content, answer_tokens))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 
@@ -164,17 +168,17 @@ class Caller:
             raise RefusedError(404, "not_found", "no object with this id belongs to you")
         return stored
 
-    async def reserved(self, found: Found, asked: Asked) -> int:
+    async def reserved(self, match: EndpointMatch, info: RequestInfo) -> int:
         """Return the tokens that a request may use; for a batch, those of its file."""
-        file_id = asked.read.fields.get("input_file_id")
-        if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
+        file_id = info.read.fields.get("input_file_id")
+        if match.endpoint.request == "openai_batches" and isinstance(file_id, str):
             stored = await self._state.stored(file_id)
             if stored is not None and stored.tokens is not None:
                 return stored.tokens
             if file_id not in self._settings.shared_objects or self._key.tokens is not None:
                 # The file's requests have not been judged.
                 raise RefusedError(400, "invalid_batch", "the file is not a batch of requests")
-        return asked.weight.reserved
+        return info.weight.reserved
 
     async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:
         """Remember objects as the caller's, before the caller sees them."""

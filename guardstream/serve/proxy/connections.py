@@ -1,7 +1,6 @@
 """Connections to an upstream, with aiohttp, the fastest HTTP client for asyncio.
 
-It is configured to add, follow, store and repair nothing: what is sent is what the proxy has
-judged.
+aiohttp is configured to add, follow, store and repair nothing: exactly the judged request is sent.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _MAX_HEADER = 64 * 1024
 """The maximum bytes of one header of an answer."""
 
 _PIECE = 64 * 1024
-"""Bytes of a request that are written at once, and half the bytes of an answer that are
+"""The bytes of a request that are written at once, and half the bytes of an answer that are
 buffered."""
 
 _AT_ONCE = 32 * 1024
-"""Bytes of an answer that are guarded at once; then other streams get a turn."""
+"""The bytes of an answer that are guarded at once, before other streams get a turn."""
 
 _EARLY = 32
-"""Connections that may turn out to be unusable before a request is sent."""
+"""How many connections may turn out to be unusable before a request fails."""
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
@@ -57,7 +56,7 @@ class _EarlyError(aiohttp.ClientConnectionError):
 
 
 class _Wire(ResponseHandler):
-    """Parses a connection: with the same result in every chunking, and however it breaks off.
+    """Parses a connection with the same result in every chunking, and however it breaks off.
 
     aiohttp drops a head that arrives together with an error in its body, lets the reader of a body
     wait forever after an error in its chunks, and takes a reset for the end of a body without a

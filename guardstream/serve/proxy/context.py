@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardstream.serve.proxy.endpoints import UNKNOWN, Endpoint, Found, Table
+from guardstream.serve.proxy.endpoints import UNKNOWN, Endpoint, EndpointMatch, EndpointTable
 from guardstream.serve.proxy.forwarding import Sender
 from guardstream.serve.proxy.keys import Keys, named_keys
 from guardstream.serve.proxy.settings import ProxySettings
@@ -18,10 +18,10 @@ class ProxyContext:
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
         self.settings = settings
         added = [
-            Endpoint("POST", path, "said", provider, provider)
+            Endpoint("POST", path, "model", provider, provider)
             for path, provider in settings.formats.items()
         ]
-        self.table = Table(added)
+        self.table = EndpointTable(added)
         self.choice = settings.choice
         more = settings.more_keys or Keys()
         named = (*named_keys(settings.keys), *more.named)
@@ -33,14 +33,14 @@ class ProxyContext:
         self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 
-    def found(self, method: str, path: str, headers: Headers) -> Found:
+    def match(self, method: str, path: str, headers: Headers) -> EndpointMatch:
         """Return the endpoint of a request."""
         found = self.table.find(method, path)
         if found.endpoint is UNKNOWN:
-            found = self.table.ending(method, path)
+            found = self.table.find_by_suffix(method, path)
         if found.endpoint is UNKNOWN and self.settings.other == "guard":
-            found = self.table.other(method, path, headers)
-        return self.table.of_client(found, headers)
+            found = self.table.for_unknown_path(method, path, headers)
+        return self.table.for_client(found, headers)
 
     def upstream(self, name: str) -> Upstream:
         """Return the client of an upstream, created in the event loop that uses it."""

@@ -1,4 +1,4 @@
-"""The endpoints that the proxy knows: what of their requests and of their answers is guarded.
+"""The endpoints that the proxy knows, and how their requests and answers are guarded.
 
 Sources: https://platform.openai.com/docs/api-reference, https://docs.anthropic.com/en/api,
 https://learn.microsoft.com/azure/ai-foundry/openai/reference (deployments, and `/openai/v1`),
@@ -28,113 +28,144 @@ from guardstream.providers.errors import (
 )
 
 Answer: TypeAlias = Literal[
-    "said", "strings", "plain", "results", "file", "transcript", "images", "speech", "any"
+    "model", "strings", "data", "results", "file", "transcript", "images", "speech", "unknown"
 ]
-"""What comes back: what a model says, whole or streamed; JSON in which every string may be said by
-one; JSON in which nothing is; lines of whole answers; a file; what was heard; images; speech; or
-anything, as nobody knows the path."""
+"""What an endpoint answers, which decides how the answer is guarded:
+
+- `model`: a model's answer, whole or streamed, in the format `provider`.
+- `strings`: JSON in which every string may be a model's text.
+- `data`: JSON without any text of a model.
+- `results`: lines of JSON, each with a whole answer, such as the results of a batch.
+- `file`: a stored file.
+- `transcript`: the text of a recording, as JSON, text or subtitles.
+- `images`: images, with the prompts as the model has revised them.
+- `speech`: sound.
+- `unknown`: anything, because the path is not known.
+"""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint. `path` may have `{id}`, a name without slashes, and `{model}`, one with them.
+    """One endpoint of an API.
 
-    `sends` names the format in which a request speaks to a model, or what it is: `form` is a form
-    with files, `batch` a list of Anthropic's requests, `any` whatever it turns out to be; none has
-    a body that is not sent on.
-    `provider` is the format of what a model says, `auth` the header that has the key.
-    `stores` an object that can be asked for by its id, is `about` the stored object `{id}`, `lists`
-    such objects. `below` is what stands before the path where it is sent, `known` the path that
-    documents name it by, where that is another one.
+    - `path`: a template. `{id}` is a name without slashes, `{model}` may have slashes.
+    - `answer`: what it answers.
+    - `request`: the format of its requests, as in `guardstream.http.requests`, or what they are:
+      "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if only
+      the body shows it. If it is empty, bodies are not forwarded.
+    - `provider`: the format of the model's answer.
+    - `errors`: how its API reports errors.
+    - `auth`: the header that has the key.
+    - `creates_object`: its answer names a stored object that can be requested later.
+    - `has_object_id`: `{id}` in its path is such an object.
+    - `lists_objects`: its answer lists such objects.
+    - `upstream_prefix`: put before the path when the request is forwarded.
+    - `documented_path`: the path in the API's documentation, if it is not `path`.
     """
 
     method: str
     path: str
     answer: Answer
-    sends: str = ""
+    request: str = ""
     provider: str = ""
     errors: Errors = OPENAI
     auth: str = "authorization"
-    stores: bool = False
-    about: bool = False
-    lists: bool = False
-    below: str = ""
-    known: str = ""
+    creates_object: bool = False
+    has_object_id: bool = False
+    lists_objects: bool = False
+    upstream_prefix: str = ""
+    documented_path: str = ""
 
     @property
-    def places(self) -> Sequence[str]:
-        """What a route may name it by; a stored object is guarded as what made it."""
-        known = self.known or self.path
-        maker = known.partition("/{id}")[0] if self.about else known
-        return tuple(dict.fromkeys((self.path, known, maker)))
+    def route_paths(self) -> Sequence[str]:
+        """The paths by which a route may name it.
+
+        A stored object has the route of the endpoint that created it, too.
+        """
+        documented = self.documented_path or self.path
+        creator = documented.partition("/{id}")[0] if self.has_object_id else documented
+        return tuple(dict.fromkeys((self.path, documented, creator)))
 
     @property
     def asks_model(self) -> bool:
-        """Whether a model answers the request at once, and nothing but that is asked for."""
-        return self.method == "POST" and bool(self.sends) and (
-            self.answer == "said" or not self.stores
+        """Whether a request only asks a model for an answer, which comes at once."""
+        return self.method == "POST" and bool(self.request) and (
+            self.answer == "model" or not self.creates_object
         )  # fmt: skip
 
     @property
     def guarded(self) -> bool:
-        """Whether a policy judges anything of it."""
-        return self.answer != "plain" or bool(self.sends)
+        """Whether a policy applies to its requests or answers."""
+        return self.answer != "data" or bool(self.request)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What its path looks like."""
+        """A pattern for its paths."""
         return _compiled(self.path)
 
 
 _SEGMENT = r"[\w:=@+~-][\w.:=@+~-]*"
-_WILD = {
+_WILDCARDS = {
     "id": rf"(?P<id>{_SEGMENT})",
     "model": rf"(?P<model>{_SEGMENT}(?:/{_SEGMENT})*)",
     "name": r"(?P<model>[\w@+~-][\w.@+~-]*)",
     "version": r"v1(?:(?:alpha|beta)\d*)?",
     **dict.fromkeys(("project", "region", "owner"), _SEGMENT),
 }
-"""What stands for the parts of a template; a segment never begins with a dot."""
+"""Patterns for the parts of a template. A segment never begins with a dot."""
 
 
-_ANYTHING = dict.fromkeys(_WILD, ".+")
-_ANY_NAMES = {**_ANYTHING, "version": "[^/]+"}
-"""What an upstream may take for them; a version is one segment, so that it may begin a path."""
+_LENIENT_WILDCARDS = dict.fromkeys(_WILDCARDS, ".+")
+_LENIENT_SUFFIX_WILDCARDS = {**_LENIENT_WILDCARDS, "version": "[^/]+"}
+"""What an upstream may accept for these parts, anywhere in a path or at its end.
+
+At the end, a version is one segment, because a suffix may begin with it.
+"""
 
 
-def _compiled(template: str, wild: Mapping[str, str] = _WILD) -> re.Pattern[str]:
-    """Return what paths of a template look like, with what is `wild` in place of names."""
+def _compiled(template: str, wild: Mapping[str, str] = _WILDCARDS) -> re.Pattern[str]:
+    """Return a pattern for the paths of a template, with the pattern in `wild` for each name."""
     parts = re.split(r"\{(\w+)\}", template)
-    made = (wild[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
-    return re.compile("".join(made), re.ASCII | re.DOTALL)
+    pieces = (wild[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    return re.compile("".join(pieces), re.ASCII | re.DOTALL)
 
 
 _OPENAI = (
-    Endpoint("POST", "chat/completions", "said", "openai_chat", "openai_chat", stores=True),
-    Endpoint("GET", "chat/completions/{id}", "said", "", "openai_chat", about=True),
-    Endpoint("DELETE", "chat/completions/{id}", "plain", about=True),
-    Endpoint("POST", "completions", "said", "openai_completions", "openai_completions"),
     Endpoint(
-        "POST", "responses", "said", "openai_responses", "openai_responses", RESPONSES, stores=True
+        "POST", "chat/completions", "model", "openai_chat", "openai_chat", creates_object=True
     ),
-    Endpoint("GET", "responses/{id}", "said", "", "openai_responses", RESPONSES, about=True),
-    Endpoint("DELETE", "responses/{id}", "plain", about=True),
-    Endpoint("POST", "responses/{id}/cancel", "said", "", "openai_responses", about=True),
-    Endpoint("GET", "responses/{id}/input_items", "strings", about=True),
-    Endpoint("POST", "responses/input_tokens", "plain", "openai_responses"),
-    Endpoint("GET", "models", "plain"),
-    Endpoint("GET", "models/{model}", "plain"),
-    Endpoint("POST", "embeddings", "plain", "openai_embeddings"),
-    Endpoint("POST", "moderations", "plain", "openai_moderations"),
-    Endpoint("POST", "files", "plain", "form", stores=True),
-    Endpoint("GET", "files", "plain", lists=True),
-    Endpoint("GET", "files/{id}", "plain", about=True),
-    Endpoint("DELETE", "files/{id}", "plain", about=True),
-    Endpoint("GET", "files/{id}/content", "file", about=True),
-    Endpoint("POST", "batches", "plain", "openai_batches", stores=True),
-    Endpoint("GET", "batches", "plain", lists=True),
-    Endpoint("GET", "batches/{id}", "plain", about=True),
-    Endpoint("POST", "batches/{id}/cancel", "plain", about=True),
+    Endpoint("GET", "chat/completions/{id}", "model", "", "openai_chat", has_object_id=True),
+    Endpoint("DELETE", "chat/completions/{id}", "data", has_object_id=True),
+    Endpoint("POST", "completions", "model", "openai_completions", "openai_completions"),
+    Endpoint(
+        "POST",
+        "responses",
+        "model",
+        "openai_responses",
+        "openai_responses",
+        RESPONSES,
+        creates_object=True,
+    ),
+    Endpoint(
+        "GET", "responses/{id}", "model", "", "openai_responses", RESPONSES, has_object_id=True
+    ),
+    Endpoint("DELETE", "responses/{id}", "data", has_object_id=True),
+    Endpoint("POST", "responses/{id}/cancel", "model", "", "openai_responses", has_object_id=True),
+    Endpoint("GET", "responses/{id}/input_items", "strings", has_object_id=True),
+    Endpoint("POST", "responses/input_tokens", "data", "openai_responses"),
+    Endpoint("GET", "models", "data"),
+    Endpoint("GET", "models/{model}", "data"),
+    Endpoint("POST", "embeddings", "data", "openai_embeddings"),
+    Endpoint("POST", "moderations", "data", "openai_moderations"),
+    Endpoint("POST", "files", "data", "form", creates_object=True),
+    Endpoint("GET", "files", "data", lists_objects=True),
+    Endpoint("GET", "files/{id}", "data", has_object_id=True),
+    Endpoint("DELETE", "files/{id}", "data", has_object_id=True),
+    Endpoint("GET", "files/{id}/content", "file", has_object_id=True),
+    Endpoint("POST", "batches", "data", "openai_batches", creates_object=True),
+    Endpoint("GET", "batches", "data", lists_objects=True),
+    Endpoint("GET", "batches/{id}", "data", has_object_id=True),
+    Endpoint("POST", "batches/{id}/cancel", "data", has_object_id=True),
     Endpoint("POST", "images/generations", "images", "openai_images", "openai_media"),
     Endpoint("POST", "images/edits", "images", "form", "openai_media"),
     Endpoint("POST", "images/variations", "images", "form", "openai_media"),
@@ -142,73 +173,80 @@ _OPENAI = (
     Endpoint("POST", "audio/translations", "transcript", "form", "openai_media"),
     Endpoint("POST", "audio/speech", "speech", "openai_speech", "openai_media"),
 )
-"""OpenAI's, and of those who are compatible with it: below `/v1/` and other bases."""
+"""The endpoints of OpenAI and compatible APIs, below `/v1/` and other base paths."""
 
 _BASES = ("/v1/", "/", "/openai/v1/", "/openai/", "/v1beta/openai/")
-"""OpenAI's own, none, Azure's and Bedrock's, Azure's with `api-version`, Google's."""
+"""The base paths of OpenAI's API: its own; none; Azure's and Bedrock's; Azure's with `api-version`;
+Google's."""
 
 _INFERENCE = ("chat/", "completions", "embeddings", "images/", "audio/")
-"""What Azure has below a deployment."""
+"""The beginnings of the paths that Azure has below a deployment."""
 
 _ANTHROPIC = (
-    Endpoint("POST", "messages", "said", "anthropic", "anthropic"),
-    Endpoint("POST", "messages/count_tokens", "plain", "anthropic"),
-    Endpoint("POST", "messages/batches", "plain", "batch", "anthropic", stores=True),
-    Endpoint("GET", "messages/batches", "plain", lists=True),
-    Endpoint("GET", "messages/batches/{id}", "plain", about=True),
-    Endpoint("DELETE", "messages/batches/{id}", "plain", about=True),
-    Endpoint("POST", "messages/batches/{id}/cancel", "plain", about=True),
-    Endpoint("GET", "messages/batches/{id}/results", "results", about=True),
+    Endpoint("POST", "messages", "model", "anthropic", "anthropic"),
+    Endpoint("POST", "messages/count_tokens", "data", "anthropic"),
+    Endpoint("POST", "messages/batches", "data", "batch", "anthropic", creates_object=True),
+    Endpoint("GET", "messages/batches", "data", lists_objects=True),
+    Endpoint("GET", "messages/batches/{id}", "data", has_object_id=True),
+    Endpoint("DELETE", "messages/batches/{id}", "data", has_object_id=True),
+    Endpoint("POST", "messages/batches/{id}/cancel", "data", has_object_id=True),
+    Endpoint("GET", "messages/batches/{id}/results", "results", has_object_id=True),
 )
 
 _GOOGLE = (
-    Endpoint("POST", "{name}:generateContent", "said", "gemini", "gemini"),
-    Endpoint("POST", "{name}:streamGenerateContent", "said", "gemini", "gemini"),
-    Endpoint("POST", "{name}:countTokens", "plain", "gemini_counting"),
-    Endpoint("POST", "{name}:embedContent", "plain", "gemini_embeddings"),
-    Endpoint("POST", "{name}:batchEmbedContents", "plain", "gemini_embeddings"),
+    Endpoint("POST", "{name}:generateContent", "model", "gemini", "gemini"),
+    Endpoint("POST", "{name}:streamGenerateContent", "model", "gemini", "gemini"),
+    Endpoint("POST", "{name}:countTokens", "data", "gemini_counting"),
+    Endpoint("POST", "{name}:embedContent", "data", "gemini_embeddings"),
+    Endpoint("POST", "{name}:batchEmbedContents", "data", "gemini_embeddings"),
 )
 
 _OLLAMA = (
-    Endpoint("POST", "/api/chat", "said", "ollama", "ollama"),
-    Endpoint("POST", "/api/generate", "said", "ollama", "ollama"),
-    Endpoint("POST", "/api/embed", "plain", "openai_embeddings"),
-    Endpoint("POST", "/api/embeddings", "plain", "ollama_embeddings"),
-    Endpoint("POST", "/api/show", "plain", "ollama_model"),
-    Endpoint("GET", "/api/tags", "plain"),
-    Endpoint("GET", "/api/ps", "plain"),
-    Endpoint("GET", "/api/version", "plain"),
+    Endpoint("POST", "/api/chat", "model", "ollama", "ollama"),
+    Endpoint("POST", "/api/generate", "model", "ollama", "ollama"),
+    Endpoint("POST", "/api/embed", "data", "openai_embeddings"),
+    Endpoint("POST", "/api/embeddings", "data", "ollama_embeddings"),
+    Endpoint("POST", "/api/show", "data", "ollama_model"),
+    Endpoint("GET", "/api/tags", "data"),
+    Endpoint("GET", "/api/ps", "data"),
+    Endpoint("GET", "/api/version", "data"),
 )
 
 
-def _below(base: str) -> str:
-    """What a client leaves out whose base URL has no version."""
+def _upstream_prefix(base: str) -> str:
+    """Return the version that is missing in the paths of a client whose base URL has none."""
     return "/v1" if base == "/" else ""
 
 
-_OF_BOTH = ("/v1/models", "/v1/files")
-"""Paths that OpenAI and Anthropic have alike."""
+_SHARED_PATHS = ("/v1/models", "/v1/files")
+"""Paths that the APIs of OpenAI and Anthropic share."""
 
 _VERTEX = "/{version}/projects/{project}/locations/{region}/publishers/{owner}/models/"
 
 
 def _openai() -> Iterator[Endpoint]:
     for each in _OPENAI:
-        known = f"/v1/{each.path}"
+        documented = f"/v1/{each.path}"
         for base in _BASES:
             auth = "api-key" if base == "/openai/" else each.auth
-            yield replace(each, path=base + each.path, auth=auth, below=_below(base), known=known)
+            yield replace(
+                each,
+                path=base + each.path,
+                auth=auth,
+                upstream_prefix=_upstream_prefix(base),
+                documented_path=documented,
+            )
         if each.method == "POST" and each.path.startswith(_INFERENCE):
             path = f"/openai/deployments/{{name}}/{each.path}"
-            yield replace(each, path=path, auth="api-key", known=known)
+            yield replace(each, path=path, auth="api-key", documented_path=documented)
 
 
 def _anthropic() -> Iterator[Endpoint]:
     for each in _ANTHROPIC:
-        known = f"/v1/{each.path}"
-        made = replace(each, errors=ANTHROPIC, auth="x-api-key", known=known)
+        documented = f"/v1/{each.path}"
+        made = replace(each, errors=ANTHROPIC, auth="x-api-key", documented_path=documented)
         for base in ("/v1/", "/"):
-            yield replace(made, path=base + each.path, below=_below(base))
+            yield replace(made, path=base + each.path, upstream_prefix=_upstream_prefix(base))
 
 
 def _google() -> Iterator[Endpoint]:
@@ -219,7 +257,7 @@ def _google() -> Iterator[Endpoint]:
         yield replace(made, path=_VERTEX + each.path, auth="authorization")
     for path in ("/v1beta/models", "/v1alpha/models"):
         for end in ("", "/{name}"):
-            yield Endpoint("GET", path + end, "plain", errors=GOOGLE, auth="x-goog-api-key")
+            yield Endpoint("GET", path + end, "data", errors=GOOGLE, auth="x-goog-api-key")
 
 
 ENDPOINTS: Sequence[Endpoint] = (
@@ -227,40 +265,43 @@ ENDPOINTS: Sequence[Endpoint] = (
     *_anthropic(),
     *_google(),
     *(replace(each, errors=OLLAMA) for each in _OLLAMA),
-    Endpoint("POST", "/v2/chat", "said", "cohere", "cohere", errors=COHERE),
+    Endpoint("POST", "/v2/chat", "model", "cohere", "cohere", errors=COHERE),
 )
-"""All endpoints, the first that fits is taken."""
+"""All endpoints. The first match counts."""
 
-UNKNOWN = Endpoint("", "", "plain")
-"""Stands for what the table does not have."""
+UNKNOWN = Endpoint("", "", "data")
+"""The endpoint of a path that is not in the table."""
 
-_ANY = Endpoint("", "", "any", "any")
-"""Stands for it where it is guarded all the same."""
+_UNKNOWN_GUARDED = Endpoint("", "", "unknown", "unknown")
+"""The endpoint of such a path if the proxy guards it (`other: guard`)."""
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-"""What may be asked of a path that nobody knows: others ask something of the proxy itself."""
+"""The methods that are forwarded to an unknown path; others are meant for a proxy."""
 
 _AUTH = {ANTHROPIC: "x-api-key", GOOGLE: "x-goog-api-key"}
 
 
 def errors_of(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Errors:
-    """Return how an API says an error whose endpoint is not known."""
+    """Return how the API of an unknown endpoint reports errors."""
     if any(name == b"anthropic-version" for name, _ in headers):
         return ANTHROPIC
     begins = {"/api/": OLLAMA, "/v1beta/": GOOGLE, "/v1alpha/": GOOGLE}
     return next((each for start, each in begins.items() if path.startswith(start)), OPENAI)
 
 
-class Found(NamedTuple):
-    """The endpoint of a request, and what its path names."""
+class EndpointMatch(NamedTuple):
+    """The endpoint of a request, and the names in its path."""
 
     endpoint: Endpoint
     names: Mapping[str, str]
 
 
+_NO_MATCH = EndpointMatch(UNKNOWN, {})
+
+
 @dataclass(frozen=True)
-class Table:
-    """The endpoints of one proxy: those that routes add come first."""
+class EndpointTable:
+    """The endpoints of one proxy. Those added by routes come first."""
 
     added: Sequence[Endpoint] = ()
     _plain: Mapping[tuple[str, str], Endpoint] = field(init=False)
@@ -272,56 +313,62 @@ class Table:
         object.__setattr__(self, "_plain", plain)
         object.__setattr__(self, "_named", [each for each in every if "{" in each.path])
 
-    def of_client(self, found: Found, headers: Iterable[tuple[bytes, bytes]]) -> Found:
-        """Return the endpoint as Anthropic has it, if its client comes to a path of both."""
+    def for_client(
+        self, found: EndpointMatch, headers: Iterable[tuple[bytes, bytes]]
+    ) -> EndpointMatch:
+        """Return Anthropic's endpoint for a shared path if the client is Anthropic's."""
         endpoint = found.endpoint
-        if endpoint.known.startswith(_OF_BOTH) and any(
+        if endpoint.documented_path.startswith(_SHARED_PATHS) and any(
             n == b"anthropic-version" for n, _ in headers
         ):
             return found._replace(endpoint=replace(endpoint, errors=ANTHROPIC, auth="x-api-key"))
         return found
 
-    def find(self, method: str, path: str) -> Found:
+    def find(self, method: str, path: str) -> EndpointMatch:
         """Return the endpoint of a request by its method, in capitals, and its decoded path."""
         plain = self._plain.get((method, path))
         if plain is not None:
-            return Found(plain, {})
+            return EndpointMatch(plain, {})
         for each in self._named:
             found = each.pattern.fullmatch(path) if each.method == method else None
             if found is not None:
-                return Found(each, found.groupdict())
-        return Found(UNKNOWN, {})
+                return EndpointMatch(each, found.groupdict())
+        return _NO_MATCH
 
-    def ending(self, method: str, path: str) -> Found:
-        """Return the endpoint below another base that a request is for, such as that of
-        `/api/v1/chat/completions`: a model's alone, and nothing that is stored.
+    def find_by_suffix(self, method: str, path: str) -> EndpointMatch:
+        """Return the endpoint of a path with another base, such as `/api/v1/chat/completions`.
+
+        Only endpoints that ask a model are found, not those about stored objects.
         """
-        found = self._like(path, method)
+        found = self._suffix_match(path, method)
         if not found.endpoint.asks_model:
-            return Found(UNKNOWN, {})
-        return found._replace(endpoint=replace(found.endpoint, below=""))
+            return _NO_MATCH
+        return found._replace(endpoint=replace(found.endpoint, upstream_prefix=""))
 
-    def other(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Found:
-        """Return what stands for a path that is not known, to guard it.
+    def for_unknown_path(
+        self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]
+    ) -> EndpointMatch:
+        """Return an endpoint for an unknown path, which is guarded by its content.
 
-        It has the route of the path that it ends like. UNKNOWN if an upstream may take it for
-        another path, whose route would not hold.
+        The route of a known path with the same ending applies to it. Returns UNKNOWN if an upstream
+        might read it as another path, for which another route applies.
         """
-        like = self._like(path).endpoint
-        if method not in _METHODS or (like is UNKNOWN and self.disguised(path)):
-            return Found(UNKNOWN, {})
+        like = self._suffix_match(path).endpoint
+        if method not in _METHODS or (like is UNKNOWN and self.may_be_disguised(path)):
+            return _NO_MATCH
         errors = errors_of(path, headers)
-        auth = _AUTH.get(errors, _ANY.auth)
-        known = like.known or like.path
-        return Found(replace(_ANY, path=path, errors=errors, auth=auth, known=known), {})
+        auth = _AUTH.get(errors, _UNKNOWN_GUARDED.auth)
+        documented = like.documented_path or like.path
+        endpoint = replace(_UNKNOWN_GUARDED, path=path, errors=errors, auth=auth)
+        return EndpointMatch(replace(endpoint, documented_path=documented), {})
 
-    def _like(self, path: str, method: str | None = None) -> Found:
-        """Return the endpoint that a path ends in, letter for letter; UNKNOWN if it ends in none.
+    def _suffix_match(self, path: str, method: str | None = None) -> EndpointMatch:
+        """Return the endpoint whose path is exactly the end of `path`; UNKNOWN if there is none.
 
-        It is UNKNOWN, too, where more of the path is like an endpoint in another spelling.
+        Also returns UNKNOWN if a longer end is the path of an endpoint in another spelling.
         """
         if not _PLAIN.fullmatch(path):
-            return Found(UNKNOWN, {})
+            return _NO_MATCH
         among = [each for each in (*self.added, *ENDPOINTS) if method in (None, each.method)]
         lower = {_lower(each.path) for each in among}
         names = path[1:].split("/")
@@ -329,14 +376,14 @@ class Table:
             if any(each.fullmatch(end.casefold()) for each in lower):
                 found = ((each, each.pattern.fullmatch(end)) for each in among)
                 exact = next(((each, m) for each, m in found if m is not None), None)
-                return Found(exact[0], exact[1].groupdict()) if exact else Found(UNKNOWN, {})
-        return Found(UNKNOWN, {})
+                return EndpointMatch(exact[0], exact[1].groupdict()) if exact else _NO_MATCH
+        return _NO_MATCH
 
-    def disguised(self, path: str) -> bool:
-        """Tell whether an upstream may take an unknown path for one of an endpoint.
+    def may_be_disguised(self, path: str) -> bool:
+        """Return whether an upstream might read an unknown path as that of a known endpoint.
 
-        Or for another host's, where it does not begin with a slash. One that ends as an endpoint's
-        does, and only begins otherwise (`/api/v1/chat/completions`), is taken for it, too.
+        This includes a path with another base (`/api/v1/chat/completions`), and one that does not
+        begin with a slash, which may name another host.
         """
         if not path.isprintable() or path[:1] != "/":
             return True
@@ -345,49 +392,49 @@ class Table:
 
     def _is_disguised(self, path: str) -> bool:
         plain = unicodedata.normalize("NFKC", path)
-        named = [_PARAMETERS.split(segment)[0].strip() for segment in _APART.split(plain)]
+        named = [_PARAMETERS.split(segment)[0].strip() for segment in _SEPARATOR.split(plain)]
         if not plain.isprintable() or not {".", ".."}.isdisjoint(named):
             return True
-        if "\N{REPLACEMENT CHARACTER}" in plain:  # it was not in UTF-8, and others may read it
+        if "\N{REPLACEMENT CHARACTER}" in plain:  # not UTF-8, but an upstream may decode it
             return True
-        names = [name for name in (each.strip(_NO_NAME).casefold() for each in named) if name]
+        names = [name for name in (each.strip(_TRAILING).casefold() for each in named) if name]
         return any(each.fullmatch(end) for end in _ends(names) for each in self._lower)
 
     @cached_property
     def _lower(self) -> Sequence[re.Pattern[str]]:
         paths = dict.fromkeys(each.path for each in (*self.added, *ENDPOINTS))
-        return [_compiled(path.lower(), _ANYTHING) for path in paths]
+        return [_compiled(path.lower(), _LENIENT_WILDCARDS) for path in paths]
 
 
 def _dropped(path: str) -> str:
-    """Return a path without the parameters of its names."""
+    """Return a path without the parameters of its segments (`;name=value`)."""
     return "/".join(name.partition(";")[0] for name in path.split("/"))
 
 
 def _decoded(path: str) -> str:
-    """Return a path without any escapes, also those that were escaped once more."""
+    """Return a path without percent-escapes, even nested ones."""
     while (once := unquote(path)) != path:
         path = once
     return path
 
 
 def _ends(names: Sequence[str]) -> list[str]:
-    """Return the ends of a path, the longest first: the last name alone tells nothing."""
+    """Return the ends of a path, the longest first. The last name alone would be ambiguous."""
     return ["/" + "/".join(names[at:]) for at in range(max(1, len(names) - 1))]
 
 
 @cache
 def _lower(template: str) -> re.Pattern[str]:
-    """Return what an upstream that minds no case may take for a path of a template."""
-    return _compiled(template.lower(), _ANY_NAMES)
+    """Return a pattern for the paths that a case-insensitive upstream takes for a template's."""
+    return _compiled(template.lower(), _LENIENT_SUFFIX_WILDCARDS)
 
 
 _PLAIN = re.compile(rf"(?:/{_SEGMENT})+", re.ASCII)
-"""A path that can be read in one way only."""
+"""A path that all servers read in the same way."""
 
 
-_APART = re.compile(r"[/\\]")
-_NO_NAME = " .%"
-"""What some servers leave out at the end of a name."""
+_SEPARATOR = re.compile(r"[/\\]")
+_TRAILING = " .%"
+"""Characters that some servers drop at the end of a segment."""
 
 _PARAMETERS = re.compile("[;?#]")

@@ -30,7 +30,7 @@ from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
 from guardstream.serve.proxy.answering import Answering
 from guardstream.serve.proxy.answers import UpstreamError, deadline_error
-from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
+from guardstream.serve.proxy.caller import UNREAD, BoundsError, Caller, request_info
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.forwarding import Incoming, read_whole
@@ -47,17 +47,17 @@ from guardstream.vault import Vault, VaultError
 
 log = logging.getLogger("guardstream.serve")
 
-_NOT_KNOWN = (
+_UNKNOWN_PATH = (
     "the proxy does not know this path: give it a route with its 'provider', or guard all such "
     "paths with 'other: guard'"
 )
 
-_TOO_LATE = 504
+_TIMEOUT_STATUS = 504
 
-_NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
-_NOT_ASKED |= {b"content-type", b"content-encoding"}
-"""Headers that ask for a partial answer, which could not be guarded, and those about the body's
-encoding, which the proxy sets itself."""
+_DROPPED_HEADERS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_DROPPED_HEADERS |= {b"content-type", b"content-encoding"}
+"""Request headers that are not forwarded: those that ask for a partial answer, which could not be
+guarded, and those about the body, which the proxy sets itself."""
 
 
 class ProxyExchange:
@@ -71,7 +71,7 @@ class ProxyExchange:
         self._scope = scope
         self._method = scope["method"].upper()  # it is judged as it is sent
         self._headers: Headers = scope["headers"]
-        self._found = context.found(self._method, scope["path"], self._headers)
+        self._match = context.match(self._method, scope["path"], self._headers)
         self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
         self._reply = Reply(send, scope, context, self._errors(), self.outcome)
@@ -79,7 +79,7 @@ class ProxyExchange:
         self._client = ""
         self._key: Key | None = None
         self._caller: Caller | None = None
-        self._asked = NOTHING
+        self._info = UNREAD
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._running = anyio.CancelScope()
@@ -94,14 +94,14 @@ class ProxyExchange:
             await self._reply.break_off(503, "stopped", why)
 
     def stop(self) -> None:
-        """Stop although the client is connected; it gets an error if the answer has a place for
+        """Stop although the client is still connected; it gets an error if the answer's format has
         one."""
         self._running.cancel()
 
     async def _run(self) -> None:
         try:
             await self._identify()
-            if await self._resumed():
+            if await self._resume():
                 return
             body = await self._read_body()
         except RefusedError as error:
@@ -136,12 +136,12 @@ class ProxyExchange:
 
     def _errors(self) -> Errors:
         """The errors of the endpoint's API."""
-        endpoint = self._found.endpoint
+        endpoint = self._match.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
         return endpoint.errors
 
-    async def _resumed(self) -> bool:
+    async def _resume(self) -> bool:
         """Answer a client that reconnects for the rest of a stream, from the store."""
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
@@ -175,7 +175,7 @@ class ProxyExchange:
             raise RefusedError(503, "vault_failed", str(error)) from error
         except UpstreamError as error:
             raise RefusedError(error.status, error.code, error.message) from error
-        return Restoring(guard, vault or vaults.open(), self._found.endpoint.provider)
+        return Restoring(guard, vault or vaults.open(), self._match.endpoint.provider)
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client disconnects before its end."""
@@ -186,8 +186,8 @@ class ProxyExchange:
             raise RefusedError(408, "body_timeout", "the body took too long") from None
 
     async def _read_whole(self, limit: int) -> bytes | None:
-        told = values(self._headers, b"content-length")
-        if told and int(told[0]) > limit:
+        lengths = values(self._headers, b"content-length")
+        if lengths and int(lengths[0]) > limit:
             raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
         body = BytesIO()  # avoids copying it all at the end
         while True:
@@ -210,11 +210,11 @@ class ProxyExchange:
 
     async def _serve(self, body: bytes) -> None:
         try:
-            if self._found.endpoint is UNKNOWN:
-                await self._pass(body)
+            if self._match.endpoint is UNKNOWN:
+                await self._answer_unknown_path(body)
                 return
             guard = self._guard()
-            async with self._room(), self._place():
+            async with self._limiter_slot(), self._key_slot():
                 await self._forward(guard, body)
         except BoundsError as error:
             after = [(b"retry-after", b"%d" % error.retry_after)]
@@ -237,12 +237,12 @@ class ProxyExchange:
         except AdapterError as error:  # of an answer that is merged from others
             await self._reply.refuse(502, "upstream_invalid", str(error))
 
-    def _place(self) -> AbstractAsyncContextManager[None]:
+    def _key_slot(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.place()
 
     def _guard(self) -> Guard:
         asked = values(self._headers, POLICY_HEADER)
-        places = (self._scope["path"], *self._found.endpoint.places)
+        places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
@@ -251,18 +251,18 @@ class ProxyExchange:
         around = self._settings.operations.get(self._name)
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
-        if self._found.endpoint.guarded:
+        if self._match.endpoint.guarded:
             self._reply.label = label(guard.policy)
             self.outcome.policy = self._reply.label.decode()
         return guard
 
-    async def _pass(self, body: bytes) -> None:
+    async def _answer_unknown_path(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._context.table.disguised(self._scope["path"]):
+        if self._context.table.may_be_disguised(self._scope["path"]):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
-            raise RefusedError(404, "not_guarded", _NOT_KNOWN)
+            raise RefusedError(404, "not_guarded", _UNKNOWN_PATH)
         places = (self._scope["path"],)
         self._upstream = self._context.choice.of(places, None, DEFAULT)
         response = await self._send_on(Outgoing(body))
@@ -272,37 +272,37 @@ class ProxyExchange:
             await aclose_source(response)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
-        endpoint, kind = self._found.endpoint, self._content_type()
+        endpoint, kind = self._match.endpoint, self._content_type()
         stored, count = None, 0
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
-            asked = partial(asked_by, self._found, kind, self._query, body, tokens)
-            self._asked = await self._context.worker.text(len(body), asked)
+            read = partial(request_info, self._match, kind, self._query, body, tokens)
+            self._info = await self._context.worker.text(len(body), read)
         if self._caller is not None:
-            if endpoint.sends == "any":
-                await self._permit(self._caller)
-            stored = await self._caller.allowed(self._asked.names)
-            count = await self._caller.reserved(self._found, self._asked)
+            if endpoint.request == "unknown":
+                await self._check_unknown_path_allowed(self._caller)
+            stored = await self._caller.allowed(self._info.names)
+            count = await self._caller.reserved(self._match, self._info)
         self._choose(stored)
         guard, outgoing = await self._checked(guard, kind, body)
-        if endpoint.answer in ("said", "any"):  # the model knows its tools as they are sent
-            provider = endpoint.provider or None if endpoint.sends else None
+        if endpoint.answer in ("model", "unknown"):  # the model knows its tools as they are sent
+            provider = endpoint.provider or None if endpoint.request else None
             by_tools = partial(for_request, guard, provider, outgoing.body)
             guard = await self._context.worker.text(len(body), by_tools)
         if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)
             return
-        async with self._tokens(count):
+        async with self._reserved_tokens(count):
             await self._exchange(guard, outgoing)
 
-    async def _permit(self, caller: Caller) -> None:
+    async def _check_unknown_path_allowed(self, caller: Caller) -> None:
         """Raise RefusedError for a key that may not use paths that the proxy does not know.
 
         Their effect on the account shared by all keys, and the owner of the objects they show, are
         unknown.
         """
         if self._key is None or not self._key.other:
-            raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
+            raise RefusedError(403, "not_allowed", "this key may only use known paths")
         await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
     async def _list_models(self, outgoing: Outgoing) -> None:
@@ -313,7 +313,7 @@ class ProxyExchange:
 
         async def ask(name: str) -> None:
             try:
-                answers[name] = await self._asked_of(name, outgoing)
+                answers[name] = await self._models_of(name, outgoing)
             except UpstreamError as error:
                 log.warning("no models of the upstream %r: %s", name, error.code)
                 failed.append(error)
@@ -327,7 +327,7 @@ class ProxyExchange:
         body = json_bytes(models.merged(in_order, self._context.choice))
         await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
-    async def _asked_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
+    async def _models_of(self, name: str, outgoing: Outgoing) -> dict[str, Any]:
         """Return the JSON answer of an upstream. UpstreamError if it is not JSON."""
         response = await self._send_on(outgoing, name)
         try:
@@ -342,7 +342,7 @@ class ProxyExchange:
             raise UpstreamError(502, "upstream_invalid", "the upstream lists no models")
         return value
 
-    def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
+    def _reserved_tokens(self, count: int) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
 
     def _choose(self, stored: Stored | None) -> None:
@@ -350,9 +350,9 @@ class ProxyExchange:
         if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
-        named = self._found.names.get("model", self._asked.read.fields.get("model"))
+        named = self._match.names.get("model", self._info.read.fields.get("model"))
         model = named if isinstance(named, str) else None
-        places = (self._scope["path"], *self._found.endpoint.places)
+        places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._upstream = self._context.choice.of(places, model, DEFAULT)
 
     def _content_type(self) -> str:
@@ -362,19 +362,19 @@ class ProxyExchange:
         """Forward a request, and send its answer back."""
         answering = self._answering()
         try:
-            response = await self._begun(guard, outgoing)
+            response = await self._forwarded(guard, outgoing)
         except UpstreamError as error:
-            if error.status != _TOO_LATE:  # the model may be at work anyway
+            if error.status != _TIMEOUT_STATUS:  # the model may be at work anyway
                 answering.spend(0)
             raise
         await answering.send(guard, response)
 
-    async def _begun(self, guard: Guard, outgoing: Outgoing) -> Incoming:
+    async def _forwarded(self, guard: Guard, outgoing: Outgoing) -> Incoming:
         """Forward a request, and wait for its answer to begin, as long as the policy allows."""
         deadlines, body = guard.options(guard.policy, {}).deadlines, outgoing.body
         found = [deadlines.total]
         if deadlines.first_token is not None or deadlines.idle is not None:
-            asks = partial(requests.asks_for_stream, self._found.endpoint, body)
+            asks = partial(requests.asks_for_stream, self._match.endpoint, body)
             if await self._context.worker.text(len(body), asks):
                 found += [deadlines.first_token, deadlines.idle]
         try:
@@ -389,11 +389,11 @@ class ProxyExchange:
             self._context,
             self._reply,
             self.outcome,
-            self._found,
+            self._match,
             self._method,
             self._attributes,
             self._caller,
-            self._asked,
+            self._info,
             self._upstream,
         )
 
@@ -418,8 +418,8 @@ class ProxyExchange:
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
         """Return what may be forwarded of the request. RefusedError if nothing may."""
-        endpoint = self._found.endpoint
-        if endpoint.sends != "any":
+        endpoint = self._match.endpoint
+        if endpoint.request != "unknown":
             return requests.checked(guard, endpoint, self._context.table, kind, body)
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
@@ -440,7 +440,7 @@ class ProxyExchange:
         return named[0] if named else None, caller or ""
 
     @asynccontextmanager
-    async def _room(self) -> AsyncIterator[None]:
+    async def _limiter_slot(self) -> AsyncIterator[None]:
         """Wait for a slot, by the policy's `concurrency`. LimiterError if there is none."""
         around = self._settings.operations.get(self._name)
         if around is None or around.limiter is None:
@@ -453,13 +453,13 @@ class ProxyExchange:
 
     async def _send_on(self, outgoing: Outgoing, name: str | None = None) -> Incoming:
         """Forward a request to the chosen upstream, or to the named one."""
-        endpoint = self._found.endpoint
+        endpoint = self._match.endpoint
         self.outcome.upstream = name or self._upstream
-        path = endpoint.below + self._scope["path"]
+        path = endpoint.upstream_prefix + self._scope["path"]
         upstream = self._context.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
-            headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
+            headers = [pair for pair in headers if plain_name(pair[0]) not in _DROPPED_HEADERS]
         if outgoing.kind is not None:
             headers.append((b"content-type", outgoing.kind))
         query = self._query if outgoing.query is None else outgoing.query
@@ -470,5 +470,5 @@ class ProxyExchange:
                 self._method, path, query, headers, outgoing.body, endpoint.auth
             )
 
-        again = around is not None and (endpoint.answer == "said" or self._method == "GET")
+        again = around is not None and (endpoint.answer == "model" or self._method == "GET")
         return await send_with_retries(send, around.retry if around and again else None)

@@ -80,11 +80,11 @@ async def readable(answer: Incoming) -> Incoming:
     if answer.status < _FINAL:
         why = "the upstream changes the protocol"
     elif answer.status >= _NO_STATUS:
-        why = "the upstream answers with a status that is none"
+        why = "the upstream answers with an invalid status"
     elif not all(_TOKEN.fullmatch(name) and _FIELD.fullmatch(v) for name, v in answer.headers):
         why = "the upstream's answer has a header with control characters"
     elif encoding not in (*_PLAIN, *_ZLIB):
-        why = "the upstream's answer is compressed in a way that was not asked for"
+        why = "the upstream's answer is compressed with an encoding that was not requested"
     if why:
         await aclose_source(answer)
         raise UpstreamError(502, "unguarded_answer", why)

@@ -131,7 +131,7 @@ async def _asked(function: KeyFunction, value: str) -> Key | None:
         found = function(value)
         key = await found if inspect.isawaitable(found) else found
     except Exception as error:
-        raise KeysError(f"the keys cannot be asked for ({type(error).__name__})") from error
+        raise KeysError(f"the keys cannot be looked up ({type(error).__name__})") from error
     if key is not None and not isinstance(key, Key):
         raise KeysError(f"the function of the keys returned no Key but {type(key).__name__}")
     return key

@@ -19,7 +19,7 @@ MODELS = "/v1/models"
 
 def is_list(endpoint: Endpoint) -> bool:
     """Return whether an endpoint lists models."""
-    return endpoint.method == "GET" and endpoint.known == MODELS
+    return endpoint.method == "GET" and endpoint.documented_path == MODELS
 
 
 def merged(answers: Mapping[str, dict[str, Any]], choice: Choice) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from guardstream.serve.from_policy import (
     replay_of,
 )
 from guardstream.serve.journal import Replay
-from guardstream.serve.proxy.endpoints import UNKNOWN, Table
+from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile, key_of
 from guardstream.serve.proxy.keys import Key, KeyFunction, Keys
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
@@ -133,16 +133,16 @@ class ServeOptions:
         if audit is not None:
             audit.open()
         guards: dict[str, Guard] = {}
-        around: dict[str, Operations] = {}
+        operations_of: dict[str, Operations] = {}
         for name, path in self.policies.items():
             load = Watched if self.reload else Policy.load
             policy = load(path, allow_code=self.allow_code)
-            now = policy.policy() if isinstance(policy, Watched) else policy
-            said = operations(now if name == DEFAULT else other_policy(now))
-            if said is not None:
-                around[name] = said
-            guards[name] = self._guard(policy, said, audit)
-        shown = self.metrics or any(_counted(each) for each in around.values())
+            current = policy.policy() if isinstance(policy, Watched) else policy
+            applied = operations(current if name == DEFAULT else other_policy(current))
+            if applied is not None:
+                operations_of[name] = applied
+            guards[name] = self._guard(policy, applied, audit)
+        shown = self.metrics or any(_counted(each) for each in operations_of.values())
         if self.metrics_listen is not None and not shown:
             raise PolicyError(
                 f"{self.policies[DEFAULT]}: serve.metrics_listen: nothing counts: "
@@ -178,17 +178,17 @@ class ServeOptions:
             heartbeat=self.heartbeat,
             replay=self._replay(),
             receipts=self._signer(),
-            operations=around,
+            operations=operations_of,
             on_block=self.on_block,
         )
 
-    def _key(self, name: str, said: str | Mapping[str, Any]) -> Key:
-        entry = KeyFile.model_validate({"key": said} if isinstance(said, str) else said)
+    def _key(self, name: str, given: str | Mapping[str, Any]) -> Key:
+        entry = KeyFile.model_validate({"key": given} if isinstance(given, str) else given)
         clear = self._revealed_key(f"keys.{name}", entry.key)
         return key_of(name, entry, clear)
 
-    def _target(self, name: str, said: str | Mapping[str, Any]) -> Target:
-        entry = UpstreamFile.model_validate({"url": said} if isinstance(said, str) else said)
+    def _target(self, name: str, given: str | Mapping[str, Any]) -> Target:
+        entry = UpstreamFile.model_validate({"url": given} if isinstance(given, str) else given)
         key = self._revealed_key(f"upstreams.{name}.key", entry.key)
         return Target(
             entry.url, key, entry.auth, entry.version, entry.connect_timeout, entry.read_timeout
@@ -215,21 +215,21 @@ class ServeOptions:
     def _state(self) -> State | None:
         if self.state is None:
             return None
-        said = StateFile.model_validate(self.state)
+        section = StateFile.model_validate(self.state)
         try:
-            client = redis_of(said.redis, "state")
+            client = redis_of(section.redis, "state")
         except PolicyError as error:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.state: {error}") from error
         from guardstream.serve.proxy.state_redis import RedisState
 
-        return RedisState(client, prefix=said.prefix, timeout=said.timeout)
+        return RedisState(client, prefix=section.prefix, timeout=section.timeout)
 
     def _signer(self) -> Signer | None:
         if self.receipts is None:
             return None
-        said = ReceiptsFile.model_validate(self.receipts)
+        section = ReceiptsFile.model_validate(self.receipts)
         try:
-            return Signer(self._secret("receipts.key", said.key), said.issuer)
+            return Signer(self._secret("receipts.key", section.key), section.issuer)
         except ReceiptError as error:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.receipts: {error}") from error
 
@@ -253,23 +253,23 @@ class ServeOptions:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.{name}: {error}") from error
 
     def _guard(
-        self, policy: Policy | Watched, said: Operations | None, audit: AuditLog | None
+        self, policy: Policy | Watched, applied: Operations | None, audit: AuditLog | None
     ) -> Guard:
         """Return a guard with its policy's observers; an audit log from the command line replaces
         theirs.
 
         The proxy itself applies the policy's sections about running streams.
         """
-        observers: list[Observer] = [*said.metrics] if said else []
-        if self.metrics and not (said and _counted(said)):
+        observers: list[Observer] = [*applied.metrics] if applied else []
+        if self.metrics and not (applied and _counted(applied)):
             observers.append(shown_metrics())
-        audits = said.audits if said else ()
+        audits = applied.audits if applied else ()
         observers += audits if audit is None else [audit]
         if self.receipts is not None:
             observers.append(Collecting())
-        errors = self.audit_errors or ("raise" if said and said.strict else "report")
+        errors = self.audit_errors or ("raise" if applied and applied.strict else "report")
         guard = Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
-        guard.keep_sections(_AT_START, "start the proxy anew")
+        guard.keep_sections(_AT_START, "restart the proxy")
         return guard
 
 
@@ -280,22 +280,22 @@ def shown_metrics() -> Prometheus:
     return shared()
 
 
-def _counted(said: Operations) -> bool:
-    section = said.policy.file.metrics
+def _counted(applied: Operations) -> bool:
+    section = applied.policy.file.metrics
     return section is not None and section.prometheus
 
 
-def said_by(path: str) -> dict[str, Any]:
-    """Return the section `serve` of a policy file: options, and `listen` and `workers`.
+def section_options(path: str) -> dict[str, Any]:
+    """Return the options in the section `serve` of a policy file; empty without such a section.
 
-    PolicyError for errors in the text of the file, and for what only applies to the middleware.
+    They are those of `ServeOptions`, and `listen` and `workers`. Raises PolicyError for errors in
+    the text of the file, and for settings that only apply to the middleware.
     """
     file, source = read(path)
     section = file.serve
     if section is None:
         return {}
-    upstream = section.upstream
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         "listen": section.listen,
         "workers": section.workers,
         "reload": file.reload,
@@ -325,29 +325,36 @@ def said_by(path: str) -> dict[str, Any]:
         "routes": {},
         "upstream_routes": {},
         "formats": {},
+        **_upstream_options(section.upstream),
     }
-    if isinstance(upstream, UpstreamFile):
-        said["upstream"] = upstream.url
-        said["upstream_key"] = upstream.key
-        said["upstream_auth"] = upstream.auth
-        said["upstream_version"] = upstream.version
-        said["connect_timeout"] = upstream.connect_timeout
-        said["read_timeout"] = upstream.read_timeout
-    elif upstream is not None:
-        said["upstream"] = upstream
     for place in section.routes:
-        _add_route(said, section, source, place)
+        _add_route(options, section, source, place)
     for place, key in section.keys.items():
         if isinstance(key, KeyFile) and key.policy is not None:
-            _add_policy(said, section, source, ("keys", place), key.policy)
-    return said
+            _add_policy(options, section, source, ("keys", place), key.policy)
+    return options
+
+
+def _upstream_options(upstream: str | UpstreamFile | None) -> dict[str, Any]:
+    if upstream is None:
+        return {}
+    if isinstance(upstream, str):
+        return {"upstream": upstream}
+    return {
+        "upstream": upstream.url,
+        "upstream_key": upstream.key,
+        "upstream_auth": upstream.auth,
+        "upstream_version": upstream.version,
+        "connect_timeout": upstream.connect_timeout,
+        "read_timeout": upstream.read_timeout,
+    }
 
 
 def _plain(entry: str | KeyFile | UpstreamFile) -> str | dict[str, Any]:
     return entry if isinstance(entry, str) else entry.model_dump(exclude_unset=True)
 
 
-def _add_route(said: dict[str, Any], section: ServeFile, source: Source, place: str) -> None:
+def _add_route(options: dict[str, Any], section: ServeFile, source: Source, place: str) -> None:
     """Add a route, and its policy if that is named by its file."""
     route = route_of(section.routes[place])
     where = _where(source, ("routes", place))
@@ -357,21 +364,21 @@ def _add_route(said: dict[str, Any], section: ServeFile, source: Source, place: 
             f"{where}: {other[0]!r} of a route is for the middleware: the proxy knows its formats"
         )
     if route.provider is not None:
-        if Table().find("POST", place).endpoint is not UNKNOWN:
+        if EndpointTable().find("POST", place).endpoint is not UNKNOWN:
             raise PolicyError(f"{where}: the proxy knows the format of this path")
-        said["formats"][place] = route.provider
+        options["formats"][place] = route.provider
     if route.upstream is not None:
-        said["upstream_routes"][place] = route.upstream
+        options["upstream_routes"][place] = route.upstream
     name = route.policy
     if name is None:
-        said["routes"][place] = DEFAULT
+        options["routes"][place] = DEFAULT
         return
-    _add_policy(said, section, source, ("routes", place), name)
-    said["routes"][place] = name
+    _add_policy(options, section, source, ("routes", place), name)
+    options["routes"][place] = name
 
 
 def _add_policy(
-    said: dict[str, Any], section: ServeFile, source: Source, place: tuple[str, str], name: str
+    options: dict[str, Any], section: ServeFile, source: Source, place: tuple[str, str], name: str
 ) -> None:
     """Add a policy that is named by its file."""
     if name in section.policies:
@@ -381,7 +388,7 @@ def _add_policy(
             f"{_where(source, place)}: with 'by_header' a {place[0].removesuffix('s')} names one "
             f"of 'policies', which clients may choose too: {name!r} is none"
         )
-    said["policies"][name] = policy_path(section, source.folder, name)
+    options["policies"][name] = policy_path(section, source.folder, name)
 
 
 def _where(source: Source, place: tuple[str, str]) -> str:

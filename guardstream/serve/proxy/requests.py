@@ -10,7 +10,7 @@ from guardstream.guard import Guard
 from guardstream.http.bodies import Outgoing
 from guardstream.http.forms import Part, read_form, write_form
 from guardstream.http.request import RefusedError, checked_request, refused
-from guardstream.serve.proxy.endpoints import Endpoint, Table
+from guardstream.serve.proxy.endpoints import Endpoint, EndpointTable
 
 BATCH = "batch"
 """The purpose of a file that is a batch of requests."""
@@ -27,36 +27,38 @@ class Read(NamedTuple):
     """The bodies of its requests, if it is a batch."""
 
 
-def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: bytes) -> Outgoing:
+def checked(
+    guard: Guard, endpoint: Endpoint, table: EndpointTable, kind: str, body: bytes
+) -> Outgoing:
     """Return what may be forwarded of a request. RefusedError if it cannot be judged.
 
     `kind` is its content type.
     """
-    if not endpoint.sends:
+    if not endpoint.request:
         return Outgoing(b"")
-    if endpoint.sends == "form":
+    if endpoint.request == "form":
         content_type, made = write_form(_checked_form(guard, table, read_form(kind, body)))
         return Outgoing(made, content_type)
-    if endpoint.sends == "batch":
+    if endpoint.request == "batch":
         return Outgoing(_checked_batch(guard, endpoint, body), _JSON)
-    return Outgoing(checked_request(guard, endpoint.sends, body), _JSON)
+    return Outgoing(checked_request(guard, endpoint.request, body), _JSON)
 
 
 def asks_for_stream(endpoint: Endpoint, body: bytes) -> bool:
     """Return whether a judged request asks for a streamed answer."""
     if endpoint.path.endswith(":streamGenerateContent"):
         return True
-    usual = endpoint.sends == "ollama"  # which streams unless it is told not to
+    usual = endpoint.request == "ollama"  # which streams unless it is told not to
     return (json_object(body) or {}).get("stream", usual) is True
 
 
 def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
     """Return what the proxy reads of a request. RefusedError if that cannot be read."""
-    if not endpoint.sends:
+    if not endpoint.request:
         return Read({}, [])
-    if endpoint.sends != "form":
+    if endpoint.request != "form":
         fields = _object(body)
-        batch = _requests(fields) if endpoint.sends == "batch" else []
+        batch = _requests(fields) if endpoint.request == "batch" else []
         return Read(fields, [each["params"] for each in batch])
     parts = read_form(kind, body)
     fields = {part.name: part.text() for part in parts if not part.is_file}
@@ -66,11 +68,11 @@ def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
     return Read(fields, [line["body"] for line in lines])
 
 
-def _checked_form(guard: Guard, table: Table, parts: list[Part]) -> list[Part]:
+def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list[Part]:
     """Check the texts of a form and the names of files, as the user's; and a batch's requests."""
     purposes = [part.text() for part in parts if part.name == "purpose"]
     if len(purposes) > 1:
-        raise RefusedError(400, "invalid_form", "the form says twice what its file is for")
+        raise RefusedError(400, "invalid_form", "the form has two purposes for its file")
     texts = {
         f"{number}": part.text()
         for number, part in enumerate(parts)
@@ -103,12 +105,12 @@ def _line(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _checked_line(guard: Guard, table: Table, line: bytes) -> bytes:
+def _checked_line(guard: Guard, table: EndpointTable, line: bytes) -> bytes:
     value = _line(line)
     endpoint = table.find(str(value.get("method", "POST")).upper(), value["url"]).endpoint
-    if not endpoint.sends or endpoint.sends in ("form", "batch"):
+    if not endpoint.request or endpoint.request in ("form", "batch"):
         raise RefusedError(400, "invalid_batch", "a line of the batch is for no known endpoint")
-    body = checked_request(guard, endpoint.sends, _json(value["body"]))
+    body = checked_request(guard, endpoint.request, _json(value["body"]))
     return _json({**value, "body": _object(body)}) + b"\n"
 
 

@@ -118,7 +118,7 @@ def _check_near(listener: socket.socket) -> None:
     host = listener.getsockname()[0]
     if not ip_address(host.partition("%")[0]).is_loopback:
         raise SettingsError(
-            f"whoever reaches {host} would use the upstream's key: give clients 'keys' of their "
+            f"anyone who reaches {host} would use the upstream's key: give clients 'keys' of their "
             "own (guardstream key new NAME), or listen on 127.0.0.1"
         )
 
@@ -149,7 +149,7 @@ def _announced(
     if options.has_keys:
         yield f"guardstream: clients need {_key_notice(options)}"
     elif options.holds_key:
-        yield "guardstream: whoever is on this machine uses the upstream's key: set keys"
+        yield "guardstream: anyone on this machine can use the upstream's key: set keys"
 
 
 def _key_notice(options: ServeOptions) -> str:
@@ -197,7 +197,7 @@ def _serve(
         else:
             server.run(sockets=[listener])
             if not server.started:
-                raise ListenError("the proxy did not start: what is above says why")
+                raise ListenError("the proxy did not start: the reason is above")
 
 
 class _Workers(Multiprocess):
@@ -255,7 +255,7 @@ def _connection_limit(connections: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     affordable = connections if soft == unlimited else (soft - _OTHER_FILES) // 2
     if affordable < connections:
-        log.warning("max_connections: %d, as no more files may be open", affordable)
+        log.warning("max_connections: %d, because no more files may be open", affordable)
     return max(1, min(connections, affordable))
 
 
@@ -362,7 +362,7 @@ def _handle_signals(app: Starlette, options: ServeOptions) -> None:
         again, app.state.draining = app.state.draining, True
         seconds = options.drain if number == signal.SIGTERM and not again else 0
         if seconds:
-            log.info("told to stop: not ready from now on, and closed in %g s", seconds)
+            log.info("stopping: not ready from now on, closed in %g s", seconds)
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
 
     for each in stops:

@@ -1,4 +1,4 @@
-"""One stream's redaction: what its rules find is masked, reported, or ends the stream.
+"""One stream's redaction: masks or reports what its rules find, or ends the stream.
 
 A character is released as soon as no rule can still claim it. Findings settle at positions of the
 text, never at chunk borders, and events come in the order of these positions.
@@ -31,7 +31,7 @@ MAX_SPARE = 256
 
 
 class _End(NamedTuple):
-    """What ends the stream: the match, and how it is reported."""
+    """The match that ends the stream, and how it is reported."""
 
     match: Match
     kind: FindingKind
@@ -56,14 +56,14 @@ class Redact:
         self._reader.trim_at = MAX_SPARE
         self._feed, self.read, self._run = reader.feed, reader.read, reader.run
         self._regions = Regions(self._rules, rules.fixed, reader)
-        self._flowing: dict[int, int] = {}  # rules that mask an overflow, and its start
-        self._overflown = False  # just now: it may end at once, unnoticed by the searches
+        self._overflowing: dict[int, int] = {}  # rules that mask an overflow, and its start
+        self._just_overflowed = False  # just now: it may end at once, unnoticed by the searches
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
         self._busy = False  # the next text must be fed carefully
         self._forks: list[Fork] = []  # searches of the visible text alone
-        self._said: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
+        self._times_found: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
     def held(self) -> int:
@@ -72,19 +72,20 @@ class Redact:
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
-        said = self.feed_text(text)
-        if isinstance(said, str):
-            return [Text(said)] if said else []
-        return said
+        fed = self.feed_text(text)
+        if isinstance(fed, str):
+            return [Text(fed)] if fed else []
+        return fed
 
     def feed_text(self, text: str) -> str | list[Event]:
         """Like `feed`, but return plain text without an event around it."""
-        said = self._feed(text)
+        fed = self._feed(text)
         # Nearly always nothing happens in a chunk, and no candidate can become too long in it.
-        return said if isinstance(said, str) else self._feed_otherwise(text, said)
+        return fed if isinstance(fed, str) else self._feed_unread(text, fed)
 
-    def _feed_otherwise(self, text: str, ran: Ran | None) -> str | list[Event]:
-        """Feed text that the reader has not taken, or has read up to where somebody must look."""
+    def _feed_unread(self, text: str, ran: Ran | None) -> str | list[Event]:
+        """Feed text that the reader has not read, or has read only up to a position that needs
+        attention."""
         if ran is not None:
             return self.follow(text, ran)
         if (
@@ -93,10 +94,10 @@ class Redact:
             or len(self._reader.tail) + len(text) > self._at_once
             or (self._find_unseen and self._find_unseen(text))
         ):
-            return self._flow_on(text) if self._flowing else self._feed_carefully(text)
+            return self._feed_overflow(text) if self._overflowing else self._feed_carefully(text)
         return self.follow(text, self.read(text))
 
-    def _flow_on(self, text: str) -> str | list[Event]:
+    def _feed_overflow(self, text: str) -> str | list[Event]:
         """Like `feed_text` while an overflow is masked as it arrives, which usually continues to
         the end of the chunk."""
         if (
@@ -114,7 +115,7 @@ class Redact:
         self._reader.tail += text
         self._window.parts.append(text)
         self._reader.position += len(text)
-        self._took()
+        self._note_read()
         return self._regions.flow(self._reader.position)
 
     @property
@@ -133,7 +134,7 @@ class Redact:
         self._window.parts.append(text)
         reader.position += len(text)
         reader.tail, reader.written = tail, reader.position - len(tail)
-        self._took()
+        self._note_read()
 
     def follow(self, text: str, ran: int | Ran) -> list[Event]:
         """Take text that `read` has read, like `feed`: from one position that needs attention to
@@ -153,11 +154,11 @@ class Redact:
             self._settle(events, settled, 0)
         reader.position += len(text)
         self._write(events, self._regions.release(reader.position - held))
-        self._took()
+        self._note_read()
         return events
 
-    def _took(self) -> None:
-        """Say whether the reader may take the next text, and drop what nothing needs any more."""
+    def _note_read(self) -> None:
+        """Update whether the reader may take the next text; drop text that is no longer needed."""
         reader = self._reader
         reader.busy = self._busy or bool(self._regions.spans)
         if reader.position > reader.trim_at:
@@ -199,7 +200,7 @@ class Redact:
             elif self._outrun and self._is_watched():
                 stop, held, _, settled = run(self._steps, text, index, index + 1)
                 due = True
-            elif (self._outrun or self._disabled) and not self._flowing:
+            elif (self._outrun or self._disabled) and not self._overflowing:
                 # Text that has been written, or that a disabled rule claims, no longer holds
                 # anything: each event shows that.
                 stop, held, _, settled = run(self._steps, text, index, end)
@@ -211,13 +212,13 @@ class Redact:
             reader.position += stop - index
             index = stop
             if due:
-                self._step(events)
+                self._report_settled(events)
             else:
-                self._move(events, held)
+                self._release_held(events, held)
         if self._forks:
-            self._join()
+            self._drop_needless_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(self._forks)
-        self._took()
+        self._note_read()
         return events
 
     def _fork(self) -> None:
@@ -225,20 +226,20 @@ class Redact:
         new = list(forks(self._scans, self._set.forking, self._window, self._forks))
         if new:
             self._forks += new
-            self._search(*self._scans, *new)
+            self._use_searches(*self._scans, *new)
 
-    def _join(self) -> None:
+    def _drop_needless_forks(self) -> None:
         """Drop the forks whose results no longer differ."""
-        if self._outrun or self._flowing:
+        if self._outrun or self._overflowing:
             return
         needless = [fork for fork in self._forks if fork.is_needless]
         if needless:
             self._forks = [fork for fork in self._forks if fork not in needless]
-            self._search(*(scan for scan in self._scans if scan not in needless))
+            self._use_searches(*(scan for scan in self._scans if scan not in needless))
             if not self._forks:
-                self._said.clear()
+                self._times_found.clear()
 
-    def _search(self, *scans: Scan) -> None:
+    def _use_searches(self, *scans: Scan) -> None:
         """Read by these searches from here on."""
         self._scans = list(scans)
         self._steps = [scan.steps for scan in scans]
@@ -251,7 +252,7 @@ class Redact:
             return events
         self._busy = self._reader.busy = True
         found = self._found(lambda scan: scan.finish(self._window))
-        if not self._concluded(events, found, self._reader.position):
+        if not self._report(events, found, self._reader.position):
             self._finished = True
             events.append(Finish("stop"))
         return events
@@ -259,7 +260,7 @@ class Redact:
     def _is_watched(self) -> bool:
         """Return whether an overflow may end at the next character without any search reporting
         it."""
-        if self._overflown:
+        if self._just_overflowed:
             return True
         for scan in self._scans:  # noqa: SIM110 - `any` would take three times as long
             if scan.watched():
@@ -268,11 +269,11 @@ class Redact:
 
     def _settle(self, events: list[Event], settled: Sequence[Settled], index: int) -> None:
         """Report what has settled since `text[index]` without needing attention."""
-        regions, rules, flows = self._regions, self._rules, self._flowing
+        regions, rules, flows = self._regions, self._rules, self._overflowing
         for at, held, found in settled:
             position = self._reader.position + at - index
             if len(found) == 1 and not flows:
-                self._say(events, *found[0], position - held)
+                self._report_one(events, *found[0], position - held)
                 continue
             for rule, start, end in found:
                 if rules[rule].action == "mask":
@@ -280,12 +281,14 @@ class Redact:
             text = regions.flow(position) if flows else regions.release(position - held)
             if text:
                 events.append(Text(text))
-            found.sort(key=_place)
+            found.sort(key=_finding_key)
             for rule, start, end in found:
                 made = rules[rule]
                 events.append(match_found(made.id, start, end, made.action, made.severity))
 
-    def _say(self, events: list[Event], number: int, start: int, end: int, hold: int) -> None:
+    def _report_one(
+        self, events: list[Event], number: int, start: int, end: int, hold: int
+    ) -> None:
         """Report the only match, of a rule that ends nothing, and release up to `hold`."""
         rule, regions = self._rules[number], self._regions
         masks = rule.action == "mask"
@@ -294,17 +297,17 @@ class Redact:
             events.append(Text(text))
         events.append(match_found(rule.id, start, end, rule.action, rule.severity))
 
-    def _move(self, events: list[Event], held: int) -> None:
-        """Release what nothing holds any more, or mask it while an overflow continues."""
-        if self._flowing:
+    def _release_held(self, events: list[Event], held: int) -> None:
+        """Release text that nothing holds any more, or mask it while an overflow continues."""
+        if self._overflowing:
             self._write(events, self._regions.flow(self._reader.position))
             return
         self._write(events, self._regions.release(self._reader.position - held))
         if self.held > self._max_holdback:
             self._overflow(events)
 
-    def _step(self, events: list[Event]) -> None:
-        """Report what the characters so far have settled."""
+    def _report_settled(self, events: list[Event]) -> None:
+        """Report the matches that the characters so far have settled."""
         window = self._window
         if self._outrun or self._forks:
             found = self._found(lambda scan: scan.settle(window))
@@ -317,20 +320,20 @@ class Redact:
             waits = scan.hold()
             if waits < hold:
                 hold = waits
-        if self._flowing:
-            self._flow(events, found)
-        if self._outrun and not self._flowing:
-            hold = self._hold()
+        if self._overflowing:
+            self._continue_overflow(events, found)
+        if self._outrun and not self._overflowing:
+            hold = self._oldest_hold()
             self._outrun = hold < self._reader.written
         if found:
-            if self._concluded(events, found, hold):
+            if self._report(events, found, hold):
                 return
         else:
             self._write(events, self._regions.release(hold))
         if self.held > self._max_holdback:
             self._overflow(events)
 
-    def _hold(self) -> int:
+    def _oldest_hold(self) -> int:
         """Return the start of the oldest hold-back."""
         hold = min([scan.hold() for scan in self._scans])
         if hold < self._reader.written:
@@ -354,27 +357,29 @@ class Redact:
         for scan in self._scans:
             is_fork = scan in self._forks
             for match in take(scan):
-                times = self._said.setdefault((match.rule, match.start, match.end), [0, 0])
+                times = self._times_found.setdefault((match.rule, match.start, match.end), [0, 0])
                 times[is_fork] += 1
                 if match.failed or times[is_fork] > times[not is_fork]:
                     found.append(match)
-        if len(self._said) > MAX_SPARE:
+        if len(self._times_found) > MAX_SPARE:
             oldest = min(fork.oldest() for fork in self._forks)
-            self._said = {match: times for match, times in self._said.items() if match[2] > oldest}
+            self._times_found = {
+                match: times for match, times in self._times_found.items() if match[2] > oldest
+            }
         return found
 
-    def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
+    def _report(self, events: list[Event], found: list[Match], hold: int) -> bool:
         """Report matches and release up to `hold`; return whether the stream ends here."""
         end = None
         kept = found
         failures: list[Finding] = []
         if len(found) == 1 and self._is_plain(found[0]):
-            self._say(events, *found[0][:3], hold)
+            self._report_one(events, *found[0][:3], hold)
             return False
         if not self._set.only_masks or any(match.failed for match in found):
             found, failures = self._without_failed(found)
             if failures:
-                hold = self._hold()
+                hold = self._oldest_hold()
             end = self._ending(found)
             kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
         if end is not None:
@@ -384,7 +389,7 @@ class Redact:
         self._mask(kept)
         self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
-            self._write_to(events, end.match.start)
+            self._write_up_to(events, end.match.start)
         if len(kept) > 1:
             kept.sort(key=lambda match: (match.start, match.end, match.rule))
         events += [self._finding(match) for match in kept if match.judged]
@@ -444,7 +449,7 @@ class Redact:
             if match.start < end and self._rules[match.rule].action not in ENDING
         ]
 
-    def _write_to(self, events: list[Event], end: int) -> None:
+    def _write_up_to(self, events: list[Event], end: int) -> None:
         """Write everything up to `end`; a region that spans `end` is written up to there."""
         self._write(events, self._regions.release(end))
         if self._regions.spans and self._reader.written < end:
@@ -461,22 +466,22 @@ class Redact:
         for scan in self._scans:
             scan.prune(self._window)
         found = self._found(lambda scan: scan.settle(self._window))
-        if self._concluded(events, found, self._hold()):
+        if self._report(events, found, self._oldest_hold()):
             return
         while self.held > self._max_holdback:
             written = self._reader.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
             if rules:
-                self._overflowed(events, sorted(rules), written)
+                self._treat_overflow(events, sorted(rules), written)
             else:
                 # No candidate is that old, but a region of matches that keep overlapping is.
                 self._write(events, self._regions.force())
                 self._outrun = True
             if self._finished:
                 return
-            self._write(events, self._regions.release(self._hold()))
+            self._write(events, self._regions.release(self._oldest_hold()))
 
-    def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
+    def _treat_overflow(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
         over = [Match(rule, hold, self._reader.position) for rule in rules]
         findings = [self._finding(match, "overflow") for match in over]
@@ -487,34 +492,34 @@ class Redact:
         if mode == "mask":
             flood = self._regions.flood(self._regions.foremost(rules), self._reader.position)
             self._write(events, flood)
-            self._flowing |= dict.fromkeys(rules, hold)
-            self._overflown = self._outrun = True
+            self._overflowing |= dict.fromkeys(rules, hold)
+            self._just_overflowed = self._outrun = True
         events += findings
         for scan in self._scans:
             scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
             # What a dropped candidate had already matched stands.
             found = self._found(lambda scan: scan.settle(self._window))
-            self._concluded(events, found, self._hold())
+            self._report(events, found, self._oldest_hold())
 
-    def _flow(self, events: list[Event], found: list[Match]) -> None:
+    def _continue_overflow(self, events: list[Event], found: list[Match]) -> None:
         """Continue masking the candidates that have overflowed and are alive, or that the last
         character has completed."""
         # Nothing needed attention before the last character, so all of them lived up to it.
         self._write(events, self._regions.flow(self._reader.position - 1))
-        self._overflown = False
+        self._just_overflowed = False
         live = [scan.overflowing(self._window) for scan in self._scans]
         found += self._found(lambda scan: scan.settle(self._window))
         if any(live):
             self._write(events, self._regions.flow(self._reader.position))
             return
-        flowing, written = self._flowing, self._reader.written
+        flowing, written = self._overflowing, self._reader.written
         ends = [m.end for m in found if m.goes_on(flowing.get(m.rule, -1), written)]
-        self._flowing = {}
+        self._overflowing = {}
         self._write(events, self._regions.flow(max(ends, default=0)))
 
 
-def _place(match: tuple[int, int, int]) -> tuple[int, int, int]:
+def _finding_key(match: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return the sort key of a finding: start, end and rule."""
     rule, start, end = match
     return start, end, rule

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import SettingsError
-from guardstream.serve.proxy.endpoints import ENDPOINTS, UNKNOWN, Table
+from guardstream.serve.proxy.endpoints import ENDPOINTS, UNKNOWN, EndpointTable
 from tests.attacks.raw import answer_to
 from tests.serve.proxy.test_faults import error_of
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
@@ -81,13 +81,13 @@ def filled(path: str) -> str:
     return path
 
 
-SAID = [each for each in ENDPOINTS if each.answer == "said"]
-JUDGED = [each for each in ENDPOINTS if each.sends not in ("", "form", "batch", "openai_batches",
+SAID = [each for each in ENDPOINTS if each.answer == "model"]
+JUDGED = [each for each in ENDPOINTS if each.request not in ("", "form", "batch", "openai_batches",
                                                              "ollama_model")]  # fmt: skip
 
 
 def test_every_endpoint_is_found_by_its_path_alone() -> None:
-    table = Table()
+    table = EndpointTable()
     for each in ENDPOINTS:
         path = filled(each.path)
         assert table.find(each.method, path).endpoint.answer == each.answer, path
@@ -105,14 +105,14 @@ def test_whole_answers_of_all_endpoints_are_guarded() -> None:
             if each.path.endswith(":streamGenerateContent"):
                 continue
             path = filled(each.path)
-            body = asked(path, "hello") if each.sends else None
+            body = asked(path, "hello") if each.request else None
             answer = client.request(each.method, path, json=body)
             assert answer.status_code == 200, (path, answer.text)
             assert "a ######" in answer.text, path
             assert "secret" not in answer.text, path
             assert answer.headers["guardstream-policy"].startswith("proxied@")
             sent = provider.targets[-1]
-            assert sent == (f"/v1{path}?" if each.below else f"{path}?"), path
+            assert sent == (f"/v1{path}?" if each.upstream_prefix else f"{path}?"), path
 
 
 @pytest.mark.parametrize("each", JUDGED, ids=[f"{each.path}" for each in JUDGED])
@@ -120,7 +120,7 @@ def test_prompts_of_all_endpoints_are_judged(each: Any) -> None:
     path = filled(each.path)
 
     def respond(_provider: Provider, _body: Any) -> Response:
-        return JSONResponse({"data": []} if each.answer in ("plain", "images") else said(path, "x"))
+        return JSONResponse({"data": []} if each.answer in ("data", "images") else said(path, "x"))
 
     with proxied(respond) as (url, provider):
         forbidden = httpx.post(url + path, json=asked(path, ATTACK), timeout=30)

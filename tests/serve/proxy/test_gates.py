@@ -225,6 +225,6 @@ def test_a_transport_without_an_event_loop_refuses_a_gate(whole: bool) -> None:
     transport = SyncGuardTransport(guard(), provided(whole=whole))
     with (
         httpx.Client(transport=transport) as client,
-        pytest.raises(Exception, match="the section 'gate' is not carried out by"),
+        pytest.raises(Exception, match="the section 'gate' is not applied by"),
     ):
         client.post("http://x" + CHAT, json={"model": "m", "messages": ASKED})

@@ -29,7 +29,7 @@ from guardstream.serve.proxy import ProxySettings
 from guardstream.serve.proxy import keys as keys_module
 from guardstream.serve.proxy.budgets import of_text, reserved, used
 from guardstream.serve.proxy.caller import BoundsError, Caller
-from guardstream.serve.proxy.endpoints import Table
+from guardstream.serve.proxy.endpoints import EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
 from guardstream.serve.proxy.objects import ObjectFinder, created_ids, referenced_ids
@@ -321,7 +321,7 @@ async def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
     ],
 )
 def test_what_a_request_may_use(path: str, body: dict[str, Any], tokens: int) -> None:
-    endpoint = Table().find("POST", path).endpoint
+    endpoint = EndpointTable().find("POST", path).endpoint
     assert reserved(endpoint, read(endpoint, "", json.dumps(body).encode()), 100) == tokens
 
 

@@ -17,7 +17,7 @@ from guardstream.framing import aws
 from guardstream.http.media import AMAZON
 from guardstream.http.sniffing import Sniffer, sniff
 from guardstream.serve.proxy import Key, SettingsError
-from guardstream.serve.proxy.endpoints import UNKNOWN, Table
+from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.proxy.state import MemoryState, Stored
@@ -74,10 +74,10 @@ BASES = {
 
 @pytest.mark.parametrize("path", BASES)
 def test_a_models_endpoint_below_another_base_is_that_endpoint(path: str) -> None:
-    endpoint = Table().ending("POST", path).endpoint
+    endpoint = EndpointTable().find_by_suffix("POST", path).endpoint
     assert endpoint.asks_model
-    assert endpoint.below == ""
-    assert endpoint.known == BASES[path]
+    assert endpoint.upstream_prefix == ""
+    assert endpoint.documented_path == BASES[path]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_models_endpoint_below_another_base_is_that_endpoint(path: str) -> Non
 )
 def test_other_endpoints_below_another_base_are_not_known(path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        assert Table().ending(method, path).endpoint is UNKNOWN
+        assert EndpointTable().find_by_suffix(method, path).endpoint is UNKNOWN
 
 
 def test_an_endpoint_below_another_base_is_guarded_in_its_format_and_by_its_route() -> None:
@@ -126,15 +126,15 @@ def test_no_other_spelling_of_a_known_path_is_served(other: Any) -> None:
 @pytest.mark.parametrize("path", ["/v1/threads", "/api/pull", "/api/v1/models", "/v1/models/m/x"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 def test_any_method_of_an_unknown_path_is_guarded(path: str, method: str) -> None:
-    found = Table().find(method, path)
+    found = EndpointTable().find(method, path)
     if found.endpoint is UNKNOWN:
-        found = Table().other(method, path, [])
-    assert found.endpoint.answer in ("any", "plain")
+        found = EndpointTable().for_unknown_path(method, path, [])
+    assert found.endpoint.answer in ("unknown", "data")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PURGE"])
 def test_methods_that_are_not_for_the_path_are_refused(method: str) -> None:
-    assert Table().other(method, "/v1/threads", []).endpoint is UNKNOWN
+    assert EndpointTable().for_unknown_path(method, "/v1/threads", []).endpoint is UNKNOWN
 
 
 def test_an_unknown_path_has_the_route_of_the_path_that_it_ends_like() -> None:

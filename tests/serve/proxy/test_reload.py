@@ -57,7 +57,7 @@ def test_a_section_that_the_proxy_would_not_carry_out_keeps_the_policy(
         policy(path, "two", rest)
         with caplog.at_level(logging.ERROR):
             assert masked(guard) == "[word] two"
-        assert f"start the proxy anew to take up a change of '{name}'" in caplog.text
+        assert f"restart the proxy to apply a change of '{name}'" in caplog.text
     policy(path, "two, more")
     assert masked(guard) == "one [word]"  # as soon as the file says what is done
 
@@ -69,7 +69,7 @@ def test_a_section_that_is_gone_keeps_the_policy(
     guard = loaded(path)
     policy(path, "two")
     assert masked(guard) == "[word] two"
-    assert f"{path}:1:1: start the proxy anew to take up a change of 'gate'" in caplog.text
+    assert f"{path}:1:1: restart the proxy to apply a change of 'gate'" in caplog.text
 
 
 def test_a_changed_section_serve_keeps_the_policy(
@@ -79,7 +79,7 @@ def test_a_changed_section_serve_keeps_the_policy(
     guard = loaded(path)
     policy(path, "two", "serve: {upstream: 'https://b.example'}\n")
     assert masked(guard) == "[word] two"
-    assert "to take up a change of 'serve'" in caplog.text
+    assert "to apply a change of 'serve'" in caplog.text
 
 
 def test_a_changed_section_serve_keeps_the_policy_of_the_middleware(
@@ -90,4 +90,4 @@ def test_a_changed_section_serve_keeps_the_policy_of_the_middleware(
     GuardMiddleware(streaming(Upstream([]), "text/event-stream"), guard)
     policy(path, "two", "serve: {routes: {/free: {guard: false}}}\n")
     assert masked(guard) == "[word] two"
-    assert "start the application anew to take up a change of 'serve'" in caplog.text
+    assert "restart the application to apply a change of 'serve'" in caplog.text

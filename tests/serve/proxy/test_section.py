@@ -23,7 +23,7 @@ from guardstream.serve.proxy import (
     ServeOptions,
     SettingsError,
     application,
-    said_by,
+    section_options,
 )
 from tests.cli.test_serve import command, running
 from tests.serve.apps import app_of
@@ -42,7 +42,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(path: Path) -> ServeOptions:
-    said = said_by(str(path))
+    said = section_options(str(path))
     said = {name: value for name, value in said.items() if name not in ("listen", "workers")}
     said["policies"] = {**said["policies"], "default": str(path)}
     return ServeOptions(**said)
@@ -354,7 +354,7 @@ def test_what_the_proxy_does_not_do_is_told(tmp_path: Path, text: str, why: str)
     path = tmp_path / "p.yaml"
     path.write_text(text)
     with pytest.raises(PolicyError, match=f"p.yaml:{why}"):
-        said_by(str(path))
+        section_options(str(path))
 
 
 @pytest.mark.parametrize(

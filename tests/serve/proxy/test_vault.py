@@ -304,7 +304,10 @@ def test_a_guard_of_a_policy_with_a_vault_asks_for_it() -> None:
         ("{key: '${NOT_THERE}'}", "'NOT_THERE', which holds the secret, is not set"),
         ("{key: '${SHORT}'}", "at least 16 bytes"),
         ("{tools: {a: ['x..y']}}", "is not a path to an argument"),
-        ("{redis: '${SHORT}', key: '${LONG}', id_key: '${LONG}'}", r"4:1: \${SHORT} holds no URL"),
+        (
+            "{redis: '${SHORT}', key: '${LONG}', id_key: '${LONG}'}",
+            r"4:1: \${SHORT} does not hold a Redis URL",
+        ),
         ("{ids: words}", "hash"),
     ],
 )
