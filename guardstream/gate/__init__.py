@@ -61,7 +61,8 @@ def gate(
       it is stricter.
     - `ahead`: how many code points may wait before reading does. A unit that is longer blocks.
     - `channels`: which are judged, all if None; the others pass, in order.
-    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
+    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy. Around a stream whose `provider`
+      had to be named, name it here, too.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
     unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for a
@@ -81,7 +82,16 @@ def gate(
     kept = known_channels(channels)
     check_unknown(unknown)
     choose = choosing(None, provider, unknown)
-    judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
+    judging = Options(
+        _units(unit),
+        deadline,
+        ahead,
+        on_error,
+        on_timeout,
+        kept,
+        choose,
+        is_named=provider is not None,
+    )
     return GatedStream(stream, check, judging)
 
 
