@@ -29,7 +29,8 @@ class WireGuard(Outcome[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
 
     - `media`: how bytes carry chunks: `sse`, `ndjson`, `json_array`, `event_stream` (Amazon's),
-      `data_stream`, `packets` (Socket.IO's), `messages`, `text`; None is told by how they begin.
+      `data_stream`, `packets` (Socket.IO's), `messages`, `text`, to which `provider` does not
+      apply; None is told by how they begin.
     - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is

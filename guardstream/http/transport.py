@@ -353,8 +353,8 @@ class GuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = await source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            adapter = self._adapter_of(request, body, guard)
             framing = framing_of(told) if kind == "other" else None
+            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
             stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
             made = async_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)
@@ -435,8 +435,8 @@ class SyncGuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            adapter = self._adapter_of(request, body, guard)
             framing = framing_of(told) if kind == "other" else None
+            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
             stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
             made = sync_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)
