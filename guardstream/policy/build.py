@@ -129,7 +129,7 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
         input=inner and inner(),
         extraction=extraction,
         code=loader.code,
-        paths=tuple(loader.paths),
+        paths=tuple(loader.stamps),
         digest=loader.digest,
         texts=MappingProxyType(loader.texts),
     )
