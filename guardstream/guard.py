@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
 from guardstream.events import UNKNOWN
+from guardstream.forks import kept_across_forks
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
@@ -117,7 +118,7 @@ class Guard:
         self._rules_only = rules_only
         self._operations: Operations | None = None
         self._operations_of: object = None
-        self._lock = Lock()
+        self._lock = kept_across_forks(Lock())
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
         self._half: Literal["rules", "values"] | None = None  # of what is done with a vault

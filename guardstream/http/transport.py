@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from guardstream.errors import AdapterError, BlockedError
+from guardstream.forks import kept_across_forks
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
@@ -141,7 +142,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         self._vaults = vaults
         self._guard = guard
         self._transport = transport
-        self._making = Lock()
+        self._making = kept_across_forks(Lock())
         self._provider = provider
         self._other = other
         self._on_block = on_block or guard.on_block

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TypeAlias
 
 from guardstream.errors import PolicyError
+from guardstream.forks import kept_across_forks
 from guardstream.policy import build, packs
 from guardstream.policy.plugins import allowed
 from guardstream.policy.policy import Policy
@@ -32,7 +33,7 @@ class Watched:
     def __init__(self, path: str | Path, *, allow_code: Iterable[str] = ()) -> None:
         self._path = packs.resolve(path)
         self._code = allowed(allow_code)
-        self._lock = Lock()
+        self._lock = kept_across_forks(Lock())
         self.checks: list[Callable[[Policy], object]] = []
         """Called with a policy before it replaces the last one; a PolicyError keeps the last
         one."""
