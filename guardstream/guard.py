@@ -252,7 +252,7 @@ class Guard:
           policy.
         - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
           ends or as whole events; "text" if they are text although they look like events or lines
-          of JSON, or if bytes are plain text, of which no other `provider` can be named.
+          of JSON, or if bytes are plain text; a `provider` beside it must be one of text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
           rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.

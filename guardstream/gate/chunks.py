@@ -66,10 +66,11 @@ def chunks_of(
     """
     if isinstance(first, (bytes, bytearray, memoryview)):
         return _Bytes(choose, framing)
-    is_events = framing == "sse" and isinstance(first, str)
-    if is_events:
+    if not isinstance(first, str):
+        return _AsTheyAre(choose)
+    if framing == "sse":
         return _Lines(choose)
-    return _AsTheyAre(choose) if is_named or not isinstance(first, str) else _Text(choose)
+    return _AsTheyAre(choose) if is_named else _Text(choose)
 
 
 class _AsTheyAre:
@@ -105,8 +106,8 @@ class _Text(_AsTheyAre):
         self._growth: Growth | None = Growth(if_new="provider='text'")
 
     def cut(self, chunk: Any) -> Sequence[Any]:
-        if self._growth is not None and not self._growth.may_be_cumulative(chunk):
-            self._growth = None
+        growth = self._growth if isinstance(chunk, str) else None
+        self._growth = growth if growth and growth.may_be_cumulative(chunk) else None
         return super().cut(chunk)
 
 
