@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
 from guardstream.events import UNKNOWN
+from guardstream.forks import kept_across_forks
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
@@ -117,7 +118,7 @@ class Guard:
         self._rules_only = rules_only
         self._operations: Operations | None = None
         self._operations_of: object = None
-        self._lock = Lock()
+        self._lock = kept_across_forks(Lock())
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
         self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
@@ -251,7 +252,7 @@ class Guard:
           policy.
         - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
           ends or as whole events; "text" if they are text although they look like events or lines
-          of JSON, or if bytes are plain text.
+          of JSON, or if bytes are plain text; a `provider` beside it must be one of text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
           rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.
@@ -306,9 +307,8 @@ class Guard:
         observing, extraction = self.observing(policy, options), extraction_of(policy)
         self.options(policy, options, observing)  # raises now, not when a stream is opened
         choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
-        lines = framing == "sse"
         wrapping = Wrapping(
-            stream, choose, lines, options, observing, extraction, guarded, self._on_block
+            stream, choose, framing, options, observing, extraction, guarded, self._on_block
         )
         whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(
             operating or Operations(policy)
@@ -545,8 +545,9 @@ class Guard:
         """Return a factory of sans-I/O flows: given a first chunk and a meter, it makes a flow.
 
         `media` is the framing of bytes: `sse`, `ndjson`, `json_array` or `text`; by default the
-        first byte decides between the first three. The other arguments and the exceptions are those
-        of `wrap`; it also raises PolicyError for a policy with `gate`, `retry` or `concurrency`.
+        first byte decides between the first three. `provider` does not apply to `text`. The other
+        arguments and the exceptions are those of `wrap`; it also raises PolicyError for a policy
+        with `gate`, `retry` or `concurrency`.
         """
         if media is not None:
             from guardstream.framing.frames import FRAMES

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
     from guardstream.stream.choosing import Choose
+    from guardstream.stream.flow_maker import Framing
     from guardstream.vault import Vaults
 
 T = TypeVar("T")
@@ -127,7 +128,7 @@ class Wrapping:
 
     stream: Any
     choose: Choose
-    lines: bool
+    framing: Framing | None
     options: Reopening
     observing: Observing
     extraction: Mapping[str, Any]
@@ -157,9 +158,10 @@ class Wrapping:
             gates,
             self.choose,
             last,
-            lines=self.lines,
+            framing=self.framing,
             block_error=self._block_error(policy),
             raise_on_block=self.options.get("raise_on_block", False),
+            keep_text=self.options.get("keep_text", True),
         )
 
     def _inside_gates(
@@ -235,10 +237,11 @@ def gated(
     choose: Choose,
     last: Joined | None,
     *,
-    lines: bool = False,
+    framing: Framing | None = None,
     whole: bool = False,
     block_error: BlockError | None = None,
     raise_on_block: bool = False,
+    keep_text: bool = True,
 ) -> Any:
     """Return a guard's stream after all gates, one after the other."""
     for number, gate in enumerate(gates, 1):
@@ -246,12 +249,13 @@ def gated(
         stream = gate.around(
             stream,
             choose,
-            lines=lines,
+            framing=framing,
             of_guard=number == 1,
             observing=last if is_last else None,
             whole=whole,
             block_error=block_error,
             raise_on_block=raise_on_block and is_last,
+            keep_text=keep_text,
         )
     return stream
 

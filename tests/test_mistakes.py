@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from math import nan
@@ -11,7 +12,16 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from guardstream import Deadlines, Event, Guard, GuardstreamError, Policy, Text, extract
+from guardstream import (
+    AdapterError,
+    Deadlines,
+    Event,
+    Guard,
+    GuardstreamError,
+    Policy,
+    Text,
+    extract,
+)
 from guardstream.bulk import Job
 from guardstream.consumers import FileSink, Tee, write_to
 from guardstream.gate import gate
@@ -585,3 +595,20 @@ def test_a_text_that_is_null_is_no_mistake() -> None:
 def test_an_unknown_kind_of_ids_is_refused() -> None:
     with pytest.raises(ValueError, match="ids 'uuid' are not known: take 'hash', 'number', 'fake'"):
         VAULTS(ids="uuid")
+
+
+@pytest.mark.parametrize("provider", ["openai_chat", "cumulative_text", "json"])
+def test_bytes_of_plain_text_are_in_no_other_format(provider: str) -> None:
+    with pytest.raises(AdapterError, match=f"provider='{provider}'"):
+        GUARD.wrap_sync([b"a bluebird"], framing="text", provider=provider).text()
+    assert GUARD.wrap_sync([b"a bluebird"], framing="text", provider="text").text() == "a [bird]"
+
+
+def test_objects_have_no_framing() -> None:
+    with pytest.raises(AdapterError, match="'dict' has no framing"):
+        GUARD.wrap_sync([json.loads(LINE)], framing="text").text()
+
+
+def test_cumulative_text_is_of_str_alone() -> None:
+    with pytest.raises(AdapterError, match="'dict' in a stream of text"):
+        GUARD.wrap_sync([{}], provider="cumulative_text").text()

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
+from secrets import token_hex
 from typing import Any, TypeAlias
 
 from guardstream.bulk import engines
@@ -104,7 +105,8 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     parts = [part for file in files for part in file.parts]
     work = Work(job.guard, job.before, job.columns, job.source, job.target and _folder(job.target))
     whole = Report()
-    done = _begin(job, files)
+    name = token_hex(4)
+    done = _begin(job, files, name)
     for report in done.values():
         whole.add(report)
     todo = [part for part in parts if part.number not in done]
@@ -119,8 +121,10 @@ def run(job: Job, progress: Progress | None = None) -> Report:
             raise
         raise BulkError(f"{job.target}: another run has finished it meanwhile") from error
     except BulkError:
-        _discard_unless_done(job)
+        _discard_unless_used(job, name)
         raise
+    finally:
+        _leave(job, name)
     return whole
 
 
@@ -252,8 +256,9 @@ def _begun(target: str) -> bool:
     return bool(fs.exists(folder))
 
 
-def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
-    """Make the folder of the parts; return the reports of those that are done."""
+def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
+    """Make the folder of the parts, with a mark that the run `name` uses it; return the reports of
+    those that are done."""
     if job.target is None:
         return {}
     fs, path = opened(job.target)
@@ -261,27 +266,49 @@ def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
     if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
         raise BulkError(f"{job.target}: already exists: name another target, or pass --overwrite")
     plan = json.dumps(_plan(job, files)).encode()
-    if fs.exists(f"{folder}/job.json"):
-        if fs.cat_file(f"{folder}/job.json") != plan:
-            raise BulkError(
-                f"{folder}: holds parts of another run, of other files, settings or another "
-                "policy: remove it to begin anew"
-            )
-        return dict(_done(fs, folder, files))
     fs.makedirs(folder, exist_ok=True)
-    with writing(fs, f"{folder}/job.json") as out:
-        out.write(plan)
-    return {}
+    # Before the plan is looked for: a run that fails in between leaves the folder.
+    fs.touch(f"{folder}/{name}{_RUNS}")
+    if not fs.exists(f"{folder}/job.json"):
+        with writing(fs, f"{folder}/job.json") as out:
+            out.write(plan)
+    elif fs.cat_file(f"{folder}/job.json") != plan:
+        _leave(job, name)
+        raise BulkError(
+            f"{folder}: holds parts of another run, of other files, settings or another "
+            "policy: remove it to begin anew"
+        )
+    return dict(_done(fs, folder, files))
 
 
-def _discard_unless_done(job: Job) -> None:
-    """Remove the folder of a run that has failed before any part was done."""
+_RUNS = ".run"
+"""How the marks end of the runs that use a folder."""
+
+
+def _leave(job: Job, name: str) -> None:
+    """Remove the mark of a run, where its folder is still there."""
+    if job.target is not None:
+        fs, folder = opened(_folder(job.target))
+        with suppress(FileNotFoundError):
+            fs.rm(f"{folder}/{name}{_RUNS}")
+
+
+def _discard_unless_used(job: Job, name: str) -> None:
+    """Remove the folder of a run that has failed before any part was done, unless another run uses
+    it."""
     if job.target is None or not _begun(job.target):
         return
     fs, folder = opened(_folder(job.target))
-    done = [name for name in fs.ls(folder, detail=False) if name.endswith(".json")]
-    if all(name.endswith("/job.json") for name in done):
-        fs.rm(folder, recursive=True)
+    others = {each.rpartition("/")[2] for each in fs.ls(folder, detail=False)}
+    others -= {"job.json", f"{name}{_RUNS}"}
+    if any(each.endswith((".json", _RUNS)) for each in others):
+        return
+    for each in others | {"job.json"}:
+        with suppress(FileNotFoundError):
+            fs.rm(f"{folder}/{each}")
+    _leave(job, name)
+    with suppress(OSError):  # another run has begun meanwhile
+        fs.rmdir(folder)
 
 
 def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:

@@ -62,7 +62,8 @@ def gate(
       A later answer counts only if it is stricter.
     - `ahead`: how many code points may wait before reading pauses. A longer unit blocks.
     - `channels`: the channels to judge, by default all; the others pass, in order.
-    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
+    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy. If you had to name the `provider`
+      of a stream, name it here, too.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
     unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for a
@@ -82,7 +83,16 @@ def gate(
     kept = known_channels(channels)
     check_unknown(unknown)
     choose = choosing(None, provider, unknown)
-    judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
+    judging = Options(
+        _units(unit),
+        deadline,
+        ahead,
+        on_error,
+        on_timeout,
+        kept,
+        choose,
+        is_named=provider is not None,
+    )
     return GatedStream(stream, check, judging)
 
 

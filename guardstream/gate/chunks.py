@@ -11,13 +11,21 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
-from guardstream.framing.sniffing import check_space, sniffed, sniffed_at_end, space_before
+from guardstream.framing.sniffing import (
+    check_space,
+    sniffed,
+    sniffed_at_end,
+    sniffed_text,
+    space_before,
+)
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
-from guardstream.stream.choosing import Choose
+from guardstream.stream.choosing import Choose, reads_lines
+from guardstream.stream.cumulative import Growth
+from guardstream.stream.flow_maker import Framing
 
 
 class Chunks(Protocol):
@@ -49,11 +57,20 @@ class Chunks(Protocol):
         ...
 
 
-def chunks_of(choose: Choose, first: Any, *, lines: bool) -> Chunks:
-    """Return how a stream is read that begins with `first`; `lines` says that `str` are SSE's."""
+def chunks_of(
+    choose: Choose, first: Any, framing: Framing | None, *, is_named: bool = True
+) -> Chunks:
+    """Return how a stream is read that begins with `first`; `framing` is that of `Guard.wrap`.
+
+    Text is refused if it turns out to be cumulative, unless its format `is_named`.
+    """
     if isinstance(first, (bytes, bytearray, memoryview)):
-        return _Bytes(choose)
-    return _Lines(choose) if lines and isinstance(first, str) else _AsTheyAre(choose)
+        return _Bytes(choose, framing)
+    if not isinstance(first, str):
+        return _AsTheyAre(choose)
+    if framing == "sse":
+        return _Lines(choose)
+    return _AsTheyAre(choose) if is_named else _Text(choose)
 
 
 class _AsTheyAre:
@@ -81,22 +98,35 @@ class _AsTheyAre:
         return None
 
 
+class _Text(_AsTheyAre):
+    """Text; AdapterError if each chunk repeats what is before it, which would be judged again."""
+
+    def __init__(self, choose: Choose) -> None:
+        super().__init__(choose)
+        self._growth: Growth | None = Growth(if_new="provider='text'")
+
+    def cut(self, chunk: Any) -> Sequence[Any]:
+        growth = self._growth if isinstance(chunk, str) else None
+        self._growth = growth if growth and growth.may_be_cumulative(chunk) else None
+        return super().cut(chunk)
+
+
 class _Bytes:
     """Bytes, in any of the framings that the first of them tells apart; each frame goes out whole.
 
     What checks leave alone goes out byte for byte.
     """
 
-    def __init__(self, choose: Choose, media: Media | None = None) -> None:
+    def __init__(self, choose: Choose, framing: Framing | None = None) -> None:
         self._choose = choose
-        self._media = media
+        self._sniff = sniffed_text if framing == "text" else sniffed
         self._start = b""
         self._space = 0  # bytes of white space before it
         self._frames: Frames | None = None  # reads what came
         self._out: Frames | None = None  # writes what goes out, which may end earlier
         self._adapters: list[FrameAdapter] = []
-        if media is not None:
-            self._begin(media)
+        if framing == "sse" or (framing == "text" and not reads_lines(choose)):
+            self._begin(framing)
 
     def _begin(self, media: Media) -> Frames:
         self._frames, self._out = FRAMES[media](), FRAMES[media]()
@@ -112,7 +142,8 @@ class _Bytes:
 
     def rest(self) -> Iterator[Frame]:
         if self._frames is None and self._start:
-            yield from self._begin(sniffed_at_end(self._start)).feed(self._start)
+            media: Media = sniffed_at_end(self._start) if self._sniff is sniffed else "text"
+            yield from self._begin(media).feed(self._start)
         if self._frames is not None:
             yield from self._frames.finish()
 
@@ -121,13 +152,13 @@ class _Bytes:
             yield from self._frames.feed(data)
             return
         data = self._start + data
-        count = space_before(data, self._space)
+        count = space_before(data, self._space) if self._sniff is sniffed else 0
         self._space += count
         self._start = data[count:]
         if count:
             yield Frame(None, data[:count])
         check_space(self._space)
-        media = sniffed(self._start)
+        media = self._sniff(self._start)
         if media is not None:
             yield from self._begin(media).feed(self._start)
 

@@ -22,6 +22,7 @@ from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
 from guardstream.stream.choosing import Choose
+from guardstream.stream.flow_maker import Framing
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError
 
@@ -64,17 +65,18 @@ class Gate:
         stream: AsyncIterable[C],
         choose: Choose,
         *,
-        lines: bool,
+        framing: Framing | None,
         of_guard: bool,
         observing: Joined | None,
         whole: bool = False,
         block_error: BlockError | None = None,
         raise_on_block: bool = False,
+        keep_text: bool = True,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
-        `choose` returns the adapter for its first chunk; `lines` says that `str` are lines of
-        server-sent events. `of_guard` says that nothing stands between the guard and this gate,
+        `choose` returns the adapter for its first chunk; `framing` and `keep_text` are those of
+        `Guard.wrap`. `of_guard` says that nothing stands between the guard and this gate,
         `observing` is told how the stream ended if no other gate comes after this one.
         `block_error` returns the message of the error that ends blocked bytes. `raise_on_block`
         says that a block raises BlockedError after the last chunk. Of a `whole` answer, which comes
@@ -97,7 +99,7 @@ class Gate:
             on_timeout="block" if self.blocks else "allow",
             channels=None if file.channels is None else frozenset(file.channels),
             choose=choose,
-            lines=lines,
+            framing=framing,
             hold=hold,
             overlap=file.overlap,
             rule=self.rule,
@@ -105,6 +107,7 @@ class Gate:
             observing=observing,
             block_error=block_error,
             raise_on_block=raise_on_block,
+            keep_text=keep_text,
         )
         return GatedStream(stream, judging, options)
 

@@ -51,7 +51,7 @@ class GatedStream(AsyncContext, Generic[C]):
         self._raises = options.raise_on_block
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
-        self._delivered = Delivered()
+        self._delivered = Delivered() if options.keep_text else None
         self._calls: dict[Slot, Call] = {}
         self._usage: Any = None
         self._written: dict[Slot, list[str]] = {}
@@ -146,6 +146,15 @@ class GatedStream(AsyncContext, Generic[C]):
             raise
         finally:
             self._reading = False
+
+    async def text(self) -> str:
+        """Read the stream to its end; return the text of choice 0 that was let through.
+
+        RuntimeError with `keep_text=False`; otherwise what iterating raises.
+        """
+        if self._delivered is None:
+            raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
+        return await super().text()
 
     def stop(self) -> None:
         """End the stream now: what waits is dropped, checks are cancelled, the source is closed.
@@ -276,15 +285,16 @@ class GatedStream(AsyncContext, Generic[C]):
         characters = sum(len(part.text) for part in parts)
         self._tasks.meter.delivered(characters)
         self.delta = "".join(part.text for part in parts if part.slot.is_answer)
-        self._delivered.answer.write(self.delta)
-        self._delivered.add([part for part in parts if not part.slot.is_answer])
+        kept = self._delivered or Delivered()
+        kept.answer.write(self.delta)
+        kept.add([part for part in parts if not part.slot.is_answer])
         if reading is not None:
             self._calls.update(reading.calls)
             self._usage = self._usage if reading.usage is None else reading.usage
             over = {*reading.closed, *reading.complete}
             if over or reading.finished:
                 done = [s for s in self._calls if s in over or s.choice in reading.finished]
-                self._delivered.add([Part(slot, "", done=True) for slot in done])
+                kept.add([Part(slot, "", done=True) for slot in done])
         return chunk
 
     def _ends(self) -> list[C]:

@@ -19,6 +19,7 @@ from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
 from guardstream.stream.choosing import Choose
+from guardstream.stream.flow_maker import Framing
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError
@@ -40,8 +41,10 @@ class Options:
     on_timeout: Otherwise
     channels: frozenset[str] | None
     choose: Choose
-    lines: bool = False
-    """Whether chunks of `str` are server-sent events."""
+    is_named: bool = True
+    """Whether the caller named the format: a text that is not may turn out to be cumulative."""
+    framing: Framing | None = None
+    """The framing that `Guard.wrap` was given."""
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"
@@ -53,6 +56,8 @@ class Options:
     """The message of the error that ends blocked bytes; None ends them with a finish reason."""
     raise_on_block: bool = False
     """Whether a block raises BlockedError after the last chunk."""
+    keep_text: bool = True
+    """Whether the delivered text is kept for `result` and `text()`."""
 
 
 class _Signal:
@@ -201,7 +206,9 @@ class Tasks(Generic[C]):
                 self.failure = chunk
                 break
             if self.chunks is None:
-                self.chunks = chunks_of(options.choose, chunk, lines=options.lines)
+                self.chunks = chunks_of(
+                    options.choose, chunk, options.framing, is_named=options.is_named
+                )
             for each in self.chunks.cut(chunk):
                 await self._take(each)
                 if self.queue is not None and self.queue.barred:

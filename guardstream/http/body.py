@@ -84,7 +84,13 @@ async def judged_body(
     answer = _Answer(guarded, result)
     raises = options.get("raise_on_block", False)
     async with gated(
-        answer, gates, lambda _: adapter, last, whole=True, raise_on_block=raises
+        answer,
+        gates,
+        lambda _: adapter,
+        last,
+        whole=True,
+        raise_on_block=raises,
+        keep_text=options.get("keep_text", True),
     ) as stream:
         sent = [each async for each in stream]
         judged = stream.result

@@ -29,8 +29,8 @@ class WireGuard(Outcome[bytes]):
     """One body. If `feed` or `finish` raises AdapterError or StageError, nothing goes out.
 
     - `media`: the framing of the bytes: `sse`, `ndjson`, `json_array`, `event_stream` (Amazon's),
-      `data_stream`, `packets` (Socket.IO's), `messages`, `text`; None detects it from the first
-      bytes.
+      `data_stream`, `packets` (Socket.IO's), `messages`, or `text`, to which `provider` does not
+      apply; None detects it from the first bytes.
     - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
 
     `ended` is set as soon as nothing more will go out, whatever the source still sends. `error` is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from json import dumps
 from typing import Any
@@ -77,7 +78,7 @@ def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for function in request.get("functions") or ():
         yield _named(function["name"]), _schema(function.get("parameters"))
     named = [each for tool in request.get("tools") or () for each in _tool(tool)]
-    named += _of_servers(request)
+    named = _without_disabled([*named, *_of_servers(request)])
     listed = dict(each for tool in _listed(request.get("input")) for each in _tool(tool))
     judged = {name for name, schema in named if schema is not True}
     yield from (each for each in named if each[0] in judged or each[0] not in listed)
@@ -129,6 +130,20 @@ def _of_server(allowed: Any) -> Iterator[tuple[str, Any]]:
         yield from ((_named(name), True) for name in names)
 
 
+_DISABLED = object()
+"""The schema of a tool that its MCP toolset, which has any others, does not enable."""
+
+
+def _without_disabled(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The tools, where one that is disabled may not be called: one that all toolsets disable in
+    which it may be, and that the request names nowhere else."""
+    others = [each for each in named if each[1] is not _DISABLED]
+    known, any_tool = {name for name, _ in others}, others.count((ANY_TOOL, True))
+    disabled = Counter(name for name, schema in named if schema is _DISABLED)
+    may_not = [name for name in disabled if disabled[name] == any_tool and name not in known]
+    return [*others, *((name, False) for name in may_not)]
+
+
 def _of_toolset(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The tools of an MCP server, in Anthropic's requests.
 
@@ -139,6 +154,8 @@ def _of_toolset(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from ((_named(each["name"]), _schema(each.get("input_schema"))) for each in listed)
     elif (tool.get("default_config") or {}).get("enabled", True):
         yield ANY_TOOL, True
+        disabled = (name for name, own in configs.items() if not own.get("enabled", True))
+        yield from ((_named(name), _DISABLED) for name in disabled)
     else:
         yield from ((_named(name), True) for name, own in configs.items() if own.get("enabled"))
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from guardstream.errors import AdapterError, BlockedError
+from guardstream.forks import kept_across_forks
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
@@ -149,7 +150,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         self._vaults = vaults
         self._guard = guard
         self._transport = transport
-        self._making = Lock()
+        self._making = kept_across_forks(Lock())
         self._provider = provider
         self._other = other
         self._on_block = on_block or guard.on_block
@@ -368,8 +369,8 @@ class GuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = await source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            adapter = self._adapter_of(request, body, guard)
             framing = framing_of(told) if kind == "other" else None
+            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
             stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
             made = async_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)
@@ -450,8 +451,8 @@ class SyncGuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            adapter = self._adapter_of(request, body, guard)
             framing = framing_of(told) if kind == "other" else None
+            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
             stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
             made = sync_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.amounts import check_count
+from guardstream.forks import kept_across_forks
 from guardstream.observability.record import VERSION, as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -71,7 +72,7 @@ class AuditLog:
         self._starts = starts
         self._mode = mode
         # A stream that is collected as garbage in the midst of a write has a record, too.
-        self._lock = threading.RLock()
+        self._lock = kept_across_forks(threading.RLock())
         self._file: int | None = None
         self._torn = False
         self._chain = Chain() if chain or sign is not None else None

@@ -174,7 +174,9 @@ def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) ->
         if schema is None
         else replace(
             json.asked,
-            schema=_compiled(dumps(schema, sort_keys=True), section.draft, section.formats),
+            schema=_NO_CALL
+            if schema is False
+            else _compiled(dumps(schema, sort_keys=True), section.draft, section.formats),
         )
         for name, schema in tools.items()
     }

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
 from guardstream.errors import PolicyError
+from guardstream.forks import kept_across_forks
 from guardstream.policy import build, packs
 from guardstream.policy.plugins import allowed
 from guardstream.policy.policy import Policy
-from guardstream.policy.sources import Loader
+from guardstream.policy.sources import Loader, Stamp, stamp_of
 
 _log = logging.getLogger("guardstream")
 
-_Signature: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+Stamps: TypeAlias = Mapping[Path, Stamp | None]
+
+_ATTEMPTS = 3
+"""How often files are read that change meanwhile."""
 
 
 class Watched:
@@ -29,23 +33,24 @@ class Watched:
     def __init__(self, path: str | Path, *, allow_code: Iterable[str] = ()) -> None:
         self._path = packs.resolve(path)
         self._code = allowed(allow_code)
-        self._lock = Lock()
+        self._lock = kept_across_forks(Lock())
         self.checks: list[Callable[[Policy], object]] = []
         """Called with a policy before it replaces the last one; a PolicyError keeps the last
         one."""
-        self._signature: _Signature = ()
-        loader = Loader(self._code)
-        self._policy = Policy(build.load(self._path, loader))
-        self._watch(loader.paths)
+        self._stamps: Stamps = {}
+        policy, self._stamps = self._load()
+        if isinstance(policy, PolicyError):
+            raise policy
+        self._policy = policy
 
     def __repr__(self) -> str:
         return repr(self._policy)
 
     def policy(self) -> Policy:
         """Return the policy as its files are now."""
-        if _signature(self._paths) != self._signature:
+        if _changed(self._stamps):
             with self._lock:
-                if _signature(self._paths) != self._signature:
+                if _changed(self._stamps):
                     self._reload()
         return self._policy
 
@@ -63,37 +68,40 @@ class Watched:
         self.checks.append(check)
 
     def _reload(self) -> None:
-        loader = Loader(self._code)
-        # Taken before reading: a file that changes in between is reloaded for the next stream.
-        known = self._paths
-        before = _signature(known)
+        policy, stamps = self._load()
         try:
-            policy = Policy(build.load(self._path, loader))
+            if isinstance(policy, PolicyError):
+                raise policy
+            if _changed(stamps):
+                raise PolicyError(f"{self._path}: its files change while they are read")
             for check in self.checks:
                 check(policy)
-            self._policy = policy
         except PolicyError as error:
             _log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
-            self._watch([*known, *loader.paths])
         else:
+            self._policy = policy
             _log.info("reloaded the policy %s", self._path)
-            self._watch(loader.paths)
-            if _signature(known) != before:
-                self._signature = ()
+        self._stamps = stamps  # last: whoever finds nothing changed has the new policy
 
-    def _watch(self, paths: list[Path]) -> None:
-        self._paths = tuple(dict.fromkeys(paths))
-        self._signature = _signature(self._paths)
+    def _load(self) -> tuple[Policy | PolicyError, Stamps]:
+        """Return the policy in the files, or the error in them, and the files' stamps.
+
+        The files are read again if one changed meanwhile: it may have been half written, or be
+        newer than the others.
+        """
+        for _ in range(_ATTEMPTS):
+            known = {path: stamp_of(path) for path in self._stamps}
+            loader = Loader(self._code)
+            policy: Policy | PolicyError
+            try:
+                policy, stamps = Policy(build.load(self._path, loader)), loader.stamps
+            except PolicyError as error:
+                policy, stamps = error, known | loader.stamps
+            if not _changed(stamps):
+                break
+        return policy, stamps
 
 
-def _signature(paths: tuple[Path, ...]) -> _Signature:
-    """Return what distinguishes versions of the files."""
-    return tuple(_stamp(path) for path in paths)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+def _changed(stamps: Stamps) -> bool:
+    """Return whether a file is another one than when it was read."""
+    return any(stamp_of(path) != stamp for path, stamp in stamps.items())

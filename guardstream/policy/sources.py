@@ -170,12 +170,25 @@ Purpose: TypeAlias = Literal["guard", "test", "lint"]
 """Why a policy is loaded: tests need no keys, and lint runs no code either."""
 
 
+Stamp: TypeAlias = tuple[int, int, int]
+"""Distinguishes the versions of a file: when it was changed, its size, its inode."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None if it is not there."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
 class Loader:
     """Reads a policy and everything it extends.
 
-    `paths` lists every file that it tried to open, including missing ones. `code` has the names of
-    the program's own code that the policy may use. `texts` are files whose content is already
-    known.
+    `stamps` has every file that it tried to open, including missing ones, with its stamp before it
+    was read. `code` has the names of the program's own code that the policy may use. `texts` are
+    files whose content is already known.
     """
 
     def __init__(
@@ -188,7 +201,7 @@ class Loader:
         self.purpose = purpose
         self.texts: dict[str, str] = dict(texts or {})
         self.sources: list[Source] = []
-        self.paths: list[Path] = []
+        self.stamps: dict[Path, Stamp | None] = {}
         self._digest = hashlib.sha256()
         self._done: dict[Path, MergedPolicy] = {}
         self._open: list[Path] = []
@@ -203,7 +216,7 @@ class Loader:
 
     def read_text(self, path: Path) -> str:
         """Read a file that the policy needs."""
-        self.paths.append(path)
+        self.stamps.setdefault(path, stamp_of(path))
         text = self.texts.get(str(path))
         if text is None:
             text = read_text(path)

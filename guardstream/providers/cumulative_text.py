@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 
@@ -33,6 +34,9 @@ class CumulativeText:
 
     def read(self, chunk: str) -> Reading:
         """Find what is new in `chunk`, and all of it as a copy of the text so far."""
+        if not isinstance(chunk, str):
+            given = type(chunk).__qualname__
+            raise AdapterError(f"a chunk of type {given!r} in a stream of text: give text alone")
         closed: tuple[Slot, ...] = ()
         if not chunk.startswith(self._last):
             closed = (self._slot,)

@@ -22,7 +22,7 @@ from guardstream.framing.sniffing import (
 from guardstream.framing.sse import MAX_LINE
 from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Unknown
-from guardstream.stream.choosing import Choose
+from guardstream.stream.choosing import Choose, reads_lines
 from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Sent
 from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
@@ -47,7 +47,7 @@ class WireFlow(FrameFlow):
     ) -> None:
         self._sniff = sniffed if media is None else sniffed_text
         self._otherwise: Media = media or "sse"
-        is_known = media is not None and (media != "text" or not _reads_lines(choose))
+        is_known = media is not None and (media != "text" or not reads_lines(choose))
         frames = FRAMES[self._otherwise]() if is_known else None
         super().__init__(frames, choose, make, check, unknown, block_error)
         self.last_released = ""
@@ -178,11 +178,3 @@ class WireFlow(FrameFlow):
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
         return sent
-
-
-def _reads_lines(choose: Choose) -> bool:
-    """Return whether a data stream's lines are read as such, and no other format was asked for."""
-    try:
-        return getattr(choose({"0": "text"}), "name", "") == "data_stream"
-    except AdapterError:
-        return False

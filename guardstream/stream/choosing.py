@@ -13,6 +13,7 @@ from guardstream.providers import Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.fields import is_record
 from guardstream.providers.hooks import hooks_of
+from guardstream.providers.text import PlainText
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
@@ -185,6 +186,24 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
             f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
             "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "
             "each line; pass framing='sse' for server-sent events"
+        )
+
+
+def reads_lines(choose: Choose) -> bool:
+    """Return whether a data stream's lines are read as such, and no other format was asked for."""
+    try:
+        return getattr(choose({"0": "text"}), "name", "") == "data_stream"
+    except AdapterError:
+        return False
+
+
+def check_is_text(choose: Choose) -> None:
+    """Raise AdapterError if the format that the caller named is not that of plain text in bytes."""
+    adapter = choose("")
+    if type(adapter) is not PlainText and not reads_lines(choose):
+        raise AdapterError(
+            "framing='text' reads bytes as plain text, and those of provider="
+            f"{hooks_of(adapter).name!r} are not: leave out one of them"
         )
 
 

@@ -20,9 +20,10 @@ _LOOKED_AT = 256
 
 
 class Growth:
-    """Inspects the beginning of a text."""
+    """Inspects the beginning of a text; `if_new` is what to pass if none of it is repeated."""
 
-    def __init__(self) -> None:
+    def __init__(self, if_new: str = "framing='text'") -> None:
+        self._if_new = if_new
         self._last = ""
         self._repeated = 0
         self._times = 0
@@ -39,7 +40,7 @@ class Growth:
         if self._times >= _TIMES and self._repeated >= _ENOUGH:
             raise AdapterError(
                 "each chunk repeats the text before it: pass provider='cumulative_text'; if all of "
-                "it is new, pass framing='text'"
+                f"it is new, pass {self._if_new}"
             )
         return True
 

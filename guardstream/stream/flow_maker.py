@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.text import PlainText
-from guardstream.stream.choosing import Choose, check_reads_text, check_text, own_formats
+from guardstream.stream.choosing import (
+    Choose,
+    check_is_text,
+    check_reads_text,
+    check_text,
+    own_formats,
+)
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.cumulative import Growth
 from guardstream.stream.event_lines import EventLines
@@ -52,7 +60,13 @@ class FlowMaker:
         """Return the flow; AdapterError if the chunk is in no known format."""
         is_wire = self.media or self.framing == "sse"
         if is_wire or isinstance(chunk, (bytes, bytearray, memoryview)):
+            if self.framing == "text" and self.is_named:
+                check_is_text(self.choose)
             return self._wire_flow(chunk, meter)
+        if self.framing == "text" and not isinstance(chunk, (str, NoneType)):
+            raise AdapterError(
+                f"a chunk of type {type(chunk).__qualname__!r} has no framing: leave out framing="
+            )
         make = partial(self._flow, meter=meter)
         if self.is_named and isinstance(chunk, str):
             adapter = self.choose(chunk)

@@ -117,14 +117,23 @@ async def aclose_source(*sources: object) -> None:
     open_sources = [source for source in sources if not _has_ended(source)]
     if not open_sources:
         return  # a program's first scope loads anyio's backend, which takes 20 ms
-    with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-        for source in open_sources:
-            close = getattr(source, "aclose", None) or getattr(source, "close", None)
-            if close is not None:
-                with suppress(Exception):
-                    closing = close()
-                    if hasattr(closing, "__await__"):
-                        await closing
+    try:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            for source in open_sources:
+                await _aclose(source)
+    except asyncio.CancelledError:
+        # A task's own `cancel` passes the shield: what it interrupted is closed in another task.
+        running_loop().spawn(lambda: aclose_source(*open_sources))
+        raise
+
+
+async def _aclose(source: object) -> None:
+    close = getattr(source, "aclose", None) or getattr(source, "close", None)
+    if close is not None:
+        with suppress(Exception):
+            closing = close()
+            if hasattr(closing, "__await__"):
+                await closing
 
 
 def _has_ended(source: object) -> bool:

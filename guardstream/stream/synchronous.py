@@ -33,6 +33,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         self._begun = False
         self._busy = False  # whether the next chunk is being fetched; that thread handles a stop
         self._claim = Lock()  # whoever acquires it closes the source
+        self._is_closed = False
         self._concluded = False
 
     @property
@@ -93,7 +94,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     def __del__(self) -> None:
         if not getattr(self, "_claim", None):
             return
-        if self.state.finish is None:
+        if not self._is_closed:
             close_source(*self._sources)
         tell = self.state.unreported()
         if tell is not None:
@@ -145,10 +146,11 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         state = self.state
         try:
             sent = state.settle(rule_at_end(self._sources))
+            reason = reason_at_end(state.ended, self._sources)
         except BaseException as error:
             self._fail(error)
             raise
-        self._close(reason_at_end(state.ended, self._sources))
+        self._close(reason)
         state.queue.extend(sent)
 
     def _fail(self, error: BaseException) -> None:
@@ -161,10 +163,18 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             hide(later)
 
     def _close(self, reason: FinishReason) -> None:
-        """Close the source. Only this method and `__del__` do that."""
+        """Close the source. Only this method and `__del__` do that.
+
+        A signal may interrupt it anywhere: the stream has ended then, and is closed later.
+        """
+        self.state.end(reason)
         if self._claim.acquire(blocking=False):
-            self.state.end(reason)
-            close_source(*self._sources)
+            try:
+                close_source(*self._sources)
+                self._is_closed = True
+            finally:
+                if not self._is_closed:
+                    self._claim.release()
 
     def _at_end(self) -> Exception:
         error_at_end = self.state.error_at_end()

@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeAlias
 
 from guardstream.amounts import check_count, check_seconds
+from guardstream.forks import kept_across_forks
 from guardstream.vault.vault import FullError, VaultError
 
 Sealed: TypeAlias = Mapping[str, bytes]
@@ -82,7 +83,7 @@ class MemoryStore:
         self._most, self._max_bytes = max_conversations, max_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, tuple[float, dict[str, bytes]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = kept_across_forks(threading.Lock())
 
     def load(self, conversation: str) -> Sealed:
         """Return the entries of a conversation, and restart its time to live."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from guardstream.amounts import check_count
 from guardstream.errors import GuardstreamError
+from guardstream.forks import kept_across_forks
 from guardstream.vault.fakes import shape_of
 from guardstream.vault.ids import Ids, hashed
 from guardstream.vault.standin import ESCAPED, Name, label_of
@@ -114,7 +115,8 @@ class Vault:
         self._key = secrets.token_bytes(32) if key is None else key
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
-        self._lock = Lock()  # for the counts, and for what is issued, which is looked up before
+        # For the counts, and for what is issued, which is looked up before.
+        self._lock = kept_across_forks(Lock())
         self._values: dict[Name, Entry] = {}
         self._names: dict[tuple[str, bool], Name] = {}
         self._held: set[Name] = set()  # shared ones that this request holds
@@ -133,7 +135,7 @@ class Vault:
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state, _lock=Lock())
+        vars(self).update(state, _lock=kept_across_forks(Lock()))
 
     @property
     def entries(self) -> Iterable[Entry]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,23 @@ def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
         run(job(source, target, columns=("b",)))
     run(job(source, target, columns=("a",)))
     assert read(target) == [{"a": "[bird]"}]
+
+
+def test_a_run_that_fails_leaves_the_folder_that_another_one_uses(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+
+    def fails(_: Iterable[Report], __: int) -> Iterable[Report]:
+        raise BulkError("a worker died")
+
+    def meanwhile(reports: Iterable[Report], _: int) -> Iterable[Report]:
+        with pytest.raises(BulkError, match="a worker died"):
+            run(job(source, target, part_size=300), fails)
+        return reports
+
+    run(job(source, target, part_size=300), meanwhile)
+    assert read(target) == [shown(row) for row in ROWS]
+    assert set(tmp_path.iterdir()) == {source, target}
 
 
 def test_an_output_named_like_another_format_is_refused(tmp_path: Path) -> None:

@@ -329,3 +329,20 @@ async def test_texts_so_far_end_before_what_a_check_blocks(
         assert all("All is fine. ".startswith(said) for said in texts)
         assert out[-1]["output"]["finish_reason"] == "content_filter"
         assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("data", [b"so blue bluebird. fine", b"data: bluebird\n\n: fine\n\n{}"])
+async def test_the_framing_of_plain_text_is_the_gates_too(data: bytes, seen: list[str]) -> None:
+    chunks = [data[at : at + 3] for at in range(0, len(data), 3)]
+    stream = guarded().wrap(Source(chunks), framing="text")
+    assert b"".join([each async for each in stream]) == data.replace(b"bluebird", b"[w]")
+    assert "".join(seen).replace("\n", "").endswith(data.decode().replace("\n", "")[-6:])
+
+
+async def test_text_that_is_not_to_be_kept_is_not_kept_by_a_gate() -> None:
+    stream = guarded().wrap(Source(["All is fine. "]), keep_text=False)
+    with pytest.raises(RuntimeError, match="keep_text=True"):
+        await stream.text()
+    assert [each async for each in stream] == ["All is fine. "]
+    assert stream.result.text == ""
+    assert stream.finish == "stop"

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from guardstream import BlockedError, Finding
+from guardstream import AdapterError, BlockedError, Finding
 from guardstream.gate import Context, GatedStream, GateError, Verdict, gate
 from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
@@ -711,3 +711,13 @@ async def test_cumulative_text_is_judged_once_if_its_format_is_named() -> None:
     expected = guard().check(text).text
     assert [each async for each in stream][-1] == stream.result.text == expected
     assert "".join(judge.texts) == expected
+
+
+async def test_cumulative_text_is_refused_if_its_format_is_not_named() -> None:
+    text = "One. A secret. Two."
+    chunks = [text[:end] for end in range(4, len(text) + 1)]
+    stream = gate(guard().wrap(Source(chunks), provider="cumulative_text"), Judge())
+    with pytest.raises(AdapterError, match="provider='cumulative_text'"):
+        await collected(stream)
+    stream = gate(Source(chunks), Judge(), provider="text")
+    assert "".join(await collected(stream)) == "".join(chunks)

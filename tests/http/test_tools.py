@@ -188,6 +188,9 @@ def test_an_mcp_server_of_which_no_tool_is_allowed_has_none() -> None:
 TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "dice"}
 DICE = {"type": "url", "url": "https://example.com", "name": "dice"}
 LISTED = {"name": "roll", "input_schema": {"type": "object"}}
+NO_CHEAT = {"configs": {"cheat": {"enabled": False}, "roll": {"defer_loading": True}}}
+CHEAT = {"name": "cheat", "input_schema": {"type": "object"}}
+CARDS = DICE | {"name": "cards"}
 ONLY_ROLL: Any = {"default_config": {"enabled": False}, "configs": {"roll": {"enabled": True}}}
 
 
@@ -199,6 +202,10 @@ ONLY_ROLL: Any = {"default_config": {"enabled": False}, "configs": {"roll": {"en
         ({"mcp_servers": [DICE], "tools": [TOOLSET]}, None),
         ({"mcp_servers": [DICE], "tools": [TOOLSET | ONLY_ROLL]}, "json"),
         ({"mcp_servers": [DICE], "tools": [TOOLSET | {"tools": [LISTED]}]}, "json"),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET | NO_CHEAT]}, "json"),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET | NO_CHEAT, CHEAT]}, None),
+        ({"mcp_servers": [DICE, CARDS], "tools": [TOOLSET | NO_CHEAT]}, None),
+        ({"mcp_servers": [DICE], "tools": [TOOLSET | NO_CHEAT, TOOLSET | NO_CHEAT]}, "json"),
     ],
 )
 def test_mcp_servers_of_anthropics_requests_have_the_tools_that_it_names(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any
 
@@ -131,3 +131,27 @@ def test_without_an_event_loop_it_says_what_to_do() -> None:
     step = guard().wrap(source()).__anext__()
     with pytest.raises(RuntimeError, match="under asyncio or trio"):
         step.send(None)
+
+
+@within_ten_seconds
+async def test_a_source_whose_closing_is_cancelled_is_closed_by_another_task() -> None:
+    begun, closed = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        def __aiter__(self) -> AsyncIterator[str]:
+            return self  # type: ignore[return-value]
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            begun.set()
+            await asyncio.sleep(0)
+            closed.set()
+
+    task = asyncio.create_task(drain(guard().wrap(Slow())))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await closed.wait()

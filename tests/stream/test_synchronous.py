@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, BlockedError, Guard, StageError
+from guardstream.stream.state import StreamState
 from tests.support.chunking import every_split
 from tests.support.sources import agen, broken_guard, gen, guard
 
@@ -214,3 +215,51 @@ def test_a_guard_is_shared_between_threads() -> None:
     fresh = Guard.load("guardstream/chat")
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(run, texts)) == expected
+
+
+@pytest.mark.parametrize("reads_on", [True, False])
+def test_a_stream_that_is_interrupted_while_it_ends_is_closed_later(
+    reads_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = iter(["a", "b"])
+    closed: list[bool] = []
+
+    class Once:
+        def __iter__(self) -> Iterator[str]:
+            return chunks
+
+        def close(self) -> None:
+            closed.append(True)
+
+    real = StreamState.end
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.setattr(StreamState, "end", real)
+        raise KeyboardInterrupt
+
+    stream = guard().wrap_sync(Once())
+    monkeypatch.setattr(StreamState, "end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(stream)
+    assert list(stream) == [] if reads_on else stream.close() is None
+    assert (closed, stream.finish) == ([True], "stop" if reads_on else "cancelled")
+
+
+def test_a_stream_that_is_interrupted_while_it_closes_is_closed_again() -> None:
+    calls: list[int] = []
+
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(["a"])
+
+        def close(self) -> None:
+            calls.append(1)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+
+    stream = guard().wrap_sync(Source())
+    with pytest.raises(KeyboardInterrupt):
+        list(stream)
+    stream.close()
+    stream.close()
+    assert len(calls) == 2

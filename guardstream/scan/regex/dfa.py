@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import TypeAlias
 
+from guardstream.forks import kept_across_forks
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
 from guardstream.scan.regex.nfa import Lookbehind, Program
@@ -175,7 +176,7 @@ class Alphabet:
     BEGIN = 0
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self.lock = kept_across_forks(RLock())
         self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []

@@ -15,6 +15,7 @@ from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from guardstream.forks import kept_across_forks
 from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import SIZE, Pages, Row, told_apart
 from guardstream.scan.words import forms
@@ -160,7 +161,7 @@ class WordIndex:
         plain: Container[int] = (),
     ) -> None:
         self.folding = folding
-        self.lock = Lock()
+        self.lock = kept_across_forks(Lock())
         self.holds = holds
         self.confirm = confirm or {}
         self.plain = plain
