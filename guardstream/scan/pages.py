@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import regex
@@ -89,22 +90,34 @@ def _page(number: int) -> str:
     return codes.tobytes().decode("utf-32", "surrogatepass")
 
 
-def told_apart(
-    page: str, judges: Iterable[tuple[int, regex.Pattern[str]]], alone: Iterable[str] = ()
-) -> Iterator[Row[int]]:
-    """The rows of a page as patterns tell its characters apart: each pattern finds the runs of its
-    characters, and its bit is in the answers of these. Some characters stand `alone`."""
-    begin = ord(page[0])
-    changes = {0: 0, SIZE: 0}
+def changes(page: str, judges: Iterable[tuple[int, regex.Pattern[str]]]) -> dict[int, int]:
+    """Where a page's characters change, and the bits that do: each pattern finds the runs of its
+    characters, which have its bit."""
+    found: dict[int, int] = {}
     for bit, judge in judges:
         for run in judge.finditer(page):
             for place in run.span():
-                changes[place] = changes.get(place, 0) ^ bit
+                found[place] = found.get(place, 0) ^ bit
+    return found
+
+
+def told_apart(
+    page: str,
+    judges: Iterable[tuple[int, regex.Pattern[str]]],
+    alone: Iterable[str] = (),
+    known: Mapping[int, int] = MappingProxyType({}),
+) -> Iterator[Row[int]]:
+    """The rows of a page as patterns tell its characters apart, and as they are `known` to change
+    by others: the answer for a character is the bits that it has. Some characters stand `alone`."""
+    begin = ord(page[0])
+    found = {0: 0, SIZE: 0, **known}
+    for place, bits in changes(page, judges).items():
+        found[place] = found.get(place, 0) ^ bits
     for character in alone:
         place = ord(character) - begin
-        changes.setdefault(place, 0)
-        changes.setdefault(place + 1, 0)
+        found.setdefault(place, 0)
+        found.setdefault(place + 1, 0)
     answer = 0
-    for first, end in pairwise(sorted(changes)):
-        answer ^= changes[first]
+    for first, end in pairwise(sorted(found)):
+        answer ^= found[first]
         yield Row(answer, begin + first, begin + end - 1)

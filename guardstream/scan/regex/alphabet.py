@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import regex
 
-from guardstream.scan.pages import SIZE, Pages, Row, told_apart
+from guardstream.scan.pages import SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words.normalize import Table
 
 START = 1
@@ -154,14 +154,14 @@ class CharSets:
         folded = self._of_each("".join(_FOLDED.intersection(page))) if number in _FOLDED_ON else {}
         listed = self._listed.intersection(page) if number in self._listed_on else ()
         alone = [*folded, *listed]
-        cased = _CASED.search(page) is not None
+        cased, kinds = _kinds_on(page)
         judges = [(bit, judge) for bit, judge, last in self._wide if ord(page[0]) <= last]
         judges += self._by_case if cased else ()
-        kinds = [*_ASKED, *((bit << len(_ASKED), judge) for bit, judge in judges)]
+        judges = [(bit << len(_ASKED), judge) for bit, judge in judges]
         # Where nothing on a page has other cases, case is no matter.
         by_kind = self._by_kind if cased else self._by_kind + self._by_case
         known = self._kinds.setdefault(cased, {})
-        for told, first, last in told_apart(page, kinds, alone):
+        for told, first, last in told_apart(page, judges, alone, kinds):
             character = chr(first)
             if character in folded:
                 signature = folded[character]
@@ -174,6 +174,12 @@ class CharSets:
                     known[kind] = _judged(by_kind, character)
                 signature = told >> len(_ASKED) | known[kind]
             yield Row(signature, first, last)
+
+
+@lru_cache(maxsize=64)  # several sets of patterns ask for a page that is new
+def _kinds_on(page: str) -> tuple[bool, Mapping[int, int]]:
+    """Whether a page has letters that have cases, and where its kinds of characters change."""
+    return _CASED.search(page) is not None, changes(page, _ASKED)
 
 
 @lru_cache(maxsize=2_048)  # other sets of patterns have the same, of the same policy and of others
