@@ -62,7 +62,8 @@ class Item:
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
     it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
-    items with the same, one is needless. `asks` are the bits that it asks of the next character.
+    items with the same, one is needless. `asks` are the bits that it asks of the next character,
+    and those that what comes after that asks of it, the pattern's `behind`.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Item:
         left: int,
         obligations: frozenset[Obligation],
         entries: Sequence[Entry],
+        behind: int,
         finals: Sequence[Place],
     ) -> None:
         self.place = place
@@ -99,7 +101,7 @@ class Item:
         self.entries = entries
         self.alive = bool(entries)
         self.ahead: tuple[int, ...] = ()
-        self.asks = _asked(obligations)
+        self.asks = behind | _asked(obligations)
         for _, condition, begun, _ in entries:
             self.asks |= condition.needs | condition.bars | _asked(begun)
         self.ends = False
@@ -149,7 +151,8 @@ class Items:
             entries = self._closure(place, left)
             if left and not self._looking[place.number]:
                 return self.at(place, 0, obligations)
-            item = self._items[key] = Item(place, left, obligations, entries, self._finals)
+            behind = self.program.behind
+            item = self._items[key] = Item(place, left, obligations, entries, behind, self._finals)
             item.ahead = tuple([self._what(entry, obligations) for entry in item.entries])
             item.ends = self.advance(item, END).matched
         return item
@@ -175,6 +178,7 @@ class Items:
     def advance(self, item: Item, signature: int) -> Steps:
         """What a character of this signature leads to. With it stand the bits of the lookbehinds
         that match after it."""
+        signature &= item.asks
         steps = item.steps.get(signature)
         if steps is None:
             steps = item.steps[signature] = self._step(item, signature)

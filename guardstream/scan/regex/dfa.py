@@ -15,6 +15,8 @@ answer. One that does not cut finds every end of every start, for matches that m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import or_
 from threading import RLock
 from typing import TypeAlias
 
@@ -80,8 +82,7 @@ class State(dict[int, Transition]):
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
     `pattern` is its automaton's number. `built` are the transitions by what the state `asks` of a
-    character's signature: classes that it does not tell apart share one. `unmoved` is the
-    transition to it that does nothing besides: one object for all of them.
+    character's signature: classes that it does not tell apart share one.
     """
 
     __slots__ = (
@@ -97,7 +98,6 @@ class State(dict[int, Transition]):
         "size",
         "starts",
         "threads",
-        "unmoved",
     )
 
     # Two states are never the same, whatever transitions they have.
@@ -116,7 +116,6 @@ class State(dict[int, Transition]):
         self.generation = automaton.generation
         self.asks = 0
         self.built: dict[int | tuple[int, bool, bool], Transition] = {}
-        self.unmoved: Transition = self, None, ()
         self.threads = threads
         self.left = left
         self.sides = sides
@@ -210,7 +209,8 @@ class Automaton:
 
     def _start(self) -> None:
         self.items = Items(self.program, cuts=self.cuts)
-        self._states: dict[tuple[object, ...], State] = {}
+        # With each state the transition to it that does nothing besides: one for all.
+        self._states: dict[tuple[object, ...], Transition] = {}
         self._idle: dict[int, State] = {}
         self._threads: dict[Thread, Thread] = {}
 
@@ -235,7 +235,7 @@ class Automaton:
         self._start()
         for forget in self.alphabet.flushed:
             forget(self)
-        for state in states.values():
+        for state, _, _ in states.values():
             state.clear()
             state.built.clear()
 
@@ -254,14 +254,18 @@ class Automaton:
     def _state(
         self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
     ) -> State:
-        key = threads, left, sides
-        state = self._states.get(key)
-        if state is None:
+        return self._to(threads, left, sides)[0]
+
+    def _to(
+        self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
+    ) -> Transition:
+        transition = self._states.get((threads, left, sides))
+        if transition is None:
             # One object for all threads that are equal: many states have the same ones.
             same = self._threads.setdefault
-            threads = tuple([same(thread, thread) for thread in threads])
-            state = self._states[threads, left, sides] = State(self, threads, left, sides)
-        return state
+            key = tuple([same(thread, thread) for thread in threads]), left, sides
+            transition = self._states[key] = State(self, *key), None, ()
+        return transition
 
     def _renewed(self, state: State) -> State:
         """The state as it is known now, after older ones have been forgotten."""
@@ -327,10 +331,7 @@ class Automaton:
         items = [at(first, state.left) for first in firsts]
         items += [thread.item for thread in state.threads]
         items += [item for side in state.sides for item in side]
-        bits = program.behind
-        for item in items:
-            bits |= item.asks
-        return bits
+        return reduce(or_, [item.asks for item in items])
 
     def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
         left, sides = self._before(state, signature)
@@ -341,8 +342,10 @@ class Automaton:
         if len(step.threads) > MAX_THREADS and state.threads:
             raise TooManyThreadsError(self.number)
         threads, moves = renumbered(step.threads)
-        after = self._state(threads, left, sides)
-        return (after, moves, tuple(step.accepts)) if moves or step.accepts else after.unmoved
+        transition = self._to(threads, left, sides)
+        if moves or step.accepts:
+            return transition[0], moves, tuple(step.accepts)
+        return transition
 
     def _before(self, state: State, signature: int) -> tuple[int, tuple[frozenset[Item], ...]]:
         """What a character leads to beside the threads: the bits of what then stands before, and

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
+from itertools import count
 from operator import or_
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -77,14 +78,12 @@ def _two(one: Source, other: Source) -> Moves:
 
 
 class Joint(dict[str, Leap]):
-    """The transitions by character; a missing one is built when it is first needed, once for all
-    characters that wake the same patterns, and that those that are awake do not tell apart: `leaps`
-    are those by what wakes, and by what is asked of the character.
+    """The transitions by character; a missing one is looked for when it is first needed.
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
-    `asks` are the bits that they ask of the next character. `unmoved` is the transition to it that
-    does nothing besides: one object for all of them.
+    `asks` are the bits that they ask of the next character. `serial` no other joint state has or
+    had.
     """
 
     __slots__ = (
@@ -94,11 +93,10 @@ class Joint(dict[str, Leap]):
         "asks",
         "kind",
         "known_held",
-        "leaps",
         "numbers",
         "owner",
+        "serial",
         "states",
-        "unmoved",
     )
 
     def __init__(
@@ -107,14 +105,14 @@ class Joint(dict[str, Leap]):
         kind: int,
         states: tuple[State, ...],
         numbers: tuple[tuple[int, ...], ...],
+        serial: int,
     ) -> None:
         self.owner = owner
+        self.serial = serial
         self.kind = kind
         self.states = states
         self.numbers = numbers
         self.asks = reduce(or_, [state.asked() for state in states], 0)
-        self.leaps: dict[tuple[int, int], Leap] = {}
-        self.unmoved: Leap = self, None
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
@@ -122,11 +120,6 @@ class Joint(dict[str, Leap]):
 
     def __missing__(self, character: str) -> Leap:
         return self.owner.leap(self, character)
-
-    def forget(self) -> None:
-        """Forget all transitions."""
-        self.clear()
-        self.leaps.clear()
 
     def began(self, pattern: int) -> Live:
         """Where a pattern's candidates began."""
@@ -191,7 +184,11 @@ class Joints:
         self.machine = machine
         self.read = 0
         self.rest = 0
-        self._known: dict[tuple[object, ...], Joint] = {}
+        # With each joint state the transition to it that does nothing besides: one for all.
+        self._known: dict[tuple[object, ...], Leap] = {}
+        # By the joint state, what wakes, and what is asked of the character.
+        self._leaps: dict[tuple[int, int, int], Leap] = {}
+        self._serials = count()
         self._weight = 0
         self._missed = 0
         self._pause = REST
@@ -201,8 +198,9 @@ class Joints:
         """Forget all joint states; streams go on from those they are in."""
         with self.machine.alphabet.lock:
             known, self._known, self._weight = self._known, {}, 0
-            for joint in known.values():
-                joint.forget()
+            self._leaps.clear()
+            for joint, _ in known.values():
+                joint.clear()
 
     def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
         """The joint state of some patterns, and its registers."""
@@ -212,36 +210,39 @@ class Joints:
         places = {offset: place for place, offset in enumerate(offsets)}
         numbers = tuple([tuple([places[offset] for offset in own]) for own in owned])
         with self.machine.alphabet.lock:
-            return self._joint(kind, states, numbers), tuple(offsets)
+            return self._to(kind, states, numbers)[0], tuple(offsets)
 
-    def _joint(
+    def _to(
         self, kind: int, states: tuple[State, ...], numbers: tuple[tuple[int, ...], ...]
-    ) -> Joint:
+    ) -> Leap:
         key = kind, states, numbers
-        joint = self._known.get(key)
-        if joint is None:
+        leap = self._known.get(key)
+        if leap is None:
             self._weight += 8 + len(states) // 4
             if self._weight > MAX_WEIGHT:
                 self.flush()
-            joint = self._known[key] = Joint(self, *key)
-        return joint
+            leap = self._known[key] = Joint(self, *key, next(self._serials)), None
+        return leap
 
     def leap(self, joint: Joint, character: str) -> Leap:
-        """The transition of a joint state on a character, which is entered."""
+        """The transition of a joint state on a character, which is entered.
+
+        It is built once for all characters that wake the same patterns, and that those that are
+        awake do not tell apart.
+        """
         machine = self.machine
         with machine.alphabet.lock:
             number = machine.classes[character]
             signature = machine.alphabet.signatures[number]
             waking = machine.wakes(joint.kind, number)
-            # What these do not tell apart leads to the same.
-            key = waking.number, signature & joint.asks
-            leap = joint.leaps.get(key)
+            key = joint.serial, waking.number, signature & joint.asks
+            leap = self._leaps.get(key)
             if leap is None:
                 self._missed += 1
                 self._weight += 1
                 if self._missed > TRIAL:
                     self._judge()
-                leap = joint.leaps[key] = self._led(joint, waking, signature)
+                leap = self._leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
         return leap
@@ -279,9 +280,9 @@ class Joints:
                 else [mapped(least, own) for least in moves]
             )
             numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
-        after = self._joint(waking.kind, tuple(states), tuple(numbers))
+        leap = self._to(waking.kind, tuple(states), tuple(numbers))
         stay = all(least == (place,) for least, place in places.items())
         become = None if stay else moving(tuple(places))
         if accepts:
-            return after, (become, tuple(accepts))
-        return (after, become) if become else after.unmoved
+            return leap[0], (become, tuple(accepts))
+        return (leap[0], become) if become else leap
