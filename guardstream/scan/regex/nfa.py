@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -80,8 +81,11 @@ class Condition(NamedTuple):
             return other
         if not (other.needs or other.bars):
             return self
-        return Condition(self.needs | other.needs, self.bars | other.bars)
+        return _same(self.needs | other.needs, self.bars | other.bars)
 
+
+_same = lru_cache(maxsize=4_096)(Condition)
+"""One object for all conditions that are equal: patterns ask for the same characters."""
 
 FREE = Condition()
 
@@ -279,7 +283,7 @@ class Program:
         """The same object for the same set: there are few, and places have it often."""
         condition = self._taken.get(fragment)
         if condition is None:
-            condition = self._taken[fragment] = Condition(self.sets.bit(fragment))
+            condition = self._taken[fragment] = _same(self.sets.bit(fragment))
         return condition
 
     def _shut(self, item: Node, after: Place) -> Place:
