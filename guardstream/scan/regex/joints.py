@@ -204,6 +204,11 @@ class Joints:
             for joint in known.values():
                 joint.forget()
 
+    def _bound(self) -> None:
+        """Flush the joint states that are too many, or keep too much."""
+        if self._weight > MAX_WEIGHT:
+            self.flush()
+
     def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
         """The joint state of some patterns, and its registers."""
         states = tuple([runs[pattern][0] for pattern in sorted(runs)])
@@ -221,8 +226,7 @@ class Joints:
         joint = self._known.get(key)
         if joint is None:
             self._weight += 8 + len(states) // 4
-            if self._weight > MAX_WEIGHT:
-                self.flush()
+            self._bound()
             joint = self._known[key] = Joint(self, *key)
         return joint
 
@@ -244,6 +248,8 @@ class Joints:
                 leap = joint.leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
+            # A text of very many characters comes to no new joint state.
+            self._bound()
         return leap
 
     def _judge(self) -> None:
