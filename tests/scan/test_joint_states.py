@@ -14,6 +14,7 @@ from guardstream.events import Finding
 from guardstream.scan.regex import dfa, joints
 from guardstream.stages.redact import Redact, RuleSet
 from guardstream.stages.rules import Rule
+from tests.support.effort import bytes_allocated
 
 PATTERNS = (
     r"\b[a-f]{2,9}-\d{1,6}\b",
@@ -92,6 +93,19 @@ def test_a_stream_goes_back_and_forth_between_joint_states_and_none(
         patch.object(joints, "MAX_REST", 400),
     ):
         assert found(rules().stage(), text) == expected(text)
+
+
+def test_memory_is_bounded_where_new_characters_lead_to_no_new_joint_state() -> None:
+    stage = RuleSet([Rule("far", patterns=(r"a.{9}b",))], max_holdback=10).stage()
+    rng = random.Random(0)
+
+    def read() -> None:
+        for _ in range(1_000):
+            stage.feed("a" + "".join(map(chr, rng.choices(range(0x4E00, 0x5600), k=9))))
+
+    with patch.object(joints, "MAX_WEIGHT", 500):
+        read()  # so that the characters are known
+        assert bytes_allocated(read) < 200_000
 
 
 def test_text_is_held_from_where_the_older_of_two_candidates_began() -> None:

@@ -202,6 +202,11 @@ class Joints:
             for joint, _ in known.values():
                 joint.clear()
 
+    def _bound(self) -> None:
+        """Flush the joint states that are too many, or keep too much."""
+        if self._weight > MAX_WEIGHT:
+            self.flush()
+
     def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
         """The joint state of some patterns, and its registers."""
         states = tuple([runs[pattern][0] for pattern in sorted(runs)])
@@ -219,8 +224,7 @@ class Joints:
         leap = self._known.get(key)
         if leap is None:
             self._weight += 8 + len(states) // 4
-            if self._weight > MAX_WEIGHT:
-                self.flush()
+            self._bound()
             leap = self._known[key] = Joint(self, *key, next(self._serials)), None
         return leap
 
@@ -245,6 +249,8 @@ class Joints:
                 leap = self._leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
+            # A text of very many characters comes to no new joint state.
+            self._bound()
         return leap
 
     def _judge(self) -> None:
