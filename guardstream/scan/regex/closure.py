@@ -62,8 +62,8 @@ class Item:
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
     it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
-    items with the same, one is needless. `asks` are the bits that it asks of the next character,
-    and those that what comes after that asks of it, the pattern's `behind`.
+    items with the same, one is needless. `asks` are the bits of the next character that matter:
+    those that it asks for itself, and the pattern's `behind`, which may be asked for after that.
     """
 
     __slots__ = (
@@ -131,7 +131,7 @@ class Items:
         self.program = program
         self.cuts = cuts
         self._finals = (program.matched, program.pending) if cuts else ()
-        # By the numbers of places: what has only numbers in it the garbage collector lets be.
+        # By the numbers of places: the garbage collector does not track tuples of ints.
         self._closures: dict[tuple[int, int], list[Entry]] = {}
         self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
         self._items: dict[tuple[object, ...], Item] = {}
@@ -295,6 +295,6 @@ class Items:
             pending += [
                 (after, condition, begun, opened, rounds) for after in reversed(place.leads_to())
             ]
-        # Up to the first place that looks back the way is the same whatever stands before.
+        # Whatever stands before, the way to the first place that looks back is the same.
         self._looking[first.number] = looked_back
         return [Entry(*key, opened) for key, opened in found.items()]

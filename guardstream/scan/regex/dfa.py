@@ -209,7 +209,7 @@ class Automaton:
 
     def _start(self) -> None:
         self.items = Items(self.program, cuts=self.cuts)
-        # With each state the transition to it that does nothing besides: one for all.
+        # Each state in a transition that only leads to it: most share that one.
         self._states: dict[tuple[object, ...], Transition] = {}
         self._idle: dict[int, State] = {}
         self._threads: dict[Thread, Thread] = {}
@@ -261,7 +261,7 @@ class Automaton:
     ) -> Transition:
         transition = self._states.get((threads, left, sides))
         if transition is None:
-            # One object for all threads that are equal: many states have the same ones.
+            # Many states have the same threads: equal ones are one object.
             same = self._threads.setdefault
             key = tuple([same(thread, thread) for thread in threads]), left, sides
             transition = self._states[key] = State(self, *key), None, ()

@@ -184,7 +184,7 @@ class Joints:
         self.machine = machine
         self.read = 0
         self.rest = 0
-        # With each joint state the transition to it that does nothing besides: one for all.
+        # Each joint state in a transition that only leads to it: most share that one.
         self._known: dict[tuple[object, ...], Leap] = {}
         # By the joint state, what wakes, and what is asked of the character.
         self._leaps: dict[tuple[int, int, int], Leap] = {}
@@ -249,7 +249,7 @@ class Joints:
                 leap = self._leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
-            # A text of very many characters comes to no new joint state.
+            # A text of very many characters may come to no new joint state.
             self._bound()
         return leap
 

@@ -85,7 +85,7 @@ class Condition(NamedTuple):
 
 
 _same = lru_cache(maxsize=4_096)(Condition)
-"""One object for all conditions that are equal: patterns ask for the same characters."""
+"""Equal ones are one object: many patterns ask for the same characters."""
 
 FREE = Condition()
 

@@ -111,7 +111,7 @@ class Live(NamedTuple):
 
 
 _same = lru_cache(maxsize=4_096)(Live)
-"""One object for all that are equal: there are few of them, of very many states."""
+"""Equal ones are one object: very many states have them, and few differ."""
 
 
 def live(entries: Iterable[tuple[int, int]]) -> Live:
