@@ -285,14 +285,15 @@ class GatedStream(AsyncContext, Generic[C]):
         characters = sum(len(part.text) for part in parts)
         self._tasks.meter.delivered(characters)
         self.delta = "".join(part.text for part in parts if part.slot.is_answer)
-        kept = self._delivered or Delivered()
-        kept.answer.write(self.delta)
-        kept.add([part for part in parts if not part.slot.is_answer])
+        kept = self._delivered
+        if kept is not None:
+            kept.answer.write(self.delta)
+            kept.add([part for part in parts if not part.slot.is_answer])
         if reading is not None:
             self._calls.update(reading.calls)
             self._usage = self._usage if reading.usage is None else reading.usage
             over = {*reading.closed, *reading.complete}
-            if over or reading.finished:
+            if kept is not None and (over or reading.finished):
                 done = [s for s in self._calls if s in over or s.choice in reading.finished]
                 kept.add([Part(slot, "", done=True) for slot in done])
         return chunk

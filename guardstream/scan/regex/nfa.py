@@ -280,7 +280,7 @@ class Program:
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
 
     def _taking(self, fragment: str) -> Condition:
-        """The same object for the same set: there are few, and places have it often."""
+        """What a character of this set must be; remembered, since many places ask for the same."""
         condition = self._taken.get(fragment)
         if condition is None:
             condition = self._taken[fragment] = _same(self.sets.bit(fragment))
