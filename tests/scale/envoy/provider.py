@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ class Provider(BaseHTTPRequestHandler):
     requests: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
     said = 0
     seconds = 0.0
+
+    def setup(self) -> None:
+        # A client that does not read is noticed soon, whatever the system would keep for it.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        super().setup()
 
     def log_message(self, *_arguments: object) -> None:
         """Write nothing."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -176,16 +177,28 @@ def test_a_client_that_leaves_stops_the_provider(gateway: Gateway) -> None:
     assert told == Provider.said < 500
 
 
-def test_a_client_that_does_not_read_makes_the_provider_wait(gateway: Gateway) -> None:
-    Provider.said = 0
+BUFFER = f"""\
+      upstream_bind_config:
+        source_address: {{address: 127.0.0.1, port_value: 0}}
+        socket_options:
+          - {{level: {socket.SOL_SOCKET}, name: {socket.SO_RCVBUF}, int_value: 65536}}
+"""
+"""What the system keeps for a connection, lest it take what should wait at the provider."""
+
+
+def test_a_client_that_does_not_read_makes_the_provider_wait(tmp_path: Path, upstream: int) -> None:
+    limit = "      connect_timeout: 5s\n"
     times, asked = 2_000, ask(["word " * 10_000], stream=True)
-    with gateway.client.stream("POST", CHAT, json={**asked, "times": times}) as answer:
-        assert answer.status_code == 200
-        said = -1
-        while said < Provider.said:
-            said = Provider.said
-            time.sleep(2)
-    assert said * 50_000 < 30_000_000  # bytes
+    with Gateway(tmp_path, upstream, (limit, limit + BUFFER)) as made:
+        made.wait()
+        Provider.said = 0
+        with made.client.stream("POST", CHAT, json={**asked, "times": times}) as answer:
+            assert answer.status_code == 200
+            said = -1
+            while said < Provider.said:
+                said = Provider.said
+                time.sleep(2)
+    assert 0 < said * 50_000 < 15_000_000  # bytes
 
 
 SAY = ["fine ", "too ", "blue", "bird ", "sings ", "on"]
