@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import regex
@@ -82,29 +82,36 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     """
     if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
-    fold = str.casefold if rule.ignore_case else str
-    words = frozenset(map(fold, rule.allow_words))
-    patterns = _Allowed(rule, timeout) if rule.allow_patterns else None
-    keywords, validators = tuple(rule.keywords), tuple(rule.validators)
-    space = spacing_of(rule)
-    spaces = None if space == " " else regex.compile(space, regex.V0)
-    near = _near(keywords, without_unseen="zero_width" in rule.normalize)
+    return Confirm(_Judge(rule, timeout), rule.keyword_distance if rule.keywords else 0)
 
-    def judge(text: str, before: str) -> bool:
-        if keywords and not near(before):
+
+class _Judge:
+    """A rule's validators, allowlist and keywords, see `Confirm`."""
+
+    __slots__ = ("_allowed", "_fold", "_keywords", "_spaces", "_validators", "_words")
+
+    def __init__(self, rule: Rule, timeout: float) -> None:
+        self._fold = str.casefold if rule.ignore_case else str
+        self._words = frozenset(map(self._fold, rule.allow_words))
+        self._allowed = _Allowed(rule, timeout) if rule.allow_patterns else None
+        self._validators = tuple(rule.validators)
+        self._keywords = _Keywords(rule) if rule.keywords else None
+        space = spacing_of(rule)
+        self._spaces = None if space == " " else regex.compile(space, regex.V0)
+
+    def __call__(self, text: str, before: str) -> bool:
+        if self._keywords is not None and not self._keywords.stand_in(before):
             return False
-        if spaces is not None:
-            text = spaces.sub(" ", text)
-        if fold(text) in words:
+        if self._spaces is not None:
+            text = self._spaces.sub(" ", text)
+        if self._fold(text) in self._words:
             return False
-        if patterns is not None and patterns.match(text):
+        if self._allowed is not None and self._allowed.match(text):
             return False
-        for validator in validators:  # noqa: SIM110 - each match is judged: no generator
+        for validator in self._validators:  # noqa: SIM110 - each match is judged: no generator
             if not validator(text):
                 return False
         return True
-
-    return Confirm(judge, rule.keyword_distance if keywords else 0)
 
 
 class _Allowed:
@@ -184,26 +191,33 @@ def _may_be_ascii(keyword: str) -> bool:
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
-def _near(keywords: tuple[str, ...], *, without_unseen: bool) -> Callable[[str], bool]:
-    """Return what tells whether one of the keywords stands in a text, or in what is seen of it."""
-    parts = [(word, _certain(word)) for word in keywords]
-    of_ascii = [(word, part) for word, part in parts if _may_be_ascii(word)]
+class _Keywords:
+    """A rule's keywords, each with a part that a text has in small letters if it has the keyword:
+    nearly always there is none, which is seen sooner by that."""
 
-    def possible(before: str) -> Sequence[str]:
-        """The keywords that may stand there: nearly always none, which is seen sooner by a part of
-        each."""
-        is_ascii = before.isascii()
-        if not is_ascii and not _LIKE_ASCII.isdisjoint(before):
-            return keywords
-        lowered = before.lower()
-        return [word for word, part in (of_ascii if is_ascii else parts) if part in lowered]
+    __slots__ = ("_keywords", "_of_ascii", "_parts", "_without_unseen")
 
-    def near(before: str) -> bool:
-        if without_unseen and not before.isascii():
-            before = unseen().sub("", before)
-        return any(_stands(word, before) for word in possible(before))
+    def __init__(self, rule: Rule) -> None:
+        self._keywords = tuple(rule.keywords)
+        self._parts = tuple([(word, _certain(word)) for word in self._keywords])
+        self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
+        self._without_unseen = "zero_width" in rule.normalize
 
-    return near
+    def stand_in(self, text: str) -> bool:
+        """Whether one of the keywords stands in a text, or in what is seen of it."""
+        if self._without_unseen and not text.isascii():
+            text = unseen().sub("", text)
+        return any(_stands(word, text) for word in self._possible(text))
+
+    def _possible(self, text: str) -> Sequence[str]:
+        """The keywords that may stand there."""
+        is_ascii = text.isascii()
+        if not is_ascii and not _LIKE_ASCII.isdisjoint(text):
+            return self._keywords
+        lowered = text.lower()
+        return [
+            word for word, part in (self._of_ascii if is_ascii else self._parts) if part in lowered
+        ]
 
 
 def _stands(keyword: str, text: str) -> bool:

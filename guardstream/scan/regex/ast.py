@@ -51,6 +51,12 @@ class Repeat:
     lazy: bool
 
 
+@lru_cache(4_096)
+def repeated(item: Char, low: int, high: int | None, lazy: bool) -> Repeat:
+    """The same object for the same repetition of one character, as for `char`."""
+    return Repeat(item, low, high, lazy)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """A capturing group."""

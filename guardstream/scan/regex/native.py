@@ -64,7 +64,7 @@ class NativeProgram(Program):
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
         super().__init__(tree, sets, group)
-        self._own = [0, 1, *_bits(self.mask & ~(START | END))]
+        self._own = 0, 1, *_bits(self.mask & ~(START | END))
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
         self._signatures: dict[int, bytes] = {}

@@ -8,7 +8,7 @@ must not prefer, is an obligation that a thread carries with it (`closure`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 from functools import lru_cache
@@ -104,14 +104,24 @@ class Kind(IntEnum):
     MATCH = auto()  # the pattern, or what was looked for, has matched
 
 
+class Unwritten(NamedTuple):
+    """A choice or a counter that its program writes out when the text first reaches it: of a
+    counter `low` rounds are wanted then, and `more` may follow, None without end."""
+
+    program: Program
+    node: Alt | Repeat
+    low: int
+    more: int | None
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """A step of a compiled pattern; `after` is the next, or `ways` are the choices, of which `out`
     leads out of a loop. `number` is its index among the program's places.
 
     `distance` is how many characters the match has here, `opened` how many since the masked group
-    opened. `source` is the node that it was made of. `unwritten` makes the ways of a counter that
-    is written out when the text first reaches it.
+    opened. `source` is the node that it was made of. `unwritten` is what its ways are made of when
+    the text first reaches it.
     """
 
     kind: Kind
@@ -125,12 +135,13 @@ class Place:
     distance: int = UNKNOWN
     opened: int = UNKNOWN
     source: Char | None = None
-    unwritten: Callable[[], Sequence[Place]] | None = None
+    unwritten: Unwritten | None = None
 
     def leads_to(self) -> Sequence[Place]:
         """What comes after it, in order of preference."""
         if self.unwritten is not None:
-            self.ways, self.unwritten = self.unwritten(), None
+            self.ways = self.unwritten.program.written(self, self.unwritten)
+            self.unwritten = None
         return self.ways if self.after is None else (self.after,)
 
     def lead_nowhere(self) -> None:
@@ -317,27 +328,12 @@ class Program:
     def _counted(self, node: Repeat, low: int, more: int | None, after: Place) -> Place:
         """The counter from where `low` rounds are wanted and `more` may follow, written out when
         the text reaches it."""
-        if not low and not more:
-            return after
+        return self._later(node, low, more, after) if low or more else after
 
-        def written() -> Sequence[Place]:
-            rounds = min(low or more or 0, AT_ONCE if isinstance(node.item, Char) else 1)
-            if low:
-                first = self._counted(node, low - rounds, more, after)
-                for _ in range(rounds):
-                    first = self._compile(node.item, first)
-                return (first,)
-            inside = self._compile(node.item, self._counted(node, 0, (more or 0) - rounds, after))
-            for _ in range(rounds - 1):
-                inside = self._compile(node.item, self._optional(inside, after, node.lazy))
-            return (after, inside) if node.lazy else (inside, after)
-
-        return self._later(node, written, after)
-
-    def _later(self, node: Node, written: Callable[[], Sequence[Place]], after: Place) -> Place:
+    def _later(self, node: Alt | Repeat, low: int, more: int | None, after: Place) -> Place:
         """A place from which the node is written out when the text reaches it."""
         place = self._place(Kind.SPLIT)
-        place.unwritten, place.out = written, after
+        place.unwritten, place.out = Unwritten(self, node, low, more), after
         # In such a place it says whether the masked group may open in it.
         place.negate = bool(self.group) and self.group in captured(node)
         return place
@@ -368,7 +364,25 @@ class Program:
 
     def _unwritten_choice(self, node: Alt, after: Place) -> Place:
         self._foresee(node)
-        return self._later(node, lambda: [self._compile(item, after) for item in node.items], after)
+        return self._later(node, 0, 0, after)
+
+    def written(self, place: Place, unwritten: Unwritten) -> Sequence[Place]:
+        """The ways of a place that the text has reached."""
+        _, node, low, more = unwritten
+        after = place.out
+        assert after is not None
+        if isinstance(node, Alt):
+            return [self._compile(item, after) for item in node.items]
+        rounds = min(low or more or 0, AT_ONCE if isinstance(node.item, Char) else 1)
+        if low:
+            first = self._counted(node, low - rounds, more, after)
+            for _ in range(rounds):
+                first = self._compile(node.item, first)
+            return (first,)
+        inside = self._compile(node.item, self._counted(node, 0, (more or 0) - rounds, after))
+        for _ in range(rounds - 1):
+            inside = self._compile(node.item, self._optional(inside, after, node.lazy))
+        return (after, inside) if node.lazy else (inside, after)
 
     def _foresee(self, node: Node) -> None:
         """Number all sets that the node asks for, though it is compiled later."""

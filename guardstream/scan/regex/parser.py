@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import regex
@@ -32,6 +32,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
     char,
     literal,
+    repeated,
 )
 
 
@@ -109,6 +110,14 @@ _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 _LETTERS = re.compile(r"\w+(?![*+?{]|\(\?#)")
 """Characters that stand for themselves, each once."""
+
+_SINGLE = r"[^\\()\[]|\\[^1-9gk]|\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]"
+_WITHIN = rf"\(\?(?::|i:|<?[=!])(?:{_SINGLE})*+\)"
+_PLAIN_LOOK = re.compile(rf"\(\?<?[=!](?:{_SINGLE}|{_WITHIN})*+\)", re.DOTALL)
+"""A lookaround without captures and references, which means the same wherever it stands."""
+
+_LOOKS = (("<=", False, False), ("<!", False, True), ("=", True, False), ("!", True, True))
+"""How a lookaround begins after `(?`, whether it looks ahead, and whether it is negated."""
 
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
@@ -301,7 +310,10 @@ class _Parser:
             raise PatternError("multiple repeat", self.at)
         if low == high == 1:
             return item  # even where it is possessive
-        repeat = Repeat(item, low, high, lazy)
+        if isinstance(item, Char):
+            repeat = repeated(item, low, high, lazy)
+        else:
+            repeat = Repeat(item, low, high, lazy)
         return Atomic(repeat) if possessive else repeat
 
     def _bounds(self) -> tuple[int, int | None] | None:
@@ -371,20 +383,13 @@ class _Parser:
             raise PatternError("verbs such as (*PRUNE) are not supported; leave them out", start)
         if self._skip_comment():
             return None
+        if known := self._known_look(flags, depth):
+            return known
         if not self.take("(?"):
             self.at += 1
             return self._capture(None, flags, depth, start)
-        for token, ahead, negate in (
-            ("<=", False, False),
-            ("<!", False, True),
-            ("=", True, False),
-            ("!", True, True),
-        ):
-            if self.take(token):
-                self.behind += not ahead
-                item = self._closed(flags, depth, start)
-                self.behind -= not ahead
-                return Look(item, ahead, negate)
+        if look := self.look(flags, depth, start):
+            return look
         if self.take(":"):
             return self._closed(flags, depth, start)
         if self.take(">"):
@@ -401,6 +406,26 @@ class _Parser:
             message = "a conditional cannot be decided while text arrives"
             raise PatternError(f"{message}; write both ways out, as a choice", start)
         return self._flagged(flags, depth, start)
+
+    def look(self, flags: Flags, depth: int, start: int) -> Look | None:
+        """Read a lookaround of which `(?` has been read; None if it is something else."""
+        for token, ahead, negate in _LOOKS:
+            if self.take(token):
+                self.behind += not ahead
+                item = self._closed(flags, depth, start)
+                self.behind -= not ahead
+                return Look(item, ahead, negate)
+        return None
+
+    def _known_look(self, flags: Flags, depth: int) -> Look | None:
+        """A lookaround that is the same for all patterns; None if it must be read here."""
+        if flags.verbose or depth >= MAX_DEPTH - 1 or (self.behind and self.space != " "):
+            return None
+        plain = _PLAIN_LOOK.match(self.pattern, self.at)
+        look = _look(plain.group(), self.space, flags, self.ascii) if plain else None
+        if plain and look:
+            self.at = plain.end()
+        return look
 
     def _flagged(self, flags: Flags, depth: int, start: int) -> Node:
         end = self.at
@@ -557,6 +582,19 @@ class _Parser:
 def _spacing(space: str, flags: Flags, ascii_pattern: bool) -> Node:
     """What a space stands for, under the flags that hold where it is."""
     return _Parser(space, ascii_pattern=ascii_pattern).alternatives(flags, 0)
+
+
+@lru_cache(maxsize=4_096)
+def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | None:
+    """A lookaround, one object for all patterns that have it: they have the same few. None where
+    it is refused: then the pattern's own parser says why."""
+    parser = _Parser(text, space, ascii_pattern=ascii_pattern)
+    parser.at = 2
+    try:
+        look = parser.look(flags, 0, 0)
+    except PatternError:
+        return None
+    return look if parser.at == len(text) else None
 
 
 def _is_count(text: str) -> bool:

@@ -134,7 +134,7 @@ class Machine:
         self.handling = handling
         self.classes = classes
         self.alphabet = alphabet
-        self.firsts: list[list[Condition]] = [[] for _ in automata]
+        self.firsts: list[Sequence[Condition]] = [()] * len(automata)
         self.asked = 0
         for index in members:
             program = automata[index].program
