@@ -22,8 +22,9 @@ from typing import TypeAlias
 
 from guardstream.forks import kept_across_forks
 from guardstream.scan.regex.alphabet import START
-from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
-from guardstream.scan.regex.nfa import Lookbehind, Program
+from guardstream.scan.regex.closure import DEAD_END, Item, Items, Way
+from guardstream.scan.regex.context import Context, Contexts
+from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.registers import (
     AFTER,
     HERE,
@@ -76,25 +77,28 @@ def moved(
     )
 
 
-class State(dict[int, Transition]):
-    """The transitions by class of characters; a missing one is built when it is first needed.
+Asked: TypeAlias = int | tuple[int, bool]
+"""What a state asks of a character's signature, and whether the masked group may open before the
+character where it may not."""
+
+
+class State(dict[Asked, Transition]):
+    """The transitions by what the state asks of a character's signature, the bits of `asks`; a
+    missing one is built when it is first needed.
 
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
-    `pattern` is its automaton's number. `built` are the transitions by what the state `asks` of a
-    character's signature: classes that it does not tell apart share one.
+    `pattern` is its automaton's number.
     """
 
     __slots__ = (
         "asks",
         "automaton",
-        "built",
+        "context",
         "generation",
         "holds",
         "idle",
-        "left",
         "pattern",
-        "sides",
         "size",
         "starts",
         "threads",
@@ -104,22 +108,14 @@ class State(dict[int, Transition]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__  # type: ignore[assignment]
 
-    def __init__(
-        self,
-        automaton: Automaton,
-        threads: tuple[Thread, ...],
-        left: int,
-        sides: tuple[frozenset[Item], ...],
-    ) -> None:
+    def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], context: Context) -> None:
         self.automaton = automaton
         self.pattern = automaton.number
         self.generation = automaton.generation
-        self.asks = 0
-        self.built: dict[int | tuple[int, bool, bool], Transition] = {}
         self.threads = threads
-        self.left = left
-        self.sides = sides
-        self.idle = not threads and not any(sides) and not left & automaton.program.looks
+        self.context = context
+        self.asks = reduce(or_, [thread.item.asks for thread in threads], context.asks)
+        self.idle = not threads and context.idle
         self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
         self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
         self.holds: Live = self.starts
@@ -127,24 +123,24 @@ class State(dict[int, Transition]):
             opened = (t for t in threads if t.hold != NOWHERE)
             self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
-    def __missing__(self, number: int) -> Transition:
+    def __missing__(self, asked: Asked) -> Transition:
         alphabet = self.automaton.alphabet
         with alphabet.lock:
-            transition = self[number] = self.on(alphabet.signatures[number])
-            self.automaton.weigh(1)
+            transition = self[asked] = self.automaton.built(self, asked)
             self.automaton.bound()
         return transition
 
-    def asked(self) -> int:
-        """The bits that the state asks of the next character; under the alphabet's lock."""
-        if not self.asks:
-            self.asks = self.automaton.asked(self)
-        return self.asks
-
     def on(self, signature: int) -> Transition:
-        """The transition on a character of this signature, whatever its class; under the alphabet's
-        lock. Raises TooManyThreadsError."""
-        return self.built.get(signature & self.asks) or self.automaton.transition(self, signature)
+        """The transition on a character of this signature. Raises TooManyThreadsError."""
+        return self[signature & self.asks]
+
+    def shut(self, signature: int) -> Transition:
+        """The same, if the masked group may not open before the character."""
+        return self[signature & self.asks, False]
+
+    def passed(self, signature: int) -> State:
+        """The state after a character at which no match may begin, of one without candidates."""
+        return self.automaton.passed(self, signature)
 
     def without(
         self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
@@ -209,6 +205,7 @@ class Automaton:
 
     def _start(self) -> None:
         self.items = Items(self.program, cuts=self.cuts)
+        self._contexts = Contexts(self.items)
         # Each state in a transition that only leads to it: most share that one.
         self._states: dict[tuple[object, ...], Transition] = {}
         self._idle: dict[int, State] = {}
@@ -228,7 +225,7 @@ class Automaton:
     def flush(self) -> None:
         """Forget all states and transitions. Streams keep the states they are in; those are
         emptied, so that all they build is new."""
-        states = self._states
+        states, contexts = self._states, self._contexts
         self.alphabet.weight -= self._weight
         self._weight = 0
         self.generation += 1
@@ -237,7 +234,7 @@ class Automaton:
             forget(self)
         for state, _, _ in states.values():
             state.clear()
-            state.built.clear()
+        contexts.forget()
 
     # States
 
@@ -246,24 +243,18 @@ class Automaton:
         left &= self.program.behind & ~self.program.looks
         state = self._idle.get(left)
         if state is None:
-            sides = tuple([NO_ITEMS for _ in self.program.lookbehinds])
-            state = self._state((), left | self._matched_before(left, sides), sides)
-            self._idle[left] = state
+            state = self._idle[left] = self._state((), self._contexts.beginning(left))
         return state
 
-    def _state(
-        self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
-    ) -> State:
-        return self._to(threads, left, sides)[0]
+    def _state(self, threads: tuple[Thread, ...], context: Context) -> State:
+        return self._to(threads, context)[0]
 
-    def _to(
-        self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
-    ) -> Transition:
-        transition = self._states.get((threads, left, sides))
+    def _to(self, threads: tuple[Thread, ...], context: Context) -> Transition:
+        transition = self._states.get((threads, context))
         if transition is None:
             # Many states have the same threads: equal ones are one object.
             same = self._threads.setdefault
-            key = tuple([same(thread, thread) for thread in threads]), left, sides
+            key = tuple([same(thread, thread) for thread in threads]), context
             transition = self._states[key] = State(self, *key), None, ()
         return transition
 
@@ -274,8 +265,7 @@ class Automaton:
         renewed = self.items.renewed
         return self._state(
             tuple(thread._replace(item=renewed(thread.item)) for thread in state.threads),
-            state.left,
-            tuple(frozenset(map(renewed, side)) for side in state.sides),
+            self._contexts.renewed(state.context),
         )
 
     def without(
@@ -285,7 +275,7 @@ class Automaton:
         with self.alphabet.lock:
             state = self._renewed(state)
             kept = tuple(thread for thread in state.threads if not is_dropped(thread))
-            return self._state(kept, state.left, state.sides), registers
+            return self._state(kept, state.context), registers
 
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, if the automaton cuts the first only. The end is seen
@@ -300,93 +290,47 @@ class Automaton:
 
     # Transitions
 
-    def transition(
-        self, state: State, signature: int, *, begins: bool = True, opens: bool = True
-    ) -> Transition:
-        """The transition of `state` on a character of this signature; `begins`: a match may begin
-        at it; `opens`: the masked group may open before it. Raises TooManyThreadsError."""
+    def passed(self, state: State, signature: int) -> State:
+        """See `State.passed`."""
         with self.alphabet.lock:
-            transition = self._known(state, signature, begins, opens)
+            known, context = self._known_weight(), self._renewed(state).context
+            after = self._state((), context[signature & context.asks])
+            self.weigh(self._known_weight() - known)
             self.bound()
+        return after
+
+    def built(self, state: State, asked: Asked) -> Transition:
+        """A new transition of `state`, see there; under the alphabet's lock, and nothing is
+        flushed meanwhile. Raises TooManyThreadsError."""
+        signature, opens = asked if isinstance(asked, tuple) else (asked, True)
+        known = self._known_weight()
+        transition = self._build(self._renewed(state), signature, opens)
+        more = self._known_weight() - known
+        self.weigh(3 + more + 2 * len(transition[0].threads) * (more > 0))
         return transition
 
-    def _known(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
-        """The transition of `state` on a character; nothing is flushed meanwhile."""
-        signature &= state.asked()
-        key = signature if begins and opens else (signature, begins, opens)
-        transition = state.built.get(key)
-        if transition is None:
-            known = len(self._states), len(self.items)
-            transition = self._build(self._renewed(state), signature, begins, opens)
-            state.built[key] = transition
-            states, items = len(self._states) - known[0], len(self.items) - known[1]
-            threads = len(transition[0].threads)
-            self.weigh(3 + states * (6 + 2 * threads) + 4 * items)
-        return transition
+    def _known_weight(self) -> int:
+        """What all states, items and contexts weigh, without the states' threads."""
+        return 6 * len(self._states) + 4 * (len(self.items) + len(self._contexts))
 
-    def asked(self, state: State) -> int:
-        """The bits that a state asks of the next character, or its followers of that one."""
-        at, program = self.items.at, self.program
-        firsts = (program.first, *(lookbehind.first for lookbehind in program.lookbehinds))
-        items = [at(first, state.left) for first in firsts]
-        items += [thread.item for thread in state.threads]
-        items += [item for side in state.sides for item in side]
-        return reduce(or_, [item.asks for item in items])
-
-    def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
-        left, sides = self._before(state, signature)
-        step = _Step(self, signature | left, opens=opens)
-        complete = step.advance(state.threads)
-        if begins and not complete:
-            step.begin(self.items.at(self.program.first, state.left))
+    def _build(self, state: State, signature: int, opens: bool) -> Transition:
+        before, advance = state.context, self.items.advance
+        context = before[signature & before.asks]
+        signature |= context.left
+        ways = advance(before.root, signature).ways
+        if not ways and all(advance(t.item, signature) is DEAD_END for t in state.threads):
+            # So it is most often.
+            return self._to((), context)
+        step = _Step(self, signature, opens=opens)
+        if not step.advance(state.threads):
+            step.begin(ways)
         if len(step.threads) > MAX_THREADS and state.threads:
             raise TooManyThreadsError(self.number)
         threads, moves = renumbered(step.threads)
-        transition = self._to(threads, left, sides)
+        transition = self._to(threads, context)
         if moves or step.accepts:
             return transition[0], moves, tuple(step.accepts)
         return transition
-
-    def _before(self, state: State, signature: int) -> tuple[int, tuple[frozenset[Item], ...]]:
-        """What a character leads to beside the threads: the bits of what then stands before, and
-        the lookbehinds' items."""
-        if state.threads and self.program.lookbehinds:
-            # It does not depend on the threads: the state without them remembers it.
-            alone = self._state((), state.left, state.sides)
-            after, _, _ = self._known(alone, signature, False, True)
-            return after.left, after.sides
-        sides, matched = self._sides(state, signature)
-        alive = tuple([frozenset([i for i in side if i.alive]) or NO_ITEMS for side in sides])
-        return signature & self.program.behind | matched, alive
-
-    def _sides(self, state: State, signature: int) -> tuple[tuple[frozenset[Item], ...], int]:
-        """What the lookbehinds' own items lead to, those that accept among them, and the bits of
-        the lookbehinds that match then."""
-        at, advance = self.items.at, self.items.advance
-        sides, matched = [], 0
-        for lookbehind, items in zip(self.program.lookbehinds, state.sides, strict=True):
-            # A lookbehind within builds on those before it.
-            below = signature | matched
-            side: set[Item] = set()
-            for item in (at(lookbehind.first, state.left), *items):
-                side.update([way.item for way in advance(item, below).ways])
-            sides.append(frozenset(side))
-            matched |= self._matches(lookbehind, below, side)
-        return tuple(sides), matched
-
-    def _matched_before(self, left: int, sides: Iterable[frozenset[Item]]) -> int:
-        """The bits of the lookbehinds that match here."""
-        bits = 0
-        for lookbehind, items in zip(self.program.lookbehinds, sides, strict=True):
-            bits |= self._matches(lookbehind, left | bits, items)
-        return bits
-
-    def _matches(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
-        """The bit of a lookbehind, if it matches here."""
-        for item in (self.items.at(lookbehind.first, left), *items):
-            if item.accepts:
-                return lookbehind.bit
-        return 0
 
     def ended(self, thread: Thread) -> Accept:
         """The accept of a thread whose match is decided by the next character."""
@@ -461,10 +405,10 @@ class _Step:
         ways, matched = self._automaton.items.advance(thread.item, self._signature)
         return matched or any(way.item.alive or way.item.accepts for way in ways)
 
-    def begin(self, root: Item) -> None:
-        """Begin the pattern at this character."""
+    def begin(self, ways: Iterable[Way]) -> None:
+        """Begin the pattern at this character in these ways."""
         group = self._automaton.program.group
-        for item, opens, _ in self._automaton.items.advance(root, self._signature).ways:
+        for item, opens, _ in ways:
             if opens and self._closed:
                 continue
             if self._add(item, HERE, (HERE,) if opens and group else None, None):

@@ -26,7 +26,7 @@ bytes."""
 TRIAL = 4_096
 """After so many transitions had to be built it is looked whether that was worth while."""
 
-WORTH = 2
+WORTH = 3
 """How many characters must have been read for each of them."""
 
 REST = 2_048
@@ -112,7 +112,7 @@ class Joint(dict[str, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
-        self.asks = reduce(or_, [state.asked() for state in states], 0)
+        self.asks = reduce(or_, [state.asks for state in states], 0)
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
@@ -126,7 +126,7 @@ class Joint(dict[str, Leap]):
         live = self._began.get(pattern)
         if live is None:
             live = self._began[pattern] = together(
-                state.starts.of(own) for state, own in self.members() if state.pattern == pattern
+                (state.starts, own) for state, own in self.members() if state.pattern == pattern
             )
         return live
 
@@ -135,7 +135,7 @@ class Joint(dict[str, Leap]):
         live = self._waits.get(pattern)
         if live is None:
             live = self._waits[pattern] = together(
-                state.holds.of(own) for state, own in self.members() if state.pattern == pattern
+                (state.holds, own) for state, own in self.members() if state.pattern == pattern
             )
         return live
 
@@ -155,7 +155,7 @@ class Joint(dict[str, Leap]):
     def _held_without(self, lost: Collection[int]) -> Live:
         handling = self.owner.machine.handling
         return together(
-            state.holds.of(own)
+            (state.holds, own)
             for state, own in self.members()
             if handling[state.pattern].holds and state.pattern not in lost
         )
@@ -264,15 +264,18 @@ class Joints:
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
         """Where a joint state's patterns and those that wake lead."""
         steps = {**waking.steps}
+        owned: dict[int, tuple[int, ...]] = {}
         for state, own in zip(joint.states, joint.numbers, strict=True):
-            steps[state.pattern] = state.on(signature), own
+            steps[state.pattern] = state[signature & state.asks]
+            owned[state.pattern] = own
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
         places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
         accepts: list[tuple[int, Accept]] = []
         for pattern in sorted(steps):
-            (target, moves, accepted), own = steps[pattern]
+            target, moves, accepted = steps[pattern]
             if accepted:
+                own = owned.get(pattern, ())
                 accepts += [(pattern, accept.of(own)) for accept in accepted]
             if target.idle:
                 continue
@@ -280,6 +283,7 @@ class Joints:
             if not target.size:
                 numbers.append(())
                 continue
+            own = owned.get(pattern, ())
             leasts = (
                 [(number,) for number in own[: target.size]]
                 if moves is None

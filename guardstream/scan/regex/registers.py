@@ -105,10 +105,6 @@ class Live(NamedTuple):
                 oldest = registers[register]
         return oldest
 
-    def of(self, registers: tuple[int, ...]) -> Live:
-        """The same with other numbers of registers in place of its own."""
-        return Live(self.distance, tuple([registers[own] for own in self.registers]))
-
 
 _same = lru_cache(maxsize=4_096)(Live)
 """Equal ones are one object: very many states have them, and few differ."""
@@ -125,13 +121,15 @@ def live(entries: Iterable[tuple[int, int]]) -> Live:
     return _same(distance, tuple(sorted(registers)))
 
 
-def together(lives: Iterable[Live]) -> Live:
-    """Where the candidates of some states began."""
+def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
+    """Where the candidates of some states began, each given with the numbers of its registers."""
     distance = -1
     registers: set[int] = set()
-    for live in lives:
-        distance = max(distance, live.distance)
-        registers.update(live.registers)
+    for (fixed, own), numbers in lives:
+        if fixed > distance:
+            distance = fixed
+        if own:
+            registers.update([numbers[register] for register in own])
     return _same(distance, tuple(sorted(registers)))
 
 

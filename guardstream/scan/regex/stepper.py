@@ -106,12 +106,11 @@ class Classes(dict[str, int]):
 
 class Waking(NamedTuple):
     """What a character does to the patterns that sleep: the `kind` of it that they ask for after
-    it, and the `steps` of those that it wakes, each with the registers that it has before: none.
-    Where these are the same, so is the `number`."""
+    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`."""
 
     number: int
     kind: int
-    steps: Mapping[int, tuple[Transition, tuple[int, ...]]]
+    steps: Mapping[int, Transition]
 
 
 class Machine:
@@ -160,14 +159,15 @@ class Machine:
         if known is None:
             with self.alphabet.lock:
                 signature = self.alphabet.signatures[number]
-                steps: dict[int, tuple[Transition, tuple[int, ...]]] = {}
+                steps: dict[int, Transition] = {}
                 for index in self._starting(number):
                     transition = self.automata[index].idle(kind).on(signature)
                     target, _, accepts = transition
                     if accepts or not target.idle:
-                        steps[index] = transition, ()
+                        steps[index] = transition
                 after = self.kind(number)
-                same = self._numbers.setdefault((after, *steps.items()), next(self._fresh))
+                key = after, *steps, *steps.values()
+                same = self._numbers.setdefault(key, next(self._fresh))
                 known = self._wakes[kind, number] = Waking(same, after, steps)
         return known
 
@@ -403,17 +403,18 @@ class Stepper:
         """Read a character by each pattern that is awake."""
         machine, offset, awake = self._machine, self.offset, self.awake
         number = machine.classes[character]
+        signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
         found: list[Candidate] = []
         for pattern, (state, registers) in awake.items():
-            target, moves, accepts = state[number]
+            target, moves, accepts = state[signature & state.asks]
             if accepts:
                 found += [accepted(pattern, accept, registers, offset) for accept in accepts]
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
         _, kind, steps = machine.wakes(self._kind, number)
-        for pattern, ((target, moves, accepts), _) in steps.items():
+        for pattern, (target, moves, accepts) in steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
@@ -655,17 +656,13 @@ class Stepper:
         signatures = automaton.alphabet.signatures
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
         state = automaton.idle(signatures[before])
-        for offset, character in enumerate(text[begin:at], base + begin):
-            signature, opens = signatures[classes[character]], offset > until
-            state, _, _ = automaton.transition(state, signature, begins=False, opens=opens)
+        for character in text[begin:at]:
+            state = state.passed(signatures[classes[character]])
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
-            number = classes[character]
-            if offset > until:
-                state, moves, accepts = state[number]
-            else:
-                signature = signatures[number]
-                state, moves, accepts = automaton.transition(state, signature, opens=False)
+            signature = signatures[classes[character]]
+            step = state.on if offset > until else state.shut
+            state, moves, accepts = step(signature)
             for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
             registers = moved(moves, registers, offset)

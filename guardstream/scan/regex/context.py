@@ -1,0 +1,117 @@
+"""What stands before a place, as far as a pattern looks back: the last character, and how far the
+pattern's lookbehinds have come, each an automaton of its own that runs along with the text.
+
+It does not depend on the candidates that are under way, so that states with other candidates share
+what is found out about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import TypeAlias
+
+from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
+from guardstream.scan.regex.nfa import Lookbehind
+
+Sides: TypeAlias = tuple[frozenset[Item], ...]
+"""For each of a pattern's lookbehinds the items that it has come to."""
+
+
+class Context(dict[int, "Context"]):
+    """What stands before a place: the bits of the last character and of the lookbehinds that match
+    there (`left`), and the lookbehinds' own items (`sides`).
+
+    It holds the contexts that a character leads to, by what is asked of its signature (`asks`); a
+    missing one is built when it is first needed. `root` is the item in which a match begins here.
+    Where no lookbehind is under way or matches, the context is `idle`.
+    """
+
+    __slots__ = ("asks", "contexts", "idle", "left", "root", "sides")
+
+    # Two contexts are never the same, whatever they lead to.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __init__(self, contexts: Contexts, left: int, sides: Sides) -> None:
+        items = contexts.items
+        program = items.program
+        self.contexts = contexts
+        self.left = left
+        self.sides = sides
+        self.root = items.at(program.first, left)
+        self.idle = not any(sides) and not left & program.looks
+        asked = [items.at(lookbehind.first, left).asks for lookbehind in program.lookbehinds]
+        asked += [item.asks for side in sides for item in side]
+        self.asks = reduce(or_, asked, self.root.asks)
+
+    def __missing__(self, asked: int) -> Context:
+        context = self[asked] = self.contexts.after(self, asked)
+        return context
+
+
+class Contexts:
+    """The contexts of one program; under the alphabet's lock."""
+
+    def __init__(self, items: Items) -> None:
+        self.items = items
+        self._known: dict[tuple[int, Sides], Context] = {}
+        self._no_sides: Sides = tuple([NO_ITEMS for _ in items.program.lookbehinds])
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def forget(self) -> None:
+        """Let go of all contexts: they lead to one another."""
+        known, self._known = self._known, {}
+        for context in known.values():
+            context.clear()
+
+    def beginning(self, left: int) -> Context:
+        """The context after a character of this signature, of which the lookbehinds have not
+        read anything."""
+        program = self.items.program
+        left &= program.behind & ~program.looks
+        return self._of(left | self._matching(left, self._no_sides), self._no_sides)
+
+    def renewed(self, context: Context) -> Context:
+        """The context as it is known now, after older ones have been forgotten."""
+        renewed = self.items.renewed
+        return self._of(context.left, tuple(frozenset(map(renewed, s)) for s in context.sides))
+
+    def after(self, context: Context, signature: int) -> Context:
+        """The context that a character of this signature leads to."""
+        at, advance, program = self.items.at, self.items.advance, self.items.program
+        if not program.lookbehinds:
+            return self._of(signature & program.behind, ())
+        sides, matched = [], 0
+        for lookbehind, items in zip(program.lookbehinds, context.sides, strict=True):
+            # A lookbehind within builds on those before it.
+            below = signature | matched
+            side: set[Item] = set()
+            for item in (at(lookbehind.first, context.left), *items):
+                side.update([way.item for way in advance(item, below).ways])
+            matched |= self._bit(lookbehind, below, side)
+            sides.append(frozenset([item for item in side if item.alive]) or NO_ITEMS)
+        return self._of(signature & program.behind | matched, tuple(sides))
+
+    def _of(self, left: int, sides: Sides) -> Context:
+        context = self._known.get((left, sides))
+        if context is None:
+            context = self._known[left, sides] = Context(self, left, sides)
+        return context
+
+    def _matching(self, left: int, sides: Sides) -> int:
+        """The bits of the lookbehinds that match."""
+        bits = 0
+        for lookbehind, items in zip(self.items.program.lookbehinds, sides, strict=True):
+            bits |= self._bit(lookbehind, left | bits, items)
+        return bits
+
+    def _bit(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
+        """The bit of a lookbehind, if it matches."""
+        for item in (self.items.at(lookbehind.first, left), *items):
+            if item.accepts:
+                return lookbehind.bit
+        return 0
