@@ -17,7 +17,7 @@ import pytest
 from guardstream.scan.match import Match
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.ast import Alt
-from guardstream.scan.regex.dfa import Automaton, State
+from guardstream.scan.regex.dfa import _Step
 from guardstream.scan.regex.nfa import Condition, Program
 from guardstream.scan.regex.search import PatternScan
 from guardstream.scan.regex.stepper import Stepper
@@ -65,13 +65,9 @@ def one_short(matches: list[Match]) -> list[Match]:
     return [m._replace(end=max(m.end - 1, m.start + 1)) for m in matches]
 
 
-def without_roots_while_busy(right: Sound) -> Sound:
-    """A transition that begins nothing while something lives."""
-
-    def transition(self: Automaton, state: State, number: int, *, begins: bool = True) -> Any:
-        return right(self, state, number, begins=begins and not state.threads)
-
-    return transition
+def without_beginning_while_busy(right: Sound) -> Sound:
+    """A step that begins nothing while something lives."""
+    return lambda self, ways: None if self.threads else right(self, ways)
 
 
 def forgetting_behind(right: Sound) -> Sound:
@@ -99,7 +95,7 @@ def greedy(right: Sound) -> Sound:
 
 BUGS: dict[str, Bug] = {
     "a start is dropped while another candidate lives": (
-        Automaton, "transition", without_roots_while_busy
+        _Step, "begin", without_beginning_while_busy
     ),
     "the character before a candidate is forgotten": (Program, "__init__", forgetting_behind),
     "what must not stand beside a match may": (
