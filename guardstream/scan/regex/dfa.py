@@ -210,6 +210,7 @@ class Automaton:
         self._states: dict[tuple[object, ...], Transition] = {}
         self._idle: dict[int, State] = {}
         self._threads: dict[Thread, Thread] = {}
+        self._counted = 0
 
     def weigh(self, weight: int) -> None:
         """Count what was added to the cache."""
@@ -293,9 +294,9 @@ class Automaton:
     def passed(self, state: State, signature: int) -> State:
         """See `State.passed`."""
         with self.alphabet.lock:
-            known, context = self._known_weight(), self._renewed(state).context
+            context = self._renewed(state).context
             after = self._state((), context[signature & context.asks])
-            self.weigh(self._known_weight() - known)
+            self._weigh_new(after)
             self.bound()
         return after
 
@@ -303,15 +304,17 @@ class Automaton:
         """A new transition of `state`, see there; under the alphabet's lock, and nothing is
         flushed meanwhile. Raises TooManyThreadsError."""
         signature, opens = asked if isinstance(asked, tuple) else (asked, True)
-        known = self._known_weight()
         transition = self._build(self._renewed(state), signature, opens)
-        more = self._known_weight() - known
-        self.weigh(3 + more + 2 * len(transition[0].threads) * (more > 0))
+        self._weigh_new(transition[0])
+        self.weigh(3)
         return transition
 
-    def _known_weight(self) -> int:
-        """What all states, items and contexts weigh, without the states' threads."""
-        return 6 * len(self._states) + 4 * (len(self.items) + len(self._contexts))
+    def _weigh_new(self, last: State) -> None:
+        """Count the states, of which one at most is new, items and contexts that are new."""
+        known = 6 * len(self._states) + 4 * (len(self.items) + len(self._contexts))
+        if known > self._counted:
+            self.weigh(known - self._counted + 2 * len(last.threads))
+            self._counted = known
 
     def _build(self, state: State, signature: int, opens: bool) -> Transition:
         before, advance = state.context, self.items.advance

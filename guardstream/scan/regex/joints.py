@@ -263,19 +263,22 @@ class Joints:
 
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
         """Where a joint state's patterns and those that wake lead."""
-        steps = {**waking.steps}
-        owned: dict[int, tuple[int, ...]] = {}
-        for state, own in zip(joint.states, joint.numbers, strict=True):
-            steps[state.pattern] = state[signature & state.asks]
-            owned[state.pattern] = own
+        # Of each pattern its transition, and what its registers are here.
+        steps = [
+            (state.pattern, state[signature & state.asks], own)
+            for state, own in zip(joint.states, joint.numbers, strict=True)
+        ]
+        if waking.steps:
+            awake = {pattern for pattern, _, _ in steps}
+            woken = waking.steps.items()
+            steps += [(pattern, step, ()) for pattern, step in woken if pattern not in awake]
+            steps.sort()  # by their patterns
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
         places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
         accepts: list[tuple[int, Accept]] = []
-        for pattern in sorted(steps):
-            target, moves, accepted = steps[pattern]
+        for pattern, (target, moves, accepted), own in steps:
             if accepted:
-                own = owned.get(pattern, ())
                 accepts += [(pattern, accept.of(own)) for accept in accepted]
             if target.idle:
                 continue
@@ -283,7 +286,6 @@ class Joints:
             if not target.size:
                 numbers.append(())
                 continue
-            own = owned.get(pattern, ())
             leasts = (
                 [(number,) for number in own[: target.size]]
                 if moves is None
