@@ -334,7 +334,8 @@ def import_(
         str | None,
         typer.Option(
             "--from",
-            help="gitleaks, kingfisher, trivy, trufflehog, presidio, bedrock or words.",
+            help="gitleaks, kingfisher, trivy, trufflehog, presidio, bedrock, llm-guard, litellm, "
+            "nemo or words.",
         ),
     ] = None,
     output: Annotated[

@@ -12,6 +12,9 @@ from guardstream.cli.importing import (
     bedrock,
     gitleaks,
     kingfisher,
+    litellm,
+    llm_guard,
+    nemo,
     presidio,
     trivy,
     trufflehog,
@@ -28,6 +31,9 @@ FORMATS = {
     "trufflehog": trufflehog.draft,
     "presidio": presidio.draft,
     "bedrock": bedrock.draft,
+    "llm-guard": llm_guard.draft,
+    "litellm": litellm.draft,
+    "nemo": nemo.draft,
     "words": wordlist.draft,
 }
 
@@ -37,6 +43,9 @@ _KEYS = (
     ("presidio", {"recognizers"}, {"supported_entity", "patterns", "deny_list"}),
     ("presidio", {"recognizer_registry"}, set[str]()),
     ("trufflehog", {"detectors"}, set[str]()),
+    ("llm-guard", {"input_scanners", "output_scanners"}, set[str]()),
+    ("litellm", {"guardrails"}, set[str]()),
+    ("nemo", {"rails"}, set[str]()),
     ("trivy", trivy.CONFIG.keys() - {"rules"}, {"regex"}),
     ("kingfisher", set[str](), {"pattern"}),
 )
@@ -50,11 +59,12 @@ def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     if kind not in FORMATS:
         raise ImportingError(f"unknown format {kind!r}, there are: {', '.join(FORMATS)}")
     made: Draft = FORMATS[kind](text, path)
-    rules, notes = usable(made)
-    made.rules[:] = rules
-    if not rules:
-        notes.append("the policy has no rules")
-    return as_yaml(made), [f"{path}: {note}" for note in made.notes + notes]
+    for side in (made, made.prompts):
+        side.rules, notes = usable(side)
+        made.notes += notes
+    if made.is_empty and made.prompts.is_empty:
+        made.notes.append("the policy has no rules")
+    return as_yaml(made), [f"{path}: {note}" for note in dict.fromkeys(made.notes)]
 
 
 def _told(text: str, path: Path) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
-from guardstream.cli.importing.write import Draft, ImportingError, slug
+from guardstream.cli.importing.write import Draft, ImportingError, Side, slug
 from guardstream.cli.importing.yaml_file import value_of
 
 _CHECKS = {
@@ -35,7 +36,7 @@ _CONFIG = {
     "supported_countries": UNUSED,
 }
 
-_RECOGNISER = {
+RECOGNISER = {
     "name": str,
     "type": str,
     "class_name": UNUSED,
@@ -54,6 +55,9 @@ _FLAGS = {2: "i", 8: "m", 16: "s", 64: "x"}
 """The flags of Python's `re`, of which Presidio takes the sum; all others are left out."""
 
 _USUAL_FLAGS = 26
+
+LEAST = 0.4
+"""The score that context raises a match to, at least; a match of a lower score needs it."""
 
 
 def draft(text: str, path: Path) -> Draft:
@@ -75,7 +79,7 @@ def draft(text: str, path: Path) -> Draft:
     for recogniser in config["recognizers"]:
         name = str(recogniser.get("supported_entity") or recogniser.get("name") or "rule")
         whose = f"recogniser {slug(name)!r}"
-        _add(made, name, fitted(recogniser, _RECOGNISER, whose, made.notes), written)
+        add(made, made, name, fitted(recogniser, RECOGNISER, whose, made.notes), flags=written)
     return made
 
 
@@ -87,7 +91,20 @@ def _registry(analyzer: dict[str, Any], notes: list[str]) -> Any:
     return found.get("recognizer_registry")
 
 
-def _add(made: Draft, entity: str, recogniser: dict[str, Any], flags: str) -> None:
+def add(
+    made: Draft,
+    side: Side,
+    entity: str,
+    recogniser: dict[str, Any],
+    *,
+    flags: str = "ims",
+    least: float = LEAST,
+    keys: Mapping[str, Any] | None = None,
+) -> None:
+    """Make a side look for what a recogniser does, with more keys of a rule.
+
+    Where all its patterns score below `least`, one of its context words is required.
+    """
     name = slug(entity)
     if not recogniser.get("enabled", True):
         made.notes.append(f"recogniser {name!r} is not enabled, and is left out")
@@ -108,11 +125,11 @@ def _add(made: Draft, entity: str, recogniser: dict[str, Any], flags: str) -> No
         rule["validate"] = _CHECKS[entity]
         made.notes.append(f"recogniser {name!r}: its check digits are tested, as Presidio's own do")
     context = _context(recogniser)
-    if context and _needs_context(recogniser):
+    if context and _best_score(recogniser) < least:
         rule["keywords"] = {"words": context, "within": 50}
     elif context:
         made.notes.append(f"recogniser {name!r}: context only raises a score, and is left out")
-    made.rules.append(rule)
+    side.rules.append({**rule, **(keys or {})})
 
 
 def _context(recogniser: dict[str, Any]) -> list[str]:
@@ -123,7 +140,6 @@ def _context(recogniser: dict[str, Any]) -> list[str]:
     return [word for word in words if word]
 
 
-def _needs_context(recogniser: dict[str, Any]) -> bool:
-    """Whether all patterns score so low that Presidio itself asks for context."""
-    scores = [pattern.get("score", 1) for pattern in recogniser.get("patterns", ())]
-    return bool(scores) and max(scores) < 0.4
+def _best_score(recogniser: dict[str, Any]) -> float:
+    """The highest score of its patterns; 1 without any."""
+    return max((pattern.get("score", 1) for pattern in recogniser.get("patterns", ())), default=1)

@@ -22,15 +22,32 @@ class ImportingError(GuardstreamError):
     """A file cannot be imported."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Side:
+    """What a policy looks for in one direction: rules as they stand in the file, and packs.
+
+    A rule that looks for nothing changes the one of its id in a pack. `taken` are the packs' ids.
+    """
+
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it finds nothing."""
+        return not self.rules and not self.packs
+
+
 @dataclass(slots=True)
-class Draft:
-    """A policy that is being made: its name, rules as they stand in the file, other keys, notes."""
+class Draft(Side):
+    """A policy that is being made: its name, what it looks for in answers and prompts, notes."""
 
     name: str
     description: str
-    rules: list[dict[str, Any]] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    prompts: Side = field(default_factory=Side, kw_only=True)
+    notes: list[str] = field(default_factory=list, kw_only=True)
 
     def add(
         self,
@@ -91,12 +108,15 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-").lower()[:100] or "rule"
 
 
-def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
+def usable(side: Side) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the rules that the engine takes, their ids made unique, and notes on the others."""
     kept: list[dict[str, Any]] = []
     notes: list[str] = []
-    seen: dict[str, int] = {}
-    for rule in draft.rules:
+    seen = dict.fromkeys(side.taken, 1)
+    for rule in side.rules:
+        if rule.keys().isdisjoint(("pattern", "words")):
+            kept.append(rule)
+            continue
         patterns: list[str] = []
         for pattern in rule.get("pattern", []):
             problem = refusal(pattern, rule.get("group"))
@@ -119,17 +139,25 @@ def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
 
 def as_yaml(draft: Draft) -> str:
     """Return the policy as YAML; patterns stand in single quotes, so that they read as they are."""
-    rules = [
-        {key: _quoted(value) if key == "pattern" else value for key, value in rule.items()}
-        for rule in draft.rules
-    ]
-    head = {"version": 1, "name": draft.name, "description": draft.description, **draft.settings}
+    head = {"version": 1, "name": draft.name, "description": draft.description, **_side(draft)}
+    if not draft.prompts.is_empty:
+        head["input"] = _side(draft.prompts)
     yaml = YAML()
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
-    yaml.dump({**head, "rules": rules}, out)
+    yaml.dump(head, out)
     return out.getvalue()
+
+
+def _side(side: Side) -> dict[str, Any]:
+    """The keys for one direction."""
+    packs = {"extends": [f"guardstream/{pack}" for pack in side.packs]} if side.packs else {}
+    rules = [
+        {key: _quoted(value) if key == "pattern" else value for key, value in rule.items()}
+        for rule in side.rules
+    ]
+    return {**packs, **side.settings, "rules": rules}
 
 
 def _quoted(patterns: list[str]) -> Any:
