@@ -11,7 +11,7 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
-from guardstream.providers.adapter import Adapter, Reading, Said, Slot
+from guardstream.providers.adapter import Adapter, Reading, Released, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import Hooks, hooks_of
@@ -259,15 +259,17 @@ class FrameAdapter:
         adapter, value = self._of(chunk)
         return replace(chunk, value=hooks_of(adapter).without_unknown(value))
 
-    def extra(self, chunk: Frame, slot: Slot, text: str, said: Said) -> Sequence[Frame]:
+    def extra(self, chunk: Frame, slot: Slot, text: str, released: Released) -> Sequence[Frame]:
         """Return frames that only say `text`."""
         adapter, value = self._of(chunk)
-        return [self._frame(each, chunk) for each in adapter.extra(value, slot, text, said)]
+        return [self._frame(each, chunk) for each in adapter.extra(value, slot, text, released)]
 
-    def end(self, chunk: Frame, choice: int, reason: FinishReason, said: Said) -> Sequence[Frame]:
+    def end(
+        self, chunk: Frame, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Frame]:
         """Return the frames that end `choice`."""
         adapter, value = self._of(chunk)
-        ends = adapter.end(value, choice, reason, said)
+        ends = adapter.end(value, choice, reason, released)
         return [self._frame(each, chunk, ours=True) for each in ends]
 
     def passed(self, chunk: Frame) -> None:

@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
@@ -151,7 +151,7 @@ class ADK(VariedSpecAdapter):
             return Slot(0, leaf.channel, str(get(value, "json_path")), path[0])
         return Slot(0, leaf.channel, leaf.field, path[0] if leaf.channel == "tool_args" else 0)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         agent = (event.get("author"), event.get("branch"))
         usage = get(event, "usage_metadata")
         choice = self._choice(agent)
@@ -247,21 +247,23 @@ class ADK(VariedSpecAdapter):
             return Piece(slot._replace(number=self._count), text)
         return self._streamed.placed(piece)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a partial event with one part of the slot's kind."""
         if slot.channel == "tool_args":
             return []
         content = _content(chunk, [_part(chunk, slot, text)])
         return [_event(chunk, {"content": content, "partial": True})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return an event that says all of the open text once more, and why it ends."""
         author = fields_of(chunk)
         slots = self._told_so_far.get((author.get("author"), author.get("branch")), ())
         parts = [
             _part(chunk, slot, text)
             for slot in slots
-            if slot.field in ("text", "thought") and (text := said(slot))
+            if slot.field in ("text", "thought") and (text := released(slot))
         ]
         stop: Any = STOPS.get(reason, "STOP")
         error = {"error_code": stop} if stop != "STOP" else {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only
 from guardstream.providers.spec import (
     KEEP,
@@ -137,7 +137,7 @@ class Agno(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         return _SPECS.get(_kind(fields_of(chunk)), _WHOLE)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         run = self._run(event)
         return Slot(run.choice, leaf.channel, leaf.field, run.number)
 
@@ -150,7 +150,7 @@ class Agno(VariedSpecAdapter):
             self._runs[own] = Slot(choice, "text", "text", len(self._runs))
         return self._runs[own]
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = _kind(event)
         workflow = "workflow_id" in event and not ({"agent_id", "team_id"} & event.keys())
         if workflow and kind not in _SPECS:
@@ -193,7 +193,7 @@ class Agno(VariedSpecAdapter):
         self._calls |= {(call, text): own, (None, text): own}
         return Piece(own, text, kind)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event with a piece of content."""
         if slot.channel == "tool_args":
             return []
@@ -201,11 +201,13 @@ class Agno(VariedSpecAdapter):
         name = "reasoning_content" if slot.channel == "thinking" else "content"
         return [_made(chunk, kind, {name: text})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return the event that cancels a run, or completes it with what was said."""
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the event that cancels a run, or completes it with the released text."""
         if reason == "content_filter":
             return [_made(chunk, "RunCancelled", {"reason": reason})]
-        content = said(self._run(fields_of(chunk)))
+        content = released(self._run(fields_of(chunk)))
         return [_made(chunk, "RunCompleted", {"content": content})]
 
 

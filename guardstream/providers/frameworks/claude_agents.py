@@ -18,7 +18,7 @@ from guardstream.providers.adapter import (
     Passes,
     Piece,
     Reading,
-    Said,
+    Released,
     Slot,
     Unknown,
     passes_any,
@@ -219,20 +219,22 @@ class _Messages(VariedSpecAdapter):
         if _kind(chunk) == "stream_event":
             self._events.passed(_event(chunk))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text`, or a message if there are no events."""
         if self._event is not None and slot.number >= 0:
             last = self.without_unknown(self._event)
-            made = self._events.extra(_event(last), slot, text, said)
+            made = self._events.extra(_event(last), slot, text, released)
             return [_holding(last, each) for each in made]
         return [_saying(chunk, text)] if slot.channel == "text" else []
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message; without events, nothing does."""
         if self._event is None:
             return []
         last = self.without_unknown(self._event)
-        made = self._events.end(_event(last), 0, reason, said)
+        made = self._events.end(_event(last), 0, reason, released)
         return [_holding(last, each) for each in made]
 
 
@@ -280,13 +282,15 @@ class ClaudeAgents:
         """Remember what went out of each block."""
         self._agent(chunk).passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks of the agent that say only `text`."""
-        return self._agent(chunk).extra(chunk, slot, text, said)
+        return self._agent(chunk).extra(chunk, slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message of the agent."""
-        return self._agent(chunk).end(chunk, reason, said)
+        return self._agent(chunk).end(chunk, reason, released)
 
     def _agent(self, chunk: Any) -> Nested:
         """Return the agent that a chunk is of: the first, or one that a tool has asked."""

@@ -45,7 +45,7 @@ class _Items(Growing):
         },
     }
 
-    def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:
         return Reading(pieces, ())
 
 

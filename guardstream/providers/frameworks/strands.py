@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown, passes_any
+from guardstream.providers.adapter import (
+    Passes,
+    Piece,
+    Reading,
+    Released,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.nested import Nested, with_inner, within
@@ -176,7 +184,7 @@ class _Model(Bedrock):
         """Return the blocks that are open, which are over."""
         return self._over(None)
 
-    def number(self, event: Mapping[str, Any]) -> int:  # noqa: ARG002
+    def number(self, event: Mapping[str, Any]) -> int:
         return self._count
 
     def place(self, number: int) -> dict[str, Any]:
@@ -218,7 +226,7 @@ class _Agent(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         return _BESIDE if _is_model(chunk) else _SPEC
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found = [self._known(piece) for piece in pieces]
         self._streamed.note(found)
         result = fields_of(event.get("result"))
@@ -270,16 +278,18 @@ class _Agent(VariedSpecAdapter):
         """Return the slot that has said what a piece repeats; None if none has."""
         return self._streamed.find(piece, channel=piece.slot.channel)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event of the model that says `text`, and the one that says it for users."""
         made: list[Any] = []
         if self._has_model and slot.number >= 0:
-            made = [{"event": each} for each in self._model.extra(None, slot, text, said)]
+            made = [{"event": each} for each in self._model.extra(None, slot, text, released)]
         return [*made, *_told(slot.channel, text)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the model's message, after what is to be said for users."""
-        ends = [{"event": each} for each in self._model.end(None, choice, reason, said)]
+        ends = [{"event": each} for each in self._model.end(None, choice, reason, released)]
         return [*_told_again(self._untold), *ends]
 
 
@@ -400,17 +410,19 @@ class Strands:
         around = self._around.without_unknown(with_inner(chunk, steps, None))
         return with_inner(around, steps, bare)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events of the agent that say only `text`."""
         run, inner, steps = self._inside(chunk)
         around = _without_input(chunk, steps)
-        return [with_inner(around, steps, each) for each in run.extra(inner, slot, text, said)]
+        return [with_inner(around, steps, each) for each in run.extra(inner, slot, text, released)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message of the agent."""
         run, inner, steps = self._inside(chunk)
         around = _without_input(chunk, steps)
-        return [with_inner(around, steps, each) for each in run.end(inner, reason, said)]
+        return [with_inner(around, steps, each) for each in run.end(inner, reason, released)]
 
     def _inside(self, chunk: Any) -> tuple[Nested, Any, Sequence[str]]:
         """Return the run that an event is of, the event of its agent, and the steps to that."""
