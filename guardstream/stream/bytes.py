@@ -79,7 +79,7 @@ class WireFlow(FrameFlow):
             return
         self._around = frames.around(frame)
         if self._around is not None:
-            same = chunks.template is self._template_source
+            same = self._templates.still_holds(chunks)
             self._fast_path = chunks.fast_path if same else None
 
     def _leave_fast_path(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
