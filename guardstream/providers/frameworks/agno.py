@@ -1,8 +1,8 @@
-"""Agno: the events of an agent's, a team's or a workflow's `run(..., stream=True)`.
+"""Agno: the events of `run(..., stream=True)` of an agent, a team or a workflow.
 
-https://docs.agno.com/agents/running-agents. Content comes in pieces; what completes a run says all
-of it once more, over all its turns, so a run's content is one text. Members of a team are choices
-of their own.
+https://docs.agno.com/agents/running-agents. Content comes in pieces; the event that completes a run
+repeats all of it, over all turns, so a run's content is one text. Each member of a team is a choice
+of its own.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ _MODULES = ("agno.run.agent", "agno.run.team")
 
 
 class Agno(VariedSpecAdapter):
-    """The adapter for events, and for the output of a run after them."""
+    """The adapter for events, and for the run's output that may follow them."""
 
     name = "agno"
     spec: ClassVar[Spec] = _SPECS["RunContent"]
@@ -142,7 +142,8 @@ class Agno(VariedSpecAdapter):
         return Slot(run.choice, leaf.channel, leaf.field, run.number)
 
     def _run(self, event: Mapping[str, Any]) -> Slot:
-        """Return the first slot of an event's run: one that another has asked is its own choice."""
+        """Return the first slot of an event's run; a run that another one started is a choice of
+        its own."""
         own = str(event.get("run_id"))
         if own not in self._runs:
             asked = str(event.get("parent_run_id")) in self._runs
@@ -179,9 +180,10 @@ class Agno(VariedSpecAdapter):
         )
 
     def _repeated(self, piece: Piece, call: Any = None) -> Piece:
-        """Return a piece in the slot that has said it before; else it is a text of its own.
+        """Return a piece as a copy in the slot that had its text before; otherwise as a text of its
+        own.
 
-        Of arguments, the id of the `call` tells, if there is one.
+        For arguments, the id of the `call` decides, if there is one.
         """
         slot, text, kind = piece
         if kind != "whole" or slot.channel != "tool_args":
@@ -212,12 +214,12 @@ class Agno(VariedSpecAdapter):
 
 
 def _kind(event: Mapping[str, Any]) -> str:
-    """Return an event's name, which is the same for agents and teams here."""
+    """Return an event's name, without the part that distinguishes agents from teams."""
     return str(event.get("event")).removeprefix("Team")
 
 
 def _made(chunk: Any, kind: str, updates: Mapping[str, Any]) -> Any:
-    """Return an event of another kind, of the same run as `chunk`."""
+    """Return an event of another kind in the run of `chunk`."""
     fields = fields_of(chunk)
     team = "Team" if "team_id" in fields and "agent_id" not in fields else ""
     news = {**updates, "event": team + kind}

@@ -1,7 +1,7 @@
 """CrewAI: the chunks of a crew's streaming output, and the frames of its stream sessions.
 
-https://docs.crewai.com/en/learn/streaming-crew-execution. Each task is a text of its own; where
-another begins, the one before is over.
+https://docs.crewai.com/en/learn/streaming-crew-execution. Each task has a text of its own, which
+ends when another task begins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DSPy: what `streamify` gives: pieces of a signature's fields, status messages, the prediction.
+"""DSPy: the output of `streamify`: pieces of a signature's fields, status messages, the prediction.
 
 https://dspy.ai/tutorials/streaming/. Each field of each predictor is a text of its own.
 """
