@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
-from guardstream.events import UNKNOWN
 from guardstream.forks import kept_across_forks
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
-from guardstream.providers.hooks import hooks_of
 from guardstream.stages.custom import CustomStage, StagePlan, planned
 from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
@@ -42,6 +41,7 @@ from guardstream.stream.result import Result
 from guardstream.stream.sources import check_function, check_open, check_sync
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.whole import pipeline_of, result_of
+from guardstream.vault.use import Part, VaultUse
 
 # Slow imports that only some uses need are done where they are used: the policy file with its
 # schema, YAML and regular expressions; an event loop; frames of bytes.
@@ -119,9 +119,7 @@ class Guard:
         self._operations: Operations | None = None
         self._operations_of: object = None
         self._lock = kept_across_forks(Lock())
-        self._vault: Vault | None = None
-        self._vaultless = False  # on purpose
-        self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
+        self._vault_use = VaultUse()
         self._on_block: OnBlock = "finish"
         self._format_hints = FormatHints()
         self._operating(self.policy)
@@ -136,7 +134,7 @@ class Guard:
 
         The copy does not reload files. Raises TypeError for a guard that has a vault.
         """
-        if self._vault is not None or self._vaultless:
+        if self._vault_use != VaultUse():
             raise TypeError(
                 "a guard with a vault cannot be pickled: open the vault in the other process"
             )
@@ -288,7 +286,7 @@ class Guard:
             policy, provider=provider, unknown=unknown, framing=framing, vault=vault
         )
         operating = self._operating(policy)
-        if vault is not None or self._vault is not None:
+        if vault is not None or self.vault is not None:
             _check_beside_vault(policy, operating, options)
         if operating is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
@@ -433,20 +431,34 @@ class Guard:
         masks irreversibly, even if the policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
-        guard._vault, guard._vaultless = vault, vault is None
+        guard._vault_use = VaultUse(vault, is_refused=vault is None)
         return guard
 
-    def halves(self) -> tuple[Guard, Guard]:
-        """Return two guards to apply in a row, so that their intermediate result can be stored.
+    def without_restoring(self) -> Guard:
+        """Return a guard that applies the policy, and leaves stand-ins in place.
 
-        The first applies the policy and leaves stand-ins in place. The second only restores them.
+        What it releases can be stored: a guard `with_restoring_only` restores it later. Raises
+        TypeError for a guard without a vault.
+        """
+        guard = copy(self)
+        guard._vault_use = self._part_of_work("rules")
+        return guard
+
+    def with_restoring_only(self) -> Guard:
+        """Return a guard that only restores stand-ins, in what one `without_restoring` released.
+
         Raises TypeError for a guard without a vault.
         """
-        if self._vault is None:
-            raise TypeError("halves() needs a guard with a vault: with_vault(vault)")
-        rules, values = copy(self), self._with_policy(self.policy.bare)
-        rules._half, values._half = "rules", "values"
-        return rules, values
+        guard = self._with_policy(self.policy.bare)
+        guard._vault_use = self._part_of_work("restoring")
+        return guard
+
+    def _part_of_work(self, part: Part) -> VaultUse:
+        if self.vault is None:
+            raise TypeError(
+                "only a guard with a vault restores something: give it one by with_vault(vault)"
+            )
+        return replace(self._vault_use, part=part)
 
     def with_rules_only(self) -> Guard:
         """Return a guard that applies only the rules, as with `rules_only`."""
@@ -500,22 +512,16 @@ class Guard:
     def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
         """The vault of a request or stream; PolicyError if the policy has one that is missing."""
         check_vault(vault)
-        found = self._vault if vault is None else vault
-        if found is not None or self._vaultless or self._rules_only:
-            return found
-        if policy.file.vault is not None:
-            raise PolicyError(
-                f"{policy.place('vault')}: give the request's vault, "
-                "vault=guard.vaults.open(conversation)"
-            )
-        return None
+        if self._rules_only:
+            return self.vault if vault is None else vault
+        return self._vault_use.of_request(policy, vault)
 
     @property
     def vault(self) -> Vault | None:
         """The vault of `with_vault`."""
-        return self._vault
+        return self._vault_use.vault
 
-    def beside(self, policy: Policy) -> Guard:
+    def for_policy(self, policy: Policy) -> Guard:
         """Return a guard for another policy, with the observers of this guard and its policy."""
         around = self._operating(self.policy)
         audits, metrics = (around.audits, around.metrics) if around else ((), ())
@@ -557,29 +563,15 @@ class Guard:
         self._refuse_operations(policy, "what a server or a transport guards")
         return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
 
-    def stages_of(
+    def pipelines(
         self, policy: Policy, vault: Vault | None = None
     ) -> Callable[[Adapter[Any]], MakeStage]:
-        """Return a function that, given a stream's adapter, returns its factory of pipelines."""
-        vault = self._vault_for(policy, vault)
-        if vault is None:
-            plain = partial(pipeline_of, policy)
-            return lambda _: plain
-        from guardstream.vault.restoring import CHANNELS, leaving, restoring, restoring_later
+        """Return a function that, given a stream's adapter, returns its factory of pipelines.
 
-        if self._half == "rules":
-            left = partial(pipeline_of, leaving(policy, vault))
-            return lambda _: left
-        restores = restoring if self._half is None else restoring_later
-
-        def make(adapter: Adapter[Any]) -> MakeStage:
-            hooks = hooks_of(adapter)
-            channels = CHANNELS - {"thinking"} if hooks.signs_thinking else CHANNELS
-            if hooks.tells_apart:
-                channels |= {UNKNOWN}
-            return partial(pipeline_of, restores(policy, vault, channels))
-
-        return make
+        PolicyError if the policy has a section `vault`, and neither it nor the guard has a vault.
+        """
+        policies = self._vault_use.policies(policy, self._vault_for(policy, vault))
+        return lambda adapter: partial(pipeline_of, policies(adapter))
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
@@ -635,7 +627,7 @@ class Guard:
     ) -> FlowMaker:
         if policy.needs_request:
             policy.stages("tool_args")  # raises a PolicyError that names what is missing
-        stages = self.stages_of(policy, vault)
+        stages = self.pipelines(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown

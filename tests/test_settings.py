@@ -231,7 +231,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     ),
     "guardstream.observability.prometheus.Prometheus": _code(OBJECT, "registry"),
     "Guard.check_messages": _code(VAULT, "vault"),
-    "Guard.stages_of": _code(VAULT, "vault"),
+    "Guard.pipelines": _code(VAULT, "vault"),
     "guardstream.prompts.check_messages": _code(VAULT, "vault"),
     "guardstream.vault.Vault": VAULTS,
     "guardstream.vault.Vaults": VAULTS,

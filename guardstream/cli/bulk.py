@@ -28,7 +28,7 @@ def job(
     part_size: int,
     overwrite: bool = False,
 ) -> Job:
-    """Make a job of a command's arguments. Raises BulkError for one that there is not."""
+    """Return the job for a command's arguments. BulkError if they do not fit together."""
     if target is not None and target.startswith("memory:"):
         raise BulkError(f"{target}: is gone when the command ends: name a file")
     try:
@@ -49,7 +49,7 @@ def job(
 
 
 def carry_out(asked: Job, what: str, *, as_json: bool) -> Report:
-    """Run a job, with a bar at a terminal; print what was found."""
+    """Run a job, with a progress bar at a terminal; print its findings."""
 
     def bar(reports: Iterable[Report], total: int) -> Iterator[Report]:
         return shown(reports, what, total)

@@ -1,4 +1,4 @@
-"""Text as it comes, in chunks of the size that a command was asked for."""
+"""Text in chunks of a given size."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Datasets of the commands `eval` and `diff`: JSON lines, one text each.
+"""Datasets for the commands `eval` and `diff`: JSON lines, one text each.
 
-A line is an object with `text`, and either `label` (1, true: something should be found; 0, false:
-nothing should), or `spans`, a list of `[start, end]` or `{"start": …, "end": …}` in code points.
-`source` says where the text is from; results are by source.
+A line is an object with `text`, and either `label` (1 or true if something should be found,
+otherwise 0 or false) or `spans`, a list of `[start, end]` or `{"start": …, "end": …}` in code
+points. `source` names the origin of the text; results are reported by source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DatasetError(GuardstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text, and what should be found in it, where the dataset says so."""
+    """One text, and the spans or the label that the dataset gives it."""
 
     line: int
     text: str
@@ -32,7 +32,7 @@ class Example:
 
 
 def read(path: Path) -> Iterator[Example]:
-    """Read a dataset line by line; DatasetError names the line that is wrong."""
+    """Yield the examples of a dataset. DatasetError names the file and the line of an error."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

@@ -9,7 +9,7 @@ from guardstream.scan.regex.debug import Row, dot, rows
 
 
 def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
-    """Print the table, or the picture; GuardstreamError says where a pattern is refused."""
+    """Print the table or the graph. GuardstreamError says where and why a pattern is refused."""
     if pattern.endswith((".yaml", ".yml")) or pattern.startswith(packs.PREFIX):
         note(f"{pattern!r} is read as a pattern; for a policy, run: guardstream explain {pattern}")
     masked = int(group) if group and group.isdecimal() else group
@@ -22,12 +22,12 @@ def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
 
 
 def picture(pattern: str, group: str | int | None) -> str:
-    """The pattern's NFA in the language of Graphviz."""
+    """Return the NFA of a pattern as a graph in Graphviz's language."""
     return dot(pattern, group)
 
 
 def table(pattern: str, text: str, group: str | int | None = None) -> str:
-    """A line for each character, and for each further thread."""
+    """Return a line for each character, and for each further thread."""
     lines = [("", "held", "accepts", "matches", "threads: where each began, what may follow")]
     for row in rows(pattern, text, group):
         lines += _lines(row)

@@ -1,4 +1,4 @@
-"""`guardstream demo`: a recorded stream, replayed as it came, and what the guard makes of it."""
+"""`guardstream demo`: replays a recorded stream through a guard, at its original pace."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ _ROUNDS = 50
 
 
 class Delta(NamedTuple):
-    """A recorded chunk: seconds since the request, and its text."""
+    """A recorded chunk: its time in seconds since the request, and its text."""
 
     at: float
     text: str
 
 
 class View(NamedTuple):
-    """What is on the screen: all that came in, how much of its end is held, all that went out."""
+    """The state of the display: all text that came in, how much of its end is held, all that was
+    released."""
 
     received: str
     held: int
@@ -44,7 +45,7 @@ Show = Callable[[float, str, View], None]
 
 
 class _Output(Console):
-    """Standard output; a reader that leaves is told as for any other command."""
+    """Standard output; a broken pipe is handled as by all other commands."""
 
     def on_broken_pipe(self) -> None:
         raise  # the error for which rich calls this
@@ -156,7 +157,7 @@ def _summary(
 
 
 def _cost(guard: Guard, deltas: list[Delta]) -> tuple[float, float]:
-    """Return the seconds the policy takes for the recording: once more, and at best."""
+    """Return the seconds that the policy takes for the recording: the first time, and at best."""
     times = []
     for _ in range(_ROUNDS):
         session = guard.session()

@@ -1,4 +1,4 @@
-"""`guardstream diff`: what would change if one policy took the place of another."""
+"""`guardstream diff`: what changes if one policy replaces another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TALK = {"id", "description", "tests", "enabled"}
 
 
 class Change(NamedTuple):
-    """One thing that two policies say differently; None is what one of them does not say."""
+    """One difference between two policies; a value is None where a policy does not set it."""
 
     what: str
     before: Any
@@ -77,7 +77,7 @@ def _changes(old: CompiledPolicy, new: CompiledPolicy, section: str) -> Iterator
 def _changed(
     what: str, before: tuple[dict[str, Any], Rule], after: tuple[dict[str, Any], Rule]
 ) -> Iterator[Change]:
-    """The keys of a rule that differ; its words may come from a file that has changed."""
+    """Yield the keys of a rule that differ; its words may come from a file that has changed."""
     said = False
     for key in dict.fromkeys((*before[0], *after[0])):
         one, other = before[0].get(key), after[0].get(key)
@@ -112,7 +112,7 @@ def _cut(value: Any) -> str:
 
 @dataclass(slots=True)
 class Tally:
-    """What changed on a dataset: how many texts, the first of them, and findings by rule."""
+    """The changes on a dataset: how many texts, the first of them, and findings by rule."""
 
     texts: int = 0
     changed: int = 0
@@ -160,7 +160,7 @@ def diff(
     as_json: bool = False,
     code: Sequence[str] = (),
 ) -> int:
-    """Print the texts that come out otherwise, and a count per rule; return the exit status."""
+    """Print the texts whose output differs, and a count for each rule; return the exit status."""
     old, new = (Guard.load(name, allow_code=code, rules_only=True) for name in (before, after))
     tally = Tally()
     for example in shown(read(dataset), "comparing"):

@@ -1,7 +1,7 @@
-"""`guardstream eval`: how well a policy finds what a dataset says there is, and nothing else.
+"""`guardstream eval`: whether a policy finds what a dataset marks, and nothing else.
 
-Everything is by source, or by kind of harmless text; `guardstream.cli.measure` says what is
-counted. Findings of monitor rules count only if asked for.
+Results are by source, or by kind of harmless text; `guardstream.cli.measure` says what is counted.
+Findings of monitor rules count only on request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BOUNDS = ("recall", "precision", "negatives", "harmless")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is measured, with what; `bounds` are what it must reach, by their name."""
+    """The arguments of a measurement; `bounds` are what its results must reach, by name."""
 
     policy: str
     dataset: Path | None
@@ -38,7 +38,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was measured, and a line for every bound that a source or kind has missed."""
+    """The results, and a line for each bound that a source or kind has missed."""
 
     sources: Mapping[str, Counts]
     kinds: Mapping[str, Kind]
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def bounds_of(texts: Iterable[str]) -> dict[str, float]:
-    """Read `NAME=NUMBER`; DatasetError for what is none."""
+    """Parse `NAME=NUMBER`. DatasetError for anything else."""
     bounds: dict[str, float] = {}
     for text in texts:
         name, _, number = text.partition("=")
@@ -63,7 +63,7 @@ def bounds_of(texts: Iterable[str]) -> dict[str, float]:
 
 
 def evaluate(ask: Ask, *, misses: int, as_json: bool) -> int:
-    """Print what a policy finds; return the exit status: 1 if a bound is missed."""
+    """Print the results; return the exit status: 1 if a bound is missed."""
     outcome = measured(ask)
     if as_json:
         print(json.dumps(as_dict(ask, outcome), indent=2, ensure_ascii=False))
@@ -73,7 +73,7 @@ def evaluate(ask: Ask, *, misses: int, as_json: bool) -> int:
 
 
 def measured(ask: Ask) -> Outcome:
-    """Measure; DatasetError if there is nothing to measure with, or to hold a bound against."""
+    """Return the results. DatasetError if there is no data, or none that a bound applies to."""
     if ask.dataset is None and ask.harmless is None:
         raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
     guard = Guard.load(ask.policy, allow_code=ask.code, rules_only=True)
@@ -189,7 +189,7 @@ def _line(place: Place) -> str:
 
 
 def as_dict(ask: Ask, outcome: Outcome) -> dict[str, Any]:
-    """Return what was measured as JSON has it; places are lines and spans, without the text."""
+    """Return the results as JSON values; places are lines and spans, without text."""
     return {
         "policy": ask.policy,
         "sources": {source: _counts(counts) for source, counts in outcome.sources.items()},

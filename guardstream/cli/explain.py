@@ -1,4 +1,5 @@
-"""`guardstream explain`: a policy on one screen or whole, one rule, or why a text comes out so."""
+"""`guardstream explain`: a policy in short or in full, one rule, or the reasons for a text's
+output."""
 
 from __future__ import annotations
 
@@ -32,13 +33,13 @@ _MOST = 30
 
 
 class ExplainError(GuardstreamError):
-    """There is nothing of that name to explain."""
+    """There is no rule or channel of that name."""
 
 
 def table(policy: str) -> str:
-    """Return the policy on one screen: what is set, and a line for each rule, or each file of them.
+    """Return an overview of the policy: its settings, and a line for each rule or file of rules.
 
-    No code is run for it, and no secret is needed.
+    It runs no code, and needs no secrets.
     """
     built = _loaded(policy)
     title = f"{built.file.name or built.source.name}: {built.file.description}"
@@ -75,7 +76,7 @@ def _settings(built: CompiledPolicy) -> Iterator[str]:
 
 
 def _as_written(source: Source, key: str) -> Any:
-    """A section as it stands in its file: with its units, and with the names of secrets."""
+    """Return a section as its file has it: with units, and with the names of secrets."""
     assert isinstance(source.document.value, dict)
     return source.document.value[key]
 
@@ -127,7 +128,7 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _by_file(rules: Iterable[PlacedRule]) -> Iterator[str]:
-    """A line for each file, with how many rules it has and what they do."""
+    """Yield a line for each file: how many rules it has, and their actions."""
     files: dict[str, Counter[str]] = {}
     for placed in rules:
         files.setdefault(_name(placed.origin.source), Counter())[placed.rule.action] += 1
@@ -137,7 +138,7 @@ def _by_file(rules: Iterable[PlacedRule]) -> Iterator[str]:
 
 
 def _name(source: Source) -> str:
-    """A pack by its name, another file by its path."""
+    """Return the name of a pack, or the path of any other file."""
     path = Path(source.name)
     return packs.PREFIX + path.stem if path.parent == packs.folder() else source.name
 
@@ -149,7 +150,7 @@ def _short(text: str, most: int) -> str:
 
 
 def rule(policy: str, name: str) -> str:
-    """Return one rule as YAML, with its origin; of the section `input` too, if it has one."""
+    """Return a rule as YAML, with its origin; also the rule of that name in the section `input`."""
     built = _loaded(policy)
     parts = [built, *([built.input] if built.input else [])]
     every = [placed for part in parts for placed in (*part.placed, *part.disabled)]
@@ -161,7 +162,7 @@ def rule(policy: str, name: str) -> str:
 
 
 def whole(policy: str) -> str:
-    """Return the policy as one file, what it extends included, with each rule's origin."""
+    """Return the policy as one file, with everything that it extends, and each rule's origin."""
     built = _loaded(policy)
     values = built.file.model_dump(
         by_alias=True, exclude_defaults=True, exclude={"rules", "extends", "input"}
@@ -182,7 +183,7 @@ def whole(policy: str) -> str:
 
 
 def _section(built: CompiledPolicy, name: str, values: Mapping[str, Any]) -> CommentedMap:
-    """A section whose keys are inherited one by one, with the origin of each."""
+    """Return a section whose keys are inherited one by one, with the origin of each."""
     section = CommentedMap(values)
     for key in section:
         source = built.keys[name, key]
@@ -197,7 +198,7 @@ def _rules(built: CompiledPolicy, top: CompiledPolicy) -> str:
 
 
 def _input(built: CompiledPolicy) -> str:
-    """The section `input` as YAML, with its rules."""
+    """Return the section `input` as YAML, with its rules."""
     if built.input is None:
         return ""
     section = built.file.input or InputFile()
@@ -207,7 +208,7 @@ def _input(built: CompiledPolicy) -> str:
 
 
 def _commented(placed: PlacedRule, top: CompiledPolicy) -> str:
-    """A rule as YAML, below a comment that says where it is from and what has changed it."""
+    """Return a rule as YAML, after a comment about its origin and the files that changed it."""
     said = f"from {_place(placed.origin)}"
     said += "".join(f", changed by {_place(change)}" for change in placed.changes)
     rule = placed.rule.model_dump(by_alias=True, exclude_unset=True)
@@ -219,7 +220,7 @@ def _commented(placed: PlacedRule, top: CompiledPolicy) -> str:
 
 
 def _words(placed: PlacedRule, words: WordFile, top: CompiledPolicy) -> Any:
-    """A word file as `top` would name it, or its words where that policy could not."""
+    """Return a word file's path relative to `top`, or its words if `top` could not refer to it."""
     path = placed.origin.source.folder / words.file
     try:
         beside = path.resolve().relative_to(top.source.folder.resolve())
@@ -241,7 +242,7 @@ def _yaml(value: Any) -> str:
 
 
 def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ()) -> str:
-    """Return why each part of `text` comes out as it does under the policy."""
+    """Return the reasons for the output of each part of `text`."""
     if channel not in CHANNELS:
         raise ExplainError(f"no channel {channel!r}, {hint(channel, list(CHANNELS))}")
     guard = Guard.load(policy, allow_code=code, rules_only=True)

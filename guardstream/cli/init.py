@@ -1,4 +1,4 @@
-"""`guardstream init`: a first policy, commented, with tests, ready to be changed."""
+"""`guardstream init`: writes a first policy, with comments and tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from guardstream.errors import GuardstreamError
 
 
 class InitError(GuardstreamError):
-    """The file cannot be made."""
+    """The file cannot be written."""
 
 
 def init(path: Path) -> str:
-    """Write the policy to `path`, which must not be there yet; return what to say about it."""
+    """Write the policy to `path`; return the message to print. InitError if the file exists."""
     text = (resources.files("guardstream.cli") / "first.yaml").read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -1,7 +1,7 @@
-"""`guardstream json`: whether each file is one JSON document, and where it stops being one.
+"""`guardstream json`: checks whether files are JSON documents, and reports the first error of each.
 
-One JSON line for each file, in order, or for each line of each. A document is read no further than
-to its first mistake.
+It prints a JSON line for each file, in order, or for each line of each file. A document is read
+only up to its first error.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _BOM = "\ufeff"
 def schema_of(
     path: Path | None, draft: str | None, others: Sequence[Path], *, formats: bool
 ) -> Schema | None:
-    """The schema in a file, which may refer to the `others`.
+    """Return the schema in a file, which may refer to the `others`.
 
-    Raises GuardstreamError for what is none, and for options without one.
+    GuardstreamError if it is not a schema, and for options about a schema without one.
     """
     if path is not None:
         return from_file(path, read_text, draft=draft, formats=formats, given=others)
@@ -48,7 +48,7 @@ def schema_of(
 
 
 def kinds_of(words: str | None) -> frozenset[Kind]:
-    """The kinds of repair that an option names; GuardstreamError for one that there is not."""
+    """Return the kinds of repair that an option names. GuardstreamError for an unknown kind."""
     if words is None:
         return frozenset()
     named = {"usual": USUAL, "all": KINDS}.get(words)
@@ -64,7 +64,7 @@ def kinds_of(words: str | None) -> frozenset[Kind]:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of each document."""
+    """The options that apply to each document."""
 
     schema: Schema | None
     chunk: int | None
@@ -74,7 +74,7 @@ class Ask:
 
 
 def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
-    """Print a verdict on each of the `files`, or each of their lines, and return the exit status.
+    """Print a verdict on each of the `files`, or on each of their lines; return the exit status.
 
     The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read. `fail_fast`
     stops at the first that is not valid or cannot be read.
@@ -98,7 +98,7 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
 
 
 def _read(file: str, ask: Ask) -> Iterator[dict[str, Any] | None]:
-    """The verdicts on a file; None, once it is said why, where it cannot be read."""
+    """Yield the verdicts on a file; None, after an error message, if it cannot be read."""
     try:
         yield from _verdicts(file, ask)
     except (OSError, ValueError) as error:
@@ -132,7 +132,7 @@ def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None,
 
 
 def _of_lines(texts: _Texts, ask: Ask) -> Iterator[dict[str, Any]]:
-    """A verdict on each line that is not empty; places are those of the line."""
+    """Yield a verdict on each line that is not empty; offsets count from the line's start."""
     number = 0
     for line in _lines(iter(texts)):
         number += 1
@@ -179,9 +179,9 @@ def _said(
 
 
 class _Texts:
-    """The text of a source, decoded as the bytes arrive, as far as it is UTF-8.
+    """The text of a source, decoded as its bytes arrive, up to the first invalid UTF-8.
 
-    `broken_at` then says at which code point it is not, `position` in which line and column.
+    `broken_at` is the offset of that in code points, `position` its line and column.
     """
 
     def __init__(self, source: BinaryIO) -> None:

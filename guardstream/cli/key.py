@@ -19,9 +19,10 @@ def new(
     tokens: str | None,
     other: bool,
 ) -> str:
-    """Make a key, add what the proxy has to know of it to `file`, and return it.
+    """Return a new key, and add its entry for the proxy to `file`. The key itself is not stored.
 
-    Without a file that is printed on standard error. The key itself is kept nowhere.
+    Without a file the entry is printed to standard error. UsageError for a name that exists, and
+    for a limit that cannot be read.
     """
     check_installed("key", {"starlette": "starlette"}, "serve")
     from guardstream.serve.proxy.key_file import parse_entries, read_entries

@@ -18,7 +18,7 @@ Form: TypeAlias = Literal["lines", "json", "sarif"]
 
 
 def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
-    """Print what is wrong and what is doubtful; return the exit status."""
+    """Print the errors and warnings; return the exit status."""
     found = [each for name in policies for each in _diagnostics(name)]
     if form == "lines":
         for each in found:
@@ -42,5 +42,5 @@ def _warnings(built: build.CompiledPolicy) -> list[str]:
 
 
 def _line(found: Diagnostic) -> str:
-    """A diagnostic as compilers write it."""
+    """Return a diagnostic in the form of compilers' messages."""
     return f"{found.file}:{found.line}:{found.column}: {found.level}: {found.message}"

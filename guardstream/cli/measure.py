@@ -1,9 +1,9 @@
-"""What a policy finds, counted: in texts that say what there is, and in texts that hold nothing.
+"""Counts the findings of a policy, in texts whose matches are known and in harmless texts.
 
-Counts are kept by source and never added up over sources: a share of a mixture says more about how
-it was mixed than about the policy. Spans are found *exactly* (a finding with the same bounds), *in
-full* (all of the span is in findings, so nothing of it is shown), or *partly* (touched). A finding
-is right if it touches a span, or stands in a text that is labelled without spans.
+Counts are kept by source and never added up over sources, because the share of a mixture depends
+more on the mixture than on the policy. A span is found *exactly* (a finding has the same bounds),
+*in full* (findings cover it, so nothing of it is shown), or *partly* (a finding overlaps it). A
+finding is right if it overlaps a span, or is in a text that is labelled without spans.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class Share:
-    """So many of so many."""
+    """A number of hits, and how many there could have been."""
 
     hits: int = 0
     total: int = 0
@@ -37,7 +37,7 @@ class Share:
 
     @property
     def percent(self) -> float | None:
-        """The share in percent; None of nothing."""
+        """The share in percent; None if nothing was counted."""
         return 100 * self.hits / self.total if self.total else None
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Share:
 
 
 class Place(NamedTuple):
-    """Where something was missed or wrong; `rule` is empty for what was missed."""
+    """The place of a miss or of a wrong finding; `rule` is empty for a miss."""
 
     example: Example
     start: int
@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Rule:
-    """What one rule found: how much of it was right, and how much had the bounds of a span."""
+    """The findings of one rule: how many were right, and how many had the bounds of a span."""
 
     right: Share = field(default_factory=Share)
     exact: Share = field(default_factory=Share)
@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Counts:
-    """What was found in the texts of one source."""
+    """The counts of the texts of one source."""
 
     texts: int = 0
     positives: Share = field(default_factory=Share)
@@ -78,11 +78,12 @@ class Counts:
 
     @property
     def recall(self) -> float | None:
-        """Spans found in full in percent; of a source without spans, positives flagged."""
+        """The percentage of spans found in full; of a source without spans, of positive texts
+        flagged."""
         return (self.full if self.full.total else self.positives).percent
 
     def add(self, example: Example, findings: Sequence[Finding]) -> None:
-        """Count an example, if it says what is in it."""
+        """Count an example, if it has a label or spans."""
         if example.label is None:
             return
         self.texts += 1
@@ -123,7 +124,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Kind:
-    """What was found in harmless texts of one kind."""
+    """The counts of harmless texts of one kind."""
 
     size: int = 0
     """Bytes of UTF-8."""
@@ -134,7 +135,7 @@ class Kind:
 
     @property
     def rate(self) -> float:
-        """Findings in 100 KB, which is 100,000 bytes."""
+        """Findings per 100,000 bytes."""
         return self.findings / self.size * 100_000 if self.size else 0.0
 
     def add(self, finding: Finding) -> None:
@@ -146,7 +147,7 @@ class Kind:
 
 
 def found(guard: Guard, text: str, *, monitor: bool = False) -> list[Finding]:
-    """What the guard finds in a text; findings that only report count if `monitor` says so."""
+    """Return the findings in a text; those of monitor rules only with `monitor`."""
     findings = guard.check(text).findings
     return [finding for finding in findings if monitor or finding.action != "monitor"]
 
@@ -154,7 +155,7 @@ def found(guard: Guard, text: str, *, monitor: bool = False) -> list[Finding]:
 def by_source(
     guard: Guard, examples: Iterable[Example], *, monitor: bool = False
 ) -> dict[str, Counts]:
-    """Count what is found in examples, by their source, in the order in which sources come."""
+    """Return the counts of examples by source, in the order in which the sources first appear."""
     counts: dict[str, Counts] = {}
     for example in examples:
         findings = found(guard, example.text, monitor=monitor)
@@ -163,10 +164,10 @@ def by_source(
 
 
 def harmless(guard: Guard, folder: Path, *, monitor: bool = False) -> dict[str, Kind]:
-    """Count what is found in the texts of a folder, by kind.
+    """Return the counts of the texts in a folder, by kind.
 
-    A kind is a folder in it, or a file that stands in none. OSError if one cannot be read,
-    UnicodeDecodeError if one is not UTF-8.
+    A kind is a subfolder, or a file directly in the folder. OSError if a file cannot be read,
+    UnicodeDecodeError if it is not UTF-8.
     """
     kinds: dict[str, Kind] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -180,9 +181,9 @@ def harmless(guard: Guard, folder: Path, *, monitor: bool = False) -> dict[str, 
 
 
 def in_pieces(guard: Guard, text: str, *, monitor: bool = False) -> Iterator[tuple[Finding, str]]:
-    """What is found in a long text, each with the piece that its place counts in.
+    """Yield the findings in a long text, each with the piece that its offsets count in.
 
-    After what ends a stream the rest is checked too, from there.
+    After a finding that ends the stream, the rest is checked as well.
     """
     while text:
         end = text.find("\n", PIECE) + 1 or len(text)
@@ -196,7 +197,7 @@ def in_pieces(guard: Guard, text: str, *, monitor: bool = False) -> Iterator[tup
 
 
 def inside(span: Span, findings: Iterable[Finding]) -> bool:
-    """Whether all of a span is in findings, of which several may share it."""
+    """Return whether findings cover all of a span together."""
     start, end = span
     for begin, over in sorted((finding.start, finding.end) for finding in findings):
         if begin <= start < over:

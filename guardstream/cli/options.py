@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def to_a_file(path: Path | None) -> Path | None:
-    """Refuse `-`, which other programs take for standard output: it would be a file's name here."""
+    """Refuse `-`, which other programs take for standard output: here it would name a file."""
     if path == Path("-"):
         raise typer.BadParameter("'-' is not a file: name one, or /dev/stderr")
     return path

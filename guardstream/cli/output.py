@@ -1,8 +1,8 @@
-"""Standard output and error of the command line: what is redirected is UTF-8, nothing is mangled.
+"""Standard output and error of the command line. Redirected output is UTF-8.
 
-A policy or a text that is written to a file must be read again, whatever the locale: Windows
-redirects in cp1252 or gbk, which lack most characters. A terminal keeps its encoding; what that
-lacks is escaped.
+A policy or a text that is written to a file must be readable again in any locale: Windows redirects
+in cp1252 or gbk, which lack most characters. A terminal keeps its encoding; characters that it
+lacks are escaped.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _MACHINE = frozenset(
 
 
 class UsageError(GuardstreamError):
-    """The command was called with options that do not fit, or needs more than is installed."""
+    """Options that do not fit together, or a package that is not installed."""
 
 
 class MachineError(GuardstreamError):
-    """The machine cannot do what was asked: a full disk, a closed output, a port in use."""
+    """A failure of the machine: a full disk, a closed output, a port in use."""
 
 
 def prepare() -> None:
-    """Make the standard streams ready to print any character, and none of them None."""
+    """Make the standard streams able to print any character; replace those that are None."""
     if sys.stdout is None:
         # Open for reading only: a command that prints fails, one that does not goes on.
         sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: SIM115
@@ -48,7 +48,7 @@ def prepare() -> None:
 
 
 def note(line: object) -> None:
-    """Write a line to standard error; one that cannot be written changes nothing else."""
+    """Write a line to standard error; a failure to write it is ignored."""
     try:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -56,7 +56,7 @@ def note(line: object) -> None:
 
 
 def abandon() -> None:
-    """Let nothing be written any more, not even by the interpreter when it ends."""
+    """Discard all further output, including what the interpreter flushes at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -67,7 +67,7 @@ def abandon() -> None:
 
 
 def check_apart(output: str | Path | None, *others: str | Path | None) -> None:
-    """Raise GuardstreamError if a file that is to be written is another one, too."""
+    """Raise GuardstreamError if a file to be written is also read or written as another one."""
     for other in others if output is not None else ():
         if other is not None and _is_same(str(output), str(other)):
             raise GuardstreamError(f"{output}: is read or written as well: name another file")
@@ -83,7 +83,7 @@ def _is_same(one: str, other: str) -> bool:
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Let an OSError that does not name its file name `path`."""
+    """Add `path` to an OSError that names no file."""
     try:
         yield
     except OSError as error:
@@ -93,7 +93,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 def of_system(error: OSError) -> GuardstreamError:
-    """Return what an OSError says, in one line; a MachineError if the machine is the cause."""
+    """Return an OSError's message in one line; as a MachineError if the machine is the cause."""
     if isinstance(error, UnsupportedOperation):
         return MachineError("standard output is closed: send it to a file, or to the null device")
     name = error.filename if error.filename is not None else "standard output"

@@ -23,7 +23,7 @@ def play(
     key_env: str | None,
     browser: bool,
 ) -> None:
-    """Serve the page until interrupted; `policy` is a file, a pack, or a link that was shared."""
+    """Serve the page until interrupted; `policy` is a file, a pack, or a shared link."""
     check_installed("play", {name: name for name in _NEEDED}, "serve")
     from guardstream.play.app import Playground
     from guardstream.play.examples import examples
@@ -55,7 +55,7 @@ def play(
 
 
 def _text(policy: str) -> str:
-    """The text that the editor begins with."""
+    """Return the text that the editor starts with."""
     from guardstream.play.examples import started_from
     from guardstream.play.opened import opened
 
@@ -80,7 +80,7 @@ def _key(name: str | None) -> str:
 
 
 def _demo() -> str:
-    """The recording that comes with the package, in the form of recordings."""
+    """Return the recording that comes with the package, in the format of recordings."""
     lines: list[dict[str, object]] = [{"recording": 1}]
     deltas = recording()
     lines += [{"t": round(each.at - deltas[0].at, 4), "text": each.text} for each in deltas]

@@ -1,4 +1,4 @@
-"""A progress bar on standard error for commands that take long, at a terminal only."""
+"""A progress bar on standard error, at a terminal only, for commands that take long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items; at a terminal a bar says how many there were, and of how many."""
+    """Yield the items; at a terminal, a bar shows how many of the `total` have been yielded."""
     if not sys.stderr.isatty():
         yield from items
         return

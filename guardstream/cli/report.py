@@ -1,4 +1,4 @@
-"""`guardstream report`: what audit logs say in sum."""
+"""`guardstream report`: a summary of audit logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`guardstream run`: a text through a policy, from a file or standard input to standard output."""
+"""`guardstream run`: guards a text, from a file or standard input to standard output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(
     timeline: Path | None = None,
     code: Sequence[str] = (),
 ) -> int:
-    """Guard `file` and return the exit status; what is released is written at once."""
+    """Guard `file`, and write released text at once; return the exit status."""
     guard = Guard.load(policy, allow_code=code)
     if timeline is not None:
         _check_drawn(guard)
@@ -108,7 +108,7 @@ def _run_rules(
 async def _run_around(
     guard: Guard, chunks: Iterator[str], report: TextIO | None, path: Path | None
 ) -> StreamOutcome:
-    """Do the same for a policy that says more than rules; what waits needs an event loop."""
+    """Do the same for a policy with sections beyond rules, which need an event loop."""
 
     async def read() -> AsyncIterator[str]:
         while (text := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
@@ -143,7 +143,7 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
 
 
 def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
-    """Decode as the bytes arrive; InputError says at which byte they are no UTF-8."""
+    """Decode the bytes as they arrive. InputError says at which byte they are not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     offset = 0
     while True:
@@ -167,7 +167,7 @@ def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
 
 @contextmanager
 def _reporting(stream: StreamOutcome, report: TextIO | None, path: Path | None) -> Iterator[None]:
-    """Write a stream's findings when it is over, however it ended."""
+    """Write the findings of a stream when it ends, however it ends."""
     try:
         yield
     finally:

@@ -1,4 +1,5 @@
-"""How the command line runs: what is wrong is one line, and each outcome an exit status."""
+"""Runs the command line: errors that a user can fix are one line, and each outcome has an exit
+status."""
 
 from __future__ import annotations
 
@@ -21,14 +22,14 @@ _RefusedError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 class _ReaderLeftError(Exception):
-    """What reads the output has had enough of it, as `head` does."""
+    """The program that reads the output has closed it, as `head` does."""
 
 
 class Commands(TyperGroup):
     """The commands, each listed with its whole summary."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands; click would cut the summaries to one line."""
+        """List the commands; click would truncate the summaries to one line."""
         rows = [
             (name, (command.help or "").strip().split("\n\n")[0].replace("\n", " "))
             for name, command in ((name, self.get_command(ctx, name)) for name in self.commands)
@@ -38,7 +39,7 @@ class Commands(TyperGroup):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; a reader that leaves is told apart from what click would make of it."""
+        """Run a command; distinguish a closed output from the errors that click makes of it."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -48,7 +49,7 @@ class Commands(TyperGroup):
 
 
 def run(app: typer.Typer) -> int:
-    """Run a command and return its exit status; what a user can mend has no traceback."""
+    """Run a command and return its exit status; errors that a user can fix have no traceback."""
     try:
         status = app(prog_name="guardstream", standalone_mode=False)
     except _RefusedError as error:
@@ -66,7 +67,7 @@ def run(app: typer.Typer) -> int:
 
 
 def _said(error: Any) -> str:
-    """What click says of a wrong call, in one line, and where to look."""
+    """Return click's message about a wrong call in one line, with a hint to the help."""
     path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
     message = " ".join(error.format_message().split()).rstrip(".")
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help

@@ -19,7 +19,7 @@ _ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 
 def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
-    """Name the variables that look like one of an option, and are none."""
+    """Warn of environment variables that resemble those of options, and are not."""
     known = {prefix + each.upper() for each in options}
     for name in sorted(each for each in os.environ if each.startswith(prefix)):
         if name not in known:
@@ -41,7 +41,7 @@ def serve(
 ) -> None:
     """Serve until told to stop, as the section `serve` of the first policy and the flags say.
 
-    A flag that was given counts instead of what the section says.
+    A flag overrides the section.
     """
     _check_installed(metrics=bool(flags["metrics"]))
     from guardstream.serve.proxy.options import ServeOptions, section_options
@@ -101,7 +101,7 @@ def _one_of(choices: Sequence[C], given: str, option: str) -> C:
 
 
 def _named(pairs: Sequence[str], option: str, default: str | None = None) -> dict[str, str]:
-    """Read `NAME=VALUE`; what has no name gets the default one."""
+    """Parse pairs of `NAME=VALUE`; a value without a name gets the name `default`."""
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""`guardstream test`: the inline tests of policies, in every chunking that could matter."""
+"""`guardstream test`: runs the inline tests of policies, in every chunking that could matter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSED, FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One policy's tests: how each came out, and which rules lack some, if that is asked for."""
+    """The tests of one policy: their outcomes and, on request, the rules that lack tests."""
 
     policy: str
     outcomes: list[Outcome]
@@ -73,7 +73,7 @@ def test(
 
 
 def _why_none(name: str, built: CompiledPolicy) -> str:
-    """What to say of a policy without tests: that it passes says nothing."""
+    """Return the message about a policy without tests, which would otherwise just pass."""
     inherited = sum(placed.origin.source is not built.source for placed in built.placed)
     hint = "give its rules 'tests'"
     if inherited:
@@ -124,7 +124,7 @@ def _uncovered(built: CompiledPolicy, *, inherited: bool) -> list[str]:
 
 
 def _write_junit(path: Path, suites: Sequence[Suite]) -> None:
-    """Write the outcomes as the XML that continuous integration reads."""
+    """Write the outcomes as JUnit XML, which continuous integration reads."""
     root = ElementTree.Element("testsuites")
     for each in suites:
         counts = {"tests": str(len(each.outcomes)), "failures": str(each.failures)}

@@ -1,7 +1,7 @@
 """Warns of names in a policy that cannot be resolved: checks, stages, counters, policies, formats
 and keywords of schemas.
 
-Loading does not resolve them: they may be installed elsewhere, and are only needed later. Code, at
+Loading does not resolve them: they may be installed elsewhere, and are only needed later. Code, as
 a dotted path or as `module:name`, is not checked.
 """
 

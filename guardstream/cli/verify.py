@@ -1,4 +1,4 @@
-"""`guardstream verify` and `verify-audit`: whether answers and audit logs are what was signed."""
+"""`guardstream verify` and `verify-audit`: check the signatures of answers and audit logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(
     nonce: str | None,
     max_age: float | None,
 ) -> int:
-    """Print what a receipt says, or what is wrong; return the exit status."""
+    """Print the content of a receipt, or what is wrong with it; return the exit status."""
     data, public = _read(answer), _read(key)
     asked = _read(request) if request is not None else None
     try:
@@ -36,7 +36,7 @@ def check(
 
 
 def check_audit(logs: Sequence[Path], key: Path | None) -> int:
-    """Print what is known of audit logs; return the exit status."""
+    """Print the result of checking audit logs; return the exit status."""
     found = verify_audit(logs, _read(key) if key is not None else None)
     lines = sum(links.lines for links in found.chains.values())
     print(f"chains      {len(found.chains)}, {lines} lines, {found.unchained} others")

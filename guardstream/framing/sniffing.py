@@ -1,19 +1,19 @@
 """Detects by their beginning how bytes carry chunks.
 
-The beginning is inspected again with each byte that arrives, so its length is bounded by
-`MAX_MARK`.
+The answer does not depend on how the bytes are cut.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 import regex
 
 from guardstream.errors import AdapterError
 from guardstream.framing import sse
-from guardstream.framing.frames import Media
+from guardstream.framing.frames import FRAMES, Frame, Frames, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.packets import are_packets
 
@@ -35,14 +35,18 @@ _WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
 _MAX_EVENT = 16 * 1024
 """Bytes of an incomplete first event after which it counts as one."""
 
+_LINE_END = re.compile(rb"[\r\n]")
+_LONGEST_NAME = len(b"event:")
+_FIELD = regex.compile(rb"(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n)")
+_FIELDS = regex.compile(rb"(?:(?<=\r)\n)?+(?:%b)*+" % _FIELD.pattern)
+"""Whole lines of an event; the first of them may be the rest of a line's end."""
+
 _EVENT_START = regex.compile(
     rb'(?:\xef\xbb\xbf)?(?:(?:(?:event|id|retry)?:[^\r\n]*+)?(?:\r\n?+|\n))*+data: ?(?:\{|\[\{?) *"'
 )
 """The fields of an event up to its first data, which is JSON that begins with a string or a key."""
 
-_EVENT_REST = regex.compile(
-    rb"[^\r\n]*+(?:\r\n?+|\n)(?:(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n))*+[\r\n]"
-)
+_EVENT_REST = regex.compile(rb"[^\r\n]*+(?:\r\n?+|\n)(?:%b)*+[\r\n]" % _FIELD.pattern)
 """The rest of that line, and all lines up to the blank line that ends the event."""
 
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
@@ -59,22 +63,105 @@ _CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)
 """A code with JSON; `_CODE` may become one."""
 
 
-def space_before(start: bytes | bytearray, passed: int = 0) -> int:
-    """Return how many bytes of white space come before what identifies a format; `passed` of them
-    came before `start`.
+class Beginning:
+    """The first bytes of a stream, held until they show its framing.
 
-    They are in no frame: some servers send white space to keep the connection alive while a model
-    thinks.
+    White space before everything else is in no frame: some servers send it to keep the connection
+    alive while a model thinks. It goes out at once, up to `MAX_LINE` bytes of it. With
+    `media="text"` it is text, and is held like the rest.
     """
-    mark = len(codecs.BOM_UTF8) if not passed and start.startswith(codecs.BOM_UTF8) else 0
+
+    def __init__(self, media: Media | None, *, may_be_lines: bool = False) -> None:
+        """`media` is the framing, None if it is to be detected. If text `may_be_lines`, it may
+        turn out to be a data stream, packets or events."""
+        is_known = media is not None and not (media == "text" and may_be_lines)
+        self.frames: Frames | None = FRAMES[media]() if media and is_known else None
+        self._is_text = media == "text"
+        self._held = bytearray()
+        self._space = b""  # what goes out next
+        self._passed = 0  # bytes of white space so far
+        self._line = 0  # where the last line begins, in a long event
+
+    def take(self, data: bytes) -> Frames | None:
+        """Take the next bytes; return what reads the stream from here on, once that is known.
+
+        `read` has what goes out now. Once the framing is known, all later bytes are for the
+        returned frames.
+        """
+        before = len(self._held)
+        self._held += data
+        if not self._is_text:
+            self._cut_space()
+        media = self._detected(before)
+        if media is not None:
+            self.frames = FRAMES[media]()
+        return self.frames
+
+    def end(self) -> Frames:
+        """Take the end of the stream; return what reads its rest. `read` has what goes out now."""
+        media: Media = "text" if self._is_text else sniffed_at_end(bytes(self._held))
+        self.frames = FRAMES[media]()
+        return self.frames
+
+    def read(self) -> Iterator[Frame]:
+        """Yield, once, the frames that are complete.
+
+        AdapterError if more than `MAX_LINE` bytes of white space come before a stream, after that
+        many; and what the framing raises.
+        """
+        space, self._space = self._space, b""
+        if space:
+            yield Frame(None, space)
+        if self._passed > sse.MAX_LINE:
+            raise AdapterError(f"more than {sse.MAX_LINE} bytes of white space before a stream")
+        if self.frames is not None:
+            held, self._held = bytes(self._held), bytearray()
+            yield from self.frames.feed(held)
+
+    def _cut_space(self) -> None:
+        """Move white space from the beginning of what is held to what goes out."""
+        count = _space_before(self._held, is_first=not self._passed)
+        self._space = bytes(self._held[: min(count, sse.MAX_LINE - self._passed)])
+        del self._held[:count]
+        self._passed += count
+
+    def _detected(self, before: int) -> Media | None:
+        """Return the framing that the held bytes show, `before` of which were looked at before."""
+        if self._is_text:
+            return sniffed_text(bytes(self._held)) if self._may_differ(before) else None
+        mark = bytes(self._held[:MAX_MARK])
+        return sniffed(mark) or (sniffed_at_end(mark) if len(mark) == MAX_MARK else None)
+
+    def _may_differ(self, before: int) -> bool:
+        """Return whether text may show what its first `before` bytes did not.
+
+        A long beginning is looked at again only where that can tell more, so that the work stays
+        linear: at a bound, at the end of a data stream's first line, and at a line that ends an
+        event or is no part of one.
+        """
+        held, now = self._held, len(self._held)
+        if before < MAX_MARK or before < _MAX_EVENT <= now or before <= sse.MAX_LINE < now:
+            return True
+        if _CODED_LINE.match(held):
+            return held.find(b"\n", before) >= 0
+        if not self._line:
+            self._line = 1 + max(held.rfind(b"\n", 0, before), held.rfind(b"\r", 0, before))
+        if before > self._line + _LONGEST_NAME and not _LINE_END.search(held, before):
+            return False
+        fields = _FIELDS.match(held, self._line)
+        self._line = fields.end() if fields else self._line
+        rest = _FIELD.fullmatch(held, self._line, partial=True)
+        return rest is None or not rest.partial
+
+
+def _space_before(start: bytes | bytearray, *, is_first: bool) -> int:
+    """Return how many bytes of white space `start` begins with.
+
+    A byte order mark counts if white space follows it, and nothing comes before it.
+    """
+    mark = len(codecs.BOM_UTF8) if is_first and start.startswith(codecs.BOM_UTF8) else 0
     space = len(start) - mark - len(start[mark:].lstrip(_SPACE))
     return mark + space if space else 0
-
-
-def check_space(count: int) -> None:
-    """Raise AdapterError if there is more white space than keeps a connection alive."""
-    if count > sse.MAX_LINE:
-        raise AdapterError(f"more than {sse.MAX_LINE} bytes of white space before a stream")
 
 
 def sniffed(start: bytes) -> Media | None:
@@ -86,13 +173,13 @@ def sniffed(start: bytes) -> Media | None:
     if codecs.BOM_UTF8.startswith(start):
         return None
     plain = start.removeprefix(codecs.BOM_UTF8)
-    stripped = plain.lstrip()
+    stripped = plain.lstrip(_SPACE)
     if _CODE.fullmatch(stripped):
         return None
     if _CODE_START.match(stripped):
         return "data_stream"
     if stripped.startswith(b"["):
-        item = stripped[1:].lstrip()[:1]
+        item = stripped[1 : _MAX_SPACE + 1].lstrip(_SPACE)[:1]
         if not item and len(stripped) <= _MAX_SPACE:
             return None
         return "json_array" if item in (b"{", b"") else "ndjson"

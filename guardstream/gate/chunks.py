@@ -8,22 +8,15 @@ from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media
+from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
-from guardstream.framing.sniffing import (
-    check_space,
-    sniffed,
-    sniffed_at_end,
-    sniffed_text,
-    space_before,
-)
-from guardstream.providers.adapter import Adapter, Reading, Said, Slot
+from guardstream.providers.adapter import Adapter, Reading, Released, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
-from guardstream.stream.choosing import Choose, reads_lines
+from guardstream.stream.choosing import Choose, beginning_of
 from guardstream.stream.cumulative import Growth
 from guardstream.stream.flow_maker import Framing
 
@@ -119,18 +112,10 @@ class _Bytes:
 
     def __init__(self, choose: Choose, framing: Framing | None = None) -> None:
         self._choose = choose
-        self._sniff = sniffed_text if framing == "text" else sniffed
-        self._start = b""
-        self._space = 0  # bytes of white space before it
-        self._frames: Frames | None = None  # reads what came
+        self._beginning = beginning_of(framing, choose)
+        self._frames = self._beginning.frames  # reads what came
         self._out: Frames | None = None  # writes what goes out, which may end earlier
         self._adapters: list[FrameAdapter] = []
-        if framing == "sse" or (framing == "text" and not reads_lines(choose)):
-            self._begin(framing)
-
-    def _begin(self, media: Media) -> Frames:
-        self._frames, self._out = FRAMES[media](), FRAMES[media]()
-        return self._frames
 
     def adapter(self, first: Any) -> Adapter[Any]:  # noqa: ARG002
         return FrameAdapter(self._choose, self._writer, self._adapters)
@@ -138,29 +123,16 @@ class _Bytes:
     def cut(self, chunk: Any) -> Iterable[Frame]:
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
-        return self._taken(bytes(chunk))
+        if self._frames is not None:
+            return self._frames.feed(bytes(chunk))
+        self._frames = self._beginning.take(bytes(chunk))
+        return self._beginning.read()
 
     def rest(self) -> Iterator[Frame]:
-        if self._frames is None and self._start:
-            media: Media = sniffed_at_end(self._start) if self._sniff is sniffed else "text"
-            yield from self._begin(media).feed(self._start)
-        if self._frames is not None:
-            yield from self._frames.finish()
-
-    def _taken(self, data: bytes) -> Iterator[Frame]:
-        if self._frames is not None:
-            yield from self._frames.feed(data)
-            return
-        data = self._start + data
-        count = space_before(data, self._space) if self._sniff is sniffed else 0
-        self._space += count
-        self._start = data[count:]
-        if count:
-            yield Frame(None, data[:count])
-        check_space(self._space)
-        media = self._sniff(self._start)
-        if media is not None:
-            yield from self._begin(media).feed(self._start)
+        if self._frames is None:
+            self._frames = self._beginning.end()
+            yield from self._beginning.read()
+        yield from self._frames.finish()
 
     def chunks(self, read: Frame) -> Sequence[Any]:
         lead = self._writer().between(read) if read.value is not None else b""
@@ -168,7 +140,7 @@ class _Bytes:
 
     def close(self) -> Sequence[Any]:
         mark = next((each.mark for each in self._adapters if each.mark), "")
-        end = self._out.close(mark) if self._out is not None else b""
+        end = self._writer().close(mark) if self._frames is not None else b""
         return (end,) if end else ()
 
     def fail(self, message: str) -> Sequence[Any]:
@@ -178,7 +150,9 @@ class _Bytes:
         return (end,) if end else ()
 
     def _writer(self) -> Frames:
-        assert self._out is not None
+        if self._out is None:
+            assert self._frames is not None
+            self._out = FRAMES[self._frames.media]()
         return self._out
 
 
@@ -285,15 +259,17 @@ class FrameAdapter:
         adapter, value = self._of(chunk)
         return replace(chunk, value=hooks_of(adapter).without_unknown(value))
 
-    def extra(self, chunk: Frame, slot: Slot, text: str, said: Said) -> Sequence[Frame]:
+    def extra(self, chunk: Frame, slot: Slot, text: str, released: Released) -> Sequence[Frame]:
         """Return frames that only say `text`."""
         adapter, value = self._of(chunk)
-        return [self._frame(each, chunk) for each in adapter.extra(value, slot, text, said)]
+        return [self._frame(each, chunk) for each in adapter.extra(value, slot, text, released)]
 
-    def end(self, chunk: Frame, choice: int, reason: FinishReason, said: Said) -> Sequence[Frame]:
+    def end(
+        self, chunk: Frame, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Frame]:
         """Return the frames that end `choice`."""
         adapter, value = self._of(chunk)
-        ends = adapter.end(value, choice, reason, said)
+        ends = adapter.end(value, choice, reason, released)
         return [self._frame(each, chunk, ours=True) for each in ends]
 
     def passed(self, chunk: Frame) -> None:

@@ -19,7 +19,7 @@ from guardstream.gate.tasks import Options, Tasks
 from guardstream.gate.verdict import Check
 from guardstream.providers.adapter import NEW, Call, Reading, Slot
 from guardstream.providers.hooks import model_of
-from guardstream.stream.context import AsyncContext, TextStream, hide
+from guardstream.stream.context import AsyncContext, TextStream, check_kept, hide
 from guardstream.stream.flow import Part
 from guardstream.stream.observers import ObserverError, StreamRecord
 from guardstream.stream.protocol import ChunkStream
@@ -152,8 +152,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
         RuntimeError with `keep_text=False`; otherwise what iterating raises.
         """
-        if self._delivered is None:
-            raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
+        check_kept(is_kept=self._delivered is not None)
         return await super().text()
 
     def stop(self) -> None:

@@ -117,7 +117,7 @@ def _guarded(
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
         return ChunkFlow(
             adapter,
-            guard.stages_of(policy)(adapter),
+            guard.pipelines(policy)(adapter),
             meter,
             policy.block_message,
             policy.file.max_holdback,

@@ -180,6 +180,14 @@ class _Guarding(_Base):  # type: ignore[misc]
         incremental = told if isinstance(told, bool) else None
         return DashScope(unknown=guard.policy.unknown, incremental=incremental)
 
+    def _stream_options(
+        self, kind: _Kind, media: str, request: Any, body: bytes, guard: Guard
+    ) -> dict[str, Any]:
+        """Return the arguments of `Guard.wrap` for an answer whose bytes are of type `media`."""
+        framing = framing_of(media) if kind == "other" else None
+        adapter = None if framing == "text" else self._adapter_of(request, body, guard)
+        return {"provider": adapter, "framing": framing, "keep_text": False}
+
     def _exchange_guard(self) -> Guard:
         """Return the guard of one exchange, which a reload does not change."""
         return self._guard.pinned().with_on_block(self._on_block)
@@ -369,9 +377,8 @@ class GuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = await source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            framing = framing_of(told) if kind == "other" else None
-            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
-            stream = guard.wrap(source, provider=adapter, framing=framing, keep_text=False)
+            options = self._stream_options(kind, told, request, body, guard)
+            stream = guard.wrap(source, **options)
             made = async_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)
         body = b"" if kind in ("bodiless", "nothing") else await source.read()
@@ -451,9 +458,8 @@ class SyncGuardTransport(_Guarding):
         if kind == "other" and may_be_another(media):
             told = source.begin(media)
         if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            framing = framing_of(told) if kind == "other" else None
-            adapter = None if framing == "text" else self._adapter_of(request, body, guard)
-            stream = guard.wrap_sync(source, provider=adapter, framing=framing, keep_text=False)
+            options = self._stream_options(kind, told, request, body, guard)
+            stream = guard.wrap_sync(source, **options)
             made = sync_body(response, stream, raises=self._raises)
             return _answer(guard, response, stream=made)
         body = b"" if kind in ("bodiless", "nothing") else source.read()

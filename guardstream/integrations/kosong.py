@@ -1,10 +1,10 @@
-"""A Kosong chat provider behind a guard: `kosong.generate` and `kosong.step` see guarded parts.
+"""A Kosong chat provider behind a guard: `kosong.generate` and `kosong.step` get guarded parts.
 
     provider = GuardedChatProvider(Kimi(...), guard)
     result = await kosong.step(provider, system_prompt, toolset, history)
 
-The message that Kosong merges, its callbacks and its tools get what the guard releases. The
-interface: https://github.com/MoonshotAI/kosong, `kosong.chat_provider`.
+The message that Kosong merges, its callbacks and its tools get only released text. The interface is
+`kosong.chat_provider` of https://github.com/MoonshotAI/kosong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PACKAGE = "kosong.chat_provider"
 
 
 class GuardedChatProvider:
-    """Wraps the chat provider `provider` and guards its answers with `guard`.
+    """Guards the answers of the chat provider `provider` with `guard`.
 
     `options` are those of `Guard.wrap`.
     """
@@ -51,7 +51,8 @@ class GuardedChatProvider:
     async def generate(
         self, system_prompt: str, tools: Sequence[Any], history: Sequence[Any]
     ) -> GuardedMessage:
-        """Ask the provider for a message. Raises what the provider raises."""
+        """Ask the provider for a message; return it as a GuardedMessage. Raises the provider's
+        exceptions."""
         message = await self._provider.generate(system_prompt, tools, history)
         guarded = self._guard.wrap(message, provider="kosong", **self._options)
         return GuardedMessage(message, guarded)
@@ -61,20 +62,24 @@ class GuardedChatProvider:
         return type(self)(self._provider.with_thinking(effort), self._guard, **self._options)
 
     def on_retryable_error(self, error: BaseException) -> bool:
-        """Let the provider recover; False if it cannot."""
+        """Let the provider recover from an error; return False if it cannot."""
         recover = getattr(self._provider, "on_retryable_error", None)
         return bool(recover(error)) if recover is not None else False
 
 
 class GuardedMessage:
-    """A guarded streamed message; `guarded` is its stream, with findings and result."""
+    """A guarded streamed message; its stream `guarded` has the findings and the result."""
 
     def __init__(self, message: Any, guarded: GuardedStream[Any]) -> None:
         self.guarded = guarded
         self._message = message
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Give the parts. A call that the guard cut raises: Kosong would make it as it stands."""
+        """Yield the guarded parts.
+
+        Raises what iterating a guarded stream raises, and Kosong's ChatProviderError if the guard
+        ended the message within a tool call: Kosong would run the incomplete call.
+        """
         async with self.guarded as stream:
             async for part in stream:
                 yield part
@@ -91,7 +96,7 @@ class GuardedMessage:
 
     @property
     def usage(self) -> Any:
-        """The provider's count of tokens; None if it has none."""
+        """The provider's token usage; None if it reports none."""
         return self._message.usage
 
     @property
@@ -102,7 +107,7 @@ class GuardedMessage:
 
 
 def _error() -> type[Exception]:
-    """Return Kosong's own error, on which `step` gives up the tools that it has started."""
+    """Return the class of Kosong's error, on which `step` cancels the tools that it has started."""
     found = getattr(sys.modules.get(_PACKAGE), "ChatProviderError", GuardstreamError)
     assert issubclass(found, Exception)
     return found

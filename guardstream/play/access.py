@@ -1,8 +1,8 @@
-"""Who may ask: the page that was opened with the token, from this machine, and nobody else.
+"""Access to the playground: only for the page that was opened with the token, on this machine.
 
-A page of another site can send requests to 127.0.0.1 as well, and a name of its own may lead there
-(DNS rebinding). So each request needs the token, a name of this machine in Host, and no Origin but
-the page's own.
+A page of another site can send requests to 127.0.0.1, too, and its host name may resolve to that
+address (DNS rebinding). So each request needs the token, a name of this machine in `Host`, and no
+`Origin` except the page's own.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _HEADERS: Mapping[str, str] = {
 
 
 class Access:
-    """ASGI middleware: lets through what may ask, and bounds it.
+    """ASGI middleware that refuses requests without access, and limits the size of all others.
 
-    The page's files stand below `/TOKEN/`, and are found without it by the application; what it
-    asks for below `/api/` has the token in a header. `scope["state"]["nonce"]` is what the page's
-    own style elements need.
+    The page's files are at `/TOKEN/`; the application gets their paths without the token. Requests
+    to `/api/` have the token in a header. `scope["state"]["nonce"]` is the nonce of the page's own
+    style elements (Content Security Policy).
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
@@ -100,11 +100,11 @@ def _allowed(scope: Scope) -> list[str]:
 
 
 class TooLargeError(Exception):
-    """A body without a length turned out to be too large."""
+    """A body without a declared length is too large."""
 
 
 class _Bounded:
-    """Counts what is received."""
+    """Counts the bytes that are received. Raises TooLargeError if there are too many."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -119,7 +119,7 @@ class _Bounded:
 
 
 class _Protected:
-    """Adds the headers that keep the page to itself."""
+    """Adds the headers that isolate the page from other sites."""
 
     def __init__(self, send: Send, nonce: str) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""The playground's server: the page, and what it asks the workers to do."""
+"""The playground's server: the page, and the requests that it passes to workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ MAX_TEXT = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Playground:
-    """What a playground starts with: a policy's text, examples, and a model if there is one."""
+    """The content that a playground starts with: a policy's text, examples, and a model if there is
+    one."""
 
     policy: str
     examples: list[Example] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Playground:
 
 
 class _Asked(BaseModel):
-    """The base of what the page sends: keys that are not known are refused."""
+    """The base of the page's requests; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -88,7 +89,7 @@ class _Live(_Asked):
 
 
 def application(playground: Playground, token: str) -> ASGIApp:
-    """Return the ASGI application; only requests with the token are answered."""
+    """Return the ASGI application; it answers only requests with the token."""
     server = _Server(playground)
     jobs: dict[str, type[_Asked]] = {
         "lint": _Lint,
@@ -158,7 +159,7 @@ class _Server:
             await self._workers.aclose()
 
     async def setup(self, _request: Request) -> Response:
-        """What the page needs to know first."""
+        """Return what the page needs at its start."""
         upstream = self._playground.upstream
         return JSONResponse(
             {
@@ -173,7 +174,7 @@ class _Server:
         )
 
     def job(self, name: str, model: type[_Asked]) -> Callable[[Request], Any]:
-        """Return what answers with one event."""
+        """Return an endpoint that answers with the single event of a job."""
 
         async def answer(request: Request) -> Response:
             asked = model.model_validate_json(await request.body())
@@ -184,7 +185,7 @@ class _Server:
         return answer
 
     async def stream(self, request: Request) -> Response:
-        """Play a text or a recording: NDJSON, an event a line."""
+        """Play a text or a recording; the answer is NDJSON, one event on each line."""
         asked = _Stream.model_validate_json(await request.body())
         if (asked.text is None) == (asked.recording is None):
             return _said("give a text or a recording", HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -192,7 +193,7 @@ class _Server:
         return _streaming(self._played(said))
 
     async def live(self, request: Request) -> Response:
-        """Play what the model answers."""
+        """Play the model's answer, in the same form as `stream`."""
         asked = _Live.model_validate_json(await request.body())
         if self._playground.upstream is None:
             said = "there is no model: start with --upstream URL --model NAME"
@@ -223,7 +224,7 @@ class _Server:
 
 
 def _over(lines: bytes) -> bool:
-    """Whether an answer has ended: by the guard, or by an error."""
+    """Return whether an answer has ended: by the guard, or with an error."""
     last = json.loads(lines.splitlines()[-1]) if lines else {}
     return last.get("type") in ("end", "error")
 
@@ -233,7 +234,7 @@ def _streaming(events: AsyncIterator[bytes]) -> Response:
 
 
 async def _to_the_end(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Let an error that comes in the middle be the last event."""
+    """Yield the events; an error on the way becomes the last event."""
     try:
         async for block in events:
             yield block

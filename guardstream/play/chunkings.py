@@ -1,5 +1,7 @@
-"""Whether a text gets one answer in every chunking: all cuts in two, single characters, and 200 at
-random. It is found out in slices, each of which goes on for a while.
+"""Checks whether a text gets the same answer in every chunking: each cut in two, single characters,
+and 200 random chunkings.
+
+The work is done in slices of limited time.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ LONGEST = 20_000
 
 
 class Slice(TypedDict):
-    """How far it is: chunkings `done` of `total`; `next` is None at the end.
+    """The progress: chunkings `done` of `total`; `next` is the number to go on from, None at the
+    end.
 
-    `differs` are the lengths of the chunks that gave another answer.
+    `differs` has the lengths of the chunks that gave another answer.
     """
 
     done: int
@@ -29,7 +32,7 @@ class Slice(TypedDict):
 
 
 def checked(guard: Guard, text: str, begin: int, seconds: float) -> Slice:
-    """Try chunkings from number `begin` on, for about so many seconds, and compare the answers."""
+    """Compare the answers of chunkings from number `begin` on, for about `seconds` seconds."""
     expected = guard.check(text)
     total = count(text)
     until = monotonic() + seconds
@@ -46,7 +49,7 @@ def checked(guard: Guard, text: str, begin: int, seconds: float) -> Slice:
 
 
 def count(text: str) -> int:
-    """How many chunkings of a text there are to try."""
+    """Return how many chunkings of a text are checked."""
     return max(len(text) - 1, 0) + 1 + RANDOM
 
 

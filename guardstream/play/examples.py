@@ -1,4 +1,4 @@
-"""What the page offers to begin with: policies with texts that show what they do."""
+"""The examples of the page: policies, each with a text that shows its effect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guardstream.policy import packs
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A policy and a text, or the recording of a stream in place of the text."""
+    """A policy, and a text or the recording of a stream."""
 
     title: str
     policy: str
@@ -145,5 +145,5 @@ def examples(demo: str) -> list[Example]:
 
 
 def started_from(pack: str) -> str:
-    """Return the policy that a pack's users write first."""
+    """Return the text of a first policy that extends a pack."""
     return f"version: 1\nextends: {packs.PREFIX}{pack}\n"

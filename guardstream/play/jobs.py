@@ -1,4 +1,4 @@
-"""What the worker does when it is asked: each job is a request, and tells events."""
+"""The jobs of a worker: each takes a request and emits events."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ SLICE = 0.3
 
 
 class JobError(GuardstreamError):
-    """A request that makes no sense; the message says why."""
+    """A request that cannot be carried out; the message says why."""
 
 
 def do(request: dict[str, Any], emit: Emit, more: Callable[[], dict[str, Any]]) -> None:
-    """Do one job. `more` waits for what a live stream sends next.
+    """Do one job, and `emit` its events. `more` waits for the next message of a live stream.
 
-    Raises GuardstreamError for a policy or recording that cannot be used.
+    Raises JobError for a request that cannot be carried out, and GuardstreamError for a policy or a
+    recording that cannot be used.
     """
     job = _JOBS.get(request.get("do", ""))
     if job is None:
@@ -65,7 +66,7 @@ def _live(request: dict[str, Any], emit: Emit, more: Callable[[], dict[str, Any]
 
 
 def _compared(policy: str, chunks: list[Timed]) -> dict[str, Any]:
-    """What the two modes of the policy make of the same stream."""
+    """Play the same stream in both modes of the policy; return both outcomes."""
     guards = {mode: policies.guard_of(policy, mode) for mode in policies.MODES}
     return {mode: playing.outcome(guard, chunks) for mode, guard in guards.items()}
 

@@ -1,7 +1,7 @@
-"""A policy's file as the editor shows it: its word files are written out as lists.
+"""A policy file as the editor shows it, with its word files written out as lists.
 
-The page reads no files, since a policy there may be somebody else's. Those that the command's own
-file names are read once, before the page is there.
+The page reads no files, because its policy may be somebody else's. The word files of the policy
+that the command was given are read once, before the page starts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LONGEST = 100_000
 
 
 def opened(path: Path) -> str:
-    """Return the text of a policy's file; PolicyError if it cannot be read.
+    """Return the text of a policy file. PolicyError if it cannot be read.
 
-    A word file that is not there, or outside of the policy's folder, stays named.
+    The name of a word file that does not exist, or is outside of the policy's folder, stays.
     """
     text = read_text(path)
     nodes: dict[Key, Node] = {}
@@ -46,7 +46,7 @@ def opened(path: Path) -> str:
 
 
 def _listed(folder: Path, name: str) -> str | None:
-    """Return the words of a file as a list in YAML; None if it has none, or cannot be read."""
+    """Return the words of a file as a YAML list; None if it has none, or cannot be read."""
     try:
         words = words_in(read_text(beside(folder, name)))
     except PolicyError:

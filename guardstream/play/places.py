@@ -1,8 +1,9 @@
-"""Where a finding stands in what came: a finding counts from the beginning of its own text.
+"""The places of findings in the text that came in: a finding's offsets count from the start of its
+own text.
 
-A stream has a text for each call of a tool, and a new one for an answer that goes on after a call.
-So a stage of ours stands first in every pipeline and notes what it is fed. While one of them works,
-what is found is found in its text.
+A stream has a text for each tool call, and a new one for an answer that continues after a call. So
+a stage of the playground comes first in every pipeline, and notes its input. Findings that are
+reported while that pipeline works are in that text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from guardstream.stages.custom import StagePlan
 
 
 class Place(NamedTuple):
-    """A span of what came in a slot, in code points."""
+    """A span of the text of a slot, in code points."""
 
     slot: str
     start: int
@@ -26,7 +27,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Came:
-    """Text that came in a slot, from an offset on, and that no pipeline was fed yet."""
+    """Text of a slot, from an offset on, that no pipeline has been fed yet."""
 
     slot: str
     offset: int
@@ -35,7 +36,7 @@ class _Came:
 
 @dataclass(slots=True, eq=False)
 class _Read:
-    """The text of one pipeline, and where in what came its parts stand."""
+    """The text of one pipeline, and the places of its parts."""
 
     text: list[str] = field(default_factory=list)
     length: int = 0
@@ -49,13 +50,13 @@ class _Read:
         self.length += len(text)
 
     def part(self, start: int, end: int) -> str:
-        """The text between two offsets."""
+        """Return the text between two offsets."""
         first, last = self._index(start), self._index(max(start, end - 1))
         begin = self.begins[first] if self.begins else 0
         return "".join(self.text[first : last + 1])[start - begin : end - begin]
 
     def place(self, start: int, end: int) -> Place | None:
-        """Where a span stands in what came; None for text that was not new."""
+        """Return the place of a span; None for text that was not new."""
         ends = [self._place(start), self._place(max(start, end - 1))]
         first, last = ends
         if first is None or last is None or first[0] != last[0]:
@@ -74,9 +75,9 @@ class _Read:
 
 
 class Places:
-    """Knows of each finding of one stream in which text it was found.
+    """Maps each finding of one stream to the text that it was found in.
 
-    `findings` returns those of the stream so far.
+    `findings` returns the findings of the stream so far.
     """
 
     def __init__(self, findings: Callable[[], Sequence[Finding]]) -> None:
@@ -89,29 +90,29 @@ class Places:
 
     @property
     def plan(self) -> StagePlan:
-        """The stage that notes what a pipeline is fed; it stands before the rules."""
+        """The plan of the stage that notes a pipeline's input; it comes before the rules."""
         return StagePlan(lambda: _Noting(self), "places", position="before")
 
     def came(self, slot: str, text: str) -> None:
-        """Take note of text that came, before the guard is fed it."""
+        """Note text that came in, before the guard is fed it."""
         before = self._lengths.get(slot, 0)
         self._lengths[slot] = before + len(text)
         self._coming.append(_Came(slot, before, text))
 
     def new(self) -> list[tuple[Finding, str, Place | None]]:
-        """Each finding since the last time: its text, and where that stands in what came."""
+        """Return each finding since the last call, as its text and the place of that."""
         self._note()
         found, self._found = self._found, []
         return [_placed(finding, read) for finding, read in found]
 
     def reads(self, read: _Read) -> None:
-        """Take note that a pipeline works from now on: what is found next is found in its text."""
+        """Note that a pipeline begins to work: later findings are in its text."""
         if read is not self._reading:
             self._note()
             self._reading = read
 
     def fed(self, text: str) -> tuple[str, int] | None:
-        """Return where a text that a pipeline is fed came; None if it repeats what came before."""
+        """Return the place of a text that a pipeline is fed; None if it repeats earlier text."""
         for number, came in enumerate(self._coming):
             if came.text.startswith(text):
                 place = came.slot, came.offset
@@ -138,7 +139,7 @@ def _placed(finding: Finding, read: _Read | None) -> tuple[Finding, str, Place |
 
 
 class _Noting:
-    """Passes text on as it is, and notes it."""
+    """A stage that passes text on unchanged, and notes it."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -151,6 +152,6 @@ class _Noting:
         return [Text(text)]
 
     def finish(self) -> list[Event]:
-        """Note that what is found now is found in this text."""
+        """Note that later findings are in this text."""
         self._places.reads(self._read)
         return []

@@ -1,4 +1,4 @@
-"""One stream through a guard, told step by step: what came, what is held, what was released."""
+"""One stream through a guard, step by step: the text that came in, is held, and was released."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _MEASURED = 20_000
 
 
 class Clock:
-    """The time of a stream that is not waited for: that of the chunk which came last."""
+    """The clock of a stream that is not played in real time: the time of its last chunk."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Seconds since the stream's beginning."""
+        """Return the seconds since the beginning of the stream."""
         return self.now
 
     def timing(self, chunks: Iterable[Timed]) -> Iterator[Chunk]:
@@ -50,16 +50,17 @@ class Clock:
 
 
 def cut(text: str, size: int) -> list[Timed]:
-    """A text in chunks of `size` characters, as a model would send them."""
+    """Return a text in chunks of `size` characters, like those of a model."""
     starts = range(0, len(text), size)
     return [(PACE * n, text[start : start + size]) for n, start in enumerate(starts)]
 
 
 def recorded(recording: str, size: int = 0) -> list[Timed]:
-    """The chunks of a recording as `guardstream.consumers.record` writes it, or of an SSE answer.
+    """Return the chunks of a recording, as `guardstream.consumers.record` writes it, or of an SSE
+    answer.
 
-    With `size`, the text of a recording of text is cut anew; other chunks stay as they are.
-    RecordingError names the line that is none of a recording.
+    With `size`, the text of a recording of text is cut into chunks of that many characters; other
+    chunks stay. RecordingError names the line that is not part of a recording.
     """
     if recording.lstrip().startswith(("data:", "event:", ":")):
         frames = recording.replace("\r\n", "\n").split("\n\n")
@@ -71,7 +72,7 @@ def recorded(recording: str, size: int = 0) -> list[Timed]:
 
 
 def _recut(chunks: list[Timed], size: int) -> list[Timed]:
-    """The same text in chunks of `size`, each at the time at which its last character came."""
+    """Return the text in chunks of `size` characters, each at the time of its last one."""
     times = [at for at, chunk in chunks for _ in chunk]
     text = text_of(chunks)
     return [
@@ -81,7 +82,7 @@ def _recut(chunks: list[Timed], size: int) -> list[Timed]:
 
 
 def text_of(chunks: Iterable[Timed]) -> str:
-    """The text of chunks that are text."""
+    """Return the joined text of those chunks that are text."""
     return "".join(chunk for _, chunk in chunks if isinstance(chunk, str))
 
 
@@ -104,7 +105,7 @@ class Playing:
         self._stream: SyncGuardedStream[Chunk] | None = None
 
     def play(self, chunks: Iterable[Timed], *, text: bool) -> Event:
-        """Play to the end and return what to say of it; `text` says that all chunks are text."""
+        """Play all chunks; return the outcome. `text` says that all of them are text."""
         source: Iterable[Chunk] = self._reporting(self._clock.timing(chunks), text)
         if not text:  # what is said in a provider's chunks, before anything is guarded
             source = _PLAIN.wrap_sync(source, on_part=self._take, clock=self._clock)
@@ -181,18 +182,18 @@ def wrapped(
     text: bool,
     on_part: Callable[[Part], None] | None = None,
 ) -> SyncGuardedStream[Chunk]:
-    """Guard a stream that is not waited for."""
+    """Return the guarded stream of a source that is not played in real time."""
     framing: Literal["text"] | None = "text" if text else None
     return guard.wrap_sync(source, on_part=on_part, framing=framing, clock=clock)
 
 
 def is_text(chunks: Sequence[Timed]) -> bool:
-    """Whether all chunks are text."""
+    """Return whether all chunks are text."""
     return all(isinstance(chunk, str) for _, chunk in chunks)
 
 
 def outcome(guard: Guard, chunks: Sequence[Timed]) -> Event:
-    """What becomes of the chunks, without the steps: the text, the end, findings by rule."""
+    """Return the outcome without the steps: the text, the finish reason, findings by rule."""
     clock = Clock()
     stream = wrapped(guard, clock.timing(chunks), clock, text=is_text(chunks))
     text = stream.text()
@@ -201,7 +202,7 @@ def outcome(guard: Guard, chunks: Sequence[Timed]) -> Event:
 
 
 def cost(guard: Guard, chunks: Sequence[Timed]) -> float | None:
-    """The microseconds that the guard takes for a chunk, once its caches are warm."""
+    """Return how many microseconds the guard takes for a chunk, with warm caches."""
     few = [chunk for _, chunk in chunks[:_MEASURED]]
     if not few:
         return None
@@ -213,7 +214,7 @@ def cost(guard: Guard, chunks: Sequence[Timed]) -> float | None:
 
 
 def drawn(guard: Guard, chunks: Sequence[Timed]) -> str:
-    """The picture of the stream, as SVG."""
+    """Return the timeline of the stream, as SVG."""
     clock = Clock()
     timeline = Timeline(clock)
     source = timeline.source(clock.timing(chunks))

@@ -1,8 +1,7 @@
-"""Policies that a page sends: inline rules and shipped packs, and nothing outside of them.
+"""Policies that the page sends: they may have inline rules and shipped packs, and nothing else.
 
-What a policy may name elsewhere (files, code, the environment, other hosts) is refused at its
-place. The loader refuses it once more, whatever the text says: it reads packs alone, and allows no
-code.
+References to anything else (files, code, environment variables, other hosts) are refused at their
+place in the text. The loader is a second defence: it reads only packs, and allows no code.
 """
 
 from __future__ import annotations
@@ -36,10 +35,11 @@ _KEPT = 4
 
 
 class _Inline(Loader):
-    """Reads a policy that may name nothing but packs."""
+    """A loader for policies that may refer only to packs."""
 
     def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> MergedPolicy:
-        """Read a policy; what it may not say here takes the place of other errors there."""
+        """Read a policy; errors about keys that are not allowed here replace other errors at their
+        place."""
         merged = super().parse(text, name, folder, sound=sound)
         if not sound:
             source = merged.source
@@ -52,30 +52,30 @@ class _Inline(Loader):
         return merged
 
     def read_text(self, path: Path) -> str:
-        """Read a pack; PolicyError for any other file."""
+        """Return the text of a pack. PolicyError for any other file."""
         if not packs.has(path):
             raise PolicyError("no files are read here: write it inline")
         return super().read_text(path)
 
 
 def built(text: str, purpose: Purpose = "guard") -> CompiledPolicy:
-    """Compile a policy's text; PolicyError for all that is wrong or not allowed here."""
+    """Compile a policy's text. PolicyError lists all errors, and all that is not allowed here."""
     return build.parse(text, NAME, _NOWHERE, _Inline(purpose=purpose))
 
 
 def judged(text: str) -> list[Diagnostic]:
-    """All that is wrong with a policy's text, or else all that is doubtful, with its place."""
+    """Return all errors of a policy's text, or its warnings if it has none, with places."""
     return list(diagnostics(NAME, lambda: built(text, "lint")))
 
 
 @lru_cache(maxsize=_KEPT)
 def compiled(text: str) -> CompiledPolicy:
-    """The same as `built`, kept for the next time."""
+    """Return the result of `built`, cached."""
     return built(text)
 
 
 def guard_of(text: str, mode: Literal["enforce", "shadow"] | None = None) -> Guard:
-    """Return a guard of a policy's rules, in another mode than it says if one is given."""
+    """Return a guard that applies only the policy's rules; `mode` replaces the policy's own."""
     made = compiled(text)
     if mode is not None and made.file.mode != mode:
         made = replace(made, file=made.file.model_copy(update={"mode": mode}))
@@ -91,7 +91,7 @@ _WHY = {
 
 
 def _refused(document: Document) -> Iterator[Problem]:
-    """What a policy says and may not say here."""
+    """Yield the errors for all keys that are not allowed here."""
     value = document.value
     if not isinstance(value, dict):
         return
@@ -154,5 +154,5 @@ def _listed(value: object) -> list[Any]:
 
 
 def _mark(document: Document, key: Key, index: int) -> Mark:
-    """Where an item of a list stands, or the value that stands in place of the list."""
+    """Return the place of an item of a list, or of the value that is in place of the list."""
     return document.mark((*key, index))

@@ -16,14 +16,14 @@ HOST = "127.0.0.1"
 
 
 class PortError(GuardstreamError):
-    """The port cannot be had."""
+    """The port cannot be used."""
 
 
 def serve(playground: Playground, *, port: int, fragment: str = "", browser: bool = False) -> None:
-    """Serve until interrupted. The address, with its token, is said on standard error.
+    """Serve until interrupted. The address, with its token, is printed to standard error.
 
-    `fragment` is that of a shared link; `browser` opens the address. PortError for a port that is
-    in use.
+    `fragment` is that of a shared link; `browser` opens the address. PortError if the port is in
+    use.
     """
     token = secrets.token_urlsafe(24)
     try:

@@ -1,7 +1,7 @@
-"""The worker processes, from outside: started when they are needed, killed when they do not answer.
+"""The worker processes, as the server sees them: started on demand, killed if they do not answer.
 
-A worker that is silent for too long, or dies of its own limits, is replaced by a new one. So is one
-that was left in the middle of an answer.
+A worker that is silent for too long, or is ended by its own limits, is replaced. So is one whose
+answer was not read to its end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BLOCK = 64 * 1024
 
 
 class StoppedError(GuardstreamError):
-    """A policy took more time or memory than there is for it, and its process was ended."""
+    """A policy needed more time or memory than is allowed, and its process was ended."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class StoppedError(GuardstreamError):
 
 
 class Worker:
-    """One process, and the turns of a conversation with it."""
+    """One worker process. A conversation with it consists of turns."""
 
     def __init__(self, process: Process, silence: float) -> None:
         self._process = process
@@ -55,7 +55,7 @@ class Worker:
         return self._process.pid
 
     async def start(self) -> None:
-        """Wait until the worker has started. Raises StoppedError if it does not."""
+        """Wait until the worker has started. StoppedError if it does not."""
         assert self._process.stdout is not None
         try:
             with anyio.fail_after(_START):
@@ -65,9 +65,9 @@ class Worker:
         self.clean = True
 
     async def turn(self, said: dict[str, Any]) -> AsyncGenerator[bytes, None]:
-        """Say something; yield blocks of whole lines, of JSON, until the worker's turn is over.
+        """Send a message; yield blocks of whole lines of JSON until the worker's turn ends.
 
-        Raises StoppedError if it says nothing for too long, or is gone.
+        StoppedError if it sends nothing for too long, or has ended.
         """
         assert self._process.stdin is not None
         self.clean = False
@@ -114,7 +114,7 @@ class Workers:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Worker]:
-        """Have a worker for a while; one that was not left clean is ended."""
+        """Lend a worker; it is ended afterwards if its answer was not read to its end."""
         async with self._limiter, AsyncExitStack() as stack:
             worker = self._idle.pop() if self._idle else await self._started()
             stack.push_async_callback(self._back, worker)
@@ -123,14 +123,14 @@ class Workers:
             yield worker
 
     async def ask(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Ask for what has one event as its answer. Raises StoppedError."""
+        """Send a request whose answer is a single event; return that. Raises StoppedError."""
         async with self.one() as worker:
             answer = b"".join([block async for block in worker.turn(said)])
         found: dict[str, Any] = json.loads(answer)
         return found
 
     async def aclose(self) -> None:
-        """End all that wait."""
+        """End all idle workers."""
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -155,7 +155,7 @@ class Workers:
 
 
 def _environment() -> dict[str, str]:
-    """What a worker's Python needs to find this package, and the system's own modules."""
+    """Return the environment variables that a worker needs to import this package."""
     package = Path(__file__).resolve().parents[2]
     kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     return {**kept, "PYTHONPATH": str(package), "PYTHONUTF8": "1"}

@@ -1,4 +1,4 @@
-"""A finding becomes an inline test: written into the policy's text, the rest of which stays."""
+"""Saves a finding as an inline test in the policy's text, and changes nothing else in it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Saved:
 
 
 def saved(policy: str, rule: str, text: str, start: int, end: int) -> Saved:
-    """Return a policy's text with a test of what `rule` found in `text[start:end]`.
+    """Return a policy's text with a test of the match of `rule` in `text[start:end]`.
 
-    The test passes. PolicyError for a policy that is not valid, and if that rule finds nothing
-    there by itself, or the policy cannot take a test.
+    The test passes. PolicyError for a policy that is not valid or cannot take a test, and if the
+    rule alone finds nothing there.
     """
     before = built(policy, "test")
     placed = next((each for each in before.placed if each.rule.id == rule), None)
@@ -50,7 +50,7 @@ def saved(policy: str, rule: str, text: str, start: int, end: int) -> Saved:
 
 
 def _cases(text: str, start: int, end: int) -> list[str]:
-    """What may be the test's input: a part of the text, or all of it."""
+    """Return the possible inputs of the test: a part of the text, or all of it."""
     if len(text) <= _WHOLE:
         return [text]
     near = text[max(0, start - _AROUND) : end + _AROUND]
@@ -58,7 +58,7 @@ def _cases(text: str, start: int, end: int) -> list[str]:
 
 
 def _output(policy: CompiledPolicy, placed: PlacedRule, case: str) -> str:
-    """What comes out for a test's input: by all rules of the channel that tests are run in."""
+    """Return the output for a test's input, by all rules of the channel in which tests run."""
     stage = policy.rulesets[(placed.rule.channels or CHANNELS)[0]].stage()
     events = [*stage.feed(case), *stage.finish()]
     return "".join(event.text for event in events if isinstance(event, Text))
@@ -73,7 +73,7 @@ def _passes(policy: str, rule: str, case: str) -> bool:
 
 
 def _own(policy: CompiledPolicy, placed: PlacedRule) -> int | None:
-    """The number of the policy's own entry for the rule; None if it is inherited as it is."""
+    """Return the index of the policy's own entry for the rule; None if it is only inherited."""
     for origin in (*reversed(placed.changes), placed.origin):
         if origin.source is policy.source:
             return origin.index
@@ -98,7 +98,7 @@ def _with_test(policy: str, placed: PlacedRule, index: int | None, case: str, ou
 
 
 def _with_rule(policy: str, nodes: Mapping[Path, Node], rule: str, test: list[str]) -> str:
-    """Add an entry that gives an inherited rule a test, and nothing else."""
+    """Add an entry that only adds a test to an inherited rule."""
     flow = f"{{id: {rule}, tests: [{{{', '.join(test)}}}]}}"
     block = [f"id: {rule}", "tests:", f"  - {test[0]}", f"    {test[1]}"]
     rules = nodes.get(("rules",))
@@ -117,7 +117,7 @@ def _with_rule(policy: str, nodes: Mapping[Path, Node], rule: str, test: list[st
 
 
 def _appended(policy: str, items: SequenceNode, flow: str, block: list[str]) -> str:
-    """Add an item to a list, in the style in which it is written."""
+    """Add an item to a list, in the style of that list."""
     if items.flow_style:
         return _in_flow(policy, items, flow)
     first, *rest = block
@@ -126,7 +126,7 @@ def _appended(policy: str, items: SequenceNode, flow: str, block: list[str]) -> 
 
 
 def _in_flow(policy: str, node: Node, said: str) -> str:
-    """Write something before the bracket that closes a list or mapping."""
+    """Insert text before the bracket that closes a list or mapping."""
     place = node.end_mark.index - 1
     inside = policy[:place].rstrip()
     comma = "" if not node.value or inside.endswith(",") else ", "
@@ -134,7 +134,7 @@ def _in_flow(policy: str, node: Node, said: str) -> str:
 
 
 def _after(policy: str, node: Node, lines: list[str]) -> str:
-    """Write lines below the last line that a list or mapping has something in."""
+    """Insert lines after the last line with content of a list or mapping."""
     end = len(policy[: _end(node)].rstrip())
     place = policy.find("\n", end)
     head, tail = (policy, "") if place < 0 else (policy[:place], policy[place:])
@@ -142,7 +142,8 @@ def _after(policy: str, node: Node, lines: list[str]) -> str:
 
 
 def _end(node: Node) -> int:
-    """Where the text of a node ends; what YAML says of blocks counts blank lines and comments."""
+    """Return the offset at which a node's content ends; YAML counts blank lines and comments to
+    blocks."""
     end: int = node.end_mark.index
     if isinstance(node, CollectionNode) and node.value and not node.flow_style:
         last = node.value[-1]
@@ -151,7 +152,7 @@ def _end(node: Node) -> int:
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML in double quotes, which JSON is, with all escaped that cannot be seen."""
+    """Return a text in double quotes, valid in JSON and YAML, with invisible characters escaped."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(each if each.isprintable() else _escaped(each) for each in quoted)
 

@@ -1,4 +1,4 @@
-"""A live model to play with: an API like OpenAI's chat completions, given on the command line."""
+"""A live model for the playground: an API like OpenAI's chat completions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
 class UpstreamError(GuardstreamError):
-    """The model's API does not answer as it should; the message never has what it said."""
+    """The model's API failed; the message never contains its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where the model is, as clients of OpenAI name it (`https://api.openai.com/v1`), and which."""
+    """The API's base URL, as clients of OpenAI take it (`https://api.openai.com/v1`), and the
+    model."""
 
     url: str
     model: str
@@ -31,7 +32,7 @@ class Upstream:
     transport: httpx.AsyncBaseTransport | None = None
 
     async def answer(self, prompt: str) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield the chunks of the model's answer as they arrive. Raises UpstreamError."""
+        """Yield the chunks of the model's answer as they arrive. UpstreamError if the API fails."""
         body = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],

@@ -1,7 +1,7 @@
-"""The process in which policies of the page run: with bounds on memory and time, and no secrets.
+"""The process that runs the page's policies, with limits on memory and time, and without secrets.
 
-It reads requests from standard input, a line of JSON each, and answers with lines of JSON; an empty
-line ends a turn, which is what the other side may say something after. One says first that it has
+It reads requests from standard input, each a line of JSON, and answers with lines of JSON. An empty
+line ends its turn: then the server may send the next message. The first turn says that it has
 started. A live stream has a turn for each chunk.
 
     python -m guardstream.play.worker
@@ -28,9 +28,9 @@ _FILES = 64
 
 
 def bound() -> Callable[[], None]:
-    """Bound what this process may use; return what gives a request its processor time.
+    """Limit the resources of this process; return a function that allows CPU time for one request.
 
-    Where the system knows no such limits (Windows), the other side's clock remains.
+    On systems without such limits (Windows), only the server's own timeout remains.
     """
     try:
         import resource
@@ -54,7 +54,7 @@ def bound() -> Callable[[], None]:
 
 
 def _lower(resource: Any, limit: int, most: int, *, hard: bool = True) -> None:
-    """Set a limit, as far as the system lets it be lowered."""
+    """Lower a limit, as far as the system allows."""
     _, highest = resource.getrlimit(limit)
     unlimited = resource.RLIM_INFINITY
     wanted = most if highest == unlimited else min(most, highest)
@@ -65,7 +65,7 @@ def _lower(resource: Any, limit: int, most: int, *, hard: bool = True) -> None:
 
 
 class _Answer:
-    """Writes events; many at a time, as each write costs more than making it."""
+    """Writes events, many at a time, because each write costs more than creating an event."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -75,7 +75,7 @@ class _Answer:
         self._out.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
 
     def end_turn(self) -> None:
-        """Let the other side speak."""
+        """Flush the events and end the turn."""
         self._out.write(b"\n")
         self._out.flush()
 
@@ -105,7 +105,7 @@ def work(source: BinaryIO, out: BinaryIO, allow: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Work on standard input and output, which nothing else writes to."""
+    """Work on standard input and output; nothing else is written to them."""
     out = os.fdopen(os.dup(1), "wb", buffering=64 * 1024)
     sys.stdout = sys.stderr
     try:

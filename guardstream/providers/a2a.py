@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeGuard
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.objects import (
     Event,
@@ -202,7 +202,7 @@ class Events(SpecAdapter):
         over = () if before is None else (Slot(0, "text", "text", before),)
         return super().read(chunk)._replace(closed=over)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         update = _update(event)
         state = str(fields_of(update.get("status")).get("state") or "")
         state = state.removeprefix("TASK_STATE_").replace("_", "-").lower()
@@ -233,7 +233,7 @@ class Events(SpecAdapter):
             going["final"] = False
         return _with(written, going, "task" if "id" in update else "statusUpdate")
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an update that appends `text` to the artifact."""
         update = _update(fields_of(chunk))
         artifact = _artifact_of(update)
@@ -244,7 +244,9 @@ class Events(SpecAdapter):
         kept = {"artifactId": artifact.get("artifactId"), "parts": [part]}
         return [_with(chunk, {**update, "artifact": kept, "append": True, "lastChunk": False})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a status that ends the task: `rejected` for a block, `completed` otherwise."""
         update = _update(fields_of(chunk))
         state = "rejected" if reason == "content_filter" else "completed"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.objects import Event, Objects, dumped, model_like, with_changes
 from guardstream.providers.spec import (
@@ -192,7 +192,7 @@ class Updates(SpecAdapter):
         key = (choice, channel, own if isinstance(own, str) else None)
         return Slot(choice, channel, channel, self._numbers.setdefault(key, len(self._numbers)))
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reason = fields_of(event.get("result")).get("stopReason")
         if reason is not None:
             return self._ended(pieces, _REASONS.get(str(reason), "stop"))
@@ -224,7 +224,7 @@ class Updates(SpecAdapter):
             return None
         return super().write(chunk, texts, ends=ends)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a notification with the next piece of a message or a thought."""
         kind = _CHUNKS.get(slot.channel)
         params = fields_of(fields_of(chunk).get("params"))
@@ -237,7 +237,9 @@ class Updates(SpecAdapter):
         told = {"sessionId": params["sessionId"], "update": update}
         return [{"jsonrpc": "2.0", "method": "session/update", "params": told}]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the answer with another reason; or an error, once, if it has yet to come."""
         if self._over:
             return ()
@@ -301,10 +303,12 @@ class ACP(Objects):
         name = _CLASSES[update["sessionUpdate"]]
         return model_like(sibling(chunk, self.module_of(chunk), name), update)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the answer, or an error of JSON-RPC, for which no object stands."""
         if isinstance(chunk, dict) or _place_of(chunk) == "result":
-            return super().end(chunk, choice, reason, said)
+            return super().end(chunk, choice, reason, released)
         return ()
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "Passes",
     "Piece",
     "Reading",
-    "Said",
+    "Released",
     "Slot",
     "Unknown",
 ]
@@ -209,7 +209,7 @@ class Reading(NamedTuple):
     doubtful: Mapping[Slot, Sequence[str]] = NONE
 
 
-Said: TypeAlias = Callable[[Slot], str]
+Released: TypeAlias = Callable[[Slot], str]
 """Returns the text that was released in a slot so far."""
 
 
@@ -237,13 +237,13 @@ class Adapter(Protocol[C]):
         """
         ...
 
-    def extra(self, chunk: C, slot: Slot, text: str, said: Said) -> Sequence[C]:
+    def extra(self, chunk: C, slot: Slot, text: str, released: Released) -> Sequence[C]:
         """Return chunks with only `text`, modelled on `chunk`, the last one that had `slot`.
 
-        `said(slot)` already includes `text`.
+        `released(slot)` already includes `text`.
         """
         ...
 
-    def end(self, chunk: C, choice: int, reason: FinishReason, said: Said) -> Sequence[C]:
+    def end(self, chunk: C, choice: int, reason: FinishReason, released: Released) -> Sequence[C]:
         """Return the chunks that end `choice`, modelled on `chunk`, the last one that had it."""
         ...

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Unknown
 from guardstream.providers.blocks import Block, Blocks
 from guardstream.providers.fields import fields_of
 from guardstream.providers.objects import Event, Objects, dumped, model_like, with_changes
@@ -101,9 +101,11 @@ class Events(Blocks):
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "RUN_ERROR"
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream."""
-        return super().end(chunk, choice, reason, said) if self._ending() else self._close()
+        return super().end(chunk, choice, reason, released) if self._ending() else self._close()
 
     def _ending(self) -> Mapping[str, Any]:
         return {

@@ -30,11 +30,11 @@ class OneAnswer(Body):
     """The base of bodies with one choice, whose slots are distinguished by the positions of their
     leaves."""
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[-1] if path and leaf.channel == "tool_args" else 0
         return Slot(0, leaf.channel, leaf.field, number)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         calls = {
             Slot(0, "tool_args", self.arguments, place): call
             for place, call in self.calls(event).items()
@@ -44,11 +44,11 @@ class OneAnswer(Body):
     arguments: ClassVar[str] = "tool_calls"
     """The field of slots with arguments."""
 
-    def reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
         """Return why the answer ended."""
         return "stop"
 
-    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         """Return the answer's tool calls, by their positions."""
         return {}
 
@@ -56,7 +56,7 @@ class OneAnswer(Body):
         """Return the answer's usage."""
         return event.get("usage")
 
-    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+    def completed(self, body: Answer, source: Answer) -> Answer:
         return self.ended(body, self.messages.get(0, ""), self.reasons[0])
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
@@ -77,7 +77,7 @@ class GeminiBody(Body):
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return self._chunks.slot(leaf, event, path)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finished: dict[int, FinishReason] = {}
         calls: dict[Slot, Call] = {}
         for candidate in map(fields_of, event.get("candidates") or ()):
@@ -92,7 +92,7 @@ class GeminiBody(Body):
         usage = get(event, "usage_metadata")
         return Reading(pieces, tuple(finished) or (0,), finished, calls=calls, usage=usage)
 
-    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+    def completed(self, body: Answer, source: Answer) -> Answer:
         candidates = []
         for candidate in body.get("candidates") or ():
             choice = index_in(candidate)
@@ -263,7 +263,7 @@ class DashScopeBody(OneAnswer):
             slot = slot._replace(number=number_in(event, path))
         return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         count = len(fields_of(event.get("output")).get("choices") or (0,))
         ends: dict[int, FinishReason] = dict.fromkeys(range(count), "stop")
         calls = {
@@ -272,7 +272,7 @@ class DashScopeBody(OneAnswer):
         }
         return Reading(pieces, tuple(ends), ends, calls=calls, usage=event.get("usage"))
 
-    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+    def completed(self, body: Answer, source: Answer) -> Answer:
         output = dict(fields_of(body.get("output")))
         if not output.get("choices"):
             text = (output.get("text") or "") + self.messages.get(0, "")
@@ -294,10 +294,10 @@ class WatsonxBody(Body):
     name = "watsonx"
     spec: ClassVar[Spec] = watsonx.Watsonx.spec
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reasons = [
             str(fields_of(result).get("stop_reason")).lower()
             for result in event.get("results") or ()
@@ -305,7 +305,7 @@ class WatsonxBody(Body):
         ends = {place: watsonx.REASONS.get(each, "stop") for place, each in enumerate(reasons)}
         return Reading(pieces, tuple(ends), ends)
 
-    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+    def completed(self, body: Answer, source: Answer) -> Answer:
         results = []
         for place, result in enumerate(body.get("results") or ()):
             text = (result.get("generated_text") or "") + self.messages.get(place, "")
@@ -378,7 +378,7 @@ class A2ABody(_RPCBody):
     name = "a2a"
     spec: ClassVar[Spec] = Events.spec
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         field = "content" if leaf.field == "message" else leaf.field
         return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
 

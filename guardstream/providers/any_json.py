@@ -127,7 +127,7 @@ class AnyJSON(SpecAdapter):
         """Return False: it is asked for, or taken where no other adapter knows the chunks."""
         return False
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         return Reading(pieces, ())
 
 

@@ -7,9 +7,9 @@ from guardstream.providers.adapter import (
     Kind,
     Piece,
     Reading,
-    Said,
+    Released,
     Slot,
     Unknown,
 )
 
-__all__ = ["NEW", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
+__all__ = ["NEW", "Adapter", "Call", "Kind", "Piece", "Reading", "Released", "Slot", "Unknown"]

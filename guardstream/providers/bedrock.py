@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     END,
@@ -124,7 +124,7 @@ class Bedrock(SpecAdapter):
         """Return whether `chunk` is an event: a dict with one of these keys alone."""
         return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         index = self.number(fields_of(event.get("contentBlockDelta")))
         return Slot(0, leaf.channel, leaf.field, index)
 
@@ -136,7 +136,7 @@ class Bedrock(SpecAdapter):
         """Return the field of an event that says which block it belongs to."""
         return {"contentBlockIndex": number}
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if "contentBlockStart" in event:
             return self._started(fields_of(event["contentBlockStart"]), pieces)
         if "contentBlockDelta" in event:
@@ -188,8 +188,8 @@ class Bedrock(SpecAdapter):
         self._open = self._text = None
         return list(dict.fromkeys(over))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return a delta of the slot's block; of a new one, if nothing was said in any."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's block; of a new one, if nothing was released in any."""
         made: list[Any] = []
         if slot.field == "content":
             made += self._close()
@@ -203,7 +203,9 @@ class Bedrock(SpecAdapter):
             delta = {"toolResult": [delta]}
         return [*made, {"contentBlockDelta": {**self.place(slot.number), "delta": delta}}]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open block, and the message with a stop reason."""
         stop = {"stopReason": STOPS.get(reason, "end_turn")}
         return [*self._close(), {"messageStop": stop}]

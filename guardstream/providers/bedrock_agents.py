@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.bedrock import FAULT, FAULTS
 from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import BYTES, fields_of
@@ -91,12 +91,12 @@ class _Events(SpecAdapter):
         super().__init__(unknown=unknown)
         self._spoken = "chunk"  # the kind of event that says the answer
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what an event says, and note which kind says the answer."""
         self._spoken = next((name for name in _OUTPUT if name in event), self._spoken)
         return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event that goes on with the answer."""
         told = {"text": text}
         return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
@@ -162,11 +162,11 @@ class BedrockAgent(Envelope):
             self._last = (chunk, inner)
         return self._last[1]
 
-    def with_inner(self, chunk: Any, inner: Any) -> Any:  # noqa: ARG002
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return an event with bytes in place of its text, as those that came are."""
         return _each_part(inner, self._with_bytes)
 
-    def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
         """Return nothing: the adapter inside reads all of an event."""
         return {}
 

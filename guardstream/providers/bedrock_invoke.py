@@ -57,7 +57,7 @@ class BedrockInvoke(Envelope):
             self._told = True
         return super().read(chunk)
 
-    def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:  # noqa: ARG002
+    def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
         """Return the adapter for agents if a chunk is text: their answer may begin as an object."""
         return BedrockAgent(unknown=self._unknown) if self._is_text(chunk) else None
 

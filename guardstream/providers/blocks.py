@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.marks import is_mark
 from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
@@ -57,7 +57,7 @@ class Blocks(SpecAdapter):
         self._text: Slot | None = None  # the text that another may go on with
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         block = self._block_of(event)
         if leaf.kind != "delta" or block is None:
             return Slot(0, leaf.channel, leaf.field)
@@ -93,7 +93,7 @@ class Blocks(SpecAdapter):
         """Return whether an event reports an error that ends the stream."""
         raise NotImplementedError
 
-    def _reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
         """Return the finish reason in the event that ends the stream."""
         return "stop"
 
@@ -145,7 +145,7 @@ class Blocks(SpecAdapter):
             self._ids.append("" if text and not self._passes(((), block.id), own) else own)
         return Slot(0, block.channel, block.channel, number)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block if the slot has none."""
         block = self._block_of(fields_of(chunk)) or self.blocks[0]
         made: list[Any] = []
@@ -157,11 +157,13 @@ class Blocks(SpecAdapter):
         own = self._id(block, slot.number)
         return [*made, {"type": block.delta, **own, self._field(block, chunk): text}]
 
-    def _field(self, block: Block, chunk: Any) -> str:  # noqa: ARG002
+    def _field(self, block: Block, chunk: Any) -> str:
         """Return the field of a block's text in events like `chunk`."""
         return block.text
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the open blocks and the stream."""
         last = {"type": self.finished, **self._ending()}
         return [*self._close(), last]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     ABOUT,
@@ -108,10 +108,10 @@ class Cohere(SpecAdapter):
         kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("type")
         return isinstance(kind, str) and kind in _SPEC.specs and kind != "debug"
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, index_in(event))
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("type")
         if kind == "tool-plan-delta":
             self._plan = True
@@ -158,8 +158,8 @@ class Cohere(SpecAdapter):
         self._open, self._text, self._plan = None, None, False
         return list(dict.fromkeys(over))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return a delta of the slot's block; of a new one, if nothing was said in any."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's block; of a new one, if nothing was released in any."""
         made: list[Any] = []
         if slot.field == "content":
             made += self._close(chunk)
@@ -174,7 +174,9 @@ class Cohere(SpecAdapter):
         content = {"content": {slot.field: text}}
         return [*made, _make(chunk, "content-delta", content, slot.number)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open block, and the message with a finish reason."""
         delta = {"finish_reason": STOPS.get(reason, "COMPLETE")}
         return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]

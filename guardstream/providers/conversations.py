@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import (
     KEEP,
@@ -161,7 +161,7 @@ class Conversations(SpecAdapter):
         """Return the name of the event that carries `chunk`."""
         return str(chunk.get("type", ""))
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = self._here.number if leaf.kind == "delta" else 0
         return Slot(0, leaf.channel, leaf.field, number)
 
@@ -190,7 +190,7 @@ class Conversations(SpecAdapter):
             self._count += 1
             self._here = Slot(0, channel, channel, self._count)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         data = fields_of(_data(chunk))
         kind = data.get("type")
         if kind == "message.output.delta":
@@ -234,8 +234,8 @@ class Conversations(SpecAdapter):
         text, self._text, self._saying = self._text, None, None
         return () if text is None else (text,)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return an event that goes on with the slot; a message, if nothing was said in any."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event that goes on with the slot; a message, if nothing was released in any."""
         data = _data(chunk)
         if slot.field == "content":
             message = {"id": f"msg_guard_{self._next}", "output_index": self._next}
@@ -246,7 +246,9 @@ class Conversations(SpecAdapter):
         content = fields_of(data)["content"]
         return [_with(chunk, replaced(data, {"content": _saying(content, text)}))]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the response; it has no reason but for an error."""
         if reason in ("stop", "length", "tool_calls"):
             usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 
 
 class CumulativeText:
@@ -48,14 +48,16 @@ class CumulativeText:
             pieces.append(Piece(self._slot, chunk, "copy"))
         return Reading(pieces, (0,), closed=closed)
 
-    def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:  # noqa: ARG002
+    def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:
         """Return the guarded text so far, None if there is none."""
         return (texts[-1] if texts else "") or None
 
-    def extra(self, chunk: str, slot: Slot, text: str, said: Said) -> Sequence[str]:  # noqa: ARG002
+    def extra(self, chunk: str, slot: Slot, text: str, released: Released) -> Sequence[str]:
         """Return the guarded text so far."""
-        return [said(slot)]
+        return [released(slot)]
 
-    def end(self, chunk: str, choice: int, reason: FinishReason, said: Said) -> Sequence[str]:  # noqa: ARG002
+    def end(
+        self, chunk: str, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[str]:
         """Return nothing: text has no end marks."""
         return []

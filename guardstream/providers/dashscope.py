@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Said, Slot
+from guardstream.providers.adapter import Call, Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import (
@@ -109,17 +109,19 @@ class DashScope(Growing):
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         return {number: call for _, number, call in calls_in(event)}
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last that had such text, with its choice alone."""
-        return super().extra(_alone(chunk, slot.choice), slot, text, said)
+        return super().extra(_alone(chunk, slot.choice), slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk like the last that had text, with a finish reason."""
         chunk = _alone(chunk, choice)
         output = fields_of(fields_of(chunk).get("output"))
         field = "choices" if output.get("choices") else "text"
         slot = self.slot(_TEXT, {}, ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", said) or [self.said_so_far(chunk, said)]
+        made = self.extra(chunk, slot, "", released) or [self.said_so_far(chunk, released)]
         output = fields_of(fields_of(made[-1])["output"])
         if field == "text":
             ended = replaced(output, {"finish_reason": reason})

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Adapter, Passes, Reading, Said, Slot, Unknown, passes_any
+from guardstream.providers.adapter import (
+    Adapter,
+    Passes,
+    Reading,
+    Released,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.hooks import hooks_of
@@ -89,12 +97,14 @@ class Envelope:
         if self._hooks.passed is not None:
             self._hooks.passed(self.inner_of(chunk))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks with only `text`."""
-        made = self._inner.extra(self.inner_of(chunk), slot, text, said)
+        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
         return [self.with_inner(chunk, each) for each in made]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the chunks that end a choice."""
-        made = self._inner.end(self.inner_of(chunk), choice, reason, said)
+        made = self._inner.end(self.inner_of(chunk), choice, reason, released)
         return [self.with_inner(chunk, each) for each in made]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Again, Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Again, Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.delta_or_cumulative import DeltaOrCumulative
 from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
@@ -58,20 +58,20 @@ class Growing(VariedSpecAdapter):
         self._is_over = False
         self._over: set[int] = set()  # choices that have ended
 
-    def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:
         """Return the choice of a path: its position in the list of choices, if the format
         has one."""
         return path[0] if self.scope and path else 0
 
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         """Return the number of a leaf's text among those of its kind: for calls, their position."""
         return path[-1] if path and leaf.channel == "tool_args" else 0
 
-    def parts(self, event: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def parts(self, event: Mapping[str, Any]) -> bool:
         """Return whether an event ends the texts before it."""
         return False
 
-    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         """Return the calls that begin with an event, by their numbers."""
         return {}
 
@@ -289,7 +289,7 @@ class Growing(VariedSpecAdapter):
             return found.value if texts[-1] == found.value else texts[-1]
         return super()._new_value(found, texts)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last one with such text, which contains only `text`."""
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
@@ -301,7 +301,7 @@ class Growing(VariedSpecAdapter):
             elif leaf.kind in ("delta", "grown"):
                 mine = self.slot(leaf, event, each.path)[:3] == slot[:3]
                 whole = leaf.kind == "grown" and not self._incremental
-                new = said(slot) if whole else "" if told else text
+                new = released(slot) if whole else "" if told else text
                 updates[steps] = new if mine else ""
                 told = told or (mine and not whole)
                 given = given or mine
@@ -309,13 +309,13 @@ class Growing(VariedSpecAdapter):
                 updates[steps] = "" if isinstance(each.value, str) else None
         return [rebuilt(chunk, updates)] if given else []
 
-    def said_so_far(self, chunk: Any, said: Said) -> Any:
+    def said_so_far(self, chunk: Any, released: Released) -> Any:
         """Return a chunk like `chunk` without new text."""
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         for each in self._found(chunk):
             if each.leaf.kind == "grown" and not self._incremental:
-                updates[each.steps] = said(self.slot(each.leaf, event, each.path))
+                updates[each.steps] = released(self.slot(each.leaf, event, each.path))
             elif each.leaf.kind not in ("meta", "keep", "item", "skip", "name"):
                 text = each.leaf.kind != "about" and isinstance(each.value, str)
                 updates[each.steps] = "" if text else None

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, is_record
 from guardstream.providers.nodes import ABOUT, END, PASSED, Leaf, Spec
 from guardstream.providers.paths import Steps, rebuilt
@@ -104,7 +104,7 @@ class JSONFormat(SpecAdapter):
         reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
         return Reading(pieces, (0,), {0: reason} if ends else {})
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last one with such text, which has only `text`."""
         updates: dict[Steps, Any] = {}
         given = False
@@ -114,13 +114,15 @@ class JSONFormat(SpecAdapter):
                 updates[steps] = text if mine and not given else ""
                 given = given or mine
             elif leaf.kind == "copy":
-                updates[steps] = said(slot) if mine else ""
+                updates[steps] = released(slot) if mine else ""
             elif leaf is END:
                 updates[steps] = None
         updates |= self._without_about(chunk)
         return [rebuilt(chunk, updates)] if given else []
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a last chunk without text, if the format marks its end."""
         if self._done is None:
             return []
@@ -136,7 +138,7 @@ class JSONFormat(SpecAdapter):
         found = self._read(chunk, fields_of(chunk)).found
         return {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
 
-    def done_as(self, reason: FinishReason) -> Any:  # noqa: ARG002
+    def done_as(self, reason: FinishReason) -> Any:
         """Return the mark of the end of a stream that the guard ends."""
         return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
@@ -68,7 +68,7 @@ class Kosong(SpecAdapter):
         typed = "type" in keys or keys == {"arguments_part"}
         return bool(known) and typed and fields.get("type") in _TYPES
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         over = self._call
         calls: dict[Slot, Call] = {}
         if event.get("function"):
@@ -91,7 +91,7 @@ class Kosong(SpecAdapter):
         closed += [over] if over is not None else []
         return Reading(found, (0,), closed=closed, calls=calls, complete=complete)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a part that says only `text`."""
         if slot.channel == "tool_args":
             return [_make(chunk, "ToolCallPart", {"arguments_part": text})]

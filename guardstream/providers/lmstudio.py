@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
 
@@ -40,7 +40,7 @@ class LMStudio(SpecAdapter):
         fields = fields_of(chunk)
         return isinstance(fields.get("content"), str) and any(each in fields for each in _KINDS)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = next((event[each] for each in _KINDS if each in event), None)
         slot, before = (_TEXT, _THINKING) if kind == "none" else (_THINKING, _TEXT)
         found = [
@@ -49,7 +49,7 @@ class LMStudio(SpecAdapter):
         ]
         return Reading(found, (0,), closed=(before,))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a fragment like the last that had such text."""
         fields = fields_of(chunk)
         kind = "none" if slot.channel == "text" else "reasoning"

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, get_args
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Unknown
+from guardstream.providers.adapter import Released, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.objects import (
     Event,
@@ -96,7 +96,9 @@ class Messages(SpecAdapter):
             return False
         return not chunk.keys().isdisjoint({"result", "error", "method"})
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return an error in the place of an answer that has yet to come; its id is not known."""
         if "result" in chunk or "error" in chunk:
             return ()
@@ -148,11 +150,13 @@ class MCP(Objects):
         error = model_like(kind, event if nullable else {**event, "id": ""})
         return _with_message(chunk, error if message is beside else type(message)(error))
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return an error of JSON-RPC in the place of an answer, among messages of JSON-RPC."""
         if not isinstance(chunk, dict) and not _has(_message_in(chunk), "jsonrpc"):
             return ()
-        return super().end(chunk, choice, reason, said)
+        return super().end(chunk, choice, reason, released)
 
 
 def _message_in(chunk: Any) -> Any:

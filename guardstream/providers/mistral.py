@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Unknown
+from guardstream.providers.adapter import Released, Unknown
 from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.chat import OpenAIChat
@@ -33,7 +33,9 @@ class Mistral(Envelope):
         fields = fields_of(chunk)
         return fields.keys() == {"data"} and OpenAIChat.accepts(fields["data"])
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return an event with a finish reason, one of those that the package knows."""
         known = reason if reason in ("stop", "length", "tool_calls") else "error"
-        return super().end(chunk, choice, known, said)
+        return super().end(chunk, choice, known, released)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.spec import END, KEEP, Leaf, Spec, SpecAdapter
 
 _SPEC: dict[str, Leaf] = {
@@ -53,16 +53,18 @@ class NamedEvents(SpecAdapter):
         """Return the name of the event that carries `chunk`."""
         return next((name for field, name in _NAMES.items() if field in chunk), "message")
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finish = event.get("finish")
         reason: FinishReason = finish if finish in _REASONS else "stop"
         failed = "code" in event
         return Reading(pieces, (0,), {0: reason} if finish else {}, failed)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event of content."""
         return [{"text": text}]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the event that completes the answer."""
         return [{"finish": reason}]

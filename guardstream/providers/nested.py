@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Adapter, Call, Reading, Said, Slot
+from guardstream.providers.adapter import Adapter, Call, Reading, Released, Slot
 from guardstream.providers.hooks import hooks_of
 
 _TURN = 1_000_000
@@ -70,16 +70,16 @@ class Nested:
         if passed is not None:
             passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks of the run that say only `text`."""
-        return self.adapter.extra(chunk, self._own(slot), text, self._said(said))
+        return self.adapter.extra(chunk, self._own(slot), text, self._said(released))
 
-    def end(self, chunk: Any, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(self, chunk: Any, reason: FinishReason, released: Released) -> Sequence[Any]:
         """Return the chunks that end the run."""
-        return self.adapter.end(chunk, 0, reason, self._said(said))
+        return self.adapter.end(chunk, 0, reason, self._said(released))
 
-    def _said(self, said: Said) -> Said:
-        return lambda slot: said(self.here(slot))
+    def _said(self, released: Released) -> Released:
+        return lambda slot: released(self.here(slot))
 
 
 def within(chunk: Any, steps: Sequence[str]) -> Any:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of, replaced, with_names
 from guardstream.providers.protobuf import is_message
@@ -72,17 +72,19 @@ class Objects(Envelope):
             inner if isinstance(chunk, dict) else self.changed(chunk, self.inner_of(chunk), inner)
         )
 
-    def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
         """Return an empty mapping: a chunk has nothing but its event."""
         return {}
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks with only `text`."""
-        return self._added(chunk, self._inner.extra(self.inner_of(chunk), slot, text, said))
+        return self._added(chunk, self._inner.extra(self.inner_of(chunk), slot, text, released))
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the chunks that end a choice."""
-        return self._added(chunk, self._inner.end(self.inner_of(chunk), choice, reason, said))
+        return self._added(chunk, self._inner.end(self.inner_of(chunk), choice, reason, released))
 
     def _added(self, chunk: Any, events: Sequence[Event]) -> Sequence[Any]:
         return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import (
@@ -90,10 +90,10 @@ class Ollama(SpecAdapter):
         fields = fields_of(chunk)
         return "done" in fields and ("message" in fields or "response" in fields)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         numbered, calls = self._in_calls(event, pieces)
         found, closed, complete = self._runs.number(numbered)
         if "response" in event:
@@ -126,11 +126,13 @@ class Ollama(SpecAdapter):
             return {name: value for name, value in written.items() if name != "context"}
         return replaced(written, {"context": None})
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a response that says only `text`, and is not the last."""
         return [_bare(chunk, slot.field, text, {"done": False})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a last response."""
         done = {"done": True, "done_reason": reason if reason in _DONE else "stop"}
         return [_bare(chunk, "content", "", done)]

@@ -115,7 +115,7 @@ class LlamaCpp(_PathFormat):
             return False
         return "content" in chunk and ("id_slot" in chunk or "tokens_predicted" in chunk)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(index_in(event), leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -124,7 +124,7 @@ class LlamaCpp(_PathFormat):
         finished = {choice: reason} if reading.finished else {}
         return Reading(pieces, (choice,), finished)
 
-    def done_as(self, reason: FinishReason) -> bool:  # noqa: ARG002
+    def done_as(self, reason: FinishReason) -> bool:
         return True
 
 

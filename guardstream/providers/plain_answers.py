@@ -51,12 +51,12 @@ class PlainBody(Body):
     }
     stops: ClassVar[Mapping[FinishReason, str]] = {}
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[-1] if path and leaf.channel == "tool_args" else 0
         choice = path[0] if path and self.choices and leaf is _TEXT else 0
         return Slot(choice, leaf.channel, leaf.field, number)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends: dict[int, FinishReason] = {}
         for place, choice in enumerate(self._choices(event)):
             value: Any = choice
@@ -65,11 +65,11 @@ class PlainBody(Body):
             ends[place] = self.reasons_known.get(str(value), "stop")
         return Reading(pieces, tuple(ends), ends, calls=self.calls(event))
 
-    def calls(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:  # noqa: ARG002
+    def calls(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
         """Return the tool calls of an answer."""
         return {}
 
-    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+    def completed(self, body: Answer, source: Answer) -> Answer:
         made = []
         for place, choice in enumerate(self._choices(body)):
             said = (choice.get(self.text) or "") + self.messages.get(place, "")
@@ -253,7 +253,7 @@ class AnyBody(OneAnswer):
     name = "json"
     spec: ClassVar[Spec] = {}
 
-    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:  # noqa: ARG002
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         return body
 
 

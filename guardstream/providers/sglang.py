@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import (
@@ -90,7 +90,7 @@ class SGLang(Growing):
         self._counts[index_in(event)] = count
         return super().read(chunk)
 
-    def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:
         """Return which sample or prompt a chunk is of."""
         return index_in(event)
 
@@ -116,15 +116,17 @@ class SGLang(Growing):
             return written
         return _with_reason(written, None)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last that had such text, whose text goes on."""
-        made = super().extra(chunk, slot, text, said)
+        made = super().extra(chunk, slot, text, released)
         return [_with_reason(each, None) for each in made]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk like the last that had text, with a finish reason."""
         slot = self.slot(Leaf("grown"), fields_of(chunk), ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", said) or [self.said_so_far(chunk, said)]
+        made = self.extra(chunk, slot, "", released) or [self.said_so_far(chunk, released)]
         return [_with_reason(made[-1], {"type": reason})]
 
 

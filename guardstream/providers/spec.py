@@ -22,7 +22,7 @@ from guardstream.providers.adapter import (
     Passes,
     Piece,
     Reading,
-    Said,
+    Released,
     Slot,
     Unknown,
     passes_any,
@@ -172,20 +172,22 @@ class SpecAdapter:
         self._compared_last: Any = None  # the last chunk, if it was read by comparison
         self._patience = PATIENCE if self.steady else 0
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
         return Slot(0, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return the meaning of an event, given its pieces; the adapter may update its state
         here."""
         return Reading(pieces, (0,))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return nothing, as in formats in which no text is ever held."""
         return ()
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return nothing, as in formats that do not say why they end."""
         return ()
 
@@ -495,7 +497,7 @@ class SpecAdapter:
 class VariedSpecAdapter(SpecAdapter):
     """The base of adapters for streams of several kinds of objects, each with a spec of its own."""
 
-    def spec_of(self, chunk: Any) -> Spec:  # noqa: ARG002
+    def spec_of(self, chunk: Any) -> Spec:
         """Return the spec of a chunk; it depends on the chunk alone."""
         return self.spec
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data
 from guardstream.providers import detect
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.envelope import Envelope
 from guardstream.providers.fields import fields_of, replaced
@@ -84,7 +84,7 @@ class ServerSentEvents(Envelope):
             return made if same else _with(made, "event", inner["event"])
         return _with(chunk, "data", json_bytes(inner).decode())
 
-    def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
         """Return nothing: an event's name and id are marks."""
         return {}
 
@@ -169,19 +169,21 @@ class ServerSentEvents(Envelope):
         if self.inner_of(chunk) is not None:
             super().passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say only `text`."""
         if slot.number < 0 or self.inner_of(chunk) is None:
             return [self._saying(chunk, text)]
-        made = self._inner.extra(self.inner_of(chunk), slot, text, said)
+        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
         return [self._added(chunk, each) for each in made]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end a choice, as the format inside does; text has no end."""
         last = self._spoke if self.inner_of(chunk) is None else chunk
         if last is None:
             return []
-        made = self._inner.end(self.inner_of(last), choice, reason, said)
+        made = self._inner.end(self.inner_of(last), choice, reason, released)
         ended = [self._added(last, each) for each in made]
         end = self._hooks.sse_end
         return [*ended, _with(last, "data", end)] if ended and end else ended

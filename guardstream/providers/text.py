@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 
 SLOT = Slot(0, "text", "")
 
@@ -27,14 +27,16 @@ class PlainText:
         """Find the text in `chunk`: all of it."""
         return Reading([Piece(SLOT, chunk)] if chunk else [], (0,))
 
-    def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:  # noqa: ARG002
+    def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:
         """Return the guarded text, None if all of it is held."""
         return "".join(texts) or None
 
-    def extra(self, chunk: str, slot: Slot, text: str, said: Said) -> Sequence[str]:  # noqa: ARG002
+    def extra(self, chunk: str, slot: Slot, text: str, released: Released) -> Sequence[str]:
         """Return `text`."""
         return [text]
 
-    def end(self, chunk: str, choice: int, reason: FinishReason, said: Said) -> Sequence[str]:  # noqa: ARG002
+    def end(
+        self, chunk: str, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[str]:
         """Return nothing: text has no end marks."""
         return []

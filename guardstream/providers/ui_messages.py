@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.blocks import Block, Blocks
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
@@ -216,14 +216,14 @@ class DataStream(SpecAdapter):
             return code in _LINES and not value.keys().isdisjoint({"messageId", "toolCallId"})
         return code in ("0", "2", "3", "8")
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":
             return Slot(0, leaf.channel, leaf.field)
         own = fields_of(next(iter(event.values()))).get("toolCallId")
         number = self._numbers.setdefault(own, len(self._numbers))
         return Slot(0, leaf.channel, leaf.field, number)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found, closed, complete = self._runs.number(pieces)
         called = fields_of(event.get("9") or event.get("b"))
         calls: dict[Slot, Call] = {}
@@ -247,14 +247,16 @@ class DataStream(SpecAdapter):
             complete=complete,
         )
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a line that says `text`."""
         if slot.channel == "tool_args":
             own = fields_of(next(iter(chunk.values()))).get("toolCallId")
             return [{"c": {"toolCallId": own, "argsTextDelta": text}}]
         return [{"g" if slot.channel == "thinking" else "0": text}]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the line that finishes a message."""
         usage = {"promptTokens": None, "completionTokens": None}
         return [{"d": {"finishReason": _STOPS.get(reason, "stop"), "usage": usage}}]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
 
@@ -54,10 +54,10 @@ class Watsonx(SpecAdapter):
             return False
         return all("generated_text" in fields_of(result) for result in results)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         results = [fields_of(result) for result in event.get("results") or ()]
         finished: dict[int, FinishReason] = {}
         for choice, result in enumerate(results):
@@ -74,11 +74,13 @@ class Watsonx(SpecAdapter):
         results = [replaced(each, {"stop_reason": _OPEN}) for each in fields_of(written)["results"]]
         return replaced(written, {"results": results})
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk in which one result says `text`."""
         return [_bare(chunk, slot.choice, text, _OPEN)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk in which one result has a stop reason."""
         return [_bare(chunk, choice, "", "max_tokens" if reason == "length" else reason)]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.lazy import LazyMapping
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
 from guardstream.providers.fields import fields_of, index_in
@@ -94,12 +94,14 @@ class Body(SpecAdapter):
         said: dict[str, Any] = self.write(body, [""] * count, ends=False)
         return said
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Record a message for a choice; it is inserted later, because the body is one chunk."""
         self.messages[slot.choice] = self.messages.get(slot.choice, "") + text
         return [SAID]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Record the finish reason of a choice."""
         self.reasons[choice] = reason
         return []
@@ -126,7 +128,7 @@ class ChatBody(Body):
             key=lambda at: (pieces[at].slot.choice, ranks[pieces[at].slot.channel]),
         )
 
-    def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
+    def _kind(self, piece: Piece, *, last: bool) -> Kind:
         return piece.kind if piece.kind == "delta" or piece.kind in _APART else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -135,7 +137,7 @@ class ChatBody(Body):
         choice = index_in(event["choices"][path[0]], path[0])
         return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finished: dict[int, FinishReason] = {}
         for at, choice in enumerate(event.get("choices") or ()):
             reason = str(fields_of(choice).get("finish_reason"))
@@ -202,7 +204,7 @@ class MessageBody(Body):
                 number -= 1
         return Slot(0, leaf.channel, leaf.field, number)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         calls = {}
         for number, block in enumerate(event.get("content") or ()):
             fields = fields_of(block)
@@ -212,7 +214,7 @@ class MessageBody(Body):
         reason = MESSAGE_REASONS.get(str(event.get("stop_reason")), "stop")
         return Reading(pieces, (0,), {0: reason}, calls=calls, usage=event.get("usage"))
 
-    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         stops = {"content_filter": "refusal", "length": "max_tokens"}
         content = body.get("content")
         content = said_in(content) if isinstance(content, list) else []
@@ -236,7 +238,7 @@ class ResponseBody(Body):
                 output -= 1
         return Slot(0, leaf.channel, leaf.field, output * 1000 + part)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         calls = {}
         for number, item in enumerate(event.get("output") or ()):
             field = CALLS.get(_type(item))
@@ -248,7 +250,7 @@ class ResponseBody(Body):
         finished = {0: finish_of(event)}
         return Reading(pieces, (0,), finished, calls=calls, usage=event.get("usage"))
 
-    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         reason = self.reasons[0]
         output = said_in(body.get("output") or ())
         if 0 in self.messages:

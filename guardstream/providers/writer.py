@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import Leaf, Spec, SpecAdapter
 
@@ -26,6 +26,6 @@ class Writer(SpecAdapter):
         fields = fields_of(chunk)
         return fields.keys() == {"value"} and isinstance(fields["value"], str)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a piece that says `text`."""
         return [replaced(chunk, {"value": text})]

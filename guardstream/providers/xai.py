@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeGuard
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.objects import (
     Event,
@@ -153,7 +153,7 @@ class Chunks(SpecAdapter):
             for field, channel in (*_FIELDS.items(), ("tool_output", "text"))
         ]
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finished: dict[int, FinishReason] = {}
         closed: list[Slot] = []
         complete: list[Slot] = []
@@ -200,14 +200,16 @@ class Chunks(SpecAdapter):
         ]
         return found, calls
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk that says only `text`."""
         index = slot.choice if self.answers else slot.number
         role = "ROLE_TOOL" if slot.field == "tool_output" else "ROLE_ASSISTANT"
         field = "reasoning_content" if slot.channel == "thinking" else "content"
         return [_with(chunk, {"index": index, "delta": {"role": role, field: text}})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk with a reason; there is none that says that an answer was blocked."""
         index = choice if self.answers else self._latest
         output = {"index": index, "delta": {"role": "ROLE_ASSISTANT"}}
@@ -256,7 +258,7 @@ class XAI(Objects):
         """Return the JSON of the message in a chunk."""
         return message_json(_message_of(chunk), named_as_declared=True)
 
-    def changed(self, chunk: Any, old: Event, new: Event) -> Any:  # noqa: ARG002
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
         """Return a chunk like another with another message in it."""
         message = message_like(_message_of(chunk), new)
         if _is_pair(chunk):

@@ -21,7 +21,7 @@ from guardstream.resilience.retryable import retry_after, worth_retrying
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Handlers
-from guardstream.stream.context import AsyncContext, TextStream, hide
+from guardstream.stream.context import AsyncContext, TextStream, check_kept, hide
 from guardstream.stream.flow import Around
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
 from guardstream.stream.observers import Joined, StreamRecord
@@ -224,8 +224,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
         RuntimeError with `keep_text=False`; otherwise what iterating raises.
         """
-        if not self._keeps_text:
-            raise RuntimeError("the text was not kept: leave keep_text=True")
+        check_kept(is_kept=self._keeps_text)
         return await super().text()
 
     def stop(self) -> None:

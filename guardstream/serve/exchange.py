@@ -336,7 +336,7 @@ class Exchange:
         if not self._restores:
             raise BodyError("a client that reconnects would get no values: give 'replay_vault'")
         restoring = Restoring(guard, vault, route.provider)
-        return replace(route, guard=guard.halves()[0]), restoring
+        return replace(route, guard=guard.without_restoring()), restoring
 
     async def _guard(self, body: Body, message: Message) -> None:
         last = not message.get("more_body", False)

@@ -127,7 +127,7 @@ def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, G
     if name not in made:
         built = guard.policy.built
         path = policy_path(section, built.source.folder, name)
-        made[name] = guard.beside(other_policy(Policy.load(path, allow_code=built.code)))
+        made[name] = guard.for_policy(other_policy(Policy.load(path, allow_code=built.code)))
     return made[name]
 
 

@@ -49,7 +49,7 @@ class Restoring:
     def __init__(self, guard: Guard, vault: Vault, provider: str | None = None) -> None:
         """`guard` is the stream's, `provider` the format of its events, if it is known."""
         self._guard = guard
-        _, values = guard.with_vault(vault).halves()
+        values = guard.with_vault(vault).with_restoring_only()
         self._flow = values.flow(provider=provider, media="sse")(b"", Meter())
         self._at = Position(0)
         self._failed = False

@@ -5,24 +5,15 @@ A source may cut bytes anywhere, even inside a character.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 from guardstream.errors import AdapterError
-from guardstream.framing.frames import FRAMES, EventFrames, Frame, Media
+from guardstream.framing.frames import EventFrames, Frame, Media
 from guardstream.framing.json import json_object
-from guardstream.framing.sniffing import (
-    MAX_MARK,
-    check_space,
-    sniffed,
-    sniffed_at_end,
-    sniffed_text,
-    space_before,
-)
-from guardstream.framing.sse import MAX_LINE
 from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Unknown
-from guardstream.stream.choosing import Choose, reads_lines
+from guardstream.stream.choosing import Choose, beginning_of
 from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Sent
 from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
@@ -45,15 +36,10 @@ class WireFlow(FrameFlow):
         unknown: Unknown = "guard",
         block_error: BlockError | None = None,
     ) -> None:
-        self._sniff = sniffed if media is None else sniffed_text
-        self._otherwise: Media = media or "sse"
-        is_known = media is not None and (media != "text" or not reads_lines(choose))
-        frames = FRAMES[self._otherwise]() if is_known else None
-        super().__init__(frames, choose, make, check, unknown, block_error)
+        self._beginning = beginning_of(media, choose)
+        super().__init__(self._beginning.frames, choose, make, check, unknown, block_error)
         self.last_released = ""
         self.sent: Sequence[Sent[bytes]] = ()
-        self._start = bytearray()
-        self._passed = 0  # bytes of leading white space
         self._around: EncodedTemplate | None = (
             None  # what events are compared with that are not read
         )
@@ -93,7 +79,7 @@ class WireFlow(FrameFlow):
             return
         self._around = frames.around(frame)
         if self._around is not None:
-            same = chunks.template is self._template_source
+            same = self._templates.still_holds(chunks)
             self._fast_path = chunks.fast_path if same else None
 
     def _leave_fast_path(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
@@ -133,46 +119,16 @@ class WireFlow(FrameFlow):
         data = bytes(chunk)
         if self._frames is not None:
             return self._guard_frames(self._frames.feed(data))
-        return self._guard_frames(self._begin(data))
-
-    def _begin(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes whose framing is not known yet."""
-        self._start += data
-        yield from self._space_before()
-        media = self._sniffed(data)
-        if media is not None:
-            self._frames, data = FRAMES[media](), bytes(self._start)
-            self._start.clear()
-            yield from self._frames.feed(data)
-
-    def _space_before(self) -> Iterator[Frame]:
-        """Release leading white space at once."""
-        count = space_before(self._start, self._passed) if self._sniff is sniffed else 0
-        space = bytes(self._start[: min(count, MAX_LINE - self._passed)])
-        del self._start[:count]
-        self._passed += count
-        if space:
-            yield Frame(None, space)
-        check_space(self._passed)
-
-    def _sniffed(self, data: bytes) -> Media | None:
-        """Return the detected media type of the source; None while it is undecided.
-
-        A long unknown beginning waits for the end of a line before it is inspected.
-        """
-        waits = len(self._start) - len(data) > MAX_MARK and len(self._start) <= MAX_LINE
-        return None if waits and b"\n" not in data else self._sniff(bytes(self._start))
+        self._frames = self._beginning.take(data)
+        return self._guard_frames(self._beginning.read())
 
     def finish(self) -> Sequence[Sent[bytes]]:
         self._read_compared()
-        frames = self._frames
-        if frames is None:
-            start = bytes(self._start)
-            media = sniffed_at_end(start) if self._sniff is sniffed else self._otherwise
-            frames = self._frames = FRAMES[media]()
-            sent = self._guard_frames(chain(frames.feed(start), frames.finish()))
+        if self._frames is None:
+            frames = self._frames = self._beginning.end()
+            sent = self._guard_frames(chain(self._beginning.read(), frames.finish()))
         else:
-            sent = self._guard_frames(frames.finish())
+            sent = self._guard_frames(self._frames.finish())
         if self.ended is None:
             sent += self._settle()
             ended = (flow.ended for flow in self._flows)

@@ -18,6 +18,8 @@ from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
 if TYPE_CHECKING:
+    from guardstream.framing.frames import Media
+    from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
     from guardstream.providers.json_format import JSONFormat
     from guardstream.stream.format_hints import FormatHints
@@ -195,6 +197,13 @@ def reads_lines(choose: Choose) -> bool:
         return getattr(choose({"0": "text"}), "name", "") == "data_stream"
     except AdapterError:
         return False
+
+
+def beginning_of(media: Media | None, choose: Choose) -> Beginning:
+    """Return what detects the framing of a stream of bytes; `media` is what the caller says."""
+    from guardstream.framing.sniffing import Beginning
+
+    return Beginning(media, may_be_lines=media == "text" and reads_lines(choose))
 
 
 def check_is_text(choose: Choose) -> None:

@@ -69,7 +69,7 @@ class ChunkFlow(PieceFlow[C]):
                 self.sent = self.feed(chunk)
                 self._fast_path = self.fast_path if self._was_alike else None
                 return None
-            self._open_choices[fast.choice] = fast.track.chunk = chunk
+            self._choices.open[fast.choice] = fast.track.chunk = chunk
             released = fast.feed(text)
             if released:
                 self.last_released = released
@@ -202,9 +202,7 @@ class ChunkFlow(PieceFlow[C]):
         if noted is not None and self.hooks.passed is not None:
             self.hooks.passed(noted())
         last = whole()
-        self._open_choices = {
-            at: last if each is model else each for at, each in self._open_choices.items()
-        }
+        self._choices.replace(model, last)
         for track in self._lanes.tracks():
             if track.chunk is model:
                 track.chunk = last
@@ -228,7 +226,7 @@ class ChunkFlow(PieceFlow[C]):
         """
         slot = reading.pieces[0].slot
         for choice in reading.choices:
-            self._open_choices[choice] = model
+            self._choices.open[choice] = model
         track, events = self._lanes.feed(slot, text, model)
         return self._sent_text(track, text, events, chunk, origin, write, whole)
 
@@ -266,7 +264,7 @@ class ChunkFlow(PieceFlow[C]):
                 self.hooks.passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
             sent.append(Sent(written, answer, len(released), parts, origin))
-        if self.ended is not None or self._cut_choices:
+        if self.ended is not None or self._choices.cut:
             self._read_last()
             sent += self._end_after_text()
         self._meter.received(len(text), self._lanes.held)
@@ -276,7 +274,7 @@ class ChunkFlow(PieceFlow[C]):
         """End what a chunk with a single text has ended."""
         if self.ended == "content_filter":
             return self._end_stream()
-        return self._end_cut_choices() if self._cut_choices else []
+        return self._end_cut_choices() if self._choices.cut else []
 
     def forget(self) -> None:
         """Drop the last chunk's text, if nothing else is in the chunk and nothing can need it."""
@@ -302,9 +300,7 @@ class ChunkFlow(PieceFlow[C]):
             return
         track.chunk = made[0]  # others are modelled on it
         track.last_delta, track.last_released = "", track.last_released[-1:]
-        self._open_choices = {
-            at: made[0] if each is last else each for at, each in self._open_choices.items()
-        }
+        self._choices.replace(last, made[0])
         self._single_text = None
         self.hooks.forget()
 

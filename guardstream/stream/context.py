@@ -155,6 +155,12 @@ class SyncTextStream(_TextOf[_SyncDelta]):
         self._stream.close()
 
 
+def check_kept(*, is_kept: bool) -> None:
+    """Raise RuntimeError for a stream that does not keep its text."""
+    if not is_kept:
+        raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
+
+
 def hide(error: Exception) -> None:
     """Log an error that follows the one that is raised."""
     log.error("a guarded stream that had failed failed again (%s)", type(error).__name__)

@@ -13,7 +13,6 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
-from guardstream.framing.templates import template
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
@@ -21,11 +20,13 @@ from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.event_templates import EventTemplates
 from guardstream.stream.flow import Known, Part, Sent
 from guardstream.stream.on_block import BlockError
 from guardstream.stream.other_frames import OtherFrames
 from guardstream.stream.text import TextFlow
 from guardstream.stream.text_frames import TextFrames
+from guardstream.stream.waiting_events import WaitingEvents
 
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""
@@ -40,9 +41,6 @@ _TEXTS = ("text", "string")
 
 _PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
 """The names of events that only signal that the stream is alive."""
-
-_MOST_WAITING = 64
-"""How many events may wait for the text before them."""
 
 LONG_EVENT = 64 * 1024
 """An event of more bytes, or of more characters of data, is long.
@@ -85,13 +83,11 @@ class FrameFlow:
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
         self._by_event = False  # chunks are events with their names
-        self._template_source: Any = None  # what the template of the frames was created from
-        self._templates_left = 16  # how many more templates may be created
+        self._templates = EventTemplates()
         self._text_event_name = ""  # the name of the last event with text
         self._last: Frame | None = None
         self._settled = False
-        self._waiting: list[Sent[bytes]] = []  # events after held text
-        self._text_since_waiting = 0  # characters of text since the first of them
+        self._waiting = WaitingEvents()
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -189,28 +185,18 @@ class FrameFlow:
         if self._is_separate_event(frame) and self._chunks is None:
             self._last = before  # held text goes out before it
         elif self._waiting and self.ended is None:
-            sent += self._release_if_due(frame)
+            sent += self._waiting.note_text(len(str(frame.value)), self._held_text)
         return sent
 
     def _after_held_text(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
-        """Let an event wait for the held text before it, because clients may stop reading at it."""
-        held = self._text.flow.held if self._text is not None else 0
-        if not held or frame.name in (*UNNAMED, *_PINGS):
+        """Let an event wait for the held text before it."""
+        if not self._held_text or frame.name in (*UNNAMED, *_PINGS):
             return sent
-        if len(self._waiting) == _MOST_WAITING or len(frame.raw) > LONG_EVENT:
-            return [*self._release_waiting(), *sent]
-        self._waiting += sent
-        return []
+        return self._waiting.add(sent, is_long=len(frame.raw) > LONG_EVENT)
 
-    def _release_if_due(self, frame: Frame) -> list[Sent[bytes]]:
-        """Return the waiting events, once none of the text before them is held any more."""
-        self._text_since_waiting += len(str(frame.value))
-        held = self._text.flow.held if self._text is not None else 0
-        return self._release_waiting() if held <= self._text_since_waiting else []
-
-    def _release_waiting(self) -> list[Sent[bytes]]:
-        waiting, self._waiting, self._text_since_waiting = self._waiting, [], 0
-        return waiting
+    @property
+    def _held_text(self) -> int:
+        return self._text.flow.held if self._text is not None else 0
 
     def _forget(self) -> None:
         """Drop the last frame's text, which is long, as far as nothing can need it.
@@ -245,7 +231,7 @@ class FrameFlow:
                 self._begin_chunks(frame.value)
             if self._chunks is not None:
                 sent = self._written(self._guard_chunk(self._chunks, frame), frame)
-                self._note_template(frame)
+                self._note_template(frame, self._chunks)
                 return sent
         elif frame.form in _TEXTS and (self._text is not None or self._chunks is None):
             return self._guard_text(frame)
@@ -268,9 +254,8 @@ class FrameFlow:
         """Guard an event of which only the text was read; None if it must be parsed after all."""
         frames, chunks = self._frames, self._chunks
         assert isinstance(frames, EventFrames)
-        alike = frames.template
-        if alike is None or chunks is None or chunks.template is not self._template_source:
-            frames.template = None
+        alike = self._templates.of(frames, chunks)
+        if alike is None or chunks is None:
             return None
         sent = chunks.feed_alike(
             str(frame.value),
@@ -290,28 +275,12 @@ class FrameFlow:
             raw = b"%bdata: %b\n\n" % (name, sent.chunk.encode())
         return Sent(raw, sent.text, sent.characters, sent.parts, frame)
 
-    def _note_template(self, frame: Frame) -> None:
-        """Create a template for later events, if this one has a single text and nothing else."""
-        frames, chunks = self._frames, self._chunks
-        if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
-            return
-        compared = chunks.template if chunks is not None and self._templates_left else None
-        if compared is None or frame.id is not None or len(frame.data) > LONG_EVENT:
-            return
-        assert isinstance(frame.value, dict)
-        self._templates_left -= 1
-        text = compared.text(frame.value)
-        if text is not None:
-            frames.template = template(
-                frame.data,
-                frame.value,
-                text,
-                compared.padding,
-                lambda said: compared.with_text(said, frame.value),
-                compared.measured,
-            )
-            frames.named = frame.name
-            self._template_source = compared
+    def _note_template(self, frame: Frame, chunks: ChunkFlow[Any]) -> None:
+        """Create a template for later events, if this one is fit for that."""
+        frames = self._frames
+        may_be = not self._by_event and len(frame.data) <= LONG_EVENT
+        if may_be and isinstance(frames, EventFrames):
+            self._templates.note(frames, frame, chunks)
 
     def _is_known(self, value: Any) -> bool:
         """Return whether a JSON object among text is a chunk of a known format."""
@@ -446,7 +415,7 @@ class FrameFlow:
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)
-            sent += self._release_waiting() if self._text.flow.ended != "content_filter" else []
+            sent += self._waiting.release() if self._text.flow.ended != "content_filter" else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         ended_by_source = self._chunks is not None and self._chunks.ended_by_source

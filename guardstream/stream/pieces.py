@@ -18,6 +18,7 @@ from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Sl
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.added import Added
+from guardstream.stream.choices import Choices
 from guardstream.stream.flow import MakeStage, Part, Sent, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
@@ -81,9 +82,7 @@ class PieceFlow(Generic[C]):
             memory,
             lambda: isinstance(make_stage(UNKNOWN), Passthrough),
         )
-        self._open_choices: dict[int, C] = {}  # the last chunk of each open choice
-        self._finish_reasons: dict[int, FinishReason] = {}
-        self._cut_choices: dict[int, FinishReason] = {}  # choices that the guard ends early
+        self._choices: Choices[C] = Choices()
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
         self._unattributed: list[Part] = []  # went out before it was known to be new text
@@ -109,7 +108,8 @@ class PieceFlow(Generic[C]):
     @property
     def _is_busy(self) -> bool:
         """Whether more than the text of a chunk needs processing."""
-        return bool(self._waiting or self._cut_choices or self._finish_reasons or self.calls)
+        choices = self._choices
+        return bool(self._waiting or choices.cut or choices.reasons or self.calls)
 
     def _finish(self) -> list[Sent[C]]:
         """Take the source's end; return the rest and set `ended`."""
@@ -122,7 +122,7 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self.ended = "error"
             return sent
-        self.ended = self._finish_reasons.get(min(self._finish_reasons, default=0), "stop")
+        self.ended = self._choices.reason
         self.ended_by_source = True
         if self.calls and self.hooks.ends_with_source:
             self._complete_calls(sent)
@@ -133,7 +133,7 @@ class PieceFlow(Generic[C]):
         done = [
             self._completed_call(slot)
             for slot in self.calls
-            if slot.choice not in self._cut_choices
+            if slot.choice not in self._choices.cut
         ]
         if sent:
             sent[-1].parts = (*sent[-1].parts, *done)
@@ -148,18 +148,12 @@ class PieceFlow(Generic[C]):
     # -- the path of a chunk
 
     def _note_choices(self, chunk: C, reading: Reading) -> C:
-        """Remember the last chunk of each open choice; text after a choice's end reopens it.
+        """Remember the last chunk of each open choice.
 
         Return what is remembered: the chunk without unknown text.
         """
         chunk = model_of(self.hooks, chunk, reading)
-        for choice in reading.choices:
-            if choice in self._finish_reasons and (
-                choice in self._cut_choices or not _has_new_text(reading)
-            ):
-                continue
-            self._finish_reasons.pop(choice, None)
-            self._open_choices[choice] = chunk
+        self._choices.note(reading, chunk)
         return chunk
 
     def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
@@ -285,7 +279,7 @@ class PieceFlow(Generic[C]):
             if reading.calls:
                 self._clear_names(reading.calls)
             return sent + self._end_stream()
-        if self._cut_choices:
+        if self._choices.cut:
             sent += self._end_cut_choices()
         if self.ended:
             return sent
@@ -293,8 +287,7 @@ class PieceFlow(Generic[C]):
             self._failed = True
             self._lanes.drop()
         for choice, reason in reading.finished.items():
-            self._open_choices.pop(choice, None)
-            self._finish_reasons.setdefault(choice, reason)
+            self._choices.end(choice, reason)
         return sent
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
@@ -306,14 +299,14 @@ class PieceFlow(Generic[C]):
             if self.ended:
                 self._keep_keys(incoming, index)
                 break
-            cut = slot.choice in self._cut_choices and kind not in ("unknown", "name")
+            cut = slot.choice in self._choices.cut and kind not in ("unknown", "name")
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = feed(slot, text, incoming.model)
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
-                if kind == "last" and not (self.ended or slot.choice in self._cut_choices):
+                if kind == "last" and not (self.ended or slot.choice in self._choices.cut):
                     texts[index] += self._settle_lane(track.lane)
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
@@ -417,7 +410,7 @@ class PieceFlow(Generic[C]):
                 continue
             if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
-            open_still = not (self.ended or piece.slot.choice in self._cut_choices)
+            open_still = not (self.ended or piece.slot.choice in self._choices.cut)
             if piece.kind == "aside":
                 texts[index] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
@@ -443,7 +436,7 @@ class PieceFlow(Generic[C]):
         """Return the chunk with its new texts: the same object if unchanged, nothing if it is
         empty."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
-        cut = self._cut_choices.keys() & set(reading.choices) if self._cut_choices else ()
+        cut = self._choices.cut.keys() & set(reading.choices) if self._choices.cut else ()
         if cut and cut == set(reading.choices) and reading.usage is None:
             said = zip(reading.pieces, texts, strict=True)
             if not any(text and _justifies_chunk(piece) for piece, text in said):
@@ -480,7 +473,7 @@ class PieceFlow(Generic[C]):
                 parts += [
                     self._completed_call(slot)
                     for slot in done
-                    if slot.choice not in self._cut_choices
+                    if slot.choice not in self._choices.cut
                 ]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_unattributed(sent) if self._unattributed else sent
@@ -555,8 +548,8 @@ class PieceFlow(Generic[C]):
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
             elif not over:
-                choices = list(self._open_choices) if event.ends == "stream" else [slot.choice]
-                self._cut_choices.update(dict.fromkeys(choices, event.reason))
+                whole = event.ends == "stream"
+                self._choices.cut_all(self._choices.open if whole else [slot.choice], event.reason)
         return text
 
     # -- ends written by the guard
@@ -564,21 +557,20 @@ class PieceFlow(Generic[C]):
     def _end_cut_choices(self) -> list[Sent[C]]:
         """End the choices that a stop or a limit has just cut, and the stream with the last one."""
         sent: list[Sent[C]] = []
-        for choice in [
-            choice for choice in self._cut_choices if choice not in self._finish_reasons
-        ]:
-            reason = self._cut_choices[choice]
+        choices = self._choices
+        for choice in choices.newly_cut():
+            reason = choices.cut[choice]
             if reason == "stop":
                 sent += self._settle(self._lanes.open(choice))
                 if self.ended:
                     return sent + self._end_stream()
             self._lanes.drop(choice)
-            self._finish_reasons[choice] = reason
+            choices.reasons[choice] = reason
             sent += self._release_waiting()
-            if choice in self._open_choices:
-                sent += self._added.end(self._open_choices.pop(choice), choice, reason)
-        if not self._open_choices:
-            self.ended = self._finish_reasons[min(self._finish_reasons)]
+            if choice in choices.open:
+                sent += self._added.end(choices.open.pop(choice), choice, reason)
+        if not choices.open:
+            self.ended = choices.reason
         return sent
 
     def _end_stream(self) -> list[Sent[C]]:
@@ -587,25 +579,20 @@ class PieceFlow(Generic[C]):
         self._lanes.drop()
         if self._breaks_off and self.ended == "content_filter":
             self._waiting.clear()
-            self._open_choices.clear()
+            self._choices.open.clear()
             return []
         sent = self._release_waiting()
         if self.ended == "content_filter" and self._block_message:
-            sent += self._added.messages(self._block_message, self._open_choices)
-        for choice, chunk in self._open_choices.items():
+            sent += self._added.messages(self._block_message, self._choices.open)
+        for choice, chunk in self._choices.open.items():
             sent += self._added.end(chunk, choice, self.ended)
-        self._open_choices.clear()
+        self._choices.open.clear()
         return sent
 
 
 def _after(text: str, beginning: str) -> str:
     """Return the rest of a text after its beginning; empty if it begins differently."""
     return text[len(beginning) :] if text.startswith(beginning) else ""
-
-
-def _has_new_text(reading: Reading) -> bool:
-    """Return whether a chunk has text that is neither a repetition nor beside a text."""
-    return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:

@@ -15,6 +15,7 @@ from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.providers.adapter import NONE
 from guardstream.stream.callbacks import Callbacks, Due
+from guardstream.stream.context import check_kept
 from guardstream.stream.deadlines import Watch
 from guardstream.stream.flow import Flow, Known, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
@@ -116,8 +117,7 @@ class StreamState(Generic[C]):
 
     def check_kept(self) -> None:
         """Raise RuntimeError if the delivered text is not kept."""
-        if self._delivered is None:
-            raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
+        check_kept(is_kept=self._delivered is not None)
 
     # -- chunks
 

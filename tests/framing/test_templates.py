@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardstream.framing.templates import Template, template
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from tests.providers import responses
 from tests.providers.chunks import chunk
 from tests.providers.laws import EMPTY, GUARD, on_the_wire
@@ -180,10 +180,10 @@ class Plain:
     def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any:  # noqa: ARG002
         return {**chunk, "say": texts[0]}
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> list[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> list[Any]:  # noqa: ARG002
         return [{"say": text}]
 
-    def end(self, chunk: Any, choice: int, reason: str, said: Said) -> list[Any]:  # noqa: ARG002
+    def end(self, chunk: Any, choice: int, reason: str, released: Released) -> list[Any]:  # noqa: ARG002
         return []
 
 

@@ -16,6 +16,7 @@ import pytest
 from guardstream import AdapterError, Guard, Policy, Result
 from guardstream.framing import aws
 from guardstream.framing.json import json_bytes
+from guardstream.framing.sse import MAX_LINE
 from guardstream.gate import Context, Verdict, gate
 from guardstream.http import aguard_body
 from guardstream.providers import JSONFormat
@@ -95,6 +96,18 @@ async def test_white_space_before_a_stream_goes_out_at_once() -> None:
     parts = [b"\n", b" ", b"\r\n", b'["x"]\n']
     stream = gate(Source(parts), lambda *_: True)
     assert [chunk async for chunk in stream] == parts
+
+
+async def test_a_gate_refuses_too_much_white_space_at_the_same_byte_in_every_cut() -> None:
+    async def read(parts: list[bytes], out: bytearray) -> None:
+        async for chunk in gate(Source(parts), lambda *_: True):
+            out += chunk
+
+    for size in (2 * MAX_LINE, 1_000_000):
+        out = bytearray()
+        with pytest.raises(AdapterError, match="white space before a stream"):
+            await read([b" " * size] * (2 * MAX_LINE // size), out)
+        assert out == b" " * MAX_LINE
 
 
 async def test_white_space_goes_out_before_a_fault() -> None:

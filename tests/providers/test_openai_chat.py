@@ -456,7 +456,7 @@ def test_a_provider_s_own_filter_is_no_block_of_ours(make: Make) -> None:
 
 def test_an_adapter_that_fails_at_the_end_blocks() -> None:
     class Broken(OpenAIChat):
-        def extra(self, chunk: Any, slot: Any, text: str, said: Any) -> Any:  # noqa: ARG002
+        def extra(self, chunk: Any, slot: Any, text: str, released: Any) -> Any:  # noqa: ARG002
             raise LookupError
 
     out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "sec"})], provider=Broken())

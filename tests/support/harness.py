@@ -16,7 +16,7 @@ from guardstream.events import Event, Finding, Finish
 from guardstream.scan.regex import dfa as automaton
 from guardstream.scan.regex import forms, nfa
 from guardstream.scan.words import aho_corasick as words
-from guardstream.stages.redact import RuleSet, stage
+from guardstream.stages.redact import RuleSet, searches, stage
 
 from .chunking import joined, one_by_one, play, random_split
 from .generate import ROOMY, Case, Composition, draw_case
@@ -35,6 +35,7 @@ def forgetful() -> Iterator[None]:
     """Short texts as if they were long: caches are flushed and old text dropped all the time."""
     with (
         patch.object(stage, "MAX_SPARE", 0),
+        patch.object(searches, "MAX_COUNTED", 0),
         patch.object(automaton, "MAX_WEIGHT", 60),
         patch.object(words, "MAX_TRANSITIONS", 7),
     ):

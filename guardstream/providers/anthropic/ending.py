@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.parsed import parsed
 from guardstream.providers.spec import sibling
@@ -102,29 +102,29 @@ class Ending:
     def _spent(self, usage: Any) -> None:
         self._output_tokens = fields_of(usage).get("output_tokens") or self._output_tokens
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text` in a slot; in a block of its own where that is over."""
         if self._open is None or self._open.number != slot.number or slot.field not in _DELTAS:
             if slot.channel != "text":
                 raise AdapterError(f"no open block for text of field {slot.field!r}")
-            made = self._close(chunk, said)
+            made = self._close(chunk, released)
             slot = Slot(0, "text", "text", self._next())
             self._own[slot] = text
             return [*made, self._start(chunk, slot.number), *self._say(chunk, slot, text, text)]
-        return self._say(chunk, slot, text, self._said(slot, said))
+        return self._say(chunk, slot, text, self._text_in(slot, released))
 
-    def end(self, chunk: Any, reason: FinishReason, said: Said) -> list[Any]:
+    def end(self, chunk: Any, reason: FinishReason, released: Released) -> list[Any]:
         """Return the events that end the message."""
         stop = _STOPS.get(reason, "end_turn")
         delta = {"stop_reason": stop, "stop_sequence": None}
         usage = {"output_tokens": self._output_tokens}
         event = {"type": "message_delta", "delta": delta, "usage": usage}
-        made = self._close(chunk, said)
+        made = self._close(chunk, released)
         made.append(_made(chunk, "RawMessageDeltaEvent", event))
         final: dict[str, Any] = {"type": "message_stop"}
         if not self._helps(chunk) or self._message is None:
             return [*made, _made(chunk, "RawMessageStopEvent", final)]
-        content = [self._whole(block, said) for block in self._over]
+        content = [self._whole(block, released) for block in self._over]
         news = {"content": content, "stop_reason": stop}
         final["message"] = {**_dumped(self._message), **news}
         return [
@@ -139,8 +139,8 @@ class Ending:
     def _next(self) -> int:
         return max((block.number for block in self._over), default=self._turn * TURN - 1) + 1
 
-    def _said(self, slot: Slot, said: Said) -> str:
-        return self._own[slot] if slot in self._own else said(slot)
+    def _text_in(self, slot: Slot, released: Released) -> str:
+        return self._own[slot] if slot in self._own else released(slot)
 
     def _say(self, chunk: Any, slot: Slot, text: str, whole: str) -> list[Any]:
         """Return the delta that says `text`, and the helper's event after it."""
@@ -163,7 +163,7 @@ class Ending:
         self._open = _Block(number, fields_of(made)["content_block"])
         return made
 
-    def _close(self, chunk: Any, said: Said) -> list[Any]:
+    def _close(self, chunk: Any, released: Released) -> list[Any]:
         """Return the end of the open block."""
         block, self._open = self._open, None
         if block is None:
@@ -172,18 +172,18 @@ class Ending:
         event: dict[str, Any] = {"type": "content_block_stop", "index": block.number % TURN}
         if not self._helps(chunk):
             return [_made(chunk, "RawContentBlockStopEvent", event)]
-        event["content_block"] = self._whole(block, said)
+        event["content_block"] = self._whole(block, released)
         names = ("ParsedContentBlockStopEvent", "ParsedBetaContentBlockStopEvent")
         return [_helped(chunk, *names, event)]
 
-    def _whole(self, block: _Block, said: Said) -> Mapping[str, Any]:
-        """Return a block with all that was said in it."""
+    def _whole(self, block: _Block, released: Released) -> Mapping[str, Any]:
+        """Return a block with all the text released in it."""
         if block.whole is not None:
             return _dumped(block.whole)
         values = dict(_dumped(block.start))
         name = _BLOCKS.get(values.get("type", ""))
         if name is not None:
-            text = self._said(Slot(0, _CHANNELS[name], name, block.number), said)
+            text = self._text_in(Slot(0, _CHANNELS[name], name, block.number), released)
             values[name] = (parsed(text) or values.get("input")) if name == "input" else text
         if block.citations:
             values["citations"] = [_dumped(each) for each in block.citations]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
 from guardstream.providers.fields import fields_of, index_in, replaced
@@ -102,7 +102,7 @@ class Anthropic(SpecAdapter):
             self._begun = True
         return super().read(chunk)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("type")
         if kind == "content_block_delta":
             return self._said(event, pieces)
@@ -170,13 +170,15 @@ class Anthropic(SpecAdapter):
         """Remember what went out of each block."""
         self._ending.passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's block, in a block of its own if that one is over."""
-        return self._ending.extra(chunk, slot, text, said)
+        return self._ending.extra(chunk, slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open block, and the message with a stop reason."""
-        return self._ending.end(chunk, reason, said)
+        return self._ending.end(chunk, reason, released)
 
 
 def _merged(usage: Any, later: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Google's Agent Development Kit: the events of `Runner.run_async`, or what its server sends.
+"""Google's Agent Development Kit: the events of `Runner.run_async`, or those that its server sends.
 
-https://adk.dev/events/. Partial events stream a content of Gemini's; the event after them says all
-of it once more. Without streaming there are only such events.
+https://adk.dev/events/. Partial events stream one of Gemini's contents; the event after them
+repeats all of it. Without streaming only such whole events come.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
@@ -92,7 +92,7 @@ _KEPT += ("model_version", "isolation_scope")
 
 
 class ADK(VariedSpecAdapter):
-    """The adapter for events: of one agent, or of several after or beside one another."""
+    """The adapter for the events of one agent, or of several, in turn or at the same time."""
 
     name = "adk"
     spec: ClassVar[Spec] = both(_SPEC)
@@ -116,7 +116,7 @@ class ADK(VariedSpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event, or what a model says to an agent."""
+        """Return whether `chunk` is an event, or a model's response to an agent."""
         if isinstance(chunk, (str, bytes)):
             return False
         keys = fields_of(chunk).keys()
@@ -126,7 +126,7 @@ class ADK(VariedSpecAdapter):
         return {"content", "partial", "turn_complete"} <= keys
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of a partial event: its runner goes on adding to the actions in it."""
+        """Return a copy of a partial event: its runner keeps adding to the actions in it."""
         fields = fields_of(chunk)
         actions = fields.get("actions")
         if isinstance(chunk, dict) or not fields.get("partial") or actions is None:
@@ -151,7 +151,7 @@ class ADK(VariedSpecAdapter):
             return Slot(0, leaf.channel, str(get(value, "json_path")), path[0])
         return Slot(0, leaf.channel, leaf.field, path[0] if leaf.channel == "tool_args" else 0)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         agent = (event.get("author"), event.get("branch"))
         usage = get(event, "usage_metadata")
         choice = self._choice(agent)
@@ -168,7 +168,8 @@ class ADK(VariedSpecAdapter):
         return reading._replace(choices=(choice,), finished=ended, usage=usage)
 
     def _choice(self, agent: Hashable) -> int:
-        """Return the choice of an agent: its own, if it has begun beside another one's response."""
+        """Return the choice of an agent; it has one of its own if it began during another's
+        response."""
         busy = self._answering if self._told_so_far.get(self._answering) else agent
         if agent != busy:
             self._choices.setdefault(agent, len(self._choices) + 1)
@@ -177,7 +178,8 @@ class ADK(VariedSpecAdapter):
         return self._choices.get(agent, 0)
 
     def _going_on(self, agent: Hashable, pieces: Sequence[Piece]) -> Reading:
-        """Return what a partial event says. Text after a thought is another part, but goes on."""
+        """Return the reading of a partial event. Text after a thought is another part, but
+        continues the text before."""
         found: list[Piece] = []
         joined: dict[Slot, Slot] = {}
         closed: list[Slot] = []
@@ -205,7 +207,8 @@ class ADK(VariedSpecAdapter):
         return Reading(found, (), closed=closed, joined=joined)
 
     def _whole(self, agent: Hashable, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what a whole event says: what was streamed, once more, or something new."""
+        """Return the reading of a whole event, which repeats the streamed text or has a text of its
+        own."""
         self._parts.pop(agent, None)
         says = not self._told_so_far.pop(agent, None)
         self._count += 1
@@ -229,7 +232,8 @@ class ADK(VariedSpecAdapter):
         return Reading(found, (), closed=closed, calls=calls, complete=[*new, *calls])
 
     def _repeated(self, piece: Piece, *, says: bool) -> Piece:
-        """Return a piece of a whole event: the copy of what was said, or what it `says` itself."""
+        """Return a piece of a whole event: a copy of streamed text, or a new text if the event
+        `says` it."""
         slot, text, kind = piece
         if kind == "whole" and slot.field == "args":
             known = self._arguments.get(text)
@@ -247,21 +251,23 @@ class ADK(VariedSpecAdapter):
             return Piece(slot._replace(number=self._count), text)
         return self._streamed.placed(piece)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a partial event with one part of the slot's kind."""
         if slot.channel == "tool_args":
             return []
         content = _content(chunk, [_part(chunk, slot, text)])
         return [_event(chunk, {"content": content, "partial": True})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return an event that says all of the open text once more, and why it ends."""
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return an event that repeats all of the open text, with the reason of its end."""
         author = fields_of(chunk)
         slots = self._told_so_far.get((author.get("author"), author.get("branch")), ())
         parts = [
             _part(chunk, slot, text)
             for slot in slots
-            if slot.field in ("text", "thought") and (text := said(slot))
+            if slot.field in ("text", "thought") and (text := released(slot))
         ]
         stop: Any = STOPS.get(reason, "STOP")
         error = {"error_code": stop} if stop != "STOP" else {}
@@ -272,7 +278,7 @@ class ADK(VariedSpecAdapter):
 
 
 def _finished(event: Mapping[str, Any], choice: int) -> dict[int, FinishReason]:
-    """Return why a response ended, if an event tells."""
+    """Return the finish reason of a response; None if the event does not end one."""
     reason, code = get(event, "finish_reason"), get(event, "error_code")
     if not (reason or code):
         return {choice: "stop"} if get(event, "turn_complete") else {}
@@ -296,7 +302,7 @@ def _content(chunk: Any, parts: list[Any]) -> Any:
 
 
 def _event(chunk: Any, updates: dict[str, Any]) -> Any:
-    """Return an event like `chunk`, of the same agent, that says only `updates`."""
+    """Return an event like `chunk`, of the same agent, with `updates` as its only content."""
     fields = fields_of(chunk)
     kept = {name: fields[name] for each in _KEPT for name in (each, camel(each)) if name in fields}
     actions = kept.get("actions")

@@ -1,8 +1,8 @@
-"""Agno: the events of an agent's, a team's or a workflow's `run(..., stream=True)`.
+"""Agno: the events of `run(..., stream=True)` of an agent, a team or a workflow.
 
-https://docs.agno.com/agents/running-agents. Content comes in pieces; what completes a run says all
-of it once more, over all its turns, so a run's content is one text. Members of a team are choices
-of their own.
+https://docs.agno.com/agents/running-agents. Content comes in pieces; the event that completes a run
+repeats all of it, over all turns, so a run's content is one text. Each member of a team is a choice
+of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only
 from guardstream.providers.spec import (
     KEEP,
@@ -113,7 +113,7 @@ _MODULES = ("agno.run.agent", "agno.run.team")
 
 
 class Agno(VariedSpecAdapter):
-    """The adapter for events, and for the output of a run after them."""
+    """The adapter for events, and for the run's output that may follow them."""
 
     name = "agno"
     spec: ClassVar[Spec] = _SPECS["RunContent"]
@@ -137,12 +137,13 @@ class Agno(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         return _SPECS.get(_kind(fields_of(chunk)), _WHOLE)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         run = self._run(event)
         return Slot(run.choice, leaf.channel, leaf.field, run.number)
 
     def _run(self, event: Mapping[str, Any]) -> Slot:
-        """Return the first slot of an event's run: one that another has asked is its own choice."""
+        """Return the first slot of an event's run; a run that another one started is a choice of
+        its own."""
         own = str(event.get("run_id"))
         if own not in self._runs:
             asked = str(event.get("parent_run_id")) in self._runs
@@ -150,7 +151,7 @@ class Agno(VariedSpecAdapter):
             self._runs[own] = Slot(choice, "text", "text", len(self._runs))
         return self._runs[own]
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = _kind(event)
         workflow = "workflow_id" in event and not ({"agent_id", "team_id"} & event.keys())
         if workflow and kind not in _SPECS:
@@ -179,9 +180,10 @@ class Agno(VariedSpecAdapter):
         )
 
     def _repeated(self, piece: Piece, call: Any = None) -> Piece:
-        """Return a piece in the slot that has said it before; else it is a text of its own.
+        """Return a piece as a copy in the slot that had its text before; otherwise as a text of its
+        own.
 
-        Of arguments, the id of the `call` tells, if there is one.
+        For arguments, the id of the `call` decides, if there is one.
         """
         slot, text, kind = piece
         if kind != "whole" or slot.channel != "tool_args":
@@ -193,7 +195,7 @@ class Agno(VariedSpecAdapter):
         self._calls |= {(call, text): own, (None, text): own}
         return Piece(own, text, kind)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event with a piece of content."""
         if slot.channel == "tool_args":
             return []
@@ -201,21 +203,23 @@ class Agno(VariedSpecAdapter):
         name = "reasoning_content" if slot.channel == "thinking" else "content"
         return [_made(chunk, kind, {name: text})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return the event that cancels a run, or completes it with what was said."""
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the event that cancels a run, or completes it with the released text."""
         if reason == "content_filter":
             return [_made(chunk, "RunCancelled", {"reason": reason})]
-        content = said(self._run(fields_of(chunk)))
+        content = released(self._run(fields_of(chunk)))
         return [_made(chunk, "RunCompleted", {"content": content})]
 
 
 def _kind(event: Mapping[str, Any]) -> str:
-    """Return an event's name, which is the same for agents and teams here."""
+    """Return an event's name, without the part that distinguishes agents from teams."""
     return str(event.get("event")).removeprefix("Team")
 
 
 def _made(chunk: Any, kind: str, updates: Mapping[str, Any]) -> Any:
-    """Return an event of another kind, of the same run as `chunk`."""
+    """Return an event of another kind in the run of `chunk`."""
     fields = fields_of(chunk)
     team = "Team" if "team_id" in fields and "agent_id" not in fields else ""
     news = {**updates, "event": team + kind}

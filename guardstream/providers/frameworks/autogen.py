@@ -1,7 +1,7 @@
-"""AutoGen: the messages and events of an agent's or a team's `run_stream`.
+"""AutoGen: the messages and events of `run_stream` of an agent or a team.
 
-https://microsoft.github.io/autogen/stable/. Chunks stream what a message then tells as a whole;
-the message ends their text.
+https://microsoft.github.io/autogen/stable/. Chunks stream a text; the message after them repeats
+all of it, and ends it.
 """
 
 from __future__ import annotations
@@ -76,6 +76,6 @@ class AutoGen(Repeating):
         }
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what an event says; the calls that it requests are complete."""
+        """Return the meaning of an event; the calls in a request are complete."""
         reading = super().meaning(chunk, event, pieces)
         return reading._replace(complete=tuple(reading.calls))

@@ -1,9 +1,9 @@
 """The Claude Agent SDK: the messages of `query` and of a client, and the lines of Claude Code.
 
 https://code.claude.com/docs/en/agent-sdk/streaming-output. With partial messages, events of
-Anthropic's messages stream what the messages then tell as a whole; without, a message is what
-streams. Chunks are objects of `claude-agent-sdk`, or what `claude -p --output-format stream-json`
-prints. What agents say that a tool has asked is a choice of its own.
+Anthropic's format stream each message, which then comes as a whole; without them, each message is
+new text. Chunks are objects of `claude-agent-sdk`, or the JSON lines of `claude -p --output-format
+stream-json`. The messages of an agent that a tool call started are a choice of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from guardstream.providers.adapter import (
     Passes,
     Piece,
     Reading,
-    Said,
+    Released,
     Slot,
     Unknown,
     passes_any,
@@ -116,7 +116,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
 
 
 class _Messages(VariedSpecAdapter):
-    """The adapter for messages of one agent: they repeat its events, or say what is new."""
+    """The adapter for the messages of one agent: they repeat its events, or have new text."""
 
     name = "claude_agents"
     spec: ClassVar[Spec] = _SPECS["assistant"]
@@ -181,9 +181,10 @@ class _Messages(VariedSpecAdapter):
         )
 
     def _known(self, piece: Piece, *, says: bool) -> Piece:
-        """Return a piece in the slot that has said it; of a message that `says` all, a new one.
+        """Return a piece as a copy in the slot that streamed it; as new text, if the message `says`
+        it.
 
-        The blocks of such a message are one text: readers may join them.
+        The blocks of such a message are one text, because readers may join them.
         """
         channel = piece.slot.channel
         if piece.kind not in ("copy", "parsed") or piece.slot.field != "message":
@@ -197,7 +198,7 @@ class _Messages(VariedSpecAdapter):
         return Piece(Slot(0, channel, field, -self._count), piece.text)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         if _kind(chunk) != "stream_event":
             return super().write(chunk, texts, ends=ends)
         count = len(texts) - len(self.pieces(chunk, fields_of(chunk)))
@@ -208,31 +209,33 @@ class _Messages(VariedSpecAdapter):
         return _holding(made, written)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
+        """Return `chunk` without text at paths that the format does not know."""
         made = super().without_unknown(chunk)
         if _kind(chunk) != "stream_event":
             return made
         return _holding(made, self._events.without_unknown(_event(chunk)))
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each block."""
+        """Remember the released text of each block."""
         if _kind(chunk) == "stream_event":
             self._events.passed(_event(chunk))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return events that say `text`, or a message if there are no events."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return events with only `text`, or a message if the source sends no events."""
         if self._event is not None and slot.number >= 0:
             last = self.without_unknown(self._event)
-            made = self._events.extra(_event(last), slot, text, said)
+            made = self._events.extra(_event(last), slot, text, released)
             return [_holding(last, each) for each in made]
         return [_saying(chunk, text)] if slot.channel == "text" else []
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message; without events, nothing does."""
         if self._event is None:
             return []
         last = self.without_unknown(self._event)
-        made = self._events.end(_event(last), 0, reason, said)
+        made = self._events.end(_event(last), 0, reason, released)
         return [_holding(last, each) for each in made]
 
 
@@ -265,31 +268,33 @@ class ClaudeAgents:
             agent.adapter.judge_marks(passes)  # type: ignore[attr-defined]
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a message or an event of the agent that says it."""
+        """Find the text in a message or an event; its agent's adapter reads it."""
         return self._agent(chunk).read(chunk)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         return self._agent(chunk).write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
+        """Return `chunk` without text at paths that the format does not know."""
         return self._agent(chunk).without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each block."""
+        """Remember the released text of each block."""
         self._agent(chunk).passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return chunks of the agent that say only `text`."""
-        return self._agent(chunk).extra(chunk, slot, text, said)
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return chunks of the agent with only `text`."""
+        return self._agent(chunk).extra(chunk, slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message of the agent."""
-        return self._agent(chunk).end(chunk, reason, said)
+        return self._agent(chunk).end(chunk, reason, released)
 
     def _agent(self, chunk: Any) -> Nested:
-        """Return the agent that a chunk is of: the first, or one that a tool has asked."""
+        """Return the adapter of a chunk's agent: the first one, or one that a call started."""
         asked = fields_of(chunk).get("parent_tool_use_id")
         key = asked if isinstance(asked, str) else ""
         if key not in self._agents:
@@ -300,7 +305,7 @@ class ClaudeAgents:
 
 
 def _kind(chunk: Any) -> str:
-    """Return what kind of message a chunk is; "" if it is none."""
+    """Return the kind of a message; "" for any other chunk."""
     if isinstance(chunk, dict):
         return str(chunk.get("type"))
     keys = fields_of(chunk).keys()
@@ -325,7 +330,7 @@ def _calls(message: Mapping[str, Any], pieces: Sequence[Piece]) -> dict[Slot, Ca
 
 
 def _saying(chunk: Any, text: str) -> Any:
-    """Return a message like `chunk` that says only `text`."""
+    """Return a message like `chunk` with only `text`."""
     fields = fields_of(chunk)
     kept = {name: fields[name] for name in ("uuid", "session_id", "model") if name in fields}
     if isinstance(chunk, dict):

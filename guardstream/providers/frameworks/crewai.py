@@ -1,7 +1,7 @@
 """CrewAI: the chunks of a crew's streaming output, and the frames of its stream sessions.
 
-https://docs.crewai.com/en/learn/streaming-crew-execution. Each task is a text of its own; where
-another begins, the one before is over.
+https://docs.crewai.com/en/learn/streaming-crew-execution. Each task has a text of its own, which
+ends when another task begins.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CrewAI(Repeating):
             return _CALLING_FRAME if calling else _THOUGHT if thinking else _FRAME
         return _CALLING if fields.get("tool_call") else _CHUNK
 
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         fields = fields_of(event.get("data")) or event
         task = tuple(str(fields.get(name)) for name in _TASK)
         if leaf.channel != "tool_args":

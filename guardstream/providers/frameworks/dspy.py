@@ -1,4 +1,4 @@
-"""DSPy: what `streamify` gives: pieces of a signature's fields, status messages, the prediction.
+"""DSPy: the output of `streamify`: pieces of a signature's fields, status messages, the prediction.
 
 https://dspy.ai/tutorials/streaming/. Each field of each predictor is a text of its own.
 """
@@ -56,7 +56,7 @@ class DSPy(Repeating):
         kind = "chunk" if keys >= _CHUNK else "prediction" if "_store" in keys else "message"
         return _SPECS[kind]
 
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         own = (event.get("predict_name"), event.get("signature_field_name"))
         return self._fields.setdefault(own, len(self._fields))
 

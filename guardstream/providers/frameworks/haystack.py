@@ -1,7 +1,7 @@
-"""Haystack: the `StreamingChunk`s that a generator gives its `streaming_callback`.
+"""Haystack: the `StreamingChunk`s that a generator passes to its `streaming_callback`.
 
-https://docs.haystack.deepset.ai/docs/choosing-the-right-generator. `meta` holds what the provider
-said, which repeats the text: it is left out where that changed.
+https://docs.haystack.deepset.ai/docs/choosing-the-right-generator. `meta` has the provider's own
+chunk, which repeats the text; it is left out where the text changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""LlamaIndex's streams: what its models say (`ChatResponse`, `CompletionResponse`), and its agents.
+"""LlamaIndex: the streams of its models (`ChatResponse`, `CompletionResponse`) and of its agents.
 
-https://developers.llamaindex.ai/python/framework/module_guides/models/llms/. Each says what is new
-in `delta`, and the whole message so far beside it.
+https://developers.llamaindex.ai/python/framework/module_guides/models/llms/. Each chunk has its new
+text in `delta`, and the whole message so far.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ _KINDS = ({"message", "delta", "raw"}, {"text", "delta", "raw"}, {"response", "d
 
 
 class LlamaIndex(Growing):
-    """The adapter for chat and text responses, and the events of agents' runs."""
+    """The adapter for responses of chat and text models, and for the events of agents' runs."""
 
     name = "llama_index"
     spec: ClassVar[Spec] = _SPEC
@@ -129,7 +129,7 @@ class LlamaIndex(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` says what is new and all so far, or what an agent does."""
+        """Return whether `chunk` is a response with a delta, or an agent's event."""
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
         return any(kind <= keys for kind in (*_KINDS, *_EVENTS))
 
@@ -140,7 +140,7 @@ class LlamaIndex(Growing):
         return not _streams(event)
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of what has calls: its maker goes on adding to them."""
+        """Return a copy of a chunk with calls: its creator keeps adding to them."""
         fields = fields_of(chunk)
         if isinstance(fields.get("tool_calls"), list) and not _streams(fields):
             return replaced(chunk, {"tool_calls": [*fields["tool_calls"]]})
@@ -153,14 +153,15 @@ class LlamaIndex(Growing):
         return replaced(chunk, {"message": message, **raw})
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        """Return the number of a call: another one may stand in its place later."""
+        """Return the number of a call; later another call may have the same place."""
         if leaf.channel != "tool_args" or not path:
             return 0
         told = (call.id for place, kind, call in _calls(event) if (place, kind) == (path[-1], leaf))
         return self._numbers.setdefault((path[-1], next(told, None)), len(self._numbers))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what a response says. A call is told of again and again, also in other fields."""
+        """Return the meaning of a response, which repeats each call many times, also in other
+        fields."""
         reading = super().meaning(chunk, event, pieces)
         if not _streams(event):
             return self._requested(event, reading)
@@ -173,7 +174,7 @@ class LlamaIndex(Growing):
         return reading._replace(calls=calls) if calls else reading
 
     def _requested(self, event: Mapping[str, Any], reading: Reading) -> Reading:
-        """Return what an agent's output says: its calls, and once more those before them."""
+        """Return the meaning of an agent's output: its calls, and earlier ones once more."""
         calls: dict[Slot, Call] = {}
         known: dict[Slot, Slot] = {}
         for place, leaf, call in _calls(event):
@@ -193,12 +194,12 @@ class LlamaIndex(Growing):
 
 
 def _streams(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is a part of a stream; without its delta a response may be one."""
+    """Return whether an event is part of a stream; a response without a delta may be one, too."""
     return "delta" in event or "message" in event or "text" in event
 
 
 def _calls(event: Mapping[str, Any]) -> Iterator[tuple[int, Leaf, Call]]:
-    """The calls in a response that have a name: their places, and what their arguments are."""
+    """Yield the calls in a response that have a name: their places, and their arguments."""
     message = fields_of(event.get("message"))
     more = fields_of(message.get("additional_kwargs") or event.get("additional_kwargs"))
     chosen = None if _streams(event) else event.get("tool_calls")

@@ -1,7 +1,7 @@
 """The OpenAI Agents SDK: the events of `Runner.run_streamed(...).stream_events()`.
 
-https://openai.github.io/openai-agents-python/streaming/. Raw events carry those of the Responses
-API; items repeat what was streamed, or tell what a tool gave, and are guarded as a whole.
+https://openai.github.io/openai-agents-python/streaming/. Raw events contain those of the Responses
+API; items repeat streamed text or have a tool's result, and are guarded as a whole.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OWN |= {"_allow_bare_name_alias"}
 
 
 class _Items(Growing):
-    """What is no raw event: agents are the application's own, and pass."""
+    """The adapter for events that are not raw. Agents belong to the application, and pass."""
 
     name = "openai_agents"
     repeats = False
@@ -45,7 +45,7 @@ class _Items(Growing):
         },
     }
 
-    def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:
         return Reading(pieces, ())
 
 
@@ -76,10 +76,10 @@ class OpenAIAgents(Envelope):
         return kind in ("run_item_stream_event", "agent_updated_stream_event")
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of an event that announces reasoning, without what it says.
+        """Return a copy of an event that announces reasoning, without its text.
 
         For chat completions the SDK keeps adding to that item, so it may contain text whose deltas
-        are yet to come.
+        have not come yet.
         """
         event = fields_of(self.inner_of(chunk)) if _is_raw(chunk) else {}
         item = fields_of(event.get("item"))
@@ -96,19 +96,19 @@ class OpenAIAgents(Envelope):
         return super().read(chunk) if _is_raw(chunk) else self._items.read(chunk)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         if _is_raw(chunk):
             return super().write(chunk, texts, ends=ends)
         return self._items.write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return `chunk` without text at paths that the format does not know."""
         if _is_raw(chunk):
             return super().without_unknown(chunk)
         return self._items.without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each item."""
+        """Remember the released text of each item."""
         if _is_raw(chunk):
             super().passed(chunk)
 

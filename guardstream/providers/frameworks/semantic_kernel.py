@@ -1,8 +1,8 @@
 """Semantic Kernel: the streaming contents of its chat services, kernels and agents.
 
 https://learn.microsoft.com/en-us/semantic-kernel/concepts/ai-services/chat-completion/. A kernel
-gives lists of messages, each of a choice, and an agent items that hold one. What the provider
-sent (`inner_content`) is left out where the text changed.
+yields lists of messages, one for each choice, and an agent yields items with one message. The
+provider's own chunk (`inner_content`) is left out where the text changed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _MESSAGE: Spec = {
 
 
 class _Messages(Growing):
-    """The adapter for lists of messages or texts, each of a choice."""
+    """The adapter for lists of messages or texts, one for each choice."""
 
     name = "semantic_kernel"
     repeats = False
@@ -101,7 +101,7 @@ class _Messages(Growing):
 
 
 class SemanticKernel(Envelope):
-    """The adapter for messages, alone, in a list or in an agent's item."""
+    """The adapter for messages: single ones, in a list or in an agent's item."""
 
     name = "semantic_kernel"
     repeats = False
@@ -114,14 +114,14 @@ class SemanticKernel(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a content that streams, or holds some."""
+        """Return whether `chunk` is a streaming content, or contains some."""
         if isinstance(chunk, (str, bytes, tuple)):
             return False
         messages = _messages(chunk)
         return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
 
     def inner_of(self, chunk: Any) -> Any:
-        """Return the messages in a chunk; the same for the same chunk."""
+        """Return the messages in a chunk; the same object for the same chunk."""
         if self._last[0] is not chunk:
             self._last = (chunk, {"messages": _messages(chunk)})
         return self._last[1]
@@ -134,7 +134,8 @@ class SemanticKernel(Envelope):
         return replaced(chunk, {"message": messages[0]}) if _is_item(chunk) else messages[0]
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
-        """Return what stands beside an agent's message, but for the thread: the application's."""
+        """Return the other fields of an agent's item, except its thread, which is the
+        application's."""
         if isinstance(chunk, list) or not _is_item(chunk):
             return {}
         known = ("message", "thread")
@@ -146,7 +147,7 @@ def _is_item(chunk: Any) -> bool:
 
 
 def _messages(chunk: Any) -> list[Any]:
-    """Return the messages that a chunk is or holds."""
+    """Return the messages in a chunk."""
     if isinstance(chunk, list):
         return chunk
     return [fields_of(chunk)["message"] if _is_item(chunk) else chunk]

@@ -1,7 +1,7 @@
-"""smolagents: what a model streams, and what an agent's run gives with `stream=True`.
+"""smolagents: the deltas of a model, and an agent's run with `stream=True`.
 
-https://huggingface.co/docs/smolagents/reference/models. What is no delta ends the text that was
-streamed before it: a step, which tells it again, a call or what a tool gave.
+https://huggingface.co/docs/smolagents/reference/models. Anything but a delta ends the text that was
+streamed before it: a step, which repeats that text, a call, or a tool's result.
 """
 
 from __future__ import annotations

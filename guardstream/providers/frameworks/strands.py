@@ -1,9 +1,9 @@
-"""Strands Agents: the events of `stream_async`, of an agent or of several.
+"""Strands Agents: the events of `stream_async`, of one agent or of several.
 
-https://strandsagents.com/latest/documentation/docs/user-guide/concepts/streaming/. An event of the
-model is one of Bedrock's ConverseStream; the next one says the same for users (`data`,
-`reasoningText`), and messages and the result repeat it. Agents in graphs, swarms and tools
-stream events of their own, inside of others.
+https://strandsagents.com/latest/documentation/docs/user-guide/concepts/streaming/. A model's event
+is one of Bedrock's ConverseStream; the next event repeats it for users (`data`, `reasoningText`),
+and messages and the result repeat it again. Agents in graphs, swarms and tools stream events of
+their own, inside other events.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown, passes_any
+from guardstream.providers.adapter import (
+    Passes,
+    Piece,
+    Reading,
+    Released,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.nested import Nested, with_inner, within
@@ -145,7 +153,7 @@ _CHANNELS = ("text", "thinking", "tool_args")
 
 
 class _Model(Bedrock):
-    """The adapter for a model's events: they need not say which block they belong to."""
+    """The adapter for a model's events, which need not name the block that they belong to."""
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -173,10 +181,10 @@ class _Model(Bedrock):
         return reading
 
     def over(self) -> Sequence[Slot]:
-        """Return the blocks that are open, which are over."""
+        """Close the open blocks; return their slots."""
         return self._over(None)
 
-    def number(self, event: Mapping[str, Any]) -> int:  # noqa: ARG002
+    def number(self, event: Mapping[str, Any]) -> int:
         return self._count
 
     def place(self, number: int) -> dict[str, Any]:
@@ -218,7 +226,7 @@ class _Agent(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         return _BESIDE if _is_model(chunk) else _SPEC
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found = [self._known(piece) for piece in pieces]
         self._streamed.note(found)
         result = fields_of(event.get("result"))
@@ -229,11 +237,11 @@ class _Agent(VariedSpecAdapter):
         return Reading(found, (0,) if says else (), closed=closed, usage=usage)
 
     def over(self) -> Sequence[Slot]:
-        """Return the slots of what the model says, which has stopped."""
+        """Close the texts of a model that has stopped; return their slots."""
         return self._model.over()
 
     def _known(self, piece: Piece) -> Piece:
-        """Return a piece in the slot that has said it; without one, what should repeat is new."""
+        """Return a piece as a copy in the slot that streamed it; as new text, if none did."""
         if piece.kind != "echo":
             return self._streamed.placed(piece)
         said = self._said.get(piece.slot.channel)
@@ -244,7 +252,7 @@ class _Agent(VariedSpecAdapter):
         return new
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         if not _is_model(chunk):
             return super().write(chunk, texts, ends=ends)
         count = len(texts) - len(self.pieces(chunk, chunk))
@@ -255,36 +263,38 @@ class _Agent(VariedSpecAdapter):
         return {**made, "event": written}
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return `chunk` without text at paths that the format does not know."""
         made = super().without_unknown(chunk)
         if not _is_model(chunk):
             return made
         return {**made, "event": self._model.without_unknown(chunk["event"])}
 
     def passed(self, chunk: Any) -> None:
-        """Remember what the model said last, until it is said for users."""
+        """Remember the model's last event until it is repeated for users."""
         event = chunk["event"] if _is_model(chunk) else {}
         self._untold = fields_of(fields_of(event.get("contentBlockDelta")).get("delta"))
 
     def find(self, piece: Piece) -> Slot | None:
-        """Return the slot that has said what a piece repeats; None if none has."""
+        """Return the slot whose text a piece repeats; None if it repeats none."""
         return self._streamed.find(piece, channel=piece.slot.channel)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return an event of the model that says `text`, and the one that says it for users."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a model's event with only `text`, and the event that repeats it for users."""
         made: list[Any] = []
         if self._has_model and slot.number >= 0:
-            made = [{"event": each} for each in self._model.extra(None, slot, text, said)]
+            made = [{"event": each} for each in self._model.extra(None, slot, text, released)]
         return [*made, *_told(slot.channel, text)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return the events that end the model's message, after what is to be said for users."""
-        ends = [{"event": each} for each in self._model.end(None, choice, reason, said)]
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the events that end the model's message, after those that are due for users."""
+        ends = [{"event": each} for each in self._model.end(None, choice, reason, released)]
         return [*_told_again(self._untold), *ends]
 
 
 class _Around(SpecAdapter):
-    """The adapter for what stands around an agent's event."""
+    """The adapter for the fields around an agent's event."""
 
     name = "strands"
     spec: ClassVar[Spec] = _AROUND
@@ -319,7 +329,7 @@ class Strands:
             run.adapter.judge_marks(passes)  # type: ignore[attr-defined]
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of an event with a call: its maker goes on adding to the input there."""
+        """Return a copy of an event with a call: its creator keeps adding to the call's input."""
         key, steps = _path(chunk)
         inner = within(chunk, steps)
         if _is_model(inner):
@@ -360,7 +370,7 @@ class Strands:
         return reading._replace(closed=[*reading.closed, *over])
 
     def _known(self, piece: Piece) -> Piece:
-        """Return a piece of what several agents gave, in the slot of the one that has said it."""
+        """Return a piece of several agents' result, as a copy in the slot that streamed it."""
         if piece.kind in ("copy", "parsed"):
             for run in reversed(self._runs.values()):
                 slot = run.adapter.find(piece)  # type: ignore[attr-defined]
@@ -369,12 +379,12 @@ class Strands:
         return piece
 
     def passed(self, chunk: Any) -> None:
-        """Tell the agent that streams an event what went out."""
+        """Tell the adapter of an event's agent what was released of it."""
         run, inner, _ = self._inside(chunk)
         run.passed(inner)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
         run, inner, steps = self._inside(chunk)
         count = len(texts) - len(self._pieces_around(chunk, steps))
         written = run.write(inner, texts[:count], ends=ends)
@@ -385,14 +395,14 @@ class Strands:
         return with_inner(chunk, steps, written)
 
     def _pieces_around(self, chunk: Any, steps: Sequence[str]) -> Sequence[Piece]:
-        """Return the texts that stand around the event of an agent."""
+        """Return the texts around an agent's event."""
         if not steps:
             return ()
         around = with_inner(chunk, steps, None)
         return [self._known(piece) for piece in self._around.pieces(around, around)]
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return `chunk` without text at paths that the format does not know."""
         run, inner, steps = self._inside(chunk)
         bare = run.without_unknown(inner)
         if not steps:
@@ -400,20 +410,22 @@ class Strands:
         around = self._around.without_unknown(with_inner(chunk, steps, None))
         return with_inner(around, steps, bare)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return events of the agent that say only `text`."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return events of the agent with only `text`."""
         run, inner, steps = self._inside(chunk)
         around = _without_input(chunk, steps)
-        return [with_inner(around, steps, each) for each in run.extra(inner, slot, text, said)]
+        return [with_inner(around, steps, each) for each in run.extra(inner, slot, text, released)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the events that end the message of the agent."""
         run, inner, steps = self._inside(chunk)
         around = _without_input(chunk, steps)
-        return [with_inner(around, steps, each) for each in run.end(inner, reason, said)]
+        return [with_inner(around, steps, each) for each in run.end(inner, reason, released)]
 
     def _inside(self, chunk: Any) -> tuple[Nested, Any, Sequence[str]]:
-        """Return the run that an event is of, the event of its agent, and the steps to that."""
+        """Return the run of an event, its agent's event inside, and the steps to that."""
         key, steps = _path(chunk)
         inner = within(chunk, steps)
         if key not in self._runs:
@@ -431,7 +443,7 @@ class Strands:
 
 
 def _step(chunk: Any) -> Sequence[str]:
-    """Return the steps to the event of another agent in an event; none, if it has none."""
+    """Return the steps to another agent's event inside an event; () if there is none."""
     kind = chunk.get("type")
     if kind == "multiagent_node_stream" and isinstance(chunk.get("event"), dict):
         return ("event",)
@@ -441,9 +453,9 @@ def _step(chunk: Any) -> Sequence[str]:
 
 
 def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which run an event is of, by its node and its call, and the steps to what is inside.
+    """Return the run of an event, by its nodes and calls, and the steps to the innermost event.
 
-    An agent tells its node, or the call of a tool that it is.
+    An agent is identified by its node, or by the tool call that started it.
     """
     key: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
@@ -456,7 +468,7 @@ def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _without_input(chunk: Any, steps: Sequence[str]) -> Any:
-    """Return an event in which no tool tells what it was given: that is as it came in."""
+    """Return an event without the inputs of tools, which repeat the calls' arguments unguarded."""
     for at, step in enumerate(steps, start=1):
         if step == "tool_stream_event":
             use = fields_of(within(chunk, steps[:at]).get("tool_use"))
@@ -489,19 +501,20 @@ def _is_own(chunk: Mapping[str, Any]) -> bool:
 
 
 def _tells_again(event: Mapping[str, Any]) -> bool:
-    """Return whether an event has nothing but a message, or what a run gave."""
+    """Return whether an event has only a message, or the result of a run."""
     if event.keys() == {"message"}:
         return fields_of(event["message"]).keys() >= {"role", "content"}
     return event.keys() == {"result"} and "stop_reason" in fields_of(event["result"])
 
 
 def _apart(channel: str) -> Slot:
-    """Return the slot of what only events for users say: those of the model are not streamed."""
+    """Return the slot of a text that comes only in events for users, because the model's are not
+    streamed."""
     return Slot(0, channel, "content", -1)
 
 
 def _told_again(delta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the event that says for users what a delta of the model says."""
+    """Return the event that repeats a model's delta for users."""
     thinking = fields_of(delta.get("reasoningContent")).get("text")
     arguments = fields_of(delta.get("toolUse")).get("input")
     texts = {"text": delta.get("text"), "thinking": thinking, "tool_args": arguments}
@@ -509,7 +522,7 @@ def _told_again(delta: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _told(channel: str, text: str) -> list[dict[str, Any]]:
-    """Return the event that says `text` for users."""
+    """Return the event for users that has `text`."""
     if channel == "text":
         return [{"data": text, "delta": {"text": text}}]
     if channel == "thinking":

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
@@ -76,7 +76,7 @@ class Gemini(SpecAdapter):
             return Slot(choice, leaf.channel, str(get(value, "json_path")), place)
         return Slot(choice, leaf.channel, leaf.field, place if leaf.channel == "tool_args" else 0)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         choices: list[int] = []
         complete: list[Slot] = []
         calls: dict[Slot, Call] = {}
@@ -123,7 +123,7 @@ class Gemini(SpecAdapter):
         ended = REASONS.get(str(getattr(reason, "value", reason)), "stop")
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a response with one part of the slot's kind, in its candidate."""
         candidate = _candidate(chunk, slot.choice)
         if slot.channel == "tool_args":
@@ -134,7 +134,9 @@ class Gemini(SpecAdapter):
         reason = get(fields_of(candidate), "finish_reason")
         return [_bare(chunk, candidate, slot.choice, part, reason)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a response without text and with a finish reason."""
         stop: Any = STOPS.get(reason, "STOP")
         if not isinstance(chunk, dict):

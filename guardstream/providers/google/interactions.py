@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import (
     KEEP,
@@ -177,7 +177,7 @@ class Interactions(SpecAdapter):
         kind = fields.get("event_type")
         return isinstance(kind, str) and kind in _SPEC.specs
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, index_in(event))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -208,8 +208,8 @@ class Interactions(SpecAdapter):
         calls = {self._open: Call(str(name), step.get("id"))} if called else {}
         return Reading(pieces, (0,), closed=over, calls=calls)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return a delta of the slot's step; of a new one, if nothing was said in any."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's step; of a new one, if nothing was released in any."""
         made: list[Any] = []
         if slot.field == "content":
             made += self._close(chunk)
@@ -228,7 +228,9 @@ class Interactions(SpecAdapter):
         said_here = {"index": slot.number, "delta": delta}
         return [*made, self._make(chunk, "step.delta", said_here)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open step, and the interaction."""
         made = self._close(chunk)
         last = self._interaction

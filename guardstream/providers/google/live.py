@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only
 from guardstream.providers.google.gemini_calls import Calls, get
 from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
@@ -93,7 +93,7 @@ class GeminiLive(SpecAdapter):
             return Slot(0, leaf.channel, leaf.field)
         return Slot(0, leaf.channel, leaf.field, path[0])
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         content = fields_of(get(event, "server_content"))
         candidate = {"content": {"parts": _parts(event)}}
         pieces, calls, complete = self._calls.read(0, candidate, pieces)
@@ -125,7 +125,7 @@ class GeminiLive(SpecAdapter):
             stopped.append((1, None))
         return stopped
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a message with text of the slot's kind."""
         content = fields_of(get(fields_of(chunk), "server_content"))
         if slot.channel == "tool_args":
@@ -139,7 +139,9 @@ class GeminiLive(SpecAdapter):
         turn = _new(chunk, "Content", parts=[part], role="model")
         return [_made(chunk, {"model_turn": turn})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the end of the turn; the user's own text has none."""
         if choice:
             return []

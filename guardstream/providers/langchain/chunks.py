@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
 
@@ -83,19 +83,25 @@ class LangChain:
             return chunk
         return _around(chunk, self._messages.without_unknown(message))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk whose message says only `text`."""
         message = _message(chunk)
         if message is None:
             return [_generation(chunk, text)]
-        return [_around(chunk, made) for made in self._messages.extra(message, slot, text, said)]
+        return [
+            _around(chunk, made) for made in self._messages.extra(message, slot, text, released)
+        ]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk whose message is the last; a model without messages has no end mark."""
         message = _message(chunk)
         if message is None:
             return []
-        return [_around(chunk, made) for made in self._messages.end(message, choice, reason, said)]
+        return [
+            _around(chunk, made) for made in self._messages.end(message, choice, reason, released)
+        ]
 
 
 def _message(chunk: Any) -> Any:

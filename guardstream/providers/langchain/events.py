@@ -18,7 +18,7 @@ from guardstream.providers.adapter import (
     Passes,
     Piece,
     Reading,
-    Said,
+    Released,
     Slot,
     Unknown,
     passes_any,
@@ -100,22 +100,26 @@ class LangChainEvents:
             return chunk
         return _with_chunk(chunk, self._runs[chunk["run_id"]][1].without_unknown(inner))
 
-    def extra(self, chunk: Mapping[str, Any], slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(
+        self, chunk: Mapping[str, Any], slot: Slot, text: str, released: Released
+    ) -> Sequence[Any]:
         """Return an event of the run that streams only `text`."""
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             raise AdapterError("langchain: the run has streamed nothing that could be continued")
         return [
             _with_chunk(chunk, made)
-            for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, said)
+            for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, released)
         ]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return an event that streams the run's last message, if it streams messages."""
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             return []
-        made = self._inner(chunk, inner, "end", choice, reason, said)
+        made = self._inner(chunk, inner, "end", choice, reason, released)
         return [_with_chunk(chunk, each) for each in made]
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:

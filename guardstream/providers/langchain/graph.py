@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Passes, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of
 from guardstream.providers.langchain.chunks import LangChain, is_message
@@ -115,20 +115,22 @@ class LangGraph:
             return chunk
         return self._with(chunk, self._messages.without_unknown(data))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk with a message that says only `text`."""
         mode, data, _ = self.parts(chunk)
         if mode not in _MESSAGES:
             return []
-        made = self._messages.extra(data, slot, text, said)
+        made = self._messages.extra(data, slot, text, released)
         return [self._with(chunk, each) for each in made]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk with the last message, after a chunk that has one."""
         mode, data, _ = self.parts(chunk)
         if mode not in _MESSAGES:
             return []
-        made = self._messages.end(data, choice, reason, said)
+        made = self._messages.end(data, choice, reason, released)
         return [self._with(chunk, each) for each in made]
 
     def _with(self, chunk: Any, data: Any) -> Any:
@@ -211,11 +213,11 @@ class LangGraphEvents(LangGraph):
         """Return an event without text that nothing is known of."""
         return super().without_unknown(_with_beside(chunk, {}))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event with a message that says only `text`, or all so far with it."""
         if _event(chunk) in _GROWING:
-            return self._growing.extra(chunk, slot, said)
-        return super().extra(chunk, slot, text, said)
+            return self._growing.extra(chunk, slot, released)
+        return super().extra(chunk, slot, text, released)
 
 
 _GROWING = ("messages/partial", "messages/complete")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.langchain.chunks import is_message
 from guardstream.providers.langchain.values import Values
 
@@ -57,11 +57,11 @@ class GrowingMessages:
             return None
         return {**chunk, "data": made if isinstance(chunk["data"], list) else made[0]}
 
-    def extra(self, chunk: Mapping[str, Any], slot: Slot, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Mapping[str, Any], slot: Slot, released: Released) -> Sequence[Any]:
         """Return an event with all that was released of a message."""
         for message in _listed(chunk["data"]):
             if is_message(message) and self._numbers.get(message.get("id")) == slot.number:
-                return [{**chunk, "data": [{**message, "content": said(slot)}]}]
+                return [{**chunk, "data": [{**message, "content": released(slot)}]}]
         return []
 
     def _told(self, message: Any) -> Sequence[Piece]:

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.langchain.cut_calls import refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
@@ -63,11 +63,11 @@ class Messages(SpecAdapter):
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
         self._called: set[Hashable] = set()
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if path and leaf.channel == "tool_args" else 0
         return Slot(0, leaf.channel, leaf.field, number)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         key = event.get("id")
         slots, calls, whole = self._calls_in(key, event)
         numbers, server_calls = self._server_calls_in(key, event)
@@ -108,7 +108,7 @@ class Messages(SpecAdapter):
         fields["tool_call_chunks"] = refused_whole(old or (), fields["tool_call_chunks"])
         return type(chunk)(**fields)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk of the message that says only `text`, where `chunk` says such text."""
         fields = fields_of(chunk)
         if slot.channel == "tool_args":
@@ -120,16 +120,18 @@ class Messages(SpecAdapter):
             return [_made(chunk, content=_only_block(content, slot, text))]
         return [_made(chunk, content=text)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a last chunk with a finish reason, after those that refuse calls that are cut."""
         metadata = {"finish_reason": reason}
         last = _made(chunk, response_metadata=metadata, chunk_position="last")
-        return [*self._refused(chunk, said), last]
+        return [*self._refused(chunk, released), last]
 
-    def _refused(self, chunk: Any, said: Said) -> list[Any]:
+    def _refused(self, chunk: Any, released: Released) -> list[Any]:
         made = []
         for (message, index), number in self._numbers.items():
-            more = refusing(said(Slot(0, "tool_args", "tool_calls", number)))
+            more = refusing(released(Slot(0, "tool_args", "tool_calls", number)))
             if more:
                 made.append(_made(chunk, id=message, tool_call_chunks=[_call_chunk(index, more)]))
         return made

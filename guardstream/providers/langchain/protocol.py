@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Passes, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Passes, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.langchain.protocol_messages import (
     TURN,
@@ -98,7 +98,7 @@ class LangChainProtocol(VariedSpecAdapter):
         paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))
         return PAIR if paired else self.spec
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         data = data_of(event)
         if event.get("method") == "tools":
             return self._tool_slot(leaf, data)
@@ -165,7 +165,7 @@ class LangChainProtocol(VariedSpecAdapter):
                     border.message.open[place[2]] = Block(border.slot, _block(data))
                 return
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         method = event.get("method", "messages")
         data = data_of(event)
         if method == "lifecycle":
@@ -259,7 +259,7 @@ class LangChainProtocol(VariedSpecAdapter):
         self._calls[own if isinstance(own, str) else slot] = slot
         return {slot: Call(name, own)}
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block, if that one is over."""
         if slot.field == "tool_output":
             own = data_of(fields_of(chunk)).get("tool_call_id")
@@ -273,7 +273,7 @@ class LangChainProtocol(VariedSpecAdapter):
         if not message.says(slot):
             if slot.channel != "text":
                 raise AdapterError(f"no open block for text of field {slot.field!r}")
-            made = self._close(chunk, message, said)
+            made = self._close(chunk, message, released)
             index = message.next
             start = {"type": "text", "text": ""}
             message.open[index] = Block(message.slot("text", "text", index), start, text)
@@ -284,10 +284,12 @@ class LangChainProtocol(VariedSpecAdapter):
         delta = {"index": index, "delta": {"type": kind, field: text}}
         return [*made, _made(chunk, {"event": "content-block-delta", **delta})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open blocks, the message, and the run of a graph that reports it."""
         message = self._messages.latest(choice)
-        made = [] if message is None else self._close(chunk, message, said)
+        made = [] if message is None else self._close(chunk, message, released)
         finish = {"event": "message-finish", "metadata": {"finish_reason": reason}}
         made.append(_made(chunk, finish))
         self._messages.end(message)
@@ -295,12 +297,12 @@ class LangChainProtocol(VariedSpecAdapter):
             made.append(_made(chunk, {"event": "completed"}, "lifecycle"))
         return made
 
-    def _close(self, chunk: Any, message: Message, said: Said) -> list[Any]:
+    def _close(self, chunk: Any, message: Message, released: Released) -> list[Any]:
         made = []
         for index, (slot, start, own) in message.open.items():
             content = dict(start)
             if slot is not None:
-                content = _whole(slot, start, said(slot) if own is None else own)
+                content = _whole(slot, start, released(slot) if own is None else own)
             data = {"event": "content-block-finish", "index": index, "content": content}
             made.append(_made(chunk, data))
         message.open.clear()

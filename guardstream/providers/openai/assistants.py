@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
@@ -178,7 +178,7 @@ class Assistants(SpecAdapter):
         kind = str(chunk["object"])
         return kind if kind.endswith(".delta") else f"{kind}.{chunk.get('status') or 'created'}"
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -226,7 +226,7 @@ class Assistants(SpecAdapter):
                 calls[Slot(0, "tool_args", "arguments", number)] = Call(name, item.get("id"))
         return calls
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's message or step."""
         data = fields_of(_data(chunk))
         if slot.field == "content":
@@ -245,8 +245,10 @@ class Assistants(SpecAdapter):
         details = {"type": "tool_calls", "tool_calls": [call]}
         return [_made(chunk, "thread.run.step.delta", data["id"], {"step_details": details})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return what ends the open message, with what was said in it, and the run."""
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return what ends the open message, with the text released in it, and the run."""
         status = "completed" if reason == "stop" else "incomplete"
         cut = {"reason": reason} if reason != "stop" else None
         made: list[Any] = []
@@ -256,7 +258,7 @@ class Assistants(SpecAdapter):
             content = [
                 {
                     "type": "text",
-                    "text": {"value": said(Slot(0, "text", "text", number)), "annotations": []},
+                    "text": {"value": released(Slot(0, "text", "text", number)), "annotations": []},
                 }
                 for (of, _), number in self._numbers.items()
                 if of == own

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers import litellm
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR, TEXT
 from guardstream.providers.openai.chat_chunks import (
@@ -127,7 +127,7 @@ class OpenAIChat(SpecAdapter):
             slot = self._slots[key] = Slot(key[0], leaf.channel, leaf.field, number)
         return slot
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         choices = event.get("choices")
         if not isinstance(choices, (list, tuple)):
             return Reading(pieces, (), failed=bool(event.get("error")))
@@ -155,7 +155,7 @@ class OpenAIChat(SpecAdapter):
     def without(value: Any) -> None:
         """Return nothing for what spells out a choice's text, be it a list."""
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk that says only `text`, in the place where `chunk` has `slot`."""
         choice = choice_of(chunk, slot.choice)
         delta = fields_of(choice).get("delta") or {}
@@ -175,7 +175,9 @@ class OpenAIChat(SpecAdapter):
         new = only(delta, {**once_more, slot.field: value})
         return [bare(chunk, choice, new, None, said_once)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk with an empty delta and `reason` as the finish reason."""
         found = choice_of(chunk, choice)
         return [bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, only, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
@@ -215,10 +215,10 @@ class OpenAIChatEvents(SpecAdapter):
                 self._open[slot] = None
                 self._names[slot] = event.get("name") or ""
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk event that says `text`, and the event that says it once more."""
-        made = self._chat.extra(fields_of(chunk)["chunk"], slot, text, said)
-        whole = said(slot)
+        made = self._chat.extra(fields_of(chunk)["chunk"], slot, text, released)
+        whole = released(slot)
         events = self._chunks(chunk, made, slot.choice, lambda old: _with_text(old, slot, whole))
         if (slot.channel, slot.field) == _ARGUMENTS and slot in self._names:
             fields = {"arguments": whole, "arguments_delta": text}
@@ -229,18 +229,20 @@ class OpenAIChatEvents(SpecAdapter):
         self._open[slot] = None
         return [*events, self._event(chunk, slot, "delta", fields)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the chunk event that ends a choice, and the ends of what is open in it."""
         last, events = chunk, list[Any]()
         if "chunk" not in fields_of(chunk):
             last = None if self._latest is None else self.without_unknown(self._latest)
         if last is not None:
-            made = self._chat.end(fields_of(last)["chunk"], choice, reason, said)
+            made = self._chat.end(fields_of(last)["chunk"], choice, reason, released)
             events = self._chunks(last, made, choice, lambda _: {"finish_reason": reason})
         for slot in [slot for slot in self._open if slot.choice == choice]:
             del self._open[slot]
             field = "arguments" if slot.field == "tool_calls" else slot.field
-            events.append(self._event(chunk, slot, "done", {field: said(slot)}))
+            events.append(self._event(chunk, slot, "done", {field: released(slot)}))
         return events
 
     def _chunks(

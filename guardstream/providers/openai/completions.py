@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import PADDING
@@ -90,7 +90,7 @@ class OpenAICompletions(SpecAdapter):
         choice = index_in(event["choices"][path[0]], path[0]) if path else 0
         return Slot(choice, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         choices = event.get("choices") or ()
         if not isinstance(choices, (list, tuple)):
             choices = ()
@@ -104,11 +104,13 @@ class OpenAICompletions(SpecAdapter):
         indices = [index_in(choice, place) for place, choice in enumerate(choices)]
         return Reading(pieces, indices, finished, usage=event.get("usage"))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk that says only `text`."""
         return [_bare(chunk, slot.choice, text, None)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return a chunk without text and with `reason` as the finish reason."""
         return [_bare(chunk, choice, "", reason)]
 

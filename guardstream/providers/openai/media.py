@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     ABOUT,
@@ -76,21 +76,23 @@ class OpenAIMedia(SpecAdapter):
         kind = fields_of(chunk).get("type")
         return isinstance(kind, str) and kind in _SPEC.specs
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") not in _LAST:
             return Reading(pieces, (0,))
         usage = event.get("usage")
         return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=usage)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta like `chunk` that says only `text`."""
         if fields_of(chunk).get("type") != "transcript.text.delta":
             return []
         blank = {"logprobs": None} if fields_of(chunk).get("logprobs") else {}
         return [replaced(chunk, {"delta": text, **blank})]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the end of a transcription, with the text so far."""
         if not isinstance(chunk, dict) or not chunk["type"].startswith("transcript."):
             return []
-        return [{"type": "transcript.text.done", "text": said(_TEXT)}]
+        return [{"type": "transcript.text.done", "text": released(_TEXT)}]

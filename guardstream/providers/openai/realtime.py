@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import NEW, Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import NEW, Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.openai.realtime_end import FIRST, Ending
 from guardstream.providers.openai.realtime_spec import (
@@ -127,7 +127,7 @@ class Realtime(SpecAdapter):
             self._running[own] = _Response(self._count if busy else 0)
         return self._running[own]
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = str(event.get("type"))
         if kind in (TRANSLATED, TRANSLATING):
             return Reading(pieces, (int(kind == TRANSLATING),))
@@ -270,13 +270,15 @@ class Realtime(SpecAdapter):
         own, part = str(event.get("item_id")), index_in(event, 0, "content_index")
         return self._slots.get(own, {}).get((part, field))
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's part, in a message of its own if that part is over."""
-        return self._ending.extra(chunk, slot, text, said)
+        return self._ending.extra(chunk, slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the ends of the open parts and items, and of the response with all of them."""
-        return self._ending.end(chunk, choice, reason, said)
+        return self._ending.end(chunk, choice, reason, released)
 
 
 def _field_of(part: Any) -> str:

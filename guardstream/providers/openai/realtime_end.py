@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
 from guardstream.providers.spec import sibling
@@ -113,20 +113,20 @@ class Ending:
             part.made = _plain(made)
         part.is_done = part.is_done or state == "done"
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text` in a slot; in a new message where it has no open part."""
         event = fields_of(chunk)
         streams = str(event.get("type")).endswith(".delta")
         response = self._responses.get(_id_of(event) or self._choices.get(slot.choice, ""))
         item, part = _open(response, slot)
         if response is None or item is None or part is None or part.is_done:
-            return self._beside(chunk, response, slot, text, said)
+            return self._beside(chunk, response, slot, text, released)
         if streams:
             return [self._delta_like(chunk, text)]
         return [self._delta(chunk, response, item, part, text)]
 
     def _beside(
-        self, chunk: Any, response: _Response | None, slot: Slot, text: str, said: Said
+        self, chunk: Any, response: _Response | None, slot: Slot, text: str, released: Released
     ) -> Sequence[Any]:
         """Return events that say `text` where no part is open."""
         event = fields_of(chunk)
@@ -135,7 +135,7 @@ class Ending:
         if response is None or slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
         return [
-            *self._close(chunk, response, said, "completed"),
+            *self._close(chunk, response, released, "completed"),
             *self._message(chunk, response, slot, text),
         ]
 
@@ -156,7 +156,7 @@ class Ending:
             self._delta(chunk, response, record, part, text),
         ]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> list[Any]:
+    def end(self, chunk: Any, choice: int, reason: FinishReason, released: Released) -> list[Any]:
         """Return the events that end a choice's response; nothing if none goes on."""
         event = fields_of(chunk)
         if event.get("type") == TRANSLATED:
@@ -166,21 +166,21 @@ class Ending:
             return []
         completed = reason in ("stop", "tool_calls")
         status = "completed" if completed else "incomplete"
-        made = self._close(chunk, response, said, status)
+        made = self._close(chunk, response, released, status)
         details = None if completed else {"type": status, "reason": _DETAILS.get(reason)}
         items = [response.done[output] for output in sorted(response.done)]
         ended = {**response.made, "status": status, "status_details": details, "output": items}
         return [*made, self._made(chunk, "response.done", {"response": ended})]
 
-    def _close(self, chunk: Any, response: _Response, said: Said, status: str) -> list[Any]:
+    def _close(self, chunk: Any, response: _Response, released: Released, status: str) -> list[Any]:
         """Return the ends of all open parts and items."""
         events: list[Any] = []
         kinds = _FIRST_KINDS if self.is_first_version else _KINDS
         for item in response.open.values():
             for part in item.parts.values():
                 if not part.is_done:
-                    events += self._part_ends(chunk, response, item, part, _said(part, said))
-            whole = _filled(item, said, status, kinds)
+                    events += self._part_ends(chunk, response, item, part, _said(part, released))
+            whole = _filled(item, released, status, kinds)
             response.done[item.output] = whole
             if "type" in item.made:
                 place = {"output_index": item.output, "item": whole}
@@ -245,8 +245,8 @@ def _open(response: _Response | None, slot: Slot) -> tuple[_Item | None, _Part |
     return None, None
 
 
-def _said(part: _Part, said: Said) -> str:
-    return said(part.slot) if part.own is None else part.own
+def _said(part: _Part, released: Released) -> str:
+    return released(part.slot) if part.own is None else part.own
 
 
 def _place(item: _Item, part: _Part) -> dict[str, Any]:
@@ -254,16 +254,18 @@ def _place(item: _Item, part: _Part) -> dict[str, Any]:
     return place if part.slot.channel == "tool_args" else {**place, "content_index": part.index}
 
 
-def _filled(item: _Item, said: Said, status: str, kinds: Mapping[str, str]) -> dict[str, Any]:
-    """Return an item with all that was said in it; `kinds` are the types of its parts."""
+def _filled(
+    item: _Item, released: Released, status: str, kinds: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return an item with all the text released in it; `kinds` are the types of its parts."""
     whole = {**item.made, "status": status}
     content = []
     for part in sorted(item.parts.values(), key=lambda each: each.index):
         field_of = STREAMED[part.name][2]
         if part.slot.channel == "tool_args":
-            whole[field_of] = _said(part, said)
+            whole[field_of] = _said(part, released)
         else:
-            content.append({"type": kinds[field_of], field_of: _said(part, said)})
+            content.append({"type": kinds[field_of], field_of: _said(part, released)})
     return {**whole, "content": content} if content else whole
 
 

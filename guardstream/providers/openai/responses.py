@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, OVER, PANEL, SPEC, STREAMED
@@ -146,7 +146,7 @@ class OpenAIResponses(SpecAdapter):
         if state == "done":
             self._saying.pop(item, None)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = str(event.get("type"))
         for piece in pieces:
             if piece.kind == "delta":
@@ -291,13 +291,15 @@ class OpenAIResponses(SpecAdapter):
         """Remember what went out of each item."""
         self._ending.passed(chunk)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's part, in a message of its own if that part is over."""
-        return self._ending.extra(chunk, slot, text, said)
+        return self._ending.extra(chunk, slot, text, released)
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return the ends of the open parts and items, and of the response with all of them."""
-        return self._ending.end(chunk, reason, said)
+        return self._ending.end(chunk, reason, released)
 
 
 def finish_of(response: Mapping[str, Any]) -> FinishReason:

@@ -12,7 +12,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
 from guardstream.providers.spec import sibling
@@ -134,7 +134,7 @@ class Ending:
         if state == "done":
             record.done.add(slot)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text` in a slot; in a new message where it has no open part."""
         streams = str(fields_of(chunk).get("type")).endswith(".delta")
         if slot.field in _RESULTS and streams and slot not in self._own:
@@ -150,13 +150,13 @@ class Ending:
             record = record or self._open.setdefault(slot.number // PARTS, _Open())
             record.slots.setdefault(slot, None)
         if record is not None and slot in record.slots and slot not in record.done:
-            whole = self._said(slot, said)
+            whole = self._text_in(slot, released)
             if streams:
                 return [_delta_like(chunk, text, whole)]
             return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
-        return [*self._close(chunk, said, "completed"), *self._message(chunk, text)]
+        return [*self._close(chunk, released, "completed"), *self._message(chunk, text)]
 
     def _delta(self, chunk: Any, slot: Slot, text: str, whole: str) -> Any:
         name = self._name(slot)
@@ -182,10 +182,10 @@ class Ending:
             self._delta(chunk, slot, text, text),
         ]
 
-    def end(self, chunk: Any, reason: FinishReason, said: Said) -> list[Any]:
+    def end(self, chunk: Any, reason: FinishReason, released: Released) -> list[Any]:
         """Return the events that end the response."""
         status = "completed" if reason in ("stop", "tool_calls") else "incomplete"
-        events = self._close(chunk, said, status)
+        events = self._close(chunk, released, status)
         if self._response is None:
             return events
         details: Any = None
@@ -202,28 +202,28 @@ class Ending:
             response = found.construct(**response.to_dict(warnings=False))
         return [*events, self._event(chunk, status, None, {"response": response})]
 
-    def _close(self, chunk: Any, said: Said, status: str) -> list[Any]:
+    def _close(self, chunk: Any, released: Released, status: str) -> list[Any]:
         """Return the ends of all open parts and items."""
         events: list[Any] = []
         for output in sorted(self._open):
             record = self._open[output]
             for slot, part in record.slots.items():
-                text = self._said(slot, said)
+                text = self._text_in(slot, released)
                 record.slots[slot] = self._part(chunk, slot, part, text)
                 if slot not in record.done:
                     events += self._part_ends(chunk, slot, record.slots[slot], text)
             if record.item is not None:
-                item = self._items[output] = _filled(record, self._text_of(said), status)
+                item = self._items[output] = _filled(record, self._text_of(released), status)
                 slot = Slot(0, "text", "text", output * PARTS)
                 events.append(self._event(chunk, "output_item.done", slot, {"item": item}))
         self._open.clear()
         return events
 
-    def _said(self, slot: Slot, said: Said) -> str:
-        return self._own[slot] if slot in self._own else said(slot)
+    def _text_in(self, slot: Slot, released: Released) -> str:
+        return self._own[slot] if slot in self._own else released(slot)
 
-    def _text_of(self, said: Said) -> Said:
-        return lambda slot: self._said(slot, said)
+    def _text_of(self, released: Released) -> Released:
+        return lambda slot: self._text_in(slot, released)
 
     def _part(self, chunk: Any, slot: Slot, part: Any, text: str) -> Any:
         """Return the part of a slot with its released text; None where slots are no parts."""
@@ -302,8 +302,8 @@ def _delta_like(chunk: Any, text: str, whole: str) -> Any:
     return replaced(chunk, updates)
 
 
-def _filled(record: _Open, said: Said, status: str) -> Any:
-    """Return an item with all that was said in it."""
+def _filled(record: _Open, released: Released, status: str) -> Any:
+    """Return an item with all the text released in it."""
     fields = fields_of(record.item)
     updates: dict[str, Any] = {"status": status} if "status" in fields else {}
     commands = []
@@ -312,11 +312,11 @@ def _filled(record: _Open, said: Said, status: str) -> Any:
             parts = updates.setdefault("summary" if slot.field == "summary" else "content", [])
             parts.append(part if isinstance(part, dict) else part.to_dict(warnings=False))
         elif slot.field == "commands":
-            commands.append(said(slot))
+            commands.append(released(slot))
         elif slot.field == "diff":
-            updates["operation"] = replaced(fields["operation"], {"diff": said(slot)})
+            updates["operation"] = replaced(fields["operation"], {"diff": released(slot)})
         elif slot.field in fields:
-            updates[slot.field] = said(slot)
+            updates[slot.field] = released(slot)
     if commands:
         updates["action"] = replaced(fields["action"], {"commands": commands})
     if isinstance(record.item, dict):

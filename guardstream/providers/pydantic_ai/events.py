@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
@@ -61,7 +61,7 @@ class PydanticAI(SpecAdapter):
         kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("event_kind")
         return isinstance(kind, str) and kind in SPEC.specs
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("event_kind")
         pieces = [each._replace(slot=_NAME) if each.kind == "name" else each for each in pieces]
         if kind == "part_start":
@@ -135,14 +135,14 @@ class PydanticAI(SpecAdapter):
             return piece
         return piece._replace(slot=self._streamed.find(piece) or piece.slot)
 
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return a delta of the slot's part; of a new one, if nothing was said in any."""
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's part; of a new one, if nothing was released in any."""
         if slot.field not in ("content", "compaction"):
             name, field, kind = _DELTAS[slot.channel]
             delta = _make(chunk, name, {field: text, **kind})
             event = {"index": self._indices[slot.number], "delta": delta}
             return [_make(chunk, "PartDeltaEvent", {**event, "event_kind": "part_delta"})]
-        made = self._close(chunk, said)
+        made = self._close(chunk, released)
         slot = Slot(0, "text", "text", len(self._indices))
         index = max(self._indices, default=-1) + 1
         self._indices.append(index)
@@ -151,11 +151,13 @@ class PydanticAI(SpecAdapter):
             made.append(_make(chunk, own, {"index": index, "part": part, "event_kind": mark}))
         return made
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
         """Return what ends the open part: there is no event for the end of a response."""
-        return self._close(chunk, said)
+        return self._close(chunk, released)
 
-    def _close(self, chunk: Any, said: Said) -> list[Any]:
+    def _close(self, chunk: Any, released: Released) -> list[Any]:
         if self._open is None:
             return []
         (slot, part), self._open = self._open, None
@@ -165,10 +167,10 @@ class PydanticAI(SpecAdapter):
                 return []  # it did not go out
             kind = part.get("part_kind")
             name = "ToolCallPart" if kind == "tool-call" else "NativeToolCallPart"
-            call = {**self._call, "part_kind": kind, "args": said(slot)}
+            call = {**self._call, "part_kind": kind, "args": released(slot)}
             made = _make(chunk, name, call)
         else:
-            made = _make(chunk, name, {"content": said(slot), "part_kind": slot.field})
+            made = _make(chunk, name, {"content": released(slot), "part_kind": slot.field})
         event = {"index": self._indices[slot.number], "part": made, "event_kind": "part_end"}
         return [_make(chunk, "PartEndEvent", event)]
 

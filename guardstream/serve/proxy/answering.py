@@ -246,7 +246,7 @@ class Answering:
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
-        guard, restoring = self._in_halves(guard) if events else (guard, None)
+        guard, restoring = self._without_restoring(guard) if events else (guard, None)
         try:
             stream = guard.wrap(
                 response,
@@ -322,12 +322,12 @@ class Answering:
             return None
         return objects.ObjectFinder(endpoint.provider)
 
-    def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
+    def _without_restoring(self, guard: Guard) -> tuple[Guard, Restoring | None]:
         """Return the guard of a stream, and what restores values after it is stored."""
         if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
         restoring = Restoring(guard, guard.vault, self.match.endpoint.provider)
-        return guard.halves()[0], restoring
+        return guard.without_restoring(), restoring
 
 
 def _provider(stream: Any) -> str | None:

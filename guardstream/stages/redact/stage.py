@@ -6,15 +6,15 @@ text, never at chunk borders, and events come in the order of these positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import Ran, Settled, reader_of, run
-from guardstream.scan.unseen import Fork, apart, forks
+from guardstream.scan.unseen import apart
 from guardstream.stages.redact.regions import Regions
+from guardstream.stages.redact.searches import Searches
 from guardstream.stages.rules import SEVERITIES
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class Redact:
         self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points that cannot overflow
         self._find_unseen = rules.unseen.search if rules.unseen else None
         self._window = Window()
-        self._scans = list(scans)
-        self._steps = [scan.steps for scan in scans]
+        steps = [scan.steps for scan in scans]
         self._reader = reader = reader_of(
-            self._steps, self._window.parts, self._at_once, self._find_unseen
+            steps, self._window.parts, self._at_once, self._find_unseen
         )
         self._reader.trim_at = MAX_SPARE
-        self._feed, self.read, self._run = reader.feed, reader.read, reader.run
+        self._feed, self.read = reader.feed, reader.read
+        self._searches = Searches(scans, reader, self._window, rules.forking)
         self._regions = Regions(self._rules, rules.fixed, reader)
         self._overflowing: dict[int, int] = {}  # rules that mask an overflow, and its start
         self._just_overflowed = False  # just now: it may end at once, unnoticed by the searches
@@ -62,8 +62,6 @@ class Redact:
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
         self._busy = False  # the next text must be fed carefully
-        self._forks: list[Fork] = []  # searches of the visible text alone
-        self._times_found: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
 
     @property
     def held(self) -> int:
@@ -105,7 +103,7 @@ class Redact:
             or not text
             or len(text) > self._at_once
             or self._is_watched()
-            or self._forks
+            or self._searches.forks
             or (self._find_unseen and self._find_unseen(text))
         ):
             return self._feed_carefully(text)
@@ -162,8 +160,7 @@ class Redact:
         reader = self._reader
         reader.busy = self._busy or bool(self._regions.spans)
         if reader.position > reader.trim_at:
-            needed = min([scan.needed() for scan in self._scans], default=reader.position)
-            self._window.forget(needed)
+            self._window.forget(self._searches.needed(reader.position))
             reader.trim_at = reader.position + MAX_SPARE
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
@@ -177,7 +174,7 @@ class Redact:
             events = []
             for is_unseen, part in apart(text):
                 if is_unseen:
-                    self._fork()
+                    self._searches.fork()
                 events += self._read_on(part)
             return events
         return self._read_on(text, ran)
@@ -186,7 +183,7 @@ class Redact:
         """Feed text that is all visible, or all zero-width, from event to event."""
         if self._finished:
             return []
-        reader = self._reader
+        reader, searches = self._reader, self._searches
         self._window.parts.append(text)
         reader.tail += text
         events: list[Event] = []
@@ -198,15 +195,15 @@ class Redact:
                 stop, held, due, settled = ran
                 ran = None
             elif self._outrun and self._is_watched():
-                stop, held, _, settled = run(self._steps, text, index, index + 1)
+                stop, held, _, settled = run(searches.steps, text, index, index + 1)
                 due = True
             elif (self._outrun or self._disabled) and not self._overflowing:
                 # Text that has been written, or that a disabled rule claims, no longer holds
                 # anything: each event shows that.
-                stop, held, _, settled = run(self._steps, text, index, end)
+                stop, held, _, settled = run(searches.steps, text, index, end)
                 due = True
             else:
-                stop, held, due, settled = self._run(text, index, end)
+                stop, held, due, settled = searches.run(text, index, end)
             if settled:
                 self._settle(events, settled, index)
             reader.position += stop - index
@@ -215,35 +212,11 @@ class Redact:
                 self._report_settled(events)
             else:
                 self._release_held(events, held)
-        if self._forks:
-            self._drop_needless_forks()
-        self._busy = self._finished or self._outrun or self._disabled or bool(self._forks)
+        if searches.forks and not (self._outrun or self._overflowing):
+            searches.drop_needless_forks()
+        self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()
         return events
-
-    def _fork(self) -> None:
-        """From here on also search the visible text alone, for the rules that ask for it."""
-        new = list(forks(self._scans, self._set.forking, self._window, self._forks))
-        if new:
-            self._forks += new
-            self._use_searches(*self._scans, *new)
-
-    def _drop_needless_forks(self) -> None:
-        """Drop the forks whose results no longer differ."""
-        if self._outrun or self._overflowing:
-            return
-        needless = [fork for fork in self._forks if fork.is_needless]
-        if needless:
-            self._forks = [fork for fork in self._forks if fork not in needless]
-            self._use_searches(*(scan for scan in self._scans if scan not in needless))
-            if not self._forks:
-                self._times_found.clear()
-
-    def _use_searches(self, *scans: Scan) -> None:
-        """Read by these searches from here on."""
-        self._scans = list(scans)
-        self._steps = [scan.steps for scan in scans]
-        self._run = partial(run, self._steps) if self._forks else self._reader.run
 
     def finish(self) -> list[Event]:
         """Take the source's end: settle what is open, release the rest, and finish."""
@@ -251,7 +224,7 @@ class Redact:
         if self._finished:
             return events
         self._busy = self._reader.busy = True
-        found = self._found(lambda scan: scan.finish(self._window))
+        found = self._searches.found(lambda scan: scan.finish(self._window))
         if not self._report(events, found, self._reader.position):
             self._finished = True
             events.append(Finish("stop"))
@@ -260,12 +233,7 @@ class Redact:
     def _is_watched(self) -> bool:
         """Return whether an overflow may end at the next character without any search reporting
         it."""
-        if self._just_overflowed:
-            return True
-        for scan in self._scans:  # noqa: SIM110 - `any` would take three times as long
-            if scan.watched():
-                return True
-        return False
+        return self._just_overflowed or self._searches.is_watched()
 
     def _settle(self, events: list[Event], settled: Sequence[Settled], index: int) -> None:
         """Report what has settled since `text[index]` without needing attention."""
@@ -308,15 +276,10 @@ class Redact:
 
     def _report_settled(self, events: list[Event]) -> None:
         """Report the matches that the characters so far have settled."""
-        window = self._window
-        if self._outrun or self._forks:
-            found = self._found(lambda scan: scan.settle(window))
-        else:
-            found = [
-                match for scan in self._scans if scan.steps.due for match in scan.settle(window)
-            ]
+        searches = self._searches
+        found = searches.settled() if self._outrun or searches.forks else searches.due()
         hold = self._reader.position
-        for scan in self._scans:
+        for scan in searches.scans:
             waits = scan.hold()
             if waits < hold:
                 hold = waits
@@ -335,12 +298,7 @@ class Redact:
 
     def _oldest_hold(self) -> int:
         """Return the start of the oldest hold-back."""
-        hold = min([scan.hold() for scan in self._scans])
-        if hold < self._reader.written:
-            for scan in self._scans:
-                scan.wrote(self._reader.written, self._window)
-            hold = min([scan.hold() for scan in self._scans])
-        return hold
+        return self._searches.oldest_hold(self._reader.written)
 
     @staticmethod
     def _write(events: list[Event], text: str) -> None:
@@ -348,25 +306,6 @@ class Redact:
             events.append(Text(text))
 
     # Matches
-
-    def _found(self, take: Callable[[Scan], list[Match]]) -> list[Match]:
-        """Return the matches of all searches; a match of both a search and its fork counts once."""
-        if not self._forks:
-            return [match for scan in self._scans for match in take(scan)]
-        found = []
-        for scan in self._scans:
-            is_fork = scan in self._forks
-            for match in take(scan):
-                times = self._times_found.setdefault((match.rule, match.start, match.end), [0, 0])
-                times[is_fork] += 1
-                if match.failed or times[is_fork] > times[not is_fork]:
-                    found.append(match)
-        if len(self._times_found) > MAX_SPARE:
-            oldest = min(fork.oldest() for fork in self._forks)
-            self._times_found = {
-                match: times for match, times in self._times_found.items() if match[2] > oldest
-            }
-        return found
 
     def _report(self, events: list[Event], found: list[Match], hold: int) -> bool:
         """Report matches and release up to `hold`; return whether the stream ends here."""
@@ -416,7 +355,7 @@ class Redact:
         if not failed or self._set.on_error == "block":
             return found, []
         for rule in failed:
-            for scan in self._scans:
+            for scan in self._searches.scans:
                 scan.disable(rule)
         self._disabled = True
         here = [Match(rule, self._reader.position, self._reader.position) for rule in failed]
@@ -442,7 +381,7 @@ class Redact:
 
     def _stopped(self, end: int) -> list[Match]:
         """Return the matches before `end`, where a rule stops the stream."""
-        found = self._found(lambda scan: scan.stop(self._window))
+        found = self._searches.found(lambda scan: scan.stop(self._window))
         return [
             match
             for match in found
@@ -463,14 +402,14 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Reduce the held text to its bound."""
-        for scan in self._scans:
+        for scan in self._searches.scans:
             scan.prune(self._window)
-        found = self._found(lambda scan: scan.settle(self._window))
+        found = self._searches.settled()
         if self._report(events, found, self._oldest_hold()):
             return
         while self.held > self._max_holdback:
             written = self._reader.written
-            rules = {rule for scan in self._scans for rule in scan.holders(written)}
+            rules = {rule for scan in self._searches.scans for rule in scan.holders(written)}
             if rules:
                 self._treat_overflow(events, sorted(rules), written)
             else:
@@ -495,11 +434,11 @@ class Redact:
             self._overflowing |= dict.fromkeys(rules, hold)
             self._just_overflowed = self._outrun = True
         events += findings
-        for scan in self._scans:
+        for scan in self._searches.scans:
             scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
             # What a dropped candidate had already matched stands.
-            found = self._found(lambda scan: scan.settle(self._window))
+            found = self._searches.settled()
             self._report(events, found, self._oldest_hold())
 
     def _continue_overflow(self, events: list[Event], found: list[Match]) -> None:
@@ -508,8 +447,8 @@ class Redact:
         # Nothing needed attention before the last character, so all of them lived up to it.
         self._write(events, self._regions.flow(self._reader.position - 1))
         self._just_overflowed = False
-        live = [scan.overflowing(self._window) for scan in self._scans]
-        found += self._found(lambda scan: scan.settle(self._window))
+        live = [scan.overflowing(self._window) for scan in self._searches.scans]
+        found += self._searches.settled()
         if any(live):
             self._write(events, self._regions.flow(self._reader.position))
             return

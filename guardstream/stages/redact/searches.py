@@ -1,0 +1,114 @@
+"""The searches of one stream, and those that read only its visible text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.reader import Reader, run
+from guardstream.scan.unseen import Fork, forks
+
+MAX_COUNTED = 256
+"""How many matches are counted before those that no fork can find any more are dropped."""
+
+
+class Searches:
+    """The `scans` of one stream, which read in step, and the forks of some of them.
+
+    A fork ignores the zero-width characters of the text. A match that both a search and its fork
+    find counts once. `steps` and `run` read by all of them.
+    """
+
+    __slots__ = (
+        "_forking",
+        "_reader",
+        "_times_found",
+        "_window",
+        "forks",
+        "run",
+        "scans",
+        "steps",
+    )
+
+    def __init__(
+        self, scans: Sequence[Scan], reader: Reader, window: Window, forking: Collection[int]
+    ) -> None:
+        """`forking` are the rules that are to ignore zero-width characters."""
+        self.forks: list[Fork] = []
+        self._reader = reader
+        self._window = window
+        self._forking = forking
+        self._times_found: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
+        self._use(*scans)
+
+    def _use(self, *scans: Scan) -> None:
+        """Read by these from here on."""
+        self.scans = list(scans)
+        self.steps = [scan.steps for scan in scans]
+        self.run = partial(run, self.steps) if self.forks else self._reader.run
+
+    def fork(self) -> None:
+        """From here on also search the visible text alone, for the rules that ask for it."""
+        new = list(forks(self.scans, self._forking, self._window, self.forks))
+        if new:
+            self.forks += new
+            self._use(*self.scans, *new)
+
+    def drop_needless_forks(self) -> None:
+        """Drop the forks whose results no longer differ."""
+        needless = [fork for fork in self.forks if fork.is_needless]
+        if needless:
+            self.forks = [fork for fork in self.forks if fork not in needless]
+            self._use(*(scan for scan in self.scans if scan not in needless))
+            if not self.forks:
+                self._times_found.clear()
+
+    def found(self, take: Callable[[Scan], list[Match]]) -> list[Match]:
+        """Return the matches that `take` gets from all searches."""
+        if not self.forks:
+            return [match for scan in self.scans for match in take(scan)]
+        found = []
+        for scan in self.scans:
+            is_fork = scan in self.forks
+            for match in take(scan):
+                times = self._times_found.setdefault((match.rule, match.start, match.end), [0, 0])
+                times[is_fork] += 1
+                if match.failed or times[is_fork] > times[not is_fork]:
+                    found.append(match)
+        if len(self._times_found) > MAX_COUNTED:
+            oldest = min(fork.oldest() for fork in self.forks)
+            self._times_found = {
+                match: times for match, times in self._times_found.items() if match[2] > oldest
+            }
+        return found
+
+    def settled(self) -> list[Match]:
+        """Return the matches that the text so far has settled."""
+        return self.found(lambda scan: scan.settle(self._window))
+
+    def due(self) -> list[Match]:
+        """Return the matches of the searches that have settled some; there must be no forks."""
+        window = self._window
+        return [match for scan in self.scans if scan.steps.due for match in scan.settle(window)]
+
+    def oldest_hold(self, written: int) -> int:
+        """Return the start of the oldest hold-back; text up to `written` holds nothing any more."""
+        hold = min([scan.hold() for scan in self.scans])
+        if hold < written:
+            for scan in self.scans:
+                scan.wrote(written, self._window)
+            hold = min([scan.hold() for scan in self.scans])
+        return hold
+
+    def needed(self, position: int) -> int:
+        """Return from where on the searches need the text; `position` if none needs any."""
+        return min([scan.needed() for scan in self.scans], default=position)
+
+    def is_watched(self) -> bool:
+        """Return whether an overflow may end at the next character without any search reporting
+        it."""
+        for scan in self.scans:  # noqa: SIM110 - `any` would take three times as long
+            if scan.watched():
+                return True
+        return False
