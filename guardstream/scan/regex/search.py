@@ -144,11 +144,11 @@ class PatternSet:
         return Share(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
-        """Read what nearly every text has; see `WARM`. A pattern that fails there does so again in
+        """Read what nearly every text has; see `Form`. A pattern that fails there does so again in
         a stream, where it is reported."""
         for search in self.searches:
             with suppress(PatternError, ValueError):
-                _read(search().steps, forms.WARM)
+                _read(search().steps, self._form.warm)
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all

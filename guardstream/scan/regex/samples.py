@@ -1,0 +1,68 @@
+"""What is read when patterns are loaded, so that a first stream need not build what nearly every
+text asks for: what answers of models look like."""
+
+from __future__ import annotations
+
+ANSWER = """Here is the short answer: yes, you can do that, but you should know what it will cost.
+
+1. **Open** `settings.yaml`, and change `timeout: 30` to 120.
+2. Run it again. The output is about 45% smaller - or $12.50 less - than in 2019.
+
+```python
+def total(rows: list[dict[str, float]], key="price") -> float:
+    return sum(row[key] for row in rows if row.get("count", 0) > 1)
+```
+
+> That doesn't work for everyone, though; see https://example.org/docs/start#third-step
+> or ask someone who has built one before. They'd probably suggest the "new" version.
+
+{"id": 7, "name": "first", "tags": ["a", "b"], "ok": true}
+
+However, most of these questions have more than one good answer. Which way would you
+rather go? I think we were right about the other file, because it has never been used.
+"""
+"""What answers of models look like: English, Markdown, code and JSON."""
+
+LONG_ANSWER = """## Why bread rises
+
+Yeast is a living thing: a fungus that feeds on sugar and gives off carbon dioxide. While you
+knead, long proteins join up and form a web, which bakers call gluten. Bubbles get caught in
+it, so the dough swells to about twice its volume within 90 minutes (at 24 °C; in a fridge it
+needs 8-12 hours).
+
+- *Flour*: 500 g, ideally with at least 12% protein
+- *Water*: 350 ml, lukewarm - hot water (above 55 degrees) kills the yeast!
+- *Salt*: two teaspoons, unless your doctor objects; **don't** leave it out entirely
+
+| Step | Minutes | What happens |
+|------|---------|--------------|
+| Mix | 5 | flour takes up water |
+| Rest | 30-40 | enzymes begin to work |
+
+Why did mine stay flat? Perhaps the packet was past its date, or a draught cooled the bowl.
+Julia, who runs a bakery in Quebec, says: "Be patient. Judge by the dough, never by the
+clock." She's right.
+
+### A short history
+
+In ancient Egypt, around 1500 BC, brewers and bakers often shared one house. The Romans built
+public ovens; by 168 BC there was even a guild. Louis Pasteur proved in 1857 that microbes
+cause fermentation, and since the 1870s factories have pressed fresh yeast into blocks. Dry
+yeast was developed during World War II, because soldiers could carry it without
+refrigeration.
+
+1) Weigh everything first, i.e. before you touch any flour.
+2) Combine, cover and wait; then fold gently, turn, and fold once more.
+3) Preheat the oven to 230 °C (450 °F). Score the loaf, spray some water, and bake for 35 minutes.
+
+You'll know it's done when it sounds hollow. Let it cool on a rack, however tempting the smell
+is! For further reading, look up "autolyse" or visit
+www.example.com/baking?topic=yeast&level=2. I'm happy to explain sourdough, quick breads, or
+gluten-free mixtures next; just tell me which kind you'd enjoy.
+
+To sum up, three things matter most: time, temperature, and enough water. If anything goes
+wrong, ask yourself whether each of these was checked. Anyway, hope that helped, and good luck
+with your first loaf. Would you prefer a recipe for pizza, bagels, or something sweet, such as
+cinnamon rolls?
+"""
+"""A longer one for the Python form, which takes twenty times as long to build a state."""
