@@ -82,12 +82,33 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     if workers > 1 and options.has_keys and options.state is None:
         raise SettingsError(ONE_PROCESS)
     settings = options.settings()
+    if workers > 1:
+        _check_vaults(settings, options)
     with _listening(host, port) as listener:
         if options.holds_key and not options.has_keys:
             _check_near(listener)
         for line in _announced(settings, options, listener):
             print(line, file=sys.stderr, flush=True)
         _serve(options, settings, listener, workers)
+
+
+def _check_vaults(settings: ProxySettings, options: ServeOptions) -> None:
+    """Raise SettingsError for a vault that several workers would have to share, but do not.
+
+    A client without a key cannot name a conversation, so that nothing of it is stored: then an
+    `id_key` is enough for the same stand-ins in all workers.
+    """
+    for guard in settings.guards.values():
+        vault = guard.policy.file.vault
+        if vault is None or vault.sqlite or vault.redis:
+            continue
+        if options.has_keys:
+            why = "a vault in memory is for one process: 'workers: 1', or 'sqlite' or 'redis'"
+        elif vault.id_key is None:
+            why = "each worker would make other stand-ins: 'workers: 1', or an 'id_key'"
+        else:
+            continue
+        raise SettingsError(f"{guard.policy.place('vault')}: {why}")
 
 
 @contextmanager
