@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from time import monotonic
@@ -28,10 +29,10 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 inode."""
 
 
-def _stamp_of(path: Path) -> Stamp | None:
+def _stamp_of(path: str | Path) -> Stamp | None:
     """Return the stamp of a file; None if it is not there."""
     try:
-        stat = path.stat()
+        stat = os.stat(path)
     except (OSError, ValueError):
         return None
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
@@ -110,6 +111,7 @@ class Seen:
     def __init__(self, path: Path) -> None:
         """The file is about to be read."""
         self._path = absolute(path)
+        self._name = str(self._path)
         self._stamp = _stamp_of(path)
         self._at = monotonic()
         self._digest: bytes | None = None
@@ -128,12 +130,14 @@ class Seen:
 
     def changed(self) -> bool:
         """Return whether the file is another one than when it was read."""
-        stamp = _stamp_of(self._path)
+        stamp = _stamp_of(self._name)
+        if stamp == self._stamp and self._trusted:
+            return False
         if stamp != self._stamp:
             if None in (stamp, self._stamp, self._digest):
                 return True
             self._stamp, self._at, self._trusted = stamp, monotonic(), False
-        if stamp is None or self._trusted:
+        if stamp is None:
             return False
         now = monotonic()
         if self._content() != self._digest:
