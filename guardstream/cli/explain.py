@@ -22,8 +22,9 @@ from guardstream.hints import hint
 from guardstream.policy import Policy, build, packs
 from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.explain import explanation
+from guardstream.policy.files import read_text
 from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
-from guardstream.policy.sources import Loader, Origin, PlacedRule, Source, read_text
+from guardstream.policy.sources import Loader, Origin, PlacedRule, Source
 
 _SHOWN = 60
 

@@ -22,8 +22,8 @@ from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import Mended, mended, verdict
+from guardstream.policy.files import read_text
 from guardstream.policy.json_schemas import from_file
-from guardstream.policy.sources import read_text
 
 VALID, BAD_INPUT, INVALID = 0, 2, 3
 

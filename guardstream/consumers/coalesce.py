@@ -73,11 +73,13 @@ class Coalesce(ReadAhead[C]):
         return self
 
     async def __anext__(self) -> C:
-        """Return the next merged chunk."""
+        """Return the next merged chunk. RuntimeError outside of `async with`."""
         while not self._chunks:
             if self._ended:
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
+            if not self._entered:
+                raise RuntimeError("nobody reads the stream: iterate in 'async with Coalesce(...)'")
             self._news = anyio.Event()
             await self._news.wait()
         left = self._since + self._seconds - anyio.current_time()

@@ -15,7 +15,7 @@ from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
 from guardstream.policy.document import Path as Key
 from guardstream.policy.document import read
-from guardstream.policy.sources import read_text
+from guardstream.policy.files import read_text
 
 LONGEST = 100_000
 """Characters of a text with its lists; a longer one keeps naming its files."""

@@ -133,7 +133,7 @@ class _Checked:
             input=self.input.compiled(loader) if self.input else None,
             extraction=self.extraction,
             code=loader.code,
-            paths=tuple(loader.stamps),
+            paths=tuple(loader.seen),
             digest=loader.digest,
             texts=MappingProxyType(loader.texts),
         )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from guardstream.events import Finding
 from guardstream.policy import build, checks
 from guardstream.policy.build import CompiledPolicy
+from guardstream.policy.files import read_text
 from guardstream.policy.model import WordFile
-from guardstream.policy.sources import PlacedRule, read_text
+from guardstream.policy.sources import PlacedRule
 
 
 def explanation(built: CompiledPolicy, finding: Finding, matched: str) -> Iterator[str]:

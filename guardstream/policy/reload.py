@@ -11,13 +11,14 @@ from typing import TypeAlias
 from guardstream.errors import PolicyError
 from guardstream.forks import kept_across_forks
 from guardstream.policy import build, packs
+from guardstream.policy.files import Seen, absolute
 from guardstream.policy.plugins import allowed
 from guardstream.policy.policy import Policy
-from guardstream.policy.sources import Loader, Stamp, stamp_of
+from guardstream.policy.sources import Loader
 
 _log = logging.getLogger("guardstream")
 
-Stamps: TypeAlias = Mapping[Path, Stamp | None]
+Files: TypeAlias = Mapping[Path, Seen]
 
 _ATTEMPTS = 3
 """How often files are read that change meanwhile."""
@@ -37,20 +38,21 @@ class Watched:
         self.checks: list[Callable[[Policy], object]] = []
         """Called with a policy before it replaces the last one; a PolicyError keeps the last
         one."""
-        self._stamps: Stamps = {}
-        policy, self._stamps = self._load()
+        self._files: Files = {}
+        policy, self._files = self._load()
         if isinstance(policy, PolicyError):
             raise policy
         self._policy = policy
+        self._path = absolute(self._path)
 
     def __repr__(self) -> str:
         return repr(self._policy)
 
     def policy(self) -> Policy:
         """Return the policy as its files are now."""
-        if _changed(self._stamps):
+        if _changed(self._files):
             with self._lock:
-                if _changed(self._stamps):
+                if _changed(self._files):
                     self._reload()
         return self._policy
 
@@ -68,11 +70,11 @@ class Watched:
         self.checks.append(check)
 
     def _reload(self) -> None:
-        policy, stamps = self._load()
+        policy, files = self._load()
         try:
             if isinstance(policy, PolicyError):
                 raise policy
-            if _changed(stamps):
+            if _changed(files):
                 raise PolicyError(f"{self._path}: its files change while they are read")
             for check in self.checks:
                 check(policy)
@@ -81,27 +83,27 @@ class Watched:
         else:
             self._policy = policy
             _log.info("reloaded the policy %s", self._path)
-        self._stamps = stamps  # last: whoever finds nothing changed has the new policy
+        self._files = files  # last: whoever finds nothing changed has the new policy
 
-    def _load(self) -> tuple[Policy | PolicyError, Stamps]:
-        """Return the policy in the files, or the error in them, and the files' stamps.
+    def _load(self) -> tuple[Policy | PolicyError, Files]:
+        """Return the policy in the files, or the error in them, and the files.
 
         The files are read again if one changed meanwhile: it may have been half written, or be
         newer than the others.
         """
         for _ in range(_ATTEMPTS):
-            known = {path: stamp_of(path) for path in self._stamps}
             loader = Loader(self._code)
             policy: Policy | PolicyError
             try:
-                policy, stamps = Policy(build.load(self._path, loader)), loader.stamps
+                policy, files = Policy(build.load(self._path, loader)), loader.seen
             except PolicyError as error:
-                policy, stamps = error, known | loader.stamps
-            if not _changed(stamps):
+                unread = self._files.keys() - loader.seen.keys()
+                policy, files = error, loader.seen | {path: Seen.now(path) for path in unread}
+            if not _changed(files):
                 break
-        return policy, stamps
+        return policy, files
 
 
-def _changed(stamps: Stamps) -> bool:
+def _changed(files: Files) -> bool:
     """Return whether a file is another one than when it was read."""
-    return any(stamp_of(path) != stamp for path, stamp in stamps.items())
+    return any(file.changed() for file in files.values())

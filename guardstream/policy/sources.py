@@ -6,23 +6,19 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
 from guardstream.errors import PolicyError
-from guardstream.hints import nearest
 from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, Mark, Problem, read
 from guardstream.policy.document import Path as Key
+from guardstream.policy.files import Seen, decoded, read_bytes
 from guardstream.policy.model import OPERATIONAL, SECTIONS, SETTINGS, PolicyFile, RuleFile
 from guardstream.policy.plugins import NO_CODE, Code
 from guardstream.policy.sections import Model
 from guardstream.stages.redact import RuleSet
-
-MAX_FILE = 64 * 1024 * 1024
-"""The maximum bytes of a policy or word file; a larger one is probably a mistake."""
 
 SEARCH_KEYS = frozenset(("words", "pattern"))
 """The keys that say what a rule looks for; a rule with one of them replaces the inherited rule."""
@@ -129,66 +125,16 @@ class MergedPolicy:
         return section and type(section)().model_copy(update=values)
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file; PolicyError says what is wrong with it and where."""
-    try:
-        found = path.stat()
-        if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
-            raise PolicyError(f"{path}:1:1: cannot be read: not a regular file")
-        if found.st_size > MAX_FILE:
-            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:  # it grows, or does not report its size
-            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        hint = _meant(path) if isinstance(error, FileNotFoundError) else ""
-        raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}{hint}") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        before = data[data.rfind(b"\n", 0, error.start) + 1 : error.start]
-        column = len(before.decode("utf-8-sig", "replace")) + 1
-        raise PolicyError(f"{path}:{line}:{column}: not valid UTF-8: save it as UTF-8") from error
-
-
-def _meant(path: Path) -> str:
-    """Return a hint for a missing file: a pack of that name, or a file beside it."""
-    if path.name in packs.names():
-        return f", did you mean the pack {packs.PREFIX + path.name!r}?"
-    try:
-        beside = [each.name for each in path.parent.iterdir()]
-    except OSError:
-        return f": there is no folder {str(path.parent)!r}"
-    close = nearest(path.name, beside, cutoff=0.8)
-    return f", did you mean {close!r}?" if close else ""
-
-
 Purpose: TypeAlias = Literal["guard", "test", "lint"]
 """Why a policy is loaded: tests need no keys, and lint runs no code either."""
-
-
-Stamp: TypeAlias = tuple[int, int, int]
-"""Distinguishes the versions of a file: when it was changed, its size, its inode."""
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """Return the stamp of a file; None if it is not there."""
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class Loader:
     """Reads a policy and everything it extends.
 
-    `stamps` has every file that it tried to open, including missing ones, with its stamp before it
-    was read. `code` has the names of the program's own code that the policy may use. `texts` are
-    files whose content is already known.
+    `seen` has every file that it tried to open, including missing ones, as it was then. `code` has
+    the names of the program's own code that the policy may use. `texts` are files whose content is
+    already known.
     """
 
     def __init__(
@@ -201,7 +147,7 @@ class Loader:
         self.purpose = purpose
         self.texts: dict[str, str] = dict(texts or {})
         self.sources: list[Source] = []
-        self.stamps: dict[Path, Stamp | None] = {}
+        self.seen: dict[Path, Seen] = {}
         self._digest = hashlib.sha256()
         self._done: dict[Path, MergedPolicy] = {}
         self._open: list[Path] = []
@@ -216,10 +162,12 @@ class Loader:
 
     def read_text(self, path: Path) -> str:
         """Read a file that the policy needs."""
-        self.stamps.setdefault(path, stamp_of(path))
+        seen = self.seen.setdefault(path, Seen(path))
         text = self.texts.get(str(path))
         if text is None:
-            text = read_text(path)
+            data = read_bytes(path)
+            seen.read(data)
+            text = decoded(path, data)
             if not packs.has(path):
                 self.texts[str(path)] = text
         self._note(text)

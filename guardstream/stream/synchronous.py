@@ -86,7 +86,11 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             self._close_unread()
 
     def close(self) -> None:
-        """Close the source; what was not delivered yet is dropped. Idempotent."""
+        """Close the source; what was not delivered yet is dropped. Idempotent.
+
+        If another thread waits for a generator, that thread closes it when the next chunk comes.
+        """
+        self.state.stopping = True  # first: that thread looks at it when it has left the source
         self.state.queue.clear()
         self._close("cancelled")
         self._conclude()
@@ -170,8 +174,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         self.state.end(reason)
         if self._claim.acquire(blocking=False):
             try:
-                close_source(*self._sources)
-                self._is_closed = True
+                self._is_closed = close_source(*self._sources)
             finally:
                 if not self._is_closed:
                     self._claim.release()
@@ -239,10 +242,16 @@ class SyncGuardedStream(Outcome[C], SyncContext):
                     raise
 
 
-def close_source(*sources: object) -> None:
-    """Close each source that has a `close`; an error while closing is dropped."""
+def close_source(*sources: object) -> bool:
+    """Close each source that has a `close`; an error while closing is dropped.
+
+    Return False if one is a generator that is still open, because another thread is reading it.
+    """
+    closed = True
     for source in sources:
         close = getattr(source, "close", None)
         if close is not None:
             with suppress(Exception):
                 close()
+        closed = closed and getattr(source, "gi_frame", None) is None
+    return closed

@@ -7,10 +7,12 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeVar
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 
 from guardstream.hints import check_known
 from guardstream.vault.ids import Ids
@@ -20,6 +22,12 @@ from guardstream.vault.stores import MemoryStore, Store
 from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 
 T = TypeVar("T")
+
+_THREADS = 40
+"""How many threads of an event loop wait for stores. They are threads of their own: if a store
+hangs, other work of the loop's threads, such as guarding long texts, goes on."""
+
+_limiters: RunVar[CapacityLimiter] = RunVar("guardstream.vault")
 
 
 class ConflictError(VaultError):
@@ -149,7 +157,7 @@ class Vaults:
     ) -> tuple[Vault | None, T]:
         """Do what `masked` does in a thread."""
         masked: Callable[..., tuple[Vault | None, T]] = self.masked
-        return await to_thread.run_sync(masked, mask, conversation, caller, abandon_on_cancel=True)
+        return await _in_thread(partial(masked, mask, conversation, caller), abandon=True)
 
     def forget(self, conversation: str, caller: str = "") -> None:
         """Drop all values of a conversation. Raises VaultError if the store fails."""
@@ -160,16 +168,16 @@ class Vaults:
         """Do what `open` does in a thread."""
         if conversation is None:
             return self.open(None, caller)
-        return await to_thread.run_sync(self.open, conversation, caller, abandon_on_cancel=True)
+        return await _in_thread(partial(self.open, conversation, caller), abandon=True)
 
     async def asave(self, vault: Vault) -> None:
         """Do what `save` does in a thread."""
         if vault.fresh:
-            await to_thread.run_sync(self.save, vault)
+            await _in_thread(partial(self.save, vault))
 
     async def aforget(self, conversation: str, caller: str = "") -> None:
         """Do what `forget` does in a thread."""
-        await to_thread.run_sync(self.forget, conversation, caller)
+        await _in_thread(partial(self.forget, conversation, caller))
 
     def _owner(self, conversation: str | None, caller: str) -> str:
         """Return the hashed name of a caller's conversation, or of a caller."""
@@ -188,6 +196,16 @@ class Vaults:
                 rule, value = self._sealing.open(sealed, owner + written)
                 entries.append(Entry(named(written), rule, value))
         return entries
+
+
+async def _in_thread(work: Callable[[], T], *, abandon: bool = False) -> T:
+    """Run `work` in a thread; with `abandon`, a cancellation does not wait for it."""
+    try:
+        limiter = _limiters.get()
+    except LookupError:
+        limiter = CapacityLimiter(_THREADS)
+        _limiters.set(limiter)
+    return await to_thread.run_sync(work, abandon_on_cancel=abandon, limiter=limiter)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def test_a_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardstream.policy.sources.MAX_FILE", 4)
+    monkeypatch.setattr("guardstream.policy.files.MAX_FILE", 4)
     (tmp_path / "p.yaml").write_text("version: 1", encoding="utf-8")
     with pytest.raises(PolicyError, match="larger than 4 bytes"):
         Policy.load(tmp_path / "p.yaml")

@@ -131,6 +131,33 @@ def test_what_is_not_safe_does_not_start(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("vault", "keys", "why"),
+    [
+        ("{}", "", "each worker would make other stand-ins"),
+        ("{id_key: '${ID_KEY}'}", ", keys: {a: '${ANN_KEY}'}", "a vault in memory is for one"),
+    ],
+)
+def test_a_vault_that_workers_do_not_share_does_not_start(
+    tmp_path: Path, vault: str, keys: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ID_KEY", "ANN_KEY"):
+        monkeypatch.setenv(name, "of sixteen bytes and more")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    state = ", state: {redis: '${REDIS_URL}'}"
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "input: {rules: [{id: name, words: [Ann], reversible: true}]}\n"
+        f"vault: {vault}\n"
+        f"serve: {{upstream: {{url: 'http://127.0.0.1:1', key: '${{ANN_KEY}}'}}"
+        f"{keys}{state if keys else ''}}}\n"
+    )
+    given = command(str(path), "--port", "0", "--workers", "2")
+    done = subprocess.run(given, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"p.yaml:2:1: {why}" in done.stderr
+
+
 def test_one_file_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANN_KEY", "ann-key")
     monkeypatch.setenv("UPSTREAM_KEY", "upstream")

@@ -240,6 +240,34 @@ def test_sighup_ends_one_process_as_sigterm_does(tmp_path: Path) -> None:
         assert process.wait(timeout=120) == -signal.SIGTERM
 
 
+def test_workers_that_are_being_replaced_can_be_stopped(tmp_path: Path) -> None:
+    """An old worker ends only after its `drain` of five minutes."""
+    log = tmp_path / "log"
+    with running(str(_slow(tmp_path, 1, 2)), log=log) as (_, process):
+        first, _ = workers_of(process)
+        process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: "stopping: not ready" in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        _wait_until(lambda: log.read_text().count("stopping: not ready") > 1)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=120)
+    assert not Path(f"/proc/{first}").exists()
+    assert "Traceback" not in log.read_text()
+
+
+def test_workers_stop_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+    with running(str(_slow(tmp_path, 1, 2)), log=tmp_path / "log") as (url, process):
+        _wait_until(lambda: len(workers_of(process)) == 2)
+        _wait_until(lambda: _is_ready(url))
+        started = workers_of(process)
+        process.kill()
+        process.wait(timeout=120)
+        for each in started:
+            _wait_until(lambda: "is gone: stopping" in (tmp_path / "log").read_text())
+            os.kill(each, signal.SIGTERM)  # the second signal, which ends `drain`
+        _wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in started))
+
+
 def _is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz").status_code == 200

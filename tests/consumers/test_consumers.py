@@ -195,6 +195,14 @@ async def test_what_was_left_early_says_so() -> None:
     assert (merged.finish, branch.finish) == ("cancelled", "cancelled")
 
 
+async def test_chunks_that_nobody_reads_are_not_waited_for() -> None:
+    merged = Coalesce(GUARD.wrap(Source(["a"])))
+    with anyio.move_on_after(20) as scope, pytest.raises(RuntimeError, match="async with"):
+        await anext(merged)
+    assert not scope.cancelled_caught
+    await merged.aclose()
+
+
 # -- sinks
 
 

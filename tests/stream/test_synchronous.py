@@ -263,3 +263,28 @@ def test_a_stream_that_is_interrupted_while_it_closes_is_closed_again() -> None:
     stream.close()
     stream.close()
     assert len(calls) == 2
+
+
+def test_a_source_that_another_thread_reads_is_closed_as_soon_as_it_can_be() -> None:
+    log: list[str] = []
+    waiting, chunk = Event(), Event()
+
+    def source() -> Iterator[str]:
+        try:
+            yield "a "
+            waiting.set()
+            chunk.wait(20)
+            yield "secret"
+        finally:
+            log.append("closed")
+
+    stream = guard().wrap_sync(source())
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(list, stream)
+        assert waiting.wait(20)
+        stream.close()
+        assert log == []  # a generator that runs cannot be closed
+        chunk.set()
+        assert read.result(20) == ["a "]
+        assert log == ["closed"]  # although the stream is still there
+    assert stream.finish == "cancelled"

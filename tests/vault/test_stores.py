@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
@@ -464,6 +465,37 @@ async def test_the_same_without_blocking(store: Store) -> None:
 
 
 pytestmark = pytest.mark.anyio
+
+
+class Hanging(MemoryStore):
+    """A store that does not answer until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+        self.asked = threading.Semaphore(0)
+
+    def load(self, conversation: str) -> Sealed:
+        self.asked.release()
+        self.may.wait(60)
+        return super().load(conversation)
+
+
+@pytest.mark.anyio
+async def test_a_store_that_hangs_does_not_hold_up_other_work_of_threads() -> None:
+    """A long prompt is guarded in a thread, too, with a vault or without."""
+    store = Hanging()
+    kept = Vaults(store)
+    threads = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+    async with anyio.create_task_group() as group:
+        for number in range(2 * threads):
+            group.start_soon(kept.aopen, str(number))
+        for _ in range(threads):
+            await anyio.to_thread.run_sync(store.asked.acquire, limiter=anyio.CapacityLimiter(1))
+        with anyio.move_on_after(20) as scope:
+            await anyio.to_thread.run_sync(int)
+        store.may.set()
+    assert not scope.cancelled_caught
 
 
 def test_a_vault_says_nothing_of_its_values() -> None:

@@ -22,7 +22,7 @@ from guardstream.cli.importing import (
 )
 from guardstream.cli.importing.write import Draft, ImportingError, as_yaml, usable
 from guardstream.cli.importing.yaml_file import value_of
-from guardstream.policy.sources import read_text
+from guardstream.policy.files import read_text
 
 FORMATS = {
     "gitleaks": gitleaks.draft,

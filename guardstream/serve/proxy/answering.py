@@ -86,11 +86,7 @@ class Answering:
                 await self._other(guard, response, media)
             elif response.status >= 400:
                 self.spend(0)
-                answer = await read_whole(response, _MAX_ERROR)
-                answer = await self.context.worker.text(
-                    len(answer), partial(guarded_error, guard, answer)
-                )
-                await self._whole(guard, response, answer)
+                await self._error(guard, response)
             elif response.status == _NOTHING:
                 await self._nothing(guard, response)
             elif response.status >= 300:
@@ -119,6 +115,25 @@ class Answering:
         """Record how many tokens were spent; None if that is unknown."""
         if self.caller is not None:
             self.caller.spent = tokens
+
+    async def _error(self, guard: Guard, response: Incoming) -> None:
+        """Guard an error of the upstream and send it.
+
+        Its status and headers say whether and when to ask again. So they stay if its body cannot be
+        guarded, like the page of a load balancer: then a message of the proxy takes its place.
+        """
+        try:
+            answer = await read_whole(response, _MAX_ERROR)
+            answer = await self.context.worker.text(
+                len(answer), partial(guarded_error, guard, answer)
+            )
+        except UpstreamError as error:
+            found = returned_headers(response, guard, held=self.context.held)
+            headers = [pair for pair in found if pair[0] != b"content-type"]
+            self.outcome.failed(error.code, error.reason)
+            await self.reply.refuse(response.status, error.code, error.message, headers)
+        else:
+            await self._whole(guard, response, answer)
 
     async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard the answer of an unknown path, by its content."""

@@ -157,7 +157,7 @@ async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
     """Guard every string in an upstream's error. UpstreamError if that is impossible."""
-    value, guard = _object(body), guard.with_on_block("finish")  # it is an error anyway
+    value, guard = _object(body, "error"), guard.with_on_block("finish")  # it is an error anyway
     try:
         guarded = guard_error(guard, value)
         return body if guarded is value else json_bytes(guarded, len(body))
@@ -393,13 +393,13 @@ def _utf8(body: bytes) -> str:
         raise _unguarded("the upstream's answer is not in UTF-8") from error
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes, what: str = "answer") -> dict[str, Any]:
     try:
         value = json_object(body)
     except AdapterError as error:
         raise UpstreamError(502, "upstream_invalid", str(error)) from error
     if value is None:
-        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is not a JSON object")
+        raise UpstreamError(502, "upstream_invalid", f"the upstream's {what} is not a JSON object")
     return value
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from guardstream.errors import PolicyError
 from guardstream.policy import document, problems
+from guardstream.policy.files import Seen
 from guardstream.policy.operational import Setting, rate_of, revealed_key
 from guardstream.policy.serving import KeyFile
 from guardstream.serve.proxy.keys import Key, hashed
@@ -32,14 +32,25 @@ def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
 
 def read_entries(path: Path) -> Mapping[str, KeyFile]:
     """Return the entries of a file. PolicyError for an invalid file."""
+    return _entries(path, _read(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
             raise PolicyError(f"{path}: a file of keys is a regular one of at most 16 MiB")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not in UTF-8"
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
         raise PolicyError(f"{path}: cannot be read: {why.lower()}") from error
+
+
+def _entries(path: Path, data: bytes) -> Mapping[str, KeyFile]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: cannot be read: it is not in utf-8") from error
     return parse_entries(path, text)
 
 
@@ -65,17 +76,18 @@ class KeysOfFile:
         self._path = Path(path)
         self._policies = tuple(policies)
         self._other = other
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Seen | None = None
 
     def changed(self) -> tuple[Key, ...] | None:
         """Return the keys if they changed since the last call. PolicyError, OSError."""
-        found = os.stat(self._path)
-        seen = found.st_mtime_ns, found.st_size, found.st_ino
-        if seen == self._seen:
+        self._path.stat()
+        if self._seen is not None and not self._seen.changed():
             return None
-        self._seen = seen
+        self._seen = Seen(self._path)
+        data = _read(self._path)
+        self._seen.read(data)
         keys = []
-        for name, entry in read_entries(self._path).items():
+        for name, entry in _entries(self._path, data).items():
             if entry.policy is not None and entry.policy not in self._policies:
                 known = ", ".join(self._policies)
                 raise PolicyError(

@@ -7,6 +7,7 @@ import gc
 import inspect
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -82,12 +84,33 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     if workers > 1 and options.has_keys and options.state is None:
         raise SettingsError(ONE_PROCESS)
     settings = options.settings()
+    if workers > 1:
+        _check_vaults(settings, options)
     with _listening(host, port) as listener:
         if options.holds_key and not options.has_keys:
             _check_near(listener)
         for line in _announced(settings, options, listener):
             print(line, file=sys.stderr, flush=True)
         _serve(options, settings, listener, workers)
+
+
+def _check_vaults(settings: ProxySettings, options: ServeOptions) -> None:
+    """Raise SettingsError for a vault that several workers would have to share, but do not.
+
+    A client without a key cannot name a conversation, so that nothing of it is stored: then an
+    `id_key` is enough for the same stand-ins in all workers.
+    """
+    for guard in settings.guards.values():
+        vault = guard.policy.file.vault
+        if vault is None or vault.sqlite or vault.redis:
+            continue
+        if options.has_keys:
+            why = "a vault in memory is for one process: 'workers: 1', or 'sqlite' or 'redis'"
+        elif vault.id_key is None:
+            why = "each worker would make other stand-ins: 'workers: 1', or an 'id_key'"
+        else:
+            continue
+        raise SettingsError(f"{guard.policy.place('vault')}: {why}")
 
 
 @contextmanager
@@ -206,11 +229,39 @@ class _Workers(Multiprocess):
 
     SIGINT, and a second signal, are passed on as a second SIGTERM, which ends the wait of `drain`.
     A worker that dies before its first message is replaced at once.
+
+    SIGHUP waits until each old worker has ended, which may take its `drain` and `grace`. That is
+    done in a thread, so that another signal can stop all workers meanwhile.
     """
+
+    _restarting: threading.Thread | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._signals = 1  # how often each worker is to be told to stop
+        self._told: Counter[int] = Counter()
 
     def handle_int(self) -> None:
         super().handle_int()
         self.signal_queue.append(signal.SIGINT)
+
+    def handle_hup(self) -> None:
+        thread = self._restarting = threading.Thread(target=self._restart, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if number in self.signal_queue:
+                    self.signal_queue.remove(number)
+                    self.handle_int() if number == signal.SIGINT else self.handle_term()
+                    return
+
+    def _restart(self) -> None:
+        try:
+            super().handle_hup()
+        except (OSError, ValueError):  # the socket was closed, because all are to stop
+            if not self.should_exit.is_set():
+                raise
 
     def keep_subprocess_alive(self) -> None:
         # If this process kept that end open, it would never see that a worker has died.
@@ -220,17 +271,27 @@ class _Workers(Multiprocess):
 
     def terminate_all(self) -> None:
         super().terminate_all()
+        self._told.update(id(each) for each in self.processes)
         for each in self.sockets:
             each.close()
 
     def join_all(self) -> None:
-        while running := [each for each in self.processes if each.process.is_alive()]:
+        while (running := self._running()) or self._is_restarting():
             time.sleep(_POLL_SECONDS)
             if self.signal_queue and os.name != "nt":
                 self.signal_queue.clear()
-                for each in running:
+                self._signals += 1
+            for each in running:
+                if self._told[id(each)] < self._signals:  # or it took an old one's place meanwhile
+                    self._told[id(each)] += 1
                     each.process.terminate()
         super().join_all()
+
+    def _running(self) -> list[Any]:
+        return [each for each in self.processes if each.process.is_alive()]
+
+    def _is_restarting(self) -> bool:
+        return self._restarting is not None and self._restarting.is_alive()
 
 
 def log_requests() -> None:
@@ -329,7 +390,23 @@ def from_environment() -> Starlette:
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them
     _handle_signals(app, options)
+    _follow_parent()
     return app
+
+
+def _follow_parent() -> None:
+    """Let a worker stop when the process that started it is gone, for example killed: it would
+    serve for ever, with the address, and nobody would know of it."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        log.error("the process that started this worker is gone: stopping")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _loaded(options: ServeOptions) -> ProxySettings:

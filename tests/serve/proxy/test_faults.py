@@ -89,14 +89,40 @@ def test_an_error_of_the_upstream_keeps_its_status_and_loses_its_secrets() -> No
     assert error_of(response)["message"] == "the ###### key is wrong"
 
 
-@pytest.mark.parametrize("status", [200, 500])
-def test_an_answer_that_is_no_json_is_not_passed(status: int) -> None:
+@pytest.mark.parametrize(
+    "page",
+    [
+        Response("<h1>busy, secret</h1>", 503, media_type="text/html"),
+        PlainTextResponse("slow down, secret", 429),
+        Response(b"", 401),
+        Response(b"x" * 2_000_000, 413),
+        Response(b"\x1f\x8b broken", 404, headers={"content-encoding": "gzip"}),
+    ],
+    ids=["page", "text", "empty", "long", "broken"],
+)
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_an_error_that_cannot_be_guarded_keeps_its_status_and_headers(
+    path: str, page: Response
+) -> None:
+    """A client that is told of a 502 would ask again, and at once."""
+    page.headers["retry-after"] = "7"
+    with proxied(lambda *_: page) as (url, _):
+        response = post(url, path)
+    assert response.status_code == page.status_code
+    assert response.headers["retry-after"] == "7"
+    assert response.headers["content-type"] == "application/json"
+    assert "upstream" in error_of(response)["message"]
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(("status", "told"), [(200, 502), (500, 500)])
+def test_an_answer_that_is_no_json_is_not_passed(status: int, told: int) -> None:
     def respond(_provider: Provider, _body: Any) -> Response:
         return PlainTextResponse("a secret page", status)
 
     with proxied(respond) as (url, _):
         response = post(url)
-    assert response.status_code == 502
+    assert response.status_code == told
     assert "secret" not in response.text
 
 

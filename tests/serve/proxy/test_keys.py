@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import re
 import secrets
 import threading
@@ -22,6 +24,7 @@ from redis.asyncio import Redis
 from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
+from guardstream.errors import PolicyError
 from guardstream.serve import MemoryReplay
 from guardstream.serve.from_policy import redis_of
 from guardstream.serve.journal import Replay
@@ -171,6 +174,37 @@ async def test_a_file_of_keys_is_read_anew_and_a_broken_one_changes_nothing(
         assert why in caplog.text
     path.unlink()
     assert await name("bob-key") == "bob"
+
+
+def test_a_key_that_is_revoked_in_place_without_a_trace_is_revoked(tmp_path: Path) -> None:
+    """Neither the size of the file nor the time of its change tell of it."""
+    path = tmp_path / "keys.yaml"
+    path.write_text(f"ann: {{sha256: {hashed('ann-key')}}}\n")
+    file, found = KeysOfFile(str(path), []), path.stat()
+    assert [key.name for key in file.changed() or ()] == ["ann"]
+    with path.open("r+") as opened:
+        opened.write("#")
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert file.changed() == ()
+    assert file.changed() is None
+
+
+def test_a_file_of_keys_that_could_not_be_read_for_a_while_is_read_as_soon_as_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys.yaml"
+    path.write_text(f"ann: {{sha256: {hashed('ann-key')}}}\n")
+    file = KeysOfFile(str(path), [])
+
+    def refused(*_given: Any, **_named: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        with pytest.raises(PolicyError, match="too many"):
+            file.changed()
+        assert file.changed() is None
+    assert [key.name for key in file.changed() or ()] == ["ann"]
 
 
 # -- how much
