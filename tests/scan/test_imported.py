@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from guardstream.scan.regex.parser import _Parser, parse
 from tests.support.corpora import CORPORA, needs_corpora
 from tests.support.imported import difference, load, loads
 
@@ -28,6 +29,14 @@ def test_nearly_all_load_and_the_rest_say_why(loading: list[str]) -> None:
     assert len(loading) >= 0.96 * len(PATTERNS)
     for pattern in set(PATTERNS) - set(loading):
         assert any(reason in str(loads(pattern)) for reason in REASONS), pattern
+
+
+def test_lookarounds_that_are_read_once_are_what_they_would_be_there(
+    loading: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [parse(pattern) for pattern in loading]
+    monkeypatch.setattr(_Parser, "_known_look", lambda *_: None)
+    assert known == [parse(pattern) for pattern in loading]
 
 
 def test_each_alone_equals_regex(loading: list[str]) -> None:

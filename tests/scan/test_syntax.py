@@ -8,7 +8,10 @@ import warnings
 import pytest
 import regex
 
+from guardstream.errors import PatternError
 from guardstream.events import Text
+from guardstream.scan.regex.ast import Cat
+from guardstream.scan.regex.parser import _Parser, parse
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
 
@@ -147,3 +150,54 @@ def test_a_brace_in_a_class_is_one_of_its_characters(pattern: str) -> None:
     text = "".join(map(chr, range(0x20, 0x7F)))
     rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
     assert masked(rules, text) == expected(regex.compile(pattern, regex.V0), text)
+
+
+# --- lookarounds that are read once -------------------------------------------------------
+
+LOOKAROUNDS = [
+    r"(?<![\w)]).(?=[(\]])(?=\()x",
+    r"(?<=a|\)|(?<=[0-9;])m)x(?!(?:b|(?i:c))d)",
+    r"(?i)(?<=a b)x(?<=a b)(?-i:(?<=a b))",
+    r"(?i)(?=a)a(?-i)(?=a)",
+    r"(?s)(?=.)x(?-s)(?=.)y",
+    r"(?x) (?= a b ) x (?=[ ]c # (\n ) y",
+    r"(a)(?=\1)b(?=(c))(?<=(?<!d)e)\2",
+    r"(?P<n>a)(?=(?P=n)b)(?!\g<n>)c",
+    r"(?=\p{Lu}\x41\u0042\101\0)A(?=[^\p{Lu}]])",
+    r"(?a)(?=\w)a(?=é)",
+    r"(?=a{2,3}b{,2}c{x})a(?=b{1,}?)",
+    r"(?m)(?=^a$)a(?<=^\b)",
+]
+
+
+@pytest.mark.parametrize("space", [" ", r"\s+"])
+@pytest.mark.parametrize("pattern", LOOKAROUNDS)
+def test_a_lookaround_that_is_read_once_is_what_it_would_be_there(
+    monkeypatch: pytest.MonkeyPatch, pattern: str, space: str
+) -> None:
+    def outcome() -> object:
+        try:
+            return parse(pattern, space)
+        except PatternError as error:
+            return str(error), error.offset
+
+    known = outcome()
+    monkeypatch.setattr(_Parser, "_known_look", lambda *_: None)
+    assert known == outcome()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "offset"),
+    [(r"a(?=b**)", 6), (r"(?<=x(?=a{3,2}))b", 14), (r"(?=[a)", 3), (r"ab(?!\e)", 5)],
+)
+def test_what_is_refused_in_a_lookaround_is_refused_there(pattern: str, offset: int) -> None:
+    with pytest.raises(PatternError) as refused:
+        parse(pattern)
+    assert refused.value.offset == offset
+
+
+def test_equal_lookarounds_are_one_object() -> None:
+    first, second = (parse(f"(?<![^()]){letter}").tree for letter in "ab")
+    assert isinstance(first, Cat)
+    assert isinstance(second, Cat)
+    assert first.items[0] is second.items[0]
