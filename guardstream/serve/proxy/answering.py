@@ -119,21 +119,29 @@ class Answering:
     async def _error(self, guard: Guard, response: Incoming) -> None:
         """Guard an error of the upstream and send it.
 
-        Its status and headers say whether and when to ask again. So they stay if its body cannot be
-        guarded, like the page of a load balancer: then a message of the proxy takes its place.
+        Its status and headers say whether and when to ask again. So they stay if its body is not
+        JSON, like the page of a load balancer: then a message of the proxy takes its place.
+        UpstreamError for JSON that cannot be guarded.
         """
         try:
             answer = await read_whole(response, _MAX_ERROR)
-            answer = await self.context.worker.text(
-                len(answer), partial(guarded_error, guard, answer)
-            )
         except UpstreamError as error:
-            found = returned_headers(response, guard, held=self.context.held)
-            headers = [pair for pair in found if pair[0] != b"content-type"]
-            self.outcome.failed(error.code, error.reason)
-            await self.reply.refuse(response.status, error.code, error.message, headers)
+            await self._without_body(guard, response, error)
+            return
+        worker = self.context.worker
+        guarded = await worker.text(len(answer), partial(guarded_error, guard, answer))
+        if guarded is None:
+            why = "the upstream's error is not a JSON object"
+            await self._without_body(guard, response, UpstreamError(502, "upstream_invalid", why))
         else:
-            await self._whole(guard, response, answer)
+            await self._whole(guard, response, guarded)
+
+    async def _without_body(self, guard: Guard, response: Incoming, error: UpstreamError) -> None:
+        """Send the status and headers of an upstream's error, and why its body is left out."""
+        found = returned_headers(response, guard, held=self.context.held)
+        headers = [pair for pair in found if pair[0] != b"content-type"]
+        self.outcome.failed(error.code, error.reason)
+        await self.reply.refuse(response.status, error.code, error.message, headers)
 
     async def _other(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard the answer of an unknown path, by its content."""

@@ -155,8 +155,13 @@ async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
         yield chunk
 
 
-def guarded_error(guard: Guard, body: bytes) -> bytes:
-    """Guard every string in an upstream's error. UpstreamError if that is impossible."""
+def guarded_error(guard: Guard, body: bytes) -> bytes | None:
+    """Guard every string in an upstream's error; None for a body that begins no JSON object.
+
+    UpstreamError for an object that cannot be read or guarded.
+    """
+    if not body.lstrip().startswith(b"{"):
+        return None
     value, guard = _object(body, "error"), guard.with_on_block("finish")  # it is an error anyway
     try:
         guarded = guard_error(guard, value)
