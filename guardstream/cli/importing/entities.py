@@ -87,6 +87,9 @@ _PACKS: dict[str, dict[str, tuple[str, ...]]] = {
 KNOWN = tuple(dict.fromkeys(entity for found in _PACKS.values() for entity in found))
 """The entities that packs have rules for."""
 
+MORE_SECRETS = "guardstream/secrets has its own rules, for secrets of other kinds, too"
+"""The note where this pack takes the place of another tool's search for secrets."""
+
 
 def extend(side: Side, pack: str) -> None:
     """Make a side extend a pack."""

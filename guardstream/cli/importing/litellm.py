@@ -261,7 +261,7 @@ class _Guardrail:
                     self._wanted.add(side, str(entity), keys)
 
     def _secrets(self) -> None:
-        self._note("guardstream/secrets has its own rules, for secrets of other kinds, too")
+        self._note(entities.MORE_SECRETS)
         modes = self._modes()
         for side in self._sides(prompts=bool(modes & _PROMPT), answers=False):
             entities.extend(side, "secrets")

@@ -101,7 +101,7 @@ def draft(text: str, path: Path) -> Draft:
         f"{key!r} is left out: it is about the server" for key in _SERVER if key in config
     ]
     wanted = entities.Wanted(made)
-    for direction, side in (("input", made.prompts), ("output", made)):
+    for direction, side in made.directions:
         for place, scanner in enumerate(config.get(f"{direction}_scanners", ())):
             name = scanner.get("type") or f"scanner {place}"
             params = scanner.get("params", {})
@@ -215,7 +215,7 @@ class _Scanner:
         params = self._fitted({"redact_mode": str})
         if params.get("redact_mode", "all") != "all":
             self._note("'redact_mode' is left out: a secret becomes the id of its rule")
-        self._note("guardstream/secrets has its own rules, for secrets of other kinds, too")
+        self._note(entities.MORE_SECRETS)
         entities.extend(self._side, "secrets")
 
     def _personal(self) -> None:

@@ -89,7 +89,7 @@ def draft(text: str, path: Path) -> Draft:
     if str(config.get("colang_version", "")).startswith("2"):
         made.notes.append("flows in Colang are not read, only those that 'rails' names")
     wanted = entities.Wanted(made)
-    for direction, side in (("input", made.prompts), ("output", made)):
+    for direction, side in made.directions:
         flows = rails.get(direction, {}).get("flows", [])
         _Side(made, wanted, side, direction, settings).add(flows)
     wanted.settle()

@@ -49,6 +49,11 @@ class Draft(Side):
     prompts: Side = field(default_factory=Side, kw_only=True)
     notes: list[str] = field(default_factory=list, kw_only=True)
 
+    @property
+    def directions(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
+        """What it looks for in prompts and in answers, by the names that other tools have."""
+        return ("input", self.prompts), ("output", self)
+
     def add(
         self,
         name: str,

@@ -69,11 +69,11 @@ class Contexts:
             context.clear()
 
     def beginning(self, left: int) -> Context:
-        """The context after a character of this signature, of which the lookbehinds have not
-        read anything."""
-        program = self.items.program
-        left &= program.behind & ~program.looks
-        return self._of(left | self._matching(left, self._no_sides), self._no_sides)
+        """The context after a character with these bits, of which the lookbehinds have not read
+        anything."""
+        for lookbehind in self.items.program.lookbehinds:
+            left |= self._bit(lookbehind, left, ())
+        return self._of(left, self._no_sides)
 
     def renewed(self, context: Context) -> Context:
         """The context as it is known now, after older ones have been forgotten."""
@@ -83,8 +83,6 @@ class Contexts:
     def after(self, context: Context, signature: int) -> Context:
         """The context that a character of this signature leads to."""
         at, advance, program = self.items.at, self.items.advance, self.items.program
-        if not program.lookbehinds:
-            return self._of(signature & program.behind, ())
         sides, matched = [], 0
         for lookbehind, items in zip(program.lookbehinds, context.sides, strict=True):
             # A lookbehind within builds on those before it.
@@ -101,13 +99,6 @@ class Contexts:
         if context is None:
             context = self._known[left, sides] = Context(self, left, sides)
         return context
-
-    def _matching(self, left: int, sides: Sides) -> int:
-        """The bits of the lookbehinds that match."""
-        bits = 0
-        for lookbehind, items in zip(self.items.program.lookbehinds, sides, strict=True):
-            bits |= self._bit(lookbehind, left | bits, items)
-        return bits
 
     def _bit(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
         """The bit of a lookbehind, if it matches."""

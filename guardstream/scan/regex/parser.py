@@ -111,7 +111,7 @@ _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 _LETTERS = re.compile(r"\w+(?![*+?{]|\(\?#)")
 """Characters that stand for themselves, each once."""
 
-_SINGLE = r"[^\\()\[]|\\[^1-9gk]|\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]"
+_SINGLE = rf"[^\\()\[]|\\[^1-9gk]|{_CLASS.pattern}"
 _WITHIN = rf"\(\?(?::|i:|<?[=!])(?:{_SINGLE})*+\)"
 _PLAIN_LOOK = re.compile(rf"\(\?<?[=!](?:{_SINGLE}|{_WITHIN})*+\)", re.DOTALL)
 """A lookaround without captures and references, which means the same wherever it stands."""
