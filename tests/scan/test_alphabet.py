@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ FRAGMENTS = (
     r"\S", r"[\w.-]", r"[^\s,]",
     r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]", "[$[:alpha:]]",
     r"[^\w[:punct:]]", "[x[:^alpha:]]",
-    r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
+    r"[^\s\S]", r"[^x\D\d]", r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
     r"[\s，。；]", r"[^\s，]", "(?i:[号群])", "(?i:[ⓐ群])", "[A-Z挂学]", r"\U0000ff5c", "[！-～]",
     r"[\U00004e00-\U00004e7f]", r"(?i:[^\W丁])", "(?i:é)", r"(?i:[é\s])",
     r"(?i:[^é\s])", r"(?i:\xe9)", r"[ \u00A0\u202F-]", r"[-\u2011]", r"[\x60'\s;]", r"\x60",
@@ -40,6 +41,31 @@ def test_a_signature_is_what_regex_says_of_each_set(seed: int) -> None:
     for letter in [*letters, *"😀中文Ａ，。；号群挂学丁！～ⓐ\u2028\u3000１ⒶK"]:
         expected = sum(bit for bit, judge in bits.items() if judge.match(letter))
         assert sets.signature(letter) == expected, (letter, ascii(letter))
+
+
+PARTS = (
+    *"kKsSiIzß9_-^.,: ~&|'éſıİKΣςя中，", r"\\", r"\]", r"\[", r"\^", r"\-", r"\n", r"\t", r"\v",
+    r"\xb5", r"\x6b", r"\u03bc", r"\u212b", r"\U0000002d", r"\U0001F600", r"\w", r"\W", r"\d",
+    r"\D", r"\s", r"\S", "a-z", "!-/", "--a", "À-ÿ", r"\x00-\uffff", r"\u0400-\u04ff", "一-龥",
+    r"\U00000300-\U0010ffff", "[", ":",
+)  # fmt: skip
+SCOPES = ("{}", "(?i:{})", "(?u:{})", "(?iu:{})", "(?a:{})", "(?a)(?i:{})")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_set_of_any_parts_is_read_as_regex_reads_it(seed: int) -> None:
+    random, sets = Random(seed), CharSets()
+    judges: dict[int, regex.Pattern[str]] = {}
+    while len(judges) < 60:
+        parts = "".join(random.choices(PARTS, k=random.randint(1, 5)))
+        fragment = random.choice(SCOPES).format(f"[{random.choice(('', '^'))}{parts}]")
+        with suppress(regex.error):
+            judge = regex.compile(fragment, regex.V0)
+            judges[sets.bit(fragment)] = judge
+    pages = (0x00, 0x01, 0x03, 0x04, 0x1E, 0x21, 0x4E, 0xFF, 0x1F6, 0x10FF)
+    for letter in "".join(chr(page << 8 | code) for page in pages for code in range(0x100)):
+        expected = sum(bit for bit, judge in judges.items() if judge.match(letter))
+        assert sets.signature(letter) == expected, (ascii(letter), seed)
 
 
 @pytest.mark.parametrize("letter", "ɤƛ\ua7cc\u1c89\U00010d50𐐀")

@@ -1,21 +1,23 @@
 """Tells characters apart only as far as some pattern does.
 
 Every set of characters that occurs in the patterns gets one bit; a character's signature says in
-which sets it is. Characters with equal signatures share all transitions. `regex` itself judges
-each character once, so that no Unicode table is needed and none can disagree.
+which sets it is. Characters with equal signatures share all transitions. What a set names is read
+here (`fragments`); all that Unicode's tables tell is asked of `regex`, once a page, so that none can
+disagree.
 """
 
 from __future__ import annotations
 
-import re
-import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
+from operator import xor
 
 import regex
 
 from guardstream.scan.pages import SIZE, Pages, Row, changes, told_apart
+from guardstream.scan.regex.fragments import CASED, FOLDED, KINDS, numbers, told
 from guardstream.scan.words.normalize import Table
 
 START = 1
@@ -24,38 +26,8 @@ START = 1
 END = 2
 """The bit of what stands after the text."""
 
-ASCII = "".join(map(chr, range(128)))
-
-_FOLDED = frozenset(regex.findall(r"(?i:[\x00-\x7f])", "".join(map(chr, range(0x2200))), regex.V0))
-"""What is ASCII or folds to it: the last is U+212A, the Kelvin sign."""
-
-_FOLDED_ON = {ord(character) // SIZE for character in _FOLDED}
-"""The numbers of the pages that have some of it."""
-
-_HEX = "[0-9a-fA-F]"
-_CODE = rf"U000000[0-7]{_HEX}|u00[0-7]{_HEX}|x[0-7]{_HEX}"
-_ESCAPED = rf"\\(?:{_CODE}|[nrtfv.*+?^$|/\-\\\"'#&~ (){{}}\[\]<>=!@%,:;`_])"
-_OPENED = r"\[(?!\[|:[^\]]*:\])"
-_NARROW = re.compile(
-    rf"(?:\(\?[ai]*:|\(\?a\)|(?!\[[\^\]]){_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*+"
-)
-"""A fragment of ASCII characters and what folds to them: nothing else is in its set."""
-
-_KINDS = re.compile(rf"(?:\(\?[i]*:|{_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*+")
-"""A fragment that tells other characters apart by these classes only."""
-
-_NAMED = re.compile(rf"\\U000{_HEX}{{5}}|\\u{_HEX}{{4}}|\\x[89a-fA-F]{_HEX}|[^\x00-\x7f]")
-"""A character beyond ASCII that a fragment names."""
-
-_LISTED = re.compile(rf"(?<!-)(?:{_NAMED.pattern})(?!-[^\]])")
-"""One that stands alone and is not an end of a range."""
-
-_PLAIN = re.compile(rf"\[(?!\^)(?:{_NAMED.pattern}|{_ESCAPED}|[^\\\[\]])*+\]")
-"""A fragment of the characters and ranges that it names, without their other cases."""
-
-_ASKED = [(1 << n, regex.compile(rf"\{letter}+", regex.V0)) for n, letter in enumerate("wds")]
-_KIND = (1 << len(_ASKED)) - 1
-_CASED = regex.compile(r"\p{Cased}")
+_KIND = (1 << len(KINDS)) - 1
+_FOLDED_ON = {ord(character) // SIZE for character in FOLDED}
 
 
 class CharSets:
@@ -70,15 +42,17 @@ class CharSets:
         self._table = table
         self._bits: dict[str, int] = {}
         self._next = 4
-        self._all: list[tuple[int, regex.Pattern[str]]] = []
-        # Of those that have more than ASCII: the sets that tell kinds of characters apart; those
-        # that do so as long as no letter has another case; others, with their last character.
-        self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
+        # Which sets the characters of `FOLDED` are in, and others by their kind alone.
+        self._folded = [0] * len(FOLDED)
+        self._by_kind = [0] * (1 << len(KINDS))
+        # Where ranges begin and end, and of which sets; those of which such are not in them.
+        self._edges: dict[int, int] = {}
+        self._negated = 0
+        # What is asked of `regex`: on pages where a letter has other cases, and on all.
+        self._cased = 0
         self._by_case: list[tuple[int, regex.Pattern[str]]] = []
-        self._wide: list[tuple[int, regex.Pattern[str], int]] = []
-        self._kinds: dict[bool, dict[int, int]] = {}  # the sets by kind, with case and without
-        self._listed: set[str] = set()
-        self._listed_on: set[int] = set()  # the numbers of their pages
+        self._by_regex: list[tuple[int, regex.Pattern[str]]] = []
+        self._ranges: tuple[list[int], list[int]] | None = None
         self._pages = Pages(self._of_page)
 
     def bit(self, fragment: str) -> int:
@@ -86,21 +60,30 @@ class CharSets:
         bit = self._bits.get(fragment)
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
-            judge = bit, _compiled(fragment)
+            self._add(bit, fragment)
             self._pages.clear()
-            self._all.append(judge)
-            if _NARROW.fullmatch(fragment):
-                return bit
-            # Something stays in the place of what is listed: an empty set is none.
-            if _KINDS.fullmatch(_LISTED.sub("x", fragment)):
-                listed = set(map(_character, _LISTED.findall(fragment)))
-                (self._by_case if any(map(_CASED.match, listed)) else self._by_kind).append(judge)
-                self._listed |= listed
-                self._listed_on |= {ord(character) // SIZE for character in listed}
-                self._kinds.clear()
-            else:
-                self._wide.append((bit, _runs(fragment), _last(fragment)))
+            self._ranges = None
         return bit
+
+    def _add(self, bit: int, fragment: str) -> None:
+        known = told(fragment)
+        if known is None or known.cased:
+            runs = _runs(fragment)
+            folded = sum(1 << FOLDED.index(each) for run in runs.findall(FOLDED) for each in run)
+            (self._by_regex if known is None else self._by_case).append((bit, runs))
+        else:
+            folded = known.folded
+        for number in numbers(folded):
+            self._folded[number] |= bit
+        if known is None:
+            return
+        self._cased |= bit * known.cased
+        self._negated |= bit * known.negated
+        for kind in numbers(known.kinds):
+            self._by_kind[kind] |= bit
+        for first, last in known.ranges:
+            for edge in (first, last + 1):
+                self._edges[edge] = self._edges.get(edge, 0) ^ bit
 
     def names(self) -> dict[int, str]:
         """What each bit stands for, as a reader would say it."""
@@ -140,74 +123,47 @@ class CharSets:
             if begin <= last:
                 yield Row(signature, begin, last)
 
-    def _of_each(self, characters: str) -> dict[str, int]:
-        """The signature of each character: every set judges them together."""
-        signatures = dict.fromkeys(characters, 0)
-        for bit, judge in self._all if characters else ():
-            for member in judge.findall(characters):
-                signatures[member] |= bit
-        return signatures
-
     def _of_page(self, page: str) -> Iterator[Row[int]]:
         """The signatures of a page's characters."""
-        number = ord(page[0]) // SIZE
-        folded = self._of_each("".join(_FOLDED.intersection(page))) if number in _FOLDED_ON else {}
-        listed = self._listed.intersection(page) if number in self._listed_on else ()
-        alone = [*folded, *listed]
+        begin = ord(page[0])
         cased, kinds = _kinds_on(page)
-        judges = [(bit, judge) for bit, judge, last in self._wide if ord(page[0]) <= last]
-        judges += self._by_case if cased else ()
-        judges = [(bit << len(_ASKED), judge) for bit, judge in judges]
-        # Where nothing on a page has other cases, case is no matter.
-        by_kind = self._by_kind if cased else self._by_kind + self._by_case
-        known = self._kinds.setdefault(cased, {})
-        for told, first, last in told_apart(page, judges, alone, kinds):
-            character = chr(first)
-            if character in folded:
-                signature = folded[character]
-            elif character in listed:
-                signature = told >> len(_ASKED) | _judged(by_kind, character)
+        asked = self._cased if cased else 0
+        judges = self._by_regex + self._by_case if cased else self._by_regex
+        judges = [(bit << len(KINDS), judge) for bit, judge in judges]
+        known = dict(kinds)
+        for place, sets in self._edges_on(begin):
+            known[place] = known.get(place, 0) ^ (sets & ~asked) << len(KINDS)
+        alone = set(FOLDED).intersection(page) if begin // SIZE in _FOLDED_ON else ()
+        by_kind = [sets & ~asked for sets in self._by_kind]
+        negated = self._negated & ~asked
+        for mixed, first, last in told_apart(page, judges, alone, known):
+            if alone and (character := chr(first)) in alone:
+                yield Row(self._folded[FOLDED.index(character)], first, last)
             else:
-                # It is in the sets that others of its kind are in.
-                kind = told & _KIND
-                if kind not in known:
-                    known[kind] = _judged(by_kind, character)
-                signature = told >> len(_ASKED) | known[kind]
-            yield Row(signature, first, last)
+                sets = mixed >> len(KINDS)
+                yield Row((by_kind[mixed & _KIND] | sets) & ~(sets & negated), first, last)
+
+    def _edges_on(self, begin: int) -> Iterator[tuple[int, int]]:
+        """Where ranges begin and end on a page, whose begin is known, and of which sets."""
+        if self._ranges is None:
+            edges = sorted(self._edges)
+            self._ranges = edges, list(accumulate(map(self._edges.__getitem__, edges), xor))
+        edges, within = self._ranges
+        first = bisect_right(edges, begin)
+        if first:
+            yield 0, within[first - 1]
+        for edge in edges[first : bisect_left(edges, begin + SIZE)]:
+            yield edge - begin, self._edges[edge]
 
 
 @lru_cache(maxsize=64)  # several sets of patterns ask for a page that is new
 def _kinds_on(page: str) -> tuple[bool, Mapping[int, int]]:
     """Whether a page has letters that have cases, and where its kinds of characters change."""
-    return _CASED.search(page) is not None, changes(page, _ASKED)
+    return CASED.search(page) is not None, changes(page, KINDS)
 
 
 @lru_cache(maxsize=2_048)  # other sets of patterns have the same, of the same policy and of others
-def _compiled(fragment: str) -> regex.Pattern[str]:
-    return regex.compile(fragment, regex.V0)
-
-
 def _runs(fragment: str) -> regex.Pattern[str]:
     """What finds the runs of the characters that a fragment describes."""
     everywhere = "(?a)" if fragment.startswith("(?a)") else ""
     return regex.compile(f"{everywhere}(?:{fragment})+", regex.V0)
-
-
-def _last(fragment: str) -> int:
-    """The last character that a fragment may describe."""
-    if not _PLAIN.fullmatch(fragment):
-        return sys.maxunicode
-    return max((ord(_character(named)) for named in _NAMED.findall(fragment)), default=0x7F)
-
-
-def _character(named: str) -> str:
-    """The character that a fragment names."""
-    return chr(int(named[2:], 16)) if len(named) > 1 else named
-
-
-def _judged(judges: Iterable[tuple[int, regex.Pattern[str]]], character: str) -> int:
-    signature = 0
-    for bit, judge in judges:
-        if judge.match(character):
-            signature |= bit
-    return signature

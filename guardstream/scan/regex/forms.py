@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from guardstream.scan.regex.alphabet import ASCII, CharSets
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.fragments import ASCII
 from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self, TypeAlias
 
@@ -20,6 +20,7 @@ from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Automaton
+from guardstream.scan.regex.fragments import numbers
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
 from guardstream.scan.regex.nfa import Condition, Place, Program
@@ -42,14 +43,6 @@ NO_CASE = -1
 _Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
 
-def _bits(number: int) -> Iterable[int]:
-    """The numbers of the bits that are set."""
-    while number:
-        low = number & -number
-        yield low.bit_length() - 1
-        number ^= low
-
-
 def _flags(handling: Handling) -> int:
     return sum(flag << number for number, flag in enumerate(handling[:4]))
 
@@ -64,7 +57,7 @@ class NativeProgram(Program):
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
         super().__init__(tree, sets, group)
-        self._own = 0, 1, *_bits(self.mask & ~(START | END))
+        self._own = 0, 1, *numbers(self.mask & ~(START | END))
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
         self._signatures: dict[int, bytes] = {}
@@ -138,7 +131,7 @@ class NativeProgram(Program):
         known = self._signatures.get(bits)
         if known is None:
             number = 0
-            for bit in _bits(bits):
+            for bit in numbers(bits):
                 number |= 1 << self._index[bit]
             known = self._signatures[bits] = number.to_bytes(self._size, "little")
         return known
@@ -192,8 +185,8 @@ class NativeMachine:
             first_at.append(len(firsts))
             for needs, bars in conditions:
                 for bits in (needs, bars):
-                    numbers = list(_bits(bits))
-                    firsts.extend((len(numbers), *numbers))
+                    own = list(numbers(bits))
+                    firsts.extend((len(own), *own))
             firsts.append(-1)
         self.native = _native.Machine(
             bytes(map(_flags, machine.handling)),

@@ -87,11 +87,12 @@ _REFUSED_FLAGS = {
     "w": "WORD changes the boundaries; use lookarounds",
 }
 
-_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]|\\u[0-9A-Fa-f]{4}"
+_CODE = r"\\u[0-9A-Fa-f]{4}"
+_ESCAPE = rf"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{{-~]|{_CODE}"
 _BEYOND = r"\u0080-\U0010ffff"
 _LETTER = rf"\w \"'<>=!@%,:;`/#.~&{_BEYOND}"
-_RANGE = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[{_BEYOND}]-[{_BEYOND}]"
-_SET = rf"\[\^?-?(?:{_RANGE}|[{_LETTER}*+?$()|{{}}]|{_ESCAPE})++-?\]"
+_RANGE = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[{_BEYOND}]-[{_BEYOND}]|{_CODE}-{_CODE}"
+_SET = rf"\[\^?+-?(?:{_RANGE}|[{_LETTER}*+?$^()|{{}}]|{_ESCAPE})++-?\]"
 _TAKES = rf"[{_LETTER}-]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
 _OPENS = r"\((?:\?(?:[:=!>]|<[=!]|-?i:|P?<[a-z]{1,20}>))?"
@@ -105,7 +106,7 @@ _CLASS = re.compile(r"\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]", re.DOTALL)
 """A class of characters that needs no second look at what is in it."""
 
 _SETS = re.compile(_SET)
-_RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
+_RANGES = re.compile(rf"(?=({_CODE}|[0-9A-Za-z{_BEYOND}])-({_CODE}|[0-9A-Za-z{_BEYOND}]))")
 
 
 _LETTERS = re.compile(r"\w+(?![*+?{]|\(\?#)")
@@ -130,7 +131,8 @@ def is_plain(pattern: str) -> bool:
     if _PLAIN.fullmatch(pattern) is None:
         return False
     sets = _SETS.findall(pattern)
-    return all(low <= high for each in sets for low, high in _RANGES.findall(each))
+    ranges = (ends for each in sets for ends in _RANGES.findall(each))
+    return all(_code(low) <= _code(high) for low, high in ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,6 +597,11 @@ def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | No
     except PatternError:
         return None
     return look if parser.at == len(text) else None
+
+
+def _code(written: str) -> int:
+    """A character's number, however it is written."""
+    return ord(written) if len(written) == 1 else int(written[2:], 16)
 
 
 def _is_count(text: str) -> bool:
