@@ -2,8 +2,7 @@
 
 Every set of characters that occurs in the patterns gets one bit; a character's signature says in
 which sets it is. Characters with equal signatures share all transitions. What a set names is read
-here (`fragments`); all that Unicode's tables tell is asked of `regex`, once a page, so that none can
-disagree.
+here (`fragments`). What Unicode's tables tell is asked of `regex`, once a page: none can disagree.
 """
 
 from __future__ import annotations
