@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from itertools import product
 
 import pytest
 import regex
@@ -40,6 +41,7 @@ REFUSED = {
     r"(?<=a+)b": "unbounded lookbehind.*; give its repeats a bound",
     r"(?<=(a|ab))c\1": "group in a lookbehind",
     r"x(?<=(?=b)y?)c": "looks ahead",
+    r"(?<=x(?:a|ab|b){1,4}+)c": "too many ways; lower its counters",
     r"a*": "match nothing",
     r"\b": "match nothing",
     r"(?#c){2}a": "cannot follow a comment",
@@ -202,3 +204,21 @@ def test_equal_lookarounds_are_one_object() -> None:
     assert isinstance(first, Cat)
     assert isinstance(second, Cat)
     assert first.items[0] is second.items[0]
+
+
+ATOMIC_BEHIND = (
+    "(?<=b{0,3}+b)a", "(?<=a(?>ab|b))b", "(?<=a(?>b|ab))b", "(?<!a(?>ab|b))b", "(?<=a(?>a?b?))b",
+    "(?<=ba?+)b", "(?<=b(?>(a)|b(a))a??)b", "(?<=a(?>(?:ab){1,2}))b", "(?<=a(?>(?>a|ba)b|b))a",
+    r"(?<=b(?>a|\Ba){0,2}+)b", "(?<=^(?>aa|a))b", "(?<=(?>a|ba)b)a", "(?<=a(?>a{1,2}?|ba))b",
+    r"(?<=\r\R)a", "(?i)(?<=A(?>B|AB))a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", ATOMIC_BEHIND)
+def test_a_lookbehind_keeps_what_comes_first_from_its_end(pattern: str) -> None:
+    judge = regex.compile(pattern, regex.V0)
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    for length in range(2, 7):
+        for letters in product("ab", repeat=length):
+            text = "".join(letters) + "\r\na"
+            assert masked(rules, text) == expected(judge, text), text

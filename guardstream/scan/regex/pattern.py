@@ -16,13 +16,13 @@ from guardstream.scan.regex.analysis import (
     tail_after,
 )
 from guardstream.scan.regex.ast import Look, Node, Reference
+from guardstream.scan.regex.lookbehinds import with_edges_outside, with_ways_behind
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import (
     captured,
     is_ambiguous,
     referred,
     walk,
-    with_edges_outside,
     without_lead,
     without_references,
 )
@@ -80,7 +80,7 @@ def compile_pattern(
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
-    tree = with_edges_outside(parsed.tree)
+    tree = with_edges_outside(with_ways_behind(parsed.tree))
     behind = look_behind(tree) + 1
     if referred(tree):
         tree = without_references(tree)

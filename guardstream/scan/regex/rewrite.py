@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice
-from operator import is_not
 
 import regex
 
@@ -312,41 +311,6 @@ def reaching(node: Node) -> Node:
             return node
         case _:
             return with_inside(node, tuple(map(reaching, inside(node))))
-
-
-# What a lookbehind asks of the text after it
-
-
-def with_edges_outside(node: Node) -> Node:
-    """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
-    same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
-    parts = inside(node)
-    mended = tuple(p if isinstance(p, Char) else with_edges_outside(p) for p in parts)
-    if any(map(is_not, mended, parts)):
-        node = with_inside(node, mended)
-    if not isinstance(node, Look) or node.ahead or captured(node):
-        return node
-    ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
-    parted = [_parted(way) for way in ways]
-    if not any(edges for _, edges in parted):
-        return node
-    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parted)
-    return Look(Alt(looks), True, True) if node.negate else Alt(looks)
-
-
-def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
-    """The node without the assertions about what follows at its end, and these."""
-    match node:
-        case Look(_, True) | Assert("end" | "line_end" | "word" | "not_word"):
-            return Cat(()), (node,)
-        case Cat(items) if items:
-            rest, edges = _parted(items[-1])
-            if rest == Cat(()):
-                before, more = _parted(Cat(items[:-1]))
-                return before, (*more, *edges)
-            return Cat((*items[:-1], rest)), edges
-        case _:
-            return node, ()
 
 
 # A beginning that only widens the match

@@ -1,0 +1,141 @@
+"""Rewrites lookbehinds so that they can be followed as the text comes: from their begin.
+
+`regex` tries a lookbehind's ways from its end, which decides what an atomic part in it keeps.
+"""
+
+from __future__ import annotations
+
+from operator import is_not
+
+from guardstream.errors import PatternError
+from guardstream.scan.regex.analysis import min_width
+from guardstream.scan.regex.ast import Alt, Assert, Atomic, Cat, Char, Group, Look, Node, Repeat
+from guardstream.scan.regex.rewrite import captured, has_choices, inside, walk, with_inside
+
+MAX_WAYS = 64
+"""In how many ways an atomic part of a lookbehind may match, as all of them are written out."""
+
+# What a lookbehind asks of the text after it
+
+
+def with_edges_outside(node: Node) -> Node:
+    """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
+    same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
+    parts = inside(node)
+    mended = tuple(p if isinstance(p, Char) else with_edges_outside(p) for p in parts)
+    if any(map(is_not, mended, parts)):
+        node = with_inside(node, mended)
+    if not isinstance(node, Look) or node.ahead or captured(node):
+        return node
+    ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
+    parted = [_parted(way) for way in ways]
+    if not any(edges for _, edges in parted):
+        return node
+    looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parted)
+    return Look(Alt(looks), True, True) if node.negate else Alt(looks)
+
+
+def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
+    """The node without the assertions about what follows at its end, and these."""
+    match node:
+        case Look(_, True) | Assert("end" | "line_end" | "word" | "not_word"):
+            return Cat(()), (node,)
+        case Cat(items) if items:
+            rest, edges = _parted(items[-1])
+            if rest == Cat(()):
+                before, more = _parted(Cat(items[:-1]))
+                return before, (*more, *edges)
+            return Cat((*items[:-1], rest)), edges
+        case _:
+            return node, ()
+
+
+# Atomic parts
+
+
+def with_ways_behind(tree: Node) -> Node:
+    """The tree with the atomic parts of its lookbehinds written out; PatternError where they match
+    in too many ways.
+
+    Such a part keeps the first of its ways that end where it does: `(?<=x(?>ab|b))` is
+    `(?<=x(?:ab|b(?<!ab)))`. The first part of a lookbehind may as well not be atomic, as nothing is
+    tried after it.
+    """
+    return _written(tree, False, False) if any(map(_has_atomic_parts, walk(tree))) else tree
+
+
+def _has_atomic_parts(node: Node) -> bool:
+    """Whether the node is a lookbehind that has some."""
+    if not isinstance(node, Look) or node.ahead:
+        return False
+    return any(isinstance(part, Atomic) for part in walk(node))
+
+
+def _written(node: Node, behind: bool, first: bool) -> Node:
+    """The node as it is read from its end if it is in a lookbehind, perhaps as its `first` part."""
+    match node:
+        case Char() | Assert():
+            return node
+        case Look(item, ahead, negate):
+            return Look(_written(item, not ahead, not ahead), ahead, negate)
+        case Atomic(item) if behind:
+            item = _written(item, True, first)
+            return item if first or not has_choices(item) else _first_kept(item)
+        case Cat(items):
+            begin = [_written(item, behind, first) for item in items[:1]]
+            return Cat((*begin, *(_written(item, behind, False) for item in items[1:])))
+        case Repeat():
+            first = False
+    return with_inside(node, tuple([_written(part, behind, first) for part in inside(node)]))
+
+
+def _first_kept(node: Node) -> Node:
+    """The ways of an atomic part, each where none of those before it ends at the same place."""
+    ways = _ways(node)
+    kept = [
+        Cat((way, Look(Alt(tuple(map(_without_groups, ways[:number]))), False, True)))
+        for number, way in enumerate(ways)
+    ]
+    return Alt((ways[0], *kept[1:]))
+
+
+def _ways(node: Node) -> list[Node]:
+    """The ways in which a node may match, in the order in which they are tried from its end."""
+    if not has_choices(node):
+        return [node]
+    match node:
+        case Alt(items):
+            found = [way for item in items for way in _ways(item)]
+        case Cat(items):
+            found = [Cat(())]
+            for item in reversed(items):
+                found = _before(_ways(item), found)
+        case Group(item, number):
+            found = [Group(way, number) for way in _ways(item)]
+        case Repeat(item, low, int(high), lazy) if high < 2 or min_width(item):
+            ways, found = _ways(item), [Cat(())]
+            for rounds in reversed(range(high)):
+                enough: list[Node] = [Cat(())] if rounds >= low else []
+                more: list[Node] = [Cat((later, way)) for way in ways for later in found]
+                found = _few([*enough, *more] if lazy else [*more, *enough])
+        case _:
+            return _few(None)
+    return _few(found)
+
+
+def _before(ways: list[Node], later: list[Node]) -> list[Node]:
+    return _few([Cat((way, end)) for end in later for way in ways])
+
+
+def _few(ways: list[Node] | None) -> list[Node]:
+    if ways is None or len(ways) > MAX_WAYS:
+        message = "an atomic part of a lookbehind may match in too many ways"
+        raise PatternError(f"{message}; lower its counters, or leave out what makes it atomic")
+    return ways
+
+
+def _without_groups(node: Node) -> Node:
+    """The node without its captures, to be looked for once more."""
+    if isinstance(node, Group):
+        return _without_groups(node.item)
+    return with_inside(node, tuple(map(_without_groups, inside(node))))
