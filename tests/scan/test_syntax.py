@@ -222,3 +222,26 @@ def test_a_lookbehind_keeps_what_comes_first_from_its_end(pattern: str) -> None:
         for letters in product("ab", repeat=length):
             text = "".join(letters) + "\r\na"
             assert masked(rules, text) == expected(judge, text), text
+
+
+EMPTY_ROUNDS = (
+    r"\b(?:A*?|1)+1", r"\b(?:(?:aa)?A*?|1)+1", r"\b(?:A*?|1)+?1", r"\b(?:(?:A*?)*|1)+1",
+    r"\b(?:a?(?:A*?|1)*|A)+1", r"\b(?>(?:A*?|1)+)?1", r"\b(?:(?>A*+|1)*?|a)+1",
+    r"a(?:(?:1|A??)*A??)*?1", r"\b(?:(?:(?:a??)*A??)*1??)*a1", r"(?<=a(?:A??|1){0,2})(?:a*?|1)+A",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", EMPTY_ROUNDS)
+def test_a_loop_ends_with_an_empty_round_wherever_its_body_has_been_before(pattern: str) -> None:
+    judge = regex.compile(pattern, regex.V0)
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    for length in range(2, 7):
+        for letters in product("aA1", repeat=length):
+            text = "".join(letters)
+            assert masked(rules, text) == expected(judge, text), text
+
+
+def test_loops_in_loops_are_followed_in_little_time() -> None:
+    pattern = "x" + "(?:" * 60 + "a?" + ")*" * 60 + "y"
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, "xaaay xaa xy") == "***** xaa **"

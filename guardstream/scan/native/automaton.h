@@ -442,45 +442,61 @@ duties_advanced(Automaton *self, int32_t duties, int32_t signature)
     return result;
 }
 
-/* Whether a round of the loop is among those begun on the way. */
-static int
-has_begun(const Ints *rounds, int32_t round, int32_t loop)
+#define OUTSIDE (-2)
+
+/* The round before that of a loop, of those begun on the way: pairs of a loop and the round before,
+   NONE before the first. OUTSIDE if there is none of the loop. */
+static int32_t
+before_round(const Numbers *rounds, int32_t round, int32_t loop)
 {
-    while (round != NONE && rounds->at[round] != loop) {
-        round = rounds->at[round + 1];
+    while (round != NONE) {
+        const int32_t *begun = numbers_key(rounds, round);
+        round = begun[1];
+        if (begun[0] == loop) {
+            return round;
+        }
     }
-    return round != NONE;
+    return OUTSIDE;
+}
+
+/* Whether a way of a loop leads out of it, perhaps only where no other may. */
+static int
+leads_out(const Automaton *self, const Place *loop, int32_t way)
+{
+    const Place *place = &self->place[way];
+    return way == loop->out || (place->kind == LOOK && place->after == loop->out);
 }
 
 /* Find what may follow a place, in order of preference, in entries (place, condition, duties,
-   opens); `rounds` are the rounds begun on the way: a loop, and the round before or NONE. */
+   opens); `rounds` are those begun on the way in which nothing has been read yet. */
 static int
 followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
-         Ints *opens, Ints *rounds, int32_t *looked_back)
+         Ints *opens, Numbers *rounds, int32_t *looked_back)
 {
-    int32_t start[5] = {first, FREE, NOTHING, 0, NONE};
+    int32_t start[5] = {first, FREE, NOTHING, NONE, 0};
     if (ints_append(pending, start, 5) < 0) {
         return ERROR;
     }
     while (pending->count) {
-        int32_t key[3], count = pending->count - 5;
-        memcpy(key, pending->at + count, 3 * sizeof(int32_t));
-        int32_t opened = pending->at[count + 3], round = pending->at[count + 4];
+        int32_t key[4], count = pending->count - 5;
+        memcpy(key, pending->at + count, 4 * sizeof(int32_t));
+        int32_t round = key[3], opened = pending->at[count + 4];
         pending->count = count;
         const Place place = self->place[key[0]];
         if (place.kind == UNKNOWN) {
             self->wanted = key[0];
             return WANTED;
         }
-        if (place.kind == LOOP && place.out != NONE && has_begun(rounds, round, key[0])) {
+        int32_t before = place.kind == LOOP ? before_round(rounds, round, key[0]) : OUTSIDE;
+        if (before != OUTSIDE && place.out != NONE) {
             /* An empty round ends the loop, as in `regex`, whatever it has asked. */
-            int32_t next[5] = {place.out, key[1], key[2], opened, round};
+            int32_t next[5] = {place.out, key[1], key[2], before, opened};
             if (ints_append(pending, next, 5) < 0) {
                 return ERROR;
             }
             continue;
         }
-        int32_t known = seen->count, number = numbers_of(seen, key, 3);
+        int32_t known = seen->count, number = numbers_of(seen, key, 4);
         if (number < 0) {
             return ERROR;
         }
@@ -501,7 +517,7 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
             }
             continue;
         }
-        int32_t next[5] = {NONE, key[1], key[2], opened, round};
+        int32_t next[5] = {NONE, key[1], key[2], round, opened};
         if (place.kind == BEHIND) {
             *looked_back = 1;
             if (!holds(self, place.condition, left)) {
@@ -515,7 +531,7 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
             }
         }
         else if (place.kind == OPEN || place.kind == SHUT) {
-            next[3] = place.kind == OPEN;
+            next[4] = place.kind == OPEN;
         }
         else if (place.kind == LOOK && place.aside != NONE) {
             *looked_back = 1;
@@ -534,13 +550,6 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                 }
             }
         }
-        else if (place.kind == LOOP) {
-            int32_t begun[2] = {key[0], round};
-            next[4] = rounds->count;
-            if (ints_append(rounds, begun, 2) < 0) {
-                return ERROR;
-            }
-        }
         if (place.after != NONE) {
             next[0] = place.after;
             if (ints_append(pending, next, 5) < 0) {
@@ -548,8 +557,14 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
             }
             continue;
         }
+        int32_t begun[2] = {key[0], round}, inside = round;
+        if (place.kind == LOOP && before == OUTSIDE
+            && (inside = numbers_of(rounds, begun, 2)) < 0) {
+            return ERROR;
+        }
         for (int32_t way = place.count - 1; way >= 0; way--) {
             next[0] = self->ways.at[place.first + way];
+            next[3] = leads_out(self, &place, next[0]) ? round : inside;
             if (ints_append(pending, next, 5) < 0) {
                 return ERROR;
             }
@@ -571,8 +586,8 @@ closure_of(Automaton *self, int32_t place, int32_t left)
     if (self->depth >= MAX_DEPTH) {
         return failed("lookaheads stand too deep within one another");
     }
-    Numbers seen = {0}, kept = {0};
-    Ints pending = {0}, opens = {0}, rounds = {0};
+    Numbers seen = {0}, kept = {0}, rounds = {0};
+    Ints pending = {0}, opens = {0};
     int32_t looked_back = 0;
     self->depth++;
     int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &rounds,
@@ -599,8 +614,8 @@ closure_of(Automaton *self, int32_t place, int32_t left)
     numbers_free(&seen);
     numbers_free(&kept);
     ints_free(&pending);
+    numbers_free(&rounds);
     ints_free(&opens);
-    ints_free(&rounds);
     return result;
 }
 

@@ -257,16 +257,17 @@ class Items:
     def _followed(self, first: Place, left: int) -> list[Entry]:  # noqa: C901 - one case a kind
         found: dict[tuple[Place, Condition, frozenset[Obligation]], bool] = {}
         looked_back = False
-        seen: set[tuple[Place, Condition, frozenset[Obligation]]] = set()
-        rounds: tuple[Place, ...] = ()
+        seen: set[tuple[Place, Condition, frozenset[Obligation], tuple[Place, ...]]] = set()
+        rounds: tuple[Place, ...] = ()  # those begun on the way in which nothing has been read yet
         pending = [(first, FREE, NOTHING, False, rounds)]
         while pending:
             place, condition, begun, opened, rounds = pending.pop()
             if place in rounds and place.out is not None:
                 # An empty round ends the loop, as in `regex`, whatever it has asked.
-                pending.append((place.out, condition, begun, opened, rounds))
+                before = rounds[: rounds.index(place)]
+                pending.append((place.out, condition, begun, opened, before))
                 continue
-            key = place, condition, begun
+            key = place, condition, begun, rounds
             if key in seen:
                 continue
             seen.add(key)
@@ -290,11 +291,18 @@ class Items:
                     continue
                 if not aside.accepts and aside.alive:
                     begun = begun | {Obligation(place.negate, frozenset((aside,)))}
-            elif place.kind is Kind.LOOP:
-                rounds = (*rounds, place)
+            inside = rounds
+            if place.kind is Kind.LOOP and place not in rounds:
+                inside = (*rounds, place)
             pending += [
-                (after, condition, begun, opened, rounds) for after in reversed(place.leads_to())
+                (after, condition, begun, opened, rounds if _leads_out(place, after) else inside)
+                for after in reversed(place.leads_to())
             ]
         # Whatever stands before, the way to the first place that looks back is the same.
         self._looking[first.number] = looked_back
         return [Entry(*key, opened) for key, opened in found.items()]
+
+
+def _leads_out(loop: Place, way: Place) -> bool:
+    """Whether a way of a loop leads out of it, perhaps only where no other may."""
+    return way is loop.out or (way.kind is Kind.LOOK and way.after is loop.out)
