@@ -16,7 +16,7 @@ from operator import xor
 import regex
 
 from guardstream.scan.pages import SIZE, Pages, Row, changes, told_apart
-from guardstream.scan.regex.fragments import CASED, FOLDED, KINDS, numbers, told
+from guardstream.scan.regex.fragments import CASED, FOLDED, KINDS, bits_of, numbers, told
 from guardstream.scan.words.normalize import Table
 
 START = 1
@@ -68,7 +68,7 @@ class CharSets:
         known = told(fragment)
         if known is None or known.cased:
             runs = _runs(fragment)
-            folded = sum(1 << FOLDED.index(each) for run in runs.findall(FOLDED) for each in run)
+            folded = bits_of("".join(runs.findall(FOLDED)))
             (self._by_regex if known is None else self._by_case).append((bit, runs))
         else:
             folded = known.folded
@@ -132,12 +132,16 @@ class CharSets:
         known = dict(kinds)
         for place, sets in self._edges_on(begin):
             known[place] = known.get(place, 0) ^ (sets & ~asked) << len(KINDS)
-        alone = set(FOLDED).intersection(page) if begin // SIZE in _FOLDED_ON else ()
+        alone: dict[str, int] = {}
+        if begin // SIZE in _FOLDED_ON:
+            alone = {
+                one: sets for one, sets in zip(FOLDED, self._folded, strict=True) if one in page
+            }
         by_kind = [sets & ~asked for sets in self._by_kind]
         negated = self._negated & ~asked
         for mixed, first, last in told_apart(page, judges, alone, known):
             if alone and (character := chr(first)) in alone:
-                yield Row(self._folded[FOLDED.index(character)], first, last)
+                yield Row(alone[character], first, last)
             else:
                 sets = mixed >> len(KINDS)
                 yield Row((by_kind[mixed & _KIND] | sets) & ~(sets & negated), first, last)

@@ -5,7 +5,7 @@ pattern asks for more of Unicode's tables than whether `\\w`, `\\d` and `\\s` ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import regex
@@ -23,9 +23,7 @@ KINDS = tuple([(1 << n, regex.compile(rf"\{each}+", regex.V0)) for n, each in en
 CASED = regex.compile(r"\p{Cased}", regex.V0)
 """Finds a letter that has other cases."""
 
-ALL_KINDS = (1 << (1 << len(KINDS))) - 1
-"""A bit for each kind that there may be."""
-
+_ALL_KINDS = (1 << (1 << len(KINDS))) - 1
 _ALL_FOLDED = (1 << len(FOLDED)) - 1
 _BEYOND = FOLDED[len(ASCII) :]
 _CAPITALS, _SMALL = (((1 << 26) - 1) << ord(letter) for letter in "Aa")
@@ -76,8 +74,8 @@ def told(fragment: str) -> Told | None:
             folded |= in_folded
             kinds |= of_kind
             continue
-        first = _code(low)
-        last = _code(high) if high else first
+        first = code(low)
+        last = code(high) if high else first
         if first > last:
             return None
         folded |= _of_folded(first, last)
@@ -86,9 +84,9 @@ def told(fragment: str) -> Told | None:
     if read["case"]:
         folded = _ignoring_case(folded)
     if read["negated"]:
-        if kinds == ALL_KINDS:
+        if kinds == _ALL_KINDS:
             return None  # `regex` takes `[^\s\S]` for any character
-        folded, kinds = folded ^ _ALL_FOLDED, kinds ^ ALL_KINDS
+        folded, kinds = folded ^ _ALL_FOLDED, kinds ^ _ALL_KINDS
     cased = bool(read["case"]) and any(_may_have_cases(*each) for each in ranges)
     return Told(folded, kinds, _merged(ranges), bool(read["negated"]), cased)
 
@@ -101,10 +99,16 @@ def numbers(bits: int) -> Iterator[int]:
         bits ^= low
 
 
-def _code(member: str) -> int:
+def code(member: str) -> int:
+    """The number of a character of a set, however it is written."""
     if len(member) > 2:
         return int(member[2:], 16)
     return ord(_CONTROLS.get(member[1], member[1]) if len(member) == 2 else member)
+
+
+def bits_of(characters: Iterable[str]) -> int:
+    """Which of `FOLDED` some characters of it are."""
+    return sum(1 << FOLDED.index(character) for character in characters)
 
 
 def _of_folded(first: int, last: int) -> int:
@@ -118,12 +122,8 @@ def _of_folded(first: int, last: int) -> int:
     return bits
 
 
-def _bits_of(characters: Sequence[str]) -> int:
-    return sum(1 << FOLDED.index(character) for character in characters)
-
-
 _LIKE = [
-    (1 << number, _bits_of(regex.findall(f"(?i:{character})", ASCII, regex.V0)))
+    (1 << number, bits_of(regex.findall(f"(?i:{character})", ASCII, regex.V0)))
     for number, character in enumerate(_BEYOND, len(ASCII))
 ]
 """Those of `FOLDED` beyond ASCII, and the letters of which each is another case."""
@@ -161,10 +161,10 @@ def _classes() -> dict[str, tuple[int, int]]:
     """Which of `FOLDED` a class of characters has, and which kinds."""
     found = {}
     for letter, (bit, judge) in zip("wds", KINDS, strict=True):
-        folded = _bits_of([each for run in judge.findall(FOLDED) for each in run])
+        folded = bits_of("".join(judge.findall(FOLDED)))
         kinds = sum(1 << kind for kind in range(1 << len(KINDS)) if kind & bit)
         found[letter] = folded, kinds
-        found[letter.upper()] = folded ^ _ALL_FOLDED, kinds ^ ALL_KINDS
+        found[letter.upper()] = folded ^ _ALL_FOLDED, kinds ^ _ALL_KINDS
     return found
 
 

@@ -15,6 +15,11 @@ from guardstream.scan.regex.rewrite import captured, has_choices, inside, walk, 
 MAX_WAYS = 64
 """In how many ways an atomic part of a lookbehind may match, as all of them are written out."""
 
+_TOO_MANY = (
+    "an atomic part of a lookbehind may match in too many ways; "
+    "lower its counters, or leave out what makes it atomic"
+)
+
 # What a lookbehind asks of the text after it
 
 
@@ -91,12 +96,12 @@ def _written(node: Node, behind: bool, first: bool) -> Node:
 
 def _first_kept(node: Node) -> Node:
     """The ways of an atomic part, each where none of those before it ends at the same place."""
-    ways = _ways(node)
+    first, *others = ways = _ways(node)
     kept = [
         Cat((way, Look(Alt(tuple(map(_without_groups, ways[:number]))), False, True)))
-        for number, way in enumerate(ways)
+        for number, way in enumerate(others, 1)
     ]
-    return Alt((ways[0], *kept[1:]))
+    return Alt((first, *kept))
 
 
 def _ways(node: Node) -> list[Node]:
@@ -109,7 +114,8 @@ def _ways(node: Node) -> list[Node]:
         case Cat(items):
             found = [Cat(())]
             for item in reversed(items):
-                found = _before(_ways(item), found)
+                ways = _ways(item)
+                found = _few([Cat((way, later)) for later in found for way in ways])
         case Group(item, number):
             found = [Group(way, number) for way in _ways(item)]
         case Repeat(item, low, int(high), lazy) if high < 2 or min_width(item):
@@ -119,18 +125,13 @@ def _ways(node: Node) -> list[Node]:
                 more: list[Node] = [Cat((later, way)) for way in ways for later in found]
                 found = _few([*enough, *more] if lazy else [*more, *enough])
         case _:
-            return _few(None)
+            raise PatternError(_TOO_MANY)
     return _few(found)
 
 
-def _before(ways: list[Node], later: list[Node]) -> list[Node]:
-    return _few([Cat((way, end)) for end in later for way in ways])
-
-
-def _few(ways: list[Node] | None) -> list[Node]:
-    if ways is None or len(ways) > MAX_WAYS:
-        message = "an atomic part of a lookbehind may match in too many ways"
-        raise PatternError(f"{message}; lower its counters, or leave out what makes it atomic")
+def _few(ways: list[Node]) -> list[Node]:
+    if len(ways) > MAX_WAYS:
+        raise PatternError(_TOO_MANY)
     return ways
 
 

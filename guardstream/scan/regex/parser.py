@@ -34,6 +34,7 @@ from guardstream.scan.regex.ast import (
     literal,
     repeated,
 )
+from guardstream.scan.regex.fragments import code
 
 
 class Flags(NamedTuple):
@@ -132,7 +133,7 @@ def is_plain(pattern: str) -> bool:
         return False
     sets = _SETS.findall(pattern)
     ranges = (ends for each in sets for ends in _RANGES.findall(each))
-    return all(_code(low) <= _code(high) for low, high in ranges)
+    return all(code(low) <= code(high) for low, high in ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,11 +598,6 @@ def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | No
     except PatternError:
         return None
     return look if parser.at == len(text) else None
-
-
-def _code(written: str) -> int:
-    """A character's number, however it is written."""
-    return ord(written) if len(written) == 1 else int(written[2:], 16)
 
 
 def _is_count(text: str) -> bool:
