@@ -220,6 +220,8 @@ class NativeMachine:
 class NativeStepper(_native.Stream):
     """One stream's patterns that are awake; see `stepper.Stepper`."""
 
+    __slots__ = ()
+
     def held_back(self) -> int:
         """See `Steps.held_back`."""
         return self.offset - self.held()

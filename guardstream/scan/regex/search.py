@@ -10,7 +10,7 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial, reduce
 from operator import and_, or_
@@ -44,6 +44,9 @@ states follow how long a word is, whatever it spells."""
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character read pays for, up to those of a whole window."""
+
+_NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
+"""Shared by the searches of which nothing is written yet."""
 
 
 class TooLargeError(PatternError):
@@ -242,7 +245,7 @@ class PatternScan:
         self.share = share
         self._steps = steps()
         self._standing: list[Match] = []
-        self._masked: dict[tuple[int, int, int], int] = {}
+        self._masked = _NOTHING_MASKED
         self._spent = 0
 
     @property
@@ -261,7 +264,7 @@ class PatternScan:
         if self.share.rules.isdisjoint(rules):
             return None
         fork = PatternScan(self._set, self._steps.fork, self.share)
-        fork._standing, fork._masked = list(self._standing), dict(self._masked)
+        fork._standing, fork._masked = list(self._standing), self._masked
         fork._spent = self._spent
         for rule in self.share.rules.difference(rules):
             fork.disable(rule)
@@ -613,7 +616,7 @@ class PatternScan:
 
     def wrote(self, upto: int, window: Window) -> None:
         """See `Scan.wrote`: only a masked group may end before its match."""
-        masked, self._masked = self._masked, {}
+        masked: dict[tuple[int, int, int], int] = {}
         for pattern in self._steps.waiting():
             compiled = self._set.patterns[pattern]
             if not compiled.group or compiled.confirm is not None or not compiled.holds:
@@ -622,11 +625,11 @@ class PatternScan:
             for candidate in map(Candidate._make, self._steps.candidates(pattern)):
                 key = pattern, candidate.start, candidate.end
                 if candidate.hold < upto and not candidate.written:
-                    end = masked.get(key) or self._masked_to(candidate, window)
-                    self._masked[key] = end
+                    end = masked[key] = self._masked.get(key) or self._masked_to(candidate, window)
                     candidate = candidate._replace(written=end <= upto)
                 kept.append(candidate)
             self._steps.keep(pattern, kept)
+        self._masked = masked
 
     def _masked_to(self, match: Candidate, window: Window) -> int:
         """Where what is masked of a match ends; the match's end where that takes too long."""

@@ -51,6 +51,8 @@ MAX_LIVING = 63
 
 _LAST = "\U0010ffff"
 
+_NO_RULES: frozenset[int] = frozenset()
+
 
 class Found(NamedTuple):
     """A word in the text: how many characters ago it began and ended, the word as folded, how
@@ -636,7 +638,7 @@ class WordScan:
         self._index = index
         self._steps = index.steps()
         self._lost = -1
-        self._off: frozenset[int] = frozenset()
+        self._off = _NO_RULES
         self._holds = index.holds
 
     @property

@@ -41,6 +41,26 @@ class _End(NamedTuple):
 class Redact:
     """One stream's redaction; a Stage. Created by `RuleSet.stage`."""
 
+    __slots__ = (
+        "_at_once",
+        "_busy",
+        "_disabled",
+        "_feed",
+        "_find_unseen",
+        "_finished",
+        "_just_overflowed",
+        "_max_holdback",
+        "_outrun",
+        "_overflowing",
+        "_reader",
+        "_regions",
+        "_rules",
+        "_searches",
+        "_set",
+        "_window",
+        "read",
+    )
+
     def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
         self._set = rules
         self._rules = rules.rules
