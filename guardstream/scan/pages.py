@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import regex
 
 SIZE = 256
 """How many characters a page has."""
 
+_FIRST_PAGE = "".join(map(chr, range(SIZE))).encode("utf-32-le")
+
 Answer = TypeVar("Answer")
+
+Judges: TypeAlias = "Iterable[tuple[int, regex.Pattern[str]]]"
+"""Patterns that find runs of characters, and the bit that those have which each finds."""
 
 
 class Row(NamedTuple, Generic[Answer]):
@@ -86,11 +91,13 @@ def page_of(character: str) -> str:
 
 @lru_cache(maxsize=64)  # several searches ask for a page that is new
 def _page(number: int) -> str:
-    codes = array("I", range(number * SIZE, (number + 1) * SIZE))
-    return codes.tobytes().decode("utf-32", "surrogatepass")
+    codes = bytearray(_FIRST_PAGE)
+    codes[1::4] = bytes([number % 256]) * SIZE
+    codes[2::4] = bytes([number // 256]) * SIZE
+    return codes.decode("utf-32-le", "surrogatepass")
 
 
-def changes(page: str, judges: Iterable[tuple[int, regex.Pattern[str]]]) -> dict[int, int]:
+def changes(page: str, judges: Judges) -> dict[int, int]:
     """Where a page's characters change, and the bits that do: each pattern finds the runs of its
     characters, which have its bit."""
     found: dict[int, int] = {}
@@ -103,7 +110,7 @@ def changes(page: str, judges: Iterable[tuple[int, regex.Pattern[str]]]) -> dict
 
 def told_apart(
     page: str,
-    judges: Iterable[tuple[int, regex.Pattern[str]]],
+    judges: Judges,
     alone: Iterable[str] = (),
     known: Mapping[int, int] = MappingProxyType({}),
 ) -> Iterator[Row[int]]:

@@ -26,6 +26,7 @@ END = 2
 """The bit of what stands after the text."""
 
 _KIND = (1 << len(KINDS)) - 1
+_ENDS = {0, SIZE}
 _FOLDED_ON = {ord(character) // SIZE for character in FOLDED}
 
 
@@ -108,32 +109,45 @@ class CharSets:
     def rows(self, character: str) -> Iterable[Row[int]]:
         """Which sets all characters of the page are in that a character is on."""
         rows = self._pages.rows(character)
-        changed = () if self._table is None else self._table.changed(character)
+        changed = None if self._table is None else self._table.changed(character)
         return self._translated(rows, changed) if changed else rows
 
-    def _translated(self, rows: Iterable[Row[int]], changed: Sequence[int]) -> Iterator[Row[int]]:
+    def _translated(
+        self, rows: Iterable[Row[int]], changed: Mapping[int, str]
+    ) -> Iterator[Row[int]]:
+        codes = list(changed)
         for signature, first, last in rows:
             begin = first
-            for code in changed[bisect_left(changed, first) : bisect_right(changed, last)]:
+            for code in codes[bisect_left(codes, first) : bisect_right(codes, last)]:
                 if begin < code:
                     yield Row(signature, begin, code - 1)
-                yield Row(self.signature(chr(code)), code, code)
+                yield Row(self._pages.row(changed[code]).answer, code, code)
                 begin = code + 1
             if begin <= last:
                 yield Row(signature, begin, last)
 
-    def _of_page(self, page: str) -> Iterator[Row[int]]:
+    def _of_page(self, page: str) -> Iterable[Row[int]]:
         """The signatures of a page's characters."""
         begin = ord(page[0])
         cased, kinds = _kinds_on(page)
+        edges = self._edges_on(begin)
+        if cased or self._by_regex or not edges.keys() | kinds.keys() <= _ENDS:
+            return self._told_apart(page, cased, kinds, edges)
+        # On most pages all characters are alike.
+        answer = _signature(kinds.get(0, 0), edges.get(0, 0), self._by_kind, self._negated)
+        return (Row(answer, begin, begin + SIZE - 1),)
+
+    def _told_apart(
+        self, page: str, cased: bool, kinds: Mapping[int, int], edges: Mapping[int, int]
+    ) -> Iterator[Row[int]]:
         asked = self._cased if cased else 0
         judges = self._by_regex + self._by_case if cased else self._by_regex
         judges = [(bit << len(KINDS), judge) for bit, judge in judges]
         known = dict(kinds)
-        for place, sets in self._edges_on(begin):
+        for place, sets in edges.items():
             known[place] = known.get(place, 0) ^ (sets & ~asked) << len(KINDS)
         alone: dict[str, int] = {}
-        if begin // SIZE in _FOLDED_ON:
+        if ord(page[0]) // SIZE in _FOLDED_ON:
             alone = {
                 one: sets for one, sets in zip(FOLDED, self._folded, strict=True) if one in page
             }
@@ -143,20 +157,25 @@ class CharSets:
             if alone and (character := chr(first)) in alone:
                 yield Row(alone[character], first, last)
             else:
-                sets = mixed >> len(KINDS)
-                yield Row((by_kind[mixed & _KIND] | sets) & ~(sets & negated), first, last)
+                answer = _signature(mixed & _KIND, mixed >> len(KINDS), by_kind, negated)
+                yield Row(answer, first, last)
 
-    def _edges_on(self, begin: int) -> Iterator[tuple[int, int]]:
+    def _edges_on(self, begin: int) -> dict[int, int]:
         """Where ranges begin and end on a page, whose begin is known, and of which sets."""
         if self._ranges is None:
             edges = sorted(self._edges)
             self._ranges = edges, list(accumulate(map(self._edges.__getitem__, edges), xor))
         edges, within = self._ranges
         first = bisect_right(edges, begin)
-        if first:
-            yield 0, within[first - 1]
+        found = {0: within[first - 1]} if first else {}
         for edge in edges[first : bisect_left(edges, begin + SIZE)]:
-            yield edge - begin, self._edges[edge]
+            found[edge - begin] = self._edges[edge]
+        return found
+
+
+def _signature(kind: int, sets: int, by_kind: Sequence[int], negated: int) -> int:
+    """Which sets the characters of a kind are in that are in the ranges of `sets`."""
+    return (by_kind[kind] | sets) & ~(sets & negated)
 
 
 @lru_cache(maxsize=64)  # several sets of patterns ask for a page that is new

@@ -10,14 +10,14 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.forks import kept_across_forks
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.pages import SIZE, Pages, Row, told_apart
+from guardstream.scan.pages import SIZE, Judges, Pages, Row, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
@@ -239,13 +239,16 @@ class WordIndex:
         )
         return self._number(key, character)
 
-    def _classes_of(self, page: str) -> Iterator[Row[int]]:
+    def _classes_of(self, page: str) -> Iterable[Row[int]]:
         """The classes of a page's characters, together where that is less than each by itself."""
         alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
-        if len(alone) > MANY:
-            yield Row(ALONE, ord(page[0]), ord(page[-1]))
-            return
-        judges = JOINING if self.whole and JOINING[0][1].search(page) else ()
+        joins = self.whole and JOINING[0][1].search(page)
+        if len(alone) > MANY or not (alone or joins):
+            answer = ALONE if alone else self._number((True, False, False, False), page[0])
+            return (Row(answer, ord(page[0]), ord(page[-1])),)
+        return self._told_apart(page, alone, JOINING if joins else ())
+
+    def _told_apart(self, page: str, alone: Collection[str], judges: Judges) -> Iterator[Row[int]]:
         for told, first, last in told_apart(page, judges, alone):
             if chr(first) in alone:
                 yield Row(ALONE, first, last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from itertools import groupby
 from typing import TypeVar
@@ -63,9 +63,9 @@ MAX_GAP = 3
 _UNSPACED = "".join(
     rf"\p{{Script={script}}}"
     for script in (
-        "Han", "Hiragana", "Katakana", "Bopomofo", "Thai", "Lao", "Khmer", "Myanmar", "Tai_Le",
-        "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom", "Tibetan", "Yi", "Javanese", "Balinese",
-        "Hangul",
+        "Han", "Hangul", "Hiragana", "Katakana", "Bopomofo", "Thai", "Lao", "Khmer", "Myanmar",
+        "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom", "Tibetan", "Yi", "Javanese",
+        "Balinese",
     )
 )  # fmt: skip
 _WRITTEN = r"[\p{L}\p{M}\p{Nd}_]"
@@ -227,10 +227,11 @@ class Table(dict[int, str]):
 
     def __init__(self, names: frozenset[str]) -> None:
         self._folding = Folding(names)
-        self._changed: dict[int, list[int]] = {}  # by page
+        self._changed: dict[int, dict[int, str]] = {}  # by page
 
-    def changed(self, character: str) -> Sequence[int]:
-        """The characters that are translated to others, of the page that a character is on."""
+    def changed(self, character: str) -> Mapping[int, str]:
+        """What those characters are translated to that do not stay as they are, in their order, of
+        the page that a character is on."""
         page = ord(character) // SIZE
         changed = self._changed.get(page)
         if changed is None:
@@ -242,11 +243,11 @@ class Table(dict[int, str]):
         _keep(self, code, letter)
         return letter
 
-    def _changed_on(self, page: str) -> list[int]:
+    def _changed_on(self, page: str) -> dict[int, str]:
         if self._folding.keeps(page):  # as most do
-            return []
+            return {}
         compared = zip(page, self._folding.mapped(page), strict=True)
-        return [ord(one) for one, other in compared if len(other) == 1 and other != one]
+        return {ord(one): other for one, other in compared if len(other) == 1 and other != one}
 
     def _letter(self, character: str) -> str:
         letters = self._folding.letters(character)
