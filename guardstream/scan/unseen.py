@@ -137,7 +137,7 @@ class _Steps:
         stop = self._inner.run(text, begin, end)
         self.due = bool(self._inner.due)
         self.places.take(stop - begin)
-        self.window.text += text[begin:stop]
+        self.window.parts.append(text[begin:stop])
         return stop
 
     def unread(self) -> None:

@@ -119,10 +119,12 @@ class CharSets:
         for signature, first, last in rows:
             begin = first
             for code in codes[bisect_left(codes, first) : bisect_right(codes, last)]:
-                if begin < code:
-                    yield Row(signature, begin, code - 1)
-                yield Row(self._pages.row(changed[code]).answer, code, code)
-                begin = code + 1
+                other = self._pages.row(changed[code]).answer
+                if other != signature:
+                    if begin < code:
+                        yield Row(signature, begin, code - 1)
+                    yield Row(other, code, code)
+                    begin = code + 1
             if begin <= last:
                 yield Row(signature, begin, last)
 
