@@ -134,7 +134,8 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     if (number < known) {
         return number;
     }
-    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET, {NONE, NONE}};
+    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET,
+                   {NONE, NONE, NONE, NONE}};
     if (runs->count) {
         memcpy(self->run + self->runs, runs->runs, (size_t)runs->count * sizeof(Run));
     }
