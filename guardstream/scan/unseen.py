@@ -2,7 +2,9 @@
 
 Where such a character comes, a search for patterns is forked: the one reads it as any other, and
 the fork does without it. So a pattern is found in the text as it is, and in what is seen of it.
-Once no candidate of either lives they stand alike, and the fork is dropped.
+Once no candidate lives that began before the character, both stand alike. Then the fork rests: it
+reads on only if a match is settled that may look back at the character, and is dropped where none
+can any more.
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ def forks(
         if isinstance(scan, PatternScan) and id(scan) not in forked:
             fork = scan.fork(rules)
             if fork is not None:
-                yield Fork(scan, fork, window)
+                own = Window()
+                own.base = window.base
+                own.text = window.text[: fork.offset - window.base]
+                yield Fork(scan, fork, _Steps(fork.steps, own, _Places(fork.offset)))
 
 
 _Place: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
@@ -96,6 +101,14 @@ class _Places:
             end = first
         return min(source, end)
 
+    def number_anew(self) -> int:
+        """Count what is seen so that it has the offsets of the source here; return how many more
+        that are."""
+        more = self.read - self.seen
+        self._gaps = (0, -more), *[(first + more, missing - more) for first, missing in self._gaps]
+        self.seen = self.read
+        return more
+
     def forget(self, before: int) -> None:
         """Forget where the characters before an offset stand, but for the one before it."""
         gaps = self._gaps
@@ -118,13 +131,11 @@ class _Steps:
 
     __slots__ = ("_inner", "_mark", "due", "places", "window")
 
-    def __init__(self, inner: AnyStepper, window: Window) -> None:
+    def __init__(self, inner: AnyStepper, window: Window, places: _Places) -> None:
         self._inner = inner
-        self.window = Window()
-        self.window.base = window.base
-        self.window.text = window.text[: inner.offset - window.base]
-        self.places = _Places(inner.offset)
-        self._mark = self.places.here()
+        self.window = window
+        self.places = places
+        self._mark = places.here()
         self.due = False
 
     def run(self, text: str, begin: int, end: int) -> int:
@@ -164,10 +175,10 @@ class Fork:
 
     __slots__ = ("_inner", "_steps", "of")
 
-    def __init__(self, of: PatternScan, inner: PatternScan, window: Window) -> None:
+    def __init__(self, of: PatternScan, inner: PatternScan, steps: _Steps) -> None:
         self.of = of
         self._inner = inner
-        self._steps = _Steps(inner.steps, window)
+        self._steps = steps
 
     @property
     def steps(self) -> _Steps:
@@ -175,13 +186,17 @@ class Fork:
         return self._steps
 
     @property
-    def is_needless(self) -> bool:
-        """Whether it finds what the search finds that it is a fork of, from here on: neither can
-        look back at what is not seen, and no candidate began before that."""
-        places = self._steps.places
-        if places.since <= self._inner.share.behind or not self.of.is_alike(self._inner):
+    def is_alike(self) -> bool:
+        """Whether it stands as the search does that it is a fork of: no candidate began before the
+        last character that is not seen."""
+        if not self.of.is_alike(self._inner):
             return False
+        places = self._steps.places
         return places.seen - self._inner.steps.oldest() <= places.since
+
+    def at_rest(self) -> Resting:
+        """What is kept of it while it stands alike."""
+        return Resting(self.of, self._steps.window, self._steps.places)
 
     def oldest(self) -> int:
         """Where the oldest candidate of both began: nothing older is found any more."""
@@ -246,3 +261,34 @@ class Fork:
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""
         self._inner.disable(rule)
+
+
+class Resting:
+    """A fork that stands as the search does that it is a fork of, and need not read.
+
+    `read` is the offset in the source up to which it has read.
+    """
+
+    __slots__ = ("_of", "_places", "_window", "read")
+
+    def __init__(self, of: PatternScan, window: Window, places: _Places) -> None:
+        self._of = of
+        self._window = window
+        self._places = places
+        self.read = places.read
+
+    def is_over(self, offset: int) -> bool:
+        """Whether no match can look back at what is not seen, from an offset in the source on."""
+        return self._places.since + offset - self.read > self._of.share.behind
+
+    def woken(self, rules: Collection[int], window: Window) -> Fork | None:
+        """The fork for some rules, as it would stand if it had read what has come since; `window`
+        has the source."""
+        inner = self._of.fork(rules)
+        if inner is None:
+            return None
+        new = window.slice(self.read, inner.offset)
+        self._places.take(len(new))
+        self._window.parts.append(new)
+        self._window.base += self._places.number_anew()
+        return Fork(self._of, inner, _Steps(inner.steps, self._window, self._places))

@@ -124,6 +124,28 @@ def test_keywords_are_found_long_after_what_is_not_seen() -> None:
 
 
 @pytest.mark.usefixtures("form")
+def test_what_may_be_looked_back_at_need_not_be_searched_twice() -> None:
+    pin = Rule(
+        "pin",
+        patterns=("[0-9]{4}",),
+        keywords=("code",),
+        keyword_distance=40,
+        normalize=("zero_width",),
+        replacement="*",
+    )
+    stage = RuleSet([pin]).stage()
+    stage.feed(f"the c{ZWSP}ode, ")
+    assert stage.only_reads
+    stage.feed("as it was told ")
+    stage.feed(f"to y{SHY}ou, ")
+    assert stage.only_reads
+    text = joined(
+        [*stage.feed("is 1234 or 5"), *stage.feed(f"6{ZWSP}7"), *stage.feed("8, not 9012.")]
+    )
+    assert text + joined(stage.finish()) == "is **** or *****, not 9012."
+
+
+@pytest.mark.usefixtures("form")
 def test_the_characters_that_are_kept_are_those_of_the_source() -> None:
     card = Rule("card", patterns=("[0-9]{8}",), normalize=("zero_width",), replacement=Keep(last=4))
     assert joined(events(f"no. 1234{ZWSP}5678.", card)) == "no. *****5678."

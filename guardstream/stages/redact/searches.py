@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import Reader, run
-from guardstream.scan.unseen import Fork, forks
+from guardstream.scan.unseen import Fork, Resting, forks
 
 MAX_COUNTED = 256
 """How many matches are counted before those that no fork can find any more are dropped."""
@@ -17,12 +17,13 @@ class Searches:
     """The `scans` of one stream, which read in step, and the forks of some of them.
 
     A fork ignores the zero-width characters of the text. A match that both a search and its fork
-    find counts once. `steps` and `run` read by all of them.
+    find counts once. `steps` and `run` read by all of them but for the forks that rest.
     """
 
     __slots__ = (
         "_forking",
         "_reader",
+        "_resting",
         "_times_found",
         "_window",
         "forks",
@@ -36,6 +37,7 @@ class Searches:
     ) -> None:
         """`forking` are the rules that are to ignore zero-width characters."""
         self.forks: list[Fork] = []
+        self._resting: Sequence[Resting] = ()
         self._reader = reader
         self._window = window
         self._forking = forking
@@ -50,19 +52,35 @@ class Searches:
 
     def fork(self) -> None:
         """From here on also search the visible text alone, for the rules that ask for it."""
-        new = list(forks(self.scans, self._forking, self._window, self.forks))
-        if new:
-            self.forks += new
-            self._use(*self.scans, *new)
+        self.wake_forks()
+        self._fork(forks(self.scans, self._forking, self._window, self.forks))
 
-    def drop_needless_forks(self) -> None:
-        """Drop the forks whose results no longer differ."""
-        needless = [fork for fork in self.forks if fork.is_needless]
-        if needless:
-            self.forks = [fork for fork in self.forks if fork not in needless]
-            self._use(*(scan for scan in self.scans if scan not in needless))
+    def _fork(self, new: Iterable[Fork]) -> None:
+        if forked := list(new):
+            self.forks += forked
+            self._use(*self.scans, *forked)
+
+    def rest_forks(self) -> None:
+        """Let the forks rest whose results no longer differ."""
+        alike = [fork for fork in self.forks if fork.is_alike]
+        if alike:
+            self._resting = (*self._resting, *[fork.at_rest() for fork in alike])
+            self.forks = [fork for fork in self.forks if fork not in alike]
+            self._use(*(scan for scan in self.scans if scan not in alike))
             if not self.forks:
                 self._times_found.clear()
+
+    def wake_forks(self) -> None:
+        """Let the forks read again: their results may differ in what is to be settled."""
+        if self._resting:
+            resting, self._resting = self._resting, ()
+            here = self._reader.position
+            woken = [
+                fork.woken(self._forking, self._window)
+                for fork in resting
+                if not fork.is_over(here)
+            ]
+            self._fork(fork for fork in woken if fork)
 
     def found(self, take: Callable[[Scan], list[Match]]) -> list[Match]:
         """Return the matches that `take` gets from all searches."""
@@ -103,7 +121,9 @@ class Searches:
 
     def needed(self, position: int) -> int:
         """Return from where on the searches need the text; `position` if none needs any."""
-        return min([scan.needed() for scan in self.scans], default=position)
+        self._resting = [fork for fork in self._resting if not fork.is_over(position)]
+        needed = [scan.needed() for scan in self.scans]
+        return min([*needed, *[fork.read for fork in self._resting]], default=position)
 
     def is_watched(self) -> bool:
         """Return whether an overflow may end at the next character without any search reporting

@@ -233,7 +233,7 @@ class Redact:
             else:
                 self._release_held(events, held)
         if searches.forks and not (self._outrun or self._overflowing):
-            searches.drop_needless_forks()
+            searches.rest_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()
         return events
@@ -244,6 +244,7 @@ class Redact:
         if self._finished:
             return events
         self._busy = self._reader.busy = True
+        self._searches.wake_forks()
         found = self._searches.found(lambda scan: scan.finish(self._window))
         if not self._report(events, found, self._reader.position):
             self._finished = True
@@ -297,6 +298,7 @@ class Redact:
     def _report_settled(self, events: list[Event]) -> None:
         """Report the matches that the characters so far have settled."""
         searches = self._searches
+        searches.wake_forks()
         found = searches.settled() if self._outrun or searches.forks else searches.due()
         hold = self._reader.position
         for scan in searches.scans:
@@ -422,6 +424,7 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Reduce the held text to its bound."""
+        self._searches.wake_forks()
         for scan in self._searches.scans:
             scan.prune(self._window)
         found = self._searches.settled()
