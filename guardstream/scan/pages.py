@@ -17,6 +17,9 @@ import regex
 SIZE = 256
 """How many characters a page has."""
 
+ENDS = {0, SIZE}
+"""Where a page begins and ends: characters that change only there are all alike."""
+
 _FIRST_PAGE = "".join(map(chr, range(SIZE))).encode("utf-32-le")
 
 Answer = TypeVar("Answer")

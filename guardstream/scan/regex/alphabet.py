@@ -15,7 +15,7 @@ from operator import xor
 
 import regex
 
-from guardstream.scan.pages import SIZE, Pages, Row, changes, told_apart
+from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.regex.fragments import CASED, FOLDED, KINDS, bits_of, numbers, told
 from guardstream.scan.words.normalize import Table
 
@@ -26,7 +26,6 @@ END = 2
 """The bit of what stands after the text."""
 
 _KIND = (1 << len(KINDS)) - 1
-_ENDS = {0, SIZE}
 _FOLDED_ON = {ord(character) // SIZE for character in FOLDED}
 
 
@@ -133,7 +132,7 @@ class CharSets:
         begin = ord(page[0])
         cased, kinds = _kinds_on(page)
         edges = self._edges_on(begin)
-        if cased or self._by_regex or not edges.keys() | kinds.keys() <= _ENDS:
+        if cased or self._by_regex or not edges.keys() | kinds.keys() <= ENDS:
             return self._told_apart(page, cased, kinds, edges)
         # On most pages all characters are alike.
         answer = _signature(kinds.get(0, 0), edges.get(0, 0), self._by_kind, self._negated)

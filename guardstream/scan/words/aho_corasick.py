@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.forks import kept_across_forks
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.pages import SIZE, Judges, Pages, Row, told_apart
+from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
@@ -242,18 +242,24 @@ class WordIndex:
     def _classes_of(self, page: str) -> Iterable[Row[int]]:
         """The classes of a page's characters, together where that is less than each by itself."""
         alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
+        # Only written characters join, and most pages of others have none at all.
         joins = self.whole and JOINING[0][1].search(page)
-        if len(alone) > MANY or not (alone or joins):
-            answer = ALONE if alone else self._number((True, False, False, False), page[0])
+        known = changes(page, JOINING) if joins else {}
+        if len(alone) > MANY or (not alone and known.keys() <= ENDS):
+            answer = ALONE if alone else self._joining(known.get(0), page[0])
             return (Row(answer, ord(page[0]), ord(page[-1])),)
-        return self._told_apart(page, alone, JOINING if joins else ())
+        return self._told_apart(page, alone, known)
 
-    def _told_apart(self, page: str, alone: Collection[str], judges: Judges) -> Iterator[Row[int]]:
-        for told, first, last in told_apart(page, judges, alone):
-            if chr(first) in alone:
-                yield Row(ALONE, first, last)
-            else:
-                yield Row(self._number((True, told == 1, False, False), chr(first)), first, last)
+    def _told_apart(
+        self, page: str, alone: Collection[str], known: Mapping[int, int]
+    ) -> Iterator[Row[int]]:
+        for told, first, last in told_apart(page, (), alone, known):
+            is_alone = chr(first) in alone
+            yield Row(ALONE if is_alone else self._joining(told, chr(first)), first, last)
+
+    def _joining(self, told: int | None, character: str) -> int:
+        """The class of a character that is in no word, as `JOINING` tells whether it joins them."""
+        return self._number((True, told == 1, False, False), character)
 
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
