@@ -64,5 +64,43 @@ To sum up, three things matter most: time, temperature, and enough water. If any
 wrong, ask yourself whether each of these was checked. Anyway, hope that helped, and good luck
 with your first loaf. Would you prefer a recipe for pizza, bagels, or something sweet, such as
 cinnamon rolls?
+
+---
+
+Dear Ms. Okafor,
+
+Thank you for your letter of 14 March. We've looked into order no. 4417 (two lamps, one shade),
+which left our warehouse in Leeds at 9:40 a.m. on Tuesday, 5 March; it should've reached you by the
+8th. Unfortunately, the courier's van broke down near Sheffield, and nobody told us until today.
+I'm truly sorry! Because of this, you'll receive a full refund of £86.20 within five working days,
+as well as a voucher worth 10%. Please don't send anything back.
+
+Yours sincerely,
+Daniel Whitcombe - Customer Service
+
+**Q: Which of the three plans suits a team of twelve?**
+
+A: It depends on how often you'd publish. If that's once or twice a week, "Basic" is plenty: it
+allows 20 projects, keeps backups for 30 days, and costs $9/month. Anything beyond it (e.g. single
+sign-on, audit logs, or an on-premises server) requires "Business", though few people use those
+features straight away. Frankly, I'd begin small. You can always upgrade later; going back, on the
+other hand, isn't possible before January 2026.
+
+```sh
+git clone https://example.com/tools/sorter.git && cd sorter
+make test V=1 2>&1 | tee out.log   # about 3 minutes
+```
+
+The function above fails for two reasons. First, `items[i + 1]` reads past the end whenever `i ==
+len(items) - 1`; second, a missing key raises KeyError instead of being skipped. Here's what I
+would write: `for left, right in zip(items, items[1:]):`, which never leaves the list. Note that
+None is falsy, so `if value` also drops 0 and "" - perhaps not what was meant.
+
+THE OLD LIGHTHOUSE. Nobody knew exactly why Mr. Ferris had stayed. "Somebody must keep watch," he
+used to say, laughing, "and I sleep badly anyhow!" Every evening he climbed the hundred and twelve
+steps, lit the lamp, opened the window towards the north, and listened. Gulls cried; waves broke
+upon the rocks below; far away, a bell-buoy rang. Once, during the great storm of 1911, he had
+thought he heard voices out there, calling, quite clearly, his own name... Had it been only the
+wind? He never found out.
 """
 """A longer one for the Python form, which takes twenty times as long to build a state."""
