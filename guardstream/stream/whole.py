@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ def is_harmless(policy: Policy, text: str) -> bool:
     """Return whether `policy` leaves a text unchanged."""
     result = result_of(pipeline_of(policy, "text"), text, "text", "")
     return result.text == text and result.finish != "content_filter"
+
+
+def findings_in(policy: Policy, text: str) -> Sequence[Finding]:
+    """Return what `policy` finds in a text."""
+    return result_of(pipeline_of(policy, "text"), text, "text", "").findings
 
 
 def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
