@@ -116,7 +116,7 @@ class TextFrames:
         """Guard the text of a frame whose name differs from the last one's."""
         self._keep(_Named(self.name, self._held, self._held_quoted))
         change = _Named(None, "", quoted=False)
-        parts, rest = self._step(_CHANGE, change, frame)
+        parts, rest = self._step(self.flow.feed_part(_CHANGE, frame, 0), _CHANGE, change, frame)
         self._keep(change._replace(text=self._held))
         self.name, self._held_quoted = frame.name, quoted
         written = [self._part(each, frame) for each in _joined(parts)]
@@ -135,7 +135,10 @@ class TextFrames:
         at = 0
         while at < len(said) and self.flow.ended is None:
             end = at + 1 if self._earlier else len(said)
-            released, rest = self._step(said[at:end], own, frame)
+            part = said[at:end]
+            is_last = end == len(said)
+            sent = self.flow.feed(part, frame) if is_last else self.flow.feed_part(part, frame, 1)
+            released, rest = self._step(sent, part, own, frame)
             parts += released
             at = end
         text = "".join([each.text for each in parts if each.is_last])
@@ -144,11 +147,10 @@ class TextFrames:
         return written + self._written([*following, *rest], frame, said, quoted=quoted)
 
     def _step(
-        self, text: str, own: _Named, frame: Frame
+        self, sent: Sequence[Sent[str]], text: str, own: _Named, frame: Frame
     ) -> tuple[list[_Named], Sequence[Sent[str]]]:
-        """Feed some text, of the kind of `own`; return what is released by name, and what follows
-        it, such as the message of a block."""
-        sent = self.flow.feed(text, frame)
+        """Take what was `sent` for some text of the kind of `own`; return what is released by name,
+        and what follows it, such as the message of a block."""
         self._held += text
         released: list[_Named] = []
         if sent and sent[0].origin is frame:

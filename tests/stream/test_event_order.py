@@ -172,3 +172,11 @@ def test_an_event_that_the_guard_does_not_change_goes_out_byte_for_byte() -> Non
     last = b"data:so on \nevent:done\n\n"
     out = b"".join([*wire.feed(events(("token", "a blue")) + last), *wire.finish()])
     assert out.endswith(last)
+
+
+def test_a_change_of_names_is_neither_a_chunk_nor_a_character() -> None:
+    said = [("token", "see blue"), ("status", "searching"), ("token", "bi"), ("done", "bye")]
+    stream = GUARD.wrap_sync([events(each) for each in said])
+    list(stream)
+    assert stream.stats.chunks_in == len(said)
+    assert stream.stats.characters_in == sum(len(text) for _, text in said)
