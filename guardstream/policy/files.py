@@ -43,22 +43,22 @@ def _tick(stamp: Stamp) -> float:
     return _TICK if stamp[0] % _SECOND or stamp[1] % _SECOND else _COARSE_TICK
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a regular file; PolicyError says what is wrong with it."""
+def read_bytes(path: Path, largest: int = MAX_FILE) -> bytes:
+    """Read a regular file of at most `largest` bytes; PolicyError says what is wrong with it."""
     try:
         found = path.stat()
         if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
             raise PolicyError(f"{path}:1:1: cannot be read: not a regular file")
-        if found.st_size > MAX_FILE:
-            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
+        if found.st_size > largest:
+            raise PolicyError(f"{path}:1:1: the file is larger than {largest} bytes")
         with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
+            data = file.read(largest + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = _meant(path) if isinstance(error, FileNotFoundError) else ""
         raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}{hint}") from error
-    if len(data) > MAX_FILE:  # it grows, or does not report its size
-        raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
+    if len(data) > largest:  # it grows, or does not report its size
+        raise PolicyError(f"{path}:1:1: the file is larger than {largest} bytes")
     return data
 
 

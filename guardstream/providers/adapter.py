@@ -127,6 +127,8 @@ class Slot(NamedTuple):
     def tool(self, calls: Mapping[Slot, Call]) -> str | None:
         """Return the name of the tool that is asked, given the announced calls."""
         call = calls.get(self._replace(field="args") if self.form == "part" else self)
+        if call is None and self.field == "custom":  # its text, beside the call itself
+            call = calls.get(self._replace(field="tool_calls"))
         known = _FREE_TEXT if self.channel == "tool_args" else NONE
         return call.name if call else known.get(self.field)
 

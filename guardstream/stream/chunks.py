@@ -326,3 +326,10 @@ class ChunkFlow(PieceFlow[C]):
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; `ended` is set if a rule matches it."""
         self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))
+
+    def guard_named(self, name: str, text: str, *, changes: bool) -> str:
+        """Return what text of an event name becomes by its matches over a change of names; `ended`
+        is set if a rule blocks it."""
+        slot = Slot(0, "text", "$.data")
+        events = self._unknown.judge_named(name, text, changes=changes)
+        return self._apply_events_at("$.data", slot, events)

@@ -15,6 +15,13 @@ _ENOUGH = 16
 _TIMES = 2
 """How often a chunk has grown by then."""
 
+_SAME = 128 * 1024
+"""After so many chunks that repeat the last one and add nothing, they are deltas.
+
+No cumulative source says the same so often: it would, at most, for each token that a model thinks
+before it answers, and models think for fewer.
+"""
+
 _LOOKED_AT = 256
 """How many code points of a chunk tell whether it repeats itself."""
 
@@ -27,11 +34,15 @@ class Growth:
         self._last = ""
         self._repeated = 0
         self._times = 0
+        self._same = 0  # chunks that say the same as the one before
 
     def may_be_cumulative(self, chunk: str) -> bool:
         """Take the next text; return whether it may still be cumulative. AdapterError if it is
         certain."""
         last, self._last = self._last, chunk
+        if chunk == last and chunk:
+            self._same += 1
+            return self._same < _SAME
         if not chunk.startswith(last):
             return False
         if last and len(chunk) > len(last) and not _repeats_itself(chunk):

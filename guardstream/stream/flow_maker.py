@@ -26,7 +26,7 @@ from guardstream.stream.json_lines import JSONLines
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
-from guardstream.stream.whole import is_harmless
+from guardstream.stream.whole import findings_in, is_harmless
 
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
@@ -78,8 +78,9 @@ class FlowMaker:
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
             watches = [EventLines().may_be_events, Growth().may_be_cumulative]
-            if self.policy.file.json_ is None:
-                watches.append(JSONLines().may_be_lines)
+            if self.policy.file.json_ is None and self.policy.file.mode != "shadow":
+                find = partial(findings_in, self.policy)
+                watches.append(JSONLines(find, self.policy.file.max_holdback).may_be_lines)
             flow.watch = _all_of(*watches)
         return flow
 

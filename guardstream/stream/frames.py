@@ -313,7 +313,7 @@ class FrameFlow:
 
     def _new_text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
         assert self._frames is not None
-        return TextFrames(flow, self._frames, quoted=quoted)
+        return TextFrames(flow, self._frames, self._others, quoted=quoted)
 
     @property
     def _is_by_path(self) -> bool:
@@ -344,9 +344,11 @@ class FrameFlow:
                 flow = self._make(PlainText())
                 assert isinstance(flow, TextFlow)
             self._text = self._new_text_frames(self._shared(flow), quoted=frame.form == "string")
-        if frame.form != "string":
-            return self._text.say(frame, None)
-        sent = self._text.say(frame, self._others)
+        return self._unless_blocked(self._text.say(frame))
+
+    def _unless_blocked(self, sent: list[Sent[bytes]]) -> list[Sent[bytes]]:
+        """Return what goes out for a text, or how the stream ends if another reading of it
+        blocks."""
         return sent if self._others.flow.ended is None else self._block_by_others()
 
     def _refuse_hidden(self, data: str) -> None:
@@ -378,7 +380,8 @@ class FrameFlow:
             return []
         if self._text is not None and not apart:
             same = value is frame.value and frame.data
-            return self._text.say_as(frame, frame.data if same else json_bytes(value).decode())
+            said = frame.data if same else json_bytes(value).decode()
+            return self._unless_blocked(self._text.say_as(frame, said))
         if frame.form == "string" and value is not frame.value:
             value = json_bytes(value).decode()
         return self._after_held_text(self._written([Sent(value, origin=frame)], frame), frame)

@@ -1,57 +1,140 @@
-"""Distinguishes lines of JSON from the JSON that a model writes, in a stream of `str`.
+"""Lines of JSON in a stream of `str`: an answer that a model writes, or a stream of another kind.
 
-If such lines were taken for text, they would be guarded together with the JSON around their text,
-and a match that spans two of them would be missed. So the stream is refused if each of its first
-two chunks is whole lines of JSON. A model's tokens are not.
+As text, they are guarded together with the JSON around their text. Who parses them may read a match
+that spans two lines, or that escapes hide. So the stream is refused before such a match is
+complete, and where lines are cut, because their text cannot be read then.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from guardstream.errors import AdapterError
+from guardstream.events import Finding
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+_MASK = "\ufdd0"
+"""Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
+
+_PLACE = re.compile(r"\[[0-9]+\]")
+
+_PATHS = 4096
+"""How many paths such lines may have text at."""
+
 
 class JSONLines:
-    """Inspects the beginning of a text."""
+    """Inspects a text while its chunks are whole lines of JSON.
 
-    def __init__(self) -> None:
-        self._began = False
+    `find` returns the findings in a text. `memory` is how many code points are kept of each path.
+    """
+
+    def __init__(self, find: Callable[[str], Sequence[Finding]], memory: int) -> None:
+        self._find = find
+        self._memory = memory
+        self._chunks = 0
+        self._tails: dict[str, str] = {}  # the last text at each path
 
     def may_be_lines(self, chunk: str) -> bool:
-        """Take the next text; return whether it may still be lines of JSON. AdapterError if it is
-        certain."""
+        """Take the next text; return whether it may still be lines of JSON. AdapterError if a
+        match in them would be missed."""
         if not chunk.strip():
             return True
-        if not _is_lines(chunk):
+        lines = _lines(chunk)
+        if not lines:
+            if self._chunks > 1 and _begins_as_json(chunk):
+                raise _refusal("some are cut")
             return False
-        if self._began:
-            raise AdapterError(
-                "the chunks are lines of JSON: encode them, or wrap what json.loads makes of each "
-                "line; if they are text, pass framing='text'"
-            )
-        self._began = True
+        self._chunks += 1
+        for line, value in lines:
+            for path, text in _texts(value, "$"):
+                places = {path, _PLACE.sub("[*]", path)}  # one item, and all items of a list
+                spans = [self._spans_lines(each, text) for each in places]
+                if any(spans):
+                    raise _refusal("a match spans several")
+            if self._hides(line):
+                raise _refusal("escapes hide a match")
         return True
 
+    def _spans_lines(self, path: str, text: str) -> bool:
+        """Return whether a match begins in earlier text at a path and ends in this one.
 
-def _is_lines(chunk: str) -> bool:
-    """Return whether a chunk is a JSON value that may have text, or lines of such values."""
-    if not chunk.startswith(("{", "[")) and not _CODE.match(chunk):
+        What matches in one line is masked there, and cannot be a part of it.
+        """
+        tail = self._tails.get(path, "")
+        if path not in self._tails and len(self._tails) == _PATHS:
+            raise _refusal(f"they have text at more than {_PATHS} paths")
+        for found in self._masks(text):
+            text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
+        border, joined = len(tail), tail + text
+        self._tails[path] = joined[-self._memory :]
+        return border > 0 and any(found.start < border < found.end for found in self._masks(joined))
+
+    def _hides(self, line: str) -> bool:
+        """Return whether a string of a line has a match that its escapes hide."""
+        for written in _STRING.findall(line) if "\\" in line else ():
+            seen = Counter([found.rule for found in self._masks(written)])
+            said = Counter([found.rule for found in self._masks(json.loads(written))])
+            if said - seen:
+                return True
         return False
+
+    def _masks(self, text: str) -> Sequence[Finding]:
+        return [found for found in self._find(text) if found.action != "monitor"]
+
+
+def _refusal(why: str) -> AdapterError:
+    return AdapterError(
+        f"the chunks are lines of JSON, and {why}: encode them, or wrap what json.loads makes of "
+        "each line; if they are text, pass framing='text'"
+    )
+
+
+def _lines(chunk: str) -> list[tuple[str, Any]]:
+    """Return the lines of a chunk with their values; none if it is not one JSON value that may
+    have text, or lines of such values."""
+    if not _begins_as_json(chunk):
+        return []
     lines = [line for line in re.split(r"[\r\n]+", chunk) if line.strip()]
-    return all(map(_has_text, lines)) or _has_text(chunk)
+    for each in (lines, [chunk]):
+        values = [_value(line) for line in each]
+        if None not in values:
+            return [*zip(each, values, strict=True)]
+    return []
 
 
-def _has_text(line: str) -> bool:
-    """Return whether a line is JSON: an object, an array with text, or any value after a code."""
+def _begins_as_json(chunk: str) -> bool:
+    return chunk.startswith(("{", "[")) or _CODE.match(chunk) is not None
+
+
+def _value(line: str) -> Any:
+    """Return the value of a line: an object, an array with text, or any value under its code; None
+    for any other line."""
     code = _CODE.match(line)
     try:
         value = json.loads(line[code.end() :] if code else line)
     except (ValueError, RecursionError):
-        return False
+        return None
     in_array = isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value)
-    return bool(code) or isinstance(value, dict) or in_array
+    if code:
+        return {code[0]: value}
+    return value if isinstance(value, dict) or in_array else None
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the strings in a value with their paths."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _texts(each, f"{path}[{place}]")
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each, f"{path}.{key}")

@@ -30,6 +30,10 @@ class OtherFrames:
         sent = self.flow.feed({reading: text})
         return str(sent[0].chunk.get(reading, "")) if sent else ""
 
+    def judged_by_name(self, name: str, text: str, *, changes: bool) -> str:
+        """Guard text together with earlier text of its event name, and of all names."""
+        return self.flow.guard_named(name, text, changes=changes)
+
     def value(self, frame: Frame) -> Any | None:
         """Return the guarded value of a frame: itself if unchanged, None if all of it is
         removed."""

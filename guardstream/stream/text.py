@@ -86,6 +86,16 @@ class TextFlow:
         self.sent = ()
         return None
 
+    def feed_part(self, text: str, origin: Any, characters: int) -> Sequence[Sent[str]]:
+        """Take a part of a chunk of which more follows: it counts as so many characters of it."""
+        meter = self._meter
+        before = meter.chunks_in, meter.characters_in, meter.held_total
+        sent = self.feed(text, origin)
+        if self.ended is None:
+            meter.chunks_in, meter.characters_in, meter.held_total = before
+            meter.characters_in += characters
+        return sent
+
     def finish(self) -> Sequence[Sent[str]]:
         try:
             events = self._stage.finish()

@@ -2,49 +2,81 @@
 
 The first text decides. What can be read in two ways is guarded both ways: `"a \\u0062"` both
 decoded and as it is written.
+
+Clients may read the text of one event name alone, or of all of them. Rules see one text, with a
+space wherever the name changes, and what they release leaves under the name that it came under.
+Text on both sides of a change may have gone out before it shows that it is a match: then the rest
+is masked or blocked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
+from typing import NamedTuple
 
-from guardstream.framing.frames import Frame, Frames
+from guardstream.framing.frames import EventFrames, Frame, Frames
 from guardstream.framing.json import json_bytes
 from guardstream.stream.flow import Sent
 from guardstream.stream.other_frames import OtherFrames
 from guardstream.stream.text import TextFlow
 
+_CHANGE = " "
+"""What rules see where the event name changes: no word goes on there."""
+
+
+class _Named(NamedTuple):
+    """A text of one event name, None for a change of names.
+
+    `quoted` says that it is written as a JSON string, `is_last` that it is of the last event.
+    """
+
+    name: str | None
+    text: str
+    quoted: bool
+    is_last: bool = False
+
 
 class TextFrames:
-    """Guards frames of text; `quoted` says that they are JSON strings."""
+    """Guards frames of text; `quoted` says that they are JSON strings.
 
-    def __init__(self, flow: TextFlow, frames: Frames, *, quoted: bool) -> None:
+    Other readings of the text are guarded by `others`: if they block, its flow has ended, and
+    nothing of the frame goes out.
+    """
+
+    def __init__(
+        self, flow: TextFlow, frames: Frames, others: OtherFrames, *, quoted: bool
+    ) -> None:
         self.flow = flow
         self.quoted = quoted
         self._frames = frames
+        self._others = others
+        self._has_names = isinstance(frames, EventFrames)
         self.name: str | None = None  # of the last event with text
+        self._held = ""  # the source of what is held of the last name
+        self._earlier: list[_Named] = []  # the same of the names before it
+        self._held_quoted = quoted
 
-    def say(self, frame: Frame, beside: OtherFrames | None) -> list[Sent[bytes]]:
-        """Guard a frame's text, and its other reading with `beside`; return nothing if that
-        blocks."""
+    def say(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard a frame's text, and its other reading if it is a JSON string."""
         said, quoted = frame.data, False
-        if beside is not None:
+        if frame.form == "string":
             quoted = self.quoted
             decoded = str(frame.value)
             reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
-            apart = beside.judged(reading, text)
-            if beside.flow.ended is not None:
+            apart = self._others.judged(reading, text)
+            if self._others.flow.ended is not None:
                 return []
             if quoted:
                 said, quoted = (decoded, True) if apart == frame.data else (apart, False)
             elif apart != decoded:
                 said = json_bytes(apart).decode()
-        return self._written(self.flow.feed(said, frame), frame, said, quoted=quoted)
+        return self._fed(frame, said, quoted=quoted)
 
     def say_as(self, frame: Frame, said: str) -> list[Sent[bytes]]:
         """Guard the text of a frame that is not a JSON string."""
-        return self._written(self.flow.feed(said, frame), frame, said, quoted=False)
+        return self._fed(frame, said, quoted=False)
 
     def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
         """End the text as blocked by something else; `last` is the frame that came last."""
@@ -55,13 +87,107 @@ class TextFrames:
         quoted = self.quoted and (last is None or last.form == "string")
         if last is not None and self.name not in (None, last.name):
             last = replace(last, name=self.name or "", id=None)
-        return self._written(self.flow.finish(), last, "", quoted=quoted)
+        sent = self.flow.finish()
+        if not self._earlier or not sent:
+            return self._written(sent, last, "", quoted=quoted)
+        pieces = [*self._earlier, _Named(self.name or "", self._held, quoted)]
+        parts = [self._part(each, last) for each in _attributed(sent[0].chunk, pieces)]
+        return parts + self._written(sent[1:], last, "", quoted=quoted)
+
+    def _fed(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+        """Guard the text of a frame; return what goes out, under the names that it came under."""
+        changes = self.name not in (None, frame.name)
+        if said and self._has_names:
+            said = self._others.judged_by_name(frame.name, said, changes=changes)
+            if self._others.flow.ended is not None:
+                return []
+        if said and changes:
+            return self._fed_after_others(frame, said, quoted=quoted)
+        if said:
+            self.name, self._held_quoted = frame.name, quoted
+        if self._earlier:
+            return self._fed_in_steps(frame, said, quoted=quoted)
+        sent = self.flow.feed(said, frame)
+        held = self.flow.held
+        self._held = (self._held + said)[-held:] if held else ""
+        return self._written(sent, frame, said, quoted=quoted)
+
+    def _fed_after_others(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+        """Guard the text of a frame whose name differs from the last one's."""
+        self._keep(_Named(self.name, self._held, self._held_quoted))
+        change = _Named(None, "", quoted=False)
+        parts, rest = self._step(self.flow.feed_part(_CHANGE, frame, 0), _CHANGE, change, frame)
+        self._keep(change._replace(text=self._held))
+        self.name, self._held_quoted = frame.name, quoted
+        written = [self._part(each, frame) for each in _joined(parts)]
+        if self.flow.ended is not None:
+            return written + self._written(rest, frame, "", quoted=quoted)
+        return written + self._fed_in_steps(frame, said, quoted=quoted)
+
+    def _fed_in_steps(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+        """Guard the text of a frame while text of other names is held.
+
+        It is fed character by character until that has settled, which shows where it ends.
+        """
+        parts: list[_Named] = []
+        rest: Sequence[Sent[str]] = ()
+        own = _Named(frame.name, "", quoted, is_last=True)
+        at = 0
+        while at < len(said) and self.flow.ended is None:
+            end = at + 1 if self._earlier else len(said)
+            part = said[at:end]
+            is_last = end == len(said)
+            sent = self.flow.feed(part, frame) if is_last else self.flow.feed_part(part, frame, 1)
+            released, rest = self._step(sent, part, own, frame)
+            parts += released
+            at = end
+        text = "".join([each.text for each in parts if each.is_last])
+        following = [Sent(text, text, len(text), (), frame)] if text else []
+        written = [self._part(each, frame) for each in _joined(parts) if not each.is_last]
+        return written + self._written([*following, *rest], frame, said, quoted=quoted)
+
+    def _step(
+        self, sent: Sequence[Sent[str]], text: str, own: _Named, frame: Frame
+    ) -> tuple[list[_Named], Sequence[Sent[str]]]:
+        """Take what was `sent` for some text of the kind of `own`; return what is released by name,
+        and what follows it, such as the message of a block."""
+        self._held += text
+        released: list[_Named] = []
+        if sent and sent[0].origin is frame:
+            released = _attributed(sent[0].chunk, self._settled(own._replace(text=self._held)))
+            sent = sent[1:]
+        if not self.flow.held:
+            self._earlier, self._held = [], ""
+        return released, sent
+
+    def _keep(self, held: _Named) -> None:
+        """Keep the source of what is held before other text comes."""
+        self._held = ""
+        if held.text:
+            self._earlier.append(held)
+
+    def _settled(self, own: _Named) -> list[_Named]:
+        """Take the source of what was released from what is held, which ends with `own`."""
+        settled, held = [], []
+        left = sum([len(each.text) for each in (*self._earlier, own)]) - self.flow.held
+        for each in (*self._earlier, own):
+            end = min(max(left, 0), len(each.text))
+            left -= end
+            settled.append(each._replace(text=each.text[:end]))
+            held.append(each._replace(text=each.text[end:]))
+        self._held = held.pop().text
+        self._earlier = [each for each in held if each.text]
+        return [each for each in settled if each.text]
+
+    def _part(self, part: _Named, like: Frame | None) -> Sent[bytes]:
+        """Return the event of a text that was held when other names came."""
+        text = json_bytes(part.text).decode() if part.quoted else part.text
+        raw = self._frames.write(text, None, keep_id=False, name=part.name or "")
+        return Sent(raw, part.text, len(part.text), (), like)
 
     def _written(
         self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
     ) -> list[Sent[bytes]]:
-        if said and frame is not None:
-            self.name = frame.name
         own = frame.value if frame is not None and quoted else frame.data if frame else None
         written = []
         for place, each in enumerate(sent, 1):
@@ -72,3 +198,41 @@ class TextFrames:
                 raw = self._frames.write(text, frame, keep_id=place == len(sent))
             written.append(Sent(raw, each.text, each.characters, each.parts, each.origin))
         return written
+
+
+def _attributed(text: str, pieces: list[_Named]) -> list[_Named]:
+    """Return a guarded text in parts, by the names of the `pieces` of source that it was.
+
+    A mask over several pieces belongs to the first of them.
+    """
+    first, last = 0, len(pieces) - 1
+    before: list[_Named] = []
+    after: list[_Named] = []
+    while first < last and text.startswith(pieces[first].text):
+        before.append(pieces[first])
+        text = text[len(pieces[first].text) :]
+        first += 1
+    while first < last and text.endswith(pieces[last].text):
+        after.insert(0, pieces[last])
+        text = text[: -len(pieces[last].text)]
+        last -= 1
+    if first < last:
+        same = zip(reversed(text), reversed(pieces[last].text), strict=False)
+        size = len(text) - sum(1 for _ in takewhile(lambda each: each[0] == each[1], same))
+        after.insert(0, pieces[last]._replace(text=text[size:]))
+        text = text[:size]
+    names = [each for each in pieces[first : last + 1] if each.name is not None]
+    middle = [names[0]._replace(text=text)] if names else []
+    return [each for each in [*before, *middle, *after] if each.text and each.name is not None]
+
+
+def _joined(parts: Sequence[_Named]) -> list[_Named]:
+    """Return parts with those of one name that follow each other as one."""
+    joined: list[_Named] = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        if before and (before.name, before.is_last) == (part.name, part.is_last):
+            joined[-1] = part._replace(text=before.text + part.text)
+        else:
+            joined.append(part)
+    return joined

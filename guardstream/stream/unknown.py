@@ -51,6 +51,7 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
+        self._named: dict[str, tuple[str, int]] = {}  # by event name; where others came between
         self._kinds: dict[str, int] = {}  # the first kind that had a path
         self._mixed: set[str] = set()  # paths that several kinds have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
@@ -91,6 +92,34 @@ class UnknownTexts:
             keys.append((path, of))
         joined = [across for key in keys if (across := self._joined(key, text)) is not None]
         return max(joined, key=_severity).of(alone) if joined else alone
+
+    def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
+        """Return what text of an event name becomes by its matches with earlier text that rules do
+        not see beside it: of its name, before others came, and of all names.
+
+        `changes` says that text of another name came before it. AdapterError if there are too many
+        names.
+        """
+        same = [Text(text)]
+        if self._passes_all():
+            return same
+        if name not in self._named and len(self._named) == PATHS:
+            raise AdapterError(f"text under more than {PATHS} event names: blocked")
+        readings = [self._over_change(each, text, changes=changes) for each in (name, "")]
+        found = [across for across in readings if across is not None]
+        return max(found, key=_severity).of(same) if found else same
+
+    def _over_change(self, name: str, text: str, *, changes: bool) -> _Across | None:
+        """Return the matches of a text with text before the last change of names."""
+        tail, border = self._named.get(name, ("", 0))
+        border = len(tail) if changes else border
+        joined = tail + text
+        dropped = max(len(joined) - self._memory, 0)
+        self._named[name] = joined[dropped:], max(border - dropped, 0)
+        across = _across(self._check(joined), border, joined, len(tail)) if border else None
+        if across is None or across.end is None:
+            return across
+        return across if across.end.reason == "content_filter" else None
 
     def _several(self, path: str, of: int) -> bool:
         """Return whether several kinds of events, including this one, have text at a path."""
@@ -266,9 +295,9 @@ def _severity(across: _Across) -> tuple[bool, bool]:
     return across.end is not None, across.masks
 
 
-def _across(events: Sequence[Event], border: int, joined: str) -> _Across | None:
-    """Return the matches across the border; None if there are none."""
-    across = _over(events, border)
+def _across(events: Sequence[Event], border: int, joined: str, since: int = 0) -> _Across | None:
+    """Return the matches across the border that end after `since`; None if there are none."""
+    across = [each for each in _over(events, border) if each.end > since]
     if not across:
         return None
     if isinstance(events[-1], Finish) and events[-2] in across:

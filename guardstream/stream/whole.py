@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guardstream.events import Finding, Finish, FinishReason, Form, Stage, Text
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
-from guardstream.stream.flow import blocking, following
+from guardstream.stream.flow import blocking, following, stage_error
 from guardstream.stream.result import Result
 
 if TYPE_CHECKING:
@@ -32,9 +33,21 @@ def guards(policy: Policy, channel: str) -> bool:
 
 
 def is_harmless(policy: Policy, text: str) -> bool:
-    """Return whether `policy` leaves a text unchanged."""
-    result = result_of(pipeline_of(policy, "text"), text, "text", "")
+    """Return whether `policy` leaves a text unchanged. StageError if a stage fails."""
+    result = _checked(policy, text)
     return result.text == text and result.finish != "content_filter"
+
+
+def findings_in(policy: Policy, text: str) -> Sequence[Finding]:
+    """Return what `policy` finds in a text. StageError if a stage fails."""
+    return _checked(policy, text).findings
+
+
+def _checked(policy: Policy, text: str) -> Result:
+    try:
+        return result_of(pipeline_of(policy, "text"), text, "text", "")
+    except Exception as error:
+        raise stage_error(error) from error
 
 
 def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:

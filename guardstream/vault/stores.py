@@ -25,6 +25,9 @@ from guardstream.vault.vault import FullError, VaultError
 Sealed: TypeAlias = Mapping[str, bytes]
 """The stored entries of a conversation, by stand-in."""
 
+LOAD, ADD, FORGET = "load a conversation", "add values", "forget a conversation"
+"""What a store does, for errors."""
+
 DAY = 86_400.0
 MONTH = 30 * DAY
 
@@ -164,7 +167,7 @@ class SQLiteStore:
         except OSError as error:
             why = (error.strerror or type(error).__name__).lower()
             raise VaultError(f"{self._path!r} cannot be written: {why}") from error
-        with self._transaction(begin=False) as database:
+        with self._transaction("be opened", begin=False) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(
                 "CREATE TABLE IF NOT EXISTS entries (conversation TEXT, name TEXT, data BLOB, "
@@ -174,7 +177,7 @@ class SQLiteStore:
 
     def load(self, conversation: str) -> Sealed:
         """Return the entries of a conversation, and restart its time to live."""
-        with self._transaction() as database:
+        with self._transaction(LOAD) as database:
             self._touch(database, conversation)
             rows = database.execute(
                 "SELECT name, data FROM entries WHERE conversation = ?", (conversation,)
@@ -184,7 +187,7 @@ class SQLiteStore:
     def add(self, conversation: str, entries: Sealed) -> Sealed:
         """Add new entries; return existing entries for the same stand-ins, which stay."""
         now = self._clock()
-        with self._transaction() as database:
+        with self._transaction(ADD) as database:
             self._touch(database, conversation)
             taken = {}
             for name, data in entries.items():
@@ -202,7 +205,7 @@ class SQLiteStore:
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""
-        with self._transaction() as database:
+        with self._transaction(FORGET) as database:
             database.execute("DELETE FROM entries WHERE conversation = ?", (conversation,))
 
     def _touch(self, database: sqlite3.Connection, conversation: str) -> None:
@@ -211,8 +214,9 @@ class SQLiteStore:
         database.execute("UPDATE entries SET asked = ? WHERE conversation = ?", (now, conversation))
 
     @contextmanager
-    def _transaction(self, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
-        """Open a connection for one transaction, because calls may come from any thread."""
+    def _transaction(self, work: str, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
+        """Open a connection for one transaction, because calls may come from any thread. `work` is
+        what it does, for errors."""
         try:
             connection = sqlite3.connect(
                 self._url, timeout=self._timeout, isolation_level=None, uri=True
@@ -226,7 +230,7 @@ class SQLiteStore:
         except sqlite3.Error as error:
             # The name of the result code, such as SQLITE_FULL: a message may hold more.
             why = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise VaultError(f"the store {self._path!r} failed: {why}") from error
+            raise VaultError(f"the store {self._path!r} failed to {work}: {why}") from error
 
 
 class RedisStore:
@@ -260,6 +264,7 @@ class RedisStore:
         if pool is not None and pool.connection_kwargs.get("decode_responses"):
             raise ValueError("a vault is kept in bytes: make the client without decode_responses")
         self._client, self._prefix = client, prefix
+        self._place = _place_of(client)
         self._ttl = max(int(ttl), 1)
 
     def load(self, conversation: str) -> Sealed:
@@ -270,7 +275,7 @@ class RedisStore:
             pipeline.hgetall(key)
             pipeline.expire(key, self._ttl)
 
-        found: dict[bytes, bytes] = self._ask(ask)[0]
+        found: dict[bytes, bytes] = self._ask(LOAD, ask)[0]
         return {name.decode(): data for name, data in found.items()}
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
@@ -284,7 +289,7 @@ class RedisStore:
                 pipeline.hget(key, name)
             pipeline.expire(key, self._ttl)
 
-        answers = self._ask(ask)
+        answers = self._ask(ADD, ask)
         count = len(entries)
         put, now = answers[:count], answers[count : 2 * count]
         return {
@@ -293,16 +298,32 @@ class RedisStore:
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""
-        self._ask(lambda pipeline: pipeline.delete(self._prefix + conversation))
+        self._ask(FORGET, lambda pipeline: pipeline.delete(self._prefix + conversation))
 
-    def _ask(self, ask: Callable[[Any], None]) -> Any:
-        """Run the commands as one transaction (MULTI), so that no client sees half of it."""
+    def _ask(self, work: str, ask: Callable[[Any], None]) -> Any:
+        """Run the commands as one transaction (MULTI), so that no client sees half of it. `work` is
+        what they do, for errors."""
         try:
             with self._client.pipeline(transaction=True) as pipeline:
                 ask(pipeline)
                 return pipeline.execute()
         except Exception as error:  # the client's own errors, and those of sockets
-            raise VaultError(f"the store failed: {type(error).__name__}") from error
+            why = type(error).__name__
+            raise VaultError(f"the store {self._place!r} failed to {work}: {why}") from error
+
+
+def _place_of(client: Any) -> str:
+    """Return where a client's Redis is, without credentials; the client's type if it has no one
+    place, such as a cluster's."""
+    pool = getattr(client, "connection_pool", None)
+    options = getattr(pool, "connection_kwargs", {})
+    if options.get("path"):
+        return f"unix://{options['path']}"
+    if not options.get("host"):
+        return type(client).__name__
+    secure = "SSL" in getattr(getattr(pool, "connection_class", None), "__name__", "")
+    host, port, number = (options.get(name) for name in ("host", "port", "db"))
+    return f"redis{'s' * secure}://{host}:{port or 6379}/{number or 0}"
 
 
 def _redis_client(url: str | None, timeout: float) -> Any:

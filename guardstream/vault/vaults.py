@@ -11,23 +11,24 @@ from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
 from guardstream.hints import check_known
 from guardstream.vault.ids import Ids
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import named
-from guardstream.vault.stores import MemoryStore, Store
+from guardstream.vault.stores import ADD, FORGET, LOAD, MemoryStore, Store
 from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 
 T = TypeVar("T")
 
 _THREADS = 40
-"""How many threads of an event loop wait for stores. They are threads of their own: if a store
-hangs, other work of the loop's threads, such as guarding long texts, goes on."""
+"""How many threads of an event loop wait for a store. They are threads of its own: if a store
+hangs, other stores and other work of the loop's threads, such as guarding long texts, go on."""
 
-_limiters: RunVar[CapacityLimiter] = RunVar("guardstream.vault")
+_PATIENCE = 30.0
+"""How many seconds a request waits for one of these threads, if a store hangs or is overloaded."""
 
 
 class ConflictError(VaultError):
@@ -91,6 +92,7 @@ class Vaults:
             "max_bytes": max_bytes,
             "tools": tools,
         }
+        self._limiters: RunVar[CapacityLimiter] = RunVar("guardstream.vault")
         Vault(self._id_key, **self._options)  # says now what is wrong with them
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:
@@ -119,7 +121,7 @@ class Vaults:
                 name: self._sealing.seal([entry.rule, entry.value], owner + name)
                 for name, entry in names.items()
             }
-            with _asking():
+            with self._asking(ADD):
                 for name, data in self._store.add(owner, sealed).items():
                     if self._sealing.open(data, owner + name)[1] != names[name].value:
                         raise ConflictError("a stand-in was issued twice: open the vault again")
@@ -157,27 +159,27 @@ class Vaults:
     ) -> tuple[Vault | None, T]:
         """Do what `masked` does in a thread."""
         masked: Callable[..., tuple[Vault | None, T]] = self.masked
-        return await _in_thread(partial(masked, mask, conversation, caller), abandon=True)
+        return await self._in_thread(partial(masked, mask, conversation, caller), abandon=True)
 
     def forget(self, conversation: str, caller: str = "") -> None:
         """Drop all values of a conversation. Raises VaultError if the store fails."""
-        with _asking():
+        with self._asking(FORGET):
             self._store.forget(self._owner(conversation, caller))
 
     async def aopen(self, conversation: str | None = None, caller: str = "") -> Vault:
         """Do what `open` does in a thread."""
         if conversation is None:
             return self.open(None, caller)
-        return await _in_thread(partial(self.open, conversation, caller), abandon=True)
+        return await self._in_thread(partial(self.open, conversation, caller), abandon=True)
 
     async def asave(self, vault: Vault) -> None:
         """Do what `save` does in a thread."""
         if vault.fresh:
-            await _in_thread(partial(self.save, vault))
+            await self._in_thread(partial(self.save, vault))
 
     async def aforget(self, conversation: str, caller: str = "") -> None:
         """Do what `forget` does in a thread."""
-        await _in_thread(partial(self.forget, conversation, caller))
+        await self._in_thread(partial(self.forget, conversation, caller))
 
     def _owner(self, conversation: str | None, caller: str) -> str:
         """Return the hashed name of a caller's conversation, or of a caller."""
@@ -191,32 +193,45 @@ class Vaults:
 
     def _loaded(self, owner: str) -> list[Entry]:
         entries = []
-        with _asking():
+        with self._asking(LOAD):
             for written, sealed in self._store.load(owner).items():
                 rule, value = self._sealing.open(sealed, owner + written)
                 entries.append(Entry(named(written), rule, value))
         return entries
 
+    async def _in_thread(self, work: Callable[[], T], *, abandon: bool = False) -> T:
+        """Run `work` in a thread; with `abandon`, a cancellation does not wait for it."""
+        try:
+            limiter = self._limiters.get()
+        except LookupError:
+            limiter = CapacityLimiter(_THREADS)
+            self._limiters.set(limiter)
+        request = object()
+        with move_on_after(_PATIENCE) as waiting:
+            await limiter.acquire_on_behalf_of(request)
+        if waiting.cancelled_caught:
+            raise VaultError(f"the {self._kind} is busy: {_THREADS} requests wait for it")
+        try:
+            own = CapacityLimiter(1)
+            return await to_thread.run_sync(work, abandon_on_cancel=abandon, limiter=own)
+        finally:
+            limiter.release_on_behalf_of(request)
 
-async def _in_thread(work: Callable[[], T], *, abandon: bool = False) -> T:
-    """Run `work` in a thread; with `abandon`, a cancellation does not wait for it."""
-    try:
-        limiter = _limiters.get()
-    except LookupError:
-        limiter = CapacityLimiter(_THREADS)
-        _limiters.set(limiter)
-    return await to_thread.run_sync(work, abandon_on_cancel=abandon, limiter=limiter)
+    @property
+    def _kind(self) -> str:
+        return type(self._store).__name__
 
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Raise VaultError in place of any other exception of a store or of decoding its entries."""
-    try:
-        yield
-    except VaultError:
-        raise
-    except Exception as error:
-        raise VaultError(f"the store failed: {type(error).__name__}") from error
+    @contextmanager
+    def _asking(self, work: str) -> Iterator[None]:
+        """Raise VaultError in place of any other exception of a store or of decoding its entries.
+        `work` is what the store does."""
+        try:
+            yield
+        except VaultError:
+            raise
+        except Exception as error:
+            why = type(error).__name__
+            raise VaultError(f"the {self._kind} failed to {work}: {why}") from error
 
 
 _TRIES = 20

@@ -455,3 +455,23 @@ def test_the_text_of_openais_custom_tools_is_no_document(tools: str) -> None:
     assert sent.content == [block | {"input": "select [w]"}]
     assert sent.tool_calls[0]["args"] == {"__arg1": "select [w]"}
     assert stream.blocked_by is None
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_custom_tool_that_is_not_listed_is_refused_before_its_text(beside: bool) -> None:
+    block = {"type": "custom_tool_call", "id": "c", "name": "sql", "input": "select 1"}
+    call = args('{"__arg1": "select 1"}', name="sql", id="c") if beside else []
+    stream = Guard(Policy.parse("json: {tools: {find: {}}}")).wrap_sync(
+        [say("so "), say([block], tool_call_chunks=call)]
+    )
+    assert "select" not in str([*stream])
+    assert stream.text() == "so "
+    assert stream.blocked_by == "json"
+
+
+def test_a_custom_tool_is_called_once() -> None:
+    block = {"type": "custom_tool_call", "id": "o", "call_id": "c", "name": "sql", "input": "x"}
+    call = args('{"__arg1": "x"}', name="sql", id="c")
+    stream = Guard(Policy.parse("rules: []")).wrap_sync([say([block], tool_call_chunks=call)])
+    list(stream)
+    assert [each.arguments for each in stream.result.tool_calls] == ['{"__arg1": "x"}']

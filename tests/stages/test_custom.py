@@ -212,3 +212,29 @@ def test_nothing_is_fed_after_the_end() -> None:
     assert checked.feed("a.") == [Finding("vowel", 0, 1, "monitor"), Text("a"), Finish("length")]
     assert checked.feed("b") == [] == checked.finish()
     assert checked.held == 0
+
+
+class Fails:
+    """Fails wherever it can, and says what it was about."""
+
+    def feed(self, text: str) -> list[Event]:
+        raise ValueError(text)
+
+    def finish(self) -> list[Event]:
+        raise ValueError("secret")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [b": a secret\n\n", b"data: x\n\n"],
+        ['{"t": "a secret"}\n', '{"t": "more"}\n'],
+    ],
+    ids=["a comment", "a line of JSON"],
+)
+def test_a_stage_that_fails_beside_the_text_blocks_the_stream(source: list[Any]) -> None:
+    stream = guard(Fails).wrap_sync(source)
+    with pytest.raises(StageError, match="ValueError") as raised:
+        list(stream)
+    assert "secret" not in str(raised.value)
+    assert stream.finish == "content_filter"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardstream import Guard, Policy
+from guardstream import Guard, Policy, sse
 from guardstream.http.stream import WireGuard
 
 GUARD = Guard(
@@ -99,3 +99,84 @@ def test_what_waits_does_not_go_out_after_a_block(said: str) -> None:
 def test_json_under_another_name_is_guarded() -> None:
     data = events(("token", "a "), ("usage", '{"n":"bluebird"}'), ("done", '["forbidden"]'))
     assert in_every_cut(data) == events(("token", "a "), ("usage", '{"n":"********"}'))
+
+
+def by_name(data: bytes) -> dict[str, str]:
+    """The text of each event name."""
+    said: dict[str, str] = {}
+    for item in sse.Decoder().feed(data):
+        if isinstance(item, sse.Event):
+            said[item.event] = said.get(item.event, "") + item.data
+    return said
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_held_text_leaves_under_the_name_that_it_came_under(quote: str) -> None:
+    said = [("token", "see blue"), ("status", "searching b"), ("", "so"), ("done", "bye")]
+    quoted = [(name, f"{quote}{text}{quote}") for name, text in said]
+    out = in_every_cut(events(*quoted)).replace(b'"', b"")
+    assert by_name(out) == {name or "message": text for name, text in said}
+
+
+@pytest.mark.parametrize("name", ["status", "ping", ""])
+def test_a_word_that_ends_where_the_name_changes_is_masked(name: str) -> None:
+    out = in_every_cut(events(("token", "a bluebird"), (name, "3")))
+    assert out == events(("token", "a "), ("token", "********"), (name, "3"))
+
+
+def test_a_word_that_begins_where_the_name_changes_is_masked() -> None:
+    out = in_every_cut(events(("status", "3"), ("token", "bluebird so")))
+    assert by_name(out) == {"status": "3", "token": "******** so"}
+
+
+def test_the_rest_of_a_word_that_another_name_interrupts_is_masked() -> None:
+    data = events(("token", "a blue"), ("status", "searching"), ("token", "bi"), ("token", "rd"))
+    out = by_name(in_every_cut(data))
+    assert "bluebird" not in out["token"]
+    assert out["status"] == "searching"
+
+
+def test_the_rest_of_a_word_over_two_names_is_masked() -> None:
+    out = in_every_cut(events(("start", "a blue"), ("token", "bird")))
+    assert out == events(("start", "a "), ("start", "blue"), ("token", "[word]"))
+
+
+@pytest.mark.parametrize("between", [(), (("status", "so"),)])
+def test_a_block_over_a_change_of_names_ends_the_stream(
+    between: tuple[tuple[str, str], ...],
+) -> None:
+    data = events(("token", "forbid"), *between, ("more", "x"), ("token", "den"), ("token", "more"))
+    out = in_every_cut(data)
+    assert b"den" not in out
+    assert b"data: more" not in out
+
+
+@pytest.mark.parametrize("mode", ["sentence", "complete"])
+def test_text_that_waits_for_its_unit_keeps_its_name(mode: str) -> None:
+    guard = Guard(Policy.parse(f"limits: {{release: {mode}}}"))
+    wire = WireGuard(guard, media="sse")
+    data = events(("token", "It is"), ("done", "all. And"), ("token", "so on"))
+    out = b"".join([*wire.feed(data), *wire.finish()])
+    assert by_name(out) == {"token": "It isso on", "done": "all. And"}
+
+
+def test_an_id_stays_with_the_last_of_what_an_event_becomes() -> None:
+    wire = WireGuard(GUARD, media="sse")
+    data = events(("token", "a blue")) + b"event: done\nid: 7\ndata: fine\n\n"
+    out = b"".join([*wire.feed(data), *wire.finish()])
+    assert out.endswith(b"event: token\ndata: blue\n\nevent: done\nid: 7\ndata: fine\n\n")
+
+
+def test_an_event_that_the_guard_does_not_change_goes_out_byte_for_byte() -> None:
+    wire = WireGuard(GUARD, media="sse")
+    last = b"data:so on \nevent:done\n\n"
+    out = b"".join([*wire.feed(events(("token", "a blue")) + last), *wire.finish()])
+    assert out.endswith(last)
+
+
+def test_a_change_of_names_is_neither_a_chunk_nor_a_character() -> None:
+    said = [("token", "see blue"), ("status", "searching"), ("token", "bi"), ("done", "bye")]
+    stream = GUARD.wrap_sync([events(each) for each in said])
+    list(stream)
+    assert stream.stats.chunks_in == len(said)
+    assert stream.stats.characters_in == sum(len(text) for _, text in said)

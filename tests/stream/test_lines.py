@@ -108,19 +108,70 @@ def line(text: str) -> str:
         [line("sec"), line("ret")],
         [line("sec").strip(), "\n", line("ret").strip(), ""],
         [line("sec"), json.dumps({"n": 1, "t": "ret"})],
-        [line("a") + line("sec"), line("ret") + line("b")],
+        [line("a ") + line("sec"), line("ret") + line(" b")],
         ['["say", "sec"]', '["say", "ret"]'],
+        ['["say ", "sec"]', '["ret", ""]'],
         ['0:"sec"\n', '0:"ret"\n'],
         ['{\n "t": "sec"\n}', '{\n "t": "ret"\n}'],
         ['{"type": "start"}\n', line("sec"), line("ret")],
     ],
 )
-def test_chunks_that_are_lines_of_json_are_refused(chunks: list[str]) -> None:
+def test_lines_of_json_are_refused_where_a_match_spans_two(chunks: list[str]) -> None:
     stream = GUARD.wrap_sync(chunks)
     with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
         stream.text()
     assert "ret" not in stream.result.text
     assert GUARD.wrap_sync(chunks, framing="text").text() == "".join(chunks)
+
+
+@pytest.mark.parametrize("text", [r"s\u0065cret", r"a \"s\u0065cret\""])
+def test_lines_of_json_are_refused_where_escapes_hide_a_match(text: str) -> None:
+    stream = GUARD.wrap_sync(["{}\n", f'{{"t": "{text}"}}\n', line("more")])
+    with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
+        stream.text()
+    assert "cret" not in stream.result.text
+
+
+@pytest.mark.parametrize("end", ['{"t": "sec', '{"t": "a"}\n{"t": "sec', '0:"sec'])
+def test_lines_of_json_that_are_cut_are_refused(end: str) -> None:
+    stream = GUARD.wrap_sync([line("a"), line("b"), end, 'ret"}\n'])
+    with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
+        stream.text()
+    assert "sec" not in stream.result.text
+
+
+def test_lines_of_json_that_a_model_writes_are_text() -> None:
+    chunks = [
+        line("a secret"),
+        line('so "secret", é\n'),
+        "\n",
+        line("b"),
+        "That is all: secret.\n",
+        "{",
+    ]
+    expected = GUARD.check("".join(chunks))
+    stream = GUARD.wrap_sync(chunks)
+    assert stream.text() == expected.text
+    assert list(stream.findings) == list(expected.findings)
+
+
+def test_matches_that_are_masked_in_each_line_are_none_of_two() -> None:
+    guard = Guard(Policy.parse("rules: [{id: mail, pattern: '[a-z.]+@[a-z.]+'}]"))
+    chunks = [line("ann@a.example"), line("bob@b.example"), line("eve@c.example")]
+    assert guard.wrap_sync(chunks).text() == guard.check("".join(chunks)).text
+
+
+def test_text_beside_what_is_masked_may_begin_a_match_of_two_lines() -> None:
+    guard = Guard(Policy.parse("rules: [{id: mail, pattern: '[a-z.]+@[a-z.]+'}]"))
+    stream = guard.wrap_sync([line("ann@a.example"), line("bob"), line("@c.example")])
+    with pytest.raises(AdapterError, match="a match spans several"):
+        stream.text()
+
+
+def test_a_policy_in_shadow_refuses_no_lines_of_json() -> None:
+    guard = Guard(Policy.parse("mode: shadow\nrules: [{id: w, words: [secret]}]"))
+    chunks = [line("sec"), line("ret")]
+    assert guard.wrap_sync(chunks).text() == "".join(chunks)
 
 
 DOCUMENTS = line("a secret") + line("and more")

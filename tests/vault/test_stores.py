@@ -12,14 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
+from anyio.abc import TaskGroup
 
 from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
 from guardstream.vault.ids import Ids
@@ -31,13 +33,11 @@ KEY, ID_KEY = b"k" * 32, b"i" * 32
 MAIL = "ann.lee@example.com"
 
 
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if SERVER is None:
-        pytest.skip("redis-server is not installed")
-    port = free_port()
+@contextmanager
+def redis_at(port: int, folder: Path) -> Iterator[None]:
+    """A Redis that keeps nothing on disk."""
+    assert SERVER is not None
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    folder = tmp_path_factory.mktemp("redis")
     with subprocess.Popen([SERVER, *options], cwd=folder, stdout=subprocess.DEVNULL) as server:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -45,8 +45,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 if asked.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.02)
+        try:
+            yield
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if SERVER is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    with redis_at(port, tmp_path_factory.mktemp("redis")):
         yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -73,7 +84,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", full)
-    with pytest.raises(VaultError, match=r"vault\.db' failed: SQLITE_FULL$"):
+    with pytest.raises(VaultError, match=r"vault\.db' failed to add values: SQLITE_FULL$"):
         store.add("a", {"name": b"x" * 100_000})
     with pytest.raises(VaultError, match="cannot be written: no such file or directory"):
         SQLiteStore(tmp_path / "none" / "vault.db")
@@ -355,21 +366,23 @@ def test_a_store_in_memory_stays_within_its_bounds() -> None:
 
 
 def test_a_store_that_is_down_or_hangs_is_an_error_soon(tmp_path: Path) -> None:
-    down = RedisStore(f"redis://127.0.0.1:{free_port()}/0", timeout=0.2)
-    with pytest.raises(VaultError, match="the store failed: ConnectionError"):
+    port = free_port()
+    down = RedisStore(f"redis://:secret@127.0.0.1:{port}/3", timeout=0.2)
+    why = f"the store 'redis://127.0.0.1:{port}/3' failed to load a conversation: ConnectionError"
+    with pytest.raises(VaultError, match=f"^{why}$"):
         vaults(down).open("seven")
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         hangs = RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout=0.2)
-        with pytest.raises(VaultError, match="the store failed: Timeout"):
+        with pytest.raises(VaultError, match=r"'redis:.* failed to load .*: Timeout"):
             vaults(hangs).open("seven")
     with pytest.raises(VaultError, match=r"cannot be written|failed"):
         SQLiteStore(tmp_path).load("seven")
     locked = SQLiteStore(tmp_path / "v.db", timeout=0.1)
     with closing(sqlite3.connect(tmp_path / "v.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
-        with pytest.raises(VaultError, match="failed: SQLITE_BUSY"):
+        with pytest.raises(VaultError, match=r"v\.db' failed to load a conversation: SQLITE_BUSY"):
             vaults(locked).open("seven")
 
 
@@ -392,7 +405,7 @@ class Answering:
 )
 def test_a_store_that_fails_in_its_own_way_is_an_error_that_says_nothing(answer: object) -> None:
     kept = vaults(Answering(answer))
-    with pytest.raises(VaultError, match=r"the store failed: \w+Error$"):
+    with pytest.raises(VaultError, match=r"^the Answering failed to load .*: \w+Error$"):
         kept.open("c")
     assert vaults(Answering(answer), on_error="mask").masked(lambda vault: vault, "c") == (
         None,
@@ -432,7 +445,7 @@ def test_a_redis_that_is_full_is_an_error(redis_url: str) -> None:
         client.config_set("maxmemory", "1")
         try:
             with pytest.raises(
-                VaultError, match=r"the store failed: (?:OutOfMemory|Response)Error"
+                VaultError, match=r"redis:.* failed to add values: (?:OutOfMemory|Response)Error"
             ):
                 vaults(RedisStore(redis_url)).save(here)
         finally:
@@ -526,3 +539,57 @@ def test_the_values_of_entries_are_not_shown() -> None:
     vault = Vault(KEY)
     vault.issue("email", MAIL)
     assert MAIL not in repr(list(vault.entries))
+
+
+async def all_threads_wait(kept: Vaults, store: Hanging, group: TaskGroup) -> None:
+    for number in range(40):
+        group.start_soon(kept.aopen, str(number))
+    for _ in range(40):
+        await anyio.to_thread.run_sync(store.asked.acquire, limiter=anyio.CapacityLimiter(1))
+
+
+@pytest.mark.anyio
+async def test_a_store_that_hangs_does_not_make_those_of_another_wait() -> None:
+    store = Hanging()
+    async with anyio.create_task_group() as group:
+        await all_threads_wait(Vaults(store), store, group)
+        with anyio.move_on_after(20) as scope:
+            await Vaults().aopen("seven")
+        store.may.set()
+    assert not scope.cancelled_caught
+
+
+@pytest.mark.anyio
+async def test_a_request_waits_for_a_busy_store_no_longer_than_its_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guardstream.vault.vaults._PATIENCE", 0.05)
+    store = Hanging()
+    kept = Vaults(store)
+    async with anyio.create_task_group() as group:
+        await all_threads_wait(kept, store, group)
+        with pytest.raises(VaultError, match=r"^the Hanging is busy: 40 requests wait for it$"):
+            await kept.aopen("late")
+        store.may.set()
+    assert len(await kept.aopen("late")) == 0
+
+
+def test_a_redis_that_starts_again_is_used_again(tmp_path: Path) -> None:
+    if SERVER is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    kept = vaults(RedisStore(f"redis://127.0.0.1:{port}/0"))
+    with redis_at(port, tmp_path):
+        here = kept.open("seven")
+        before = here.issue("email", MAIL)
+        kept.save(here)
+    with pytest.raises(VaultError, match="failed to load a conversation: ConnectionError"):
+        kept.open("seven")
+    here.issue("email", "bob@example.com")
+    with pytest.raises(VaultError, match="failed to add values: ConnectionError"):
+        kept.save(here)
+    with redis_at(port, tmp_path):
+        kept.save(here)  # what could not be saved is not forgotten
+        again = kept.open("seven")
+        assert len(again) == 1
+        assert again.issue("email", MAIL) == before

@@ -34,13 +34,14 @@ _TEXT_FIELDS = {
 }
 """Where blocks of a channel hold their text."""
 
-_SERVER_CALLS = {
+_BLOCK_CALLS = {
     **dict.fromkeys(("server_tool_use", "mcp_tool_use"), "server_tool"),
     **dict.fromkeys(("server_tool_call", "server_tool_call_chunk"), "server_tool"),
     **dict.fromkeys(("mcp_call", "mcp_approval_request"), "arguments"),
+    "custom_tool_call": "custom",
 }
-"""Blocks that call a tool of a server, and the fields of their arguments. A message has no
-`tool_call_chunks` of them."""
+"""Blocks that call a tool of a server or a custom tool, and the fields of their arguments. Of
+servers' tools, a message has no `tool_call_chunks`."""
 
 _ECHO_FIELDS = ("partial_json", "args", "input", "arguments")
 _ENDED = frozenset({"ai", "tool"})
@@ -70,7 +71,7 @@ class Messages(SpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         key = event.get("id")
         slots, calls, whole = self._calls_in(key, event)
-        numbers, server_calls = self._server_calls_in(key, event)
+        numbers, block_calls = self._block_calls_in(key, event, slots)
         found = [_in_slot(piece, slots, numbers, event) for piece in pieces]
         found, closed, complete = self._runs.number(found, key)
         live = self._live.setdefault(key, set())
@@ -86,7 +87,7 @@ class Messages(SpecAdapter):
             (0,),
             finished,
             closed=closed,
-            calls=calls | server_calls,
+            calls=calls | block_calls,
             usage=event.get("usage_metadata"),
             complete=(*complete, *whole),
         )
@@ -165,10 +166,13 @@ class Messages(SpecAdapter):
                 whole.append(slot)
         return slots, calls, whole
 
-    def _server_calls_in(
-        self, key: Hashable, event: Mapping[str, Any]
+    def _block_calls_in(
+        self, key: Hashable, event: Mapping[str, Any], slots: Mapping[int, Slot]
     ) -> tuple[Mapping[int, int], dict[Slot, Call]]:
-        """Return the numbers of a message's blocks by place, and the servers' calls among them."""
+        """Return the numbers of a message's blocks by place, and the calls that only blocks have.
+
+        A custom tool's block has the number of its call in `slots`, which names the tool.
+        """
         numbers: dict[int, int] = {}
         calls: dict[Slot, Call] = {}
         content = event.get("content")
@@ -179,10 +183,13 @@ class Messages(SpecAdapter):
             number = new if index is None else self._blocks.setdefault((key, index), new)
             self._block_count += number == new
             numbers[place] = number
-            field = _SERVER_CALLS.get(str(fields.get("type")))
-            if field and fields.get("name"):
+            field = _BLOCK_CALLS.get(str(fields.get("type")))
+            same = _place_of(fields, event) if field == "custom" else None
+            if same is not None:
+                numbers[place] = slots[same].number
+            elif field and fields.get("name"):
                 slot = Slot(0, "tool_args", field, number)
-                calls[slot] = Call(fields["name"], fields.get("id"))
+                calls[slot] = Call(fields["name"], fields.get("id"), is_text=field == "custom")
         return numbers, calls
 
     def _reason(self, key: Hashable, event: Mapping[str, Any]) -> FinishReason | None:
@@ -212,6 +219,13 @@ class Messages(SpecAdapter):
             call = {"index": index, "id": None, "type": None, "function": function}
             made["additional_kwargs"] = {"tool_calls": [call]}
         return made
+
+
+def _place_of(block: Mapping[str, Any], event: Mapping[str, Any]) -> int | None:
+    """Return the place of the call that a custom tool's block stands beside, if there is one."""
+    ids = [block[name] for name in ("call_id", "id") if block.get(name)]
+    found = event.get("tool_calls" if event.get("type") == "ai" else "tool_call_chunks") or ()
+    return next((place for place, call in enumerate(found) if call.get("id") in ids), None)
 
 
 def _in_slot(

@@ -43,7 +43,7 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, values
 from guardstream.stream.loops import aclose_source
-from guardstream.vault import Vault, VaultError
+from guardstream.vault import FullError, Vault, VaultError
 
 log = logging.getLogger("guardstream.serve")
 
@@ -58,6 +58,11 @@ _DROPPED_HEADERS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modi
 _DROPPED_HEADERS |= {b"content-type", b"content-encoding"}
 """Request headers that are not forwarded: those that ask for a partial answer, which could not be
 guarded, and those about the body, which the proxy sets itself."""
+
+
+def _told(error: VaultError) -> str:
+    """Return what a client is told of an error, which may name the store's file or host."""
+    return str(error) if isinstance(error, FullError) else "the vault's store failed"
 
 
 class ProxyExchange:
@@ -172,7 +177,7 @@ class ProxyExchange:
             else:
                 vault, _ = await vaults.amasked(lambda _: None, named, caller)
         except VaultError as error:
-            raise RefusedError(503, "vault_failed", str(error)) from error
+            raise RefusedError(503, "vault_failed", _told(error)) from error
         except UpstreamError as error:
             raise RefusedError(error.status, error.code, error.message) from error
         return Restoring(guard, vault or vaults.open(), self._match.endpoint.provider)
@@ -413,7 +418,7 @@ class ProxyExchange:
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
         except VaultError as error:
-            raise UpstreamError(503, "vault_failed", str(error), str(error)) from error
+            raise UpstreamError(503, "vault_failed", _told(error), str(error)) from error
         return guard.with_vault(vault), sent
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:

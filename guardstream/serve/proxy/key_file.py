@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from guardstream.errors import PolicyError
 from guardstream.policy import document, problems
-from guardstream.policy.files import Seen
+from guardstream.policy.files import Seen, decoded, read_bytes
 from guardstream.policy.operational import Setting, rate_of, revealed_key
 from guardstream.policy.serving import KeyFile
 from guardstream.serve.proxy.keys import Key, hashed
@@ -32,26 +31,11 @@ def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
 
 def read_entries(path: Path) -> Mapping[str, KeyFile]:
     """Return the entries of a file. PolicyError for an invalid file."""
-    return _entries(path, _read(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise PolicyError(f"{path}: a file of keys is a regular one of at most 16 MiB")
-        return path.read_bytes()
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise PolicyError(f"{path}: cannot be read: {why.lower()}") from error
+    return _entries(path, read_bytes(path, _LARGEST))
 
 
 def _entries(path: Path, data: bytes) -> Mapping[str, KeyFile]:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"{path}: cannot be read: it is not in utf-8") from error
-    return parse_entries(path, text)
+    return parse_entries(path, decoded(path, data))
 
 
 def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
@@ -79,12 +63,11 @@ class KeysOfFile:
         self._seen: Seen | None = None
 
     def changed(self) -> tuple[Key, ...] | None:
-        """Return the keys if they changed since the last call. PolicyError, OSError."""
-        self._path.stat()
+        """Return the keys if they changed since the last call. PolicyError."""
         if self._seen is not None and not self._seen.changed():
             return None
         self._seen = Seen(self._path)
-        data = _read(self._path)
+        data = read_bytes(self._path, _LARGEST)
         self._seen.read(data)
         keys = []
         for name, entry in _entries(self._path, data).items():

@@ -207,6 +207,35 @@ def test_a_file_of_keys_that_could_not_be_read_for_a_while_is_read_as_soon_as_it
     assert [key.name for key in file.changed() or ()] == ["ann"]
 
 
+def test_a_file_of_keys_that_is_gone_is_an_error_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    written = f"ann: {{sha256: {hashed('ann-key')}}}\n"
+    path.write_text(written)
+    file = KeysOfFile(str(path), [])
+    assert [key.name for key in file.changed() or ()] == ["ann"]
+    path.rename(tmp_path / "keys.yml")
+    with pytest.raises(PolicyError, match=r"keys\.yaml.* no such file .* did you mean 'keys\.yml'"):
+        file.changed()
+    assert file.changed() is None
+    path.write_text(written)
+    assert [key.name for key in file.changed() or ()] == ["ann"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"ann: {}\n  \xff", r"keys\.yaml:2:3: not valid UTF-8"),
+        (b"#" * 16 * 1024 * 1024 + b"\n", r"larger than 16777216 bytes"),
+    ],
+)
+def test_a_file_of_keys_that_cannot_be_read_says_where(
+    data: bytes, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "keys.yaml").write_bytes(data)
+    with pytest.raises(PolicyError, match=why):
+        KeysOfFile(str(tmp_path / "keys.yaml"), []).changed()
+
+
 # -- how much
 
 

@@ -201,12 +201,15 @@ def test_a_replay_whose_vault_fails_sends_nothing(monkeypatch: pytest.MonkeyPatc
         first = read(httpx.post(url + CHAT, json=body, headers=headers))[0][0] or ""
 
         def fails(*_: Any) -> Any:
-            raise VaultError("the store failed")
+            raise VaultError("the store 'redis://inside:6379/0' failed")
 
         monkeypatch.setattr(around["operations"]["default"].vaults, "open", fails)
+        posted = httpx.post(url + CHAT, json=body, headers=headers)
         again = httpx.get(url + CHAT, headers={**headers, "last-event-id": first})
     assert again.status_code == 503
     assert again.json()["error"]["code"] == "vault_failed"
+    assert posted.status_code == 503
+    assert "inside" not in again.text + posted.text  # where it is, is nobody else's business
 
 
 # below a client
