@@ -41,6 +41,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
         "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
+        "openai_agent_sessions": "guardstream.providers.openai.agent_sessions:AgentSessions",
         "anthropic": "guardstream.providers.anthropic.messages:Anthropic",
         "gemini_live": "guardstream.providers.google.live:GeminiLive",
         "gemini": "guardstream.providers.google.gemini:Gemini",

@@ -11,6 +11,7 @@ import pytest
 from guardstream import AdapterError, Guard, Policy
 from tests.providers import messages, responses
 from tests.providers import test_acp as acp
+from tests.providers import test_agent_sessions as sessions
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_gemini_live as live
@@ -178,6 +179,7 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
     ],
+    "openai_agent_sessions": sessions.answer(["so ", "it"]),
     "ui_messages": interfaces.ui(['{"q": ', "1}"]),
     "ag_ui": interfaces.ag_ui(["so ", "it"]),
     "data_stream": interfaces.data(["so ", "it"]),
@@ -324,6 +326,7 @@ KINDS = {
     "anthropic": "type",
     "cohere": "type",
     "mistral_conversations": "type",
+    "openai_agent_sessions": "type",
     "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",

@@ -23,6 +23,8 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("bedrock", {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "a"}}}),
     ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
     ("openai_realtime", {"type": "session.created", "event_id": "e_1", "session": {}}),
+    ("openai_agent_sessions", {"type": "agent.session.idle", "session_id": "s_1", "session": {}}),
+    ("openai_agent_sessions", {"type": "error", "event_id": "e_1", "session_id": "s_1"}),
     ("openai_realtime", {"type": "error", "event_id": "e_1", "error": {"message": "a"}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
     (
