@@ -43,6 +43,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
         "openai_agent_sessions": "guardstream.providers.openai.agent_sessions:AgentSessions",
         "anthropic": "guardstream.providers.anthropic.messages:Anthropic",
+        "anthropic_sessions": "guardstream.providers.anthropic.sessions:AnthropicSessions",
         "gemini_live": "guardstream.providers.google.live:GeminiLive",
         "gemini": "guardstream.providers.google.gemini:Gemini",
         "ollama": "guardstream.providers.ollama:Ollama",

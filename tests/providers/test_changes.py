@@ -12,6 +12,7 @@ from guardstream import AdapterError, Guard, Policy
 from tests.providers import messages, responses
 from tests.providers import test_acp as acp
 from tests.providers import test_agent_sessions as sessions
+from tests.providers import test_anthropic_sessions as managed
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_gemini_live as live
@@ -180,6 +181,7 @@ SAMPLES: dict[str, list[Event]] = {
         {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
     ],
     "openai_agent_sessions": sessions.answer(["so ", "it"]),
+    "anthropic_sessions": [*managed.answer(["so ", "it"])[:-1], managed.call("a"), managed.idle()],
     "ui_messages": interfaces.ui(['{"q": ', "1}"]),
     "ag_ui": interfaces.ag_ui(["so ", "it"]),
     "data_stream": interfaces.data(["so ", "it"]),
@@ -327,6 +329,7 @@ KINDS = {
     "cohere": "type",
     "mistral_conversations": "type",
     "openai_agent_sessions": "type",
+    "anthropic_sessions": "type",
     "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",

@@ -25,6 +25,8 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("openai_realtime", {"type": "session.created", "event_id": "e_1", "session": {}}),
     ("openai_agent_sessions", {"type": "agent.session.idle", "session_id": "s_1", "session": {}}),
     ("openai_agent_sessions", {"type": "error", "event_id": "e_1", "session_id": "s_1"}),
+    ("anthropic_sessions", {"type": "session.status_idle", "id": "e_1", "stop_reason": {}}),
+    ("anthropic_sessions", {"type": "event_start", "event": {"id": "e_1"}}),
     ("openai_realtime", {"type": "error", "event_id": "e_1", "error": {"message": "a"}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
     (

@@ -298,7 +298,7 @@ class AgentSessions(SpecAdapter):
             return self._turned(f"{name}.{state}", event, pieces)
         if name == "agent.session" and state in ("requires_action", "failed"):
             reason: FinishReason = "error" if state == "failed" else "tool_calls"
-            return Reading(pieces, (0,), {0: reason}, closed=self._all_closed())
+            return Reading(pieces, (0,), {0: reason}, closed=tuple(self._live))
         return Reading(pieces, (0,))
 
     def _part(
@@ -307,18 +307,11 @@ class AgentSessions(SpecAdapter):
         """A part of an item begins, goes on, or is over."""
         if state != "done":
             return Reading(pieces, (0,))
-        said = _NAMES[name] if name in _NAMES else _FIELDS[_PART_EVENTS[name]]
-        return self._closing([Slot(0, said.channel, said.field, self._number(event))], pieces)
+        return Reading(pieces, (0,), closed=(self._part_slot(name, event),))
 
-    def _closing(
-        self,
-        slots: Sequence[Slot],
-        pieces: Sequence[Piece],
-        calls: Mapping[Slot, Call] | None = None,
-    ) -> Reading:
-        for slot in slots:
-            self._live.pop(slot, None)
-        return Reading(pieces, (0,), closed=slots, calls=calls or {})
+    def _part_slot(self, name: str, event: Mapping[str, Any]) -> Slot:
+        said = _NAMES[name] if name in _NAMES else _FIELDS[_PART_EVENTS[name]]
+        return Slot(0, said.channel, said.field, self._number(event))
 
     def _item(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """An item begins, or is over; a call's arguments are complete when it begins."""
@@ -331,15 +324,11 @@ class AgentSessions(SpecAdapter):
         if state == "added":
             complete = [piece.slot for piece in pieces if piece.slot == slot]
             return Reading(pieces, (0,), calls=calls, complete=complete)
-        number = slot.number // PARTS
-        self._texts.pop(number, None)
-        over = [each for each in self._live if each.number // PARTS == number]
-        return self._closing(over, pieces, calls)
+        return Reading(pieces, (0,), calls=calls, closed=self._live_in(slot.number // PARTS))
 
-    def _all_closed(self) -> Sequence[Slot]:
-        live, self._live = tuple(self._live), {}
-        self._texts.clear()
-        return live
+    def _live_in(self, number: int) -> Sequence[Slot]:
+        """Return the slots of an item that are not over."""
+        return [slot for slot in self._live if slot.number // PARTS == number]
 
     def _turned(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """A turn begins or is over; those of subagents end nothing."""
@@ -349,15 +338,32 @@ class AgentSessions(SpecAdapter):
         if kind not in OVER:
             return Reading(pieces, (0,))
         usage = event.get("usage") or turn.get("usage")
-        return Reading(pieces, (0,), {0: OVER[kind]}, closed=self._all_closed(), usage=usage)
+        return Reading(pieces, (0,), {0: OVER[kind]}, closed=tuple(self._live), usage=usage)
 
     def passed(self, chunk: Any) -> None:
-        """Remember where an item belongs, and the turn, as they went out."""
+        """Remember where an item belongs, the turn, and what is over, as they went out."""
         event = fields_of(chunk)
+        kind = str(event.get("type"))
         if "item_id" in event or "item" in event:
-            self._about[self._number(event) // PARTS] = _about(event)
+            self._passed_item(kind, event)
         elif "turn" in event and fields_of(event["turn"]).get("subagent_id") is None:
             self._turn = event["turn"]
+            if kind in OVER:
+                self._live.clear()
+                self._texts.clear()
+
+    def _passed_item(self, kind: str, event: Mapping[str, Any]) -> None:
+        number = self._number(event) // PARTS
+        self._about[number] = _about(event)
+        name, _, state = kind.rpartition(".")
+        if state != "done":
+            return
+        if name in _NAMES or name in _PART_EVENTS:
+            self._live.pop(self._part_slot(name, event), None)
+            return
+        self._texts.pop(number, None)
+        for slot in self._live_in(number):
+            del self._live[slot]
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's part; a call's arguments have none, they come whole."""
