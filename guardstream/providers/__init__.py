@@ -53,6 +53,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "cohere": "guardstream.providers.cohere:Cohere",
         "mistral": "guardstream.providers.mistral:Mistral",
         "mistral_conversations": "guardstream.providers.conversations:Conversations",
+        "mistral_transcription": "guardstream.providers.transcriptions:Transcriptions",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
         "langchain_protocol": "guardstream.providers.langchain.protocol:LangChainProtocol",

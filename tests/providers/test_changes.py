@@ -21,6 +21,7 @@ from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
 from tests.providers import test_mistral_conversations as conversations
+from tests.providers import test_mistral_transcription as transcription
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
 from tests.providers import test_realtime as realtime
@@ -182,6 +183,7 @@ SAMPLES: dict[str, list[Event]] = {
     ],
     "openai_agent_sessions": sessions.answer(["so ", "it"]),
     "anthropic_sessions": [*managed.answer(["so ", "it"])[:-1], managed.call("a"), managed.idle()],
+    "mistral_transcription": transcription.answer(["so ", "it"]),
     "ui_messages": interfaces.ui(['{"q": ', "1}"]),
     "ag_ui": interfaces.ag_ui(["so ", "it"]),
     "data_stream": interfaces.data(["so ", "it"]),
