@@ -11,6 +11,8 @@ import pytest
 from guardstream import AdapterError, Guard, Policy
 from tests.providers import messages, responses
 from tests.providers import test_acp as acp
+from tests.providers import test_agent_sessions as sessions
+from tests.providers import test_anthropic_sessions as managed
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_gemini_live as live
@@ -19,6 +21,7 @@ from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
 from tests.providers import test_mistral_conversations as conversations
+from tests.providers import test_mistral_transcription as transcription
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
 from tests.providers import test_realtime as realtime
@@ -178,6 +181,9 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
     ],
+    "openai_agent_sessions": sessions.answer(["so ", "it"]),
+    "anthropic_sessions": [*managed.answer(["so ", "it"])[:-1], managed.call("a"), managed.idle()],
+    "mistral_transcription": transcription.answer(["so ", "it"]),
     "ui_messages": interfaces.ui(['{"q": ', "1}"]),
     "ag_ui": interfaces.ag_ui(["so ", "it"]),
     "data_stream": interfaces.data(["so ", "it"]),
@@ -324,6 +330,8 @@ KINDS = {
     "anthropic": "type",
     "cohere": "type",
     "mistral_conversations": "type",
+    "openai_agent_sessions": "type",
+    "anthropic_sessions": "type",
     "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",

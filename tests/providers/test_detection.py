@@ -23,6 +23,11 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("bedrock", {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "a"}}}),
     ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
     ("openai_realtime", {"type": "session.created", "event_id": "e_1", "session": {}}),
+    ("openai_agent_sessions", {"type": "agent.session.idle", "session_id": "s_1", "session": {}}),
+    ("openai_agent_sessions", {"type": "error", "event_id": "e_1", "session_id": "s_1"}),
+    ("anthropic_sessions", {"type": "session.status_idle", "id": "e_1", "stop_reason": {}}),
+    ("anthropic_sessions", {"type": "event_start", "event": {"id": "e_1"}}),
+    ("mistral_transcription", {"type": "transcription.language", "audio_language": "en"}),
     ("openai_realtime", {"type": "error", "event_id": "e_1", "error": {"message": "a"}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
     (

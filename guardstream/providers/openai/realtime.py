@@ -69,12 +69,14 @@ class Realtime(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session: such have ids of their own."""
+        """Return whether `chunk` is an event of a session: such have ids of their own, and unlike
+        an agent's none of the session."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)
         kind = fields.get("type")
-        return isinstance(kind, str) and kind in SPEC.specs and "event_id" in fields
+        known = isinstance(kind, str) and kind in SPEC.specs
+        return known and "event_id" in fields and "session_id" not in fields
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         kind = str(event.get("type"))

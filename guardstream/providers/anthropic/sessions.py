@@ -1,0 +1,321 @@
+"""Sessions of Anthropic's managed agents: their events, over the wire or as objects.
+
+What `client.beta.sessions.events.stream` of the `anthropic` package streams, and its threads; the
+fields are those of the package's types
+(`anthropic.types.beta.sessions.BetaManagedAgentsStreamSessionEvents`). A message comes whole, and
+before that in deltas if the client asked for them (`event_deltas`). What users and the system said
+is the caller's own and passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    Arguments,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+PARTS = 1000
+"""A slot's number is its event's times this, and that of the entry in the event's content."""
+
+_MARKS = frozenset({"type", "id", "media_type", "data", "file_id", "category"})
+_GIVEN = Tree(Leaf("copy", "text", "tool_result"), _MARKS)
+_ERROR = Tree(Leaf("whole", "text", "error"), _MARKS)
+
+_EVENT: dict[str, Spec] = {
+    "type": KEEP,
+    **dict.fromkeys(("id", "processed_at", "session_thread_id"), META),
+}
+_ASKED: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("tool_use_id", "custom_tool_use_id", "outcome_id", "is_error"), META),
+    **dict.fromkeys(("result", "max_iterations"), META),
+    **dict.fromkeys(("content", "deny_message", "description", "rubric"), REQUEST),
+}
+"""What the client sent."""
+
+_CALL: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("evaluated_permission", "evaluation", "mcp_server_name"), META),
+    "name": NAME,
+    "input": Arguments(Leaf("whole", "tool_args", "input")),
+}
+_RESULT: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("tool_use_id", "mcp_tool_use_id", "is_error"), META),
+    "content": _GIVEN,
+}
+_BETWEEN: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("from_session_thread_id", "to_session_thread_id"), META),
+    **dict.fromkeys(("from_agent_name", "to_agent_name"), META),
+    "content": _GIVEN,
+}
+_STATUS: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("agent_name", "workflow_run_id"), META),
+    "stop_reason": {"type": META, "event_ids": [META]},
+    "stop_details": _GIVEN,
+}
+_SPAN: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("outcome_id", "outcome_evaluation_start_id", "model_request_start_id"), META),
+    **dict.fromkeys(("iteration", "is_error", "result", "usage", "model_usage"), META),
+    "explanation": _GIVEN,
+}
+_WORKFLOW: Spec = {
+    **_EVENT,
+    **dict.fromkeys(("workflow_run_id", "workflow_run_phase_id", "phase_started_id"), META),
+    **dict.fromkeys(("name", "description", "phases", "result"), _GIVEN),
+    "error": _ERROR,
+}
+
+MESSAGE, DELTA, IDLE = "agent.message", "event_delta", "session.status_idle"
+REQUESTED = "span.model_request_end"
+_OVER = (REQUESTED, IDLE, "session.status_terminated", "session.deleted")
+CALLS = ("agent.tool_use", "agent.mcp_tool_use", "agent.custom_tool_use")
+_USER = ("message", "interrupt", "tool_confirmation", "tool_result", "custom_tool_result")
+_STATES = ("running", "idle", "rescheduled", "terminated")
+
+SPEC = OneOf(
+    "type",
+    {
+        **dict.fromkeys((*(f"user.{each}" for each in _USER), "user.define_outcome"), _ASKED),
+        "system.message": _ASKED,
+        MESSAGE: {
+            **_EVENT,
+            "content": [
+                OneOf(
+                    "type",
+                    {
+                        "text": {"type": KEEP, "text": Leaf("copy", "text", "text")},
+                        "redacted": {"type": KEEP},
+                    },
+                )
+            ],
+        },
+        **dict.fromkeys(CALLS, _CALL),
+        **dict.fromkeys(("agent.tool_result", "agent.mcp_tool_result"), _RESULT),
+        **dict.fromkeys(("agent.thinking", "agent.thread_context_compacted"), _EVENT),
+        **dict.fromkeys(("agent.thread_message_received", "agent.thread_message_sent"), _BETWEEN),
+        "session.error": {**_EVENT, "error": _ERROR},
+        "session.updated": {
+            **_EVENT,
+            **dict.fromkeys(("agent", "title", "metadata"), REQUEST),
+        },
+        "session.usage": {**_EVENT, **dict.fromkeys(("usage", "budget"), META)},
+        **dict.fromkeys(("session.deleted", "session.thread_created"), _STATUS),
+        **dict.fromkeys((f"session.status_{each}" for each in _STATES), _STATUS),
+        **dict.fromkeys((f"session.thread_status_{each}" for each in _STATES), _STATUS),
+        **dict.fromkeys(
+            (
+                *("span.model_request_start", "span.model_request_end"),
+                *(f"span.outcome_evaluation_{each}" for each in ("start", "ongoing", "end")),
+            ),
+            _SPAN,
+        ),
+        **dict.fromkeys(
+            (
+                *("workflow_run.created", "workflow_run.error", "workflow_run.status_ended"),
+                *("workflow_run.status_running", "workflow_run.status_idle"),
+                *("workflow_run.phase_started", "workflow_run.phase_ended"),
+            ),
+            _WORKFLOW,
+        ),
+        "event_start": {"type": KEEP, "event": dict.fromkeys(("id", "type"), META)},
+        DELTA: {
+            **dict.fromkeys(("type", "event_id"), META),
+            "delta": {
+                "type": META,
+                "index": NUMBER,
+                "content": {"type": META, "text": Leaf("delta", "text", "text")},
+            },
+        },
+        "ping": {"type": KEEP},
+        "error": {
+            "type": KEEP,
+            "error": {"type": META, "message": Leaf("whole", "text", "error"), "details": META},
+            "request_id": META,
+        },
+    },
+)
+
+REASONS: Mapping[Any, FinishReason] = {
+    "end_turn": "stop",
+    "requires_action": "tool_calls",
+    "budget_reached": "length",
+    "retries_exhausted": "error",
+    "refusal": "content_filter",
+}
+"""Why a session waits, in the guard's terms."""
+
+_CLASSES = {
+    MESSAGE: "BetaManagedAgentsAgentMessageEvent",
+    IDLE: "BetaManagedAgentsSessionStatusIdleEvent",
+    DELTA: "BetaManagedAgentsDeltaEvent",
+}
+
+
+class AnthropicSessions(SpecAdapter):
+    """The adapter for a session's events; there is one choice."""
+
+    name = "anthropic_sessions"
+    spec = SPEC
+    steady = True
+    notes_alike = "last"
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._numbers: dict[str, int] = {}  # of events, by their ids
+        self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
+        self._ids: dict[int, Any] = {}  # of those messages, as they went out
+        self._time: Any = None  # of the last event that went out
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event of a session."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        kind = fields.get("type")
+        if not isinstance(kind, str) or kind not in SPEC.specs:
+            return False
+        if kind == DELTA:
+            return {"event_id", "delta"} <= fields.keys()
+        if kind == "event_start":
+            return "event" in fields
+        return "." in kind and "id" in fields and "event_id" not in fields
+
+    @staticmethod
+    def event_name(chunk: Mapping[str, Any]) -> str:
+        """Return the name of the event that carries `chunk`."""
+        return str(chunk.get("type", ""))
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        part = index_in(event.get("delta"), path[0] if path else 0)
+        return Slot(0, leaf.channel, leaf.field, self._number(event) * PARTS + part)
+
+    def _number(self, event: Mapping[str, Any]) -> int:
+        """Return the number of an event, or of the one that a delta is about."""
+        own = event.get("event_id") or event.get("id")
+        return self._numbers.setdefault(str(own), len(self._numbers))
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = str(event.get("type"))
+        if kind == DELTA:
+            return self._previewed(event, pieces)
+        if kind == MESSAGE:
+            return self._message(event, pieces)
+        if kind in CALLS:
+            return self._called(event, pieces)
+        if kind in _OVER:
+            return self._over(kind, event, pieces)
+        if kind == "error":
+            return Reading(pieces, (0,), {0: "error"}, failed=True)
+        return Reading(pieces, (0,))
+
+    def _previewed(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """A delta; an entry of the content goes on with the text of the one before it."""
+        slots = self._previews.setdefault(self._number(event), {})
+        joined = {}
+        for piece in pieces:
+            if piece.kind == "delta" and piece.slot not in slots:
+                if slots:
+                    joined = {piece.slot: next(reversed(slots))}
+                slots[piece.slot] = None
+        return Reading(pieces, (0,), joined=joined)
+
+    def _message(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """A whole message: it repeats what was previewed, or says all of it now."""
+        slots = self._previews.get(self._number(event))
+        if slots is not None:
+            return Reading(pieces, (0,), closed=tuple(slots))
+        said = [each._replace(kind="delta") if each.kind == "copy" else each for each in pieces]
+        texts = list(dict.fromkeys(each.slot for each in said if each.kind == "delta"))
+        joined = dict(zip(texts[1:], texts, strict=False))
+        return Reading(said, (0,), joined=joined, complete=texts)
+
+    def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        slot = Slot(0, "tool_args", "input", self._number(event) * PARTS)
+        calls = {slot: Call(str(event.get("name") or ""), event.get("id"))}
+        return Reading(pieces, (0,), calls=calls, complete=(slot,))
+
+    def _over(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """A request or the session is over, and with it the messages that did not come."""
+        slots = [slot for previewed in self._previews.values() for slot in previewed]
+        finished = {0: REASONS.get(fields_of(event.get("stop_reason")).get("type"), "stop")}
+        return Reading(pieces, (0,), {} if kind == REQUESTED else finished, closed=slots)
+
+    def passed(self, chunk: Any) -> None:
+        """Remember the message that is previewed, and the time, as they went out."""
+        event = fields_of(chunk)
+        kind = event.get("type")
+        self._time = event.get("processed_at") or self._time
+        if kind == DELTA:
+            self._ids[self._number(event)] = event.get("event_id")
+        elif kind == MESSAGE:
+            self._previews.pop(self._number(event), None)
+        elif kind in _OVER:
+            self._previews.clear()
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the message that is previewed, or else a message."""
+        if slot.channel == "tool_args":
+            return []
+        number, part = divmod(slot.number, PARTS)
+        own = fields_of(chunk).get("event_id") or fields_of(chunk).get("id")
+        if slot.field == "content":
+            if not self._previews:
+                return [
+                    self._event(
+                        chunk, {"type": MESSAGE, **self._fields_of_message("sevt_guard", [text])}
+                    )
+                ]
+            number, slots = next(reversed(self._previews.items()))
+            part, own = next(reversed(slots)).number % PARTS, self._ids.get(number)
+        self._ids[number] = own
+        said = {"type": "content_delta", "index": part, "content": {"type": "text", "text": text}}
+        return [self._event(chunk, {"type": DELTA, "event_id": own, "delta": said})]
+
+    def _fields_of_message(self, own: Any, texts: Sequence[str]) -> dict[str, Any]:
+        """Return the fields of a message."""
+        content = [{"type": "text", "text": text} for text in texts]
+        return {"id": own, "content": content, "processed_at": self._time}
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the messages that are previewed, as far as they went, and the session's rest."""
+        made = []
+        for number, slots in self._previews.items():
+            told = self._fields_of_message(
+                self._ids.get(number), [released(slot) for slot in slots]
+            )
+            made.append(self._event(chunk, {"type": MESSAGE, **told}))
+        why = "refusal" if reason == "content_filter" else "end_turn"
+        idle = {"type": IDLE, "id": "sevt_guard_end", "stop_reason": {"type": why}}
+        return [*made, self._event(chunk, {**idle, "processed_at": self._time})]
+
+    def _event(self, chunk: Any, event: dict[str, Any]) -> Any:
+        """Return an event like `chunk`: a dict, or an object of the package's class."""
+        if isinstance(chunk, dict):
+            return event
+        kind = event["type"]
+        package = "anthropic.types.beta" if kind == DELTA else "anthropic.types.beta.sessions"
+        return sibling(chunk, package, _CLASSES[kind]).construct(**event)

@@ -1,0 +1,450 @@
+"""Sessions of OpenAI's agents: the events of their turns, over the wire or as objects.
+
+What `client.beta.agents.sessions` of the `openai` package streams:
+https://developers.openai.com/api/docs/guides/agents-api/sessions/events. The fields are those of
+the package's types (`openai.types.beta.AgentSessionEvent`). A message and a summary of thoughts
+are said in parts; a part belongs to the item whose id its events have. Calls come whole when their
+item is added, and the package runs them then. What users said, and the agent's own settings, are
+the caller's and pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    PADDED,
+    REQUEST,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+PARTS = 1000
+"""A slot's number is its item's times this, and that of the part in the item."""
+
+_MARKS = frozenset({"type", "id", "image_url", "encrypted_content", "status"})
+_CALLED = Tree(Leaf("copy", "tool_args", "action"), _MARKS)
+_GIVEN = Tree(Leaf("copy", "text", "tool_result"), _MARKS)
+_ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"code", "type", "param"}))
+
+_EVENT: dict[str, Spec] = {
+    **dict.fromkeys(("event_id", "session_id", "turn_id"), META),
+    "obfuscation": PADDED,
+}
+_PLACE: dict[str, Spec] = {
+    **_EVENT,
+    "item_id": META,
+    **dict.fromkeys(("output_index", "content_index", "summary_index"), NUMBER),
+}
+_ITEM: dict[str, Spec] = {
+    "type": KEEP,
+    **dict.fromkeys(("id", "status", "turn_id", "call_id", "request_id"), META),
+    **dict.fromkeys(("sender_agent_id", "recipient_agent_id", "agent_id"), META),
+}
+
+
+def _part(kind: Kind) -> Spec:
+    """A part of a message or of a summary."""
+    return OneOf(
+        "type",
+        {
+            "output_text": {"type": KEEP, "text": Leaf(kind, "text", "text")},
+            "summary_text": {"type": KEEP, "text": Leaf(kind, "thinking", "summary")},
+            "input_text": {"type": KEEP, "text": REQUEST},
+            "input_image": {"type": KEEP, "image_url": META},
+            "encrypted_content": {"type": KEEP, "encrypted_content": META},
+        },
+    )
+
+
+_SENT: Spec = [
+    OneOf(
+        "type",
+        {
+            "output_text": {"type": KEEP, "text": _GIVEN},
+            "encrypted_content": {"type": KEEP, "encrypted_content": META},
+        },
+    )
+]
+"""What one agent says to another: it is not streamed."""
+
+
+def _item(kind: Kind) -> Spec:
+    """An item; `kind` is that of its text that may be streamed."""
+    arguments = Leaf(kind, "tool_args", "arguments")
+    result: dict[str, Spec] = dict.fromkeys(("output", "error"), _GIVEN)
+    return OneOf(
+        "type",
+        {
+            "message": {**_ITEM, "role": META, "phase": META, "content": [_part(kind)]},
+            "reasoning": {**_ITEM, "summary": [_part(kind)]},
+            "function_call": {**_ITEM, "name": NAME, "arguments": arguments},
+            "function_call_output": {**_ITEM, **result},
+            "mcp_call": {
+                **_ITEM,
+                **result,
+                "name": NAME,
+                "server_label": META,
+                "arguments": arguments,
+            },
+            "command_execution": {
+                **_ITEM,
+                **dict.fromkeys(("command", "cwd"), _CALLED),
+                **dict.fromkeys(("duration_ms", "exit_code"), NUMBER),
+                "output": Leaf("copy", "text", "output"),
+            },
+            "computer_use_call": {**_ITEM, "title": _CALLED, "output": _GIVEN},
+            "computer_use_approval_request": {**_ITEM, "request": _CALLED},
+            "computer_use_approval_request_result": {**_ITEM, "response": _GIVEN},
+            "web_search_call": {**_ITEM, "action": _CALLED},
+            "agent_message": {**_ITEM, "content": _SENT},
+            "create_subagent_call": {
+                **_ITEM,
+                **dict.fromkeys(("model", "reasoning_effort"), META),
+                "content": _SENT,
+            },
+            "send_subagent_input_call": {**_ITEM, "content": _SENT},
+            "wait_for_subagents_call": {**_ITEM, "recipient_agent_ids": [META]},
+            **dict.fromkeys(
+                ("resume_subagent_call", "interrupt_subagent_call", "close_subagent_call"), _ITEM
+            ),
+        },
+    )
+
+
+_TURN: Spec = {
+    **dict.fromkeys(("id", "object", "agent_id", "session_id", "subagent_id", "status"), META),
+    **dict.fromkeys(("created_at", "started_at", "completed_at"), META),
+    **dict.fromkeys(("usage", "prompt_cache_options"), META),
+    "error": _ERROR,
+}
+_SESSION: Spec = {
+    **dict.fromkeys(("id", "object", "status", "created_at", "last_active_at"), META),
+    **dict.fromkeys(("usage", "prompt_cache_options", "review"), META),
+    **dict.fromkeys(("agent", "environment", "metadata", "vault_ids"), REQUEST),
+    "error": _ERROR,
+    "required_actions": Tree(
+        Leaf("copy", "tool_args", "action"),
+        _MARKS | {"request_id", "turn_id", "call_id", "environment_id", "name", "server_label"},
+    ),
+}
+_SUBAGENT: Spec = {
+    **dict.fromkeys(("id", "object", "status", "parent_agent_id", "session_id"), META),
+    **dict.fromkeys(("opened_at", "closed_at"), META),
+    "name": _CALLED,
+    "instructions": _SENT,
+}
+_ENVIRONMENT: Spec = {**dict.fromkeys(("id", "type", "status"), META), "error": _ERROR}
+
+TURN = "agent.session.turn"
+OVER: Mapping[str, FinishReason] = {
+    f"{TURN}.completed": "stop",
+    f"{TURN}.failed": "error",
+    f"{TURN}.cancelled": "cancelled",
+}
+"""The events that end a turn, and its finish reason."""
+
+
+class _Said(NamedTuple):
+    """What is streamed: the middle of its events' names, its slot's field, and the name of its
+    part's place."""
+
+    name: str
+    channel: str
+    field: str
+    place: str | None
+
+
+_STREAMED = (
+    _Said(f"{TURN}.output_text", "text", "text", "content_index"),
+    _Said(f"{TURN}.reasoning_summary_text", "thinking", "summary", "summary_index"),
+    _Said("agent.output.command_execution_output", "text", "output", None),
+)
+_NAMES = {said.name: said for said in _STREAMED}
+_FIELDS = {said.field: said for said in _STREAMED}
+_PART_EVENTS = {f"{TURN}.content_part": "text", f"{TURN}.reasoning_summary_part": "summary"}
+
+
+def _events() -> dict[str, Spec]:
+    events: dict[str, Spec] = {}
+    for said in _STREAMED:
+        text: dict[Kind, Leaf] = {
+            kind: Leaf(kind, said.channel, said.field) for kind in ("delta", "copy")
+        }
+        events[f"{said.name}.delta"] = {**_PLACE, "type": META, "delta": text["delta"]}
+        events[f"{said.name}.done"] = {**_PLACE, "type": KEEP, "text": text["copy"]}
+    for name in _PART_EVENTS:
+        events[f"{name}.added"] = {**_PLACE, "type": KEEP, "part": _part("delta")}
+        events[f"{name}.done"] = {**_PLACE, "type": KEEP, "status": META, "part": _part("copy")}
+    kept: dict[str, Spec] = {**_EVENT, "type": KEEP}
+    events[f"{TURN}.item.added"] = {**kept, "output_index": NUMBER, "item": _item("delta")}
+    events[f"{TURN}.item.done"] = {**kept, "output_index": NUMBER, "item": _item("copy")}
+    for name in (f"{TURN}.created", f"{TURN}.in_progress", *OVER):
+        events[name] = {**kept, "turn": _TURN, "usage": META}
+    for state in ("created", "idle", "in_progress", "requires_action", "failed"):
+        events[f"agent.session.{state}"] = {**kept, "session": _SESSION}
+    for state in (
+        "pending",
+        "connected",
+        "disconnected",
+        "failed",
+        "ready",
+        "suspended",
+        "expired",
+    ):
+        events[f"agent.session.environment.{state}"] = {**kept, "environment": _ENVIRONMENT}
+    events["agent.session.environment.reset"] = {
+        **kept,
+        "environment_id": META,
+        "reset_count": NUMBER,
+    }
+    for state in ("created", "active", "closed"):
+        events[f"agent.session.subagent.{state}"] = {**kept, "subagent": _SUBAGENT}
+    return events | {"error": {**kept, "error": _ERROR}}
+
+
+SPEC = OneOf("type", _events())
+
+_CODES = {
+    "content_filter": "misalignment_policy_violation",
+    "length": "max_output_tokens",
+    "timeout": "request_timeout",
+}
+"""The package's codes of a turn's error that come closest to why the guard ended it."""
+
+_CLASSES = {
+    f"{TURN}.output_text.delta": "AgentSessionTurnOutputTextDeltaEvent",
+    f"{TURN}.output_text.done": "AgentSessionTurnOutputTextDoneEvent",
+    f"{TURN}.reasoning_summary_text.delta": "AgentSessionTurnReasoningSummaryTextDeltaEvent",
+    f"{TURN}.reasoning_summary_text.done": "AgentSessionTurnReasoningSummaryTextDoneEvent",
+    "agent.output.command_execution_output.delta": "AgentOutputCommandExecutionOutputDeltaEvent",
+    f"{TURN}.item.done": "AgentSessionTurnItemDoneEvent",
+    f"{TURN}.completed": "AgentSessionTurnCompletedEvent",
+    f"{TURN}.failed": "AgentSessionTurnFailedEvent",
+}
+
+
+class AgentSessions(SpecAdapter):
+    """The adapter for a session's events; there is one choice."""
+
+    name = "openai_agent_sessions"
+    spec = SPEC
+    steady = True
+    padding = frozenset({"event_id", "obfuscation"})
+    notes_alike = "last"
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._numbers: dict[str, int] = {}  # of items, by their ids
+        self._about: dict[int, dict[str, Any]] = {}  # where items belong, by what went out
+        self._live: dict[Slot, None] = {}
+        self._called: set[Slot] = set()
+        self._texts: dict[int, dict[Slot, None]] = {}  # of messages that are not over
+        self._turn: Any = None  # the last one of the agent itself
+        self._count = 0
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event of a session."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        kind = fields.get("type")
+        if kind == "error":
+            return "session_id" in fields and "event_id" in fields
+        known = isinstance(kind, str) and (kind in SPEC.specs or kind.startswith("agent.session."))
+        return known and "session_id" in fields
+
+    @staticmethod
+    def event_name(chunk: Mapping[str, Any]) -> str:
+        """Return the name of the event that carries `chunk`."""
+        return str(chunk.get("type", ""))
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return Slot(0, leaf.channel, leaf.field, self._number(event, path[0] if path else 0))
+
+    def _number(self, event: Mapping[str, Any], part: int = 0) -> int:
+        """Return the number of a part: of the item that the event is about, or holds."""
+        own = event.get("item_id") or fields_of(event.get("item")).get("id")
+        number = self._numbers.setdefault(str(own), len(self._numbers))
+        part = index_in(event, index_in(event, part, "summary_index"), "content_index")
+        return number * PARTS + part
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        name, _, state = str(event.get("type")).rpartition(".")
+        for piece in pieces:
+            if piece.kind == "delta":
+                self._live[piece.slot] = None
+                if piece.slot.field == "text":
+                    self._texts.setdefault(piece.slot.number // PARTS, {})[piece.slot] = None
+        if name in _NAMES or name in _PART_EVENTS:
+            return self._part(name, state, event, pieces)
+        if name == f"{TURN}.item":
+            return self._item(state, event, pieces)
+        if "turn" in event:
+            return self._turned(f"{name}.{state}", event, pieces)
+        if name == "agent.session" and state in ("requires_action", "failed"):
+            reason: FinishReason = "error" if state == "failed" else "tool_calls"
+            return Reading(pieces, (0,), {0: reason}, closed=tuple(self._live))
+        return Reading(pieces, (0,))
+
+    def _part(
+        self, name: str, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> Reading:
+        """A part of an item begins, goes on, or is over."""
+        if state != "done":
+            return Reading(pieces, (0,))
+        return Reading(pieces, (0,), closed=(self._part_slot(name, event),))
+
+    def _part_slot(self, name: str, event: Mapping[str, Any]) -> Slot:
+        said = _NAMES[name] if name in _NAMES else _FIELDS[_PART_EVENTS[name]]
+        return Slot(0, said.channel, said.field, self._number(event))
+
+    def _item(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """An item begins, or is over; a call's arguments are complete when it begins."""
+        item = fields_of(event.get("item"))
+        slot = Slot(0, "tool_args", "arguments", self._number(event))
+        calls = {}
+        if item.get("type") in ("function_call", "mcp_call") and slot not in self._called:
+            self._called.add(slot)
+            calls = {slot: Call(str(item.get("name") or ""), item.get("call_id") or item.get("id"))}
+        if state == "added":
+            complete = [piece.slot for piece in pieces if piece.slot == slot]
+            return Reading(pieces, (0,), calls=calls, complete=complete)
+        return Reading(pieces, (0,), calls=calls, closed=self._live_in(slot.number // PARTS))
+
+    def _live_in(self, number: int) -> Sequence[Slot]:
+        """Return the slots of an item that are not over."""
+        return [slot for slot in self._live if slot.number // PARTS == number]
+
+    def _turned(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """A turn begins or is over; those of subagents end nothing."""
+        turn = fields_of(event.get("turn"))
+        if turn.get("subagent_id") is not None:
+            return Reading(pieces, (0,))
+        if kind not in OVER:
+            return Reading(pieces, (0,))
+        usage = event.get("usage") or turn.get("usage")
+        return Reading(pieces, (0,), {0: OVER[kind]}, closed=tuple(self._live), usage=usage)
+
+    def passed(self, chunk: Any) -> None:
+        """Remember where an item belongs, the turn, and what is over, as they went out."""
+        event = fields_of(chunk)
+        kind = str(event.get("type"))
+        if "item_id" in event or "item" in event:
+            self._passed_item(kind, event)
+        elif "turn" in event and fields_of(event["turn"]).get("subagent_id") is None:
+            self._turn = event["turn"]
+            if kind in OVER:
+                self._live.clear()
+                self._texts.clear()
+
+    def _passed_item(self, kind: str, event: Mapping[str, Any]) -> None:
+        number = self._number(event) // PARTS
+        self._about[number] = _about(event)
+        name, _, state = kind.rpartition(".")
+        if state != "done":
+            return
+        if name in _NAMES or name in _PART_EVENTS:
+            self._live.pop(self._part_slot(name, event), None)
+            return
+        self._texts.pop(number, None)
+        for slot in self._live_in(number):
+            del self._live[slot]
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's part; a call's arguments have none, they come whole."""
+        said = _FIELDS.get("text" if slot.field == "content" else slot.field)
+        if said is None:
+            return []
+        number = self._open_message() if slot.field == "content" else slot.number
+        if slot.field != "content":
+            self._about[number // PARTS] = _about(fields_of(chunk))
+        index = {} if said.place is None else {said.place: number % PARTS}
+        event = {"type": f"{said.name}.delta", "delta": text, **index}
+        return [self._event(chunk, event, number // PARTS)]
+
+    def _open_message(self) -> int:
+        """Return the number of the text that is being said, or of a new one."""
+        live = [slot.number for slot in self._live if slot.field == "text"]
+        return live[-1] if live else self._number({"item_id": "msg_guard"})
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the ends of the open parts and messages, and of the turn."""
+        made: list[Any] = []
+        for slot in self._live:
+            said = _FIELDS.get(slot.field)
+            if said is not None and said.place is not None:
+                index = {said.place: slot.number % PARTS}
+                event = {"type": f"{said.name}.done", "text": released(slot), **index}
+                made.append(self._event(chunk, event, slot.number // PARTS))
+        for number, slots in self._texts.items():
+            content = [{"type": "output_text", "text": released(slot)} for slot in slots]
+            made.append(self._message(chunk, number, content))
+        return made if self._turn is None else [*made, self._ended(chunk, reason)]
+
+    def _message(self, chunk: Any, number: int, content: list[dict[str, Any]]) -> Any:
+        """Return the end of a message that is cut."""
+        about = self._about.get(number, {})
+        own = {"id": about.get("item_id", "msg_guard"), "turn_id": about.get("turn_id")}
+        message = {"type": "message", "role": "assistant", "status": "incomplete", **own}
+        event = {"type": f"{TURN}.item.done", "item": {**message, "content": content}}
+        return self._event(chunk, event, number, item=True)
+
+    def _ended(self, chunk: Any, reason: FinishReason) -> Any:
+        """Return the end of the turn: completed, or failed with the closest code there is."""
+        turn = self._turn if isinstance(self._turn, dict) else self._turn.model_dump()
+        kind = f"{TURN}.completed"
+        ended: dict[str, Any] = {"status": "completed"}
+        if reason not in ("stop", "tool_calls"):
+            told = {"code": _CODES.get(reason, "internal_error")}
+            told["message"] = f"the turn was ended: {reason}"
+            kind = f"{TURN}.failed"
+            ended = {"status": "failed", "error": told}
+        ids = {"session_id": turn.get("session_id"), "turn_id": turn.get("id")}
+        return self._made_event(chunk, {"type": kind, **ids, "turn": {**turn, **ended}})
+
+    def _event(self, chunk: Any, event: dict[str, Any], number: int, *, item: bool = False) -> Any:
+        """Return an event about an item."""
+        about = {"item_id": "msg_guard", "output_index": 0} | self._about.get(number, {})
+        about.setdefault("session_id", fields_of(chunk).get("session_id"))
+        if item:
+            del about["item_id"]
+        return self._made_event(chunk, {**event, **about})
+
+    def _made_event(self, chunk: Any, event: dict[str, Any]) -> Any:
+        """Return an event like `chunk`: a dict, or an object of the package's class.
+
+        Its id is new, since clients drop an event whose id they have seen.
+        """
+        self._count += 1
+        event = {**event, "event_id": f"event_guard_{self._count}"}
+        if isinstance(chunk, dict):
+            return event
+        return sibling(chunk, "openai.types.beta", _CLASSES[event["type"]]).model_validate(event)
+
+
+def _about(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where an event's item belongs."""
+    item = fields_of(event.get("item"))
+    return {
+        "item_id": event.get("item_id") or item.get("id"),
+        "output_index": index_in(event, 0, "output_index"),
+        "session_id": event.get("session_id"),
+        "turn_id": event.get("turn_id") or item.get("turn_id"),
+    }
