@@ -208,7 +208,7 @@ class UnknownTexts:
 
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
-        return self._judge_key(key)[-1] == Text(key)
+        return not key or self._judge_key(key)[-1] == Text(key)
 
     def _judge_key(self, key: str) -> Sequence[Event]:
         """Return what a key becomes; no other key continues it."""

@@ -275,6 +275,13 @@ def test_a_tools_name_that_matches_blocks() -> None:
     assert masked.blocked_by == "bird"
 
 
+def test_a_call_with_an_empty_id_is_blocked_by_its_arguments() -> None:
+    said = call(0, '{"say": "a red fish"}', id="", name="find")
+    stream = GUARD.wrap_sync([chunk(said, finish="stop")])
+    assert "fish" not in str(list(stream))
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "fish")
+
+
 def test_ids_that_look_like_ids_pass() -> None:
     guard = Guard(Policy.parse("rules: [{id: digits, pattern: '[0-9]{4}'}]"))
     chunks = [chunk(call(0, "{}", id="call_12345678", name="find")), chunk(finish="tool_calls")]
