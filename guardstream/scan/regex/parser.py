@@ -376,7 +376,8 @@ class _Parser:
         names = {"i": "ignore_case", "m": "multiline", "s": "dotall", "x": "verbose", "a": "ascii"}
         values = {names[letter]: True for letter in on if letter in names}
         values |= {names[letter]: False for letter in off if letter in names}
-        if "u" in on:
+        if "u" in on and not (flags.ascii or "a" in on):
+            # Where both hold, `(?a)` does.
             values["ascii"] = False
         return flags._replace(**values)
 
@@ -394,7 +395,7 @@ class _Parser:
         if look := self.look(flags, depth, start):
             return look
         if self.take(":"):
-            return self._closed(flags, depth, start)
+            return self._closed(flags._replace(ascii=None), depth, start)
         if self.take(">"):
             return Atomic(self._closed(flags, depth, start))
         if self.take("|"):
@@ -440,7 +441,8 @@ class _Parser:
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
-        changed = self._changed(flags, letters)
+        # As in `regex`, `(?a:` does not hold within `(?:`, nor within what has flags of its own.
+        changed = self._changed(flags._replace(ascii=None), letters)
         self.at = end + 1
         return self._closed(changed, depth, start)
 
