@@ -367,6 +367,13 @@ def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     assert joined(events_of(rule, text, 64)) == "".join(shown)
 
 
+@pytest.mark.parametrize(("pattern", "text"), EMPTY_ROUNDS + EMPTY_ROUNDS_OF_REFERENCES)
+def test_an_empty_round_is_followed_by_what_regex_tries_next(pattern: str, text: str) -> None:
+    events = events_of(Rule("p", patterns=(pattern,), replacement="*"), text, 64)
+    found = [(event.start, event.end) for event in events if isinstance(event, Finding)]
+    assert found == [match.span() for match in regex.finditer(pattern, text, regex.V0)]
+
+
 @pytest.mark.parametrize("pattern", [r"a(b?){2,}+", r"a(?>(b?){2,})", r"a(c|b{0,2}){2,}+"])
 def test_the_group_of_a_round_that_matches_nothing_is_found(pattern: str) -> None:
     rule = Rule("p", patterns=(pattern,), group=1, replacement="*")
