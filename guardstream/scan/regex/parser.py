@@ -578,17 +578,19 @@ class _Parser:
             raise PatternError("unknown escape", start)
         return Reference(number, flags.ignore_case, self.ascii)
 
+    def _skip_digits(self, letter: str, width: int, start: int) -> None:
+        digits = self.peek(width)
+        if len(digits) < width or not set(digits).issubset(hexdigits):
+            raise PatternError(rf"\{letter} needs {width} hexadecimal digits", start)
+        self.at += width
+
     def _single_escape(self, letter: str, start: int) -> str:
         widths = {"x": 2, "u": 4, "U": 8}
         if not letter:
             raise PatternError("a pattern cannot end in a backslash", start)
         if letter in widths:
             self._check_number(start)
-            digits = self.peek(widths[letter])
-            if len(digits) < widths[letter] or not all(map(hexdigits.__contains__, digits)):
-                message = rf"\{letter} needs {widths[letter]} hexadecimal digits"
-                raise PatternError(message, start)
-            self.at += widths[letter]
+            self._skip_digits(letter, widths[letter], start)
         elif letter in "pP":
             named = _PROPERTY.match(self.pattern, start)
             if named is None:
