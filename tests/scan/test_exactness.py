@@ -40,6 +40,8 @@ SETS = [
     r"(?ai)k", r"(?ai:k)",
     r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]",
     r"\m\w", r"\w\M", r"(?a:\m)\w", r"\w(?a:\M)",
+    r"(?a:(?:\w))", r"(?a:(?:\s)+)", r"(?a:(?i:[^\d]))", r"(?a:(\w))", r"(?u:(?:\w))(?a)",
+    r"(?a:(?u)\w)", r"(?a)((?u)\w)", r"(?u:(?a)\w)",
     r"(?a)(?u:\m)\w", r"(?a)\m\w", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
 ]  # fmt: skip
 EDGES = "aAkKsSſ\u212aßẞéÉ中\uffff\U0001f600\u2003\u00a0\u0663\u2028\x85\r\n\v\f\0_-."
@@ -331,16 +333,45 @@ EMPTY_ROUNDS = [
     (r"a(?:b?\b)++", "a ab abb"),
     (r"a(?>(?:b?(?=c))*)c", "ac abc abbc"),
     (r"a(?:b?\b)*c?", "a ab abc ac"),
+    (r"(?>(?:a{,}?)+(?<!b)a)", "baa"),
+    (r"(?!(?>(?:a??)+(?<!b)a))[ab]{2}", "baab"),
+    (r"(?:b||a){,2}b", "abb abbb"),
+    (r"(?:b||a){2}b", "abb abbb"),
+    (r"(?:b||a){1,3}b", "abb abbbb"),
+    (r"(?:b||a){,3}?b", "abb abbbb"),
+    (r"c(?:|[ab]{,2}){,3}b", "caabab caaaaaab"),
+    (r"c(?:a(?:b||a){,2}|){,20}b", "caabab caaaaaab caaabbaabab"),
+    (r"(?:|ab?){,40}c", "abaabac"),
+]
+
+EMPTY_ROUNDS_OF_REFERENCES = [
+    (r"((.)*?|\2)*c", "aacc"),
+    (r"(?:()|b)*b\1", "bb"),
+    (r"(?:(a?)|b)*b\1", "abbaba"),
+    (r"(?:(|a)\1b?){,2}b", "abab aabbab"),
+    (r"(?:(|a)b?){,3}b\1", "abab aabbab"),
+    (r"(?:(|a)b?){,3}?b\1", "abab aabbab"),
+    (r"(?:(a)|()|b){,300}b\1?\2?", "abab aabbab"),
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + REPEATED + EMPTY_ROUNDS)
+CONSTRUCTS = REFERENCES + LOOKBEHINDS + REPEATED + EMPTY_ROUNDS + EMPTY_ROUNDS_OF_REFERENCES
+
+
+@pytest.mark.parametrize(("pattern", "text"), CONSTRUCTS)
 def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     rule = Rule("p", patterns=(pattern,), replacement="*")
     shown = list(text)
     for match in regex.finditer(pattern, text):
         shown[match.start() : match.end()] = "*" * len(match[0])
     assert joined(events_of(rule, text, 64)) == "".join(shown)
+
+
+@pytest.mark.parametrize(("pattern", "text"), EMPTY_ROUNDS + EMPTY_ROUNDS_OF_REFERENCES)
+def test_an_empty_round_is_followed_by_what_regex_tries_next(pattern: str, text: str) -> None:
+    events = events_of(Rule("p", patterns=(pattern,), replacement="*"), text, 64)
+    found = [(event.start, event.end) for event in events if isinstance(event, Finding)]
+    assert found == [match.span() for match in regex.finditer(pattern, text, regex.V0)]
 
 
 @pytest.mark.parametrize("pattern", [r"a(b?){2,}+", r"a(?>(b?){2,})", r"a(c|b{0,2}){2,}+"])

@@ -19,7 +19,7 @@
 /* The place that is made first: there the pattern has matched, no lookaround of it. */
 #define MATCHED 0
 
-enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, MATCH };
+enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, ROUND, MATCH };
 
 #define VARIABLE (-1)
 
@@ -459,14 +459,6 @@ before_round(const Numbers *rounds, int32_t round, int32_t loop)
     return OUTSIDE;
 }
 
-/* Whether a way of a loop leads out of it, perhaps only where no other may. */
-static int
-leads_out(const Automaton *self, const Place *loop, int32_t way)
-{
-    const Place *place = &self->place[way];
-    return way == loop->out || (place->kind == LOOK && place->after == loop->out);
-}
-
 /* Find what may follow a place, in order of preference, in entries (place, condition, duties,
    opens); `rounds` are those begun on the way in which nothing has been read yet. */
 static int
@@ -550,6 +542,13 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                 }
             }
         }
+        else if (place.kind == ROUND) {
+            int32_t begun[2] = {place.out, round};
+            next[3] = numbers_of(rounds, begun, 2);
+            if (next[3] < 0) {
+                return ERROR;
+            }
+        }
         if (place.after != NONE) {
             next[0] = place.after;
             if (ints_append(pending, next, 5) < 0) {
@@ -564,7 +563,7 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
         }
         for (int32_t way = place.count - 1; way >= 0; way--) {
             next[0] = self->ways.at[place.first + way];
-            next[3] = leads_out(self, &place, next[0]) ? round : inside;
+            next[3] = next[0] == place.out ? round : inside;
             if (ints_append(pending, next, 5) < 0) {
                 return ERROR;
             }

@@ -12,7 +12,6 @@
 enum {
     STEP_CHAR,
     STEP_SPLIT,
-    STEP_LOOP,
     STEP_COUNT,
     STEP_OPEN,
     STEP_CLOSE,
@@ -29,7 +28,7 @@ enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
    stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
    choices; `number` is that of a group or a counter, or an assertion's kind. A counter has from
-   `least` to `most` rounds, as few as can be if it says `negate`; a reference that says it ignores
+   `least` to `most` rounds, without end if that is 0, as few as can be if it says `negate`; a reference that says it ignores
    case: the other cases of characters stand after their sets then. */
 typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
@@ -41,12 +40,13 @@ typedef struct {
 #define MAX_NESTED 200
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
-   0: their start is how many rounds there have been. */
+   0: their start is how many rounds there have been, their end where the last has begun. */
 typedef struct {
     int32_t number, start, end, rest;
 } Capture;
 
 #define STILL_OPEN (-1)
+#define AT_REST (-1) /* the end of a counter that has led on */
 
 typedef struct {
     PyObject_HEAD
@@ -197,9 +197,57 @@ capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
     return made < 0 ? made : first;
 }
 
-/* The number of what is captured of the groups that are referred to: all else changes nothing. */
+static int
+is_referred(const Matcher *matcher, int32_t number)
+{
+    for (int32_t index = 0; index < matcher->referred.count; index++) {
+        if (matcher->referred.at[index] == number) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The newest capture of a group that is not open, or of a counter, NONE if there is none. */
 static int32_t
-captures_known(Attempt *attempt, int32_t captures)
+capture_found(const Attempt *attempt, int32_t captures, int32_t number)
+{
+    while (captures != NONE
+           && (attempt->capture[captures].number != number
+               || (number > 0 && attempt->capture[captures].end == STILL_OPEN))) {
+        captures = attempt->capture[captures].rest;
+    }
+    return captures;
+}
+
+/* Whether a counter's round that has come to `at` has read nothing so far, nor captured anything
+   else than before of what is referred to. */
+static int
+is_empty(const Attempt *attempt, int32_t captures, int32_t counter, int32_t at)
+{
+    int32_t begun = capture_found(attempt, captures, counter);
+    if (begun == NONE || attempt->capture[begun].end != at) {
+        return 0;
+    }
+    for (; captures != begun; captures = attempt->capture[captures].rest) {
+        Capture made = attempt->capture[captures];
+        if (made.number < 0 || made.end == STILL_OPEN
+            || !is_referred(attempt->matcher, made.number)) {
+            continue;
+        }
+        int32_t before = capture_found(attempt, made.rest, made.number);
+        if (before == NONE || attempt->capture[before].start != made.start
+            || attempt->capture[before].end != made.end) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The number of what is captured of the groups that are referred to, of what is counted, and of
+   whether the rounds are empty so far: all else changes nothing. */
+static int32_t
+captures_known(Attempt *attempt, int32_t captures, int32_t at)
 {
     const Ints *referred = &attempt->matcher->referred;
     if (!referred->count) {
@@ -214,23 +262,40 @@ captures_known(Attempt *attempt, int32_t captures)
         while (found != NONE && attempt->capture[found].number != referred->at[index]) {
             found = attempt->capture[found].rest;
         }
-        if (found != NONE
-            && ints_append(&attempt->key, (const int32_t *)&attempt->capture[found], 3) < 0) {
+        if (found == NONE) {
+            continue;
+        }
+        const Capture *made = &attempt->capture[found];
+        int32_t known[3] = {made->number, made->start, made->end};
+        int32_t before = capture_found(attempt, found, made->number);
+        if (before != found && before != NONE
+            && ints_append(&attempt->key, (const int32_t *)&attempt->capture[before], 3) < 0) {
+            /* What a group captured before still counts while it is open. */
+            return ERROR;
+        }
+        if (made->number < 0) {
+            if (made->end == AT_REST) {
+                continue;
+            }
+            known[2] = is_empty(attempt, captures, made->number, at);
+        }
+        if (ints_append(&attempt->key, known, 3) < 0) {
             return ERROR;
         }
     }
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
-/* What is captured once a counter has had so many rounds, or below NONE on error. */
+/* What is captured once a counter has had so many rounds, the last of which began at `begun`; below
+   NONE on error. */
 static int32_t
-capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count)
+capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count, int32_t begun)
 {
     int32_t rest = captures;
     if (captures != NONE && attempt->capture[captures].number == number) {
         rest = attempt->capture[captures].rest;
     }
-    return capture_made(attempt, number, count, 0, rest);
+    return capture_made(attempt, number, count, begun, rest);
 }
 
 /* --- steps --------------------------------------------------------------------------------- */
@@ -290,11 +355,7 @@ is_case_of(const Attempt *attempt, int32_t one, int32_t other)
 static int32_t
 repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
 {
-    while (captures != NONE
-           && (attempt->capture[captures].number != step->number
-               || attempt->capture[captures].end == STILL_OPEN)) {
-        captures = attempt->capture[captures].rest;
-    }
+    captures = capture_found(attempt, captures, step->number);
     if (captures == NONE) {
         return NO_MATCH;
     }
@@ -379,25 +440,24 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
 }
 
 /* Lead on from a counter: sets the preferred of another round and what comes after it, and lets the
-   other wait. */
+   other wait. As in `regex`, a round that need not be is the last if it was empty. */
 static int
 counted(Attempt *attempt, const Step *step, Pending *next)
 {
-    int32_t found = next->captures, count = 0, ways = 0;
-    while (found != NONE && attempt->capture[found].number != step->number) {
-        found = attempt->capture[found].rest;
-    }
-    if (found != NONE) {
-        count = attempt->capture[found].start;
-    }
+    int32_t found = capture_found(attempt, next->captures, step->number);
+    int32_t count = found == NONE ? 0 : attempt->capture[found].start, ways = 0;
+    int ends = count > step->least
+        && is_empty(attempt, next->captures, step->number, next->at);
+    /* Of rounds without end it only matters whether there are enough. */
+    int32_t round = step->most || count < step->least ? count + 1 : step->least + 1;
     Pending way[2];
     for (int part = 0; part < 2; part++) {
         int more = part == step->negate;
-        if (more ? count >= step->most : count < step->least) {
+        if (more ? ends || (step->most && count >= step->most) : count < step->least) {
             continue;
         }
         int32_t captures = capture_counted(attempt, next->captures, step->number,
-                                           more ? count + 1 : 0);
+                                           more ? round : 0, more ? next->at : AT_REST);
         if (captures < NONE) {
             return ERROR;
         }
@@ -425,21 +485,13 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
         for (;;) {
             const Step *step = &matcher->step[next.step];
             if (matcher->meets[next.step] || next.step == first) {
-                Tried key = {next.step, next.at, captures_known(attempt, next.captures)};
+                Tried key = {next.step, next.at, captures_known(attempt, next.captures, next.at)};
                 int known = key.known < 0 ? ERROR : is_seen(seen, &key);
                 if (known < 0) {
                     return ERROR;
                 }
-                if (known && step->kind != STEP_LOOP) {
-                    break;
-                }
                 if (known) {
-                    /* An empty round ends the loop. */
-                    if (step->after == NONE) {
-                        break;
-                    }
-                    next.step = step->after;
-                    continue;
+                    break;
                 }
             }
             if (++attempt->steps > attempt->left) {
@@ -452,7 +504,7 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
                 }
                 break;
             }
-            if (step->kind == STEP_SPLIT || step->kind == STEP_LOOP) {
+            if (step->kind == STEP_SPLIT) {
                 const int32_t *ways = matcher->ways.at + step->first;
                 for (int32_t way = step->count - 1; way > 0; way--) {
                     if (wait_for(attempt, ways[way], next.at, next.captures) < 0) {
@@ -466,8 +518,12 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
                 continue;
             }
             if (step->kind == STEP_COUNT) {
-                if (counted(attempt, step, &next) < 0) {
+                int ways = counted(attempt, step, &next);
+                if (ways < 0) {
                     return ERROR;
+                }
+                if (!ways) {
+                    break;
                 }
                 continue;
             }
@@ -610,7 +666,7 @@ meets_told(Matcher *self)
         if (step->kind == STEP_ATOMIC && step->after != NONE) {
             self->meets[step->after] = 1; /* from two places it may come to one */
         }
-        self->meets[index] |= step->kind == STEP_LOOP || self->referred.count;
+        self->meets[index] |= self->referred.count > 0;
     }
     PyMem_Free(led);
     return 0;
@@ -649,8 +705,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
             || !is_within(step->most, 0, MAX_INTS)
             || !is_within(self->sets, cases ? MAX_CASES + 1 : 1, MAX_INTS)
             || (counts && (!is_within(step->count, 1, 2) || !is_within(step->after, 0, self->steps)
-                           || !is_within(step->most, 1, MAX_INTS)
-                           || !is_within(step->least, 0, step->most + 1)))) {
+                           || (step->most && step->least > step->most)))) {
             return ERROR;
         }
     }

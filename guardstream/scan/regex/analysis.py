@@ -19,7 +19,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import fragments, has_choices
+from guardstream.scan.regex.rewrite import fragments, has_choices, walk
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -64,6 +64,26 @@ def max_width(node: Node) -> int | None:
             return max_width(item)
         case _:
             return 0
+
+
+def repeats_empty(node: Node) -> bool:
+    """Whether the node has several rounds that may be left out and that may be empty."""
+    match node:
+        case Repeat(item, low, high):
+            return (high is None or high - low > 1) and min_width(item) == 0
+    return False
+
+
+def is_untold(node: Node) -> bool:
+    """Whether an automaton follows more than the node matches: back-references, and atomic parts
+    in which rounds may be empty."""
+    for part in walk(node):
+        match part:
+            case Reference():
+                return True
+            case Atomic(item) if has_choices(item) and any(map(repeats_empty, walk(item))):
+                return True
+    return False
 
 
 def spells(node: Node, count: int) -> bool:

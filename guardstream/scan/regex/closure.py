@@ -294,6 +294,8 @@ class Items:
             inside = rounds
             if place.kind is Kind.LOOP and place not in rounds:
                 inside = (*rounds, place)
+            elif place.kind is Kind.ROUND and place.out is not None:
+                inside = (*rounds, place.out)
             pending += [
                 (after, condition, begun, opened, rounds if _leads_out(place, after) else inside)
                 for after in reversed(place.leads_to())
@@ -304,5 +306,5 @@ class Items:
 
 
 def _leads_out(loop: Place, way: Place) -> bool:
-    """Whether a way of a loop leads out of it, perhaps only where no other may."""
-    return way is loop.out or (way.kind is Kind.LOOK and way.after is loop.out)
+    """Whether a way of a loop leads out of it."""
+    return loop.kind is Kind.LOOP and way is loop.out

@@ -78,7 +78,6 @@ class Kind(Enum):
 
     CHAR = auto()
     SPLIT = auto()
-    LOOP = auto()
     COUNT = auto()
     OPEN = auto()
     CLOSE = auto()
@@ -106,7 +105,7 @@ class Step:
 class _Captures(NamedTuple):
     """What a way has captured, newest first: a group's number, its text's start and end, and the
     rest; an open group has no end yet. Counters have numbers below 0: their start is how many
-    rounds there have been."""
+    rounds there have been, their end where the last has begun."""
 
     number: int
     start: int
@@ -115,6 +114,9 @@ class _Captures(NamedTuple):
 
 
 _OPEN = -1
+
+_AT_REST = -1
+"""The end of a counter that has led on."""
 
 WRITTEN_OUT = 256
 """How many steps a counter may be written out to. A larger one is counted while it matches, which
@@ -208,10 +210,8 @@ class Matcher:
         while pending:
             step, at, captures = pending.pop()
             kind = step.kind
-            key = (step, at, self._known(captures)) if varies else (step, at)
+            key = (step, at, self._known(captures, at)) if varies else (step, at)
             if key in seen:
-                if kind is Kind.LOOP and step.after is not None:
-                    pending.append((step.after, at, captures))
                 continue
             seen.add(key)
             steps += 1
@@ -221,11 +221,11 @@ class Matcher:
                 if step.members[text[at]] and step.after is not None and at != end:
                     pending.append((step.after, at + 1, captures))
                 continue
-            if kind is Kind.SPLIT or kind is Kind.LOOP:
+            if kind is Kind.SPLIT:
                 pending += [(way, at, captures) for way in step.ways[::-1]]
                 continue
             if kind is Kind.COUNT:
-                pending += _rounds(step, at, captures)[::-1]
+                pending += self._rounds(step, at, captures)[::-1]
                 continue
             if kind is Kind.MATCH:
                 if end is None or at == end:
@@ -238,15 +238,68 @@ class Matcher:
         attempt.budget.pay(steps % 64)
         return None
 
-    def _known(self, captures: _Captures | None) -> tuple[tuple[int, int, int], ...]:
-        """What is captured of the groups that are referred to, and what is counted; all else
-        changes nothing."""
-        known: dict[int, tuple[int, int, int]] = {}
-        while captures is not None:
-            if captures.number < 0 or captures.number in self.referred:
-                known.setdefault(captures.number, captures[:3])
+    def _known(self, captures: _Captures | None, at: int) -> tuple[tuple[int, ...], ...]:
+        """What is captured of the groups that are referred to, what is counted, and whether the
+        round is empty so far; all else changes nothing."""
+        known: dict[tuple[int, bool], tuple[int, ...]] = {}
+        newest, found = captures, captures
+        while found is not None:
+            number, start, end, found = found
+            # What a group captured before still counts while it is open.
+            key = number, number > 0 and end == _OPEN
+            if key in known:
+                continue
+            if number < 0:
+                empty = self._is_empty(newest, number, at)
+                known[key] = () if end == _AT_REST else (number, start, empty)
+            elif number in self.referred:
+                known[key] = number, start, end
+        return tuple(sorted(filter(None, known.values())))
+
+    def _is_empty(self, captures: _Captures | None, counter: int, at: int) -> bool:
+        """Whether a counter's round that has come to `at` has read nothing so far, nor captured
+        anything else than before of what is referred to."""
+        begun = captures
+        while begun is not None and begun.number != counter:
+            begun = begun.rest
+        if begun is None or begun.end != at:
+            return False
+        while captures is not None and captures is not begun:
+            if captures.number in self.referred and captures.end != _OPEN:
+                before = captures.rest
+                while before is not None and (
+                    before.number != captures.number or before.end == _OPEN
+                ):
+                    before = before.rest
+                if before is None or before[1:3] != captures[1:3]:
+                    return False
             captures = captures.rest
-        return tuple(sorted(known.values()))
+        return True
+
+    def _rounds(
+        self, step: Step, at: int, captures: _Captures | None
+    ) -> list[tuple[Step, int, _Captures | None]]:
+        """What a counter leads to, in order of preference: another round, and what comes after it.
+        As in `regex`, a round that need not be is the last if it was empty."""
+        node, number, after = step.node, step.number, step.after
+        assert isinstance(node, Repeat)
+        assert after is not None
+        found, rest = captures, captures
+        while found is not None and found.number != number:
+            found = found.rest
+        if captures is not None and captures.number == number:
+            rest = captures.rest
+        count = 0 if found is None else found.start
+        ends = count > node.low and self._is_empty(captures, number, at)
+        ways: list[tuple[Step, int, _Captures | None]] = []
+        if not ends and (node.high is None or count < node.high):
+            # Of rounds without end it only matters whether there are enough.
+            more = count + 1 if node.high is not None else min(count, node.low) + 1
+            ways.append((step.ways[0], at, _Captures(number, more, at, rest)))
+        if count >= node.low:
+            # When the counter is met again, it begins anew.
+            ways.append((after, at, _Captures(number, 0, _AT_REST, rest)))
+        return ways[::-1] if node.lazy else ways
 
     def _taken(
         self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
@@ -351,13 +404,19 @@ class Matcher:
     def _repeat(self, node: Repeat, after: Step) -> Step:
         end, low, high = after, node.low, node.high
         if high is None:
-            loop = Step(Kind.LOOP, after=end)
-            inside = self._compile(node.item, loop)
-            loop.ways = (end, inside) if node.lazy else (inside, end)
-            after, high = loop, low
+            if min_width(node.item) == 0:
+                after = self._counted(replace(node, low=0), after)
+            else:
+                loop = Step(Kind.SPLIT)
+                inside = self._compile(node.item, loop)
+                loop.ways = (end, inside) if node.lazy else (inside, end)
+                after = loop
+            high = low
         most = WITH_GROUP if self.group in captured(node) else WRITTEN_OUT
         if high > 1 and is_larger(node, most):
             return self._counted(replace(node, high=high), after)
+        if high - low > 1 and min_width(node.item) == 0:
+            after, high = self._counted(replace(node, low=0, high=high - low), after), low
         for _ in range(high - low):
             inside = self._compile(node.item, after)
             ways = (end, inside) if node.lazy else (inside, end)
@@ -371,29 +430,6 @@ class Matcher:
         step = Step(Kind.COUNT, node, after, number=-self.counters)
         step.ways = (self._compile(node.item, step),)
         return step
-
-
-def _rounds(
-    step: Step, at: int, captures: _Captures | None
-) -> list[tuple[Step, int, _Captures | None]]:
-    """What a counter leads to, in order of preference: another round, and what comes after it."""
-    node, number, after = step.node, step.number, step.after
-    assert isinstance(node, Repeat)
-    assert node.high is not None
-    assert after is not None
-    found, rest = captures, captures
-    while found is not None and found.number != number:
-        found = found.rest
-    if captures is not None and captures.number == number:
-        rest = captures.rest
-    count = 0 if found is None else found.start
-    ways: list[tuple[Step, int, _Captures | None]] = []
-    if count < node.high:
-        ways.append((step.ways[0], at, _Captures(number, count + 1, 0, rest)))
-    if count >= node.low:
-        # When the counter is met again, it begins anew.
-        ways.append((after, at, _Captures(number, 0, 0, rest)))
-    return ways[::-1] if node.lazy else ways
 
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:

@@ -237,7 +237,6 @@ _DOES = {
         (
             Does.CHAR,
             Does.SPLIT,
-            Does.LOOP,
             Does.COUNT,
             Does.OPEN,
             Does.CLOSE,
@@ -246,7 +245,7 @@ _DOES = {
         )
     )
 }
-_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(8, 12)
+_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
 _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.analysis import is_untold, max_width, min_width
 from guardstream.scan.regex.ast import (
     NEVER,
     Alt,
@@ -37,7 +37,6 @@ from guardstream.scan.regex.rewrite import (
     ignoring_case,
     inside,
     reaching,
-    referred,
     walk,
 )
 
@@ -101,6 +100,7 @@ class Kind(IntEnum):
     SHUT = auto()  # it ends, where it can be empty
     SPLIT = auto()  # choices in order of preference
     LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
+    ROUND = auto()  # a counter's round begins: if nothing is read up to `out`, that leads out
     MATCH = auto()  # the pattern, or what was looked for, has matched
 
 
@@ -160,8 +160,8 @@ class Lookbehind(NamedTuple):
 class Program:
     """One compiled pattern, `first` being where it begins.
 
-    `exact` is False where a back-reference is only approximated by its group: then it accepts more
-    than the pattern matches, never less. `late`: a lookahead
+    `exact` is False where a back-reference is only approximated by its group, or an atomic part by
+    all of its ways: then it accepts more than the pattern matches, never less. `late`: a lookahead
     may decide a match after its end. `firsts` are what the first character of a match, or of one of
     its lookbehinds, must be at least. `lookbehinds` stand in the order in which they build on one
     another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
@@ -228,7 +228,8 @@ class Program:
                     distance, opened = _beyond(place)
                     place = place.after
                 else:
-                    reached += [(way, place.distance, place.opened) for way in place.ways]
+                    ways = place.ways if place.out is None else (*place.ways, place.out)
+                    reached += [(way, place.distance, place.opened) for way in ways]
                     break
 
     # Compiling: each method takes what follows and returns what comes first
@@ -276,7 +277,11 @@ class Program:
                 inner = self._compile(item, self._shut(item, after) if opens else after)
                 return self._place(Kind.OPEN, FREE, inner) if opens else inner
             case Atomic(item):
-                if not has_choices(item) or referred(item):
+                if not has_choices(item):
+                    return self._compile(item, after)
+                if is_untold(node):
+                    # All ways are taken, and the matcher tells which of them is kept.
+                    self.exact = False
                     return self._compile(item, after)
                 return self._committed(item, after, self._place(Kind.MATCH))[0]
             case Look():
@@ -320,10 +325,21 @@ class Program:
             end = after
             for _ in range(high - low):
                 # As X{0,2} is (X(X)?)?, not X?X?, each way out leads past the whole.
-                after = self._optional(self._compile(node.item, after), end, node.lazy)
+                after = self._optional(self._round(node.item, after, end), end, node.lazy)
         for _ in range(low):
             after = self._compile(node.item, after)
         return after
+
+    def _round(self, item: Node, after: Place, end: Place) -> Place:
+        """A round of a counter that need not be. If nothing was read in it, it was the last, as in
+        `regex`."""
+        if after is end or min_width(item):
+            return self._compile(item, after)
+        closed = self._place(Kind.LOOP, ways=(after,))
+        closed.out = end
+        begun = self._place(Kind.ROUND, FREE, self._compile(item, closed))
+        begun.out = closed
+        return begun
 
     def _counted(self, node: Repeat, low: int, more: int | None, after: Place) -> Place:
         """The counter from where `low` rounds are wanted and `more` may follow, written out when
@@ -379,7 +395,8 @@ class Program:
             for _ in range(rounds):
                 first = self._compile(node.item, first)
             return (first,)
-        inside = self._compile(node.item, self._counted(node, 0, (more or 0) - rounds, after))
+        later = self._counted(node, 0, (more or 0) - rounds, after)
+        inside = self._round(node.item, later, after)
         for _ in range(rounds - 1):
             inside = self._compile(node.item, self._optional(inside, after, node.lazy))
         return (after, inside) if node.lazy else (inside, after)
@@ -453,15 +470,12 @@ class Program:
         low, high = bounds
         end = after
         if high is None:
-            kind = Kind.LOOP if min_width(item) == 0 else Kind.SPLIT
-            loop = self._place(kind), self._place(kind)
+            loop = self._place(Kind.SPLIT), self._place(Kind.SPLIT)
             inside = self._committed(item, *loop)
             for index, place in enumerate(loop):
                 first, second = (end, inside) if lazy else (inside, end)
                 later = second[index] if index else self._unless(first[1], second[0])
                 place.ways = (first[index], later)
-                # A round that matched nothing is the last one, whatever another round could match.
-                place.out = end[index]
             after = loop
         else:
             for _ in range(high - low):
@@ -474,7 +488,7 @@ class Program:
     # Assertions
 
     def _look(self, node: Look, after: Place) -> Place:
-        if node.ahead and referred(node.item):
+        if node.ahead and is_untold(node.item):
             # What a reference may be is more than what it is: a negative lookahead excludes nothing
             # then, and a match waits until all has come that the lookahead may look at.
             self.exact = False

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from string import hexdigits
 from typing import NamedTuple
 
 import regex
@@ -54,9 +55,13 @@ MAX_DEPTH = 100
 """How deep groups may nest."""
 
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
-_BLANK_COUNTER = re.compile(r"\{(?=[^}]*\s)[\d\s]*,?[\d\s]*\}")
+_COUNTER = re.compile(r"\{\d*,?\d*\}")
+_BLANKS = re.compile(r"\s+|#[^\n]*\n?")
 _NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]+)?:\]")
+_CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
+_LOOSE = str.maketrans("", "", " _-")
 _PROPERTY = re.compile(r"\\[pP](?:[CLMNPSZ]|\{\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]*)?\})")
+_CHARACTER = re.compile(r"\\N\{[A-Za-z0-9 -]+\}")
 _OCTAL = re.compile(r"\\[0-7]{3}")
 DIGITS = tuple("0123456789")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
@@ -231,14 +236,14 @@ class _Parser:
                 while flags.verbose and self._skip_blank():
                     pass
                 start = self.at
+                self._check_blanks(flags)
                 if self._bounds() is not None:
                     raise PatternError("a repetition cannot follow a comment or flags", start)
                 continue
             # A repetition is that of what stands before comments and blanks.
             while self._skip_comment() or (flags.verbose and self._skip_blank()):
                 pass
-            if flags.verbose and _BLANK_COUNTER.match(self.pattern, self.at):
-                raise PatternError("write the counter without blanks", self.at)
+            self._check_blanks(flags)
             items.append(self._quantified(item))
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
 
@@ -251,6 +256,16 @@ class _Parser:
             self.at += 1
             return True
         return False
+
+    def _check_blanks(self, flags: Flags) -> None:
+        """Refuse a counter that `regex` reads only where blanks do not count."""
+        if not flags.verbose or self.peek() != "{":
+            return
+        without = _BLANKS.sub("", self.pattern[self.at :])
+        if without.startswith(self.pattern[self.at : self.pattern.find("}", self.at) + 1] or " "):
+            return
+        if _COUNTER.match(without) or _FUZZY.match(without):
+            raise PatternError("write the counter without blanks", self.at)
 
     def _skip_comment(self) -> bool:
         if not self.take("(?#"):
@@ -286,6 +301,9 @@ class _Parser:
     def _char(self, fragment: str, flags: Flags) -> Char:
         if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
             raise PatternError(r"\p has no clear meaning under (?a)", self.at)
+        if self.ascii and flags.ignore_case and _CASED_SET.search(fragment.translate(_LOOSE)):
+            message = "[:upper:] and [:lower:] have no clear meaning under (?a) and (?i)"
+            raise PatternError(f"{message}; write [A-Za-z]", self.at)
         return char(self._judged(fragment, flags))
 
     def _judged(self, fragment: str, flags: Flags) -> str:
@@ -376,7 +394,8 @@ class _Parser:
         names = {"i": "ignore_case", "m": "multiline", "s": "dotall", "x": "verbose", "a": "ascii"}
         values = {names[letter]: True for letter in on if letter in names}
         values |= {names[letter]: False for letter in off if letter in names}
-        if "u" in on:
+        if "u" in on and not (flags.ascii or "a" in on):
+            # Where both hold, `(?a)` does.
             values["ascii"] = False
         return flags._replace(**values)
 
@@ -394,7 +413,7 @@ class _Parser:
         if look := self.look(flags, depth, start):
             return look
         if self.take(":"):
-            return self._closed(flags, depth, start)
+            return self._closed(flags._replace(ascii=None), depth, start)
         if self.take(">"):
             return Atomic(self._closed(flags, depth, start))
         if self.take("|"):
@@ -440,7 +459,8 @@ class _Parser:
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
-        changed = self._changed(flags, letters)
+        # As in `regex`, `(?a:` does not hold within `(?:`, nor within what has flags of its own.
+        changed = self._changed(flags._replace(ascii=None), letters)
         self.at = end + 1
         return self._closed(changed, depth, start)
 
@@ -558,20 +578,29 @@ class _Parser:
             raise PatternError("unknown escape", start)
         return Reference(number, flags.ignore_case, self.ascii)
 
+    def _skip_digits(self, letter: str, width: int, start: int) -> None:
+        digits = self.peek(width)
+        if len(digits) < width or not set(digits).issubset(hexdigits):
+            raise PatternError(rf"\{letter} needs {width} hexadecimal digits", start)
+        self.at += width
+
     def _single_escape(self, letter: str, start: int) -> str:
         widths = {"x": 2, "u": 4, "U": 8}
         if not letter:
             raise PatternError("a pattern cannot end in a backslash", start)
         if letter in widths:
             self._check_number(start)
-            self.at += widths[letter]
+            self._skip_digits(letter, widths[letter], start)
         elif letter in "pP":
             named = _PROPERTY.match(self.pattern, start)
             if named is None:
                 raise PatternError(rf"\{letter} needs a property: write \{letter}{{Name}}", start)
             self.at = named.end()
         elif letter == "N" and self.take("{"):
-            self.until("}")
+            named = _CHARACTER.match(self.pattern, start)
+            if named is None:
+                raise PatternError(r"\N needs a name: write \N{NAME OF THE CHARACTER}", start)
+            self.at = named.end()
         elif letter == "0":
             while self.peek() and self.peek() in "01234567" and self.at - start < 4:
                 self.at += 1

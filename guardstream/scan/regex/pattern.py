@@ -13,6 +13,7 @@ from guardstream.scan.regex.analysis import (
     look_behind,
     max_width,
     min_width,
+    repeats_empty,
     tail_after,
 )
 from guardstream.scan.regex.ast import Look, Node, Reference
@@ -82,8 +83,9 @@ def compile_pattern(
     number = _group_number(parsed, group)
     tree = with_edges_outside(with_ways_behind(parsed.tree))
     behind = look_behind(tree) + 1
-    if referred(tree):
-        tree = without_references(tree)
+    if names := referred(tree):
+        # An empty round is the last one, unless it captures what is referred to.
+        tree = without_references(tree, lambda p: repeats_empty(p) and bool(names & captured(p)))
         _check_lookbehinds(tree)
     settling = Settling.ORDERED
     if confirm is not None:

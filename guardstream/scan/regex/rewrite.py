@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -99,21 +99,25 @@ def captured(node: Node) -> set[int]:
 # References
 
 
-def without_references(tree: Node) -> Node:
-    """The tree with every back-reference written out whose group has few texts."""
-    return _Writer().written(tree)
+def without_references(tree: Node, stays: Callable[[Node], bool] = lambda _: False) -> Node:
+    """The tree with every back-reference written out whose group has few texts, but for those in
+    parts that must stay as they are."""
+    return _Writer(stays).written(tree)
 
 
 class _Writer:
     """Writes references out; counts the copies that this makes."""
 
-    def __init__(self) -> None:
+    def __init__(self, stays: Callable[[Node], bool]) -> None:
+        self._stays = stays
         self._copies = 0
 
     def written(self, node: Node) -> Node:
         """The node with its references written out where that can be."""
         if isinstance(node, Cat):
             return self._sequence(node.items)
+        if self._stays(node):
+            return node
         return with_inside(node, tuple(self.written(part) for part in inside(node)))
 
     def _sequence(self, items: tuple[Node, ...]) -> Node:

@@ -557,7 +557,7 @@ class PatternScan:
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
     def prune(self, window: Window) -> None:
-        """See `Scan.prune`: a reference to a group of many texts is all that is approximated."""
+        """See `Scan.prune`: what is approximated may make text wait for nothing."""
         share = HalfBudget(self, self._allowance() // 2)
         for pattern in self._set.approximated:
             try:
