@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import or_
-from threading import RLock
 from typing import TypeAlias
 
-from guardstream.forks import kept_across_forks
+from guardstream.scan.building import build_lock
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import DEAD_END, Item, Items, Way
 from guardstream.scan.regex.context import Context, Contexts
@@ -171,7 +170,7 @@ class Alphabet:
     BEGIN = 0
 
     def __init__(self) -> None:
-        self.lock = kept_across_forks(RLock())
+        self.lock = build_lock()
         self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []

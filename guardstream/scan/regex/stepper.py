@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
+from guardstream.scan.building import check_not_building
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import (
     Alphabet,
@@ -96,8 +97,9 @@ class Classes(dict[str, int]):
             signature = self.sets.signature(character) & self.told
             number = self._numbers.get(signature)
             if number is None:
-                number = self._numbers[signature] = len(self._alphabet.signatures)
+                # In this order, or an interrupt in between could give two the same number.
                 self._alphabet.signatures.append(signature)
+                number = self._numbers[signature] = len(self._alphabet.signatures) - 1
             if len(self) > MAX_CHARACTERS:
                 self.clear()
             self[character] = number
@@ -318,6 +320,7 @@ class Stepper:
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
+        check_not_building(self._machine.alphabet.lock)
         self._mark = self._here()
         self._hits = []
         self.due = self.plain = False
@@ -599,6 +602,7 @@ class Stepper:
 
     def drop(self, pattern: int, hold: int) -> None:
         """Forget the pattern's threads whose group opened at `hold` or before."""
+        check_not_building(self._machine.alphabet.lock)
         run = self.awake.get(pattern)
         if run is None:
             return
@@ -641,6 +645,7 @@ class Stepper:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
         `begin` on is there. Up to the offset `until` the masked group does not open."""
+        check_not_building(self._machine.alphabet.lock)
         self.keep(pattern, [])
         try:
             self._put(pattern, *self._read_again(pattern, text, begin, at, base, ended, until))

@@ -12,10 +12,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.forks import kept_across_forks
+from guardstream.scan.building import build_lock, check_not_building
 from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
@@ -138,6 +137,7 @@ class WordState(dict[str, "WordState"]):
 
     def __missing__(self, character: str) -> WordState:
         index = self.index
+        check_not_building(index.lock)
         with index.lock:
             index.count()
             state = self[character] = index.after(self, index.class_of(character))
@@ -163,7 +163,7 @@ class WordIndex:
         plain: Container[int] = (),
     ) -> None:
         self.folding = folding
-        self.lock = kept_across_forks(Lock())
+        self.lock = build_lock()
         self.holds = holds
         self.confirm = confirm or {}
         self.plain = plain
@@ -274,9 +274,10 @@ class WordIndex:
         """The number of the class with a key, which the character is in."""
         known = self._numbers.get(key)
         if known is None:
-            known = self._numbers[key] = len(self._compared)
             joins = bool(self.whole) and joins_words(character)
+            # In this order, or an interrupt in between could give two the same number.
             self._compared.append(Compared(character, self.folding.letters(character), joins))
+            known = self._numbers[key] = len(self._compared) - 1
         return known
 
     def after(self, state: WordState, number: int) -> WordState:
