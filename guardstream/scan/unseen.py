@@ -278,8 +278,10 @@ class Resting:
         self.read = places.read
 
     def is_over(self, offset: int) -> bool:
-        """Whether no match can look back at what is not seen, from an offset in the source on."""
-        return self._places.since + offset - self.read > self._of.share.behind
+        """Whether no match can look back at what is not seen, of those that have begun before an
+        offset in the source or begin there."""
+        begun = min(offset, self._of.steps.oldest())
+        return self._places.since + begun - self.read > self._of.share.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
         """The fork for some rules, as it would stand if it had read what has come since; `window`
