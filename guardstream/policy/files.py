@@ -43,8 +43,10 @@ def _tick(stamp: Stamp) -> float:
     return _TICK if stamp[0] % _SECOND or stamp[1] % _SECOND else _COARSE_TICK
 
 
-def read_bytes(path: Path, largest: int = MAX_FILE) -> bytes:
-    """Read a regular file of at most `largest` bytes; PolicyError says what is wrong with it."""
+def read_bytes(path: Path, largest: int | None = None) -> bytes:
+    """Read a regular file of at most `largest` bytes, `MAX_FILE` if None; PolicyError says what is
+    wrong with it."""
+    largest = MAX_FILE if largest is None else largest
     try:
         found = path.stat()
         if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
