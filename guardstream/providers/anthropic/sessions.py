@@ -282,21 +282,18 @@ class AnthropicSessions(SpecAdapter):
         own = fields_of(chunk).get("event_id") or fields_of(chunk).get("id")
         if slot.field == "content":
             if not self._previews:
-                return [
-                    self._event(
-                        chunk, {"type": MESSAGE, **self._fields_of_message("sevt_guard", [text])}
-                    )
-                ]
+                return [self._whole(chunk, "sevt_guard", [text])]
             number, slots = next(reversed(self._previews.items()))
             part, own = next(reversed(slots)).number % PARTS, self._ids.get(number)
         self._ids[number] = own
         said = {"type": "content_delta", "index": part, "content": {"type": "text", "text": text}}
         return [self._event(chunk, {"type": DELTA, "event_id": own, "delta": said})]
 
-    def _fields_of_message(self, own: Any, texts: Sequence[str]) -> dict[str, Any]:
-        """Return the fields of a message."""
+    def _whole(self, chunk: Any, own: Any, texts: Sequence[str]) -> Any:
+        """Return a message whose id is `own`."""
         content = [{"type": "text", "text": text} for text in texts]
-        return {"id": own, "content": content, "processed_at": self._time}
+        told = {"id": own, "content": content, "processed_at": self._time}
+        return self._event(chunk, {"type": MESSAGE, **told})
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -304,10 +301,8 @@ class AnthropicSessions(SpecAdapter):
         """Return the messages that are previewed, as far as they went, and the session's rest."""
         made = []
         for number, slots in self._previews.items():
-            told = self._fields_of_message(
-                self._ids.get(number), [released(slot) for slot in slots]
-            )
-            made.append(self._event(chunk, {"type": MESSAGE, **told}))
+            texts = [released(slot) for slot in slots]
+            made.append(self._whole(chunk, self._ids.get(number), texts))
         why = "refusal" if reason == "content_filter" else "end_turn"
         idle = {"type": IDLE, "id": "sevt_guard_end", "stop_reason": {"type": why}}
         return [*made, self._event(chunk, {**idle, "processed_at": self._time})]

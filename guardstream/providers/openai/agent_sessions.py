@@ -333,9 +333,7 @@ class AgentSessions(SpecAdapter):
     def _turned(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """A turn begins or is over; those of subagents end nothing."""
         turn = fields_of(event.get("turn"))
-        if turn.get("subagent_id") is not None:
-            return Reading(pieces, (0,))
-        if kind not in OVER:
+        if turn.get("subagent_id") is not None or kind not in OVER:
             return Reading(pieces, (0,))
         usage = event.get("usage") or turn.get("usage")
         return Reading(pieces, (0,), {0: OVER[kind]}, closed=tuple(self._live), usage=usage)

@@ -28,8 +28,8 @@ enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
    stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
    choices; `number` is that of a group or a counter, or an assertion's kind. A counter has from
-   `least` to `most` rounds, without end if that is 0, as few as can be if it says `negate`; a reference that says it ignores
-   case: the other cases of characters stand after their sets then. */
+   `least` to `most` rounds, without end if that is 0, as few as can be if it says `negate`; a
+   reference that says it ignores case: the other cases of characters stand after their sets then. */
 typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
