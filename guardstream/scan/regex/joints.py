@@ -14,7 +14,7 @@ from operator import or_
 from typing import TYPE_CHECKING, TypeAlias
 
 from guardstream.scan.building import check_not_building
-from guardstream.scan.regex.dfa import State, moved
+from guardstream.scan.regex.dfa import State, Transition, moved
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ bytes."""
 TRIAL = 4_096
 """After so many transitions had to be built it is looked whether that was worth while."""
 
-WORTH = 3
+WORTH = 4
 """How many characters must have been read for each of them."""
 
 REST = 2_048
@@ -156,9 +156,11 @@ class Joint(dict[str, Leap]):
     def _held_without(self, lost: Collection[int]) -> Live:
         handling = self.owner.machine.handling
         return together(
-            (state.holds, own)
-            for state, own in self.members()
-            if handling[state.pattern].holds and state.pattern not in lost
+            [
+                (state.holds, own)
+                for state, own in self.members()
+                if handling[state.pattern].holds and state.pattern not in lost
+            ]
         )
 
     def runs(self, registers: tuple[int, ...]) -> dict[int, Run]:
@@ -266,13 +268,14 @@ class Joints:
 
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
         """Where a joint state's patterns and those that wake lead."""
-        # Of each pattern its transition, and what its registers are here.
-        steps = [
-            (state.pattern, state[signature & state.asks], own)
-            for state, own in zip(joint.states, joint.numbers, strict=True)
+        # Of each pattern that goes on its transition, and what its registers are here.
+        steps: list[tuple[int, Transition, tuple[int, ...]]] = [
+            (state.pattern, step, own)
+            for state, own in joint.members()
+            if not (step := state[signature & state.asks])[0].idle or step[2]
         ]
         if waking.steps:
-            awake = {pattern for pattern, _, _ in steps}
+            awake = {state.pattern for state in joint.states}
             woken = waking.steps.items()
             steps += [(pattern, step, ()) for pattern, step in woken if pattern not in awake]
             steps.sort()  # by their patterns
@@ -296,7 +299,7 @@ class Joints:
             )
             numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
         leap = self._to(waking.kind, tuple(states), tuple(numbers))
-        stay = all(least == (place,) for least, place in places.items())
+        stay = list(places) == [(place,) for place in places.values()]
         become = None if stay else moving(tuple(places))
         if accepts:
             return leap[0], (become, tuple(accepts))

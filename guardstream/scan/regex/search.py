@@ -34,13 +34,14 @@ from guardstream.scan.words.normalize import Table
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
 
-SPELLED = 3
-"""Patterns that tell so many letters apart are searched for by themselves. Their states follow what
-is spelled, those of the others the shape of words: there are far fewer of each than of pairs."""
+COUNTED = 3
+"""Patterns that count so many letters of a word before they tell any apart are searched for by
+themselves. Their states follow how long a word is, whatever it spells: there are far fewer of them,
+and of others, than of pairs."""
 
-COUNTED = 8
-"""So are those of them that count so many letters of a word before they tell any apart: their
-states follow how long a word is, whatever it spells."""
+SPELLED = 3
+"""So are those of the others that tell so many letters apart: their states follow what is spelled,
+those of the rest the shape of words."""
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character read pays for, up to those of a whole window."""
@@ -127,17 +128,17 @@ class PatternSet:
         def is_any_letter(fragment: str) -> bool:
             return sets.bit(fragment) & letters != 0
 
-        spelled: set[int] = set()
         counted: set[int] = set()
+        spelled: set[int] = set()
         for pattern in self.patterns:
-            if spells(pattern.tree, SPELLED):
-                spelled.add(pattern.rule)
             if counts(pattern.tree, is_any_letter) >= COUNTED:
                 counted.add(pattern.rule)
-        counted &= spelled
+            if spells(pattern.tree, SPELLED):
+                spelled.add(pattern.rule)
         kinds: dict[tuple[bool, bool], list[int]] = {}
         for index, pattern in enumerate(self.patterns):
-            kind = pattern.rule in spelled, pattern.rule in counted
+            is_counted = pattern.rule in counted
+            kind = is_counted, not is_counted and pattern.rule in spelled
             kinds.setdefault(kind, []).append(index)
         return kinds.values()
 
