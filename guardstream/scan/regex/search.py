@@ -278,6 +278,13 @@ class PatternScan:
         """See `Scan.watched`: of what is approximated only the matcher can tell."""
         return bool(self._set.approximated and self._steps.lost())
 
+    def oldest(self) -> int:
+        """Where the oldest candidate began, or match that is not settled; the present offset if
+        there is neither."""
+        steps = self._steps
+        matches = [steps.candidates(pattern)[0] for pattern in steps.waiting()]
+        return min([steps.oldest(), *[start for _, start, *_ in matches]])
+
     # Settling
 
     def settle(self, window: Window) -> list[Match]:
