@@ -591,9 +591,8 @@ class PatternScan:
     def _settle_at(self, pattern: int, start: int, window: Window, budget: Budget) -> None:
         """Take the match at `start`, the oldest candidate, which more text cannot change, if there
         is one, and let the search go on after it."""
-        match = None
-        if self._steps.candidates(pattern):
-            match = self._first_of(pattern, [start], window, budget)
+        # The automaton may not have accepted it yet: of a lookahead it awaits all that may be read.
+        match = self._first_of(pattern, [start], window, budget)
         spans = [] if match is None else self._spans(pattern, match, window)
         if match is None or not self._holds_true(pattern, spans, window):
             self._restart(pattern, start + 1, window)
