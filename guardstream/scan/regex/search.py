@@ -310,7 +310,8 @@ class PatternScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
-        found: list[Match] = []
+        self.prune(window)
+        found, self._standing = self._standing, []
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
         return found + self._failures()
