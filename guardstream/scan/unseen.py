@@ -280,7 +280,7 @@ class Resting:
     def is_over(self, offset: int) -> bool:
         """Whether no match can look back at what is not seen, of those that have begun before an
         offset in the source or begin there."""
-        begun = min(offset, self._of.steps.oldest())
+        begun = min(offset, self._of.oldest())
         return self._places.since + begun - self.read > self._of.share.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:

@@ -78,6 +78,8 @@ CLEAN = [
     (r"(..)\1{2,}", f"ab ababab {PROSE}", 16),
     (r"(\w)(?:,\1)+", f"a,a,a b,{PROSE}c,c, ", 8),
     (r"x(\w)(\W*\1)+", f"xaa a xbc {PROSE}", 8),
+    (r"(?=(?:[\w ]??)++)k\d", "k1 and then k2 or so, ", 4),
+    (r"(\w)(?=[\w ]*?(?:\1)?,?)\d", "k1 and then k2 or so, ", 4),
 ]
 
 

@@ -370,6 +370,26 @@ def test_a_stop_settles_what_is_open_and_shows_the_text_before_it() -> None:
     ]
 
 
+def test_a_stop_settles_what_only_a_matcher_knows_to_be_certain() -> None:
+    rules = pattern("(?=(?:.??)++)b"), word("no", id="s", action="stop")
+    assert shown("abc no", *rules) == "a*c "
+
+
+@pytest.mark.parametrize("letters", ["b.*", "(?=(?:.??)++)b"])
+def test_a_rule_that_fails_at_a_stop_fails_as_elsewhere(letters: str) -> None:
+    rules = pattern(letters, validators=(failing,)), word("no", id="s", action="stop")
+    blocked = events_of("abc no", *rules)
+    assert joined(blocked) == "a"
+    assert blocked[-2].kind == "rule_error"  # type: ignore[union-attr]
+    assert blocked[-1] == Finish("content_filter")
+    assert events_of("abc no", *rules, on_error="allow") == [
+        Text("abc "),
+        Finding("p", 6, 6, "mask", kind="rule_error"),
+        Finding("s", 4, 6, "stop"),
+        Finish("stop"),
+    ]
+
+
 def test_the_most_severe_of_the_rules_that_fire_together_wins() -> None:
     rules = word("ab", id="1", action="stop"), word("ab", id="2", action="block", severity="high")
     assert spans(events_of("ab", *rules)) == [("2", 0, 2)]

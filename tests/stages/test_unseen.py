@@ -180,3 +180,12 @@ def test_a_keyword_is_as_near_as_it_looks() -> None:
         normalize=("zero_width",), replacement="*",
     )  # fmt: skip
     assert joined(events(f"pin{ZWSP} 1234", rule)) == f"pin{ZWSP} ****"
+
+
+@pytest.mark.usefixtures("form")
+def test_a_keyword_is_found_by_a_match_that_settles_beyond_its_reach() -> None:
+    rule = Rule(
+        "pin", patterns=(r"\d{2,}",), keywords=("code",), keyword_distance=5,
+        normalize=("zero_width",), replacement="*",
+    )  # fmt: skip
+    assert joined(events(f"cod{ZWSP}e 123456, ", rule)) == f"cod{ZWSP}e ******, "

@@ -279,6 +279,13 @@ class PatternScan:
         """See `Scan.watched`: of what is approximated only the matcher can tell."""
         return bool(self._set.approximated and self._steps.lost())
 
+    def oldest(self) -> int:
+        """Where the oldest candidate began, or match that is not settled; the present offset if
+        there is neither."""
+        steps = self._steps
+        matches = [steps.candidates(pattern)[0] for pattern in steps.waiting()]
+        return min([steps.oldest(), *[start for _, start, *_ in matches]])
+
     # Settling
 
     def settle(self, window: Window) -> list[Match]:
@@ -304,7 +311,8 @@ class PatternScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
-        found: list[Match] = []
+        self.prune(window)
+        found, self._standing = self._standing, []
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
         return found + self._failures()
@@ -585,9 +593,8 @@ class PatternScan:
     def _settle_at(self, pattern: int, start: int, window: Window, budget: Budget) -> None:
         """Take the match at `start`, the oldest candidate, which more text cannot change, if there
         is one, and let the search go on after it."""
-        match = None
-        if self._steps.candidates(pattern):
-            match = self._first_of(pattern, [start], window, budget)
+        # The automaton may not have accepted it yet: of a lookahead it awaits all that may be read.
+        match = self._first_of(pattern, [start], window, budget)
         spans = [] if match is None else self._spans(pattern, match, window)
         if match is None or not self._holds_true(pattern, spans, window):
             self._restart(pattern, start + 1, window)

@@ -346,7 +346,10 @@ class Redact:
         if end is not None:
             hold = min([hold, *[match.start for match in found if match not in kept]])
             if end.finish.reason == "stop":
-                kept += self._stopped(end.match.start)
+                stopped, failed = self._without_failed(self._stopped(end.match.start))
+                end, failures = self._ending(stopped) or end, failures + failed
+                hold = min([hold, *[match.start for match in stopped if match.failed]])
+                kept += [match for match in stopped if not match.failed]
         self._mask(kept)
         self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
@@ -402,12 +405,12 @@ class Redact:
         return -SEVERITIES.index(self._rules[rule].severity), rule
 
     def _stopped(self, end: int) -> list[Match]:
-        """Return the matches before `end`, where a rule stops the stream."""
+        """Return the matches before `end`, where a rule stops the stream, and all failures."""
         found = self._searches.found(lambda scan: scan.stop(self._window))
         return [
             match
             for match in found
-            if match.start < end and self._rules[match.rule].action not in ENDING
+            if match.failed or (match.start < end and self._rules[match.rule].action not in ENDING)
         ]
 
     def _write_up_to(self, events: list[Event], end: int) -> None:
