@@ -20,7 +20,7 @@ class Lane:
     track: Track = field(init=False)
     done: bool = False
     held: int = 0  # code points, after its last text
-    rest: str = ""  # held at the end and released there
+    rest: str = ""  # held at the end and released there, after the same of earlier ends
 
 
 @dataclass(slots=True, eq=False)
@@ -145,9 +145,10 @@ class Lanes:
         """Settle a lane at its source's end."""
         self._close(lane)
         held = lane.stage.held
+        before = lane.stage.held_before if isinstance(lane.stage, Continued) else ""
         events = _run(lane.stage.finish)
         rest = "".join([event.text for event in events if isinstance(event, Text)])
-        lane.rest = rest if held == len(rest) else ""
+        lane.rest = before + rest if held == len(rest) else ""
         return events
 
     def _stage(self, slot: Slot) -> Stage:
