@@ -65,6 +65,24 @@ def test_text_that_is_held_anew_lets_such_an_event_go() -> None:
     assert b"usage" in b"".join(wire.feed(events(("t", "x and so on blue"))))
 
 
+@pytest.mark.parametrize("other", ["{}", '{"done": true}', '["x"]'])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("name", ["", "token"])
+def test_other_json_stays_an_event_of_its_own(name: str, quote: str, other: str) -> None:
+    out = in_every_cut(events((name, f"{quote}see blue{quote}"), (name, other)))
+    shown = [(name, f"{quote}{each}{quote}") for each in ("see ", "blue")]
+    assert out == events(*shown, (name, other))
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_match_around_other_json_is_found(quote: str) -> None:
+    said = [f"{quote}{each}{quote}" for each in ("a blue", "bird b", "a ", "blue", "[word]")]
+    other = ("", '{"n": 1}')
+    assert in_every_cut(events(("", said[0]), other, ("", said[1]))) == events(
+        ("", said[2]), ("", said[3]), other, ("", said[4])
+    )
+
+
 @pytest.mark.parametrize("empty", ["{}", "[]", '""'])
 @pytest.mark.parametrize("name", ["", "token"])
 def test_an_empty_object_among_text_is_text_in_its_place(empty: str, name: str) -> None:
