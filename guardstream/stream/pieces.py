@@ -70,6 +70,7 @@ class PieceFlow(Generic[C]):
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
+        self.event_name = ""  # of the event that the next chunk came in, unless the chunk has it
         self.ending: Sequence[Part] = ()
         self.calls: Mapping[Slot, Call] = {}  # replaced, never changed
         self.usage: Any = None
@@ -353,7 +354,7 @@ class PieceFlow(Generic[C]):
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number)
+            events = self._unknown.judge(path, piece.text, piece.slot.number, self.event_name)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)

@@ -67,7 +67,7 @@ class TextFrames:
             quoted = self.quoted
             decoded = str(frame.value)
             reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
-            apart = self._others.judged(reading, text)
+            apart = self._others.judged(reading, text, frame.name)
             if self._others.flow.ended is not None:
                 return []
             if quoted:

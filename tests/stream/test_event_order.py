@@ -159,6 +159,20 @@ def test_the_rest_of_a_word_over_two_names_is_masked() -> None:
     assert out == events(("start", "a "), ("start", "blue"), ("token", "[word]"))
 
 
+@pytest.mark.parametrize("form", ['{{"t": "{}"}}', '["{}"]', '{{"type": "x", "t": "{}"}}'])
+@pytest.mark.parametrize("name", ["", "token"])
+def test_unknown_json_that_another_name_interrupts_is_masked(name: str, form: str) -> None:
+    said = [(name, "a blue"), ("status", "searching"), (name, "bird so")]
+    out = in_every_cut(events(*((each, form.format(text)) for each, text in said)))
+    assert b"[word]" in out
+    assert b"bird" not in out
+
+
+def test_a_json_string_among_text_that_another_name_interrupts_is_masked() -> None:
+    data = events(("", "so"), ("token", '"a blue"'), ("status", '"x"'), ("token", '"bird"'))
+    assert b"bird" not in in_every_cut(data)
+
+
 @pytest.mark.parametrize("between", [(), (("status", "so"),)])
 def test_a_block_over_a_change_of_names_ends_the_stream(
     between: tuple[tuple[str, str], ...],
