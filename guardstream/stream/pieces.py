@@ -6,7 +6,7 @@ This is the general path, for any chunk. Most chunks have one text and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -403,8 +403,9 @@ class PieceFlow(Generic[C]):
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
         """Fill in repeated text, and record the parts that are new or turn out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
+        filled = self._fill_joined(incoming) if incoming.reading.joined else ()
         for index, piece in enumerate(incoming.reading.pieces):
-            if piece.slot in incoming.matched:
+            if piece.slot in incoming.matched or index in filled:
                 continue
             if piece.kind in NEW:
                 incoming.fresh.append(index)
@@ -424,6 +425,32 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
+
+    def _fill_joined(self, incoming: Incoming[C]) -> Collection[int]:
+        """Guard copies that are joined as one text, if some of them repeat nothing that was
+        streamed; return their indices."""
+        pieces, joined = incoming.reading.pieces, incoming.reading.joined
+        texts = {*joined, *joined.values()}
+        copies = [
+            index
+            for index, piece in enumerate(pieces)
+            if piece.kind == "copy" and piece.slot in texts
+        ]
+        over = self.ended is not None
+        if over or not copies or all(self._is_repeated(incoming, pieces[at]) for at in copies):
+            return ()
+        parts = [pieces[at].text for at in copies]
+        checked = self._lanes.check_parts(pieces[copies[0]].slot, parts)
+        for at, events in zip(copies, checked, strict=True):
+            if self.ended is None:
+                text = self._apply_events(pieces[at].slot, events)
+                incoming.texts[at] = text
+                self._lanes.note_whole(pieces[at], text)
+        return copies
+
+    def _is_repeated(self, incoming: Incoming[C], piece: Piece) -> bool:
+        waits = incoming.reading.waits
+        return repeated(self._lanes, piece, waits, ended=self.ended is not None) is not None
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
         """Return whether a text beside the answer may stay in the chunk, because no rule changes

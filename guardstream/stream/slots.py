@@ -159,12 +159,18 @@ class Lanes:
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
         """Guard a whole text, of `slot` if it has one; what is held settles right away."""
         stage = self._stage(slot) if slot else self._make_stage(channel)
-        fed = _run(stage.feed, text)
-        rest = _run(stage.finish)
-        # The end of the text does not end the stream; a block at its end does.
-        if rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter":
-            rest = rest[:-1]
-        return [*fed, *rest]
+        return [*_run(stage.feed, text), *_rest(stage)]
+
+    def check_parts(self, slot: Slot, parts: Sequence[str]) -> Iterator[Sequence[Event]]:
+        """Guard a whole text that comes in parts; yield the events of each.
+
+        What is held at the end of a part goes out in the next.
+        """
+        stage = self._stage(slot)
+        last = len(parts) - 1
+        for place, part in enumerate(parts):
+            fed = _run(stage.feed, part)
+            yield [*fed, *_rest(stage)] if place == last else fed
 
     def note_whole(self, piece: Piece, text: str) -> None:
         """Record what a whole text became, because it may be repeated."""
@@ -213,6 +219,13 @@ class Lanes:
         """Drop what is held, of one slot, of one choice or all."""
         for lane in self.of([slot]) if slot else self.open(choice):
             self._close(lane)
+
+
+def _rest(stage: Stage) -> Sequence[Event]:
+    """Settle a whole text; its end does not end the stream, but a block there does."""
+    rest = _run(stage.finish)
+    ends = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
+    return rest[:-1] if ends else rest
 
 
 def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:
