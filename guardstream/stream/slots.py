@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardstream.events import Event, Finish, Stage, Text
+from guardstream.events import Event, Finish, Form, Stage, Text
 from guardstream.providers.adapter import NONE, Call, Piece, Slot
 from guardstream.stream.continued import Continued
 from guardstream.stream.flow import MakeStage, stage_error
@@ -104,7 +104,7 @@ class Lanes:
         """Feed text to a slot's lane, which is created if necessary."""
         track = self._tracks.get(slot)
         if track is None or track.lane.done:
-            track = self._begin(slot, chunk)
+            track = self._begin(slot, text, chunk)
         track.chunk = chunk
         if self.remember:
             track.source.append(text)
@@ -120,11 +120,12 @@ class Lanes:
         self._close(before.lane)
         return self.feed(slot, text, before.chunk)
 
-    def _begin(self, slot: Slot, chunk: Any) -> Track:
+    def _begin(self, slot: Slot, text: str, chunk: Any) -> Track:
         before = self._tracks.get(slot)
         stage = self._stage(slot)
-        if before is not None and before.lane.rest:  # text after its end may continue a match
-            stage = Continued(stage, before.lane.rest)
+        rest = before.lane.rest if before is not None else ""
+        if rest and not self._is_another_object(slot, text):  # it may continue a match
+            stage = Continued(stage, rest)
         lane = Lane(stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
         for alone in [*self._lanes] if len(self._lanes) == 1 else ():
@@ -151,10 +152,17 @@ class Lanes:
         lane.rest = before + rest if held == len(rest) else ""
         return events
 
-    def _stage(self, slot: Slot) -> Stage:
+    def _is_another_object(self, slot: Slot, text: str) -> bool:
+        """Return whether text after the end of a call's arguments begins those of another call."""
+        is_json = slot.channel == "tool_args" and self._form(slot) == "json"
+        return is_json and text.lstrip().startswith("{")
+
+    def _form(self, slot: Slot) -> Form:
         call = self.calls.get(slot)
-        form = "text" if call and call.is_text else slot.form
-        return self._make_stage(slot.channel, slot.tool(self.calls), form)
+        return "text" if call and call.is_text else slot.form
+
+    def _stage(self, slot: Slot) -> Stage:
+        return self._make_stage(slot.channel, slot.tool(self.calls), self._form(slot))
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
         """Guard a whole text, of `slot` if it has one; what is held settles right away."""
