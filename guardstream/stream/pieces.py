@@ -174,16 +174,33 @@ class PieceFlow(Generic[C]):
         if self.ended:
             return sent + self._end_before(incoming)
         if self._waiting:
+            sent += self._settle(self._lanes.of(self._left_behind(reading)))
+            if self.ended:
+                return sent + self._end_before(incoming)
             sent += self._release_waiting(reading)
         if self.ended:
             return sent
-        for slot, earlier in reading.joined.items():
-            self._lanes.join(slot, earlier, model)
+        if reading.joined:
+            copies = {piece.slot for piece in reading.pieces if piece.kind == "copy"}
+            for slot, earlier in reading.joined.items():
+                if slot not in copies:
+                    self._lanes.join(slot, earlier, model)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
             self._waiting.append(incoming)
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _left_behind(self, reading: Reading) -> Sequence[Slot]:
+        """Return the slots for whose held text chunks wait, if this one does not go on with it."""
+        goes_on = {*reading.joined.values(), *(piece.slot for piece in reading.pieces)}
+        return [
+            slot
+            for each in self._waiting
+            if (slot := each.reading.waits) is not None
+            and slot not in goes_on
+            and _must_stay_ordered(each.reading, reading)
+        ]
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
         """Record tool calls that begin. A name may come in pieces, but not after arguments have

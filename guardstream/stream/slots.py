@@ -122,11 +122,15 @@ class Lanes:
 
     def _begin(self, slot: Slot, text: str, chunk: Any) -> Track:
         before = self._tracks.get(slot)
-        stage = self._stage(slot)
         rest = before.lane.rest if before is not None else ""
-        if rest and not self._is_another_object(slot, text):  # it may continue a match
-            stage = Continued(stage, rest)
-        lane = Lane(stage)
+        if rest and self._is_another_object(slot, text):
+            rest = ""
+        return self._opened(slot, rest, chunk)
+
+    def _opened(self, slot: Slot, rest: str, chunk: Any) -> Track:
+        """Return a new track; its text may continue a match that began in the `rest` of another."""
+        stage = self._stage(slot)
+        lane = Lane(Continued(stage, rest) if rest else stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
         for alone in [*self._lanes] if len(self._lanes) == 1 else ():
             self._note_held(alone, alone.stage.held)
@@ -202,8 +206,12 @@ class Lanes:
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
         """Let a new slot continue the lane of an earlier one, if that has had text."""
         before = self._tracks.get(earlier)
-        if before is not None and not before.lane.done:
+        if before is None:
+            return
+        if not before.lane.done:
             before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
+        elif before.lane.rest and slot not in self._tracks:
+            self._opened(slot, before.lane.rest, chunk)
 
     def note_released(self, track: Track, text: str) -> None:
         """Record what was released in a track."""
