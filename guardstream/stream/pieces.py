@@ -169,27 +169,29 @@ class PieceFlow(Generic[C]):
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
-        if reading.closed and not self.ended:
-            sent += self._settle(self._lanes.of(reading.closed))
+        over = [*reading.closed, *self._left_behind(reading)] if self._waiting else reading.closed
+        if over and not self.ended:
+            sent += self._settle(self._lanes.of(over))
         if self.ended:
             return sent + self._end_before(incoming)
         if self._waiting:
-            sent += self._settle(self._lanes.of(self._left_behind(reading)))
-            if self.ended:
-                return sent + self._end_before(incoming)
             sent += self._release_waiting(reading)
         if self.ended:
             return sent
         if reading.joined:
-            copies = {piece.slot for piece in reading.pieces if piece.kind == "copy"}
-            for slot, earlier in reading.joined.items():
-                if slot not in copies:
-                    self._lanes.join(slot, earlier, model)
+            self._join(reading, model)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
             self._waiting.append(incoming)
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _join(self, reading: Reading, model: C) -> None:
+        """Let texts that begin in a chunk go on with earlier ones; copies begin nothing."""
+        copies = {piece.slot for piece in reading.pieces if piece.kind == "copy"}
+        for slot, earlier in reading.joined.items():
+            if slot not in copies:
+                self._lanes.join(slot, earlier, model)
 
     def _left_behind(self, reading: Reading) -> Sequence[Slot]:
         """Return the slots for whose held text chunks wait, if this one does not go on with it."""

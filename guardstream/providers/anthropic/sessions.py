@@ -184,7 +184,7 @@ class AnthropicSessions(SpecAdapter):
         super().__init__(unknown=unknown)
         self._numbers: dict[str, int] = {}  # of events, by their ids
         self._count = 0  # of these numbers
-        self._told: set[int] = set()  # the messages that came whole
+        self._came_whole: set[int] = set()  # messages
         self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
         self._ids: dict[int, Any] = {}  # of those messages, as they went out
         self._time: Any = None  # of the last event that went out
@@ -258,9 +258,9 @@ class AnthropicSessions(SpecAdapter):
         """
         number = self._number(event)
         slots = self._previews.get(number)
-        if slots is None and number in self._told:
+        if slots is None and number in self._came_whole:
             number = self._new_number(str(event.get("id")))
-        self._told.add(number)
+        self._came_whole.add(number)
         if slots is not None:
             return Reading(pieces, (0,), closed=tuple(slots), joined=_in_turn(pieces, "copy"))
         said = [_as_said(each, number) if each.kind == "copy" else each for each in pieces]
