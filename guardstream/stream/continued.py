@@ -22,6 +22,11 @@ class Continued:
         self._again = tail  # emitted a second time by the pipeline
 
     @property
+    def held_before(self) -> str:
+        """The earlier text that a match with the new text may still begin in."""
+        return self._again if self._stage.held >= len(self._again) else ""
+
+    @property
     def held(self) -> int:
         """How many code points of the new text are held back now."""
         return max(self._stage.held - len(self._again), 0)

@@ -23,7 +23,7 @@ from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.event_templates import EventTemplates
 from guardstream.stream.flow import Known, Part, Sent
 from guardstream.stream.on_block import BlockError
-from guardstream.stream.other_frames import OtherFrames
+from guardstream.stream.other_frames import OtherFrames, name_beside
 from guardstream.stream.text import TextFlow
 from guardstream.stream.text_frames import TextFrames
 from guardstream.stream.waiting_events import WaitingEvents
@@ -241,6 +241,7 @@ class FrameFlow:
 
     def _guard_chunk(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
         """Guard a chunk, and remember the event's name if it had text."""
+        chunks.event_name = "" if self._by_event else name_beside(frame)
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
         before = chunks.held
@@ -372,7 +373,9 @@ class FrameFlow:
         apart = self._text is None or self._is_separate_event(frame)
         may_show = frame.data and apart  # clients may show an event's data as it is
         if value is not None and may_show and frame.form in ("list", "string"):
-            raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
+            raw = frame.data
+            if value is frame.value:
+                raw = self._others.judged("raw", raw, frame.name)
             value = value if raw == frame.data else raw
         if self._others.flow.ended is not None:
             return self._block_by_others()

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from types import NoneType
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -23,6 +24,9 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 _MASK = "\ufdd0"
 """Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
+
+_SCALAR = re.compile(r"[-0-9tfn]|\"")
+"""How a value begins that is neither an object nor an array."""
 
 _PLACE = re.compile(r"\[[0-9]+\]")
 
@@ -40,19 +44,25 @@ class JSONLines:
         self._find = find
         self._memory = memory
         self._chunks = 0
+        self._is_mixed = False  # whether other text came after lines, or before them
         self._tails: dict[str, str] = {}  # the last text at each path
 
     def may_be_lines(self, chunk: str) -> bool:
-        """Take the next text; return whether it may still be lines of JSON. AdapterError if a
-        match in them would be missed."""
-        if not chunk.strip():
+        """Take the next text; return whether lines of JSON came, or may come. AdapterError if a
+        match in them would be missed.
+
+        Lines may have other text between them, and white space before them.
+        """
+        said = chunk.strip()
+        if not said:
             return True
-        lines = _lines(chunk)
-        if not lines:
-            if self._chunks > 1 and _begins_as_json(chunk):
+        lines = _lines(said) or self._scalars(said, chunk)
+        if lines is None:
+            if self._chunks > 1 and not self._is_mixed and _begins_as_json(said):
                 raise _refusal("some are cut")
-            return False
-        self._chunks += 1
+            self._is_mixed = True
+            return self._chunks > 0
+        self._chunks += any(not isinstance(value, (int, float, NoneType)) for _, value in lines)
         for line, value in lines:
             for path, text in _texts(value, "$"):
                 places = {path, _PLACE.sub("[*]", path)}  # one item, and all items of a list
@@ -62,6 +72,20 @@ class JSONLines:
             if self._hides(line):
                 raise _refusal("escapes hide a match")
         return True
+
+    def _scalars(self, said: str, chunk: str) -> list[tuple[str, Any]] | None:
+        """Return strings, numbers and the like that are lines, with their values; None for text.
+
+        A string without a line end is text, such as a word in quotes, unless it is among lines.
+        """
+        if not _SCALAR.match(said):
+            return None
+        try:
+            values = [(line, json.loads(line)) for line in said.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            return None
+        is_line = chunk.endswith(("\n", "\r")) or (self._chunks > 0 and not self._is_mixed)
+        return values if is_line or not any(isinstance(value, str) for _, value in values) else None
 
     def _spans_lines(self, path: str, text: str) -> bool:
         """Return whether a match begins in earlier text at a path and ends in this one.
@@ -102,7 +126,7 @@ def _lines(chunk: str) -> list[tuple[str, Any]]:
     have text, or lines of such values."""
     if not _begins_as_json(chunk):
         return []
-    lines = [line for line in re.split(r"[\r\n]+", chunk) if line.strip()]
+    lines = [line.strip() for line in re.split(r"[\r\n]+", chunk) if line.strip()]
     for each in (lines, [chunk]):
         values = [_value(line) for line in each]
         if None not in values:

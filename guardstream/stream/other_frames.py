@@ -18,6 +18,12 @@ _MOST_NAMES = 256
 """How many harmless event names are remembered."""
 
 
+def name_beside(frame: Frame) -> str:
+    """Return the name of an event, unless its data is JSON that has it, too."""
+    kind = frame.value.get("type") if isinstance(frame.value, dict) else None
+    return "" if kind == frame.name else frame.name
+
+
 class OtherFrames:
     """Guards frames of unknown JSON, names and ids, in a flow of its own."""
 
@@ -25,8 +31,9 @@ class OtherFrames:
         self.flow = flow
         self._names: set[str] = {"message"}  # event names known to be harmless
 
-    def judged(self, reading: str, text: str) -> str:
-        """Guard another reading of a text, without holding any of it."""
+    def judged(self, reading: str, text: str, name: str) -> str:
+        """Guard another reading of a text of an event name, without holding any of it."""
+        self.flow.event_name = name
         sent = self.flow.feed({reading: text})
         return str(sent[0].chunk.get(reading, "")) if sent else ""
 
@@ -37,6 +44,7 @@ class OtherFrames:
     def value(self, frame: Frame) -> Any | None:
         """Return the guarded value of a frame: itself if unchanged, None if all of it is
         removed."""
+        self.flow.event_name = name_beside(frame)
         sent = self.flow.feed(frame.value, frame)
         if not sent:
             return None

@@ -6,7 +6,7 @@ This is the general path, for any chunk. Most chunks have one text and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -70,6 +70,7 @@ class PieceFlow(Generic[C]):
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
+        self.event_name = ""  # of the event that the next chunk came in, unless the chunk has it
         self.ending: Sequence[Part] = ()
         self.calls: Mapping[Slot, Call] = {}  # replaced, never changed
         self.usage: Any = None
@@ -168,21 +169,40 @@ class PieceFlow(Generic[C]):
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
-        if reading.closed and not self.ended:
-            sent += self._settle(self._lanes.of(reading.closed))
+        over = [*reading.closed, *self._left_behind(reading)] if self._waiting else reading.closed
+        if over and not self.ended:
+            sent += self._settle(self._lanes.of(over))
         if self.ended:
             return sent + self._end_before(incoming)
         if self._waiting:
             sent += self._release_waiting(reading)
         if self.ended:
             return sent
-        for slot, earlier in reading.joined.items():
-            self._lanes.join(slot, earlier, model)
+        if reading.joined:
+            self._join(reading, model)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
             self._waiting.append(incoming)
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _join(self, reading: Reading, model: C) -> None:
+        """Let texts that begin in a chunk go on with earlier ones; copies begin nothing."""
+        copies = {piece.slot for piece in reading.pieces if piece.kind == "copy"}
+        for slot, earlier in reading.joined.items():
+            if slot not in copies:
+                self._lanes.join(slot, earlier, model)
+
+    def _left_behind(self, reading: Reading) -> Sequence[Slot]:
+        """Return the slots for whose held text chunks wait, if this one does not go on with it."""
+        goes_on = {*reading.joined.values(), *(piece.slot for piece in reading.pieces)}
+        return [
+            slot
+            for each in self._waiting
+            if (slot := each.reading.waits) is not None
+            and slot not in goes_on
+            and _must_stay_ordered(each.reading, reading)
+        ]
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
         """Record tool calls that begin. A name may come in pieces, but not after arguments have
@@ -353,7 +373,7 @@ class PieceFlow(Generic[C]):
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number)
+            events = self._unknown.judge(path, piece.text, piece.slot.number, self.event_name)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)
@@ -402,8 +422,9 @@ class PieceFlow(Generic[C]):
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
         """Fill in repeated text, and record the parts that are new or turn out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
+        filled = self._fill_joined(incoming) if incoming.reading.joined else ()
         for index, piece in enumerate(incoming.reading.pieces):
-            if piece.slot in incoming.matched:
+            if piece.slot in incoming.matched or index in filled:
                 continue
             if piece.kind in NEW:
                 incoming.fresh.append(index)
@@ -423,6 +444,32 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
+
+    def _fill_joined(self, incoming: Incoming[C]) -> Collection[int]:
+        """Guard copies that are joined as one text, if some of them repeat nothing that was
+        streamed; return their indices."""
+        pieces, joined = incoming.reading.pieces, incoming.reading.joined
+        texts = {*joined, *joined.values()}
+        copies = [
+            index
+            for index, piece in enumerate(pieces)
+            if piece.kind == "copy" and piece.slot in texts
+        ]
+        over = self.ended is not None
+        if over or not copies or all(self._is_repeated(incoming, pieces[at]) for at in copies):
+            return ()
+        parts = [pieces[at].text for at in copies]
+        checked = self._lanes.check_parts(pieces[copies[0]].slot, parts)
+        for at, events in zip(copies, checked, strict=True):
+            if self.ended is None:
+                text = self._apply_events(pieces[at].slot, events)
+                incoming.texts[at] = text
+                self._lanes.note_whole(pieces[at], text)
+        return copies
+
+    def _is_repeated(self, incoming: Incoming[C], piece: Piece) -> bool:
+        waits = incoming.reading.waits
+        return repeated(self._lanes, piece, waits, ended=self.ended is not None) is not None
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
         """Return whether a text beside the answer may stay in the chunk, because no rule changes

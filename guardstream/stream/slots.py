@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardstream.events import Event, Finish, Stage, Text
+from guardstream.events import Event, Finish, Form, Stage, Text
 from guardstream.providers.adapter import NONE, Call, Piece, Slot
 from guardstream.stream.continued import Continued
 from guardstream.stream.flow import MakeStage, stage_error
@@ -20,7 +20,7 @@ class Lane:
     track: Track = field(init=False)
     done: bool = False
     held: int = 0  # code points, after its last text
-    rest: str = ""  # held at the end and released there
+    rest: str = ""  # held at the end and released there, after the same of earlier ends
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +104,7 @@ class Lanes:
         """Feed text to a slot's lane, which is created if necessary."""
         track = self._tracks.get(slot)
         if track is None or track.lane.done:
-            track = self._begin(slot, chunk)
+            track = self._begin(slot, text, chunk)
         track.chunk = chunk
         if self.remember:
             track.source.append(text)
@@ -120,12 +120,17 @@ class Lanes:
         self._close(before.lane)
         return self.feed(slot, text, before.chunk)
 
-    def _begin(self, slot: Slot, chunk: Any) -> Track:
+    def _begin(self, slot: Slot, text: str, chunk: Any) -> Track:
         before = self._tracks.get(slot)
+        rest = before.lane.rest if before is not None else ""
+        if rest and self._is_another_object(slot, text):
+            rest = ""
+        return self._opened(slot, rest, chunk)
+
+    def _opened(self, slot: Slot, rest: str, chunk: Any) -> Track:
+        """Return a new track; its text may continue a match that began in the `rest` of another."""
         stage = self._stage(slot)
-        if before is not None and before.lane.rest:  # text after its end may continue a match
-            stage = Continued(stage, before.lane.rest)
-        lane = Lane(stage)
+        lane = Lane(Continued(stage, rest) if rest else stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
         for alone in [*self._lanes] if len(self._lanes) == 1 else ():
             self._note_held(alone, alone.stage.held)
@@ -145,25 +150,39 @@ class Lanes:
         """Settle a lane at its source's end."""
         self._close(lane)
         held = lane.stage.held
+        before = lane.stage.held_before if isinstance(lane.stage, Continued) else ""
         events = _run(lane.stage.finish)
         rest = "".join([event.text for event in events if isinstance(event, Text)])
-        lane.rest = rest if held == len(rest) else ""
+        lane.rest = before + rest if held == len(rest) else ""
         return events
 
-    def _stage(self, slot: Slot) -> Stage:
+    def _is_another_object(self, slot: Slot, text: str) -> bool:
+        """Return whether text after the end of a call's arguments begins those of another call."""
+        is_json = slot.channel == "tool_args" and self._form(slot) == "json"
+        return is_json and text.lstrip().startswith("{")
+
+    def _form(self, slot: Slot) -> Form:
         call = self.calls.get(slot)
-        form = "text" if call and call.is_text else slot.form
-        return self._make_stage(slot.channel, slot.tool(self.calls), form)
+        return "text" if call and call.is_text else slot.form
+
+    def _stage(self, slot: Slot) -> Stage:
+        return self._make_stage(slot.channel, slot.tool(self.calls), self._form(slot))
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
         """Guard a whole text, of `slot` if it has one; what is held settles right away."""
         stage = self._stage(slot) if slot else self._make_stage(channel)
-        fed = _run(stage.feed, text)
-        rest = _run(stage.finish)
-        # The end of the text does not end the stream; a block at its end does.
-        if rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter":
-            rest = rest[:-1]
-        return [*fed, *rest]
+        return [*_run(stage.feed, text), *_rest(stage)]
+
+    def check_parts(self, slot: Slot, parts: Sequence[str]) -> Iterator[Sequence[Event]]:
+        """Guard a whole text that comes in parts; yield the events of each.
+
+        What is held at the end of a part goes out in the next.
+        """
+        stage = self._stage(slot)
+        last = len(parts) - 1
+        for place, part in enumerate(parts):
+            fed = _run(stage.feed, part)
+            yield [*fed, *_rest(stage)] if place == last else fed
 
     def note_whole(self, piece: Piece, text: str) -> None:
         """Record what a whole text became, because it may be repeated."""
@@ -187,8 +206,12 @@ class Lanes:
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
         """Let a new slot continue the lane of an earlier one, if that has had text."""
         before = self._tracks.get(earlier)
-        if before is not None and not before.lane.done:
+        if before is None:
+            return
+        if not before.lane.done:
             before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
+        elif before.lane.rest and slot not in self._tracks:
+            self._opened(slot, before.lane.rest, chunk)
 
     def note_released(self, track: Track, text: str) -> None:
         """Record what was released in a track."""
@@ -212,6 +235,13 @@ class Lanes:
         """Drop what is held, of one slot, of one choice or all."""
         for lane in self.of([slot]) if slot else self.open(choice):
             self._close(lane)
+
+
+def _rest(stage: Stage) -> Sequence[Event]:
+    """Settle a whole text; its end does not end the stream, but a block there does."""
+    rest = _run(stage.finish)
+    ends = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
+    return rest[:-1] if ends else rest
 
 
 def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:

@@ -5,6 +5,7 @@ decoded and as it is written.
 
 Clients may read the text of one event name alone, or of all of them. Rules see one text, with a
 space wherever the name changes, and what they release leaves under the name that it came under.
+Text and JSON of one name leave in events of their own, too, and clients may read only the text.
 Text on both sides of a change may have gone out before it shows that it is a match: then the rest
 is masked or blocked.
 """
@@ -16,7 +17,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
-from guardstream.framing.frames import EventFrames, Frame, Frames
+from guardstream.framing.frames import EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import json_bytes
 from guardstream.stream.flow import Sent
 from guardstream.stream.other_frames import OtherFrames
@@ -52,7 +53,8 @@ class TextFrames:
         self.quoted = quoted
         self._frames = frames
         self._others = others
-        self._has_names = isinstance(frames, EventFrames)
+        self._is_whole = isinstance(frames, (EventFrames, MessageFrames))  # frames are never cut
+        self._was_apart = False  # whether other JSON came since the last text
         self.name: str | None = None  # of the last event with text
         self._held = ""  # the source of what is held of the last name
         self._earlier: list[_Named] = []  # the same of the names before it
@@ -65,7 +67,7 @@ class TextFrames:
             quoted = self.quoted
             decoded = str(frame.value)
             reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
-            apart = self._others.judged(reading, text)
+            apart = self._others.judged(reading, text, frame.name)
             if self._others.flow.ended is not None:
                 return []
             if quoted:
@@ -75,8 +77,11 @@ class TextFrames:
         return self._fed(frame, said, quoted=quoted)
 
     def say_as(self, frame: Frame, said: str) -> list[Sent[bytes]]:
-        """Guard the text of a frame that is not a JSON string."""
-        return self._fed(frame, said, quoted=False)
+        """Guard a frame of other JSON as text; it stays a frame of its own, as far as it can."""
+        if said:
+            self._part_from_held(frame)
+            self._was_apart = True
+        return self._fed(frame, said, quoted=False, apart=True)
 
     def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
         """End the text as blocked by something else; `last` is the frame that came last."""
@@ -94,15 +99,21 @@ class TextFrames:
         parts = [self._part(each, last) for each in _attributed(sent[0].chunk, pieces)]
         return parts + self._written(sent[1:], last, "", quoted=quoted)
 
-    def _fed(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+    def _fed(
+        self, frame: Frame, said: str, *, quoted: bool, apart: bool = False
+    ) -> list[Sent[bytes]]:
         """Guard the text of a frame; return what goes out, under the names that it came under."""
         changes = self.name not in (None, frame.name)
-        if said and self._has_names:
-            said = self._others.judged_by_name(frame.name, said, changes=changes)
+        if said and self._is_whole and not apart:
+            after_others, self._was_apart = changes or self._was_apart, False
+            name = frame.name or "message"
+            said = self._others.judged_by_name(name, said, changes=after_others)
             if self._others.flow.ended is not None:
                 return []
         if said and changes:
             return self._fed_after_others(frame, said, quoted=quoted)
+        if said and quoted != self._held_quoted:
+            self._part_from_held(frame)
         if said:
             self.name, self._held_quoted = frame.name, quoted
         if self._earlier:
@@ -159,6 +170,11 @@ class TextFrames:
         if not self.flow.held:
             self._earlier, self._held = [], ""
         return released, sent
+
+    def _part_from_held(self, frame: Frame) -> None:
+        """Keep what is held of a frame's name, so that it goes out before that frame, not in it."""
+        if self.name == frame.name:
+            self._keep(_Named(self.name, self._held, self._held_quoted))
 
     def _keep(self, held: _Named) -> None:
         """Keep the source of what is held before other text comes."""

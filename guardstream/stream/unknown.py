@@ -50,10 +50,10 @@ class UnknownTexts:
         self._check = check
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
-        self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
+        self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
         self._named: dict[str, tuple[str, int]] = {}  # by event name; where others came between
-        self._kinds: dict[str, int] = {}  # the first kind that had a path
-        self._mixed: set[str] = set()  # paths that several kinds have
+        self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
+        self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str]] = {}  # of the request, with those before
@@ -74,11 +74,11 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def judge(self, path: str, text: str, of: int = 0) -> Sequence[Event]:
+    def judge(self, path: str, text: str, of: int = 0, name: str = "") -> Sequence[Event]:
         """Return what a value becomes; AdapterError if there are too many paths.
 
         `of` is the number of its kind of event: if several kinds have text at a path, the text of
-        each kind is also joined separately.
+        each kind is also joined separately. So is that of each event `name`, if it has one.
         """
         if self._passes_all():
             return [Text(text)]
@@ -88,8 +88,7 @@ class UnknownTexts:
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         keys: list[Hashable] = [path]
-        if self._several(path, of):
-            keys.append((path, of))
+        keys += [(path, each) for each in (of, name) if each != "" and self._several(path, each)]
         joined = [across for key in keys if (across := self._joined(key, text)) is not None]
         return max(joined, key=_severity).of(alone) if joined else alone
 
@@ -121,13 +120,14 @@ class UnknownTexts:
             return across
         return across if across.end.reason == "content_filter" else None
 
-    def _several(self, path: str, of: int) -> bool:
-        """Return whether several kinds of events, including this one, have text at a path."""
-        first = self._kinds.setdefault(path, of)
-        if first != of and path not in self._mixed:
-            self._mixed.add(path)
+    def _several(self, path: str, source: int | str) -> bool:
+        """Return whether several kinds of events, or names, have text at a path, with this one."""
+        place = (path, type(source))
+        first = self._sources.setdefault(place, source)
+        if first != source and place not in self._mixed:
+            self._mixed.add(place)
             self._tails_of[path, first] = self._tails[path]
-        return path in self._mixed and len(self._tails_of) < REQUESTED
+        return place in self._mixed and len(self._tails_of) < REQUESTED
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
         """Return the matches that began in an earlier value; None if there are none."""

@@ -150,6 +150,15 @@ def test_a_word_is_masked_over_two_blocks_of_text(make: Make) -> None:
     assert types(out).count("ping") == 1
 
 
+@pytest.mark.parametrize("content", ["a sec", "a secret"])
+def test_a_compaction_stays_in_its_one_delta(make: Make, content: str) -> None:
+    deltas = [{"type": "compaction_delta", "content": content, "encrypted_content": "Zm9v1"}]
+    source = message(({"type": "compaction", "content": None}, deltas), text("so"))
+    out = guarded(source, make)
+    assert types(out) == types(source)
+    assert out[2]["delta"]["content"] == content.replace("secret", "******")
+
+
 def test_a_tool_between_two_blocks_parts_them(make: Make) -> None:
     out = guarded(message(text("my sec"), tool("f", "{}"), text("ret")), make)
     assert blocks(out) == ["my sec", "{}", "ret"]

@@ -111,6 +111,39 @@ def test_entries_of_a_message_are_one_text(make: Any) -> None:
 
 
 @MAKE
+def test_entries_of_a_message_that_comes_again_are_one_text(make: Any) -> None:
+    whole = message("a sec", "ret thing")
+    previewed = [start(), said("a sec"), said("ret thing", part=1), whole]
+    for events in ([whole, whole], [*previewed, whole], [whole, *previewed]):
+        out = list(GUARD.wrap_sync(make([*events, idle()])))
+        assert not left_raw(out)
+        for each in out:
+            if inner(each)["type"] == "agent.message":
+                assert "".join(texts(each)) == "a ###### thing"
+
+
+@MAKE
+@pytest.mark.parametrize("previewed", [["a sec"], ["a s"], ["a ", "sec"], [""], ["a sec", "r"]])
+def test_entries_of_a_message_whose_preview_stopped_early_are_one_text(
+    make: Any, previewed: list[str]
+) -> None:
+    deltas = [said(piece, part=part) for part, piece in enumerate(previewed)]
+    out = list(GUARD.wrap_sync(make([start(), *deltas, message("a sec", "ret thing"), idle()])))
+    assert "".join(texts(out[-2])) == "a ###### thing"
+    assert not left_raw(out)
+
+
+def test_a_block_after_an_empty_preview_ends_the_session() -> None:
+    guard = Guard(
+        Policy.parse("block_message: No.\nrules: [{id: w, words: [secret], action: block}]")
+    )
+    stream = guard.wrap_sync([start(), said(""), call("a secret"), idle()])
+    out = list(stream)
+    assert stream.blocked_by == "w"
+    assert (texts(out[-2]), out[-1]["stop_reason"]["type"]) == (["No."], "refusal")
+
+
+@MAKE
 def test_what_no_rule_touches_passes_as_it_is(make: Any) -> None:
     given = [{"type": "text", "text": "a"}]
     source = [

@@ -127,6 +127,35 @@ def test_held_text_comes_before_the_end_of_its_part(make: Make) -> None:
     assert out[at] == make(stream(text("a sec"))[5])
 
 
+def with_late_thinking(*messages: Any) -> list[Any]:
+    """A stream in which the end of the thinking comes after that of the first message."""
+    events = stream(thinking("hm"), *messages)
+    ends = [
+        each
+        for each in events
+        if each.get("output_index") == 0 and str(each["type"]).endswith("done")
+    ]
+    rest = [each for each in events if each not in ends]
+    over = [each["type"].endswith("item.done") and each.get("output_index") == 1 for each in rest]
+    at = over.index(True) + 1
+    return [*rest[:at], *ends, *rest[at:]]
+
+
+def test_held_text_comes_before_the_end_of_its_part_though_another_ends_later(make: Make) -> None:
+    source = with_late_thinking(text("a sec"))
+    out = guarded(source, make)
+    at = types(out).index("output_text.done")
+    assert [plain(event)["delta"] for event in out[at - 2 : at]] == ["a ", "sec"]
+    assert [plain(each) for each in out[at:]] == [
+        plain(make(each)) for each in source[-len(out[at:]) :]
+    ]
+
+
+def test_a_word_over_two_messages_is_masked_though_another_item_ends_between(make: Make) -> None:
+    out = guarded(with_late_thinking(text("my sec", item="a"), text("ret", item="b")), make)
+    assert said(out) == "my sec******"
+
+
 def test_a_word_is_masked_over_two_messages(make: Make) -> None:
     source = stream(text("my sec", item="a"), text("ret", item="b"), text("!", item="c"))
     out = guarded(source, make)

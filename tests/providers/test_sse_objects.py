@@ -147,3 +147,11 @@ def test_names_and_ids_of_events_are_guarded() -> None:
     first, second = GUARD.wrap_sync(source)
     assert (first.event, first.data, first.id) == ("", "x", "")
     assert second is source[1]
+
+
+def test_unknown_json_that_another_event_name_interrupts_is_masked() -> None:
+    said = [("a", "one sec"), ("b", "searching"), ("a", "ret so")]
+    source = [ServerSentEvent(name, json.dumps({"t": text})) for name, text in said]
+    out = [json.loads(each.data)["t"] for each in GUARD.wrap_sync(source)]
+    assert out[:2] == ["one sec", "searching"]
+    assert "ret" not in out[2]

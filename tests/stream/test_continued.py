@@ -35,6 +35,13 @@ def test_the_rest_of_a_match_is_masked(cut: int) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 3, 100])
+def test_a_match_over_several_ends_is_masked(cut: int) -> None:
+    said, stream = through("the b", "lue", "", " b", "ird sings", " blue", " b", "oat", cut=cut)
+    assert said == "the blue b[bird] sings blue boat"
+    assert [found.rule for found in stream.findings] == ["bird"]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
 def test_the_rest_of_a_match_blocks(cut: int) -> None:
     said, stream = through("a red ", "fish swims", cut=cut)
     assert "fish" not in said
@@ -60,3 +67,15 @@ def test_choices_do_not_go_on_with_each_other() -> None:
 
     stream = Guard(Policy.parse(POLICY)).wrap_sync([say(0, "the blue ", "stop"), say(1, "bird")])
     assert accumulate(list(stream)) == {(0, "content"): "the blue ", (1, "content"): "bird"}
+
+
+def test_arguments_after_others_that_were_cut_are_read_as_json() -> None:
+    def call(arguments: str) -> dict[str, Any]:
+        calls = [{"index": 0, "function": {"arguments": arguments}}]
+        return chunk({"tool_calls": calls}, finish="tool_calls")
+
+    source = [call('{"q": "blue'), call('{"q": "blue\\u0020bird"}')]
+    out = list(Guard(Policy.parse(POLICY)).wrap_sync(source))
+    assert out[1]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == (
+        '{"q": "[bird]"}'
+    )

@@ -65,6 +65,24 @@ def test_text_that_is_held_anew_lets_such_an_event_go() -> None:
     assert b"usage" in b"".join(wire.feed(events(("t", "x and so on blue"))))
 
 
+@pytest.mark.parametrize("other", ["{}", '{"done": true}', '["x"]'])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("name", ["", "token"])
+def test_other_json_stays_an_event_of_its_own(name: str, quote: str, other: str) -> None:
+    out = in_every_cut(events((name, f"{quote}see blue{quote}"), (name, other)))
+    shown = [(name, f"{quote}{each}{quote}") for each in ("see ", "blue")]
+    assert out == events(*shown, (name, other))
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_match_around_other_json_is_found(quote: str) -> None:
+    said = [f"{quote}{each}{quote}" for each in ("a blue", "bird b", "a ", "blue", "[word]")]
+    other = ("", '{"n": 1}')
+    assert in_every_cut(events(("", said[0]), other, ("", said[1]))) == events(
+        ("", said[2]), ("", said[3]), other, ("", said[4])
+    )
+
+
 @pytest.mark.parametrize("empty", ["{}", "[]", '""'])
 @pytest.mark.parametrize("name", ["", "token"])
 def test_an_empty_object_among_text_is_text_in_its_place(empty: str, name: str) -> None:
@@ -139,6 +157,20 @@ def test_the_rest_of_a_word_that_another_name_interrupts_is_masked() -> None:
 def test_the_rest_of_a_word_over_two_names_is_masked() -> None:
     out = in_every_cut(events(("start", "a blue"), ("token", "bird")))
     assert out == events(("start", "a "), ("start", "blue"), ("token", "[word]"))
+
+
+@pytest.mark.parametrize("form", ['{{"t": "{}"}}', '["{}"]', '{{"type": "x", "t": "{}"}}'])
+@pytest.mark.parametrize("name", ["", "token"])
+def test_unknown_json_that_another_name_interrupts_is_masked(name: str, form: str) -> None:
+    said = [(name, "a blue"), ("status", "searching"), (name, "bird so")]
+    out = in_every_cut(events(*((each, form.format(text)) for each, text in said)))
+    assert b"[word]" in out
+    assert b"bird" not in out
+
+
+def test_a_json_string_among_text_that_another_name_interrupts_is_masked() -> None:
+    data = events(("", "so"), ("token", '"a blue"'), ("status", '"x"'), ("token", '"bird"'))
+    assert b"bird" not in in_every_cut(data)
 
 
 @pytest.mark.parametrize("between", [(), (("status", "so"),)])

@@ -114,6 +114,11 @@ def line(text: str) -> str:
         ['0:"sec"\n', '0:"ret"\n'],
         ['{\n "t": "sec"\n}', '{\n "t": "ret"\n}'],
         ['{"type": "start"}\n', line("sec"), line("ret")],
+        [" " + line("sec"), "\t" + line("ret")],
+        ["null\n", line("sec"), "3\n", line("ret")],
+        ["{}\n", line("sec"), "that is all\n", line("ret")],
+        ['"sec"\n', '"ret"\n'],
+        [line("a"), '"sec"', '"ret"'],
     ],
 )
 def test_lines_of_json_are_refused_where_a_match_spans_two(chunks: list[str]) -> None:
@@ -185,7 +190,16 @@ def test_json_that_a_model_writes_is_text(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "chunks", [[line("a secret")], ["[1]", "[2]", " a secret"], ["{}", " a secret"], ["[" * 9999]]
+    "chunks",
+    [
+        [line("a secret")],
+        ["[1]", "[2]", " a secret"],
+        ["{}", " a secret"],
+        ["[" * 9999],
+        ['"sec"', '"ret"', " or ", '"sec"', "\n"],
+        ["3", " secret", "\n", "4\n"],
+        ["- 3", "nor", "false\n"],
+    ],
 )
 def test_text_that_is_little_json_passes(chunks: list[str]) -> None:
     assert GUARD.wrap_sync(chunks).text() == GUARD.check("".join(chunks)).text

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
@@ -183,6 +183,8 @@ class AnthropicSessions(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[str, int] = {}  # of events, by their ids
+        self._count = 0  # of these numbers
+        self._came_whole: set[int] = set()  # messages
         self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
         self._ids: dict[int, Any] = {}  # of those messages, as they went out
         self._time: Any = None  # of the last event that went out
@@ -213,8 +215,13 @@ class AnthropicSessions(SpecAdapter):
 
     def _number(self, event: Mapping[str, Any]) -> int:
         """Return the number of an event, or of the one that a delta is about."""
-        own = event.get("event_id") or event.get("id")
-        return self._numbers.setdefault(str(own), len(self._numbers))
+        own = str(event.get("event_id") or event.get("id"))
+        return self._numbers[own] if own in self._numbers else self._new_number(own)
+
+    def _new_number(self, own: str) -> int:
+        number = self._numbers[own] = self._count
+        self._count += 1
+        return number
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = str(event.get("type"))
@@ -232,6 +239,8 @@ class AnthropicSessions(SpecAdapter):
 
     def _previewed(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """A delta; an entry of the content goes on with the text of the one before it."""
+        if not any(piece.kind == "delta" for piece in pieces):
+            return Reading(pieces, (0,))
         slots = self._previews.setdefault(self._number(event), {})
         joined = {}
         for piece in pieces:
@@ -242,14 +251,21 @@ class AnthropicSessions(SpecAdapter):
         return Reading(pieces, (0,), joined=joined)
 
     def _message(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """A whole message: it repeats what was previewed, or says all of it now."""
-        slots = self._previews.get(self._number(event))
+        """A whole message: it repeats what was previewed, which may have stopped early, or says all
+        of it now.
+
+        Another one with the same id, or without one, is a text of its own.
+        """
+        number = self._number(event)
+        slots = self._previews.get(number)
+        if slots is None and number in self._came_whole:
+            number = self._new_number(str(event.get("id")))
+        self._came_whole.add(number)
         if slots is not None:
-            return Reading(pieces, (0,), closed=tuple(slots))
-        said = [each._replace(kind="delta") if each.kind == "copy" else each for each in pieces]
-        texts = list(dict.fromkeys(each.slot for each in said if each.kind == "delta"))
-        joined = dict(zip(texts[1:], texts, strict=False))
-        return Reading(said, (0,), joined=joined, complete=texts)
+            return Reading(pieces, (0,), closed=tuple(slots), joined=_in_turn(pieces, "copy"))
+        said = [_as_said(each, number) if each.kind == "copy" else each for each in pieces]
+        complete = [each.slot for each in said if each.kind == "delta"]
+        return Reading(said, (0,), joined=_in_turn(said, "delta"), complete=complete)
 
     def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         slot = Slot(0, "tool_args", "input", self._number(event) * PARTS)
@@ -314,3 +330,15 @@ class AnthropicSessions(SpecAdapter):
         kind = event["type"]
         package = "anthropic.types.beta" if kind == DELTA else "anthropic.types.beta.sessions"
         return sibling(chunk, package, _CLASSES[kind]).construct(**event)
+
+
+def _in_turn(pieces: Sequence[Piece], kind: Kind) -> Mapping[Slot, Slot]:
+    """Return which slot each entry of a message goes on with."""
+    slots = list(dict.fromkeys(each.slot for each in pieces if each.kind == kind))
+    return dict(zip(slots[1:], slots, strict=False))
+
+
+def _as_said(piece: Piece, number: int) -> Piece:
+    """Return a repeated text as one that is said now, in the message with a number."""
+    part = piece.slot.number % PARTS
+    return piece._replace(kind="delta", slot=piece.slot._replace(number=number * PARTS + part))

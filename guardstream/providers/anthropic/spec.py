@@ -122,7 +122,7 @@ _DELTA = OneOf(
         "citations_delta": {"type": KEEP, "citation": _CITATION},
         "compaction_delta": {
             "type": META,
-            "content": Leaf("delta", "text", "compaction"),
+            "content": Leaf("last", "text", "compaction"),  # it comes in one piece
             "encrypted_content": KEEP,
         },
     },
