@@ -267,6 +267,14 @@ KeyEntry: TypeAlias = Annotated[
     Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")], Discriminator(_kind)
 ]
 
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("a route's path begins with '/', such as /v1/messages")
+    return text
+
+
+RoutePath: TypeAlias = Annotated[Setting, AfterValidator(_path)]
+
 RouteEntry: TypeAlias = Annotated[
     Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")], Discriminator(_kind)
 ]
@@ -309,7 +317,7 @@ class ServeFile(Model):
     """Other policies by name: files beside this one, or packs."""
     by_header: bool = False
     """Whether clients may name one of `policies` in the header `guardstream-policy`."""
-    routes: dict[Setting, RouteEntry] = Field(default={})
+    routes: dict[RoutePath, RouteEntry] = Field(default={})
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "guard", "pass"] = "refuse"
     """How paths that the proxy does not know are handled."""

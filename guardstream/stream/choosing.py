@@ -160,7 +160,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
         where = policy.place("formats", taken[0])
-        raise PolicyError(f"{where}: a format by the name {taken[0]!r} exists already")
+        raise PolicyError(f"{where}: the format {taken[0]!r} is built in: choose another name")
     return {
         name: JSONFormat(
             name,
