@@ -59,7 +59,21 @@ def _url(text: str) -> str:
         raise ValueError(
             "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
         )
+    check_base(text)
     return text
+
+
+_ENDPOINT = re.compile(
+    r"(?:/chat/completions|/v1/(?:completions|embeddings|messages|responses)|/api/(?:chat|generate))/?"
+)
+
+
+def check_base(url: str) -> None:
+    """Raise ValueError for the URL of an endpoint, to which requests would add the path again."""
+    path = urlsplit(url).path
+    found = _ENDPOINT.search(path)
+    if found and found.end() == len(path):
+        raise ValueError(f"the URL of an upstream is the base of its paths: leave out {found[0]!r}")
 
 
 Url: TypeAlias = Annotated[Setting, AfterValidator(_url)]

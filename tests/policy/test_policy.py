@@ -171,6 +171,8 @@ CASES = {
     "rules: [{id: a, words: [x], action: redact}]": "p:1:37: 'redact' is not allowed here, did you "
     "mean 'mask'?",
     "mode: monitor": "p:1:7: 'monitor' is not allowed here, did you mean 'shadow'?",
+    "serve: {upstream: 'https://x/v1/messages/'}": "p:1:19: the URL of an upstream is the base of "
+    "its paths: leave out '/v1/messages/'",
     "serve: {routes: {v1/messages: guardstream/chat}}": "p:1:18: a route's path begins with '/', "
     "such as /v1/messages",
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",

@@ -17,6 +17,7 @@ from guardstream.policy.serving import (
     MAX_ANSWER,
     MAX_BODY,
     READ_TIMEOUT,
+    check_base,
 )
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.endpoints import is_route_path, route_paths
@@ -125,6 +126,10 @@ class ProxySettings:
             where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
+            try:
+                check_base(target.url)
+            except ValueError as error:
+                raise SettingsError(f"{where}: {error}") from None
         _check_choice("other", self.other, OTHERS)
         _check_choice("on_block", self.on_block, ON_BLOCK)
         if DEFAULT in self.upstreams:

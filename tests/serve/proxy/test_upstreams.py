@@ -141,6 +141,11 @@ def test_keys_in_queries_are_found_however_they_are_written() -> None:
         ),
         ({"upstream_routes": {"/x": "default"}}, "route '/x': .* refuses it: give it a 'provider'"),
         ({"upstreams": {"a": Target("nowhere")}}, "upstreams: 'a': expected a URL"),
+        (
+            {"upstreams": {"a": Target("http://x/v1/chat/completions")}},
+            "upstreams: 'a': the URL of an upstream is the base of its paths: "
+            "leave out '/chat/completions'",
+        ),
         ({"upstreams": {"default": Target("http://x")}}, "'default' is the name of 'upstream'"),
     ],
 )
