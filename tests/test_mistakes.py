@@ -280,6 +280,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a text for a vault's key": (lambda: VAULT("secret"), "a key is bytes, not 'str'"),
     "a text for the vaults' key": (lambda: VAULTS(key="secret"), "a key is bytes, not 'str'"),
+    "a name for a vault to save": (
+        lambda: VAULTS().save("a"),
+        "what is saved is the vault that open() has returned, not 'str'",
+    ),
+    "a vault for a conversation to forget": (
+        lambda: VAULTS().forget(VAULT()),
+        "a conversation is given by its name, a str, not 'Vault'",
+    ),
     "a path for a store": (lambda: VAULTS("v.db"), "needs a store, such as SQLiteStore(path)"),
     "a list for tools": (lambda: VAULTS(tools=["to"]), "lists of arguments by tool, as in"),
     "a text for a tool's list": (lambda: VAULTS(tools={"a": "to"}), "lists of arguments by tool"),
