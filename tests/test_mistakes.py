@@ -303,6 +303,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(ITEMS(["[]"], Answer, "item")),
         "the model is a type, not the text 'item'",
     ),
+    "a schema for a model": (
+        lambda: FINAL(["[]"], {"type": "array"}),
+        "the model is a type, not a 'dict': a JSON Schema is given as schema=",
+    ),
+    "a function for a plain stream": (
+        lambda: GUARD.wrap_sync(lambda: ["a"]),
+        "wrap_sync() was given a function: call it, and wrap what it returns",
+    ),
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),

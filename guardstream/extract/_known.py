@@ -7,6 +7,7 @@ they are needed, are equal where pydantic tells them apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -54,7 +55,15 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
     if isinstance(model, TypeAdapter):
         return model
     if isinstance(model, str):
-        raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
+        raise TypeError(
+            f"the model is a type, not the text {model!r}: give the class itself; where there is a "
+            "path, it follows that"
+        )
+    if isinstance(model, Mapping):
+        raise TypeError(
+            f"the model is a type, not a {type(model).__qualname__!r}: a JSON Schema is given as "
+            "schema=, beside a model such as dict"
+        )
     if _is_of_pydantic_1(model):
         raise TypeError(
             f"{model!r} is a model of pydantic 1: define how it is created from plain values, "

@@ -281,6 +281,7 @@ KeyEntry: TypeAlias = Annotated[
     Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")], Discriminator(_kind)
 ]
 
+
 def _path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("a route's path begins with '/', such as /v1/messages")

@@ -336,7 +336,7 @@ def test_packs_are_found_by_name() -> None:
     assert Policy.load(pack("chat")).name == "chat"
     with pytest.raises(PolicyError, match="no pack 'nope', known: chat"):
         Policy.load("guardstream/nope")
-    with pytest.raises(PolicyError, match="no pack 'pii', known: pii-au, .*, pii-zh$"):
+    with pytest.raises(PolicyError, match=r"no pack 'pii', known: pii-au, .*, pii-zh$"):
         Policy.load("guardstream/pii")
     with pytest.raises(PolicyError, match="no pack 'profanity', did you mean 'profanity-en'"):
         Policy.load("guardstream/profanity")
@@ -347,7 +347,7 @@ def test_a_missing_file_hints_at_one_of_nearly_its_name(tmp_path: Path) -> None:
         (tmp_path / name).write_text("rules: []", encoding="utf-8")
     with pytest.raises(PolicyError, match=r", did you mean 'company\.yaml'\?"):
         Policy.load(tmp_path / "compny.yml")
-    with pytest.raises(PolicyError, match="no such file or directory$"):
+    with pytest.raises(PolicyError, match=r"no such file or directory$"):
         Policy.load(tmp_path / "other.yaml")
 
 
