@@ -303,6 +303,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(ITEMS(["[]"], Answer, "item")),
         "the model is a type, not the text 'item'",
     ),
+    "another provider's name": (
+        lambda: list(GUARD.wrap_sync([json.loads(LINE)], provider="anthropic")),
+        "the first chunk is in the format 'openai_chat', not 'anthropic': leave out provider=",
+    ),
     "a schema for a model": (
         lambda: FINAL(["[]"], {"type": "array"}),
         "the model is a type, not a 'dict': a JSON Schema is given as schema=",
