@@ -51,8 +51,7 @@ def choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
-        if mine is not None and provider in _ON_THE_WIRE:
-            _check_fits(provider, mine, chunk)
+        _check_fits(provider, mine, chunk)
         try:
             adapter = chosen(mine, chunk, unknown=unknown)
         except AdapterError as error:
@@ -71,13 +70,15 @@ def choosing(
     return choose
 
 
-def _check_fits(name: str, adapter: Adapter[Any], chunk: object) -> None:
-    """Raise AdapterError if the first chunk is not one of the format named, but of another one.
+def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> None:
+    """Raise AdapterError if the first chunk is not one of the format `name`, but of another one.
 
     The named format would treat its text as unknown fields, of which nothing is held.
     """
+    if name not in _ON_THE_WIRE or chunk is None or isinstance(chunk, str) or _is_anywhere(chunk):
+        return
     accepts: Callable[[Any], bool] = getattr(adapter, "accepts", lambda _: True)
-    if chunk is None or isinstance(chunk, str) or _is_anywhere(chunk) or accepts(chunk):
+    if accepts(chunk):
         return
     try:
         other = detect(chunk)
