@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
 __all__ = [
     "AdapterError",
     "BlockedError",
@@ -12,9 +15,21 @@ __all__ = [
     "StageError",
 ]
 
+E = TypeVar("E", bound=BaseException)
+
 
 class GuardstreamError(Exception):
-    """The base class of the package's exceptions."""
+    """The base class of the package's exceptions. They can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out `__init__`, whose arguments need not be `args`."""
+        return _revived, (type(self), self.args, vars(self))
+
+
+def _revived(kind: type[E], args: tuple[Any, ...], state: Mapping[str, Any]) -> E:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class PolicyError(GuardstreamError):

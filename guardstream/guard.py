@@ -506,7 +506,11 @@ class Guard:
         policy = self.policy
         around = self._operating(policy)
         if around is None or around.vaults is None:
-            raise PolicyError(f"the policy {policy.name!r} has no section 'vault'")
+            named = f" {policy.name!r}" if policy.name else ""
+            raise PolicyError(
+                f"the policy{named} has no section 'vault': give it one, such as 'vault: {{}}', "
+                "or create guardstream.vault.Vaults yourself"
+            )
         return around.vaults
 
     def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:

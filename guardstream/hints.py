@@ -12,15 +12,32 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 
-_OTHER_NAMES = {"regex": "pattern", "regexp": "pattern", "expected": "output"}
-"""What other tools call a key."""
+_MEANT = {
+    "action": ("on_match",),
+    "allow": ("allowlist", "except", "exceptions", "exclude", "ignore", "whitelist"),
+    "block": ("deny", "refuse", "reject"),
+    "extends": ("import", "imports", "include", "includes", "inherit", "inherits"),
+    "id": ("name",),
+    "ignore_case": ("case_insensitive", "case_sensitive"),
+    "mask": ("anonymize", "censor", "redact", "replace"),
+    "monitor": ("flag", "log", "report", "warn"),
+    "output": ("expected",),
+    "pattern": ("regex", "regexes", "regexp"),
+    "replacement": ("keep", "mask", "mask_with", "pseudonym", "redact_with", "replace"),
+    "shadow": ("dry_run", "log", "monitor", "report"),
+    "use": ("check", "function", "type"),
+    "validate": ("check", "checks", "validator", "validators"),
+    "window": ("unit",),
+    "words": ("banned_words", "blocklist", "denylist", "phrases", "terms"),
+}
+"""For some keys and values, what other tools call them, and what belongs inside them."""
 
 
 def hint(word: str, known: Iterable[str], others: str = "known") -> str:
     """Return the hint for an unknown `word`: the nearest known one, or `others` and the list."""
     known = list(known)
-    other = _OTHER_NAMES.get(word)
-    close = other if other in known else nearest(word, known)
+    meant = next((name for name in known if word in _MEANT.get(name, ())), None)
+    close = meant or nearest(word, known)
     return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"
 
 

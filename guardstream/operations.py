@@ -369,6 +369,8 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
     from guardstream.vault.stores import DAY
 
     keys = [section.key] if isinstance(section.key, str) else section.key or []
+    sealing = [_vault_key(policy, "key", each) for each in keys]
+    id_key = None if section.id_key is None else _vault_key(policy, "id_key", section.id_key)
     store: Store
     try:
         if section.sqlite:
@@ -380,8 +382,8 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
             store = MemoryStore((section.days or 1) * DAY)
         return Vaults(
             store,
-            key=[revealed(key).encode() for key in keys],
-            id_key=None if section.id_key is None else revealed(section.id_key).encode(),
+            key=sealing,
+            id_key=id_key,
             ids=section.ids,
             max_entries=section.max_entries,
             max_bytes=section.max_bytes,
@@ -393,6 +395,22 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
         no_url = section.redis is not None and type(error).__module__ == "builtins"
         why = f"{section.redis} does not hold a Redis URL: redis://HOST:PORT" if no_url else error
         raise PolicyError(f"{policy.place('vault')}: {why}") from error
+
+
+def _vault_key(policy: Policy, name: str, secret: str) -> bytes:
+    """Return a key of the section `vault`. Raises PolicyError for one that is missing or short."""
+    from guardstream.vault.vault import check_key
+
+    where = policy.place("vault", name)
+    try:
+        key = revealed(secret).encode()
+    except PolicyError as error:
+        raise PolicyError(f"{where}: {error}") from error
+    try:
+        check_key(key)
+    except ValueError as error:
+        raise PolicyError(f"{where}: {secret}: {error}") from error
+    return key
 
 
 def _metrics(policy: Policy, section: MetricsFile | None) -> Sequence[Observer]:

@@ -280,6 +280,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a text for a vault's key": (lambda: VAULT("secret"), "a key is bytes, not 'str'"),
     "a text for the vaults' key": (lambda: VAULTS(key="secret"), "a key is bytes, not 'str'"),
+    "a name for a vault to save": (
+        lambda: VAULTS().save("a"),
+        "what is saved is the vault that open() has returned, not 'str'",
+    ),
+    "a vault for a conversation to forget": (
+        lambda: VAULTS().forget(VAULT()),
+        "a conversation is given by its name, a str, not 'Vault'",
+    ),
     "a path for a store": (lambda: VAULTS("v.db"), "needs a store, such as SQLiteStore(path)"),
     "a list for tools": (lambda: VAULTS(tools=["to"]), "lists of arguments by tool, as in"),
     "a text for a tool's list": (lambda: VAULTS(tools={"a": "to"}), "lists of arguments by tool"),
@@ -294,6 +302,18 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "model and path swapped": (
         lambda: list(ITEMS(["[]"], Answer, "item")),
         "the model is a type, not the text 'item'",
+    ),
+    "another provider's name": (
+        lambda: list(GUARD.wrap_sync([json.loads(LINE)], provider="anthropic")),
+        "the first chunk is in the format 'openai_chat', not 'anthropic': leave out provider=",
+    ),
+    "a schema for a model": (
+        lambda: FINAL(["[]"], {"type": "array"}),
+        "the model is a type, not a 'dict': a JSON Schema is given as schema=",
+    ),
+    "a function for a plain stream": (
+        lambda: GUARD.wrap_sync(lambda: ["a"]),
+        "wrap_sync() was given a function: call it, and wrap what it returns",
     ),
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
     "a class of another library": (

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import anyio
 from rich.console import Console, Group
@@ -40,7 +40,7 @@ class View(NamedTuple):
     released: str
 
 
-Show = Callable[[float, str, View], None]
+Show: TypeAlias = Callable[[float, str, View], None]
 """Called with the time, what came in or went out just now, and the whole view."""
 
 

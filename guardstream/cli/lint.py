@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from guardstream.cli import sarif, unresolved_names
-from guardstream.policy import build, packs
+from guardstream.policy import Policy, build, packs
 from guardstream.policy.diagnostics import Diagnostic, diagnostics
 from guardstream.policy.lint import warnings
 from guardstream.policy.sources import Loader
+from guardstream.stream.choosing import own_formats
 
 CLEAN, WARNED, WRONG = 0, 1, 2
 
@@ -32,9 +33,15 @@ def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
 
 
 def _diagnostics(name: str) -> Iterator[Diagnostic]:
-    return diagnostics(
-        name, lambda: build.load(packs.resolve(name), Loader(purpose="lint")), _warnings
-    )
+    return diagnostics(name, lambda: _loaded(name), _warnings)
+
+
+def _loaded(name: str) -> build.CompiledPolicy:
+    """Load a policy; PolicyError lists what a guard would refuse."""
+    built = build.load(packs.resolve(name), Loader(purpose="lint"))
+    policy = Policy(built)
+    own_formats(policy, policy.unknown)
+    return built
 
 
 def _warnings(built: build.CompiledPolicy) -> list[str]:

@@ -68,7 +68,13 @@ def serve(
     _one_of(_ERRORS, given.get("audit_errors", "report"), "--audit-errors")
     options = {**section, **given, "allow_code": tuple(allow_code)}
     options["policies"] = {**section.get("policies", {}), **named}
-    options["routes"] = {**section.get("routes", {}), **_named(routes, "--route")}
+    routed = _named(routes, "--route")
+    for path, name in routed.items():
+        if name not in options["policies"]:
+            raise UsageError(
+                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=FILE"
+            )
+    options["routes"] = {**section.get("routes", {}), **routed}
     if not options.get("upstream"):
         raise UsageError(
             f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "

@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.gate.from_policy import CHECKS, OWN
@@ -25,7 +25,7 @@ from guardstream.policy.sections import GateFile
 from guardstream.policy.serving import KeyFile, ServeFile, policy_path, route_of
 from guardstream.providers import named
 
-Found = Iterator[tuple[tuple[str | int, ...], str]]
+Found: TypeAlias = Iterator[tuple[tuple[str | int, ...], str]]
 """Warnings about names, each with its path in the policy."""
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from math import inf
 from pathlib import Path
 from threading import RLock
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeAlias, TypeVar
 
 import anyio
 
@@ -27,7 +27,7 @@ from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
 
-Build = Callable[[Mapping[str, Any]], Any]
+Build: TypeAlias = Callable[[Mapping[str, Any]], Any]
 """Makes a chunk of the fields of a recorded object, such as a pydantic model's `model_validate`."""
 
 

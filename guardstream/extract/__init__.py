@@ -5,21 +5,20 @@
     async for text in extract.text(stream, "answer"): ...
     form = await extract.final(stream, Form)
 
-Each has a form for plain streams: `items_sync`, `snapshots_sync`, `text_sync`, `final_sync`.
+For plain iterables there are `items_sync`, `snapshots_sync`, `text_sync` and `final_sync`.
 
-A stream is an asynchronous or plain iterable: of str, or of a provider's chunks, guarded or not. Of
-a provider's chunks the first choice's text is read, or with `tool` the arguments of the first call
-of that tool. A model is any type that pydantic knows, or a TypeAdapter. `Reading` lists the options
-that all have: `provider`, `text_of`, `fences`, `repair`, `duplicates`, `limits`, `schema`.
+A stream is an asynchronous or plain iterable of str, or of a provider's chunks, guarded or not. Of
+a provider's chunks, the text of the first choice is read; with `tool`, the arguments of the first
+call of that tool. A model is any type that pydantic knows, or a TypeAdapter. `Reading` lists the
+options that all functions have: `provider`, `text_of`, `fences`, `repair`, `duplicates`, `limits`,
+`schema`. For streams of a guard, the section `extract` of its policy has the defaults.
 
-Paths are ijson's, keys joined by dots and `item` for each element of an array; or `$.orders[*].id`,
-or a JSON Pointer. The stream is read until its document is over, and closed. Text is read once: the
-work grows with its length.
+Paths are those of ijson: keys joined by dots, and `item` for each element of an array. JSONPath
+(`$.orders[*].id`) and JSON Pointers work too. The stream is read to the end of its document, and
+closed. Text is read once, so that the work grows only with its length.
 
-Where a call does not say, the section `extract` of the policy does, for streams of its guard.
-
-All raise ExtractError where the text is no JSON or cannot become the model, at the character where
-that is certain, and where a guard blocked the stream.
+All raise ExtractError if the text is not JSON or cannot become the model, at the first character
+where that is certain, and if a guard has blocked the stream.
 """
 
 from guardstream.extract._errors import MISSING, ExtractError

@@ -1,4 +1,4 @@
-"""What extraction raises, and what stands where nothing has come."""
+"""The exception of extraction, and the value of fields that have not arrived."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from guardstream.errors import GuardstreamError
 
 
 class ExtractError(GuardstreamError):
-    """A stream does not hold what was asked for. The `__cause__` says where and why.
+    """A stream does not contain what was asked for. The `__cause__` says where and why.
 
-    `partial` is the value so far, as plain JSON values: what is complete, and of open objects and
-    arrays what they hold; where the text ended in a string, what there was of it. `offset` counts
-    code points from the start of the stream. `index` is that of the item that was refused, from 0.
+    - `partial`: the value so far, as plain JSON values. Open objects and arrays have the members
+      that had arrived, and a string that the text ended in has its beginning.
+    - `offset`: the place, in code points from the start of the stream.
+    - `index`: the number of the item that was refused, from 0; None if it was none of the items.
     """
+
+    __module__ = "guardstream.extract"  # where it is imported from, for tracebacks
 
     def __init__(self, reason: str, offset: int, partial: Any, *, index: int | None = None) -> None:
         super().__init__(reason)
@@ -36,4 +39,4 @@ class Missing(Enum):
 
 
 MISSING: Final[Any] = Missing.MISSING
-"""A field that has not come and has no default; it is false. A field of any type may be it."""
+"""The value of a field that has not arrived and has no default, whatever its type; it is false."""

@@ -1,12 +1,13 @@
-"""What is known of a type before a stream comes: its adapter, and what is read from it.
+"""What is derived from a type before a stream begins: its adapter, and what is computed from that.
 
-For a model with hundreds of others in it this takes a tenth of a second. It is therefore remembered
-for the classes and adapters that were used last; other types, such as unions that are written where
-they are needed, are equal where pydantic tells them apart.
+For a model that contains hundreds of others this takes a tenth of a second. So it is cached for the
+classes and adapters that were used last. Other types are not cached: two unions may compare equal
+although pydantic tells them apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -26,17 +27,17 @@ class Known:
 
     @cached_property
     def early(self) -> EarlySchema:
-        """What refuses a document while it comes."""
+        """The schema that refuses a document while it arrives."""
         return EarlySchema(self.adapter)
 
     @cached_property
     def unions(self) -> Unions:
-        """What counts how often pydantic would try a value."""
+        """Counts how often pydantic would try a value."""
         return Unions(self.adapter.core_schema)
 
 
 def known(model: Any) -> Known:
-    """What is known of a type, or of the adapter for one; TypeError for anything but a type."""
+    """Return what is known of a type, or of a TypeAdapter; TypeError for anything else."""
     if isinstance(model, TypeAdapter):
         return _kept(model, None)
     if isinstance(model, type) and issubclass(model, BaseModel):
@@ -54,7 +55,15 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
     if isinstance(model, TypeAdapter):
         return model
     if isinstance(model, str):
-        raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
+        raise TypeError(
+            f"the model is a type, not the text {model!r}: give the class itself; where there is a "
+            "path, it follows that"
+        )
+    if isinstance(model, Mapping):
+        raise TypeError(
+            f"the model is a type, not a {type(model).__qualname__!r}: a JSON Schema is given as "
+            "schema=, beside a model such as dict"
+        )
     if _is_of_pydantic_1(model):
         raise TypeError(
             f"{model!r} is a model of pydantic 1: define how it is created from plain values, "

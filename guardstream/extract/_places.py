@@ -31,8 +31,10 @@ _step = re.compile(r"""\.([^.\[\]'"*]+)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]|\["(
 
 
 def matcher(path: str) -> Match:
-    """What tells whether steps lead to `path`; ValueError if it is written in none of the ways,
-    TypeError for no text."""
+    """Return a function that tells whether steps lead to `path`.
+
+    Raises ValueError for a path in no known notation, TypeError for anything but a str.
+    """
     if not isinstance(path, str):
         given = type(path).__qualname__
         raise TypeError(f"a path is a str, such as 'orders.item', not {given!r}")
@@ -137,7 +139,7 @@ class Place:
         self._last = self._match(self._steps)
 
     def missing(self) -> str | None:
-        """What to say where nothing was met; None where a value was, or an array was empty."""
+        """Return the error if there was no value; None if there was one, or an empty array."""
         if self.met or self._kind in ("an array", "nothing"):
             return None
         said = f"there is nothing at {self._path!r}"
@@ -154,7 +156,7 @@ class Place:
 
     @property
     def elements(self) -> str:
-        """What to say where an array stood at the path and something else was expected."""
+        """The hint for an array at the path where something else was expected."""
         path = self._path
         if path.startswith("/"):
             inner = f"{path}/*"
@@ -191,7 +193,7 @@ class TextAt:
 
     @property
     def other(self) -> str:
-        """What to say where other values stood at the path, and no string ever did."""
+        """The error if there were other values at the path, but no string."""
         return "" if self._met else self._other
 
     def take(self, token: Token) -> str:
@@ -220,7 +222,7 @@ class TextAt:
 
 _OTHERS = {t.OPEN_OBJECT: "an object", t.INTEGER: "a number", t.FLOAT: "a number"}
 _OTHERS |= {t.LITERAL: "true or false"}
-"""What may stand in place of a string; null is like a string that did not come."""
+"""The values that are no strings; null is like a string that did not arrive."""
 
 
 class SpansAt:

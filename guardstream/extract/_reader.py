@@ -32,7 +32,7 @@ _CUT = {
     "timeout": "; the answer took longer than a deadline allows",
     "cancelled": "; the stream was cancelled",
 }
-"""What is said of a document that the text's end cuts, by how the answer ended."""
+"""What an error adds about a document that is cut off, by the answer's finish reason."""
 
 _BRACKETS = ("an object", "an array")
 _FENCES = "; if prose or a ``` fence surrounds the JSON, pass fences='strip'"
@@ -220,7 +220,7 @@ class Reader:
                 return
 
     def _said(self, error: DocumentError) -> str:
-        """What is wrong with the document, and what may help."""
+        """Return what is wrong with the document, and what may help."""
         if isinstance(error, JSONSyntaxError):
             prose = not (self._fenced or error.pointer or self.partial is not None)
             return f"{error}{self._cut if self._ended else _FENCES if prose else ''}"

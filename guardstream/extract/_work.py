@@ -1,4 +1,4 @@
-"""What each function makes of a stream's chunks, without I/O."""
+"""The work of each function on a stream's chunks, without I/O."""
 
 from __future__ import annotations
 

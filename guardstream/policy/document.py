@@ -125,6 +125,8 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     if error.problem and "maximum depth" in error.problem:
         return Problem(mark, "nested too deeply")
     parts = [part for part in (error.problem, error.context) if part]
+    if parts and parts[0].startswith("but "):
+        parts.reverse()
     said = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
     begun = error.context_mark
     if place and begun and begun.line < place.line and _BRACKETED.search(said):

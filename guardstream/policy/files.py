@@ -85,11 +85,12 @@ def _meant(path: Path) -> str:
     if path.name in packs.names():
         return f", did you mean the pack {packs.PREFIX + path.name!r}?"
     try:
-        beside = [each.name for each in path.parent.iterdir()]
+        beside = {each.stem: each.name for each in path.parent.iterdir()}
     except OSError:
         return f": there is no folder {str(path.parent)!r}"
-    close = nearest(path.name, beside, cutoff=0.8)
-    return f", did you mean {close!r}?" if close else ""
+    # Without the suffixes, by which all files are alike.
+    close = nearest(path.stem, beside, cutoff=0.75)
+    return f", did you mean {beside[close]!r}?" if close else ""
 
 
 def absolute(path: Path) -> Path:

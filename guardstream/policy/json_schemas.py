@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
 
 from guardstream.errors import PolicyError
@@ -23,7 +23,7 @@ _UNBOUNDED = 1 << 40
 EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
 """For schema files and tool arguments, whose other readers accept nothing that is refused here."""
 
-Read = Callable[[Path], str]
+Read: TypeAlias = Callable[[Path], str]
 
 
 class SchemaFiles(Mapping[str, Any]):

@@ -63,6 +63,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _unused_spaces(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
+        found += _patterns_as_words(placed)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -128,6 +129,13 @@ def _limits(built: CompiledPolicy) -> Iterator[Problem]:
     section, source = built.file.limits, built.keys.get(("limits", "stop"))
     if section is None or source is not built.source:
         return
+    for index, sequence in enumerate(section.stop):
+        if regex.search(r"\\[nrt]", sequence):
+            yield Problem(
+                source.document.mark(("limits", "stop", index)),
+                "the stop sequence contains a backslash and a letter: write a line break as "
+                r'"\n", in double quotes',
+            )
     for sequence, other in unreachable(section.stop).items():
         mark = source.document.mark(("limits", "stop", section.stop.index(sequence)))
         message = (
@@ -205,6 +213,21 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     if refused:
         message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
         yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
+
+
+_AS_PATTERN = regex.compile(r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|\w{3}\*$")
+"""What a word hardly ever has, unless it was meant as a pattern."""
+
+
+def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
+    """Warn of words that look like patterns: they are only found as they are written."""
+    words, here = placed.rule.words, placed.origin_of("words")
+    for index, word in enumerate(words if isinstance(words, list) else ()):
+        if _AS_PATTERN.search(word):
+            shown = repr(word[:40]).replace(r"\\", "\\")
+            message = f"{shown} is only found as it is written: for a pattern, use 'pattern'"
+            mark = here.source.document.mark(here.key("words", index))
+            yield Problem(mark, f"rule {placed.rule.id!r}: {message}")
 
 
 def _spellings(rule: Rule, word: str) -> Iterator[str]:

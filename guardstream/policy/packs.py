@@ -32,8 +32,16 @@ def pack(name: str) -> Path:
             "its data where a tool bundles it"
         )
     if name not in names():
-        raise PolicyError(f"no pack {name!r}, {hint(name, names())}")
+        raise PolicyError(f"no pack {name!r}, {_meant(name)}")
     return folder() / f"{name}.yaml"
+
+
+def _meant(name: str) -> str:
+    """Return the hint for an unknown pack: those that its name begins, such as all of `pii`."""
+    longer = [each for each in names() if each.startswith(f"{name}-")]
+    if not longer:
+        return hint(name, names())
+    return f"did you mean {longer[0]!r}?" if len(longer) == 1 else f"known: {', '.join(longer)}"
 
 
 def has(path: Path) -> bool:

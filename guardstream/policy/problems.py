@@ -50,7 +50,13 @@ def of_validation(
             path = (*path, detail["loc"][-1])
         else:
             message = _message(detail["type"], detail, _model_at(path, whole))
-            problem = Problem(document.mark(path), message)
+            if detail["input"] is None and path in document.keys:
+                message = f"{path[-1]!r} has no value: {message}"
+                problem = Problem(document.key_mark(path), message)
+            elif detail["loc"][-1] == "[key]":
+                problem = Problem(document.key_mark(path), message)
+            else:
+                problem = Problem(document.mark(path), message)
         found.setdefault(path, problem)
     return list(found.values())
 
@@ -89,10 +95,10 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
     if kind == "string_type":
         if isinstance(value, (list, dict)):
             return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"
-        return "expected text: put it in quotes"
+        return "expected text" if value is None else "expected text: put it in quotes"
     if kind == "list_type":
-        mapping = isinstance(value, dict)
-        how = "begin each item with '- '" if mapping else "write it in brackets, as in [one, two]"
+        lines = value is None or isinstance(value, dict)
+        how = "begin each item with '- '" if lines else "write it in brackets, as in [one, two]"
         return f"expected a list: {how}"
     if kind == "model_type":
         return f"expected a mapping, known keys: {', '.join(keys(model))}"

@@ -59,7 +59,21 @@ def _url(text: str) -> str:
         raise ValueError(
             "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
         )
+    check_base(text)
     return text
+
+
+_ENDPOINT = re.compile(
+    r"(?:/chat/completions|/v1/(?:completions|embeddings|messages|responses)|/api/(?:chat|generate))/?"
+)
+
+
+def check_base(url: str) -> None:
+    """Raise ValueError for the URL of an endpoint, to which requests would add the path again."""
+    path = urlsplit(url).path
+    found = _ENDPOINT.search(path)
+    if found and found.end() == len(path):
+        raise ValueError(f"the URL of an upstream is the base of its paths: leave out {found[0]!r}")
 
 
 Url: TypeAlias = Annotated[Setting, AfterValidator(_url)]
@@ -267,6 +281,15 @@ KeyEntry: TypeAlias = Annotated[
     Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")], Discriminator(_kind)
 ]
 
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("a route's path begins with '/', such as /v1/messages")
+    return text
+
+
+RoutePath: TypeAlias = Annotated[Setting, AfterValidator(_path)]
+
 RouteEntry: TypeAlias = Annotated[
     Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")], Discriminator(_kind)
 ]
@@ -309,7 +332,7 @@ class ServeFile(Model):
     """Other policies by name: files beside this one, or packs."""
     by_header: bool = False
     """Whether clients may name one of `policies` in the header `guardstream-policy`."""
-    routes: dict[Setting, RouteEntry] = Field(default={})
+    routes: dict[RoutePath, RouteEntry] = Field(default={})
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "guard", "pass"] = "refuse"
     """How paths that the proxy does not know are handled."""

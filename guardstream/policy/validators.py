@@ -17,10 +17,11 @@ from ipaddress import ip_address, ip_network
 from itertools import permutations
 from operator import sub
 from types import MappingProxyType
+from typing import TypeAlias
 
 from guardstream.policy.national import CHECKS
 
-Validator = Callable[[str], bool]
+Validator: TypeAlias = Callable[[str], bool]
 
 _EXTENSION = re.compile(r"[Ee]?[Xx]")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, get_args
 
-from guardstream.events import Stage
+from guardstream.events import UNKNOWN, Channel, Stage
 from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
@@ -32,10 +32,15 @@ class Veiled:
     replacements: Mapping[str, StandIn] = field(default_factory=dict)
     more: Sequence[Rule] = ()
 
-    def rulesets(self, given: Mapping[str, RuleSet]) -> Mapping[str, RuleSet]:
-        """Return the rules of each channel, with these changes."""
+    def rulesets(self, given: Mapping[str, RuleSet], without: RuleSet) -> Mapping[str, RuleSet]:
+        """Return the rules of each channel, with these changes.
+
+        The further rules apply to every channel, to those that have no rules in place of `without`.
+        """
         if not (self.replacements or self.more):
             return given
+        if self.more:
+            given = {**dict.fromkeys((*get_args(Channel), UNKNOWN), without), **given}
         shared = {id(ruleset): ruleset for ruleset in given.values()}
         made = {
             each: ruleset.with_replacements(self.replacements).with_rules(self.more)

@@ -44,7 +44,7 @@ class RuleError(PatternError):
 
 
 def folding_of(rule: Rule) -> Folding:
-    """How a rule's words are compared."""
+    """Return how a rule's words are compared. Raises RuleError for an unknown normalisation."""
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
     for name in sorted(names.difference(NAMES)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
@@ -59,7 +59,10 @@ def folding_of(rule: Rule) -> Folding:
 
 
 def translation_of(rule: Rule) -> frozenset[str]:
-    """How the characters of the text are read for a rule's patterns, each as another."""
+    """Return the normalisations that map single characters of the text for a rule's patterns.
+
+    Raises RuleError for normalisations that patterns do not have.
+    """
     names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
@@ -71,14 +74,14 @@ def translation_of(rule: Rule) -> frozenset[str]:
 
 
 def spacing_of(rule: Rule) -> str:
-    """What a space in a rule's patterns stands for, as a pattern."""
+    """Return the pattern that a space in a rule's patterns stands for."""
     return spacing(frozenset(rule.normalize))
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
-    """The rule's validators, allowlist and keywords as one judge, None if it has none.
+    """Return the rule's validators, allowlist and keywords as one judge; None if it has none.
 
-    They see a match as the rule reads it: with one space for what a space stands for.
+    They see a match as the rule reads it: with one space for whatever a space matched.
     """
     if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
@@ -86,7 +89,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
 
 
 class _Judge:
-    """A rule's validators, allowlist and keywords, see `Confirm`."""
+    """A rule's validators, allowlist and keywords; see `Confirm`."""
 
     __slots__ = ("_allowed", "_fold", "_keywords", "_spaces", "_validators", "_words")
 
@@ -115,9 +118,10 @@ class _Judge:
 
 
 class _Allowed:
-    """The patterns of an allowlist: `timeout` is how many seconds each look at them may take.
+    """The patterns of an allowlist; `timeout` is how many seconds each match may take.
 
-    They are one where they can be: `regex` takes longer to watch the time than to match.
+    They are joined into one pattern if possible, because watching the time takes `regex` longer
+    than matching.
     """
 
     def __init__(self, rule: Rule, timeout: float) -> None:
@@ -129,7 +133,7 @@ class _Allowed:
         self._patterns = [regex.compile(pattern, regex.V0) for pattern in written]
 
     def match(self, text: str) -> bool:
-        """Whether one of the patterns matches all of a text."""
+        """Return whether one of the patterns matches the whole text."""
         for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
             if pattern.fullmatch(text, timeout=self._timeout):
                 return True
@@ -137,18 +141,18 @@ class _Allowed:
 
 
 def _checked(rule: Rule, number: int) -> str:
-    """An allowed pattern; RuleError if `regex` refuses it."""
+    """Return an allowed pattern; RuleError if `regex` refuses it."""
     pattern = rule.allow_patterns[number]
     try:
         parse(pattern)
     except PatternError as refused:
-        # A text that has ended may be matched by more than a stream may be searched for.
+        # A complete text can be matched by patterns that a stream cannot be searched for.
         try:
             regex.compile(pattern, regex.V0)
         except regex.error as error:
             message = f"in an allowed pattern: {error.msg}"
             raise RuleError(rule.id, message, offset=error.pos, allowed=number) from error
-        except ValueError as error:  # flags of all of it that contradict each other, as (?V1) does
+        except ValueError as error:  # contradictory flags, such as (?V1)
             message = f"in an allowed pattern: {refused}"
             raise RuleError(rule.id, message, offset=refused.offset, allowed=number) from error
     return pattern
@@ -158,7 +162,7 @@ _FLAG = regex.compile(r"\(\?([ims])\)")
 
 
 def _branch(pattern: str) -> str:
-    """A plain pattern as a way of a larger one, which ends where the text does."""
+    """Return a plain pattern as an alternative of a larger one, anchored at the text's end."""
     flags = set()
     while found := _FLAG.match(pattern):
         flags.add(found[1])
@@ -166,7 +170,7 @@ def _branch(pattern: str) -> str:
     return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
-# Where a name in code has another word: `homePhone`, `SSNNumber`.
+# Where the next word of a name in code begins: `homePhone`, `SSNNumber`.
 _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
 _SPACE = regex.compile(r"\s+")
@@ -174,26 +178,28 @@ _BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP}", regex.V0)
 _ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
-"""Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
+"""Letters outside ASCII that equal ASCII letters if case is ignored."""
 
 _ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
-"""Characters that stand, in small letters, wherever they are found: of the others some have a case
-that `str.lower` does not know."""
+"""Characters that a match always has in the lower-case text; `str.lower` does not know the case of
+some others."""
 
 
 def _certain(keyword: str) -> str:
-    """A part of a keyword, the longest, that a text has in small letters if it has the keyword."""
+    """Return the longest part of a keyword that a lower-case text has if it has the keyword."""
     return max(_ONE_CASE.findall(_GAP.split(keyword)[0].lower()), key=len, default="")
 
 
 def _may_be_ascii(keyword: str) -> bool:
-    """Whether a keyword may stand in a text of ASCII."""
+    """Return whether a keyword may occur in ASCII text."""
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
 class _Keywords:
-    """A rule's keywords, each with a part that a text has in small letters if it has the keyword:
-    nearly always there is none, which is seen sooner by that."""
+    """A rule's keywords, each with a part that the lower-case text has if it has the keyword.
+
+    Nearly always no keyword occurs, and looking for the parts shows that faster.
+    """
 
     __slots__ = ("_keywords", "_of_ascii", "_parts", "_without_unseen")
 
@@ -204,13 +210,13 @@ class _Keywords:
         self._without_unseen = "zero_width" in rule.normalize
 
     def stand_in(self, text: str) -> bool:
-        """Whether one of the keywords stands in a text, or in what is seen of it."""
+        """Return whether one of the keywords occurs in a text, or in its visible characters."""
         if self._without_unseen and not text.isascii():
             text = unseen().sub("", text)
         return any(_stands(word, text) for word in self._possible(text))
 
     def _possible(self, text: str) -> Sequence[str]:
-        """The keywords that may stand there."""
+        """Return the keywords that may occur in a text."""
         is_ascii = text.isascii()
         if not is_ascii and not _LIKE_ASCII.isdisjoint(text):
             return self._keywords
@@ -221,10 +227,10 @@ class _Keywords:
 
 
 def _stands(keyword: str, text: str) -> bool:
-    """Whether a keyword stands in a text, as a whole where words are found as wholes.
+    """Return whether a keyword occurs in a text, as a whole word unless its script has no spaces.
 
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
-    and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
+    and `phone-number` in `phone_number`, and each of them after an escape such as `\\n`.
     """
     if not whole_by_default(keyword):
         return _spelled(keyword).search(text) is not None
@@ -236,7 +242,7 @@ def _stands(keyword: str, text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _spelled(keyword: str) -> regex.Pattern[str]:
-    """A search for a keyword, without its boundaries: it is compiled when first asked for."""
+    """Return the pattern of a keyword, without its boundaries."""
     if whole_by_default(keyword):
         between, parts = rf"(?:\s+|[_-]|{_HUMP})", _GAP.split(keyword)
     else:

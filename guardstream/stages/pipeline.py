@@ -10,7 +10,7 @@ from guardstream.events import Event, Finish, Stage, Text
 
 @runtime_checkable
 class Cuttable(Protocol):
-    """A stage that has something to say where an earlier stage cuts its text off."""
+    """A stage that completes its output when an earlier stage cuts its text off."""
 
     def cut(self, finish: Finish) -> list[Event]:
         """Drop what is held and return what completes the output, ending with `finish`."""
@@ -18,11 +18,11 @@ class Cuttable(Protocol):
 
 
 _SLICE = 64 * 1024
-"""Characters of a long text that are fed at once: other threads have their turn between."""
+"""How many characters of a long text are fed at once; other threads can run in between."""
 
 
 def all_events(stage: Stage, text: str) -> list[Event]:
-    """Return what a stage says of a whole text."""
+    """Return all events of a stage for a whole text."""
     if len(text) <= _SLICE:
         return [*stage.feed(text), *stage.finish()]
     events: list[Event] = []
@@ -70,7 +70,7 @@ class Pipeline:
         return self._through([Finish("stop")])
 
     def _late(self) -> list[Event]:
-        """What there is to say of a text after the end: nothing, as in any stage."""
+        """Return the events for a text after the end: none, as in any stage."""
         return []
 
     def _through(self, events: list[Event]) -> list[Event]:
@@ -117,10 +117,10 @@ class Session(Pipeline):
 
 
 def _ended(stage: Stage, finish: Finish) -> list[Event]:
-    """What a stage says when the one before it has ended."""
+    """Return the events of a stage after the one before it has ended."""
     if finish.reason == "stop":
         settled = stage.finish()
-        # While it settles it may end otherwise, as a blocked text.
+        # Settling may end it for another reason, such as a block.
         return [finish if event == finish else event for event in settled]
     if isinstance(stage, Cuttable):
         return stage.cut(finish)

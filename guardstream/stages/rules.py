@@ -1,4 +1,4 @@
-"""What a redaction rule is: what it looks for, what it does, and what takes the match's place."""
+"""The data of a redaction rule: what it looks for, its action, and its replacement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 class Keep:
     """Show the first and last code points of a match and `*` for the rest.
 
-    It holds for a region of a single span longer than twice their sum; all else becomes `*`.
+    This applies to a region of a single span that is longer than twice their sum. All of any other
+    region becomes `*`.
     """
 
     first: int = 0
@@ -42,9 +43,9 @@ class Pseudonym:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A text of its own for each value: `issue` is given the region's text and where that begins.
+    """A replacement of its own for each value: `issue` gets the region's text and its offset.
 
-    A region that was cut, so that its beginning or end is not known, becomes `[{id}]`.
+    A region that was cut off, so that its beginning or end is unknown, becomes `[{id}]`.
     """
 
     issue: Callable[[str, int], str]
@@ -57,16 +58,16 @@ Replacement: TypeAlias = "str | Keep | Pseudonym | StandIn"
 class Rule:
     """One rule of a policy, checked and ready to be compiled.
 
-    `replacement` of one code point stands for each masked character, any other string is written
-    once a region, the empty string deletes; `{id}` in it becomes the rule's id.
-
-    `ignore_case` is about `words`; patterns say `(?i)`. `normalize` names further differences that
-    do not count when words are compared: see `guardstream.scan.words.normalize`.
-
-    A match that a validator refuses, that equals one of `allow_words` (ignoring case if
-    `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`
-    that is about the group's text. Where `keywords` are given, one of them must stand, ignoring
-    case, within the `keyword_distance` code points before the match.
+    - `replacement`: one code point replaces each masked character; any other string replaces the
+      whole region, with `{id}` as the rule's id; the empty string deletes.
+    - `ignore_case`: for `words`; patterns say `(?i)`.
+    - `normalize`: further differences that do not count when words are compared; see
+      `guardstream.scan.words.normalize`.
+    - `validators`, `allow_words`, `allow_patterns`: a match does not count if a validator refuses
+      it, if it equals one of the words (ignoring case if `ignore_case`), or if one of the patterns
+      matches it in full. With a `group`, this applies to the group's text.
+    - `keywords`: if there are any, one of them must occur, ignoring case, in the `keyword_distance`
+      code points before the match.
     """
 
     id: str

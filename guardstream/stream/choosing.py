@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.providers import Adapter, chosen, detect, is_known, named
+from guardstream.providers import ADAPTERS, Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.fields import is_record
 from guardstream.providers.hooks import hooks_of
@@ -51,6 +51,7 @@ def choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
+        _check_fits(provider, mine, chunk)
         try:
             adapter = chosen(mine, chunk, unknown=unknown)
         except AdapterError as error:
@@ -67,6 +68,29 @@ def choosing(
         return adapter
 
     return choose
+
+
+def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> None:
+    """Raise AdapterError if the first chunk is not one of the format `name`, but of another one.
+
+    The named format would treat its text as unknown fields, of which nothing is held.
+    """
+    if name not in _ON_THE_WIRE or chunk is None or isinstance(chunk, str) or _is_anywhere(chunk):
+        return
+    accepts: Callable[[Any], bool] = getattr(adapter, "accepts", lambda _: True)
+    if accepts(chunk):
+        return
+    try:
+        other = detect(chunk)
+    except AdapterError:
+        return
+    found = hooks_of(other).name
+    alike = {"openai_chat", "openai_completions"}  # both may begin with a chunk without choices
+    if found in _ON_THE_WIRE and found != name and {found, name} != alike:
+        raise AdapterError(
+            f"the first chunk is in the format {found!r}, not {name!r}: leave out provider=, or "
+            "name that one"
+        )
 
 
 def _says_kind_alone(chunk: object) -> bool:
@@ -116,12 +140,16 @@ _ANYWHERE = ("error", "ping")
 """Event types that many formats share, so that they identify none."""
 
 
+def _is_anywhere(chunk: object) -> bool:
+    return isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE
+
+
 def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
     """Let the adapter of a stream in no known format keep looking for a known one."""
     from guardstream.providers.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
-        if _says_kind_alone(chunk) or (isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE):
+        if _says_kind_alone(chunk) or _is_anywhere(chunk):
             return None
         return _known(chunk, choose)
 
@@ -160,7 +188,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
         where = policy.place("formats", taken[0])
-        raise PolicyError(f"{where}: a format by the name {taken[0]!r} exists already")
+        raise PolicyError(f"{where}: the format {taken[0]!r} is built in: choose another name")
     return {
         name: JSONFormat(
             name,
@@ -232,8 +260,6 @@ def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
         chunk = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    from guardstream.providers import ADAPTERS
-
     formats: dict[str, Any] = {**own, **{name: ADAPTERS[name] for name in _ON_THE_WIRE}}
     return next((name for name, each in formats.items() if each.accepts(chunk)), None)
 
@@ -246,4 +272,4 @@ _ON_THE_WIRE = (
     "gemini",
     "ollama",
 )
-"""The formats whose lines are most often read as `str`, and that no answer resembles."""
+"""The formats that are most often mistaken for one another, or for text, and resemble no other."""

@@ -61,6 +61,8 @@ def check_sync(stream: object) -> None:
             "wrap_sync() was given a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
         )
+    if callable(stream):
+        raise TypeError("wrap_sync() was given a function: call it, and wrap what it returns")
     raise TypeError(f"wrap_sync() needs an iterator, not {type(stream).__qualname__!r}")
 
 

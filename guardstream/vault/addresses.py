@@ -109,7 +109,7 @@ def within(state: str, text: str, start: int, end: int) -> str:
 
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
-    """What opens in a text, by where the opening ends: after `start`, up to `end`."""
+    """Return what opens in a text after `start`, up to `end`, by where its opening ends."""
     opened = {}
     last = min(end + 1, len(text))
     for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
@@ -127,8 +127,8 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
 
 
 class Around(NamedTuple):
-    """What is around a stand-in: text before it, the state (see OUTSIDE) where that ends, and
-    whether what is behind makes it part of a host's name."""
+    """The surroundings of a stand-in: the text before it, the state (see OUTSIDE) at its start, and
+    whether the text after it makes it part of a host's name."""
 
     before: str
     state: str = OUTSIDE

@@ -12,11 +12,11 @@ import hmac
 from typing import Literal, TypeAlias
 
 Ids: TypeAlias = Literal["hash", "number", "fake"]
-"""What tells values apart: a keyed hash, or a number that counts up, after the label; or a keyed
-hash in a value of the same shape, where there is one."""
+"""How values are told apart: by a keyed hash after the label, by a number that counts up, or by a
+fake value of the same form that contains a keyed hash, if the form has one."""
 
 SYMBOLS = "23456789ABCDEFGHJKMNPQRTVWXYZ"
-"""Letters and digits but those that look like another: 0 and O, 1, I and L, U and V, 5 and S."""
+"""Letters and digits, without those that look alike: 0 and O, 1, I and L, U and V, 5 and S."""
 
 LENGTH = 6
 """Symbols of the hash: 29 to the sixth power are 594,823,321."""

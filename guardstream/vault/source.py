@@ -1,15 +1,15 @@
-"""The end of a text as a model wrote it: what is before a stand-in decides whether it may go."""
+"""The end of a text as the model wrote it: the text before a stand-in decides if it is restored."""
 
 from __future__ import annotations
 
 from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
 
 _WINDOW = 4 * REACH
-"""How much is kept; half of it is more than may wait and what is before that."""
+"""How many code points are kept; half of them cover the waiting text and what precedes it."""
 
 
 class Source:
-    """Keeps the end of a text, and follows the tags that are open in it, when somebody asks."""
+    """Keeps the end of a text, and tracks the tags that are open in it when asked."""
 
     def __init__(self) -> None:
         self._window = ""
@@ -27,7 +27,7 @@ class Source:
             self._forget(self._size - _WINDOW // 2)
 
     def around(self, at: int) -> Around:
-        """What is before an offset; those that are asked for do not go back."""
+        """Return what precedes an offset; the offsets of successive calls must not decrease."""
         self._follow(at)
         end = at - self._base
         return Around(self._text()[max(end - REACH, 0) : end], self._state)

@@ -1,8 +1,8 @@
-"""What stands in for a value: `[EMAIL_7KQ4TWY]`, a rule's label and an id, or a fake.
+"""Stand-ins for values: `[EMAIL_7KQ4TWY]`, a rule's label and an id, or a fake value.
 
 Models change stand-ins a little: case, spaces, escapes, entities, full width, emphasis, lost
-brackets. Such a stand-in is still read, as long as every symbol of it is there and right. Fakes
-are read only as they were written.
+brackets. Such a stand-in is still recognised if all its symbols are present and correct. Fakes are
+recognised only exactly as they were written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from guardstream.vault.ids import LENGTH, SYMBOLS, Ids, is_id
 LONGEST_LABEL = 24
 
 ESCAPED = "TEXT"
-"""The label of what only looked like a stand-in when it came."""
+"""The label of texts that looked like a stand-in when they arrived, and were none."""
 
 
 class Name(NamedTuple):
@@ -36,7 +36,7 @@ class Name(NamedTuple):
 
 
 def label_of(rule: str) -> str:
-    """The label of a rule's stand-ins: its id in capitals, `VALUE` where that has no letters."""
+    """Return the label of a rule's stand-ins: its id in capitals, `VALUE` if it has no letters."""
     plain = regex.sub("[^A-Z0-9]+", "_", rule.upper())[:LONGEST_LABEL].strip("_")
     label = plain.lstrip("0123456789_") or "VALUE"
     return "VALUE" if label == ESCAPED else label
@@ -120,14 +120,14 @@ def _fakes(labels: frozenset[str]) -> tuple[str, ...]:
 
 
 def _found(labels: Sequence[str], ids: Ids) -> tuple[str, str]:
-    """What stands in brackets, and without."""
+    """Return the patterns of stand-ins inside brackets, and without brackets."""
     ways = _any_of(labels)
     found = _NUMBER if ids == "number" else _HASH
     return f"{ways}{_JOINT}{found}", f"{ways}{_LINE}{found}"
 
 
 def _any_of(labels: Sequence[str]) -> str:
-    """A pattern of some labels, of which those that begin alike share their beginnings."""
+    """Return a pattern for some labels, as a tree of their common beginnings."""
     rests: dict[str, list[str]] = {}
     for label in labels:
         if label:
@@ -143,7 +143,7 @@ def _any_of(labels: Sequence[str]) -> str:
 
 @lru_cache(maxsize=64)
 def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
-    """What finds what may be stand-ins alone in a text that `patterns` have found."""
+    """Return a pattern for each possible stand-in in a text that `patterns` have found."""
     forms: list[str] = []
     if plain := sorted(labels - SHAPES.keys()):
         in_brackets, bare = _found(plain, ids)
@@ -154,7 +154,7 @@ def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
 
 
 def alone(text: str) -> tuple[str, str, str]:
-    """What is before a stand-in that `patterns` have found, the stand-in, and what is after it."""
+    """Split a text that `patterns` have found: before the stand-in, the stand-in, after it."""
     inner = text.rstrip("_")  # the end of emphasis by lines
     after = text[len(inner) :]
     if inner.startswith("\\") and not inner.endswith("\\]"):

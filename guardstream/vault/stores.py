@@ -26,7 +26,7 @@ Sealed: TypeAlias = Mapping[str, bytes]
 """The stored entries of a conversation, by stand-in."""
 
 LOAD, ADD, FORGET = "load a conversation", "add values", "forget a conversation"
-"""What a store does, for errors."""
+"""The work of a store, as errors name it."""
 
 DAY = 86_400.0
 MONTH = 30 * DAY

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guardstream.providers.adapter import Adapter
     from guardstream.vault.vault import Vault
 
-Part = Literal["all", "rules", "restoring"]
+Part: TypeAlias = Literal["all", "rules", "restoring"]
 """What a guard does: all of the work, everything but restoring, or only restoring."""
 
 

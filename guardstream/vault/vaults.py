@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
+from types import NoneType
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
@@ -112,6 +114,7 @@ class Vaults:
         Raises ConflictError if another worker has issued one of its stand-ins for another value,
         VaultError if the store fails.
         """
+        _check_vault(vault)
         issued = [*vault.fresh]
         fresh = [entry for entry in issued if not entry.shared]
         if fresh and vault.conversation.endswith(_KEPT):
@@ -163,8 +166,9 @@ class Vaults:
 
     def forget(self, conversation: str, caller: str = "") -> None:
         """Drop all values of a conversation. Raises VaultError if the store fails."""
+        owner = self._owner(conversation, caller)
         with self._asking(FORGET):
-            self._store.forget(self._owner(conversation, caller))
+            self._store.forget(owner)
 
     async def aopen(self, conversation: str | None = None, caller: str = "") -> Vault:
         """Do what `open` does in a thread."""
@@ -174,6 +178,7 @@ class Vaults:
 
     async def asave(self, vault: Vault) -> None:
         """Do what `save` does in a thread."""
+        _check_vault(vault)
         if vault.fresh:
             await self._in_thread(partial(self.save, vault))
 
@@ -186,6 +191,9 @@ class Vaults:
         if not isinstance(caller, str):
             given = type(caller).__qualname__
             raise TypeError(f"a caller is the name of an authenticated client, not {given!r}")
+        if not isinstance(conversation, (str, int, UUID, NoneType)):
+            given = type(conversation).__qualname__
+            raise TypeError(f"a conversation is given by its name, a str, not {given!r}")
         told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = told.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING
@@ -232,6 +240,12 @@ class Vaults:
         except Exception as error:
             why = type(error).__name__
             raise VaultError(f"the {self._kind} failed to {work}: {why}") from error
+
+
+def _check_vault(given: object) -> None:
+    if not isinstance(given, Vault):
+        kind = type(given).__qualname__
+        raise TypeError(f"what is saved is the vault that open() has returned, not {kind!r}")
 
 
 _TRIES = 20

@@ -25,7 +25,7 @@ from guardstream.vault.source import Source
 from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
-"""What a stand-in becomes, given its name, how it was written, and what is around it; None leaves
+"""Returns what a stand-in becomes, given its name, its spelling and its surroundings; None leaves
 it to the rules."""
 
 _FIRST, _LAST = 0xF0000, 0x10FFFF
@@ -40,7 +40,7 @@ _SHORT, _MOST_AHEAD = LONGEST // 2, 64
 
 @lru_cache(maxsize=64)
 def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
-    """What finds what may be stand-ins with these labels."""
+    """Return the rules that find possible stand-ins with these labels."""
     rule = Rule(id=_RULE, patterns=patterns(labels, ids))
     return RuleSet([rule], max_holdback=LONGEST)
 
@@ -61,9 +61,9 @@ class Veil:
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
-        """What was written where a rule of the text that is read now saw `text`.
+        """Return the original of `text`, which a rule saw in the text that is being read.
 
-        A stand-in in it is what it means, or what it was if that is None.
+        A stand-in in it becomes its value, or stays as it is if `meant` returns None.
         """
         return self._last.source(text, self._meaning(meant)) if self._last else text
 
@@ -79,7 +79,7 @@ class Veil:
         return meaning
 
     def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
-        """What rules see of a text that was found: a stand-in, maybe in the name of a host."""
+        """Return what rules see of a text that was found: a stand-in, perhaps in a host's name."""
         before, inner, after = alone(text)
         name = read(inner, self._labels)
         if name is not None:
@@ -212,7 +212,7 @@ class _Veiled:
         return said
 
     def _seen(self, events: list[Event]) -> list[Event]:
-        """What the inner stage says, with what hidden texts become."""
+        """Return the inner stage's events, with hidden texts replaced by what they become."""
         if len(events) == 1 and type(events[0]) is Text and events[0].text.isascii():
             return events
         said: list[Event] = []
@@ -231,7 +231,7 @@ class _Veiled:
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
-        """What is found at `at`, with private characters for what rules are not to see."""
+        """Return the text that was found at `at`, with private characters for what is hidden."""
         return self._behind(text, self._came.around(at), self._private)
 
     def _private(self, text: str, becomes: str) -> str:

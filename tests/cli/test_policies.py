@@ -142,6 +142,14 @@ def test_lint_names_what_nothing_is_called(
     ]
 
 
+def test_lint_refuses_the_name_of_a_built_in_format(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: []\nformats: {ollama: {text: $.token}}", encoding="utf-8")
+    done = cli("lint", path)
+    assert done.status == 2
+    assert done.out == f"{path}:2:11: error: the format 'ollama' is built in: choose another name\n"
+
+
 def test_test_prints_a_table_and_writes_xml(cli: Cli, policy: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     done = cli("test", policy, "--junit", report)

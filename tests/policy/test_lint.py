@@ -68,6 +68,30 @@ def test_only_rules_that_share_a_word_or_a_pattern_are_compared(
     assert len(compared) == 1
 
 
+@pytest.mark.parametrize(
+    "word", [r"\bfoo", "foo.*", "secret*", r"key-\d+", "[a-z]{3}", "(?i)foo", "(foo)?", "x{2,3}"]
+)
+def test_a_word_that_looks_like_a_pattern_is_named(word: str) -> None:
+    assert lint(f"rules: [{{id: a, words: [x, '{word}'], {TESTS}}}]") == [
+        f"p:1:28: warning: rule 'a': '{word}' is only found as it is written: for a pattern, "
+        "use 'pattern'"
+    ]
+
+
+@pytest.mark.parametrize("word", ["C++", "US$", "why?", "[x-ray]", "a.b", "(so)", "5*", "{name}"])
+def test_words_with_punctuation_are_words(word: str) -> None:
+    assert lint(f"rules: [{{id: a, words: ['{word}'], {TESTS}}}]") == []
+
+
+def test_a_line_break_in_single_quotes_is_named() -> None:
+    rules = f"rules: [{{id: a, words: [x], {TESTS}}}]"
+    assert lint(f"limits: {{stop: ['\\nUser:']}}\n{rules}") == [
+        "p:1:17: warning: the stop sequence contains a backslash and a letter: write a line break "
+        r'as "\n", in double quotes'
+    ]
+    assert lint(f'limits: {{stop: ["\\nUser:"]}}\n{rules}') == []
+
+
 def test_a_word_longer_than_what_is_held_is_named() -> None:
     found = lint(f"max_holdback: 4\nrules: [{{id: a, words: [longer], {TESTS}}}]")
     assert found == ["p:2:24: warning: rule 'a' has a word of 6 characters, 4 can be held"]

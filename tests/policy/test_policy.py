@@ -163,6 +163,18 @@ CASES = {
     "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
     "limits: {idle: 0}": "p:1:16: expected a number above 0",
     "rules: [{id: a, regex: x}]": "p:1:17: unknown key 'regex', did you mean 'pattern'?",
+    "rules: [{id: a, words: [x], exclude: [y]}]": "p:1:29: unknown key 'exclude', did you mean "
+    "'allow'?",
+    "rules: [{id: a, words: [x], keep: {last: 2}}]": "p:1:29: unknown key 'keep', did you mean "
+    "'replacement'?",
+    "rules: [{name: a, words: [x]}]": "p:1:10: unknown key 'name', did you mean 'id'?",
+    "rules: [{id: a, words: [x], action: redact}]": "p:1:37: 'redact' is not allowed here, did you "
+    "mean 'mask'?",
+    "mode: monitor": "p:1:7: 'monitor' is not allowed here, did you mean 'shadow'?",
+    "serve: {upstream: 'https://x/v1/messages/'}": "p:1:19: the URL of an upstream is the base of "
+    "its paths: leave out '/v1/messages/'",
+    "serve: {routes: {v1/messages: guardstream/chat}}": "p:1:18: a route's path begins with '/', "
+    "such as /v1/messages",
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
     "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
     "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
@@ -187,8 +199,8 @@ CASES = {
     '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "
     "policy is a single mapping",
     "%YAML 1.3\n---\nname: a": "p:1:1: not valid YAML (AssertionError)",
-    "name: a\n---\nname: b": "p:2:1: not valid YAML: but found another document, expected a "
-    "single document in the stream; leave out the line '---'",
+    "name: a\n---\nname: b": "p:2:1: not valid YAML: expected a single document in the stream, "
+    "but found another document; leave out the line '---'",
     "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "
     "while scanning for the next token; indent with spaces, not with tabs",
     "rules:\n  - id: a\n   words: [x]": "p:3:4: not valid YAML: expected <block end>, but found "
@@ -211,6 +223,11 @@ CASES = {
     "max_holdback: many": "p:1:15: expected a whole number",
     "rules: {}": "p:1:8: expected a list: begin each item with '- '",
     "rules: x": "p:1:8: expected a list: write it in brackets, as in [one, two]",
+    "rules:\nname: a": "p:1:1: 'rules' has no value: expected a list: begin each item with '- '",
+    "rules:\n- id: a\n  words: [x]\n  action:\n": "p:4:3: 'action' has no value: expected "
+    "'monitor', 'mask', 'block' or 'stop'",
+    "name:": "p:1:1: 'name' has no value: expected text",
+    "rules: [{id: a, words: [x, ~]}]": "p:1:28: expected text",
     "rules: [{id: [a]}]": "p:1:14: expected text, not a list",
     "rules: [{id: {a: b}}]": "p:1:14: expected text, not a mapping",
     "rules: [{id: a, words: [x], allow: [y]}]": "p:1:36: expected a mapping, known keys: words, "
@@ -319,6 +336,19 @@ def test_packs_are_found_by_name() -> None:
     assert Policy.load(pack("chat")).name == "chat"
     with pytest.raises(PolicyError, match="no pack 'nope', known: chat"):
         Policy.load("guardstream/nope")
+    with pytest.raises(PolicyError, match=r"no pack 'pii', known: pii-au, .*, pii-zh$"):
+        Policy.load("guardstream/pii")
+    with pytest.raises(PolicyError, match="no pack 'profanity', did you mean 'profanity-en'"):
+        Policy.load("guardstream/profanity")
+
+
+def test_a_missing_file_hints_at_one_of_nearly_its_name(tmp_path: Path) -> None:
+    for name in ("both.yaml", "company.yaml"):
+        (tmp_path / name).write_text("rules: []", encoding="utf-8")
+    with pytest.raises(PolicyError, match=r", did you mean 'company\.yaml'\?"):
+        Policy.load(tmp_path / "compny.yml")
+    with pytest.raises(PolicyError, match=r"no such file or directory$"):
+        Policy.load(tmp_path / "other.yaml")
 
 
 def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:

@@ -173,8 +173,19 @@ def test_paths_that_do_not_fit_one_another_are_refused(paths: tuple[str, str], w
 
 def test_a_name_that_is_taken_is_told_at_once() -> None:
     policy = Policy.parse("version: 1\nformats:\n  mine: {text: $.a}\n  openai_chat: {text: $.a}")
-    with pytest.raises(PolicyError, match="<policy>:4:3: a format by the name 'openai_chat'"):
+    with pytest.raises(PolicyError, match="<policy>:4:3: the format 'openai_chat' is built in"):
         Guard(policy)
+
+
+def test_a_format_that_is_named_may_begin_like_a_known_one() -> None:
+    formats = "formats: {mine: {text: '$.choices[*].delta.thoughts'}}"
+    guard = Guard(Policy.parse(f"{formats}\nrules: [{{id: a, words: [bluebird]}}]"))
+    deltas = [{"role": "assistant"}, {"thoughts": "blue"}, {"thoughts": "bird"}]
+    chunks = [
+        {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]}
+        for delta in deltas
+    ]
+    assert guard.wrap_sync(chunks, provider="mine").text() == "[a]"
 
 
 def test_an_unknown_format_names_those_there_are() -> None:

@@ -87,6 +87,24 @@ def test_a_value_is_hidden_where_its_rule_would_not_find_it() -> None:
     assert "1234-5678" not in json.dumps(sent(turns, vault()))
 
 
+@pytest.mark.parametrize("pattern", ["[a-z.]+@example.com", "CU-[0-9]{4}"])
+def test_a_value_is_hidden_in_channels_without_rules(pattern: str) -> None:
+    rule = f"{{id: mail, pattern: '{pattern}', reversible: true, channels: [text]}}"
+    guard = Guard(Policy.parse(f"input: {{rules: [{rule}]}}"))
+    here = vault_after([user(MAIL)])
+    call = {"name": "send", "arguments": json.dumps({"to": MAIL})}
+    turns = [
+        user(MAIL),
+        {
+            **user("done", "assistant"),
+            "reasoning_content": f"to {MAIL}",
+            "tool_calls": [{"id": "t", "type": "function", "function": call}],
+        },
+        {**user(f"sent to {MAIL}", "tool"), "tool_call_id": "t"},
+    ]
+    assert MAIL not in json.dumps(guard.check_messages(turns, vault=here).messages)
+
+
 def test_a_value_has_one_stand_in_whatever_finds_it() -> None:
     policy = """
     input:

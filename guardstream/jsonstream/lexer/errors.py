@@ -1,4 +1,4 @@
-"""The errors of a document: each says where it is, in which value, and what is wrong."""
+"""The errors of a document: each has its place, the value it is in, and what is wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from guardstream.errors import GuardstreamError
 
 
 class DocumentError(GuardstreamError):
-    """A document is wrong from `offset` on: no continuation of the text before it would be valid.
+    """A document is invalid at `offset`: no text from there on could make it valid.
 
-    `offset` counts code points from the start of the stream. `line` and `column` count from 1 and
-    are those of `offset`. `pointer` is the JSON pointer (RFC 6901) of the innermost value that had
-    begun there. `reason` never holds text of the document; `pointer` holds its keys.
+    - `reason`: what is wrong, without any text of the document.
+    - `offset`: code points from the start of the stream. `line` and `column` are the same place,
+      counted from 1.
+    - `pointer`: the JSON pointer (RFC 6901) of the innermost value there, with the document's keys.
     """
 
     def __init__(self, reason: str, offset: int, line: int, column: int, pointer: str) -> None:
@@ -25,12 +26,12 @@ class DocumentError(GuardstreamError):
 
     @property
     def advice(self) -> str:
-        """One line that can be sent back to a model: it holds no text of the document, no key."""
+        """One line that can be sent back to a model, without any text or key of the document."""
         return f"invalid JSON at line {self.line}, column {self.column}: {self.reason}"
 
 
 class JSONSyntaxError(DocumentError):
-    """The text is no JSON (RFC 8259), or passes a limit."""
+    """The text is not JSON (RFC 8259), or exceeds a limit."""
 
 
 def json_pointer(path: Iterable[str | int]) -> str:

@@ -14,11 +14,12 @@ class SchemaError(GuardstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a value was refused, without a character of it: it can be sent back to a model.
+    """Why a value was refused, without a character of it, so that it can be sent back to a model.
 
-    `pointer` is that of the value; a key that the schema does not name stands as `#` and its
-    position in the object, from 1. `expected` is the keyword and what the schema has there, `came`
-    a type, with a length where the value was over.
+    - `pointer`: that of the value. A key that the schema does not name is written as `#` and its
+      position in the object, from 1.
+    - `expected`: the keyword, and its value in the schema.
+    - `came`: the type of the value, with its length if the value was complete.
     """
 
     pointer: str
@@ -31,7 +32,7 @@ class Explanation:
 
 
 class SchemaViolationError(DocumentError):
-    """The text is JSON, but no value that the schema allows begins so. `keyword` refused it."""
+    """The text is JSON, but no value that the schema allows begins like it (`keyword`)."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
@@ -29,7 +29,7 @@ _WRAPPING = ("json_schema", "function")
 
 _KEYWORDS = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
 
-Verdict = tuple[str, list[str | int]] | None
+Verdict: TypeAlias = tuple[str, list[str | int]] | None
 """A verdict on a whole value: the keyword that refuses it and the path to the place, or None."""
 
 

@@ -335,6 +335,11 @@ class EndpointTable:
                 return EndpointMatch(each, found.groupdict())
         return _NO_MATCH
 
+    def methods(self, path: str) -> Sequence[str]:
+        """Return the methods of a known path, in order."""
+        known = (each for each in _METHODS if self.find(each, path).endpoint is not UNKNOWN)
+        return sorted(known)
+
     def find_by_suffix(self, method: str, path: str) -> EndpointMatch:
         """Return the endpoint of a path with another base, such as `/api/v1/chat/completions`.
 
@@ -404,6 +409,18 @@ class EndpointTable:
     def _lower(self) -> Sequence[re.Pattern[str]]:
         paths = dict.fromkeys(each.path for each in (*self.added, *ENDPOINTS))
         return [_compiled(path.lower(), _LENIENT_WILDCARDS) for path in paths]
+
+
+def route_paths() -> Iterable[str]:
+    """Return the paths of known endpoints by which a route may name them."""
+    return dict.fromkeys(path for each in ENDPOINTS for path in each.route_paths)
+
+
+def is_route_path(path: str) -> bool:
+    """Return whether a route for a path applies to requests of a known endpoint."""
+    table = EndpointTable()
+    by_suffix = table.find_by_suffix("POST", path).endpoint is not UNKNOWN
+    return bool(table.methods(path)) or by_suffix or path in route_paths()
 
 
 def _dropped(path: str) -> str:

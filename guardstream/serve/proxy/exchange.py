@@ -263,12 +263,16 @@ class ProxyExchange:
 
     async def _answer_unknown_path(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._context.table.may_be_disguised(self._scope["path"]):
+        path = self._scope["path"]
+        if methods := self._context.table.methods(path):
+            why = f"the proxy knows this path only by the method {' or '.join(methods)}"
+            raise RefusedError(404, "not_guarded", why)
+        if self._context.table.may_be_disguised(path):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
         if self._settings.other != "pass":
             raise RefusedError(404, "not_guarded", _UNKNOWN_PATH)
-        places = (self._scope["path"],)
+        places = (path,)
         self._upstream = self._context.choice.of(places, None, DEFAULT)
         response = await self._send_on(Outgoing(body))
         try:

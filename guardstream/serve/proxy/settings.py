@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
-from guardstream.hints import hint
+from guardstream.hints import hint, nearest
 from guardstream.policy.serving import (
     ANSWER_TOKENS,
     BODY_TIMEOUT,
@@ -17,8 +17,10 @@ from guardstream.policy.serving import (
     MAX_ANSWER,
     MAX_BODY,
     READ_TIMEOUT,
+    check_base,
 )
 from guardstream.receipts import Signer
+from guardstream.serve.proxy.endpoints import is_route_path, route_paths
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
 from guardstream.stream.on_block import ON_BLOCK, OnBlock
@@ -124,6 +126,10 @@ class ProxySettings:
             where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
+            try:
+                check_base(target.url)
+            except ValueError as error:
+                raise SettingsError(f"{where}: {error}") from None
         _check_choice("other", self.other, OTHERS)
         _check_choice("on_block", self.on_block, ON_BLOCK)
         if DEFAULT in self.upstreams:
@@ -137,6 +143,7 @@ class ProxySettings:
         _check_names("route", "policy", self.routes, self.guards)
         _check_names("models", "upstream", self.models, self.targets)
         _check_names("route", "upstream", self.upstream_routes, self.targets)
+        self._check_routes()
         keys = {name: key for name, key in self.keys.items() if isinstance(key, Key)}
         policies = {name: key.policy for name, key in keys.items() if key.policy is not None}
         _check_names("key", "policy", policies, self.guards)
@@ -144,6 +151,18 @@ class ProxySettings:
             if key.other and self.other != "guard":
                 raise SettingsError(f"key {name!r}: 'other' of a key is for 'other: guard'")
         self._check_formats()
+
+    def _check_routes(self) -> None:
+        for path in (*self.routes, *self.upstream_routes, *self.formats):
+            if not path.startswith("/"):
+                raise SettingsError(f"route {path!r}: a path begins with '/', such as /v1/messages")
+            if self.other == "refuse" and path not in self.formats and not is_route_path(path):
+                close = nearest(path, route_paths(), cutoff=0.8)
+                meant = f"did you mean {close!r}? Or " if close else ""
+                raise SettingsError(
+                    f"route {path!r}: the proxy does not know this path, and refuses it: {meant}"
+                    "give it a 'provider', or set 'other: guard'"
+                )
 
     def _check_formats(self) -> None:
         for path, provider in self.formats.items():

@@ -1,6 +1,6 @@
-"""Bounds on how much a text may say: characters, lines, tokens.
+"""Bounds on the length of a text: characters, lines, tokens.
 
-A text that fits a bound is not touched by it: the stream ends where more than that begins.
+A bound does not change a text that fits: the text ends where the first character over it begins.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ Count: TypeAlias = Callable[[str], int]
 
 
 class End(NamedTuple):
-    """Where a limit ends the text: it is known at the character `at`, and `cut` goes out.
+    """The end of a text by a limit. Offsets are in code points from the text's start.
 
-    `start` and `end` are the span that is reported. All are offsets in code points from the text's
-    start. `failed`: the limit itself failed, which blocks.
+    - `at`: the character at which the end is certain.
+    - `cut`: the end of the text that is released.
+    - `start`, `end`: the span that is reported.
+    - `failed`: whether the limit itself failed, which blocks.
     """
 
     at: int
@@ -42,7 +44,7 @@ class Bound(Protocol):
 
 
 class Characters:
-    """At most so many code points."""
+    """At most `most` code points."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -54,7 +56,7 @@ class Characters:
 
 
 class Lines:
-    """At most so many lines, each ended by U+000A; one begins with its first character."""
+    """At most `most` lines, each ended by U+000A; a line begins with its first character."""
 
     def __init__(self, most: int) -> None:
         self._breaks = most

@@ -1,8 +1,8 @@
-"""Limits on a text: how much it may say, where it must stop, how often it may repeat itself.
+"""Limits on a text: its length, stop sequences, and how often it may repeat itself.
 
-They read the source's text before any other stage. Which limit ends a stream, and where, depends on
-the text alone: the one that is known at the earliest character, whatever the chunks. Other choices
-of the stream go on.
+They read the source's text before any other stage. Which limit ends a text, and where, depends on
+the text alone, not on the chunks: it is the limit that is reached at the earliest character. Other
+choices of the stream continue.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["LimitSet", "Limits", "Loops", "TokenLimit"]
 
 
 class TokenLimit(NamedTuple):
-    """At most `most` tokens, as `count` counts them: see `limits_bounds.Tokens`."""
+    """At most `most` tokens, counted by `count`; see `guardstream.stages.limits.bounds.Tokens`."""
 
     most: int
     count: Count
@@ -28,7 +28,7 @@ class TokenLimit(NamedTuple):
 class LimitSet:
     """Some limits, shared between streams and threads; `stage` begins one text.
 
-    - `max_chars`, `max_lines`, `tokens`: a text that says more ends there, as `length`.
+    - `max_chars`, `max_lines`, `tokens`: a longer text ends there, as `length`.
     - `stop`: a text ends before the first of these sequences, as `stop`. Text that may be the
       beginning of one is held.
     - `repeat`: a text that repeats itself ends after the last copy, as `length`.
@@ -57,7 +57,7 @@ class LimitSet:
         return bool(self._sequences or self.bounds())
 
     def bounds(self) -> list[Bound]:
-        """What limits one text, stop sequences aside."""
+        """Return the limits of one text, without stop sequences."""
         bounds: list[Bound] = []
         if self._max_chars is not None:
             bounds.append(Characters(self._max_chars))
@@ -70,7 +70,7 @@ class LimitSet:
         return bounds
 
     def stage(self) -> Limits:
-        """A stage for one pipeline."""
+        """Return a stage for one pipeline."""
         sequences = self._sequences
         return Limits(self.bounds(), StopScan(sequences) if sequences else None, self.severity)
 
@@ -79,7 +79,7 @@ class Limits:
     """One text's limits; a Stage. Made by `LimitSet.stage`."""
 
     def __init__(self, bounds: list[Bound], stop: StopScan | None, severity: Severity) -> None:
-        # The stop sequences come last: what they hold is then what they held where another ends.
+        # The stop sequences read last, so that they hold what they did at the end of another limit.
         self._bounds: list[Bound] = [*bounds, stop] if stop else bounds
         self._stop = stop
         self._severity: Severity = severity
@@ -93,7 +93,7 @@ class Limits:
         return len(self._tail)
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return the events that are settled."""
         if self._finished or not text:
             return []
         start, end = self._position, None
@@ -114,7 +114,7 @@ class Limits:
         return [Text(tail[:release])] if release else []
 
     def finish(self) -> list[Event]:
-        """Take the source's end: what may have been the beginning of a sequence is none."""
+        """Take the source's end, and release what might have been the beginning of a sequence."""
         if self._finished:
             return []
         self._finished = True
@@ -139,5 +139,5 @@ class Limits:
 
 
 def _before(one: End, other: End) -> bool:
-    """Whether a limit ends the text before another does; at the same place, a stop sequence."""
+    """Return whether a limit ends the text before another; a stop sequence wins a tie."""
     return (one.at, one.cut, one.reason != "stop") < (other.at, other.cut, other.reason != "stop")

@@ -1,6 +1,6 @@
-"""Repetition: ends a text that says the same thing over and over.
+"""Repetition: ends a text that repeats itself over and over.
 
-A text is repeated where it ends in `times` copies of one piece of at least `min_chars` code points,
+A text repeats itself if it ends in `times` copies of one piece of at least `min_chars` code points,
 and of at most LONGEST or twice `min_chars`. Such an end has a smallest period, of which the length
 of the piece is a multiple, so only stretches of one period need to be found. They are looked for at
 fixed places of the text, in scales of period lengths, by comparing the text there with itself; once
@@ -23,7 +23,7 @@ LONGEST = 2_000
 """The longest piece, in code points, whose repetition is found; memory grows with it."""
 
 SAMPLE = 16
-"""How many code points tell at a glance that a text does not repeat itself."""
+"""How many code points are compared first: they nearly always show that a text does not repeat."""
 
 
 class _Scale(NamedTuple):
@@ -43,9 +43,9 @@ class _Stretch(NamedTuple):
 
 
 class Loops:
-    """When a text repeats itself too often: a piece of `min_chars` stands `times` times in a row.
+    """How much a text may repeat itself: less than `times` copies of `min_chars` or more in a row.
 
-    `times` is at least 3: what is said twice is no loop. Raises ValueError for less, and for
+    `times` is at least 3, because two copies are no loop. Raises ValueError for less, and for
     `min_chars` less than 1.
     """
 
@@ -71,12 +71,12 @@ class Loops:
         return scales
 
     def piece(self, period: int) -> int:
-        """The shortest piece that counts and has the period."""
+        """Return the length of the shortest piece that counts and has the period."""
         return -(-self.min_chars // period) * period
 
 
 class RepeatScan:
-    """One text's search; a Bound. It keeps the last few thousand characters of the text."""
+    """The search of one text; a Bound. It keeps the last few thousand characters of the text."""
 
     def __init__(self, loops: Loops) -> None:
         self._loops = loops

@@ -12,7 +12,7 @@ from guardstream.stages.limits.bounds import End
 
 
 def unreachable(sequences: Iterable[str]) -> dict[str, str]:
-    """The sequences that never end a text, as another one in them always ends before, and that."""
+    """Return the sequences that never end a text, each with the one inside it that ends first."""
     known = list(dict.fromkeys(sequences))
     return {
         one: other
@@ -36,7 +36,7 @@ class Sequences:
         self.goto: list[dict[str, int]] = [{}]
         self.fail = [0]
         self.depth = [0]
-        self.found = [0]  # the length of the sequence that ends in a state; none stands inside
+        self.found = [0]  # the length of the sequence that ends in a state, or 0
         for each in kept:
             self._add(each)
         self._link()
@@ -54,7 +54,7 @@ class Sequences:
         self.found[state] = len(sequence)
 
     def _link(self) -> None:
-        """Say for each state where to go on when no sequence goes on from it."""
+        """Set the failure link of each state: where to go if no sequence continues from it."""
         for state in sorted(range(len(self.goto)), key=self.depth.__getitem__):
             for character, after in self.goto[state].items():
                 if state:
@@ -69,7 +69,7 @@ class Sequences:
 
 
 class StopScan:
-    """One text's search; a Bound. Of sequences that end at the same place the longest counts."""
+    """The search of one text; a Bound. Of sequences that end together, the longest counts."""
 
     def __init__(self, sequences: Sequences) -> None:
         self._sequences = sequences
@@ -77,7 +77,7 @@ class StopScan:
 
     @property
     def held(self) -> int:
-        """How many of the last characters may be the beginning of a sequence."""
+        """How many of the last code points may be the beginning of a sequence."""
         return self._sequences.depth[self._state]
 
     def read(self, text: str, start: int) -> End | None:

@@ -235,6 +235,14 @@ def test_a_request_that_cannot_be_served_is_refused(
     assert not provider.requests
 
 
+@pytest.mark.parametrize("other", ["refuse", "pass"])
+def test_another_method_of_a_known_path_is_refused_by_its_method(other: Any) -> None:
+    with proxied(lambda provider, _: provider.stream([]), other=other) as (url, provider):
+        error = error_of(post(url, "/v1/models", b""))
+    assert error["message"] == "the proxy knows this path only by the method GET"
+    assert not provider.requests
+
+
 def test_other_paths_pass_if_they_are_told_to() -> None:
     def respond(_provider: Provider, _body: Any) -> Response:
         return JSONResponse({"data": ["a secret model"]})

@@ -133,13 +133,42 @@ def test_keys_in_queries_are_found_however_they_are_written() -> None:
     [
         ({"models": {"a": "none"}}, "models 'a': no upstream 'none', there are: default"),
         ({"upstream_routes": {"/x": "none"}}, "route '/x': no upstream 'none'"),
+        ({"routes": {"v1/models": "default"}}, "route 'v1/models': a path begins with '/'"),
+        (
+            {"routes": {"/v1/mesages": "default"}},
+            "route '/v1/mesages': the proxy does not know this path, and refuses it: "
+            r"did you mean '/v1/messages'\? Or give it a 'provider', or set 'other: guard'",
+        ),
+        ({"upstream_routes": {"/x": "default"}}, "route '/x': .* refuses it: give it a 'provider'"),
         ({"upstreams": {"a": Target("nowhere")}}, "upstreams: 'a': expected a URL"),
+        (
+            {"upstreams": {"a": Target("http://x/v1/chat/completions")}},
+            "upstreams: 'a': the URL of an upstream is the base of its paths: "
+            "leave out '/chat/completions'",
+        ),
         ({"upstreams": {"default": Target("http://x")}}, "'default' is the name of 'upstream'"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         ProxySettings("http://x", {"default": guard()}, **settings)
+
+
+@pytest.mark.parametrize(
+    ("path", "settings"),
+    [
+        ("/v1/messages/batches/{id}/results", {}),
+        ("/v1/models/gpt", {}),
+        ("/api/v1/chat/completions", {}),
+        ("/openai/deployments/mine/chat/completions", {}),
+        ("/v1beta/models/gemini:generateContent", {}),
+        ("/acme", {"formats": {"/acme": "openai_chat"}}),
+        ("/acme", {"other": "guard"}),
+    ],
+)
+def test_a_route_is_for_a_path_that_is_answered(path: str, settings: dict[str, Any]) -> None:
+    made = ProxySettings("http://x", {"default": guard()}, routes={path: "default"}, **settings)
+    assert made.routes == {path: "default"}
 
 
 def test_a_cookie_of_one_client_is_not_sent_with_anothers_request() -> None:
