@@ -102,5 +102,43 @@ steps, lit the lamp, opened the window towards the north, and listened. Gulls cr
 upon the rocks below; far away, a bell-buoy rang. Once, during the great storm of 1911, he had
 thought he heard voices out there, calling, quite clearly, his own name... Had it been only the
 wind? He never found out.
+
+Glaciers, Rivers and Lakes
+==========================
+
+Glaciers form where more snow falls each winter than melts during summer. Layer upon layer, it is
+pressed into ice, which begins to flow downhill under its own weight, usually a few centimetres per
+day. Moving ice scrapes soil from valley floors, grinds boulders to powder, and carries both for
+miles. Whenever its front retreats, ridges of gravel (moraines) remain; behind them, meltwater often
+gathers in long, narrow basins. Geologists can therefore read such landscapes much as historians
+read letters: Lake Geneva, the fjords of Norway and Ohio's fertile plains all owe their shape to
+vanished ice.
+
+Questions about insurance? Generally speaking, an insurer must reply within thirty days. Should your
+claim be rejected, (a) request the decision in writing, (b) gather receipts, photographs and any
+witness reports, (c) appeal before the deadline, and (d) consult a lawyer if large sums are at
+stake. Neither party may alter terms afterwards; verbal agreements, although binding in principle,
+are hard to prove.
+
+"Good morning," said Ines, yawning. "Did you sleep at all?"
+
+"Hardly. Those neighbours quarrelled until half past four. Coffee?"
+
+"Yes, please. Black, no sugar. Listen - about yesterday: I shouldn't have shouted."
+
+"Oh, forget it," Victor replied, shrugging. "We're both exhausted."
+
+DAY 1: Arrive at Lisbon, drop bags, ride tram no. 28 uphill. DAY 2: Museum in the morning, grilled
+sardines for lunch, sunset by the river. DAY 3: Early train to Sintra; climb towards the Moorish
+castle; back around 19:30.
+
+Jazz grew up in New Orleans, where African rhythms, European harmony, brass bands, blues and ragtime
+met. King Oliver hired a young cornetist, Louis Armstrong, in 1922; five years on, his solos had
+changed music for good. Swing followed, then bebop: quicker, angular, harder to dance to. Every
+generation since has argued whether what came next deserved the name.
+
+Mix equal parts vinegar and baking soda if drains smell; never combine bleach with ammonia. Elderly
+people, infants and anyone with asthma should avoid fumes. Symptoms such as dizziness, vomiting or
+chest pain require urgent medical attention. Usually, though, opening windows is enough.
 """
 """A longer one for the Python form, which takes twenty times as long to build a state."""
