@@ -85,10 +85,10 @@ class Lanes:
                 yield lane
 
     def of(self, slots: Iterable[Slot]) -> Iterator[Lane]:
-        """Yield the lanes of some slots that are not done."""
+        """Yield the lanes of some slots that are not done, and have not gone on in another slot."""
         for slot in slots:
             track = self._tracks.get(slot)
-            if track is not None and not track.lane.done:
+            if track is not None and not track.lane.done and track.lane.track is track:
                 yield track.lane
 
     def tracks(self) -> Sequence[Track]:
@@ -233,7 +233,8 @@ class Lanes:
 
     def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
         """Drop what is held, of one slot, of one choice or all."""
-        for lane in self.of([slot]) if slot else self.open(choice):
+        track = self._tracks.get(slot) if slot else None
+        for lane in self.open(choice) if slot is None else [track.lane] if track else []:
             self._close(lane)
 
 

@@ -165,6 +165,26 @@ def test_a_word_is_masked_over_two_messages(make: Make) -> None:
     assert types(out).count("output_item.done") == 3
 
 
+def test_another_end_of_a_message_leaves_the_next_one_as_it_is(make: Make) -> None:
+    source = stream(text("my sec", item="a"), text("", "ond", item="b"))
+    end = next(each for each in source if each["type"].endswith("content_part.done"))
+    at = source.index(next(each for each in source if each.get("delta") == "ond"))
+    out = guarded([*source[:at], end, *source[at:]], make)
+    repeated = [plain(each)["text"] for each in out if types([each]) == ["output_text.done"]]
+    assert "".join(repeated) == said(out) == "my second"
+
+
+def test_text_after_the_end_of_its_part_stays_in_it(make: Make) -> None:
+    for item in (text("a sec", item="a"), call("find", "sec")):
+        source = stream(item)
+        at = next(n for n, each in enumerate(source) if each["type"].endswith("delta"))
+        over = next(
+            each for each in source if each["type"].endswith(("text.done", "arguments.done"))
+        )
+        source.insert(at, {**over, "text" if "text" in over else "arguments": ""})
+        assert types(guarded(source, make)).count("output_item.done") == 1
+
+
 def test_a_tool_between_two_messages_parts_them(make: Make) -> None:
     source = stream(text("my sec", item="a"), whole(SEARCH), text("ret", item="b"))
     out = guarded(source, make)

@@ -133,6 +133,8 @@ class Ending:
             record.slots[slot] = part
         if state == "done":
             record.done.add(slot)
+        elif state == "delta":
+            record.done.discard(slot)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text` in a slot; in a new message where it has no open part."""
@@ -149,6 +151,8 @@ class Ending:
             # All of its deltas so far may have been held, and its item need not be announced.
             record = record or self._open.setdefault(slot.number // PARTS, _Open())
             record.slots.setdefault(slot, None)
+        if record is not None and streams:
+            record.done.discard(slot)  # more text came after its end
         if record is not None and slot in record.slots and slot not in record.done:
             whole = self._text_in(slot, released)
             if streams:
