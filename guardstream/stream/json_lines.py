@@ -20,6 +20,8 @@ from guardstream.events import Finding
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
 
+_BEFORE_CODE = re.compile("[0-9a-z]:?")
+
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 _MASK = "\ufdd0"
@@ -27,6 +29,13 @@ _MASK = "\ufdd0"
 
 _SCALAR = re.compile(r"[-0-9tfn]|\"")
 """How a value begins that is neither an object nor an array."""
+
+_PART = re.compile(
+    r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|N(aN?)?|-?(I(n(f(i(n(it?)?)?)?)?)?)?|\.|[.\d]*[eE][-+]?"
+)
+"""What is left where a line is cut in a value that is not a string."""
+
+_DECODER = json.JSONDecoder()
 
 _PLACE = re.compile(r"\[[0-9]+\]")
 
@@ -58,9 +67,10 @@ class JSONLines:
             return True
         lines = _lines(said) or self._scalars(said, chunk)
         if lines is None:
-            if self._chunks > 1 and not self._is_mixed and _begins_as_json(said):
+            rest = _after_values(said)
+            if self._chunks > 1 and not self._is_mixed and _is_cut(said, rest):
                 raise _refusal("some are cut")
-            self._is_mixed = True
+            self._is_mixed = self._is_mixed or bool(rest)
             return self._chunks > 0
         self._chunks += any(not isinstance(value, (int, float, NoneType)) for _, value in lines)
         for line, value in lines:
@@ -136,6 +146,35 @@ def _lines(chunk: str) -> list[tuple[str, Any]]:
 
 def _begins_as_json(chunk: str) -> bool:
     return chunk.startswith(("{", "[")) or _CODE.match(chunk) is not None
+
+
+def _after_values(text: str) -> str:
+    """Return what comes after the objects and arrays that a text begins with."""
+    while text.startswith(("{", "[")):
+        try:
+            _, end = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            return text
+        text = text[end:].lstrip()
+    return text
+
+
+def _is_cut(text: str, rest: str) -> bool:
+    """Return whether a text that begins as JSON, with the `rest` after its values, may end within a
+    line."""
+    if not rest or not _begins_as_json(text):
+        return False
+    if not _begins_as_json(rest):
+        return rest.startswith('"') or _BEFORE_CODE.fullmatch(rest) is not None
+    try:
+        json.loads(rest)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith(("Unterminated", "Invalid \\u")):
+            return True
+        return _CODE.match(rest) is not None or _PART.fullmatch(rest[error.pos :]) is not None
+    except RecursionError:
+        return True
+    return False
 
 
 def _value(line: str) -> Any:

@@ -291,3 +291,28 @@ def test_lines_come_asynchronously_too() -> None:
         return [line async for line in GUARD.wrap(lines(), framing="sse")]
 
     assert said(anyio.run(main)) == "a ###### b"
+
+
+@pytest.mark.parametrize("after", ["[link](http://x)\n", "[1, 2]\n", "[]", "[ ] milk\n", "{x}\n"])
+def test_text_after_lines_of_json_is_no_line_that_is_cut(after: str) -> None:
+    lines = ['{"a": "x"}\n', '{"a": "y"}\n', after]
+    assert "".join(GUARD.wrap_sync(lines)) == "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        '{"a": "y',
+        '{"a": tr',
+        '{"a',
+        "[1, 2",
+        "[",
+        '{"a": "\\u00',
+        '{"a": 1}\n"y',
+        '{"a": 1}\n{',
+        "0:[1",
+    ],
+)
+def test_a_line_that_may_be_cut_anywhere_is_refused(cut: str) -> None:
+    with pytest.raises(AdapterError, match="some are cut"):
+        list(GUARD.wrap_sync(['{"a": "x"}\n', '{"a": "y"}\n', cut]))
