@@ -12,8 +12,8 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
 
     That is so if its slot has not streamed what it claims to repeat. While the slot is still open,
     such a piece is an AdapterError: what may be shown of it is unknown. The text of the slot `over`
-    is complete, though its pipeline may continue with another. `ended` says that the guard has
-    ended the stream.
+    is complete, though its pipeline may continue with another; so is that of a slot whose pipeline
+    has. `ended` says that the guard has ended the stream.
     """
     track = lanes.get(piece.slot)
     whole = lanes.whole(piece)
@@ -31,7 +31,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
                 return piece.text if released == source else released
         if source == piece.text:
             return released
-    if not track.lane.done and piece.slot != over:
+    if not track.lane.done and track.lane.track is track and piece.slot != over:
         if ended and piece.kind == "copy":  # the stream ended before the new part of it
             return "".join(track.released)
         raise AdapterError(
