@@ -233,8 +233,12 @@ class Lanes:
 
     def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
         """Drop what is held, of one slot, of one choice or all."""
-        track = self._tracks.get(slot) if slot else None
-        for lane in self.open(choice) if slot is None else [track.lane] if track else []:
+        if slot is None:
+            lanes = [*self.open(choice)]
+        else:
+            track = self._tracks.get(slot)
+            lanes = [track.lane] if track else []
+        for lane in lanes:
             self._close(lane)
 
 
