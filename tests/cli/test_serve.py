@@ -256,14 +256,17 @@ def test_workers_that_are_being_replaced_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_workers_stop_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
-    with running(str(_slow(tmp_path, 1, 2)), log=tmp_path / "log") as (url, process):
+    log = tmp_path / "log"
+    with running(str(_slow(tmp_path, 1, 2)), log=log) as (url, process):
         _wait_until(lambda: len(workers_of(process)) == 2)
         _wait_until(lambda: _is_ready(url))
         started = workers_of(process)
         process.kill()
         process.wait(timeout=120)
+        # Two signals that come at once are one.
+        _wait_until(lambda: log.read_text().count("stopping: not ready") == 2)
+        assert log.read_text().count("is gone: stopping") == 2
         for each in started:
-            _wait_until(lambda: "is gone: stopping" in (tmp_path / "log").read_text())
             os.kill(each, signal.SIGTERM)  # the second signal, which ends `drain`
         _wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in started))
 
