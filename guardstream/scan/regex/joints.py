@@ -268,7 +268,7 @@ class Joints:
 
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
         """Where a joint state's patterns and those that wake lead."""
-        # Of each pattern that goes on its transition, and what its registers are here.
+        # Each pattern that goes on: its transition, and the numbers of its registers here.
         steps: list[tuple[int, Transition, tuple[int, ...]]] = [
             (state.pattern, step, own)
             for state, own in joint.members()

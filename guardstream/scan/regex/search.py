@@ -135,10 +135,10 @@ class PatternSet:
                 counted.add(pattern.rule)
             if spells(pattern.tree, SPELLED):
                 spelled.add(pattern.rule)
+        spelled -= counted
         kinds: dict[tuple[bool, bool], list[int]] = {}
         for index, pattern in enumerate(self.patterns):
-            is_counted = pattern.rule in counted
-            kind = is_counted, not is_counted and pattern.rule in spelled
+            kind = pattern.rule in counted, pattern.rule in spelled
             kinds.setdefault(kind, []).append(index)
         return kinds.values()
 
