@@ -38,6 +38,21 @@ BUGS = {
         "matches = cache->item[items[place]].accepts;",
         "matches = 0;",
     ),
+    "characters are alike to a state in which a match may begin": Change(
+        "automaton.h",
+        "int32_t asks = root < 0 ? root : cache->item[root].asks;",
+        "int32_t asks = root < 0 ? root : self->behind;",
+    ),
+    "characters are alike to a lookahead that begins": Change(
+        "automaton.h",
+        "asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);",
+        "",
+    ),
+    "characters are alike to a lookbehind under way": Change(
+        "automaton.h",
+        "asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),",
+        "asks = with_items_asks(self, asks, &root,",
+    ),
     "a flush forgets what the lookbehinds have read": Change(
         "automaton.h", "value = set_renewed(self, old, value);", "value = NOTHING;"
     ),

@@ -58,6 +58,7 @@ typedef struct {
     int32_t place, left, duties;
     int32_t first, count;       /* its entries */
     int32_t ahead, ahead_count; /* what can become of it */
+    int32_t asks;               /* the bits of the next character that matter to it */
     uint8_t accepts, alive, ends;
 } Item;
 
@@ -79,6 +80,7 @@ typedef struct {
     int32_t left;           /* the bits of the last character */
     int32_t first, count;   /* its threads, in the pool of `states` */
     int32_t registers;      /* how many a stream has here */
+    int32_t asks;           /* the bits of the next character that matter, NONE if not known yet */
     int32_t row, row_count; /* its edges by class */
     int32_t idle;
     Live starts, holds;
@@ -97,12 +99,13 @@ typedef struct {
     Edge *edge;
     Ints rows, notes, registers;
     Numbers closures, items, advanced, item_sets, duties, duty_sets, aheads, leasts, states;
+    Numbers edges; /* by node, and what it asks of a character */
     Part *closure, *step;
     Entry *entry;
     Way *way;
     Item *item;
     int32_t closure_room, step_room, entry_room, way_room, item_room, node_room, edge_room;
-    int32_t entries, ways, edges;
+    int32_t entries, ways;
     Ints ahead_lists, idle;
 } Cache;
 
@@ -144,8 +147,8 @@ cache_free(Cache *cache)
 {
     Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
                           &cache->duties, &cache->duty_sets, &cache->aheads, &cache->leasts,
-                          &cache->states};
-    for (int index = 0; index < 9; index++) {
+                          &cache->states, &cache->edges};
+    for (int index = 0; index < 10; index++) {
         numbers_free(numbers[index]);
     }
     Ints *ints[] = {&cache->ahead_lists, &cache->rows, &cache->notes, &cache->registers,
@@ -168,9 +171,10 @@ cache_bytes(const Cache *cache)
 {
     const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
                                 &cache->item_sets, &cache->duties, &cache->duty_sets,
-                                &cache->aheads, &cache->leasts, &cache->states};
+                                &cache->aheads, &cache->leasts, &cache->states,
+                                &cache->edges};
     int64_t bytes = 0;
-    for (int index = 0; index < 9; index++) {
+    for (int index = 0; index < 10; index++) {
         bytes += numbers_bytes(numbers[index]);
     }
     bytes += (int64_t)sizeof(int32_t)
@@ -625,6 +629,48 @@ is_certain(const Automaton *self, const Entry *entry)
         && entry->duties == NOTHING;
 }
 
+/* The bits that a condition asks for. */
+static int32_t
+condition_asks(Automaton *self, int32_t condition)
+{
+    const uint32_t *needs = (const uint32_t *)numbers_key(&self->conditions, condition);
+    for (int32_t word = 0; word < self->words; word++) {
+        self->scratch[word] = needs[word] | needs[self->words + word];
+    }
+    return scratch_number(self);
+}
+
+/* Bits, and those that obligations ask of the next character. */
+static int32_t
+with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
+{
+    const Cache *cache = &self->cache;
+    const int32_t *duty = numbers_key(&cache->duty_sets, duties);
+    for (int32_t count = numbers_length(&cache->duty_sets, duties); count; count--, duty++) {
+        const int32_t *items = numbers_key(&cache->duties, *duty);
+        int32_t length = numbers_length(&cache->duties, *duty);
+        for (int32_t index = 1; asks >= 0 && index < length; index++) {
+            asks = either(self, asks, cache->item[items[index]].asks);
+        }
+    }
+    return asks;
+}
+
+/* The bits of the next character that matter to an item: those that it asks for itself, and those
+   that may be asked for after that. */
+static int32_t
+item_asks(Automaton *self, const Item *item)
+{
+    int32_t asks = with_duties_asks(self, self->behind, item->duties);
+    for (int32_t index = item->first; asks >= 0 && index < item->first + item->count; index++) {
+        const Entry *entry = &self->cache.entry[index];
+        int32_t asked = condition_asks(self, entry->condition);
+        asks = asked < 0 ? asked : either(self, asks, asked);
+        asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);
+    }
+    return asks;
+}
+
 /* Take an item's entries over from its closure: a match cuts what is less preferred; a lookaround
    may match in any way. */
 static int
@@ -669,7 +715,8 @@ item_filled(Automaton *self, Item *item, Part part)
             return ERROR;
         }
     }
-    return 0;
+    item->asks = item_asks(self, item);
+    return item->asks < 0 ? ERROR : 0;
 }
 
 /* The item at a place; `left` has the bits of what stands before it. */
@@ -854,6 +901,7 @@ state_of(Automaton *self, const Ints *key)
     const Thread *threads = (const Thread *)(key->at + before);
     Node node = {0};
     node.left = key->at[0];
+    node.asks = NONE;
     node.first = cache->states.pool.count + before;
     node.count = (key->count - before) / 4;
     int32_t looking = both(self, node.left, self->looks);
@@ -1503,23 +1551,77 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     return 0;
 }
 
-/* A node's transition on a class as this pattern tells them apart: the number of an edge. */
+/* Bits, and those that a set's items ask of the next character. */
+static int32_t
+with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t count)
+{
+    for (; asks >= 0 && count; count--, items++) {
+        asks = either(self, asks, self->cache.item[*items].asks);
+    }
+    return asks;
+}
+
+/* The bits of the next character that matter in a node: to its threads, to what begins there, and
+   to the lookbehinds. */
+static int32_t
+node_asks(Automaton *self, int32_t number)
+{
+    Cache *cache = &self->cache;
+    if (cache->node[number].asks != NONE) {
+        return cache->node[number].asks;
+    }
+    int32_t root = item_at(self, self->first, cache->node[number].left, NOTHING);
+    int32_t asks = root < 0 ? root : cache->item[root].asks;
+    for (int32_t index = 0; asks >= 0 && index < self->behinds.count / 2; index++) {
+        int32_t first = self->behinds.at[2 * index];
+        root = item_at(self, first, cache->node[number].left, NOTHING);
+        asks = root < 0 ? root : with_items_asks(self, asks, &root, 1);
+        int32_t side = numbers_key(&cache->states, number)[1 + index];
+        asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),
+                               numbers_length(&cache->item_sets, side));
+    }
+    const Node *node = &cache->node[number];
+    const Thread *thread = threads_of(cache, node);
+    for (int32_t index = 0; asks >= 0 && index < node->count; index++, thread++) {
+        asks = with_items_asks(self, asks, &thread->item, 1);
+    }
+    return asks < 0 ? asks : (cache->node[number].asks = asks);
+}
+
+/* A node's transition on what it asks of a character: the number of an edge. */
+static int32_t
+edge_on(Automaton *self, int32_t number, int32_t asked)
+{
+    Cache *cache = &self->cache;
+    int32_t key[2] = {number, asked}, known = numbers_find(&cache->edges, key, 2);
+    if (known != NONE) {
+        return known;
+    }
+    Edge edge = {NONE, NONE, NONE, NONE};
+    int32_t result = transition(self, number, asked, BEGINS | OPENS, &edge);
+    if (result < 0) {
+        return result;
+    }
+    if (grown((void **)&cache->edge, &cache->edge_room, (int64_t)cache->edges.count + 1,
+              sizeof(Edge)) < 0
+        || (known = numbers_of(&cache->edges, key, 2)) < 0) {
+        return ERROR;
+    }
+    cache->edge[known] = edge;
+    return known;
+}
+
+/* A node's transition on a class as this pattern tells them apart, which is new to it: the number of
+   an edge. Classes that the node does not tell apart share one. */
 static int32_t
 edge_of(Automaton *self, int32_t number, int32_t local)
 {
     Cache *cache = &self->cache;
-    const Node *node = &cache->node[number];
-    if (local < node->row_count && cache->rows.at[node->row + local] != NONE) {
-        return cache->rows.at[node->row + local];
-    }
-    Edge edge = {NONE, NONE, NONE, NONE};
-    int32_t result = transition(self, number, self->local_signature.at[local], BEGINS | OPENS, &edge);
-    if (result < 0) {
-        return result;
-    }
-    if (grown((void **)&cache->edge, &cache->edge_room, (int64_t)cache->edges + 1,
-              sizeof(Edge)) < 0) {
-        return ERROR;
+    int32_t asks = node_asks(self, number);
+    int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
+    int32_t edge = asked < 0 ? asked : edge_on(self, number, asked);
+    if (edge < 0) {
+        return edge;
     }
     if (local >= cache->node[number].row_count) {
         /* The row moves to where there is room for it. */
@@ -1534,9 +1636,7 @@ edge_of(Automaton *self, int32_t number, int32_t local)
         cache->node[number].row = first;
         cache->node[number].row_count = room;
     }
-    cache->rows.at[cache->node[number].row + local] = cache->edges;
-    cache->edge[cache->edges] = edge;
-    return cache->edges++;
+    return cache->rows.at[cache->node[number].row + local] = edge;
 }
 
 /* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */
