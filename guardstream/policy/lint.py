@@ -38,6 +38,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import inside, walk
+from guardstream.scan.words.normalize import whole_by_default
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
@@ -63,6 +64,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _unused_spaces(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
+        found += _far_keywords(placed, rule)
         found += _patterns_as_words(placed)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
@@ -213,6 +215,20 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     if refused:
         message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
         yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
+
+
+def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of keywords that are longer than the text that is searched for them."""
+    within, here = rule.keyword_distance, placed.origin_of("keywords")
+    for word in rule.keywords:
+        shortest = regex.sub(r"[\s_-]", "", word) if whole_by_default(word) else word
+        needed = len(shortest) + whole_by_default(word)  # something is between two words
+        if needed > within:
+            message = (
+                f"the keyword {word!r} is never found: it needs {needed} of the characters before "
+                f"a match, and 'within' is {within}"
+            )
+            yield Problem(here.mark("keywords"), f"rule {rule.id!r}: {message}")
 
 
 _AS_PATTERN = regex.compile(r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|\w{3}\*$")

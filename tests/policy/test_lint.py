@@ -208,6 +208,27 @@ def test_words_that_are_never_found_are_a_warning(rule: str, refused: int) -> No
     assert [said in line for line in found] == [True] * (refused > 0)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "far"),
+    [
+        ("{words: [routing number, aba], within: 6}", ["routing number"]),
+        ("{words: [routing number, aba], within: 14}", []),  # routingNumber is found, too
+        ("{words: [aba], within: 3}", ["aba"]),
+        ("{words: [密码], within: 2}", []),
+        ("{words: [密码], within: 1}", ["密码"]),
+        ("{words: [aba]}", []),
+    ],
+)
+def test_keywords_that_are_longer_than_their_distance_are_a_warning(
+    keywords: str, far: list[str]
+) -> None:
+    found = lint(f"rules: [{{id: a, pattern: '[0-9]{{9}}', keywords: {keywords}, {TESTS}}}]")
+    assert [
+        f"the keyword {word!r} is never found" in line
+        for line, word in zip(found, far, strict=True)
+    ] == [True] * len(far)
+
+
 KEEP = "replacement: {keep: {first: 2, last: 2}}"
 
 
