@@ -231,7 +231,9 @@ def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
             yield Problem(here.mark("keywords"), f"rule {rule.id!r}: {message}")
 
 
-_AS_PATTERN = regex.compile(r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|\w{3}\*$")
+_AS_PATTERN = regex.compile(
+    r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|(?:\w{3}|\w-)\*$|^\*[.@-]"
+)
 """What a word hardly ever has, unless it was meant as a pattern."""
 
 
@@ -383,6 +385,11 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         yield (
             "the pattern includes its delimiters: leave out /…/ or r'…', and write flags as (?i)"
         )
+    if _is_whole(parsed.tree):
+        yield (
+            "the pattern matches only a text that it fits from its first to its last character: "
+            "leave out ^ and $, or let them mean lines with (?m)"
+        )
     yield from _as_yaml(pattern)
     held = _held(parsed, group)
     width = max_width(held)
@@ -397,6 +404,16 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         yield r"\b finds no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
     if _quadratic(parsed.tree):
         yield "the pattern takes quadratic time: two repeats in a row can match the same characters"
+
+
+def _is_whole(node: Node) -> bool:
+    """Return whether a pattern begins with the begin of a text and ends with its end."""
+    if isinstance(node, Group):
+        return _is_whole(node.item)
+    if not isinstance(node, Cat) or not node.items:
+        return False
+    first, last = node.items[0], node.items[-1]
+    return first == Assert("start") and last == Assert("end")
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:

@@ -69,7 +69,19 @@ def test_only_rules_that_share_a_word_or_a_pattern_are_compared(
 
 
 @pytest.mark.parametrize(
-    "word", [r"\bfoo", "foo.*", "secret*", r"key-\d+", "[a-z]{3}", "(?i)foo", "(foo)?", "x{2,3}"]
+    "word",
+    [
+        r"\bfoo",
+        "foo.*",
+        "secret*",
+        r"key-\d+",
+        "[a-z]{3}",
+        "(?i)foo",
+        "(foo)?",
+        "x{2,3}",
+        "sk-*",
+        "*.example.com",
+    ],
 )
 def test_a_word_that_looks_like_a_pattern_is_named(word: str) -> None:
     assert lint(f"rules: [{{id: a, words: [x, '{word}'], {TESTS}}}]") == [
@@ -227,6 +239,22 @@ def test_keywords_that_are_longer_than_their_distance_are_a_warning(
         f"the keyword {word!r} is never found" in line
         for line, word in zip(found, far, strict=True)
     ] == [True] * len(far)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "warned"),
+    [
+        ("^[A-Z]{2}[0-9]{6}$", True),
+        (r"\A(?:yes|no)\Z", True),
+        ("(?i)(^x$)", True),
+        ("(?m)^x$", False),
+        ("^x", False),
+        ("^x|y$", False),
+    ],
+)
+def test_a_pattern_for_a_whole_text_is_a_warning(pattern: str, warned: bool) -> None:
+    found = lint(f"rules: [{{id: a, pattern: '{pattern}', {TESTS}}}]")
+    assert ["leave out ^ and $" in line for line in found] == [True] * warned
 
 
 KEEP = "replacement: {keep: {first: 2, last: 2}}"
