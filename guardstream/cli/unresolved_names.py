@@ -7,21 +7,18 @@ a dotted path or as `module:name`, is not checked.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
-from guardstream.gate.from_policy import CHECKS, OWN
+from guardstream.gate.from_policy import CHECKS, OWN, wrong_options
 from guardstream.hints import hint
 from guardstream.jsonstream.schema.keywords import slips
 from guardstream.policy import json_schemas, packs, plugins, problems
 from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.document import Document, Problem, read
 from guardstream.policy.model import PolicyFile
-from guardstream.policy.sections import GateFile
 from guardstream.policy.serving import KeyFile, ServeFile, policy_path, route_of
 from guardstream.providers import named
 
@@ -80,8 +77,8 @@ def _sections(file: PolicyFile) -> Found:
     for number, gate in enumerate(file.gate):
         if message := plugins.missing(CHECKS, gate.use.replace(":", "."), list(OWN)):
             yield ("gate", number, "use"), message
-        elif message := _options(gate):
-            yield ("gate", number, "options"), message
+        elif message := wrong_options(gate):
+            yield ("gate", number, "options" if gate.options else "use"), message
     for number, stage in enumerate(file.stages):
         if message := plugins.missing(plugins.STAGES, stage.use):
             yield ("stages", number, "use"), message
@@ -93,21 +90,6 @@ def _sections(file: PolicyFile) -> Found:
         yield ("limits", "tokens", "counter"), message
     if tokens and tokens.encoding and (message := plugins.missing_encoding(tokens.encoding)):
         yield ("limits", "tokens", "encoding"), message
-
-
-def _options(gate: GateFile) -> str | None:
-    """Return what is wrong with the option names of a built-in check; None if nothing is."""
-    if gate.use not in OWN:
-        return None
-    module, _, name = OWN[gate.use].rpartition(".")
-    try:
-        known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-    except ImportError:  # it needs a package that is not installed
-        return None
-    for option in gate.options:
-        if option not in known:
-            return f"check {gate.use!r} has no option {option!r}, {hint(option, known)}"
-    return None
 
 
 def _serving(file: PolicyFile, folder: Path) -> Found:

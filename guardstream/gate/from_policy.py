@@ -6,6 +6,8 @@ between streams, the verdicts that are kept, lives here.
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +19,7 @@ from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Options
 from guardstream.gate.verdict import Check
 from guardstream.gate.windows import Capped
+from guardstream.hints import hint
 from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
@@ -145,6 +148,8 @@ def made(file: GateFile, code: Code) -> Check:
     own = OWN.get(file.use)
     path = own or file.use.replace(":", ".")
     if own:
+        if wrong := wrong_options(file):
+            raise PluginError(wrong)
         code = frozenset((":".join(own.rsplit(".", 1)),))
         function = plugins.imported(path, code)
     else:
@@ -163,3 +168,20 @@ def made(file: GateFile, code: Code) -> Check:
     if not callable(check):
         raise PluginError(f"check {file.use!r} made no function")
     return check
+
+
+def wrong_options(file: GateFile) -> str | None:
+    """Return what is wrong with the option names of a built-in check; None if nothing is."""
+    if file.use not in OWN:
+        return None
+    module, _, name = OWN[file.use].rpartition(".")
+    try:
+        known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    except ImportError:  # it needs a package that is not installed
+        return None
+    for option in file.options:
+        if option not in known:
+            return f"check {file.use!r} has no option {option!r}, {hint(option, known)}"
+    required = (each.name for each in known.values() if each.default is each.empty)
+    missing = [repr(option) for option in required if option not in file.options]
+    return f"check {file.use!r} needs in 'options': {', '.join(missing)}" if missing else None

@@ -38,6 +38,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import inside, walk
+from guardstream.scan.words.normalize import whole_by_default
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
@@ -63,6 +64,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _unused_spaces(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
+        found += _far_keywords(placed, rule)
         found += _patterns_as_words(placed)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
@@ -215,7 +217,23 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
         yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
 
 
-_AS_PATTERN = regex.compile(r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|\w{3}\*$")
+def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of keywords that are longer than the text that is searched for them."""
+    within, here = rule.keyword_distance, placed.origin_of("keywords")
+    for word in rule.keywords:
+        shortest = regex.sub(r"[\s_-]", "", word) if whole_by_default(word) else word
+        needed = len(shortest) + whole_by_default(word)  # something is between two words
+        if needed > within:
+            message = (
+                f"the keyword {word!r} is never found: it needs {needed} of the characters before "
+                f"a match, and 'within' is {within}"
+            )
+            yield Problem(here.mark("keywords"), f"rule {rule.id!r}: {message}")
+
+
+_AS_PATTERN = regex.compile(
+    r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|(?:\w{3}|\w-)\*$|^\*[.@-]"
+)
 """What a word hardly ever has, unless it was meant as a pattern."""
 
 
@@ -367,6 +385,11 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         yield (
             "the pattern includes its delimiters: leave out /…/ or r'…', and write flags as (?i)"
         )
+    if _is_whole(parsed.tree):
+        yield (
+            "the pattern matches only a text that it fits from its first to its last character: "
+            "leave out ^ and $, or let them mean lines with (?m)"
+        )
     yield from _as_yaml(pattern)
     held = _held(parsed, group)
     width = max_width(held)
@@ -381,6 +404,16 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         yield r"\b finds no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
     if _quadratic(parsed.tree):
         yield "the pattern takes quadratic time: two repeats in a row can match the same characters"
+
+
+def _is_whole(node: Node) -> bool:
+    """Return whether a pattern begins with the begin of a text and ends with its end."""
+    if isinstance(node, Group):
+        return _is_whole(node.item)
+    if not isinstance(node, Cat) or not node.items:
+        return False
+    first, last = node.items[0], node.items[-1]
+    return first == Assert("start") and last == Assert("end")
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:

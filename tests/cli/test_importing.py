@@ -407,6 +407,27 @@ def test_presidio_recognisers_may_be_in_the_file_of_an_analyzer(tmp_path: Path) 
     ]
 
 
+def test_presidios_own_recognisers_become_the_rules_of_packs(tmp_path: Path) -> None:
+    text = """
+    recognizers:
+      - {name: CreditCardRecognizer, supported_languages: [en], type: predefined}
+      - {name: tickets, class_name: UsItinRecognizer, type: predefined}
+      - {name: EmailRecognizer, type: predefined, enabled: false}
+      - {name: UsBankRecognizer, type: predefined}
+      - EsNifRecognizer
+    """
+    guard, notes = imported(tmp_path, text, "presidio.yaml")
+    said = "4111111111111111, itin 911531234, 12345678Z, a@example.com, 192.168.0.1"
+    assert guard.check(said).text == (
+        "************1111, itin [us-itin-announced], [es-dni], a@example.com, 192.168.0.1"
+    )
+    assert [note.partition(": ")[2] for note in notes] == [
+        "recogniser 'emailrecognizer' is not enabled, and is left out",
+        "recogniser 'usbankrecognizer' has no patterns and no deny list, nor a rule of a pack, "
+        "and is left out",
+    ]
+
+
 def test_a_presidio_recogniser_that_is_not_enabled_is_left_out(tmp_path: Path) -> None:
     text = "recognizers: [{supported_entity: ZIP, enabled: false, deny_list: [zip]}]"
     guard, notes = imported(tmp_path, text, "presidio.yaml")

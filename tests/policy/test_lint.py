@@ -69,7 +69,19 @@ def test_only_rules_that_share_a_word_or_a_pattern_are_compared(
 
 
 @pytest.mark.parametrize(
-    "word", [r"\bfoo", "foo.*", "secret*", r"key-\d+", "[a-z]{3}", "(?i)foo", "(foo)?", "x{2,3}"]
+    "word",
+    [
+        r"\bfoo",
+        "foo.*",
+        "secret*",
+        r"key-\d+",
+        "[a-z]{3}",
+        "(?i)foo",
+        "(foo)?",
+        "x{2,3}",
+        "sk-*",
+        "*.example.com",
+    ],
 )
 def test_a_word_that_looks_like_a_pattern_is_named(word: str) -> None:
     assert lint(f"rules: [{{id: a, words: [x, '{word}'], {TESTS}}}]") == [
@@ -206,6 +218,43 @@ def test_words_that_are_never_found_are_a_warning(rule: str, refused: int) -> No
     found = [line for line in lint(f"rules: [{{id: a, {rule}, {TESTS}}}]") if "never" in line]
     said = f"{refused} of its words are never found"
     assert [said in line for line in found] == [True] * (refused > 0)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "far"),
+    [
+        ("{words: [routing number, aba], within: 6}", ["routing number"]),
+        ("{words: [routing number, aba], within: 14}", []),  # routingNumber is found, too
+        ("{words: [aba], within: 3}", ["aba"]),
+        ("{words: [密码], within: 2}", []),
+        ("{words: [密码], within: 1}", ["密码"]),
+        ("{words: [aba]}", []),
+    ],
+)
+def test_keywords_that_are_longer_than_their_distance_are_a_warning(
+    keywords: str, far: list[str]
+) -> None:
+    found = lint(f"rules: [{{id: a, pattern: '[0-9]{{9}}', keywords: {keywords}, {TESTS}}}]")
+    assert [
+        f"the keyword {word!r} is never found" in line
+        for line, word in zip(found, far, strict=True)
+    ] == [True] * len(far)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "warned"),
+    [
+        ("^[A-Z]{2}[0-9]{6}$", True),
+        (r"\A(?:yes|no)\Z", True),
+        ("(?i)(^x$)", True),
+        ("(?m)^x$", False),
+        ("^x", False),
+        ("^x|y$", False),
+    ],
+)
+def test_a_pattern_for_a_whole_text_is_a_warning(pattern: str, warned: bool) -> None:
+    found = lint(f"rules: [{{id: a, pattern: '{pattern}', {TESTS}}}]")
+    assert ["leave out ^ and $" in line for line in found] == [True] * warned
 
 
 KEEP = "replacement: {keep: {first: 2, last: 2}}"

@@ -26,7 +26,7 @@ _PACKS: dict[str, dict[str, tuple[str, ...]]] = {
         "IP_ADDRESS": ("ip-address",),
         "MAC_ADDRESS": ("mac-address",),
         "US_SSN": ("us-ssn", "us-ssn-announced"),
-        "US_ITIN": ("us-itin",),
+        "US_ITIN": ("us-itin", "us-itin-announced"),
         "US_MBI": ("us-mbi",),
         "US_PASSPORT": ("passport",),
         "ABA_ROUTING_NUMBER": ("us-routing", "us-routing-plain"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from guardstream.cli.importing.entities import KNOWN, Wanted
 from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
 from guardstream.cli.importing.write import Draft, ImportingError, Side, slug
 from guardstream.cli.importing.yaml_file import value_of
@@ -39,7 +41,7 @@ _CONFIG = {
 RECOGNISER = {
     "name": str,
     "type": str,
-    "class_name": UNUSED,
+    "class_name": str,
     "country_code": UNUSED,
     "enabled": bool,
     "supported_entity": str,
@@ -51,6 +53,17 @@ RECOGNISER = {
     "deny_list_score": UNUSED,
 }
 
+_OWN = {
+    "AbaRouting": "ABA_ROUTING_NUMBER",
+    "Email": "EMAIL_ADDRESS",
+    "Iban": "IBAN_CODE",
+    "Ip": "IP_ADDRESS",
+    "Nhs": "UK_NHS",
+    "Phone": "PHONE_NUMBER",
+    "SgFin": "SG_NRIC_FIN",
+}
+"""The entities of Presidio's own recognisers whose classes are not named like them."""
+
 _FLAGS = {2: "i", 8: "m", 16: "s", 64: "x"}
 """The flags of Python's `re`, of which Presidio takes the sum; all others are left out."""
 
@@ -61,7 +74,10 @@ LEAST = 0.4
 
 
 def draft(text: str, path: Path) -> Draft:
-    """Read recognisers: patterns with their scores, deny lists, and context words."""
+    """Read recognisers: patterns with their scores, deny lists, and context words.
+
+    The packs' rules take the place of Presidio's own recognisers.
+    """
     value = value_of(text, path)
     value = {"recognizers": value} if isinstance(value, list) else value
     notes: list[str] = []
@@ -71,16 +87,33 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}:1:1: there is no list of recognizers")
     made = Draft(slug(path.stem), f"Imported from {path.name}")
     made.notes += notes
-    config = fitted(value, _CONFIG, "", made.notes)
+    listed = [{"name": each} if isinstance(each, str) else each for each in value["recognizers"]]
+    config = fitted({**value, "recognizers": listed}, _CONFIG, "", made.notes)
     flags = config.get("global_regex_flags", _USUAL_FLAGS)
     if flags < 0 or flags & ~sum(_FLAGS):
         made.notes.append("'global_regex_flags' has flags that are not known, and left out")
     written = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
+    wanted = Wanted(made)
     for recogniser in config["recognizers"]:
         name = str(recogniser.get("supported_entity") or recogniser.get("name") or "rule")
         whose = f"recogniser {slug(name)!r}"
-        add(made, made, name, fitted(recogniser, RECOGNISER, whose, made.notes), flags=written)
+        fit = fitted(recogniser, RECOGNISER, whose, made.notes)
+        entity = _own_entity(fit)
+        if entity in KNOWN and fit.get("enabled", True):
+            wanted.add(made, entity, {})
+        else:
+            add(made, made, name, fit, flags=written)
+    wanted.settle()
     return made
+
+
+def _own_entity(recogniser: dict[str, Any]) -> str:
+    """Return the entity of one of Presidio's own recognisers; empty for one with patterns."""
+    if recogniser.get("patterns") or recogniser.get("deny_list"):
+        return ""
+    name = str(recogniser.get("class_name") or recogniser.get("name") or "")
+    short = name.removesuffix("Recognizer")
+    return _OWN.get(short) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", short).upper()
 
 
 def _registry(analyzer: dict[str, Any], notes: list[str]) -> Any:
@@ -116,7 +149,8 @@ def add(
     ]
     words = [word for word in recogniser.get("deny_list", ()) if word]
     if not patterns and not words:
-        made.notes.append(f"recogniser {name!r} has no patterns and no deny list, and is left out")
+        why = "has no patterns and no deny list, nor a rule of a pack, and is left out"
+        made.notes.append(f"recogniser {name!r} {why}")
         return
     rule: dict[str, Any] = {"id": name, "description": f"{entity}, from Presidio"}
     rule |= {"pattern": patterns} if patterns else {}
