@@ -930,80 +930,71 @@ state_of(Automaton *self, const Ints *key)
     return number;
 }
 
-/* The bits of the lookbehinds that match here, `left` being those of the last character. */
+/* Bits, and that of a lookbehind if it matches after a character with the bits `left`, having come to
+   the items of a set. */
 static int32_t
-matched_before(Automaton *self, int32_t left, const int32_t *sides, int32_t count)
+with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t set)
 {
-    Cache *cache = &self->cache;
-    int32_t bits = NOTHING;
-    for (int32_t index = 0; index < count; index++) {
-        int32_t seen = either(self, left, bits);
-        int32_t root = seen < 0 ? seen : item_at(self, self->behinds.at[2 * index], seen, NOTHING);
-        if (root < 0) {
-            return root;
-        }
-        int matches = cache->item[root].accepts;
-        const int32_t *items = numbers_key(&cache->item_sets, sides[index]);
-        int32_t length = numbers_length(&cache->item_sets, sides[index]);
-        for (int32_t place = 0; !matches && place < length; place++) {
-            matches = cache->item[items[place]].accepts;
-        }
-        if (matches && (bits = either(self, bits, self->behinds.at[2 * index + 1])) < 0) {
-            return ERROR;
-        }
+    const Cache *cache = &self->cache;
+    int32_t seen = either(self, left, bits);
+    int32_t root = seen < 0 ? seen : item_at(self, self->behinds.at[2 * index], seen, NOTHING);
+    if (root < 0) {
+        return root;
     }
-    return bits;
+    int matches = cache->item[root].accepts;
+    const int32_t *items = numbers_key(&cache->item_sets, set);
+    int32_t length = numbers_length(&cache->item_sets, set);
+    for (int32_t place = 0; !matches && place < length; place++) {
+        matches = cache->item[items[place]].accepts;
+    }
+    return matches ? either(self, bits, self->behinds.at[2 * index + 1]) : bits;
 }
 
-/* What the lookbehinds' own items lead to, in `sides`; those that accept are among them. */
-static int
-sides_of(Automaton *self, int32_t node, int32_t signature, Ints *sides)
+/* What a lookbehind's own items lead to: a set; those that accept are in it. */
+static int32_t
+side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
 {
     Cache *cache = &self->cache;
-    int32_t behind = behind_of(self, signature), result = 0;
     Ints items = {0}, reached = {0};
-    if (behind < 0) {
-        return ERROR;
+    int32_t side = numbers_key(&cache->states, node)[1 + index];
+    int32_t root = item_at(self, self->behinds.at[2 * index], cache->node[node].left, NOTHING);
+    int32_t result = root < 0 ? root : ints_push(&items, root);
+    if (result >= 0) {
+        result = ints_append(&items, numbers_key(&cache->item_sets, side),
+                             numbers_length(&cache->item_sets, side));
     }
-    for (int32_t index = 0; result >= 0 && index < self->behinds.count / 2; index++) {
-        int32_t matched = matched_before(self, behind, sides->at, index);
-        int32_t below = matched < 0 ? matched : either(self, signature, matched);
-        int32_t root = below < 0
-            ? below
-            : item_at(self, self->behinds.at[2 * index], cache->node[node].left, NOTHING);
-        if (root < 0) {
-            result = root;
-            break;
+    for (int32_t place = 0; result >= 0 && place < items.count; place++) {
+        result = steps_of(self, items.at[place], signature);
+        Part part = result < 0 ? (Part){0} : cache->step[result];
+        for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
+            result = ints_push(&reached, cache->way[way].item);
         }
-        int32_t side = numbers_key(&cache->states, node)[1 + index];
-        items.count = reached.count = 0;
-        if (ints_push(&items, root) < 0
-            || ints_append(&items, numbers_key(&cache->item_sets, side),
-                           numbers_length(&cache->item_sets, side)) < 0) {
-            result = ERROR;
-            break;
-        }
-        for (int32_t place = 0; result >= 0 && place < items.count; place++) {
-            int32_t steps = steps_of(self, items.at[place], below);
-            if (steps < 0) {
-                result = steps;
-                break;
-            }
-            Part part = cache->step[steps];
-            for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
-                result = ints_push(&reached, cache->way[way].item);
-            }
-        }
-        if (result >= 0) {
-            int32_t none = 0;
-            int32_t set = numbers_of(&cache->item_sets, reached.count ? reached.at : &none,
-                                     ints_unique(reached.at, reached.count));
-            result = set < 0 ? ERROR : ints_push(sides, set);
-        }
+    }
+    if (result >= 0) {
+        int32_t none = 0;
+        result = numbers_of(&cache->item_sets, reached.count ? reached.at : &none,
+                            ints_unique(reached.at, reached.count));
     }
     ints_free(&items);
     ints_free(&reached);
-    return result < 0 ? result : 0;
+    return result;
+}
+
+/* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there. */
+static int32_t
+sides_of(Automaton *self, int32_t node, int32_t signature, Ints *sides)
+{
+    int32_t left = behind_of(self, signature), bits = NOTHING;
+    for (int32_t index = 0; left >= 0 && bits >= 0 && index < self->behinds.count / 2; index++) {
+        /* A lookbehind within builds on those before it. */
+        int32_t below = either(self, signature, bits);
+        int32_t set = below < 0 ? below : side_of(self, node, index, below);
+        if (set < 0 || ints_push(sides, set) < 0) {
+            return set < 0 ? set : ERROR;
+        }
+        bits = with_behind(self, bits, left, index, set);
+    }
+    return left < 0 ? left : bits;
 }
 
 /* Of each side leave only the items that can go on. */
@@ -1046,8 +1037,11 @@ idle_node(Automaton *self, int32_t signature)
     for (int32_t index = 0; result >= 0 && index < count; index++) {
         result = ints_push(&key, NOTHING);
     }
+    int32_t bits = result < 0 ? result : NOTHING;
+    for (int32_t index = 0; bits >= 0 && index < count; index++) {
+        bits = with_behind(self, bits, left, index, NOTHING);
+    }
     if (result >= 0) {
-        int32_t bits = matched_before(self, left, key.at + 1, count);
         result = bits < 0 ? bits : (key.at[0] = either(self, left, bits));
     }
     if (result >= 0) {
@@ -1510,12 +1504,9 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     Bench *bench = self->bench;
     bench->mode = mode;
     bench->sides.count = 0;
-    int32_t result = self->behinds.count ? sides_of(self, node, signature, &bench->sides) : 0;
-    int32_t left = result < 0 ? result : behind_of(self, signature);
-    if (left >= 0 && self->behinds.count) {
-        int32_t bits = matched_before(self, left, bench->sides.at, bench->sides.count);
-        left = bits < 0 ? bits : either(self, left, bits);
-    }
+    int32_t bits = sides_of(self, node, signature, &bench->sides);
+    int32_t left = bits < 0 ? bits : behind_of(self, signature);
+    left = left < 0 ? left : either(self, left, bits);
     if (left < 0 || sides_alive(self, &bench->sides) < 0) {
         return left < 0 ? left : ERROR;
     }
