@@ -80,6 +80,18 @@ def test_states_alone_leave_what_the_user_said() -> None:
     assert out[1]["messages"][1].content == "a ######"
 
 
+def test_what_an_interrupted_graph_asks_is_guarded_beside_the_state_of_version_2() -> None:
+    def asked(*texts: str) -> dict[str, Any]:
+        interrupts = tuple({"value": {"ask": text}, "id": "1"} for text in texts)
+        return {**wrapped("version 2", "values", state("so")), "interrupts": interrupts}
+
+    out = list(GUARD.wrap_sync([asked(), asked("is a secret fine?")]))
+    assert out[1] == asked("is a ###### fine?")
+    stream = GUARD.wrap_sync([asked(), asked("a forbidden one")])
+    assert not left_raw(list(stream), "forbidden")
+    assert stream.finish == "content_filter"
+
+
 def test_a_block_ends_the_message() -> None:
     stream = GUARD.wrap_sync([("messages", each) for each in messages(["all for", "bidden"])])
     out = list(stream)
