@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import anyio
+from guardstream.stream.loops import aclose_source
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -88,9 +88,4 @@ class _Chunks:
 
     async def aclose(self) -> None:
         """Close the iterator and the stream, also while being cancelled."""
-        with anyio.CancelScope(shield=True):
-            for each in (self._async or self._plain, self._stream):
-                close = getattr(each, "aclose", None) or getattr(each, "close", None)
-                closing = close() if close else None
-                if inspect.isawaitable(closing):
-                    await closing
+        await aclose_source(self._async or self._plain, self._stream)

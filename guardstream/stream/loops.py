@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from inspect import isasyncgenfunction
@@ -110,30 +110,60 @@ def iterator_of(source: Any) -> Any:
 
 
 async def aclose_source(*sources: object) -> None:
-    """Close each source by its `aclose` or `close`, shielded from cancellation.
+    """Close each source by its `aclose` or `close`, shielded from a scope that is cancelled.
 
     An error while closing is dropped, because the stream is over and only its own end counts.
     """
     open_sources = [source for source in sources if not _has_ended(source)]
     if not open_sources:
-        return  # a program's first scope loads anyio's backend, which takes 20 ms
+        return  # asking anyio for the first time loads its backend, which takes 20 ms
+    shielded = _needs_shield()
     try:
-        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            for source in open_sources:
-                await _aclose(source)
+        if shielded:
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await _aclose_all(open_sources)
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await _aclose_all(open_sources)
     except asyncio.CancelledError:
-        # A task's own `cancel` passes the shield: what it interrupted is closed in another task.
+        if not shielded and _needs_shield():  # a scope was cancelled meanwhile, and stays so
+            await aclose_source(*open_sources)
+            return
+        # A task's own `cancel` passes a shield: what it interrupted is closed in another task.
         running_loop().spawn(lambda: aclose_source(*open_sources))
         raise
 
 
+def _needs_shield() -> bool:
+    """Return whether sources are closed in a scope: only if one around them is cancelled.
+
+    A generator may have entered a scope or a task group before it yielded. It cannot leave that
+    from inside a scope of ours: anyio raises, and keeps cancelling the task from then on.
+    """
+    cancelled = anyio.current_effective_deadline() == float("-inf")
+    return cancelled or isinstance(running_loop(), TrioLoop)
+
+
+async def _aclose_all(sources: Sequence[object]) -> None:
+    for source in sources:
+        await _aclose(source)
+
+
 async def _aclose(source: object) -> None:
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
-    if close is not None:
+    if close is None:
+        return
+    try:
         with suppress(Exception):
             closing = close()
             if hasattr(closing, "__await__"):
                 await closing
+    except BaseExceptionGroup as group:
+        # A task group around a generator's `yield` raises the GeneratorExit of its end so.
+        _, rest = group.split((Exception, GeneratorExit))
+        if rest is not None:
+            raise rest from None
 
 
 def _has_ended(source: object) -> bool:

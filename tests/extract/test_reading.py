@@ -241,6 +241,26 @@ def test_a_class_that_pydantic_does_not_know_is_refused_with_what_to_do(model):
         extract.final_sync(['{"id": 1}'], model)
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_reader_that_leaves_a_source_inside_a_scope_is_not_cancelled(guarded):
+    async def source():
+        with anyio.CancelScope() as scope:
+            try:
+                for character in ORDERS:
+                    yield character
+            finally:
+                scope.cancel()
+
+    async def run():
+        guard = Guard(Policy.parse("rules: [{id: w, words: [dot]}]"))
+        found = extract.items(guard.wrap(source()) if guarded else source(), "orders.item")
+        assert await anext(found) == {"id": 1}
+        await found.aclose()
+        await anyio.sleep(0.01)
+
+    anyio.run(run)
+
+
 def test_a_plain_stream_is_closed_and_a_guarded_one_read():
     closed = []
 

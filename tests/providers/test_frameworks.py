@@ -170,7 +170,7 @@ class Completions:
 
 @dataclass
 class Prediction:
-    _store: dict[str, str]
+    _store: dict[str, Any]
     _completions: Completions | None
 
 
@@ -188,6 +188,19 @@ def test_the_signature_of_a_prediction_is_the_application_s_own() -> None:
         assert given is None or last._completions == Completions(
             Signature, {"answer": ["########"]}
         )
+
+
+def test_the_log_probabilities_of_a_prediction_go_with_its_text() -> None:
+    def told(tokens: list[str]) -> Prediction:
+        return Prediction({"answer": "".join(tokens), "logprobs": {"tokens": tokens}}, None)
+
+    begun = StatusMessage("so")
+    assert list(GUARD.wrap_sync([begun, told(["a sec", "ret"])]))[1]._store == {
+        "answer": "a ######",
+        "logprobs": None,
+    }
+    clean = told(["a sec", "ond"])
+    assert list(GUARD.wrap_sync([begun, clean]))[1] is clean
 
 
 @dataclass

@@ -80,6 +80,31 @@ def test_states_alone_leave_what_the_user_said() -> None:
     assert out[1]["messages"][1].content == "a ######"
 
 
+def test_what_an_interrupted_graph_asks_is_guarded_beside_the_state_of_version_2() -> None:
+    def asked(*texts: str) -> dict[str, Any]:
+        interrupts = tuple({"value": {"ask": text}, "id": "1"} for text in texts)
+        return {**wrapped("version 2", "values", state("so")), "interrupts": interrupts}
+
+    out = list(GUARD.wrap_sync([asked(), asked("is a secret fine?")]))
+    assert out[1] == asked("is a ###### fine?")
+    stream = GUARD.wrap_sync([asked(), asked("a forbidden one")])
+    assert not left_raw(list(stream), "forbidden")
+    assert stream.finish == "content_filter"
+
+
+def test_log_probabilities_in_a_state_go_with_the_text_that_they_spell() -> None:
+    def told(tokens: list[str]) -> tuple[str, Any]:
+        about = {"logprobs": {"content": [{"token": each, "logprob": -1.0} for each in tokens]}}
+        answer = AIMessage(content="".join(tokens), id="run-1", response_metadata=about)
+        return "updates", {"n": {"messages": [answer]}}
+
+    clean = told(["a sec", "ond"])
+    masked = next(iter(GUARD.wrap_sync([told(["a sec", "ret"])])))[1]["n"]["messages"][0]
+    assert masked.content == "a ######"
+    assert masked.response_metadata == {"logprobs": None}
+    assert list(GUARD.wrap_sync([clean])) == [clean]
+
+
 def test_a_block_ends_the_message() -> None:
     stream = GUARD.wrap_sync([("messages", each) for each in messages(["all for", "bidden"])])
     out = list(stream)

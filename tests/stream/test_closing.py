@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -174,6 +175,29 @@ async def test_the_iterator_and_what_it_came_from_are_closed() -> None:
     source = Iterable()
     await drain(guard().wrap(source))
     assert source.log == ["closed", "response closed"]
+
+
+async def inside_a_scope() -> AsyncIterator[str]:
+    with anyio.CancelScope() as scope:
+        try:
+            for word in ("fine ", "forbidden ", "x"):
+                yield word
+        finally:
+            scope.cancel()
+
+
+async def inside_a_task_group() -> AsyncIterator[str]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep_forever)
+        for word in ("fine ", "forbidden ", "x"):
+            yield word
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("source", [inside_a_scope, inside_a_task_group])
+async def test_a_source_that_yields_inside_a_scope_of_its_own_can_leave_it(source: Any) -> None:
+    assert await drain(guard().wrap(source())) == "fine "
+    await anyio.sleep(0.01)  # the consumer's task is not cancelled
 
 
 async def cancelled_at(number: int, chunks: list[str]) -> tuple[Source, GuardedStream[Any]]:

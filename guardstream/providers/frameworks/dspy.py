@@ -17,7 +17,7 @@ _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 
 _PIECE = Leaf("delta", "text", "text")
 
-_FIELDS = Tree(Leaf("copy", "text", "prediction"))
+_FIELDS = Tree(Leaf("copy", "text", "prediction"), about=frozenset({"logprobs"}))
 
 _SPECS: dict[str, Spec] = {
     "chunk": {

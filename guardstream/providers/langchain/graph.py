@@ -27,6 +27,7 @@ from guardstream.providers.marks import is_mark
 _STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})
 _MESSAGES = frozenset({"messages", "messages-tuple"})
 MODES = _STATES | _MESSAGES | {"custom"}
+_VERSION_2 = frozenset({"type", "ns", "data"})
 
 
 class _Parts(NamedTuple):
@@ -62,7 +63,7 @@ class LangGraph:
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` names a mode or a namespace, or is a state with messages in it."""
         if isinstance(chunk, dict):
-            if chunk.keys() >= {"type", "ns", "data"}:
+            if chunk.keys() >= _VERSION_2:
                 return chunk["type"] in MODES
             return _has_message(chunk, 4)
         if not isinstance(chunk, tuple) or not 2 <= len(chunk) <= 3:
@@ -71,7 +72,7 @@ class LangGraph:
 
     def parts(self, chunk: Any) -> _Parts:
         """Return what a chunk is and holds."""
-        if isinstance(chunk, dict) and chunk.keys() >= {"type", "ns", "data"}:
+        if isinstance(chunk, dict) and chunk.keys() >= _VERSION_2:
             return _Parts(chunk["type"], chunk["data"], ("data",))
         steps: tuple[Any, ...] = ()
         mode, data = "", chunk
@@ -85,7 +86,14 @@ class LangGraph:
         return _Parts(mode, data, steps)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a chunk."""
+        """Find the text in a chunk, and in what stands beside its data."""
+        reading = self._read_data(chunk)
+        others = _others(chunk)
+        if not others:
+            return reading
+        return reading._replace(pieces=[*reading.pieces, *self._values.pieces(others)])
+
+    def _read_data(self, chunk: Any) -> Reading:
         mode, data, _ = self.parts(chunk)
         if mode in _MESSAGES:
             reading = self._messages.read(data)
@@ -98,6 +106,17 @@ class LangGraph:
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk that says `texts`; None if nothing is left to say."""
+        others = _others(chunk)
+        if not others:
+            return self._write_data(chunk, texts, ends=ends)
+        count = len(texts) - len(self._values.pieces(others))
+        written = self._write_data(chunk, texts[:count], ends=ends)
+        if written is None:
+            return None
+        kept = {name: value for name, value in written.items() if name not in others}
+        return {**kept, **self._values.with_texts(others, texts[count:])}
+
+    def _write_data(self, chunk: Any, texts: Sequence[str], *, ends: bool) -> Any | None:
         mode, data, _ = self.parts(chunk)
         if mode in _MESSAGES:
             written = self._messages.write(data, texts, ends=ends)
@@ -235,6 +254,13 @@ def _is_mark(value: Any) -> bool:
 
 def _is_run(name: str, value: Any) -> bool:
     return name in _RUN and _is_mark(value)
+
+
+def _others(chunk: Any) -> Mapping[str, Any]:
+    """Return what stands in a chunk of version 2 beside its data, such as `interrupts`."""
+    if not isinstance(chunk, dict) or not chunk.keys() >= _VERSION_2:
+        return {}
+    return {name: value for name, value in chunk.items() if name not in _VERSION_2 and value}
 
 
 def _event(chunk: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
 from guardstream.providers.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.logprobs import spelled, spelled_whole
 from guardstream.providers.marks import is_mark
 from guardstream.providers.streamed import Streamed
 
@@ -20,6 +21,7 @@ _KEY = Slot(0, "text", "$~")
 _MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
+_LOGPROBS = frozenset({"logprobs", "logprobs_result"})
 
 Visit = Callable[[Piece], str]
 
@@ -78,15 +80,21 @@ class Values:
             passes = is_mark(text) or text in self._given or self._passes(name, text)
             return text if passes else visit(Piece(_MARK, text, "mark"))
 
-        return _mapped(value, _Changes(change, rename, mark))
+        def tokens(logprobs: Any) -> Any:
+            texts = [spelled_whole(logprobs), *spelled(logprobs)]
+            same = [change(text) == text for text in texts if text]
+            return logprobs if all(same) else None
+
+        return _mapped(value, _Changes(change, rename, mark, tokens))
 
 
 class _Changes(NamedTuple):
-    """What becomes of strings, of keys, and of the marks under a name."""
+    """What becomes of strings, of keys, of the marks under a name, and of log probabilities."""
 
     text: Callable[[str], str]
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
+    logprobs: Callable[[Any], Any]
 
 
 def _mapped(value: Any, changes: _Changes) -> Any:
@@ -108,12 +116,13 @@ def _mapped(value: Any, changes: _Changes) -> Any:
         return value
     marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
     names = {name: changes.key(name) for name in fields} if type(value) is dict else {}
-    mapped = {
-        name: changes.mark(name, old)
-        if name in marks and isinstance(old, str) and old
-        else _mapped(old, changes)
-        for name, old in fields.items()
-    }
+
+    def changed(name: str, old: Any) -> Any:
+        if name in marks and isinstance(old, str) and old:
+            return changes.mark(name, old)
+        return changes.logprobs(old) if name in _LOGPROBS else _mapped(old, changes)
+
+    mapped = {name: changed(name, old) for name, old in fields.items()}
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}
     if any(name != new for name, new in names.items()):
         return {new: updates.get(name, fields[name]) for name, new in names.items() if new}
