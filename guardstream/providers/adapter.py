@@ -181,9 +181,9 @@ class Reading(NamedTuple):
     - `failed`: it reports an error. Held text is dropped, and the stream has failed, whatever else
       its source sends, such as an end mark.
     - `closed`: slots whose text is complete; their held text is settled before this chunk.
-    - `joined`: slots that begin here and continue the pipeline of an earlier one, like consecutive
-      text blocks, since a citation may cut a word. Copies that are joined are one text where some
-      of them repeat nothing.
+    - `joined`: slots that begin here and continue the pipeline of an earlier one once they have
+      text, like consecutive text blocks, since a citation may cut a word. Copies that are joined
+      are one text where some of them repeat nothing.
     - `waits`: the chunk marks the end of this slot's block and goes out after its held text, unless
       the next chunk joins another block to it.
     - `calls`: tool calls that begin here, by the slot of their arguments.
