@@ -95,7 +95,8 @@ class Slot(NamedTuple):
     """The identity of one streamed text, which has a pipeline of its own unless slots are joined.
 
     `choice` is the index of the answer to the request, from 0. `field` distinguishes fields of one
-    channel, `number` tool calls and blocks. The answer itself has the channel `text` and the field
+    channel, `number` tool calls and blocks. `name` is that of the events it streams in, where texts
+    of several names may be several texts. The answer itself has the channel `text` and the field
     `content` or `text`.
     """
 
@@ -103,6 +104,7 @@ class Slot(NamedTuple):
     channel: str
     field: str
     number: int = 0
+    name: str = ""
 
     @property
     def is_streamed(self) -> bool:

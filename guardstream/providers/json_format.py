@@ -45,6 +45,7 @@ class JSONFormat(SpecAdapter):
     sse_end = "[DONE]"
     steady = True
     signs_thinking = False
+    apart_by_name = True
     harmless: ClassVar[Leaf] = PASSED
     beside: ClassVar[Mapping[str, Spec]] = {}
     """Other fields of chunks, by path, in formats that come with the package."""

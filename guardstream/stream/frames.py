@@ -241,7 +241,7 @@ class FrameFlow:
 
     def _guard_chunk(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
         """Guard a chunk, and remember the event's name if it had text."""
-        chunks.event_name = "" if self._by_event else name_beside(frame)
+        chunks.enter("" if self._by_event else name_beside(frame))
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
         before = chunks.held
@@ -465,7 +465,8 @@ class FrameFlow:
                 raw = origin.raw
             else:
                 said = bool(each.text or each.parts)
-                name = origin.name if origin is not None else self._name_of(chunk, said=said)
+                added = each.name or self._name_of(chunk, said=said)
+                name = added if origin is None else origin.name
                 value = chunk["data"] if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw

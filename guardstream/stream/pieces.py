@@ -22,7 +22,7 @@ from guardstream.stream.choices import Choices
 from guardstream.stream.flow import MakeStage, Part, Sent, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
-from guardstream.stream.slots import Lane, Lanes
+from guardstream.stream.slots import Lane, Lanes, Track
 from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
@@ -70,7 +70,6 @@ class PieceFlow(Generic[C]):
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
-        self.event_name = ""  # of the event that the next chunk came in, unless the chunk has it
         self.ending: Sequence[Part] = ()
         self.calls: Mapping[Slot, Call] = {}  # replaced, never changed
         self.usage: Any = None
@@ -326,7 +325,7 @@ class PieceFlow(Generic[C]):
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = lanes.feed(slot, text, incoming.model)
+                track, events = self._feed_slot(slot, text, incoming.model)
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._choices.cut):
@@ -358,6 +357,12 @@ class PieceFlow(Generic[C]):
                 incoming.matched.add(slot)
                 self._lanes.drop(slot=slot)
 
+    def _feed_slot(self, slot: Slot, text: str, model: C) -> tuple[Track, Sequence[Event]]:
+        """Feed text to its lane, without what is a match with text of other event names before."""
+        if slot.name:
+            text = self._apply_events(slot, self._unknown.judge_after_others(slot, text))
+        return self._lanes.feed(slot, text, model)
+
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
         """Keep the shape of what follows the end of a stream in its last chunk."""
         for index, piece in enumerate(incoming.reading.pieces):
@@ -368,7 +373,7 @@ class PieceFlow(Generic[C]):
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number, self.event_name)
+            events = self._unknown.judge(path, piece.text, piece.slot.number, piece.slot.name)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)

@@ -51,7 +51,10 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
-        self._named: dict[str, tuple[str, int]] = {}  # by event name; where others came between
+        self._named: dict[
+            Hashable, tuple[str, int]
+        ] = {}  # by event name; where others came between
+        self._name_of: dict[Slot, str] = {}  # the last event name of a text, whatever its name
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
@@ -108,7 +111,16 @@ class UnknownTexts:
         found = [across for across in readings if across is not None]
         return max(found, key=_severity).of(same) if found else same
 
-    def _over_change(self, name: str, text: str, *, changes: bool) -> _Across | None:
+    def judge_after_others(self, slot: Slot, text: str) -> Sequence[Event]:
+        """Return what text of a slot becomes by its matches with text of other event names before
+        it, because clients may join the text of all names."""
+        any_name = slot._replace(name="")
+        changes = self._name_of.get(any_name, slot.name) != slot.name
+        self._name_of[any_name] = slot.name
+        across = self._over_change(any_name, text, changes=changes)
+        return across.of([Text(text)]) if across else [Text(text)]
+
+    def _over_change(self, name: Hashable, text: str, *, changes: bool) -> _Across | None:
         """Return the matches of a text with text before the last change of names."""
         tail, border = self._named.get(name, ("", 0))
         border = len(tail) if changes else border
