@@ -150,6 +150,15 @@ def test_a_word_is_masked_over_two_blocks_of_text(make: Make) -> None:
     assert types(out).count("ping") == 1
 
 
+def test_held_text_stays_in_its_block_before_one_without_text(make: Make) -> None:
+    assert blocks(guarded(message(text("a sec"), text()), make)) == ["a sec", ""]
+    assert blocks(guarded(message(text("a sec"), text(), text("ret")), make)) == [
+        "a ",
+        "",
+        "******",
+    ]
+
+
 @pytest.mark.parametrize("content", ["a sec", "a secret"])
 def test_a_compaction_stays_in_its_one_delta(make: Make, content: str) -> None:
     deltas = [{"type": "compaction_delta", "content": content, "encrypted_content": "Zm9v1"}]
