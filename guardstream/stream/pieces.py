@@ -240,8 +240,10 @@ class PieceFlow(Generic[C]):
         reading = incoming.reading
         if self._breaks_off and self.ended == "content_filter":
             return self._end_stream()
-        marks = not (reading.pieces or reading.finished or reading.calls)
-        return [*(self._process(incoming) if marks else ()), *self._end_stream()]
+        if reading.pieces or reading.finished or reading.calls:
+            return self._end_stream()
+        self._lanes.drop()
+        return [*self._release_waiting(), *self._process(incoming), *self._end_stream()]
 
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Judge texts whose reading is ambiguous, and guard misread ones again."""

@@ -205,6 +205,14 @@ def test_a_block_closes_the_open_block_and_the_message(make: Make) -> None:
     assert stream.finish == "content_filter"
 
 
+def test_a_block_where_the_next_block_begins_ends_the_one_before_first(make: Make) -> None:
+    for following in (thinking("x"), tool("f", "{}")):
+        out = guarded(message(text("so forbidden"), following), make)
+        found = [(each["type"].rpartition("_")[2], each.get("index")) for each in out[1:-2]]
+        assert found == sorted(found, key=lambda each: each[1] or 0)
+        assert found[-1][0] == "stop"
+
+
 @pytest.mark.parametrize(
     "blocked", [thinking("forbidden "), tool("f", '{"q": "forbidden"}'), text("forbidden")]
 )

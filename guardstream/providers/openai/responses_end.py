@@ -158,6 +158,7 @@ class Ending:
                 return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
+        self._own.setdefault(slot, released(slot).removesuffix(text))  # it is said elsewhere
         return [*self._close(chunk, released, "completed"), *self._message(chunk, text)]
 
     def _is_over(self, slot: Slot) -> bool:
