@@ -45,7 +45,6 @@ class JSONFormat(SpecAdapter):
     sse_end = "[DONE]"
     steady = True
     signs_thinking = False
-    apart_by_name = True
     harmless: ClassVar[Leaf] = PASSED
     beside: ClassVar[Mapping[str, Spec]] = {}
     """Other fields of chunks, by path, in formats that come with the package."""
@@ -87,6 +86,11 @@ class JSONFormat(SpecAdapter):
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
+
+    @property
+    def apart_by_name(self) -> bool:
+        """Whether each event name has a text of its own: not where one value repeats all text."""
+        return not self.repeats
 
     def describes(self, field: str) -> bool:
         """Return whether a path leads into a field of the chunk."""

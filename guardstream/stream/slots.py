@@ -109,7 +109,7 @@ class Lanes:
 
     def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
         """Feed text to a slot's lane, which is created if necessary."""
-        if slot in self._follows:
+        if self._follows and slot in self._follows:
             self._go_on(slot, self._follows.pop(slot), chunk)
         track = self._tracks.get(slot)
         if track is None or track.lane.done:

@@ -120,3 +120,18 @@ def test_a_word_over_two_names_does_not_go_out_whole() -> None:
     assert own(("a", "a sec"), ("b", "ret"))[-1] == ("b", "[word]")
     assert own(("a", "a sec"), ("b", "re"), ("b", "t"))[-1] == ("b", "[word]")
     assert own(("a", "a for"), ("b", "bidden"), ("b", "unread")) == [("a", "a "), ("a", "for")]
+
+
+def test_a_copy_under_another_name_repeats_the_text_of_all_names() -> None:
+    guard = Guard(
+        Policy.parse(
+            "formats: {mine: {text: $.t, copies: $.full}}\n"
+            "rules: [{id: word, words: [secret], replacement: '#'}]"
+        )
+    )
+    wire = WireGuard(guard)
+    told = [("a", {"t": "a sec"}), ("a", {"t": "ret "}), ("done", {"full": "a secret "})]
+    data = "".join(f"event: {name}\ndata: {json.dumps(value)}\n\n" for name, value in told)
+    out = b"".join([*wire.feed(data.encode()), *wire.finish()])
+    assert out.endswith(b'event: done\ndata: {"full":"a ###### "}\n\n')
+    assert wire.result.text == "a ###### "
