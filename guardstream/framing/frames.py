@@ -214,8 +214,7 @@ class EventFrames(_Plain):
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, retry=item.retry, done=True)
         value, form = json_data(item.data)
-        frame = Frame(value, raw, form, item.data, name=item.event)
-        return frame if bare else replace(frame, id=item.id, retry=item.retry)
+        return Frame(value, raw, form, item.data, name=item.event, id=item.id, retry=item.retry)
 
 
 _NO_JSON = "a line in a stream of JSON is not JSON"

@@ -109,7 +109,7 @@ class ChunkFlow(PieceFlow[C]):
             or self.ended is not None
         ):
             return None
-        if self._lanes.remember:
+        if self._lanes.remember or self._single_text.pieces[0].slot.name:
             return None
         compared = self._compared_with()
         track = self._lanes.only(self._single_text.pieces[0].slot)

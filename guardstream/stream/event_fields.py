@@ -54,8 +54,9 @@ def with_retry(sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
 
 
 def _with_id(sent: Sent[bytes], own: str | None) -> Sent[bytes]:
-    raw, line = sent.chunk, b"" if own is None else encode(Blank(id=own))[:-1]
+    raw = sent.chunk
     if _ID.findall(raw) != ([] if own is None else [own.encode()]):
+        line = b"" if own is None else encode(Blank(id=own))[:-1]
         mark = BOM if raw.startswith(BOM) else b""
         sent.chunk = mark + line + _ID.sub(b"", raw)[len(mark) :]
     return sent

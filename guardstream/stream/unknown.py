@@ -54,7 +54,9 @@ class UnknownTexts:
         self._named: dict[
             Hashable, tuple[str, int]
         ] = {}  # by event name; where others came between
-        self._name_of: dict[Slot, str] = {}  # the last event name of a text, whatever its name
+        self._name_of: dict[
+            Hashable, str
+        ] = {}  # the last event name of a text, by its other fields
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
@@ -114,7 +116,7 @@ class UnknownTexts:
     def judge_after_others(self, slot: Slot, text: str) -> Sequence[Event]:
         """Return what text of a slot becomes by its matches with text of other event names before
         it, because clients may join the text of all names."""
-        any_name = slot._replace(name="")
+        any_name = slot[:-1]
         changes = self._name_of.get(any_name, slot.name) != slot.name
         self._name_of[any_name] = slot.name
         across = self._over_change(any_name, text, changes=changes)

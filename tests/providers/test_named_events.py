@@ -81,9 +81,10 @@ rules:
 
 def own(*events: tuple[str, str]) -> list[tuple[str, str]]:
     """The names and texts that leave, of events in a format of the policy; in any cutting."""
-    data = b"".join(
+    parts = [
         f"event: {name}\ndata: {json.dumps({'t': text})}\n\n".encode() for name, text in events
-    )
+    ]
+    data = b"".join(parts)
 
     def guarded(cuts: list[int]) -> bytes:
         wire = WireGuard(OWN)
@@ -94,6 +95,7 @@ def own(*events: tuple[str, str]) -> list[tuple[str, str]]:
 
     whole = guarded([])
     assert guarded(list(range(1, len(data)))) == whole
+    assert b"".join(OWN.wrap_sync(parts)) == whole
     found: list[tuple[str, str]] = []
     for event in whole.decode().split("\n\n")[:-1]:
         head, _, value = event.rpartition("data: ")
@@ -119,6 +121,7 @@ def test_a_word_of_one_name_is_found_though_others_come_between() -> None:
 def test_a_word_over_two_names_does_not_go_out_whole() -> None:
     assert own(("a", "a sec"), ("b", "ret"))[-1] == ("b", "[word]")
     assert own(("a", "a sec"), ("b", "re"), ("b", "t"))[-1] == ("b", "[word]")
+    assert own(*[("a", "x ")] * 9, ("a", "sec"), ("b", "ret"))[-1] == ("b", "[word]")
     assert own(("a", "a for"), ("b", "bidden"), ("b", "unread")) == [("a", "a "), ("a", "for")]
 
 
