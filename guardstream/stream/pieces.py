@@ -360,9 +360,9 @@ class PieceFlow(Generic[C]):
                 self._lanes.drop(slot=slot)
 
     def _feed_slot(self, slot: Slot, text: str, model: C) -> tuple[Track, Sequence[Event]]:
-        """Feed text to its lane, without what is a match with text of other event names before."""
+        """Feed text to its lane, without what is a match over a change of event names."""
         if slot.name:
-            text = self._apply_events(slot, self._unknown.judge_after_others(slot, text))
+            text = self._apply_events(slot, self._unknown.judge_slot(slot, text))
         return self._lanes.feed(slot, text, model)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:

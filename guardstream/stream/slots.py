@@ -131,7 +131,7 @@ class Lanes:
 
     def _begin(self, slot: Slot, text: str, chunk: Any) -> Track:
         before = self._tracks.get(slot)
-        rest = before.lane.rest if before is not None else ""
+        rest = before.lane.rest if before is not None and not slot.name else ""
         if rest and self._is_another_object(slot, text):
             rest = ""
         return self._opened(slot, rest, chunk)

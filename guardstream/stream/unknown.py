@@ -104,23 +104,29 @@ class UnknownTexts:
         `changes` says that text of another name came before it. AdapterError if there are too many
         names.
         """
-        same = [Text(text)]
-        if self._passes_all():
-            return same
-        if name not in self._named and len(self._named) == PATHS:
-            raise AdapterError(f"text under more than {PATHS} event names: blocked")
-        readings = [self._over_change(each, text, changes=changes) for each in (name, "")]
-        found = [across for across in readings if across is not None]
-        return max(found, key=_severity).of(same) if found else same
+        return self._over_changes((name, ""), text, changes=changes)
 
-    def judge_after_others(self, slot: Slot, text: str) -> Sequence[Event]:
-        """Return what text of a slot becomes by its matches with text of other event names before
-        it, because clients may join the text of all names."""
+    def judge_slot(self, slot: Slot, text: str) -> Sequence[Event]:
+        """Return what text of a slot with an event name becomes, in the same way.
+
+        AdapterError if there are too many names.
+        """
         any_name = slot[:-1]
         changes = self._name_of.get(any_name, slot.name) != slot.name
         self._name_of[any_name] = slot.name
-        across = self._over_change(any_name, text, changes=changes)
-        return across.of([Text(text)]) if across else [Text(text)]
+        return self._over_changes((slot, any_name), text, changes=changes)
+
+    def _over_changes(
+        self, readings: Sequence[Hashable], text: str, *, changes: bool
+    ) -> Sequence[Event]:
+        same = [Text(text)]
+        if self._passes_all():
+            return same
+        if readings[0] not in self._named and len(self._named) >= PATHS:
+            raise AdapterError(f"text under more than {PATHS} event names: blocked")
+        across = [self._over_change(each, text, changes=changes) for each in readings]
+        found = [each for each in across if each is not None]
+        return max(found, key=_severity).of(same) if found else same
 
     def _over_change(self, name: Hashable, text: str, *, changes: bool) -> _Across | None:
         """Return the matches of a text with text before the last change of names."""

@@ -113,7 +113,7 @@ def test_held_text_of_an_own_format_leaves_under_its_name_and_in_order() -> None
 def test_a_word_of_one_name_is_found_though_others_come_between() -> None:
     for name in ("a", "message"):
         found = own((name, "a sec"), ("b", "x "), (name, "ret"))
-        assert "".join(text for each, text in found if each == name) == "a sec******"
+        assert "".join(text for each, text in found if each == name) == "a sec[word]"
         found = own((name, "a for"), ("b", "x "), (name, "bidden"))
         assert "".join(text for each, text in found if each == name) == "a for"
 
