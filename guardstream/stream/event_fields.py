@@ -8,6 +8,7 @@ up to its event has; until then, events go out without theirs. `retry` goes out 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from guardstream.framing.frames import Frame
 from guardstream.framing.sse import BOM, Blank, encode
@@ -55,8 +56,8 @@ def with_retry(sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
 
 def _with_id(sent: Sent[bytes], own: str | None) -> Sent[bytes]:
     raw = sent.chunk
-    if _ID.findall(raw) != ([] if own is None else [own.encode()]):
-        line = b"" if own is None else encode(Blank(id=own))[:-1]
-        mark = BOM if raw.startswith(BOM) else b""
-        sent.chunk = mark + line + _ID.sub(b"", raw)[len(mark) :]
-    return sent
+    if _ID.findall(raw) == ([] if own is None else [own.encode()]):
+        return sent
+    line = b"" if own is None else encode(Blank(id=own))[:-1]
+    mark = BOM if raw.startswith(BOM) else b""
+    return replace(sent, chunk=mark + line + _ID.sub(b"", raw)[len(mark) :])
