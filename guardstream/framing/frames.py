@@ -43,8 +43,8 @@ class Frame:
     """A piece of the source. `value` is JSON or text, by its `form`; None if it has neither.
 
     `data` is the text that an event's value was decoded from. `note` is text outside of the chunks,
-    a comment. `name` and `id` are the event's; `done` marks the stream's end. `lead` is what came
-    between the last chunk and `raw`.
+    a comment. `name`, `id` and `retry` are the event's; `done` marks the stream's end. `lead` is
+    what came between the last chunk and `raw`.
     """
 
     value: dict[str, Any] | list[Any] | str | None
@@ -54,6 +54,7 @@ class Frame:
     note: str = ""
     name: str = ""
     id: str | None = None
+    retry: int | None = None
     done: bool = False
     lead: bytes = b""
     array: int = 0  # the array of the item, if several follow each other
@@ -202,16 +203,18 @@ class EventFrames(_Plain):
             error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
             if error is not None:
                 return Frame({"error": error}, item.raw)
-            return Frame(None, item.raw if item.plain else b"\n", name=item.event, id=item.id)
+            raw = item.raw if item.plain else sse.encode(item)
+            return Frame(None, raw, name=item.event, id=item.id, retry=item.retry)
         raw = item.raw if item.plain else sse.encode(item)
-        if self.template is not None and item.event == self.named and item.id is None:
+        bare = item.id is None and item.retry is None
+        if self.template is not None and item.event == self.named and bare:
             text = self.template.text(item.data)
             if text is not None:
                 return Frame(text, raw, "alike", item.data, name=item.event)
         if item.data == DONE:
-            return Frame(None, raw, name=item.event, id=item.id, done=True)
+            return Frame(None, raw, name=item.event, id=item.id, retry=item.retry, done=True)
         value, form = json_data(item.data)
-        return Frame(value, raw, form, item.data, name=item.event, id=item.id)
+        return Frame(value, raw, form, item.data, name=item.event, id=item.id, retry=item.retry)
 
 
 _NO_JSON = "a line in a stream of JSON is not JSON"

@@ -35,7 +35,7 @@ MAX_LINE = 4 * 1024 * 1024
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes in an event, all its lines together."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 _LF, _COLON = b"\n:"
 
@@ -169,11 +169,11 @@ class Decoder:
     def _begin(self, *, last: bool) -> bool:
         """Skip the byte order mark; return whether the first line has begun."""
         size = len(self._buffer)
-        if not last and size < len(_BOM) and _BOM.startswith(self._buffer):
+        if not last and size < len(BOM) and BOM.startswith(self._buffer):
             return False
         self._began = True
-        if self._buffer.startswith(_BOM):
-            self._line = self._searched = len(_BOM)
+        if self._buffer.startswith(BOM):
+            self._line = self._searched = len(BOM)
         return True
 
     def _read_lines(self, items: list[Item], *, last: bool) -> None:

@@ -95,7 +95,8 @@ class Slot(NamedTuple):
     """The identity of one streamed text, which has a pipeline of its own unless slots are joined.
 
     `choice` is the index of the answer to the request, from 0. `field` distinguishes fields of one
-    channel, `number` tool calls and blocks. The answer itself has the channel `text` and the field
+    channel, `number` tool calls and blocks. `name` is that of the events it streams in, where texts
+    of several names may be several texts. The answer itself has the channel `text` and the field
     `content` or `text`.
     """
 
@@ -103,6 +104,7 @@ class Slot(NamedTuple):
     channel: str
     field: str
     number: int = 0
+    name: str = ""
 
     @property
     def is_streamed(self) -> bool:
@@ -181,9 +183,9 @@ class Reading(NamedTuple):
     - `failed`: it reports an error. Held text is dropped, and the stream has failed, whatever else
       its source sends, such as an end mark.
     - `closed`: slots whose text is complete; their held text is settled before this chunk.
-    - `joined`: slots that begin here and continue the pipeline of an earlier one, like consecutive
-      text blocks, since a citation may cut a word. Copies that are joined are one text where some
-      of them repeat nothing.
+    - `joined`: slots that begin here and continue the pipeline of an earlier one once they have
+      text, like consecutive text blocks, since a citation may cut a word. Copies that are joined
+      are one text where some of them repeat nothing.
     - `waits`: the chunk marks the end of this slot's block and goes out after its held text, unless
       the next chunk joins another block to it.
     - `calls`: tool calls that begin here, by the slot of their arguments.

@@ -43,6 +43,8 @@ class Hooks(Generic[C]):
 
     by_event: bool = False
     """Whether chunks are events with their names: `{"event": name, "data": value}`."""
+    apart_by_name: bool = False
+    """Whether the texts of each event name are texts of their own, which clients may also join."""
     event_name: Callable[[C], str] | None = None
     """Returns the event name for a chunk that the guard adds."""
     sse_end: str = ""

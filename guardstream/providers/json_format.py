@@ -87,6 +87,11 @@ class JSONFormat(SpecAdapter):
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
 
+    @property
+    def apart_by_name(self) -> bool:
+        """Whether each event name has a text of its own: not where one value repeats all text."""
+        return not self.repeats
+
     def describes(self, field: str) -> bool:
         """Return whether a path leads into a field of the chunk."""
         return field in cast("Mapping[str, Spec]", self.spec)

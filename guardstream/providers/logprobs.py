@@ -73,6 +73,7 @@ def _spell(value: Any, found: list[str], names: list[str]) -> None:
 _CHOSEN = (
     *("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates"),
     "output_tokens",  # Groq
+    "text",  # Cohere
 )
 """The fields with the tokens of the text, not the alternative ones."""
 

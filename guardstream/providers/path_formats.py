@@ -37,6 +37,7 @@ class _PathFormat(JSONFormat):
 
     paths: ClassVar[dict[str, Any]]
     sse_end = ""
+    apart_by_name = False
     harmless = META
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

@@ -24,9 +24,6 @@ _ANSWERS = frozenset({"", "message", "output"})
 _ENDS = frozenset({"done", "end", "complete", "close", "error"})
 _END = "[DONE]"
 
-_MOST_SOURCES = 256
-"""How many names and kinds of events are told apart in one stream."""
-
 
 class _Data(NamedTuple):
     """What an event says: JSON, or else text, which may be written as a JSON string."""
@@ -46,7 +43,6 @@ class ServerSentEvents(Envelope):
         super().__init__(AnyJSON(unknown=unknown), unknown=unknown)
         self._unknown = unknown
         self._texts: dict[str, Slot] = {}  # by the kind of event
-        self._sources: dict[tuple[str, int], int] = {}  # by name and kind of event
         self._last: tuple[Any, _Data] = (None, _Data(None))
         self._spoke: Any = None  # the last event with JSON
 
@@ -122,20 +118,12 @@ class ServerSentEvents(Envelope):
 
     def _by_name(self, chunk: Any, reading: Reading) -> Reading:
         """Return a reading whose unknown texts are told apart by the event's name, too."""
-        name = _kind(chunk)
+        name = _kind(chunk) or "message"
         pieces = [
-            each._replace(slot=each.slot._replace(number=self._source(name, each.slot.number)))
-            if each.kind == "unknown"
-            else each
+            each._replace(slot=each.slot._replace(name=name)) if each.kind == "unknown" else each
             for each in reading.pieces
         ]
         return reading._replace(pieces=pieces)
-
-    def _source(self, name: str, number: int) -> int:
-        """Return a number for events of a name, and of the kind with a number of its own."""
-        if (name, number) not in self._sources and len(self._sources) == _MOST_SOURCES:
-            return 0
-        return self._sources.setdefault((name, number), len(self._sources) + 1)
 
     def _recognise(self, chunk: Any) -> None:
         """Let the format read that an event's JSON shows, alone or with its name."""

@@ -35,7 +35,7 @@ class Added(Generic[C]):
         sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
         if sent:
             first = sent[0]
-            first.characters = len(text)
+            first.characters, first.name = len(text), slot.name
             if slot.is_answer:
                 first.text = text
             else:

@@ -77,6 +77,8 @@ class WireFlow(FrameFlow):
         frames, chunks = self._frames, self._chunks
         if not isinstance(frames, EventFrames) or chunks is None or self.ended is not None:
             return
+        if self._fields.waits:
+            return
         self._around = frames.around(frame)
         if self._around is not None:
             same = self._templates.still_holds(chunks)
@@ -130,7 +132,7 @@ class WireFlow(FrameFlow):
         else:
             sent = self._guard_frames(self._frames.finish())
         if self.ended is None:
-            sent += self._settle()
+            sent += self._with_id(self._settle())
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
         return sent

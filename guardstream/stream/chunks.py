@@ -49,6 +49,7 @@ class ChunkFlow(PieceFlow[C]):
         self._was_alike = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
+        self.event_name = ""  # of the event that the next chunk comes in, unless the chunk has it
         self._unreported: Callable[[], C] | None = None  # what `passed` must see yet
         super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
 
@@ -108,7 +109,7 @@ class ChunkFlow(PieceFlow[C]):
             or self.ended is not None
         ):
             return None
-        if self._lanes.remember:
+        if self._lanes.remember or self._single_text.pieces[0].slot.name:
             return None
         compared = self._compared_with()
         track = self._lanes.only(self._single_text.pieces[0].slot)
@@ -134,7 +135,7 @@ class ChunkFlow(PieceFlow[C]):
                         chunk, self._single_text, text, origin, chunk, self._write
                     )
             chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
-            reading = self.adapter.read(chunk)
+            reading = self._named(self.adapter.read(chunk))
             if self.hooks.recognised is not None:
                 known = self.hooks.recognised(chunk, reading)
                 if known is not None:
@@ -153,6 +154,31 @@ class ChunkFlow(PieceFlow[C]):
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
+
+    def enter(self, event_name: str) -> None:
+        """Take the name of the event that the next chunk comes in, unless the chunk has it."""
+        if event_name != self.event_name:
+            self.event_name, self._single_text = event_name, None
+
+    def _named(self, reading: Reading) -> Reading:
+        """Return a reading whose texts have the event's name, if the texts of each name are apart.
+
+        Text of other names that is held goes out before them: whoever reads all names joins it.
+        """
+        name, apart = self.event_name, self.hooks.apart_by_name
+        if not name:
+            return reading
+        pieces = [
+            piece._replace(slot=piece.slot._replace(name=name))
+            if apart or piece.kind == "unknown"
+            else piece
+            for piece in reading.pieces
+        ]
+        begun = {_unnamed(piece.slot) for piece in pieces if apart and piece.kind in NEW}
+        open_slots = [lane.track.slot for lane in self._lanes.open()] if begun else []
+        over = [slot for slot in open_slots if slot.name != name and _unnamed(slot) in begun]
+        only_text = reading.only_text and not over
+        return reading._replace(pieces=pieces, closed=[*reading.closed, *over], only_text=only_text)
 
     @property
     def template(self) -> Alike | None:
@@ -227,7 +253,7 @@ class ChunkFlow(PieceFlow[C]):
         slot = reading.pieces[0].slot
         for choice in reading.choices:
             self._choices.open[choice] = model
-        track, events = self._lanes.feed(slot, text, model)
+        track, events = self._feed_slot(slot, text, model)
         return self._sent_text(track, text, events, chunk, origin, write, whole)
 
     def _sent_text(
@@ -333,3 +359,7 @@ class ChunkFlow(PieceFlow[C]):
         slot = Slot(0, "text", "$.data")
         events = self._unknown.judge_named(name, text, changes=changes)
         return self._apply_events_at("$.data", slot, events)
+
+
+def _unnamed(slot: Slot) -> Slot:
+    return slot._replace(name="")

@@ -23,6 +23,7 @@ class EventTemplates:
 
     def __init__(self) -> None:
         self._source: Alike | None = None  # what the last template was created from
+        self._event_name = ""
         self._left = 16  # how many more may be created: each takes longer than parsing an event
 
     def note(self, frames: EventFrames, frame: Frame, chunks: ChunkFlow[Any]) -> None:
@@ -47,11 +48,12 @@ class EventTemplates:
             compared.measured,
         )
         frames.named = frame.name
+        self._event_name = chunks.event_name
         self._source = compared
 
     def still_holds(self, chunks: ChunkFlow[Any]) -> bool:
         """Return whether `chunks` compares its chunks with what the template was created from."""
-        return chunks.template is self._source
+        return chunks.template is self._source and chunks.event_name == self._event_name
 
     def of(self, frames: EventFrames, chunks: ChunkFlow[Any] | None) -> Template | None:
         """Return the template of an event that matched it; None, and drop it, if it does not hold

@@ -58,6 +58,8 @@ class Sent(Generic[C]):
     of both. `origin` is what was fed together with the chunk that it came as, or was written from,
     such as a frame of bytes; None if the flow created it, for held text or to end a choice.
 
+    `name` is that of the event that it goes out in, if the flow created it for text of a name.
+
     `known` is what was known at that point, if more is known by now, because several frames arrived
     at once.
 
@@ -70,6 +72,7 @@ class Sent(Generic[C]):
     parts: Sequence[Part] = ()
     origin: Any = None
     known: Known | None = None
+    name: str = ""
 
 
 class MakeStage(Protocol):

@@ -20,6 +20,7 @@ from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.event_fields import EventFields, with_retry
 from guardstream.stream.event_templates import EventTemplates
 from guardstream.stream.flow import Known, Part, Sent
 from guardstream.stream.on_block import BlockError
@@ -55,7 +56,7 @@ class FrameFlow:
 
     Each frame goes to the flow of its kind: a provider's chunks, text (plain, or JSON strings, by
     the first one), and all other JSON, which is unknown. Comments between events go out if the
-    policy would not change them. Held text goes out with a later event, under the id of that event.
+    policy would not change them. Held text goes out with a later event.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class FrameFlow:
         self._last: Frame | None = None
         self._settled = False
         self._waiting = WaitingEvents()
+        self._fields = EventFields()
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -130,7 +132,7 @@ class FrameFlow:
         try:
             for frame in frames:
                 earlier = len(sent)
-                sent += self._guard_frame(frame)
+                sent += self._with_fields(self._guard_frame(frame), frame)
                 now = self._known
                 if now.has_grown(known):
                     for each in sent[noted:earlier]:
@@ -143,6 +145,21 @@ class FrameFlow:
                 raise
             self.error, self.ended = error, "content_filter"
         return sent
+
+    def _with_fields(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
+        """Return what goes out for an event with its fields, as far as they may go out yet."""
+        if not isinstance(self._frames, EventFrames):
+            return sent
+        self._fields.note(frame)
+        if frame.retry is not None and self.ended is None:
+            sent = with_retry(sent, frame)
+        return self._with_id(sent)
+
+    def _with_id(self, sent: list[Sent[bytes]]) -> list[Sent[bytes]]:
+        if not self._fields.waits:
+            return sent
+        held = bool(self.ended is not None or self.held or self._waiting)
+        return self._fields.placed(sent, held=held)
 
     def _guard_frame(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
@@ -241,7 +258,7 @@ class FrameFlow:
 
     def _guard_chunk(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
         """Guard a chunk, and remember the event's name if it had text."""
-        chunks.event_name = "" if self._by_event else name_beside(frame)
+        chunks.enter("" if self._by_event else name_beside(frame))
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
         before = chunks.held
@@ -465,7 +482,8 @@ class FrameFlow:
                 raw = origin.raw
             else:
                 said = bool(each.text or each.parts)
-                name = origin.name if origin is not None else self._name_of(chunk, said=said)
+                added = each.name or self._name_of(chunk, said=said)
+                name = added if origin is None else origin.name
                 value = chunk["data"] if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw

@@ -33,7 +33,7 @@ class OtherFrames:
 
     def judged(self, reading: str, text: str, name: str) -> str:
         """Guard another reading of a text of an event name, without holding any of it."""
-        self.flow.event_name = name
+        self.flow.enter(name)
         sent = self.flow.feed({reading: text})
         return str(sent[0].chunk.get(reading, "")) if sent else ""
 
@@ -44,7 +44,7 @@ class OtherFrames:
     def value(self, frame: Frame) -> Any | None:
         """Return the guarded value of a frame: itself if unchanged, None if all of it is
         removed."""
-        self.flow.event_name = name_beside(frame)
+        self.flow.enter(name_beside(frame))
         sent = self.flow.feed(frame.value, frame)
         if not sent:
             return None

@@ -6,7 +6,7 @@ This is the general path, for any chunk. Most chunks have one text and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.added import Added
@@ -70,7 +70,6 @@ class PieceFlow(Generic[C]):
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
-        self.event_name = ""  # of the event that the next chunk came in, unless the chunk has it
         self.ending: Sequence[Part] = ()
         self.calls: Mapping[Slot, Call] = {}  # replaced, never changed
         self.usage: Any = None
@@ -165,44 +164,48 @@ class PieceFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        if self._waiting and not (reading.closed or reading.joined or _cannot_wait(reading)):
+        if self._waiting and not (reading.closed or _cannot_wait(reading)):
+            self._join(reading)
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
-        over = [*reading.closed, *self._left_behind(reading)] if self._waiting else reading.closed
-        if over and not self.ended:
-            sent += self._settle(self._lanes.of(over))
+        if not self.ended and (reading.closed or self._waiting):
+            lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
+            sent += self._settle(dict.fromkeys(lanes))
         if self.ended:
             return sent + self._end_before(incoming)
-        if self._waiting:
+        must_wait = reading.waits is not None and self._lanes.held_of(reading.waits)
+        if self._waiting and (not must_wait or _cannot_wait(reading)):
             sent += self._release_waiting(reading)
-        if self.ended:
-            return sent
+            if self.ended:
+                return sent
         if reading.joined:
-            self._join(reading, model)
-        if reading.waits is not None and self._lanes.held_of(reading.waits):
+            self._join(reading)
+        if must_wait:
             self._waiting.append(incoming)
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
 
-    def _join(self, reading: Reading, model: C) -> None:
-        """Let texts that begin in a chunk go on with earlier ones; copies begin nothing."""
-        copies = {piece.slot for piece in reading.pieces if piece.kind == "copy"}
+    def _join(self, reading: Reading) -> None:
+        """Let texts that begin in a chunk go on with earlier ones; a copy alone begins nothing."""
+        pieces = reading.pieces
+        copies = {slot for slot, _, kind in pieces if kind == "copy"}
+        copies -= {slot for slot, _, kind in pieces if kind == "delta"}
         for slot, earlier in reading.joined.items():
             if slot not in copies:
-                self._lanes.join(slot, earlier, model)
+                self._lanes.join(slot, earlier)
 
-    def _left_behind(self, reading: Reading) -> Sequence[Slot]:
-        """Return the slots for whose held text chunks wait, if this one does not go on with it."""
-        goes_on = {*reading.joined.values(), *(piece.slot for piece in reading.pieces)}
-        return [
-            slot
+    def _left_behind(self, reading: Reading) -> Sequence[Lane]:
+        """Return the lanes for whose held text chunks wait, if this one does not go on with it."""
+        slots = (*reading.joined.values(), *(piece.slot for piece in reading.pieces))
+        goes_on = {*self._lanes.of(slots)}
+        waits = [
+            each.reading.waits
             for each in self._waiting
-            if (slot := each.reading.waits) is not None
-            and slot not in goes_on
-            and _must_stay_ordered(each.reading, reading)
+            if each.reading.waits is not None and _must_stay_ordered(each.reading, reading)
         ]
+        return [lane for lane in self._lanes.of(waits) if lane not in goes_on]
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
         """Record tool calls that begin. A name may come in pieces, but not after arguments have
@@ -237,8 +240,10 @@ class PieceFlow(Generic[C]):
         reading = incoming.reading
         if self._breaks_off and self.ended == "content_filter":
             return self._end_stream()
-        marks = not (reading.pieces or reading.finished or reading.calls)
-        return [*(self._process(incoming) if marks else ()), *self._end_stream()]
+        if reading.pieces or reading.finished or reading.calls:
+            return self._end_stream()
+        self._lanes.drop()
+        return [*self._release_waiting(), *self._process(incoming), *self._end_stream()]
 
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Judge texts whose reading is ambiguous, and guard misread ones again."""
@@ -312,8 +317,7 @@ class PieceFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
-        lanes, pieces, joined = self._lanes, incoming.reading.pieces, incoming.reading.joined
-        feed = partial(self._joined, joined) if joined else lanes.feed
+        lanes, pieces = self._lanes, incoming.reading.pieces
         texts = incoming.texts = [""] * len(pieces)
         for index, (slot, text, kind) in enumerate(pieces):
             if self.ended:
@@ -323,7 +327,7 @@ class PieceFlow(Generic[C]):
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = feed(slot, text, incoming.model)
+                track, events = self._feed_slot(slot, text, incoming.model)
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._choices.cut):
@@ -337,14 +341,6 @@ class PieceFlow(Generic[C]):
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
-
-    def _joined(
-        self, joined: Mapping[Slot, Slot], slot: Slot, text: str, model: C
-    ) -> tuple[Track, Sequence[Event]]:
-        """Feed a text that may continue one that began in the same chunk."""
-        if slot in joined and self._lanes.get(slot) is None:
-            self._lanes.join(slot, joined[slot], model)
-        return self._lanes.feed(slot, text, model)
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
         """Record the matches across the borders of ambiguous texts, in case they are deltas."""
@@ -363,6 +359,12 @@ class PieceFlow(Generic[C]):
                 incoming.matched.add(slot)
                 self._lanes.drop(slot=slot)
 
+    def _feed_slot(self, slot: Slot, text: str, model: C) -> tuple[Track, Sequence[Event]]:
+        """Feed text to its lane, without what is a match over a change of event names."""
+        if slot.name:
+            text = self._apply_events(slot, self._unknown.judge_slot(slot, text))
+        return self._lanes.feed(slot, text, model)
+
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
         """Keep the shape of what follows the end of a stream in its last chunk."""
         for index, piece in enumerate(incoming.reading.pieces):
@@ -373,7 +375,7 @@ class PieceFlow(Generic[C]):
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number, self.event_name)
+            events = self._unknown.judge(path, piece.text, piece.slot.number, piece.slot.name)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)
@@ -422,9 +424,9 @@ class PieceFlow(Generic[C]):
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
         """Fill in repeated text, and record the parts that are new or turn out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
-        filled = self._fill_joined(incoming) if incoming.reading.joined else ()
+        joined = self._joined_copies(incoming) if incoming.reading.joined else NONE
         for index, piece in enumerate(incoming.reading.pieces):
-            if piece.slot in incoming.matched or index in filled:
+            if piece.slot in incoming.matched:
                 continue
             if piece.kind in NEW:
                 incoming.fresh.append(index)
@@ -435,7 +437,10 @@ class PieceFlow(Generic[C]):
             if piece.kind == "aside":
                 texts[index] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
-            text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
+            if index in joined:
+                text = joined[index]
+            else:
+                text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
             if text is None and open_still:
                 announced = piece.kind != "parsed" or piece.slot in self.calls
                 if announced and self._lanes.get(piece.slot) is None:
@@ -445,31 +450,29 @@ class PieceFlow(Generic[C]):
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
 
-    def _fill_joined(self, incoming: Incoming[C]) -> Collection[int]:
-        """Guard copies that are joined as one text, if some of them repeat nothing that was
-        streamed; return their indices."""
-        pieces, joined = incoming.reading.pieces, incoming.reading.joined
-        texts = {*joined, *joined.values()}
-        copies = [
-            index
-            for index, piece in enumerate(pieces)
-            if piece.kind == "copy" and piece.slot in texts
-        ]
-        over = self.ended is not None
-        if over or not copies or all(self._is_repeated(incoming, pieces[at]) for at in copies):
-            return ()
-        parts = [pieces[at].text for at in copies]
-        checked = self._lanes.check_parts(pieces[copies[0]].slot, parts)
-        for at, events in zip(copies, checked, strict=True):
-            if self.ended is None:
-                text = self._apply_events(pieces[at].slot, events)
-                incoming.texts[at] = text
-                self._lanes.note_whole(pieces[at], text)
-        return copies
+    def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
+        """Return what copies that are joined become, by their indices; None as for any copy.
 
-    def _is_repeated(self, incoming: Incoming[C], piece: Piece) -> bool:
-        waits = incoming.reading.waits
-        return repeated(self._lanes, piece, waits, ended=self.ended is not None) is not None
+        They are guarded as one text if some of them repeat nothing that was streamed.
+        """
+        reading, over = incoming.reading, self.ended is not None
+        slots = {*reading.joined, *reading.joined.values()}
+        copies = {
+            index: repeated(self._lanes, piece, reading.waits, ended=over)
+            for index, piece in enumerate(reading.pieces)
+            if piece.kind == "copy" and piece.slot in slots
+        }
+        if over or None not in copies.values():
+            return copies
+        pieces = [reading.pieces[index] for index in copies]
+        checked = self._lanes.check_parts(pieces[0].slot, [piece.text for piece in pieces])
+        for index, piece, events in zip(copies, pieces, checked, strict=True):
+            if self.ended is None:
+                copies[index] = text = self._apply_events(piece.slot, events)
+                self._lanes.note_whole(piece, text)
+            else:
+                copies[index] = None
+        return copies
 
     def _passes(self, piece: Piece, *, open_still: bool) -> bool:
         """Return whether a text beside the answer may stay in the chunk, because no rule changes

@@ -48,6 +48,9 @@ class Track:
 class Lanes:
     """Tracks by slot; consecutive blocks have a track each and share one lane.
 
+    A block takes the lane over with its first text. Until then, what is held there belongs to the
+    block before it.
+
     `calls` maps a slot to the tool call whose arguments it has. Texts are kept only after
     `remember` is set, because an adapter may find out late that chunks repeat them.
     """
@@ -57,6 +60,7 @@ class Lanes:
         self._make_stage = make_stage
         self.remember = False
         self._tracks: dict[Slot, Track] = {}
+        self._follows: dict[Slot, Slot] = {}  # slots without text, and the one each goes on with
         self._lanes: dict[Lane, None] = {}  # those not done, in order of their beginning
         self._held = 0  # over all of them, unless there is only one
         self._wholes: dict[tuple[Slot, str], str] = {}
@@ -87,9 +91,13 @@ class Lanes:
     def of(self, slots: Iterable[Slot]) -> Iterator[Lane]:
         """Yield the lanes of some slots that are not done, and have not gone on in another slot."""
         for slot in slots:
-            track = self._tracks.get(slot)
+            track = self._latest(slot)
             if track is not None and not track.lane.done and track.lane.track is track:
                 yield track.lane
+
+    def _latest(self, slot: Slot) -> Track | None:
+        """Return the track of a slot, or of the one that it goes on with once it has text."""
+        return self._tracks.get(self._follows.get(slot, slot))
 
     def tracks(self) -> Sequence[Track]:
         """All tracks, in the order in which they began."""
@@ -97,11 +105,12 @@ class Lanes:
 
     def held_of(self, slot: Slot) -> int:
         """Return how many code points of a slot are held back."""
-        track = self._tracks.get(slot)
-        return 0 if track is None or track.lane.done else track.lane.stage.held
+        return sum(lane.stage.held for lane in self.of([slot]))
 
     def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
         """Feed text to a slot's lane, which is created if necessary."""
+        if self._follows and slot in self._follows:
+            self._go_on(slot, self._follows.pop(slot), chunk)
         track = self._tracks.get(slot)
         if track is None or track.lane.done:
             track = self._begin(slot, text, chunk)
@@ -122,7 +131,7 @@ class Lanes:
 
     def _begin(self, slot: Slot, text: str, chunk: Any) -> Track:
         before = self._tracks.get(slot)
-        rest = before.lane.rest if before is not None else ""
+        rest = before.lane.rest if before is not None and not slot.name else ""
         if rest and self._is_another_object(slot, text):
             rest = ""
         return self._opened(slot, rest, chunk)
@@ -203,13 +212,18 @@ class Lanes:
             self.note_whole(piece, text)
         return text == piece.text
 
-    def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
-        """Let a new slot continue the lane of an earlier one, if that has had text."""
+    def join(self, slot: Slot, earlier: Slot) -> None:
+        """Let a new slot continue the lane of an earlier one once it has text."""
+        track = self._tracks.get(slot)
+        if track is None or track.lane.done:
+            self._follows[slot] = self._follows.get(earlier, earlier)
+
+    def _go_on(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
         before = self._tracks.get(earlier)
         if before is None:
             return
         if not before.lane.done:
-            before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
+            self._tracks[slot] = Track(slot, chunk, before.lane)
         elif before.lane.rest and slot not in self._tracks:
             self._opened(slot, before.lane.rest, chunk)
 

@@ -51,7 +51,12 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
-        self._named: dict[str, tuple[str, int]] = {}  # by event name; where others came between
+        self._named: dict[
+            Hashable, tuple[str, int]
+        ] = {}  # by event name; where others came between
+        self._name_of: dict[
+            Hashable, str
+        ] = {}  # the last event name of a text, by its other fields
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
@@ -99,16 +104,31 @@ class UnknownTexts:
         `changes` says that text of another name came before it. AdapterError if there are too many
         names.
         """
+        return self._over_changes((name, ""), text, changes=changes)
+
+    def judge_slot(self, slot: Slot, text: str) -> Sequence[Event]:
+        """Return what text of a slot with an event name becomes, in the same way.
+
+        AdapterError if there are too many names.
+        """
+        any_name = slot[:-1]
+        changes = self._name_of.get(any_name, slot.name) != slot.name
+        self._name_of[any_name] = slot.name
+        return self._over_changes((slot, any_name), text, changes=changes)
+
+    def _over_changes(
+        self, readings: Sequence[Hashable], text: str, *, changes: bool
+    ) -> Sequence[Event]:
         same = [Text(text)]
         if self._passes_all():
             return same
-        if name not in self._named and len(self._named) == PATHS:
+        if readings[0] not in self._named and len(self._named) >= PATHS:
             raise AdapterError(f"text under more than {PATHS} event names: blocked")
-        readings = [self._over_change(each, text, changes=changes) for each in (name, "")]
-        found = [across for across in readings if across is not None]
+        across = [self._over_change(each, text, changes=changes) for each in readings]
+        found = [each for each in across if each is not None]
         return max(found, key=_severity).of(same) if found else same
 
-    def _over_change(self, name: str, text: str, *, changes: bool) -> _Across | None:
+    def _over_change(self, name: Hashable, text: str, *, changes: bool) -> _Across | None:
         """Return the matches of a text with text before the last change of names."""
         tail, border = self._named.get(name, ("", 0))
         border = len(tail) if changes else border

@@ -344,3 +344,18 @@ def test_events_that_are_not_known_are_guarded() -> None:
     assert not left_raw(list(stream))
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(numbered([BEGUN, new, DONE]), unknown="refuse"))
+
+
+@pytest.mark.parametrize("own", ["", None])
+def test_items_without_ids_are_told_apart_by_their_places(own: str | None) -> None:
+    def without_id(each: Event) -> Event:
+        return {**each, "item_id": own, "item": {**each.get("item", {}), "id": own}}
+
+    first, second = message(["a sec", "ret"], 0), message(["x ", "y"], 1)
+    source = [*first[:3], *second[:4], first[3], *first[4:], *second[4:]]
+    out = list(GUARD.wrap_sync(numbered([BEGUN, *map(without_id, source), DONE])))
+    deltas = [(each["output_index"], each["delta"]) for each in out if "delta" in each]
+    assert "".join(text for place, text in deltas if place == 0) == "a ######"
+    assert "".join(text for place, text in deltas if place == 1) == "x y"
+    ends = [each["text"] for each in out if each["type"].endswith("output_text.done")]
+    assert ends == ["a ######", "x y"]

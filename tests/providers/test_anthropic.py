@@ -150,6 +150,15 @@ def test_a_word_is_masked_over_two_blocks_of_text(make: Make) -> None:
     assert types(out).count("ping") == 1
 
 
+def test_held_text_stays_in_its_block_before_one_without_text(make: Make) -> None:
+    assert blocks(guarded(message(text("a sec"), text()), make)) == ["a sec", ""]
+    assert blocks(guarded(message(text("a sec"), text(), text("ret")), make)) == [
+        "a ",
+        "",
+        "******",
+    ]
+
+
 @pytest.mark.parametrize("content", ["a sec", "a secret"])
 def test_a_compaction_stays_in_its_one_delta(make: Make, content: str) -> None:
     deltas = [{"type": "compaction_delta", "content": content, "encrypted_content": "Zm9v1"}]
@@ -194,6 +203,14 @@ def test_a_block_closes_the_open_block_and_the_message(make: Make) -> None:
     assert types(out)[-3:] == ["stop", "message_delta", "message_stop"]
     assert out[-2]["delta"]["stop_reason"] == "refusal"
     assert stream.finish == "content_filter"
+
+
+def test_a_block_where_the_next_block_begins_ends_the_one_before_first(make: Make) -> None:
+    for following in (thinking("x"), tool("f", "{}")):
+        out = guarded(message(text("so forbidden"), following), make)
+        found = [(each["type"].rpartition("_")[2], each.get("index")) for each in out[1:-2]]
+        assert found == sorted(found, key=lambda each: each[1] or 0)
+        assert found[-1][0] == "stop"
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,14 @@ def test_what_no_rule_touches_passes_as_it_is() -> None:
     assert in_any_cut(body(*source)) == body(*source)
 
 
+def test_log_probabilities_of_text_after_a_match_stay() -> None:
+    pieces = ["a", " sec", "ret", " and", " more"]
+    source = [START, starts(), *(text(each) | {"logprobs": {"text": each}} for each in pieces)]
+    out = list(GUARD.wrap_sync([*source, ends(), finish()]))
+    told = [(each.get("logprobs") or {}).get("text") for each in out if "content" in str(each)]
+    assert [each for each in told if each] == ["a", " more"]
+
+
 def test_citations_and_log_probabilities_are_masked() -> None:
     cited = {
         "start": 0,

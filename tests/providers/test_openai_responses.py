@@ -185,6 +185,65 @@ def test_text_after_the_end_of_its_part_stays_in_it(make: Make) -> None:
         assert types(guarded(source, make)).count("output_item.done") == 1
 
 
+def test_held_text_stays_in_its_message_before_one_without_text(make: Make) -> None:
+    for after in ((), ("",)):
+        source = stream(text("a sec", item="a"), text(*after, item="b"))
+        out = guarded(source, make)
+        repeated = [plain(each)["text"] for each in out if types([each]) == ["output_text.done"]]
+        assert repeated == ["a sec", ""]
+        assert [item["content"][0]["text"] for item in final(out)["output"]] == repeated
+        at = types(out).index("output_text.done")
+        assert said(out[:at]) == said(out) == "a sec"
+
+
+def test_a_word_is_masked_over_a_message_without_text(make: Make) -> None:
+    out = guarded(stream(text("a sec", item="a"), text(item="b"), text("ret", item="c")), make)
+    assert said(out) == "a ******"
+    assert [item["content"][0]["text"] for item in final(out)["output"]] == ["a ", "", "******"]
+
+
+def test_the_end_of_a_part_waits_though_another_part_ends_with_its_item(make: Make) -> None:
+    source = stream(text("a ", item="a"))
+    first, second = copy.deepcopy(source[3:5]), copy.deepcopy(source[3:7])
+    second[1]["delta"] = second[2]["text"] = second[3]["part"]["text"] = "sec"
+    for event in second:
+        event["content_index"] = 1
+    parts = source[7]["item"]["content"]
+    source[7]["item"]["content"] = [*parts, {**parts[0], "text": "sec"}]
+    out = guarded([*source[:3], *first, *second, source[7], response_of(source)], make)
+    at = types(out).index("output_text.done")
+    assert (plain(out[at - 1])["delta"], plain(out[at])["text"]) == ("sec", "sec")
+
+
+def response_of(source: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last event of a stream of one message, with its item as it is now."""
+    last = copy.deepcopy(source[-1])
+    last["response"]["output"] = [source[-2]["item"]]
+    return last
+
+
+def test_text_after_the_end_of_its_message_stays_in_it(make: Make) -> None:
+    source = stream(text("a ", item="a"))
+    late = next(each for each in source if types([each]) == ["output_text.delta"])
+    at = types(source).index("output_item.done") + 1
+    out = guarded([*source[:at], {**late, "delta": "sec"}, *source[at:]], make)
+    assert types(out) == types([*source[:at], late, *source[at:]])
+    assert said(out) == "a sec"
+
+
+def test_held_text_of_a_part_that_nothing_announced_stays_in_it(make: Make) -> None:
+    source = [each for each in stream(text("sec")) if types([each]) != ["content_part.added"]]
+    assert types(guarded(source, make)) == types(source)
+
+
+def test_messages_that_alternate_keep_their_texts(make: Make) -> None:
+    source = stream(text("x ", item="a"), text("y sec", item="b"))
+    late, end = {**source[4], "delta": "ond"}, {**source[5], "text": "x ond"}
+    out = guarded([*source[:5], *source[8:11], late, end, *source[11:]], make)
+    repeated = [plain(each)["text"] for each in out if types([each]) == ["output_text.done"]]
+    assert repeated == ["x second", "y "]
+
+
 def test_a_tool_between_two_messages_parts_them(make: Make) -> None:
     source = stream(text("my sec", item="a"), whole(SEARCH), text("ret", item="b"))
     out = guarded(source, make)

@@ -116,6 +116,15 @@ def test_the_block_message_is_said(make: Make, before: list[Any], texts: list[st
     assert types(out).count("output_item.added") == types(out).count("output_item.done")
 
 
+def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:
+    source = stream(text("a", item="m"), call("find", '{"q": "forbidden"}'))
+    source = [each for each in source if each.get("item", {}).get("status") != "completed"]
+    out = guarded(source, make, Guard(Policy.parse(f"block_message: sorry\n{POLICY}")))
+    messages = [item for item in final(out)["output"] if item["type"] == "message"]
+    assert [item["content"][0]["text"] for item in messages] == ["a", " sorry"]
+    assert said(out) == "a sorry"
+
+
 def test_a_stop_completes_the_response(make: Make) -> None:
     out = guarded(stream(text("that is enough", " and more")), make)
     assert types(out)[-1] == "completed"

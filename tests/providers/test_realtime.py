@@ -298,6 +298,10 @@ def test_a_block_message_is_said_in_the_part_or_in_a_message_of_its_own(make: An
     assert last[2]["content"][0]["text"] == " no"
     out = list(BLOCKING.wrap_sync(make(response(call(['{"q": "forbidden"}'], 0)))))
     assert plain(out[-1])["response"]["output"][-1]["content"][0]["text"] == "no"
+    source = [began(), *text(["so"])[:-2], *call(['{"q": "forbidden"}'])]
+    last = plain([*BLOCKING.wrap_sync(make(source))][-1])["response"]["output"]
+    texts = [each["content"][0]["text"] for each in last if each["type"] == "message"]
+    assert texts == ["so", " no"]
 
 
 @MAKE

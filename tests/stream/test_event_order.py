@@ -212,3 +212,43 @@ def test_a_change_of_names_is_neither_a_chunk_nor_a_character() -> None:
     list(stream)
     assert stream.stats.chunks_in == len(said)
     assert stream.stats.characters_in == sum(len(text) for _, text in said)
+
+
+CHAT = (
+    b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n'
+)
+
+
+@pytest.mark.parametrize("data", [CHAT, b"data: %b\n\n"])
+def test_an_id_goes_out_with_the_last_of_the_text_up_to_its_event(data: bytes) -> None:
+    def said(text: bytes, before: bytes = b"") -> bytes:
+        return before + data % text
+
+    source = said(b"see ", b"id: 1\n") + said(b"a blue", b"id: 2\n") + said(b" ", b"id:3\n")
+    shown = said(b"see ", b"id: 1\n") + said(b"a ") + said(b"blue ", b"id: 3\n")
+    assert in_every_cut(source) == shown
+    assert in_every_cut(said(b"blue", b"id: 1\n") + said(b" ")) == said(b"blue ", b"id: 1\n")
+    end = b"data: [DONE]\n\n"
+    out = in_every_cut(said(b"a blue", b"id: 2\n") + end)
+    assert out.endswith(b"id: 2\n" + end)
+    assert out.count(b"id: ") == 1
+
+
+def test_an_id_of_other_events_waits_for_held_text_too() -> None:
+    source = b"id: 1\n" + CHAT % b"a blue" + b"id: 2\n\nid: 3\n: note\ndata: {}\n\n" + CHAT % b" "
+    assert sse.Decoder().feed(in_every_cut(source)) == [
+        *sse.Decoder().feed(CHAT % b"a " + b"\ndata: {}\n\nid: 3\n" + CHAT % b"blue ")
+    ]
+
+
+def test_the_id_of_blocked_text_does_not_go_out() -> None:
+    out = in_every_cut(b"id: 1\n" + CHAT % b"a for" + b"id: 2\n" + CHAT % b"bidden")
+    assert b"id: " not in out
+
+
+def test_the_time_to_reconnect_goes_out_though_its_event_is_held() -> None:
+    assert in_every_cut(b"retry: 90\nid: 1\n" + CHAT % b"blue" + CHAT % b" ") == (
+        b"retry: 90\n\nid: 1\n" + CHAT % b"blue "
+    )
+    masked = in_every_cut(CHAT % b"x" + b"retry: 90\n" + CHAT % b"a bluebird ")
+    assert masked == CHAT % b"x" + b"retry: 90\n\n" + CHAT % b"a ******** "

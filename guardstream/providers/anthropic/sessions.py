@@ -10,6 +10,7 @@ is the caller's own and passes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from guardstream.events import FinishReason
@@ -183,7 +184,7 @@ class AnthropicSessions(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[str, int] = {}  # of events, by their ids
-        self._count = 0  # of these numbers
+        self._next = count()  # the numbers to come
         self._came_whole: set[int] = set()  # messages
         self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
         self._ids: dict[int, Any] = {}  # of those messages, as they went out
@@ -219,8 +220,7 @@ class AnthropicSessions(SpecAdapter):
         return self._numbers[own] if own in self._numbers else self._new_number(own)
 
     def _new_number(self, own: str) -> int:
-        number = self._numbers[own] = self._count
-        self._count += 1
+        number = self._numbers[own] = next(self._next)
         return number
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:

@@ -10,7 +10,7 @@ the caller's and pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
@@ -248,7 +248,7 @@ class AgentSessions(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._numbers: dict[str, int] = {}  # of items, by their ids
+        self._numbers: dict[Hashable, int] = {}  # of items, by their ids, and by their places
         self._about: dict[int, dict[str, Any]] = {}  # where items belong, by what went out
         self._live: dict[Slot, None] = {}
         self._called: set[Slot] = set()
@@ -277,9 +277,16 @@ class AgentSessions(SpecAdapter):
         return Slot(0, leaf.channel, leaf.field, self._number(event, path[0] if path else 0))
 
     def _number(self, event: Mapping[str, Any], part: int = 0) -> int:
-        """Return the number of a part: of the item that the event is about, or holds."""
-        own = event.get("item_id") or fields_of(event.get("item")).get("id")
-        number = self._numbers.setdefault(str(own), len(self._numbers))
+        """Return the number of a part: of the item that the event is about, or holds.
+
+        An event without the item's id is about the last item in its place.
+        """
+        item = fields_of(event.get("item"))
+        turn = event.get("turn_id") or item.get("turn_id")
+        place = (str(turn), index_in(event, -1, "output_index"))
+        own = event.get("item_id") or item.get("id")
+        number = self._numbers.setdefault(str(own) if own else place, len(self._numbers))
+        self._numbers[place] = number
         part = index_in(event, index_in(event, part, "summary_index"), "content_index")
         return number * PARTS + part
 

@@ -33,7 +33,7 @@ class _Part:
     slot: Slot
     made: dict[str, Any] | None = None
     is_done: bool = False
-    own: str | None = None  # what the guard alone says in it
+    own: str | None = None  # what is said in it, if it is not what was released in the slot
 
 
 @dataclass(slots=True)
@@ -120,6 +120,8 @@ class Ending:
         response = self._responses.get(_id_of(event) or self._choices.get(slot.choice, ""))
         item, part = _open(response, slot)
         if response is None or item is None or part is None or part.is_done:
+            if part is not None and part.own is None:
+                part.own = released(slot).removesuffix(text)  # which is said elsewhere
             return self._beside(chunk, response, slot, text, released)
         if streams:
             return [self._delta_like(chunk, text)]

@@ -59,6 +59,7 @@ class OpenAIResponses(SpecAdapter):
         self._turn = 0
         self._places: dict[str, int | None] = {}  # of items by id; None for an id of several
         self._live: dict[Slot, None] = {}
+        self._ended: set[Slot] = set()
         self._text: Slot | None = None  # the last part, if it was text
         self._shells: dict[int, Call] = {}
         self._called = False
@@ -145,12 +146,11 @@ class OpenAIResponses(SpecAdapter):
                 self._same.setdefault(first, before)
         if state == "done":
             self._saying.pop(item, None)
+            self._announced_parts.add(self._same.get(slot, slot))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = str(event.get("type"))
-        for piece in pieces:
-            if piece.kind == "delta":
-                self._live[piece.slot] = None
+        self._note_deltas(pieces)
         if kind == "response.output_text.delta":
             return self._said_text(self._at(event, "text", "text"), pieces)
         if kind in LIFE or kind == "error":
@@ -167,6 +167,13 @@ class OpenAIResponses(SpecAdapter):
         if state == "done" or (name == PANEL and state in ("completed", "failed")):
             return self._done(name, event, pieces)
         return Reading(pieces, (0,))
+
+    def _note_deltas(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            if piece.kind == "delta":
+                self._live[piece.slot] = None
+                if piece.slot in self._ended:
+                    self._ending.reopen(piece.slot)
 
     def _at(self, event: Mapping[str, Any], channel: str, field: str) -> Slot:
         slot = Slot(0, channel, field, number_of(self._turn, event) + self._panel(event))
@@ -228,10 +235,15 @@ class OpenAIResponses(SpecAdapter):
         )
 
     def _text_over(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
-        self._live.pop(slot, None)
+        self._end_slots([slot])
         if slot == self._text:
             return Reading(pieces, (0,), waits=slot)
         return Reading(pieces, (0,), closed=(slot,))
+
+    def _end_slots(self, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            self._live.pop(slot, None)
+        self._ended.update(slots)
 
     def _done(self, name: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """The end of a slot: what is held of it goes out first."""
@@ -247,16 +259,14 @@ class OpenAIResponses(SpecAdapter):
             known = STREAMED | BESIDE
             fields = [known[name][:2]] if name in known else []
         closed = [self._at(event, *field) for field in fields]
-        for slot in closed:
-            self._live.pop(slot, None)
+        self._end_slots(closed)
         return Reading(pieces, (0,), closed=closed)
 
     def _item_ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         output = number_of(self._turn, event) // PARTS
         calls = {} if event.get("item") is None else self._late(event)
         over = [slot for slot in self._live if slot.number // PARTS == output]
-        for slot in over:
-            del self._live[slot]
+        self._end_slots(over)
         if self._text is not None and self._text.number // PARTS == output:
             closed = [slot for slot in over if slot != self._text]
             return Reading(pieces, (0,), closed=closed, waits=self._text, calls=calls)

@@ -85,6 +85,11 @@ class Ending:
         self._open: dict[int, _Open] = {}
         self._items: dict[int, Any] = {}
         self._own: dict[Slot, str] = {}
+        self._reopened: set[Slot] = set()
+
+    def reopen(self, slot: Slot) -> None:
+        """Note that the source goes on with a slot after its end."""
+        self._reopened.add(slot)
 
     def passed(self, chunk: Any) -> None:
         """Take notice of an event that goes out."""
@@ -133,8 +138,6 @@ class Ending:
             record.slots[slot] = part
         if state == "done":
             record.done.add(slot)
-        elif state == "delta":
-            record.done.discard(slot)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events that say `text` in a slot; in a new message where it has no open part."""
@@ -146,21 +149,27 @@ class Ending:
             if streams:
                 return [replaced(chunk, {"delta": text})]
             return [self._event(chunk, f"{_BESIDE[slot.field]}.delta", slot, {"delta": text})]
-        record = self._open.get(slot.number // PARTS)
-        if slot.channel != "text" and (record is not None or streams):
-            # All of its deltas so far may have been held, and its item need not be announced.
-            record = record or self._open.setdefault(slot.number // PARTS, _Open())
-            record.slots.setdefault(slot, None)
-        if record is not None and streams:
-            record.done.discard(slot)  # more text came after its end
-        if record is not None and slot in record.slots and slot not in record.done:
-            whole = self._text_in(slot, released)
-            if streams:
+        if not self._is_over(slot):
+            output, whole = slot.number // PARTS, self._text_in(slot, released)
+            if _says(chunk, slot):  # all of its deltas so far may have been held
+                self._open.setdefault(output, _Open()).slots.setdefault(slot, None)
                 return [_delta_like(chunk, text, whole)]
-            return [self._delta(chunk, slot, text, whole)]
+            if output in self._open and slot in self._open[output].slots:
+                return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
+        self._own.setdefault(slot, released(slot).removesuffix(text))  # it is said elsewhere
         return [*self._close(chunk, released, "completed"), *self._message(chunk, text)]
+
+    def _is_over(self, slot: Slot) -> bool:
+        """Return whether the end of a slot or of its item went out, and nothing reopened it."""
+        if slot in self._reopened:
+            return False
+        output = slot.number // PARTS
+        record = self._open.get(output)
+        if record is not None:
+            return slot in record.done
+        return output in self._items or output < self._turn * PARTS
 
     def _delta(self, chunk: Any, slot: Slot, text: str, whole: str) -> Any:
         name = self._name(slot)
@@ -214,7 +223,7 @@ class Ending:
             for slot, part in record.slots.items():
                 text = self._text_in(slot, released)
                 record.slots[slot] = self._part(chunk, slot, part, text)
-                if slot not in record.done:
+                if not self._is_over(slot):
                     events += self._part_ends(chunk, slot, record.slots[slot], text)
             if record.item is not None:
                 item = self._items[output] = _filled(record, self._text_of(released), status)
@@ -293,6 +302,12 @@ class Ending:
         found = [getattr(sys.modules.get(module), name, None) for module in modules]
         kind = next((each for each in found if each), None) or sibling(chunk, _TYPES, name)
         return kind.construct(**values)
+
+
+def _says(chunk: Any, slot: Slot) -> bool:
+    """Return whether an event is a delta of the field of a slot."""
+    name, _, state = str(fields_of(chunk).get("type")).removeprefix("response.").rpartition(".")
+    return state == "delta" and name in STREAMED and STREAMED[name][1] == slot.field
 
 
 def _delta_like(chunk: Any, text: str, whole: str) -> Any:
