@@ -14,6 +14,8 @@ from guardstream.framing.frames import Frame
 from guardstream.framing.sse import BOM, Blank, encode
 from guardstream.stream.flow import Sent
 
+# The letters come first, so that the regular expression finds them in a long event at once; a line
+# may begin after a byte order mark, and after CR alone.
 _REST = rb"(?:: ?([^\r\n]*))?(?:\r\n|\r|\n)"
 _ID = re.compile(rb"id(?:(?<=\Aid)|(?<=[\r\n]id)|(?<=\A\xef\xbb\xbfid))" + _REST)
 _RETRY = re.compile(rb"retry(?:(?<=\Aretry)|(?<=[\r\n]retry)|(?<=\A\xef\xbb\xbfretry))" + _REST)

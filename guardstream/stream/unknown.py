@@ -51,12 +51,9 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
-        self._named: dict[
-            Hashable, tuple[str, int]
-        ] = {}  # by event name; where others came between
-        self._name_of: dict[
-            Hashable, str
-        ] = {}  # the last event name of a text, by its other fields
+        # By event name, or a slot that has one: the tail, and where text of others came between.
+        self._named: dict[Hashable, tuple[str, int]] = {}
+        self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
