@@ -33,7 +33,8 @@ _MODELS: dict[type[Any], bool] = {}
 
 
 _NOTES = frozenset({"_hidden_params", "_response_headers", "_response_ms"})
-"""LiteLLM's private attributes, with data about a call such as headers, but no text of a model."""
+"""LiteLLM's private attributes, with data about a call such as headers. What a model said is among
+it only where a provider has fields of its own."""
 
 _MODEL_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
@@ -54,7 +55,7 @@ def fields_of(value: Any) -> Mapping[str, Any]:
         return value  # type: ignore[no-any-return]
     if kind in _MODELS:
         extra, private = value.__pydantic_extra__, value.__pydantic_private__
-        if private and not private.keys() <= _NOTES:
+        if private and not all(map(_is_note, private, private.values())):
             return {**value.__dict__, **(extra or {}), **_private_of(value)}
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _fields_of(value, kind)
@@ -91,7 +92,13 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
 def _private_of(value: Any) -> Mapping[str, Any]:
     """Return the private attributes of a pydantic model that may contain text."""
     private = getattr(value, "__pydantic_private__", None) or {}
-    return {name: each for name, each in private.items() if name not in _NOTES}
+    return {name: each for name, each in private.items() if not _is_note(name, each)}
+
+
+def _is_note(name: str, value: Any) -> bool:
+    if name not in _NOTES:
+        return False
+    return not (isinstance(value, Mapping) and value.get("provider_specific_fields"))
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:

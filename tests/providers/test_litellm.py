@@ -58,6 +58,16 @@ def test_what_litellm_notes_of_a_call_is_no_text() -> None:
     assert out[-1]._hidden_params == chunks[-1]._hidden_params
 
 
+def test_what_a_provider_says_in_what_litellm_notes_is_guarded() -> None:
+    chunks = [chunk(content=each) for each in ("a ", "word")]
+    for each in chunks:
+        each._hidden_params = {"provider_specific_fields": {"raw": "no secret"}, "model_id": "m"}
+    out = list(GUARD.wrap_sync(chunks))
+    said = [each._hidden_params["provider_specific_fields"]["raw"] for each in out]
+    assert said == ["no ######"] * 2
+    assert [each._hidden_params["model_id"] for each in out] == ["m"] * 2
+
+
 def test_an_answer_is_masked_without_waiting() -> None:
     async def answer() -> str:
         source = await litellm.acompletion(mock_response="a secret, no sec", **ASK)
