@@ -105,6 +105,11 @@ class CharSets:
             character = self._table[ord(character)]
         return self._pages.row(character).answer
 
+    def fills_page(self, character: str) -> bool:
+        """Whether all characters of the page that a character is on are in the same sets."""
+        rows = self._pages.rows(character)
+        return len(rows) == 1 and (self._table is None or not self._table.changed(character))
+
     def rows(self, character: str) -> Iterable[Row[int]]:
         """Which sets all characters of the page are in that a character is on."""
         rows = self._pages.rows(character)

@@ -11,6 +11,7 @@ from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.building import check_not_building
+from guardstream.scan.pages import SIZE
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import (
     Alphabet,
@@ -91,18 +92,28 @@ class Classes(dict[str, int]):
         self.told = told
         self._alphabet = alphabet
         self._numbers: dict[int, int] = {}
+        self._pages: dict[int, int] = {}  # those whose characters are all of one class
 
     def __missing__(self, character: str) -> int:
+        page = ord(character) // SIZE
         with self._alphabet.lock:
-            signature = self.sets.signature(character) & self.told
-            number = self._numbers.get(signature)
+            number = self._pages.get(page)
             if number is None:
-                # In this order, or an interrupt in between could give two the same number.
-                self._alphabet.signatures.append(signature)
-                number = self._numbers[signature] = len(self._alphabet.signatures) - 1
+                number = self._judged(character)
+                if self.sets.fills_page(character):
+                    self._pages[page] = number
             if len(self) > MAX_CHARACTERS:
                 self.clear()
             self[character] = number
+        return number
+
+    def _judged(self, character: str) -> int:
+        signature = self.sets.signature(character) & self.told
+        number = self._numbers.get(signature)
+        if number is None:
+            # In this order, or an interrupt in between could give two the same number.
+            self._alphabet.signatures.append(signature)
+            number = self._numbers[signature] = len(self._alphabet.signatures) - 1
         return number
 
 
