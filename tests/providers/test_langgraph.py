@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, on_the_wire, unchanged
 
@@ -104,6 +105,21 @@ def test_log_probabilities_in_a_state_go_with_the_text_that_they_spell(name: str
     assert masked.content == "a ######"
     assert masked.response_metadata == {name: None}
     assert list(GUARD.wrap_sync([clean])) == [clean]
+
+
+def test_tokens_that_end_inside_a_character_are_read_by_their_bytes() -> None:
+    raw = "a geheimé".encode()
+    guard = Guard(Policy.parse("rules: [{id: w, words: [geheimé], replacement: '#'}]"))
+    tokens = [
+        {"token": each.decode(errors="backslashreplace"), "bytes": list(each)}
+        for each in (raw[:-1], raw[-1:])
+    ]
+    about = {"logprobs": {"content": tokens}}
+    answer = AIMessage(content=raw.decode(), id="run-1", response_metadata=about)
+    told = next(iter(guard.wrap_sync([("updates", {"n": {"messages": [answer]}})])))
+    masked = told[1]["n"]["messages"][0]
+    assert masked.content == "a #######"
+    assert masked.response_metadata == {"logprobs": None}
 
 
 def test_a_block_ends_the_message() -> None:
