@@ -18,12 +18,14 @@ from guardstream.providers.readers import Found
 def spelled(value: Any) -> list[str]:
     """Return the texts in log probabilities: tokens, then unknown names of fields.
 
-    Tokens are strings at any depth, and the keys of objects that have only numbers.
+    Tokens are strings at any depth, and the keys of objects that have only numbers. A token may end
+    inside a character, so what their bytes spell out follows them where that differs.
     """
     found: list[str] = []
     names: list[str] = []
     _spell(value, found, names)
-    return found + names
+    decoded = _chosen_bytes(value).decode(errors="replace")
+    return found + ([decoded] if decoded != chosen_text(value) else []) + names
 
 
 def spelled_whole(value: Any) -> str:
@@ -91,6 +93,22 @@ def chosen_text(value: Any) -> str:
     if type(token) is str:
         return token
     return "".join([chosen_text(fields[name]) for name in _CHOSEN if name in fields])
+
+
+def _chosen_bytes(value: Any) -> bytes:
+    """Return the bytes of the same text: the tokens' own where they have them."""
+    if isinstance(value, (list, tuple)):
+        return b"".join([_chosen_bytes(item) for item in value])
+    if not value or isinstance(value, (str, bool, int, float)):
+        return chosen_text(value).encode(errors="surrogatepass")
+    fields = fields_of(value)
+    token = fields.get("token")
+    if type(token) is not str:
+        return b"".join([_chosen_bytes(fields[name]) for name in _CHOSEN if name in fields])
+    try:
+        return bytes(list(fields["bytes"]))
+    except (KeyError, TypeError, ValueError):
+        return token.encode(errors="surrogatepass")
 
 
 def numbered(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, on_the_wire, unchanged
 
@@ -92,17 +93,33 @@ def test_what_an_interrupted_graph_asks_is_guarded_beside_the_state_of_version_2
     assert stream.finish == "content_filter"
 
 
-def test_log_probabilities_in_a_state_go_with_the_text_that_they_spell() -> None:
+@pytest.mark.parametrize("name", ["logprobs", "logprobsResult", "prompt_logprobs"])
+def test_log_probabilities_in_a_state_go_with_the_text_that_they_spell(name: str) -> None:
     def told(tokens: list[str]) -> tuple[str, Any]:
-        about = {"logprobs": {"content": [{"token": each, "logprob": -1.0} for each in tokens]}}
+        about = {name: {"content": [{"token": each, "logprob": -1.0} for each in tokens]}}
         answer = AIMessage(content="".join(tokens), id="run-1", response_metadata=about)
         return "updates", {"n": {"messages": [answer]}}
 
     clean = told(["a sec", "ond"])
     masked = next(iter(GUARD.wrap_sync([told(["a sec", "ret"])])))[1]["n"]["messages"][0]
     assert masked.content == "a ######"
-    assert masked.response_metadata == {"logprobs": None}
+    assert masked.response_metadata == {name: None}
     assert list(GUARD.wrap_sync([clean])) == [clean]
+
+
+def test_tokens_that_end_inside_a_character_are_read_by_their_bytes() -> None:
+    raw = "a geheimé".encode()
+    guard = Guard(Policy.parse("rules: [{id: w, words: [geheimé], replacement: '#'}]"))
+    tokens = [
+        {"token": each.decode(errors="backslashreplace"), "bytes": list(each)}
+        for each in (raw[:-1], raw[-1:])
+    ]
+    about = {"logprobs": {"content": tokens}}
+    answer = AIMessage(content=raw.decode(), id="run-1", response_metadata=about)
+    told = next(iter(guard.wrap_sync([("updates", {"n": {"messages": [answer]}})])))
+    masked = told[1]["n"]["messages"][0]
+    assert masked.content == "a #######"
+    assert masked.response_metadata == {"logprobs": None}
 
 
 def test_a_block_ends_the_message() -> None:

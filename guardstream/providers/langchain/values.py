@@ -21,7 +21,7 @@ _KEY = Slot(0, "text", "$~")
 _MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
-_LOGPROBS = frozenset({"logprobs", "logprobs_result"})
+_LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult", "prompt_logprobs"})
 
 Visit = Callable[[Piece], str]
 
