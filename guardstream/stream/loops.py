@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from inspect import isasyncgenfunction
 from types import AsyncGeneratorType, GeneratorType
@@ -112,7 +112,8 @@ def iterator_of(source: Any) -> Any:
 async def aclose_source(*sources: object) -> None:
     """Close each source by its `aclose` or `close`, shielded from a scope that is cancelled.
 
-    An error while closing is dropped, because the stream is over and only its own end counts.
+    An error while closing is dropped, because the stream is over and only its own end counts. So is
+    a cancellation that is not this task's, such as that of a task for which the source waits.
     """
     open_sources = [source for source in sources if not _has_ended(source)]
     if not open_sources:
@@ -123,9 +124,8 @@ async def aclose_source(*sources: object) -> None:
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):
                 await _aclose_all(open_sources)
         else:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await _aclose_all(open_sources)
+            with _time_limit():
+                await _aclose_all(open_sources)
     except asyncio.CancelledError:
         if not shielded and _needs_shield():  # a scope was cancelled meanwhile, and stays so
             await aclose_source(*open_sources)
@@ -145,6 +145,32 @@ def _needs_shield() -> bool:
     return cancelled or isinstance(running_loop(), TrioLoop)
 
 
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Cancel the task at the time limit, and again each second, as it may swallow that."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    before, cancelled = task.cancelling(), 0
+    timer: asyncio.TimerHandle
+
+    def cancel() -> None:
+        nonlocal timer, cancelled
+        cancelled += 1
+        timer = loop.call_later(1.0, cancel)
+        task.cancel()
+
+    timer = loop.call_later(CLOSE_SECONDS, cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if task.cancelling() - cancelled > before:
+            raise
+    finally:
+        timer.cancel()
+        for _ in range(cancelled):
+            task.uncancel()
+
+
 async def _aclose_all(sources: Sequence[object]) -> None:
     for source in sources:
         await _aclose(source)
@@ -154,16 +180,27 @@ async def _aclose(source: object) -> None:
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
     if close is None:
         return
+    before = _cancellations()
     try:
         with suppress(Exception):
             closing = close()
             if hasattr(closing, "__await__"):
                 await closing
+    except asyncio.CancelledError:
+        if _cancellations() > before:
+            raise
     except BaseExceptionGroup as group:
         # A task group around a generator's `yield` raises the GeneratorExit of its end so.
         _, rest = group.split((Exception, GeneratorExit))
         if rest is not None:
             raise rest from None
+
+
+def _cancellations() -> int:
+    """Return how many requests to cancel the running task of asyncio has; 0 under trio."""
+    running = running_loop()
+    task = asyncio.current_task() if isinstance(running, AsyncioLoop) else None
+    return task.cancelling() if task is not None else 0
 
 
 def _has_ended(source: object) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -198,6 +200,43 @@ async def inside_a_task_group() -> AsyncIterator[str]:
 async def test_a_source_that_yields_inside_a_scope_of_its_own_can_leave_it(source: Any) -> None:
     assert await drain(guard().wrap(source())) == "fine "
     await anyio.sleep(0.01)  # the consumer's task is not cancelled
+
+
+async def with_a_cancelled_task() -> AsyncIterator[str]:
+    pump = asyncio.create_task(asyncio.sleep(60))
+    try:
+        for word in ("fine ", "forbidden ", "x"):
+            yield word
+    finally:
+        pump.cancel()
+        await pump
+
+
+async def with_a_slow_end() -> AsyncIterator[str]:
+    try:
+        for word in ("fine ", "forbidden ", "x"):
+            yield word
+    finally:
+        with suppress(asyncio.CancelledError):
+            await anyio.sleep(60)
+        await anyio.sleep(60)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancelled_task_of_the_source_does_not_cancel_the_consumer() -> None:
+    assert await drain(guard().wrap(with_a_cancelled_task())) == "fine "
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_closing_that_swallows_its_cancellation_does_not_hang_the_consumer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guardstream.stream.loops.CLOSE_SECONDS", 0.01)
+    with anyio.fail_after(5):
+        assert await drain(guard().wrap(with_a_slow_end())) == "fine "
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def cancelled_at(number: int, chunks: list[str]) -> tuple[Source, GuardedStream[Any]]:
