@@ -640,6 +640,16 @@ condition_asks(Automaton *self, int32_t condition)
     return scratch_number(self);
 }
 
+/* Bits, and those that a set's items ask of the next character. */
+static int32_t
+with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t count)
+{
+    for (; asks >= 0 && count; count--, items++) {
+        asks = either(self, asks, self->cache.item[*items].asks);
+    }
+    return asks;
+}
+
 /* Bits, and those that obligations ask of the next character. */
 static int32_t
 with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
@@ -647,11 +657,8 @@ with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
     const Cache *cache = &self->cache;
     const int32_t *duty = numbers_key(&cache->duty_sets, duties);
     for (int32_t count = numbers_length(&cache->duty_sets, duties); count; count--, duty++) {
-        const int32_t *items = numbers_key(&cache->duties, *duty);
-        int32_t length = numbers_length(&cache->duties, *duty);
-        for (int32_t index = 1; asks >= 0 && index < length; index++) {
-            asks = either(self, asks, cache->item[items[index]].asks);
-        }
+        asks = with_items_asks(self, asks, numbers_key(&cache->duties, *duty) + 1,
+                               numbers_length(&cache->duties, *duty) - 1);
     }
     return asks;
 }
@@ -980,12 +987,13 @@ side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
     return result;
 }
 
-/* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there. */
+/* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there.
+   `left` are the signature's own bits that are asked of the last character. */
 static int32_t
-sides_of(Automaton *self, int32_t node, int32_t signature, Ints *sides)
+sides_of(Automaton *self, int32_t node, int32_t signature, int32_t left, Ints *sides)
 {
-    int32_t left = behind_of(self, signature), bits = NOTHING;
-    for (int32_t index = 0; left >= 0 && bits >= 0 && index < self->behinds.count / 2; index++) {
+    int32_t bits = NOTHING;
+    for (int32_t index = 0; bits >= 0 && index < self->behinds.count / 2; index++) {
         /* A lookbehind within builds on those before it. */
         int32_t below = either(self, signature, bits);
         int32_t set = below < 0 ? below : side_of(self, node, index, below);
@@ -994,7 +1002,7 @@ sides_of(Automaton *self, int32_t node, int32_t signature, Ints *sides)
         }
         bits = with_behind(self, bits, left, index, set);
     }
-    return left < 0 ? left : bits;
+    return bits;
 }
 
 /* Of each side leave only the items that can go on. */
@@ -1504,9 +1512,9 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     Bench *bench = self->bench;
     bench->mode = mode;
     bench->sides.count = 0;
-    int32_t bits = sides_of(self, node, signature, &bench->sides);
-    int32_t left = bits < 0 ? bits : behind_of(self, signature);
-    left = left < 0 ? left : either(self, left, bits);
+    int32_t left = behind_of(self, signature);
+    int32_t bits = left < 0 ? left : sides_of(self, node, signature, left, &bench->sides);
+    left = bits < 0 ? bits : either(self, left, bits);
     if (left < 0 || sides_alive(self, &bench->sides) < 0) {
         return left < 0 ? left : ERROR;
     }
@@ -1540,16 +1548,6 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     const Node *target = &self->cache.node[edge->target];
     edge->registers = target->idle ? NONE : target->registers;
     return 0;
-}
-
-/* Bits, and those that a set's items ask of the next character. */
-static int32_t
-with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t count)
-{
-    for (; asks >= 0 && count; count--, items++) {
-        asks = either(self, asks, self->cache.item[*items].asks);
-    }
-    return asks;
 }
 
 /* The bits of the next character that matter in a node: to its threads, to what begins there, and
