@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeAlias, cast
 
 from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.lexer.tokens import Token
 
 _STRINGS = (t.STRING, t.STRING_PART)
@@ -39,7 +40,7 @@ def matcher(path: str) -> Match:
         given = type(path).__qualname__
         raise TypeError(f"a path is a str, such as 'orders.item', not {given!r}")
     if path.startswith("/"):
-        wanted = [each.replace("~1", "/").replace("~0", "~") for each in path[1:].split("/")]
+        wanted = pointer_parts(path)
         return _by_steps([None if each == "*" else each for each in wanted], digits=True)
     if path.startswith("$"):
         return _by_steps(_json_path(path), digits=False)
@@ -99,7 +100,6 @@ class Place:
         self._path = path
         self._match = matcher(path)
         self._steps: Steps = []
-        self._depth = 0  # containers that are open
         self._last = self._match(self._steps)
         self.met = False
         self._farthest = 0

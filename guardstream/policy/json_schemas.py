@@ -14,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
@@ -120,9 +121,8 @@ def parsed(text: str, name: str) -> Any:
 
 def keys_of(error: SchemaError) -> tuple[str | int, ...]:
     """Return the keys of the JSON pointer at the beginning of an error message."""
-    parts = str(error).partition(": ")[0].split("/")[1:]
-    keys = (part.replace("~1", "/").replace("~0", "~") for part in parts if part)
-    return tuple(int(key) if key.isdecimal() else key for key in keys)
+    keys = pointer_parts(str(error).partition(": ")[0])
+    return tuple(int(key) if key.isdecimal() else key for key in keys if key)
 
 
 def _mark(text: str, error: SchemaError) -> Mark:

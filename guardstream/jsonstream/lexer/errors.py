@@ -37,3 +37,8 @@ class JSONSyntaxError(DocumentError):
 def json_pointer(path: Iterable[str | int]) -> str:
     """Write `path` as RFC 6901 does: `~` as `~0`, `/` as `~1`."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def pointer_parts(pointer: str) -> list[str]:
+    """Return the parts of a JSON pointer, as strings."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

@@ -166,3 +166,6 @@ _BOUNDS: dict[str, Callable[[Any], Check]] = {
     "exclusiveMaximum": lambda bound: lambda value: bool(value < bound),
 }
 """Python compares integers and floats exactly, and has infinity."""
+
+NUMERIC = (*_BOUNDS, "multipleOf")
+"""The keywords about numbers."""

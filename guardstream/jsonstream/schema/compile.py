@@ -5,15 +5,15 @@ What no node can decide early is left to the evaluator, which also has the final
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import reduce
 from math import inf
 from operator import or_
 from typing import Any
 
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword
+from guardstream.jsonstream.schema.checks import NUMERIC, Checks, is_integer
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword, listed
 from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -42,7 +42,6 @@ _LATE = {
     "unevaluatedProperties": 1 << n.OBJECT,
 }
 _REACHED = 20_000  # schemas and names that all `unevaluated…` together may inspect
-_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 
 class Compiler:
@@ -54,7 +53,7 @@ class Compiler:
     ) -> None:  # fmt: skip
         self._root = root
         self._references = references
-        self._checks = checks
+        self._check = checks
         self._evaluator = evaluator
         self._formats = formats
         self._nodes: dict[int, Node] = {}
@@ -144,8 +143,7 @@ class Compiler:
         if isinstance(denied, bool) or (denied is not None and set(denied) <= {"type"}):
             node.mask &= ~_certain(denied)
         if "type" in read:
-            types = read["type"]
-            names = [types] if isinstance(types, str) else types
+            names = listed(read["type"])
             node.mask &= _union(_TYPES[name] for name in names)
             if "number" not in names:
                 if "integer" in names:
@@ -156,9 +154,6 @@ class Compiler:
             if keyword in read:
                 values = read[keyword] if keyword == "enum" else [read[keyword]]
                 self._one_of_values(node, keyword, values)
-
-    def _check(self, keyword: str, operand: Any) -> Callable[[Any], bool]:
-        return self._checks(keyword, operand)
 
     def _one_of_values(self, node: Node, keyword: str, values: list[Any]) -> None:
         node.mask &= _union(1 << n.kind_of(value) for value in values)
@@ -187,7 +182,7 @@ class Compiler:
             node.text_checks += (("format", check),)
             early = of_format(read["format"], check)
             node.prefixes = node.prefixes or (("format", early) if early else None)
-        for keyword in _NUMBERS:
+        for keyword in NUMERIC:
             if keyword in read:
                 check = self._check(keyword, read[keyword])
                 node.number_checks += ((keyword, check),)
@@ -261,8 +256,7 @@ def _certain(schema: Schema | bool) -> int:
     """Return the kinds of which `schema`, a type or a boolean, allows every value."""
     if isinstance(schema, bool):
         return n.ANYTHING if schema else 0
-    types = schema.get("type", list(_TYPES))
-    names = [types] if isinstance(types, str) else types
+    names = listed(schema.get("type", list(_TYPES)))
     return _union(_TYPES[name] for name in names if name not in ("integer", WRITTEN))
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import jsonschema_rs
 
+from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema.errors import SchemaError
 
 Schema: TypeAlias = dict[str, Any]
@@ -115,9 +116,9 @@ class Dialect:
         if content:
             found[CONTENT] = content
         if self.written and "type" in found:
-            found["type"] = [WRITTEN if n == "integer" else n for n in _listed(found["type"])]
+            found["type"] = [WRITTEN if n == "integer" else n for n in listed(found["type"])]
         if found.pop("nullable", None) is True and "type" in found:
-            found["type"] = [*_listed(found["type"]), "null"]
+            found["type"] = [*listed(found["type"]), "null"]
         return found
 
     def identifier(self, schema: Schema) -> str | None:
@@ -153,7 +154,8 @@ def _exclusive(found: Schema, exclusive: str, bound: str) -> None:
         found[exclusive] = found.pop(bound)
 
 
-def _listed(types: str | list[str]) -> list[str]:
+def listed(types: str | list[str]) -> list[str]:
+    """Return the operand of `type` as a list."""
     return [types] if isinstance(types, str) else types
 
 
@@ -256,8 +258,7 @@ def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
         elif keyword in _NAMED or keyword == "dependencies":
             if isinstance(found, dict):
                 for name, sub in found.items():
-                    escaped = name.replace("~", "~0").replace("/", "~1")
-                    yield f"/{keyword}/{escaped}", sub
+                    yield json_pointer((keyword, name)), sub
         elif keyword in _ONE or keyword == "additionalItems":
             yield f"/{keyword}", found
 

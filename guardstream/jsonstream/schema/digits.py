@@ -67,15 +67,6 @@ class Digits:
     checks: tuple[Check, ...]
     known: dict[str, bool] = field(default_factory=dict, compare=False)
 
-    def fault(self, text: str) -> tuple[int, str] | None:
-        """Return the index in `text`, the beginning of a number, that refuses it, and the
-        keyword."""
-        text = text[:LONGEST]
-        if self.allows(text):
-            return None
-        at = next(at for at in range(len(text)) if not self.allows(text[: at + 1]))
-        return at, self.keyword(text[: at + 1])
-
     def allows(self, text: str) -> bool:
         """Return whether a number that begins with `text` may be allowed."""
         known = self.known.get(text)

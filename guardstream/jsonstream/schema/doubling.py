@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from guardstream.jsonstream.schema.dialects import Schema
-from guardstream.jsonstream.schema.refs import META, References
+from guardstream.jsonstream.schema.refs import References
 
 _STEPS = 200_000
 """The maximum cost of the analysis; beyond it, the safe answer is given."""
@@ -151,8 +151,6 @@ class _Ways:
 
     def _in_place(self, schema: Schema) -> Iterator[Any]:
         read = self._references.read(schema)
-        if META in read:
-            return
         if "$ref" in read:
             yield self._references.resolve(schema, read["$ref"])
         for keyword in ("allOf", "anyOf", "oneOf"):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword
+from guardstream.jsonstream.schema.checks import NUMERIC, Checks, is_integer
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword, listed
 from guardstream.jsonstream.schema.refs import META, References
 from guardstream.jsonstream.schema.tags import Tags
 
@@ -55,7 +55,6 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     WRITTEN: lambda value: n.kind_of(value) == n.NUMBER and isinstance(value, int),
 }
 _TEXTS = ("pattern", CONTENT, "format")
-_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 
 class Evaluator:
@@ -167,11 +166,8 @@ class Evaluator:
 
     def _leaf(self, read: Schema, value: Any) -> str | None:
         """Return the keyword without subschemas that refuses `value`."""
-        if "type" in read:
-            types = read["type"]
-            names = [types] if isinstance(types, str) else types
-            if not any(_TYPES[name](value) for name in names):
-                return "type"
+        if "type" in read and not any(_TYPES[name](value) for name in listed(read["type"])):
+            return "type"
         kind = n.kind_of(value)
         if kind == n.STRING:
             fault = self._text(read, value)
@@ -180,7 +176,7 @@ class Evaluator:
         elif kind == n.ARRAY:
             fault = _array(read, value)
         else:
-            fault = self._asked(read, _NUMBERS, value) if kind == n.NUMBER else None
+            fault = self._asked(read, NUMERIC, value) if kind == n.NUMBER else None
         return fault or self._asked(read, ("enum", "const"), value)
 
     def _asked(self, read: Schema, keywords: Iterable[str], value: Any) -> str | None:

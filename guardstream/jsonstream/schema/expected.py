@@ -14,8 +14,8 @@ from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.dialects import CONTENT, Schema, without_annotations
-from guardstream.jsonstream.schema.refs import META, References
+from guardstream.jsonstream.schema.dialects import CONTENT, Schema, listed, without_annotations
+from guardstream.jsonstream.schema.refs import References
 
 _LONGEST = 300  # code points of the expectation: an `enum` may have thousands of values
 _CHOICES = ("anyOf", "oneOf")
@@ -63,7 +63,7 @@ class Expectations:
         if not operands:  # the allowed values are of other types
             return _one_of(reads, keyword) if keyword == "type" else keyword
         if keyword == "type":  # of all branches, because none remained
-            types = dict.fromkeys(name for each in operands for name in _listed(each))
+            types = dict.fromkeys(name for each in operands for name in listed(each))
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
         if keyword in _OTHERS and operands[0] is False:
             return _only(keyword, reads)
@@ -101,22 +101,7 @@ class Expectations:
 
     def _reads(self, schemas: list[Any]) -> Iterator[Schema]:
         """Yield the keywords of schemas, and of all that may apply to the same value."""
-        todo, seen = list(reversed(schemas)), set()
-        while todo:
-            schema = todo.pop()
-            if not isinstance(schema, dict) or id(schema) in seen:
-                continue
-            seen.add(id(schema))
-            read = self._references.read(schema)
-            yield read
-            if META in read:
-                continue
-            inner = [read[name] for name in ("if", "then", "else") if name in read]
-            for keyword in ("allOf", *_CHOICES):
-                inner += read.get(keyword, ())
-            if "$ref" in read:
-                inner.append(self._references.resolve(schema, read["$ref"]))
-            todo += reversed(inner)
+        return self._references.readings(schemas, ("if", "then", "else", "allOf", *_CHOICES))
 
     def _plain(self, keyword: str, operand: Any) -> Any:
         """Return the most informative short description; None if there is none.
@@ -125,7 +110,7 @@ class Expectations:
         """
         if keyword in _CHOICES:
             types = [read["type"] for read in self._reads(operand) if "type" in read]
-            return list(dict.fromkeys(name for each in types for name in _listed(each))) or None
+            return list(dict.fromkeys(name for each in types for name in listed(each))) or None
         if isinstance(operand, dict) and operand.keys() == {"$ref"}:
             read = self._reads([operand])
             operand = next((each for each in read if "$ref" not in each), operand)
@@ -202,10 +187,6 @@ def _stepped(read: Schema, part: str | int) -> Iterator[Any]:
     properties = read.get("properties", {})
     yield properties[part] if part in properties else read.get("additionalProperties")
     yield from read.get("patternProperties", {}).values()
-
-
-def _listed(types: str | list[str]) -> list[str]:
-    return [types] if isinstance(types, str) else types
 
 
 def _shown(operand: Any) -> str:

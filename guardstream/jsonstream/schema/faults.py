@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Sized
 from typing import Any, TypeAlias
 
+from guardstream.jsonstream.schema.digits import LONGEST
 from guardstream.jsonstream.schema.nodes import Node, among, continues
 from guardstream.jsonstream.schema.prefixes import PrefixState
 
@@ -192,8 +193,11 @@ def close_fault(node: Node, container: Any) -> str | None:
 
 def digits_fault(node: Node, text: str, start: int) -> Fault | None:
     """Return the first fault in the beginning of a number at `start`."""
-    found = node.digits.fault(text) if node.digits else None
-    return (start + found[0], found[1]) if found else None
+    digits, text = node.digits, text[:LONGEST]
+    if digits is None or digits.allows(text):
+        return None
+    size = next(size for size in range(1, len(text) + 1) if not digits.allows(text[:size]))
+    return start + size - 1, digits.keyword(text[:size])
 
 
 def number_fault(node: Node, value: float, text: str, start: int, end: int) -> Fault | None:

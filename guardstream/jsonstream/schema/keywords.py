@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from guardstream.hints import nearest
+from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS, subschemas
 
 _DECIDING = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
@@ -64,10 +65,9 @@ def slips(schema: Any) -> Iterator[Slip]:
 
 
 def _keys(pointer: str) -> Iterator[str | int]:
-    first, *rest = pointer[1:].split("/")
+    first, *rest = pointer_parts(pointer)
     yield first
-    for part in rest:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in rest:
         yield int(key) if first in _LISTED and key.isdecimal() else key
 
 

@@ -25,7 +25,7 @@ from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
 from guardstream.jsonstream.schema.refs import References
 from guardstream.jsonstream.schema.schema import Verdict
-from guardstream.jsonstream.schema.unions import Unions
+from guardstream.jsonstream.schema.unions import Unions, choices, fields
 
 Core: TypeAlias = Mapping[str, Any]
 
@@ -201,9 +201,7 @@ class _Translator:
     def _object(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         node.mask = 1 << n.OBJECT
         required = []
-        fields = core["fields"]
-        listed = fields.items() if isinstance(fields, Mapping) else ((f["name"], f) for f in fields)
-        for name, each in listed:
+        for name, each in fields(core):
             keys = _keys(name, each, config)
             child = self.node(each["schema"], config, outer)
             for key in keys:
@@ -248,20 +246,16 @@ class _Translator:
                 Node(mask=1 << n.NULL, allows=1 << n.NULL),
             ]
         else:
-            choices = core["choices"]
-            listed = choices.values() if isinstance(choices, Mapping) else choices
-            schemas = [each[0] if isinstance(each, tuple) else each for each in listed]
-            known = [each for each in schemas if isinstance(each, Mapping)]
-            branches = [self.node(each, config, outer) for each in known]
-            branches += [ANY] * (len(schemas) - len(known))
+            branches = [
+                self.node(each, config, outer) if isinstance(each, Mapping) else ANY
+                for each in choices(core)
+            ]
         node.choices = (Choice(tuple(branches)),)
 
 
 def _judge(cls: Any) -> n.Judge:
-    validate, unions = (
-        cls.__pydantic_validator__.validate_json,
-        Unions(cls.__pydantic_core_schema__),
-    )
+    validate = cls.__pydantic_validator__.validate_json
+    unions = Unions(cls.__pydantic_core_schema__)
 
     def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
         text = source()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from guardstream.jsonstream.schema.digits import LONGEST, Check
+from guardstream.jsonstream.schema.digits import Check
 
 _KEPT = 4_096  # cached beginnings
 
@@ -22,10 +22,6 @@ class Beginning(Protocol):
 
     def keyword(self, text: str) -> str:
         """Return the keyword that does not allow `text`."""
-        ...
-
-    def fault(self, text: str) -> tuple[int, str] | None:
-        """Return the index in `text` that refuses it, and the keyword."""
         ...
 
 
@@ -53,14 +49,6 @@ class Together:
     def keyword(self, text: str) -> str:
         """Return the keyword that does not allow `text`."""
         return next(part.keyword(text) for part in self.parts if not part.allows(text))
-
-    def fault(self, text: str) -> tuple[int, str] | None:
-        """Return the index in `text` that refuses it, and the keyword."""
-        text = text[:LONGEST]
-        if self.allows(text):
-            return None
-        at = next(at for at in range(len(text)) if not self.allows(text[: at + 1]))
-        return at, self.keyword(text[: at + 1])
 
 
 class Alternatives(Together):

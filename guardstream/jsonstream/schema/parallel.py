@@ -23,10 +23,6 @@ _ADDED_UP = ("type", "enum", "const", "additionalProperties")
 
 _FEW = 8  # runs of a number whose digits are judged
 
-_KINDS = {t.STRING: n.STRING, t.STRING_PART: n.STRING, t.INTEGER: n.NUMBER, t.FLOAT: n.NUMBER}
-_KINDS |= {t.OPEN_OBJECT: n.OBJECT, t.OPEN_ARRAY: n.ARRAY}
-_LITERALS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
-
 
 class Run:
     """A node that applies to a value, with the runs that need it and those it needs.
@@ -289,7 +285,7 @@ class Parallel:
 
     def _scalar(self, kind: int, value: Any, start: int, end: int, last: Any) -> None:
         if kind == t.LITERAL:
-            value_kind = _LITERALS[value]
+            value_kind = n.kind_of(value)
         elif kind == t.SCALAR_PART:
             value_kind = FIRST.get(value, n.NUMBER)
         else:
@@ -315,7 +311,7 @@ class Parallel:
         self._end(value_kind, last, start, end if value_kind == n.NUMBER else end - 1)
 
     def _open(self, kind: int, start: int) -> None:
-        self._begin(_KINDS[kind], start)
+        self._begin(n.OBJECT if kind == t.OPEN_OBJECT else n.ARRAY, start)
         self._frames.append((self._runs, start, set() if kind == t.OPEN_ARRAY else None))
         if kind == t.OPEN_ARRAY:
             self._goals = [

@@ -7,13 +7,14 @@ ever fetched. JSON Schema draft 2020-12 core, sections 8.2 and 9; 2019-09 core, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 import jsonschema_rs
 
+from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.schema.checks import check_shape
 from guardstream.jsonstream.schema.dialects import (
     DYNAMIC,
@@ -101,6 +102,22 @@ class References:
             place = self._places[id(schema)]
             found = self._readings[id(schema)] = place.dialect.read(schema)
         return found
+
+    def readings(self, schemas: Iterable[Any], keywords: Iterable[str]) -> Iterator[Schema]:
+        """Yield the effective keywords of schemas, and of all that they refer to or have under
+        `keywords`, in order."""
+        todo, seen = [*schemas][::-1], set()
+        while todo:
+            schema = todo.pop()
+            if not isinstance(schema, dict) or id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            read = self.read(schema)
+            yield read
+            if "$ref" in read:
+                todo.append(self.resolve(schema, read["$ref"]))
+            for operand in [read[keyword] for keyword in keywords if keyword in read][::-1]:
+                todo += operand[::-1] if isinstance(operand, list) else [operand]
 
     def dialect_of(self, schema: Schema) -> Dialect:
         """Return the dialect of `schema`."""
@@ -296,16 +313,14 @@ class References:
         if not isinstance(found, dict):
             return found if not pointer else None
         place = self._places[id(found)]
-        at = place.pointer
-        for part in pointer.split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
+        at = place.pointer + pointer
+        for name in pointer_parts(pointer):
             if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
                 found = found[int(name)]
             elif isinstance(found, dict) and name in found:
                 found = found[name]
             else:
                 return None
-            at += "/" + part
             place = self._places.get(id(found), place)
         if isinstance(found, dict) and id(found) not in self._places:
             self._check_unseen(found, place, at)

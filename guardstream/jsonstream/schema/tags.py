@@ -7,10 +7,9 @@ branches that would refuse the value are left out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from guardstream.jsonstream.schema.dialects import Schema
 from guardstream.jsonstream.schema.refs import References
 
 _MANY = 8  # branches; fewer are asked one by one
@@ -61,24 +60,10 @@ class Tags:
     def _members(self, branch: Any) -> dict[str, set[str]]:
         """Return the members of which a branch only allows some texts, with these texts."""
         found: dict[str, set[str]] = {}
-        for read in self._reads(branch):
+        for read in self._references.readings([branch], ("allOf",)):
             for name, schema in read.get("properties", {}).items():
-                for inner in self._reads(schema):
+                for inner in self._references.readings([schema], ("allOf",)):
                     if "const" in inner or "enum" in inner:
                         values = [inner["const"]] if "const" in inner else inner["enum"]
                         found[name] = {each for each in values if isinstance(each, str)}
         return found
-
-    def _reads(self, schema: Any) -> Iterator[Schema]:
-        """Yield the keywords of a schema, and of those that must hold with it."""
-        todo, seen = [schema], set()
-        while todo:
-            each = todo.pop()
-            if not isinstance(each, dict) or id(each) in seen:
-                continue
-            seen.add(id(each))
-            read = self._references.read(each)
-            yield read
-            todo += read.get("allOf", ())
-            if "$ref" in read:
-                todo.append(self._references.resolve(each, read["$ref"]))

@@ -61,7 +61,8 @@ class Unions:
             found = self._definitions.get(core["schema_ref"])
             return self._tries(found, value, known) if found else 0
         if kind in ("union", "tagged-union"):
-            tries = [self._tries(each, value, known) for each in _choices(core)]
+            schemas = [each for each in choices(core) if isinstance(each, Mapping)]
+            tries = [self._tries(each, value, known) for each in schemas]
             return sum(tries) if kind == "union" else max(tries, default=0)
         if "fields" in core and kind != "dataclass":  # a dataclass has names in `fields`
             return sum(self._tries(inner, each, known) for inner, each in _members(core, value))
@@ -80,20 +81,24 @@ class Unions:
         return sum(self._tries(each, value, known) for each in core.get("steps", ()))
 
 
-def _choices(core: Core) -> Iterable[Core]:
-    choices = core["choices"]
-    listed = choices.values() if isinstance(choices, Mapping) else choices
-    found = (each[0] if isinstance(each, tuple) else each for each in listed)
-    return [each for each in found if isinstance(each, Mapping)]
+def choices(core: Core) -> list[Any]:
+    """Return the schemas of a union's choices; anything else stands for one of them by its tag."""
+    found = core["choices"]
+    listed = found.values() if isinstance(found, Mapping) else found
+    return [each[0] if isinstance(each, tuple) else each for each in listed]
+
+
+def fields(core: Core) -> Iterable[tuple[str, Core]]:
+    """Return the fields of a model, a dataclass or a typed dict, with their names."""
+    found = core["fields"]
+    return found.items() if isinstance(found, Mapping) else ((each["name"], each) for each in found)
 
 
 def _members(core: Core, value: Any) -> Iterator[tuple[Core, Any]]:
     """Yield the fields' schemas with the values that they may get."""
     if not isinstance(value, dict):
         return
-    fields = core["fields"]
-    listed = fields.items() if isinstance(fields, Mapping) else ((f["name"], f) for f in fields)
-    for name, field in listed:
+    for name, field in fields(core):
         alias = field.get("validation_alias", name)
         paths = [alias] if isinstance(alias, str) else [
             path[0] if isinstance(path, list) else path for path in alias
