@@ -267,7 +267,7 @@ class Repairer:
             self.begun = self._base + index
         if char in "{[(":
             return self._open(text, index, final)
-        if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
+        if self._is_quote(char):
             return self._begin_string(text, index, is_key=False)
         if not self._path:
             self._step = self._scalar
@@ -303,7 +303,7 @@ class Repairer:
         char = text[index]
         if char in _SPACE:
             return self._spaces(text, index)
-        if "comments" in self._kinds and char in _COMMENTS:
+        if self._begins_comment(char):
             return self._comment(text, index, final)
         if "comments" in self._kinds and char in _DOTS:
             return self._dots(text, index, final)
@@ -337,7 +337,7 @@ class Repairer:
             return self._drop_comma(index)
         self._sure()
         self._unsure = self._holds
-        if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
+        if self._is_quote(char):
             return self._begin_string(text, index, is_key=True)
         if _name(text, index, index + 1).end() > index and "unquoted_keys" in self._kinds:  # type: ignore[union-attr]
             self._start = self._base + index
@@ -354,7 +354,7 @@ class Repairer:
             self._step = self._value
             self._was_colon = True
             return self._put(char, index, index + 1)
-        if char in _COMMENTS and "comments" in self._kinds:
+        if self._begins_comment(char):
             return self._comment(text, index, final)
         return self._as_it_is(text, index, final)
 
@@ -379,14 +379,22 @@ class Repairer:
     def _begins(self, char: str) -> bool:
         """Return whether a value or key may begin like this, so that a comma is missing before
         it."""
-        quote = char == '"' or (char in _QUOTES and "single_quotes" in self._kinds)
-        return quote or (self._path[-1] != "{" and (char in "{[-" or char.isalnum()))
+        outside_object = self._path[-1] != "{"
+        return self._is_quote(char) or (outside_object and (char in "{[-" or char.isalnum()))
+
+    def _is_quote(self, char: str) -> bool:
+        return char == '"' or (char in _QUOTES and "single_quotes" in self._kinds)
+
+    def _begins_comment(self, char: str) -> bool:
+        return char in _COMMENTS and "comments" in self._kinds
 
     def _spaces(self, text: str, index: int) -> int:
-        # No further than may be held: where that ends depends on the text alone.
-        ahead = self._mark + _LONGEST if self._unsure else len(text)
-        end = _space(text, index, ahead).end()  # type: ignore[union-attr]
+        end = _space(text, index, self._bound(text)).end()  # type: ignore[union-attr]
         return self._put(text[index:end], index, end)
+
+    def _bound(self, text: str) -> int:
+        """Return up to where text may be held: where that is depends on the text alone."""
+        return self._mark + _LONGEST if self._unsure else len(text)
 
     def _sure(self) -> None:
         """Confirm that something follows the comma."""
@@ -451,8 +459,7 @@ class Repairer:
         return self._put('"', index, index + 1)
 
     def _string(self, text: str, index: int, final: bool) -> int | None:
-        ahead = self._mark + _LONGEST if self._unsure else len(text)
-        end = _run[self._quote](text, index, ahead).end()  # type: ignore[union-attr]
+        end = _run[self._quote](text, index, self._bound(text)).end()  # type: ignore[union-attr]
         if end > index:
             self._in_word = text[end - 1].isalnum()
             return self._put(text[index:end], index, end)
@@ -495,8 +502,8 @@ class Repairer:
             if not after:
                 return None if after is None else True
             if self._is_key:
-                return after == ":" or (after in _COMMENTS and "comments" in self._kinds)
-            if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
+                return after == ":" or self._begins_comment(after)
+            if after in ",}])" or self._begins_comment(after):
                 return True
             if text[index + 1] == text[index]:
                 # In `"say "hi""`, the second of the last two ends the string.
@@ -531,8 +538,7 @@ class Repairer:
 
     def _in_name(self, text: str, index: int, final: bool) -> int:
         del final
-        ahead = self._mark + _LONGEST if self._unsure else len(text)
-        end = _name(text, index, ahead).end()  # type: ignore[union-attr]
+        end = _name(text, index, self._bound(text)).end()  # type: ignore[union-attr]
         if end > index:
             return self._put(text[index:end], index, end)
         self._step = self._colon
@@ -542,8 +548,7 @@ class Repairer:
     # -- numbers and literals
 
     def _scalar(self, text: str, index: int, final: bool) -> int:
-        ahead = self._mark + _LONGEST if self._unsure else len(text)
-        end = _scalar(text, index, ahead).end()  # type: ignore[union-attr]
+        end = _scalar(text, index, self._bound(text)).end()  # type: ignore[union-attr]
         if end > index:
             # At the top level, the end of the text ends it, too.
             self._unsure &= not (final and not self._path and end == len(text))

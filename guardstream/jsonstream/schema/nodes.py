@@ -71,24 +71,24 @@ class Node:
     """
 
     mask: int = ANYTHING
-    #: The schema that it stands for, as it is written; None if it stands for no single one.
+    #: The schema that it was compiled from; None if there is no single one.
     schema: Any = None
-    #: The kinds that are left of `mask` once `all_of` and `choices` are heard too.
+    #: The kinds of `mask` that `all_of` and `choices` allow, too.
     allows: int = ANYTHING
     texts: tuple[str, ...] | None = None
     max_length: int | None = None
     min_length: int = 0
     text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
-    #: What refuses a string whose beginning a pattern or format does not allow, with the keyword.
+    #: What refuses a string by its beginning, for a pattern or format, with the keyword.
     prefixes: tuple[str, Early] | None = None
     number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
     #: What refuses a number by its beginning.
     digits: Beginning | None = None
-    #: Between which bounds an int passes all `number_checks`; None if they ask more.
+    #: The bounds of the ints that pass all `number_checks`; None if bounds do not decide.
     whole: tuple[float, float] | None = None
     names: dict[str, Node] = field(default_factory=dict)
     patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
-    #: The same patterns as they are written.
+    #: The sources of these patterns.
     written: tuple[str, ...] = ()
     extra: Node | None = None
     #: The keyword that `extra` comes from.
@@ -110,24 +110,24 @@ class Node:
     late_keyword: str = ""
     #: The names left to an object that allows no others, sorted; None if any may follow.
     closed: tuple[str, ...] | None = None
-    #: What refuses the beginning of a name that `patterns` do not allow, if `names` do not either
-    #: and no others may follow.
+    #: What refuses the beginning of a name that neither `names` nor `patterns` allow, if no others
+    #: may follow.
     key_prefixes: Early | None = None
-    #: By the beginning of a name, the names that begin so, where no others are allowed.
+    #: The names by their beginnings, if no others are allowed.
     beginnings: Beginnings = field(default_factory=lambda: Beginnings(()))
-    #: The nodes of the names of which nothing else is asked.
+    #: The nodes of names to which no other keyword applies.
     known: dict[str, Node] = field(default_factory=dict)
-    #: How many members or elements there can be, None if any number.
+    #: The maximum number of members; None if there is none.
     most_members: int | None = None
-    #: Whether it asks something of a string while it comes, and of one that is over.
+    #: Whether it constrains a string while it arrives, and a complete one.
     watches_text: bool = True
     checks_text: bool = True
     only_length: bool = False
-    #: Whether every int that is not below nought is allowed.
+    #: Whether every int from 0 on is allowed.
     rises: bool = False
-    #: What `enter` has found for each kind, False where it was not asked yet.
+    #: What `enter` has returned for each kind; False if it was not called yet.
     entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
-    #: The same where it is one node that allows such a value, otherwise None.
+    #: The same, if it is a single node that allows such a value; otherwise None.
     ready: list[Node | None] = field(default_factory=lambda: [None] * 7)
 
     def seal(self) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from guardstream.jsonstream.schema.nodes import Node
 
-_SHARE = 8
-_FREE = 4_096
-_KNOWN = 10_000
-_RUNS, _SPARE, _EARNED = 128, 128, 8
+_SHARE = 8  # code points that judges may read for each code point of the text
+_FREE = 4_096  # and how many more
+_KNOWN = 10_000  # cached results of judges
+_RUNS = 128  # nodes that are followed in parallel
+_SPARE, _EARNED = 128, 8  # how many more at first, and how many of these each value returns
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
