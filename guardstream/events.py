@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -98,6 +99,11 @@ class Finish:
 
 
 Event: TypeAlias = Text | Finding | Finish
+
+
+def text_of(events: Iterable[Event]) -> str:
+    """Return the text that some events release."""
+    return "".join([event.text for event in events if isinstance(event, Text)])
 
 
 class Stage(Protocol):

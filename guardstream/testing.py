@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from guardstream.errors import StageError
-from guardstream.events import Event, Finding, FinishReason, Text
+from guardstream.events import Event, Finding, FinishReason, Text, text_of
 from guardstream.guard import Guard
 from guardstream.policy import Policy
 from guardstream.providers import Adapter
@@ -93,7 +93,7 @@ def _chunkings(text: str, seeds: Iterable[int]) -> Iterator[list[str]]:
 
 def _difference(chunks: Sequence[str], expected: list[Event], got: list[Event]) -> str:
     what = "events"
-    if _text(expected) != _text(got):
+    if text_of(expected) != text_of(got):
         what = "text"
     elif _others(expected) != _others(got):
         what = "findings or finish"
@@ -101,10 +101,6 @@ def _difference(chunks: Sequence[str], expected: list[Event], got: list[Event]) 
         f"chunks matter: other {what} for the chunks {list(chunks)!r}\n"
         f"  whole:     {expected}\n  in chunks: {got}"
     )
-
-
-def _text(events: Iterable[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Text))
 
 
 def _others(events: Iterable[Event]) -> list[Event]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
 
 from guardstream.errors import PolicyError
-from guardstream.events import Text
+from guardstream.events import text_of
 from guardstream.play.policies import built
 from guardstream.policy import inline
 from guardstream.policy.build import CHANNELS, CompiledPolicy
@@ -60,8 +60,7 @@ def _cases(text: str, start: int, end: int) -> list[str]:
 def _output(policy: CompiledPolicy, placed: PlacedRule, case: str) -> str:
     """Return the output for a test's input, by all rules of the channel in which tests run."""
     stage = policy.rulesets[(placed.rule.channels or CHANNELS)[0]].stage()
-    events = [*stage.feed(case), *stage.finish()]
-    return "".join(event.text for event in events if isinstance(event, Text))
+    return text_of([*stage.feed(case), *stage.finish()])
 
 
 def _passes(policy: str, rule: str, case: str) -> bool:

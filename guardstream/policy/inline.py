@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from guardstream.events import Event, Finding, Text
+from guardstream.events import Event, Finding, Text, text_of
 from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.document import Mark
 from guardstream.policy.model import CaseFile, ReplacementFile
@@ -75,7 +75,7 @@ def _run(rules: RuleSet, placed: PlacedRule, case: CaseFile) -> tuple[int, str]:
 
 
 def _problem(placed: PlacedRule, case: CaseFile, expected: str, whole: list[Event]) -> str:
-    text = "".join(event.text for event in whole if isinstance(event, Text))
+    text = text_of(whole)
     found = [each for each in whole if isinstance(each, Finding) and each.rule == placed.rule.id]
     if text != expected:
         why = _too_short(placed, found) or _others(placed, whole)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, Finish, Text
+from guardstream.events import Event, Finding, Finish, text_of
 from guardstream.policy import Policy
 from guardstream.prompts.roles import NO_ROLE, SHARED
 from guardstream.stages.pipeline import Pipeline, all_events
@@ -99,7 +99,7 @@ class Texts:
                 self.findings.append(MessageFinding(self.message, place.role, place.path, event))
         if events[-1] == Finish("content_filter"):
             raise MessagesBlockedError
-        shown = "".join(event.text for event in events if isinstance(event, Text))
+        shown = text_of(events)
         return text if shown == text else shown
 
     def _guard_escaped(self, text: str, channel: str, place: Place, *, judged: bool) -> str:

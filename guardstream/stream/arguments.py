@@ -67,9 +67,7 @@ def check_framing(framing: str | None) -> None:
 def check_listed(name: str, given: object) -> None:
     """Raise unless the argument `name` is a list or other collection."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        kind = "the class " if isinstance(given, type) else ""
-        what = given.__qualname__ if isinstance(given, type) else type(given).__qualname__
-        raise TypeError(f"{name}= needs a list, such as [one], not {kind}{what!r}")
+        raise TypeError(f"{name}= needs a list, such as [one], not {_described(given)}")
 
 
 def check_flag(name: str, given: object) -> None:
@@ -90,12 +88,17 @@ def check_provider(provider: object) -> None:
     if provider is None or isinstance(provider, str):
         return
     if isinstance(provider, type) or not hasattr(provider, "read"):
-        given = provider if isinstance(provider, type) else type(provider)
-        kind = "the class " if isinstance(provider, type) else ""
         raise TypeError(
             "provider= needs a format's name or an adapter, such as "
-            f"JSONFormat('mine', text='$.token'), not {kind}{given.__qualname__!r}"
+            f"JSONFormat('mine', text='$.token'), not {_described(provider)}"
         )
+
+
+def _described(given: object) -> str:
+    """Return how an error names what was given: a class itself, or the class of an object."""
+    if isinstance(given, type):
+        return f"the class {given.__qualname__!r}"
+    return repr(type(given).__qualname__)
 
 
 def check_vault(vault: object) -> None:

@@ -57,9 +57,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         self._interrupted = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._source_closed: anyio.Event | None = (
-            None  # set when another task has closed the source
-        )
+        self._source_closed: anyio.Event | None = None  # set once another task has closed it
         self._calling = False  # whether callbacks are being called
         self._concluded = False
 

@@ -40,9 +40,7 @@ class WireFlow(FrameFlow):
         super().__init__(self._beginning.frames, choose, make, check, unknown, block_error)
         self.last_released = ""
         self.sent: Sequence[Sent[bytes]] = ()
-        self._around: EncodedTemplate | None = (
-            None  # what events are compared with that are not read
-        )
+        self._around: EncodedTemplate | None = None  # what unread events are compared with
         self._fast_path: FastPath | None = None  # the path of their text
         self._compared_bytes = 0  # the number of events that were not parsed
         self._raw = b""  # the last of those

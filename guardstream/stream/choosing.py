@@ -77,8 +77,7 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> No
     """
     if name not in _ON_THE_WIRE or chunk is None or isinstance(chunk, str) or _is_anywhere(chunk):
         return
-    accepts: Callable[[Any], bool] = getattr(adapter, "accepts", lambda _: True)
-    if accepts(chunk):
+    if _may_be_of(adapter, chunk):
         return
     try:
         other = detect(chunk)
@@ -91,6 +90,12 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> No
             f"the first chunk is in the format {found!r}, not {name!r}: leave out provider=, or "
             "name that one"
         )
+
+
+def _may_be_of(adapter: Adapter[Any] | None, chunk: object) -> bool:
+    """Return whether a chunk is one of the adapter's; an adapter need not tell."""
+    accepts = getattr(adapter, "accepts", None)
+    return accepts is None or bool(accepts(chunk))
 
 
 def _says_kind_alone(chunk: object) -> bool:
@@ -128,8 +133,7 @@ def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk):
             return None
-        accepts: Callable[[Any], bool] = getattr(first, "accepts", lambda _: True)
-        return first if accepts(chunk) else _known(chunk, choose) or first
+        return first if _may_be_of(first, chunk) else _known(chunk, choose) or first
 
     begun = Begun()
     begun.recognise_by(recognise)
@@ -210,8 +214,7 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
     To such a format text is an unknown field, of which nothing is held: a word that two chunks
     share would be shown in part.
     """
-    accepts: Callable[[Any], bool] = getattr(adapter, "accepts", lambda _: True)
-    if not accepts(""):
+    if not _may_be_of(adapter, ""):
         raise AdapterError(
             f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
             "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "

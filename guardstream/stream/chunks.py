@@ -174,9 +174,9 @@ class ChunkFlow(PieceFlow[C]):
             else piece
             for piece in reading.pieces
         ]
-        begun = {_unnamed(piece.slot) for piece in pieces if apart and piece.kind in NEW}
+        begun = {piece.slot.unnamed for piece in pieces if apart and piece.kind in NEW}
         open_slots = [lane.track.slot for lane in self._lanes.open()] if begun else []
-        over = [slot for slot in open_slots if slot.name != name and _unnamed(slot) in begun]
+        over = [slot for slot in open_slots if slot.name != name and slot.unnamed in begun]
         only_text = reading.only_text and not over
         return reading._replace(pieces=pieces, closed=[*reading.closed, *over], only_text=only_text)
 
@@ -359,7 +359,3 @@ class ChunkFlow(PieceFlow[C]):
         slot = Slot(0, "text", "$.data")
         events = self._unknown.judge_named(name, text, changes=changes)
         return self._apply_events_at("$.data", slot, events)
-
-
-def _unnamed(slot: Slot) -> Slot:
-    return slot._replace(name="")

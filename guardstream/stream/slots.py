@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardstream.events import Event, Finish, Form, Stage, Text
+from guardstream.events import Event, Finish, Form, Stage, text_of
 from guardstream.providers.adapter import NONE, Call, Piece, Slot
 from guardstream.stream.continued import Continued
 from guardstream.stream.flow import MakeStage, stage_error
@@ -161,7 +161,7 @@ class Lanes:
         held = lane.stage.held
         before = lane.stage.held_before if isinstance(lane.stage, Continued) else ""
         events = _run(lane.stage.finish)
-        rest = "".join([event.text for event in events if isinstance(event, Text)])
+        rest = text_of(events)
         lane.rest = before + rest if held == len(rest) else ""
         return events
 
@@ -207,8 +207,7 @@ class Lanes:
         if text is None:
             events = self.check(piece.slot.channel, piece.text, piece.slot)
             blocked = any(isinstance(event, Finish) for event in events)
-            released = [event.text for event in events if isinstance(event, Text)]
-            text = "" if blocked else "".join(released)
+            text = "" if blocked else text_of(events)
             self.note_whole(piece, text)
         return text == piece.text
 

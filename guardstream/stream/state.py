@@ -102,8 +102,6 @@ class StreamState(Generic[C]):
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
-        if self.flow is None:
-            return Result("", (), self.finish, blocked_by=self.blocked_by)
         kept, known, rule = self._delivered, self._known, self.blocked_by
         return result_of(kept, self.findings, self.finish, known.calls, known.usage, rule)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from guardstream.errors import AdapterError
-from guardstream.events import Event, Finding, Finish, Text
+from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.paths import spoken
 
@@ -108,7 +108,7 @@ class UnknownTexts:
 
         AdapterError if there are too many names.
         """
-        any_name = slot[:-1]
+        any_name = slot.unnamed
         changes = self._name_of.get(any_name, slot.name) != slot.name
         self._name_of[any_name] = slot.name
         return self._over_changes((slot, any_name), text, changes=changes)
@@ -283,7 +283,7 @@ class UnknownTexts:
 
     def _passed_or_blocked(self, name: str) -> Sequence[Event]:
         events = self._check(name)
-        if "".join([event.text for event in events if isinstance(event, Text)]) == name:
+        if text_of(events) == name:
             return events
         found = [event for event in events if isinstance(event, Finding)]
         return [*found, Finish("content_filter")]
@@ -319,8 +319,7 @@ def _across(events: Sequence[Event], border: int, joined: str, since: int = 0) -
         return None
     if isinstance(events[-1], Finish) and events[-2] in across:
         return _Across(across, events[-1], masks=False)
-    said = "".join([event.text for event in events if isinstance(event, Text)])
-    masks = said != joined and any(event.action != "monitor" for event in across)
+    masks = text_of(events) != joined and any(event.action != "monitor" for event in across)
     return _Across(across, None, masks)
 
 
@@ -333,5 +332,4 @@ def _over(events: Sequence[Event], border: int) -> list[Finding]:
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
     """Return whether events release a text unchanged and end nothing."""
-    said = "".join([event.text for event in events if isinstance(event, Text)])
-    return said == text and not (events and isinstance(events[-1], Finish))
+    return text_of(events) == text and not (events and isinstance(events[-1], Finish))

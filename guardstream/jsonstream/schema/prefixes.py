@@ -75,9 +75,7 @@ class Prefixes:
     """The beginnings of what a pattern matches; `first` is the state of the empty text."""
 
     def __init__(self, tree: Node) -> None:
-        self._chars: list[
-            str | None
-        ] = []  # the character that each state takes; None takes nothing
+        self._chars: list[str | None] = []  # the character that each state takes, or None
         self._next: list[tuple[int, ...]] = []
         self._anchors: dict[int, str] = {}
         self._known: dict[frozenset[int], PrefixState] = {}
