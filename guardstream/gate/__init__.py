@@ -7,21 +7,20 @@ check has not allowed in time is not released, and the stream ends.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Collection
-from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from guardstream.amounts import check_seconds
-from guardstream.gate.from_policy import UNITS
 from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
+from guardstream.gate.windows import UNITS, units_of
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.unknown import check_unknown
 from guardstream.stages.custom import known_channels
-from guardstream.stages.units import Lengths, Units
+from guardstream.stages.units import Units
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.choosing import choosing
 
@@ -101,4 +100,4 @@ def _units(unit: Unit) -> Callable[[], Units]:
         raise ValueError(f"unit {unit!r} is not known: take one of {', '.join(UNITS)}, or a number")
     if isinstance(unit, int) and unit < 1:
         raise ValueError(f"a unit has at least 1 character, not {unit}")
-    return UNITS[unit] if isinstance(unit, str) else partial(Lengths, unit)
+    return units_of(unit)

@@ -10,20 +10,19 @@ import importlib
 import inspect
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from guardstream.errors import PolicyError
 from guardstream.gate.judging import Cache, GateError, Judging
 from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Options
 from guardstream.gate.verdict import Check
-from guardstream.gate.windows import Capped
+from guardstream.gate.windows import Capped, units_of
 from guardstream.hints import hint
 from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
-from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stages.units import Units
 from guardstream.stream.choosing import Choose
 from guardstream.stream.flow_maker import Framing
 from guardstream.stream.observers import Joined
@@ -33,12 +32,6 @@ C = TypeVar("C")
 
 CHECKS = "guardstream.checks"
 """The group of entry points that make checks."""
-
-UNITS: dict[str, Callable[[], Units]] = {
-    "sentence": Sentences,
-    "paragraph": Paragraphs,
-    "complete": Whole,
-}
 
 OWN = {
     "openai_moderation": "guardstream.gate.moderation.OpenAIModeration",
@@ -115,9 +108,8 @@ class Gate:
         return GatedStream(stream, judging, options)
 
     def _units(self, *, hold: bool) -> Callable[[], Units]:
-        window, ahead = self.file.window, self.file.ahead
-        make = partial(Lengths, window) if isinstance(window, int) else UNITS[window]
-        return make if hold else lambda: Capped(make(), ahead)
+        make = units_of(self.file.window)
+        return make if hold else lambda: Capped(make(), self.file.ahead)
 
 
 def gates(policy: Policy) -> Sequence[Gate]:
@@ -145,18 +137,14 @@ def made(file: GateFile, code: Code) -> Check:
     A function of your own is the check itself; with options, it is called with them and returns
     the check.
     """
-    own = OWN.get(file.use)
-    path = own or file.use.replace(":", ".")
-    if own:
-        if wrong := wrong_options(file):
-            raise PluginError(wrong)
-        code = frozenset((":".join(own.rsplit(".", 1)),))
-        function = plugins.imported(path, code)
-    else:
-        function = plugins.named(CHECKS, path, code, list(OWN))
-    if own is None and not file.options:
-        check: Check = function
-        return check
+    if wrong := wrong_options(file):
+        raise PluginError(wrong)
+    function = _own(file.use)
+    if function is None:
+        function = plugins.named(CHECKS, file.use.replace(":", "."), code, list(OWN))
+        if not file.options:
+            check: Check = function
+            return check
     try:
         check = function(**file.options)
     except GateError:
@@ -170,15 +158,21 @@ def made(file: GateFile, code: Code) -> Check:
     return check
 
 
+def _own(name: str) -> Callable[..., Any] | None:
+    """Return the class of a built-in check; None for any other name."""
+    if name not in OWN:
+        return None
+    module, _, own = OWN[name].rpartition(".")
+    made: Callable[..., Any] = getattr(importlib.import_module(module), own)
+    return made
+
+
 def wrong_options(file: GateFile) -> str | None:
     """Return what is wrong with the option names of a built-in check; None if nothing is."""
-    if file.use not in OWN:
+    own = _own(file.use)
+    if own is None:
         return None
-    module, _, name = OWN[file.use].rpartition(".")
-    try:
-        known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-    except ImportError:  # it needs a package that is not installed
-        return None
+    known = inspect.signature(own).parameters
     for option in file.options:
         if option not in known:
             return f"check {file.use!r} has no option {option!r}, {hint(option, known)}"

@@ -1,10 +1,22 @@
-"""Windows of a text that is judged while it flows: none of them is longer than a bound."""
+"""What of a text is judged at once: units by name or length, none longer than a bound."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from guardstream.stages.units import Units
+from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+
+UNITS: dict[str, Callable[[], Units]] = {
+    "sentence": Sentences,
+    "paragraph": Paragraphs,
+    "complete": Whole,
+}
+
+
+def units_of(unit: str | int) -> Callable[[], Units]:
+    """Return what makes units of a name in `UNITS`, or of a number of code points."""
+    return UNITS[unit] if isinstance(unit, str) else partial(Lengths, unit)
 
 
 class Capped:

@@ -23,7 +23,7 @@ from guardstream.policy.model import (
     RuleFile,
     WordFile,
 )
-from guardstream.policy.plugins import Code
+from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sources import SEARCH_KEYS, Loader, MergedPolicy, Origin, PlacedRule, Source
 from guardstream.stages.custom import StagePlan
 from guardstream.stages.redact import RuleError, RuleSet
@@ -287,7 +287,7 @@ def _validators(loader: Loader, placed: PlacedRule) -> tuple[Validator, ...]:
             continue
         try:
             found.append(checks.named(check, loader.code))
-        except checks.CheckError as error:
+        except PluginError as error:
             here = placed.origin_of("validate_")
             here.report(f"rule {placed.rule.id!r}: {error}", "validate", number)
     return tuple(found)

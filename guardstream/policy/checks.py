@@ -9,24 +9,17 @@ from guardstream.policy.plugins import Code, PluginError, imported
 from guardstream.stages.rules import Validator
 
 
-class CheckError(ValueError):
-    """A check that cannot be resolved; the message says why."""
-
-
 def named(check: str | EntropyFile, code: Code) -> Validator:
-    """Return the function that an entry of `validate` names; raise CheckError if there is none."""
+    """Return the function that an entry of `validate` names; raise PluginError if there is none."""
     if isinstance(check, EntropyFile):
         return validators.entropy(check.entropy)
     if check in validators.NAMED:
         return validators.NAMED[check]
     if check == "entropy":
-        raise CheckError("'entropy' needs a number of bits per character: {entropy: 3.5}")
+        raise PluginError("'entropy' needs a number of bits per character: {entropy: 3.5}")
     if "." not in check:
-        raise CheckError(f"unknown check {check!r}, {hint(check, list(validators.names()))}")
-    try:
-        checked: Validator = imported(check, code)
-    except PluginError as error:
-        raise CheckError(str(error)) from error
+        raise PluginError(f"unknown check {check!r}, {hint(check, list(validators.names()))}")
+    checked: Validator = imported(check, code)
     return checked
 
 

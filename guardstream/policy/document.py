@@ -98,9 +98,8 @@ def read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor that is defined twice is valid YAML
             yaml = YAML(typ="safe", pure=True)
-            yaml.max_depth = (
-                2 * MAX_DEPTH
-            )  # checked before composing, whose time is quadratic in it
+            # checked before composing, whose time is quadratic in it
+            yaml.max_depth = 2 * MAX_DEPTH
             root = yaml.compose(text)
     except ReaderError as error:
         mark = _mark_of_index(text, error.position)

@@ -20,10 +20,10 @@ from guardstream.errors import PatternError
 from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, CompiledPolicy, applies
 from guardstream.policy.checks import is_code
-from guardstream.policy.document import Mark, Problem
+from guardstream.policy.document import Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
-from guardstream.policy.sources import PlacedRule
+from guardstream.policy.sources import Origin, PlacedRule
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     Alt,
@@ -69,9 +69,8 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
-            mark = _pattern_mark(placed, index)
             notes = pattern_warnings(pattern, rule.group, built.file.max_holdback)
-            found += [Problem(mark, f"rule {rule.id!r}: {note}") for note in notes]
+            found += [_about(placed.origin, note, "pattern", index) for note in notes]
     said = [Problem(mark, f"warning: {text}") for mark, text in found]
     lines = problems.lines_of(built.source.name, said)
     return lines + (warnings(built.input) if built.input else [])
@@ -120,11 +119,11 @@ def _arguments(built: CompiledPolicy) -> Iterator[Problem]:
         return
     for placed in built.placed:
         rule = placed.rule
+        if placed.origin.source is not built.source:
+            continue
         if rule.action == "mask" and applies(rule, "tool_args") and not rule.reversible:
-            where = placed.origin.mark("id")
-            if placed.origin.source is built.source:
-                message = "masks tool arguments, and no vault restores them: set 'channels'"
-                yield Problem(where, f"rule {rule.id!r} {message}")
+            message = "masks tool arguments, and no vault restores them: set 'channels'"
+            yield Problem(placed.origin.mark("id"), f"rule {rule.id!r} {message}")
 
 
 def _limits(built: CompiledPolicy) -> Iterator[Problem]:
@@ -146,9 +145,9 @@ def _limits(built: CompiledPolicy) -> Iterator[Problem]:
         yield Problem(mark, message)
 
 
-def _pattern_mark(placed: PlacedRule, index: int) -> Mark:
-    key = placed.origin.key("pattern", index)
-    return placed.origin.source.document.mark(key)
+def _about(here: Origin, message: str, *parts: str | int) -> Problem:
+    """Return a warning about one of the values of a rule."""
+    return Problem(here.mark(*parts), f"rule {here.rule.id!r}: {message}")
 
 
 def _untested(placed: PlacedRule) -> Iterator[Problem]:
@@ -161,13 +160,14 @@ def _template(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     made = rule.replacement
     for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
         if name != "{id}":
-            message = f"rule {rule.id!r}: {name!r} is output literally, only '{{id}}' is replaced"
-            yield Problem(placed.origin.mark("replacement"), message)
+            message = f"{name!r} is output literally, only '{{id}}' is replaced"
+            yield _about(placed.origin, message, "replacement")
 
 
 def _irreversible(built: CompiledPolicy, placed: PlacedRule) -> Iterator[Problem]:
     """Warn of a rule with `reversible` where that has no effect."""
-    if not placed.rule.reversible or placed.origin_of("reversible").source is not built.source:
+    here = placed.origin_of("reversible")
+    if not placed.rule.reversible or here.source is not built.source:
         return
     if not built.source.prefix:
         if built.input is None:  # other files may extend it in their 'input'
@@ -177,8 +177,7 @@ def _irreversible(built: CompiledPolicy, placed: PlacedRule) -> Iterator[Problem
         why = f"a rule with 'action: {placed.rule.action}' masks nothing that could be restored"
     else:
         return
-    mark = placed.origin_of("reversible").mark("reversible")
-    yield Problem(mark, f"rule {placed.rule.id!r}: 'reversible' has no effect: {why}")
+    yield _about(here, f"'reversible' has no effect: {why}", "reversible")
 
 
 def _unused_replacement(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -188,7 +187,7 @@ def _unused_replacement(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -
         return
     if action == "monitor" or (action != "mask" and not _may_overflow(built, rule)):
         message = f"'replacement' has no effect with 'action: {action}', which masks nothing"
-        yield Problem(here.mark("replacement"), f"rule {rule.id!r}: {message}")
+        yield _about(here, message, "replacement")
 
 
 def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -197,7 +196,7 @@ def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     spaced = (char.isspace() for word in rule.words for char in word)
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
-        yield Problem(placed.origin.mark("normalize"), f"rule {rule.id!r}: {message}")
+        yield _about(placed.origin, message, "normalize")
 
 
 def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -214,7 +213,7 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     refused = list(filter(is_refused, rule.words))
     if refused:
         message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
-        yield Problem(placed.origin_of("words").mark("words"), f"rule {rule.id!r}: {message}")
+        yield _about(placed.origin_of("words"), message, "words")
 
 
 def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -228,7 +227,7 @@ def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
                 f"the keyword {word!r} is never found: it needs {needed} of the characters before "
                 f"a match, and 'within' is {within}"
             )
-            yield Problem(here.mark("keywords"), f"rule {rule.id!r}: {message}")
+            yield _about(here, message, "keywords")
 
 
 _AS_PATTERN = regex.compile(
@@ -244,8 +243,7 @@ def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
         if _AS_PATTERN.search(word):
             shown = repr(word[:40]).replace(r"\\", "\\")
             message = f"{shown} is only found as it is written: for a pattern, use 'pattern'"
-            mark = here.source.document.mark(here.key("words", index))
-            yield Problem(mark, f"rule {placed.rule.id!r}: {message}")
+            yield _about(here, message, "words", index)
 
 
 def _spellings(rule: Rule, word: str) -> Iterator[str]:
@@ -267,7 +265,7 @@ def _hidden_ends(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -> Itera
             f"'keep' shows nothing: a match has at most {longest} characters, and only of one "
             f"with more than {most} are the ends shown"
         )
-        yield Problem(here.mark("replacement", "keep"), f"rule {rule.id!r}: {message}")
+        yield _about(here, message, "replacement", "keep")
 
 
 def _longest(rule: Rule) -> int | None:
@@ -391,8 +389,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
             "leave out ^ and $, or let them mean lines with (?m)"
         )
     yield from _as_yaml(pattern)
-    held = _held(parsed, group)
-    width = max_width(held)
+    width = max_width(next(_masked(parsed, group)))
     if width is None:
         yield (
             f"the pattern is unbounded: {limit} characters are held at most, the rest overflows; "
@@ -425,10 +422,6 @@ def _as_yaml(pattern: str) -> Iterator[str]:
             "the pattern ends with a line break, which must match, too: begin the block "
             "with |- or >- in place of | or >"
         )
-
-
-def _held(parsed: Parsed, group: str | int | None) -> Node:
-    return next(_masked(parsed, group))
 
 
 def _masked(parsed: Parsed, group: str | int | None) -> Iterator[Node]:

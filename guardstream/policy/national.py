@@ -5,7 +5,7 @@ https://arthurdejong.org/python-stdnum/. Its modules are imported when a policy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 
@@ -36,15 +36,25 @@ def _standard(name: str) -> Callable[[str], bool]:
     return check
 
 
+def _products(digits: Iterable[str | int], weights: Iterable[int]) -> Iterator[int]:
+    """Yield each digit times its weight."""
+    return (int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+
+
+def _cross_sums(digits: Iterable[str | int], weights: Iterable[int]) -> int:
+    """Return the sum of the digits of all products, which have two at most."""
+    return sum(sum(divmod(product, 10)) for product in _products(digits, weights))
+
+
 def tw_id(text: str) -> bool:
     """A Taiwanese identity number: a letter for the place, and weights 8 to 1 (and 1), modulo
     10."""
     if not (text.isascii() and len(text) == 10 and text[0].isalpha() and text[1:].isdigit()):
         return False
     place = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0].upper())
-    digits = [place // 10, place % 10, *map(int, text[1:])]
+    digits = [place // 10, place % 10, *text[1:]]
     weights = (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1)
-    return sum(a * b for a, b in zip(digits, weights, strict=True)) % 10 == 0
+    return sum(_products(digits, weights)) % 10 == 0
 
 
 def hk_id(text: str) -> bool:
@@ -55,7 +65,7 @@ def hk_id(text: str) -> bool:
     if not (plain.isascii() and len(letters) in (1, 2) and len(body) == 6 and body.isdigit()):
         return False
     values = [36, *(ord(letter) - 55 for letter in letters)][-2:]
-    total = sum(v * w for v, w in zip([*values, *map(int, body)], range(9, 1, -1), strict=True))
+    total = sum(_products([*values, *body], range(9, 1, -1)))
     return "0123456789A"[-total % 11] == plain[-1]
 
 
@@ -77,9 +87,7 @@ def sg_nric(text: str) -> bool:
         return False
     if not plain[1:8].isdigit():
         return False
-    weights = (2, 7, 6, 5, 4, 3, 2)
-    total = sum(int(d) * w for d, w in zip(plain[1:8], weights, strict=True))
-    total += _SG_OFFSETS[plain[0]]
+    total = _SG_OFFSETS[plain[0]] + sum(_products(plain[1:8], (2, 7, 6, 5, 4, 3, 2)))
     letters = {"S": "JZIHGFEDCBA", "F": "XWUTRQPNMLK", "M": "KLJNPQRTUWX"}
     kind = {"T": "S", "G": "F"}.get(plain[0], plain[0])
     place = total % 11 if kind != "M" else 10 - total % 11
@@ -111,9 +119,7 @@ def de_rvnr(text: str) -> bool:
     digits = plain[:8] + f"{ord(plain[8]) - 64:02}" + plain[9:11]
     if not (digits + plain[11]).isdigit():
         return False
-    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
-    products = (int(d) * w for d, w in zip(digits, weights, strict=True))
-    return sum(product // 10 + product % 10 for product in products) % 10 == int(plain[11])
+    return _cross_sums(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)) % 10 == int(plain[11])
 
 
 def de_kvnr(text: str) -> bool:
@@ -125,8 +131,7 @@ def de_kvnr(text: str) -> bool:
     if not (plain.isascii() and len(plain) == 10 and plain[0].isalpha() and plain[1:].isdigit()):
         return False
     digits = f"{ord(plain[0]) - 64:02}" + plain[1:9]
-    products = (int(d) * w for d, w in zip(digits, (1, 2) * 5, strict=True))
-    return sum(product // 10 + product % 10 for product in products) % 10 == int(plain[9])
+    return _cross_sums(digits, (1, 2) * 5) % 10 == int(plain[9])
 
 
 def au_medicare(text: str) -> bool:
@@ -137,8 +142,7 @@ def au_medicare(text: str) -> bool:
         or plain[0] not in "23456"
     ):
         return False
-    weights = (1, 3, 7, 9, 1, 3, 7, 9)
-    return sum(int(d) * w for d, w in zip(plain[:8], weights, strict=True)) % 10 == int(plain[8])
+    return sum(_products(plain[:8], (1, 3, 7, 9) * 2)) % 10 == int(plain[8])
 
 
 _OWN = (au_medicare, de_document, de_kvnr, de_rvnr, fi_hetu, hk_id, sg_nric, tw_id)

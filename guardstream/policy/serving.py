@@ -351,9 +351,13 @@ class ServeFile(Model):
     limits: ServeLimitsFile = ServeLimitsFile()
     """Limits on requests and answers."""
 
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self.keys or self.key_file or self.key_function)
+
     @model_validator(mode="after")
     def _keys(self) -> ServeFile:
-        if not (self.keys or self.key_file or self.key_function):
+        if not self._has_keys:
             alone = [name for name in ("state", "shared_objects") if getattr(self, name)]
             if alone:
                 raise ValueError(f"{alone[0]!r} is about clients with keys: give 'keys'")
@@ -384,11 +388,7 @@ class ServeFile(Model):
 
     @model_validator(mode="after")
     def _one_memory(self) -> ServeFile:
-        if (
-            self.workers > 1
-            and self.state is None
-            and (self.keys or self.key_file or self.key_function)
-        ):
+        if self.workers > 1 and self.state is None and self._has_keys:
             raise ValueError(ONE_PROCESS)
         if self.workers > 1 and self.replay is not None and self.replay.redis is None:
             raise ValueError(IN_MEMORY)

@@ -10,18 +10,16 @@ import math
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from itertools import permutations
 from operator import sub
 from types import MappingProxyType
-from typing import TypeAlias
 
 from guardstream.policy.national import CHECKS
-
-Validator: TypeAlias = Callable[[str], bool]
+from guardstream.stages.rules import Validator
 
 _EXTENSION = re.compile(r"[Ee]?[Xx]")
 
