@@ -117,11 +117,6 @@ class Slot(NamedTuple):
         return self.choice == 0 and self.channel == "text" and self.is_streamed
 
     @property
-    def unnamed(self) -> Slot:
-        """The same slot for events of all names."""
-        return self._replace(name="")
-
-    @property
     def form(self) -> Form:
         """What its text is, if it has arguments; the call of a custom tool may say otherwise.
 

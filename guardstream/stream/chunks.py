@@ -174,9 +174,10 @@ class ChunkFlow(PieceFlow[C]):
             else piece
             for piece in reading.pieces
         ]
-        begun = {piece.slot.unnamed for piece in pieces if apart and piece.kind in NEW}
+        begun = {piece.slot._replace(name="") for piece in pieces if apart and piece.kind in NEW}
         open_slots = [lane.track.slot for lane in self._lanes.open()] if begun else []
-        over = [slot for slot in open_slots if slot.name != name and slot.unnamed in begun]
+        other = (slot for slot in open_slots if slot.name != name)
+        over = [slot for slot in other if slot._replace(name="") in begun]
         only_text = reading.only_text and not over
         return reading._replace(pieces=pieces, closed=[*reading.closed, *over], only_text=only_text)
 

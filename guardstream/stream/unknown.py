@@ -108,7 +108,7 @@ class UnknownTexts:
 
         AdapterError if there are too many names.
         """
-        any_name = slot.unnamed
+        any_name = slot._replace(name="")
         changes = self._name_of.get(any_name, slot.name) != slot.name
         self._name_of[any_name] = slot.name
         return self._over_changes((slot, any_name), text, changes=changes)
