@@ -73,13 +73,8 @@ def guard_of(policy: str | Path | Policy | Guard, code: Iterable[str] = ()) -> G
 def _redacted(
     batches: Iterable[B], guard: Guard, columns: Sequence[str] | None, jobs: int, report: Report
 ) -> Iterator[B]:
-    if jobs == 1:
-        for batch in batches:
-            guarded, found = batch_of(guard, columns, batch)
-            report.add(found)
-            yield guarded
-        return
-    for guarded, found in by_processes(partial(batch_of, guard, columns), batches, jobs):
+    work = partial(batch_of, guard, columns)
+    for guarded, found in map(work, batches) if jobs == 1 else by_processes(work, batches, jobs):
         report.add(found)
         yield guarded
 

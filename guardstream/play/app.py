@@ -54,15 +54,11 @@ class Playground:
 
 
 class _Asked(BaseModel):
-    """The base of the page's requests; unknown keys are refused."""
+    """A request of the page, all of which have a policy; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     policy: str = Field(max_length=MAX_POLICY)
-
-
-class _Lint(_Asked):
-    pass
 
 
 class _Stream(_Asked):
@@ -92,7 +88,7 @@ def application(playground: Playground, token: str) -> ASGIApp:
     """Return the ASGI application; it answers only requests with the token."""
     server = _Server(playground)
     jobs: dict[str, type[_Asked]] = {
-        "lint": _Lint,
+        "lint": _Asked,
         "chunkings": _Chunkings,
         "save": _Save,
         "timeline": _Stream,

@@ -33,14 +33,14 @@ class Slice(TypedDict):
 
 def checked(guard: Guard, text: str, begin: int, seconds: float) -> Slice:
     """Compare the answers of chunkings from number `begin` on, for about `seconds` seconds."""
-    expected = guard.check(text)
+    expected = _compared(guard.check(text))
     total = count(text)
     until = monotonic() + seconds
     number = begin
     while number < total:
         chunks = chunking(text, number)
         number += 1
-        if not _same(expected, _played(guard, chunks)):
+        if _compared(_played(guard, chunks)) != expected:
             return Slice(done=number, total=total, next=None, differs=[len(c) for c in chunks])
         if monotonic() > until:
             break
@@ -72,9 +72,6 @@ def _played(guard: Guard, chunks: list[str]) -> Result:
     return stream.result
 
 
-def _same(one: Result, other: Result) -> bool:
-    return (one.text, list(one.findings), one.finish) == (
-        other.text,
-        list(other.findings),
-        other.finish,
-    )
+def _compared(result: Result) -> tuple[object, ...]:
+    """Return what must be the same in every chunking."""
+    return result.text, tuple(result.findings), result.finish

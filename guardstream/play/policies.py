@@ -18,7 +18,7 @@ from guardstream.guard import Guard
 from guardstream.policy import Policy, build, checks, packs
 from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.diagnostics import Diagnostic, diagnostics
-from guardstream.policy.document import Document, Mark, Problem
+from guardstream.policy.document import Document, Problem
 from guardstream.policy.document import Path as Key
 from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader, MergedPolicy, Purpose
@@ -113,7 +113,7 @@ def _rules(document: Document, value: dict[str, Any], prefix: Key) -> Iterator[P
     for index, name in enumerate(_listed(value.get("extends"))):
         if isinstance(name, str) and not name.startswith(packs.PREFIX):
             said = f"only packs can be extended here, as '{packs.PREFIX}NAME'"
-            yield Problem(_mark(document, (*prefix, "extends"), index), said)
+            yield Problem(document.mark((*prefix, "extends", index)), said)
     rules = value.get("rules")
     for number, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict):
@@ -127,7 +127,7 @@ def _rule(document: Document, rule: dict[str, Any], place: Key) -> Iterator[Prob
     for index, check in enumerate(_listed(rule.get("validate"))):
         if isinstance(check, str) and checks.is_code(check):
             said = "a check of yours is code, which does not run here: take one by its name"
-            yield Problem(_mark(document, (*place, "validate"), index), said)
+            yield Problem(document.mark((*place, "validate", index)), said)
     made = rule.get("replacement")
     if isinstance(made, dict) and "pseudonym" in made:
         said = "'pseudonym' takes its key from the environment, which is not read here"
@@ -150,9 +150,5 @@ def _json(document: Document, section: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _listed(value: object) -> list[Any]:
+    """Return a list, or a single value as one; the place of its item 0 is that of the value."""
     return value if isinstance(value, list) else [value]
-
-
-def _mark(document: Document, key: Key, index: int) -> Mark:
-    """Return the place of an item of a list, or of the value that is in place of the list."""
-    return document.mark((*key, index))

@@ -131,10 +131,12 @@ class Signer:
 
     def checkpoint(self, claims: Mapping[str, Any]) -> str:
         """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
-        said = {"iss": self.issuer, "iat": int(time()), **claims}
-        made: str = self._jwt.encode(
-            said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
-        )
+        return self._token(self.issuer, claims, CHECKPOINT)
+
+    def _token(self, issuer: str, claims: Mapping[str, Any], kind: str) -> str:
+        """Return signed claims: who says them, when, and what."""
+        said = {"iss": issuer, "iat": int(time()), **claims}
+        made: str = self._jwt.encode(said, self._key, algorithm="EdDSA", headers={"typ": kind})
         return made
 
     def sign(
@@ -159,8 +161,6 @@ class Signer:
         last = records[-1] if records else None
         start = last.start if last else None
         claims = {
-            "iss": series.issuer,
-            "iat": int(time()),
             "jti": nonce or secrets.token_urlsafe(16),
             "n": next(series.numbers),
             "policy": start.policy if start else policy[0],
@@ -172,8 +172,7 @@ class Signer:
             "answer": answer,
             "size": size,
         }
-        made: str = self._jwt.encode(claims, self._key, algorithm="EdDSA", headers={"typ": TYPE})
-        return made
+        return self._token(series.issuer, claims, TYPE)
 
 
 def verify(

@@ -43,16 +43,13 @@ def worth_retrying(error: Exception) -> bool:
     Errors of the guard itself never are, nor are errors that blame the request.
     """
     said = [getattr(error, name, None) for name in ("type", "code")]
-    if isinstance(error, GuardstreamError) or any(
-        each in _LASTING for each in said if _named(each)
-    ):
+    names = {each for each in said if isinstance(each, str)}
+    if isinstance(error, GuardstreamError) or names & _LASTING:
         return False
     status = status_of(error)
     if status is not None and status >= 400:
         return status in STATUSES
-    if isinstance(error, (ConnectionError, TimeoutError)):
-        return True
-    if any(each in _PASSING for each in said if _named(each)):
+    if isinstance(error, (ConnectionError, TimeoutError)) or names & _PASSING:
         return True
     classes = {base.__name__ for base in type(error).__mro__}
     return bool(classes & _CLASSES) and not classes & _OWN_FAULT
@@ -106,10 +103,6 @@ def _botocore(response: Any) -> Mapping[str, Any]:
     """Return the HTTP metadata of a botocore response, which is a dict."""
     found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
     return found if isinstance(found, Mapping) else {}
-
-
-def _named(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _number(value: str | None) -> float | None:

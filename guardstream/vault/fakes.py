@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import regex
 
+from guardstream.policy.validators import luhn
 from guardstream.vault.ids import SYMBOLS, hash_of, is_hash, number_of
 
 _LOWER = SYMBOLS.lower()
@@ -75,13 +76,7 @@ def _is_card(label: str, value: str) -> bool:
 
 def _card(found: str) -> str:
     number = f"4000{number_of(found):012}"
-    return number if not _luhn(number) else f"4001{number[4:]}"
-
-
-def _luhn(number: str) -> bool:
-    digits = [int(digit) for digit in reversed(number)]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
-    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+    return number if not luhn(number) else f"4001{number[4:]}"
 
 
 def _read_card(text: str) -> str | None:
