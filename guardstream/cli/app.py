@@ -552,7 +552,7 @@ def debug(
     """Show how a pattern is searched: its threads, accepts and held text after each character."""
     from guardstream.cli import debug as debug_command
 
-    raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
+    debug_command.debug(pattern, text, group, as_graph=dot)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,22 +8,16 @@ from guardstream.policy import packs
 from guardstream.scan.regex.debug import Row, dot, rows
 
 
-def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
+def debug(pattern: str, text: str, group: str | None, *, as_graph: bool) -> None:
     """Print the table or the graph. GuardstreamError says where and why a pattern is refused."""
     if pattern.endswith((".yaml", ".yml")) or pattern.startswith(packs.PREFIX):
         note(f"{pattern!r} is read as a pattern; for a policy, run: guardstream explain {pattern}")
     masked = int(group) if group and group.isdecimal() else group
     try:
-        print(picture(pattern, masked) if dot else table(pattern, text, masked))
+        print(dot(pattern, masked) if as_graph else table(pattern, text, masked))
     except PatternError as error:
         place = "" if error.offset is None else f" at offset {error.offset}"
         raise GuardstreamError(f"the pattern is refused{place}: {error}") from error
-    return 0
-
-
-def picture(pattern: str, group: str | int | None) -> str:
-    """Return the NFA of a pattern as a graph in Graphviz's language."""
-    return dot(pattern, group)
 
 
 def table(pattern: str, text: str, group: str | int | None = None) -> str:

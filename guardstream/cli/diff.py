@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from guardstream.cli.datasets import read
+from guardstream.cli.output import shortened
 from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 from guardstream.policy import build, packs
@@ -106,8 +107,7 @@ def _plain(value: Any) -> Any:
 
 
 def _cut(value: Any) -> str:
-    said = json.dumps(value, ensure_ascii=False, default=repr)
-    return said if len(said) <= _SHOWN else said[:_SHOWN] + "…"
+    return shortened(json.dumps(value, ensure_ascii=False, default=repr), _SHOWN)
 
 
 @dataclass(slots=True)
@@ -195,5 +195,5 @@ def _rules(result: Result) -> list[str]:
 
 
 def _shown(result: Result) -> str:
-    text = result.text if len(result.text) <= _SHOWN else result.text[:_SHOWN] + "…"
+    text = shortened(result.text, _SHOWN)
     return f"{text!r} {result.finish} [{', '.join(_rules(result))}]"

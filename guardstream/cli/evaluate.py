@@ -15,6 +15,7 @@ from typing import Any
 
 from guardstream.cli.datasets import DatasetError, read
 from guardstream.cli.measure import Counts, Kind, Place, Rule, Share, by_source, harmless
+from guardstream.cli.output import shortened
 from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 
@@ -177,8 +178,7 @@ def _by_size(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:
 
 def _line(place: Place) -> str:
     example, start, end, rule = place
-    part = example.text[start:end]
-    part = repr(part if len(part) <= _SHOWN else part[:_SHOWN] + "…")
+    part = repr(shortened(example.text[start:end], _SHOWN))
     if rule:
         return f"line {example.line}: {rule}: {part}"
     whole = example.spans is None

@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from guardstream.cli.output import shortened
 from guardstream.errors import GuardstreamError
 from guardstream.events import Finding
 from guardstream.guard import Guard
@@ -259,7 +260,7 @@ def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ())
 
 def _why(policy: Policy, text: str, finding: Finding) -> Iterator[str]:
     matched = text[finding.start : finding.end]
-    shown = matched if len(matched) <= _SHOWN else matched[:_SHOWN] + "…"
+    shown = shortened(matched, _SHOWN)
     yield f"{finding.start}–{finding.end} {shown!r}: {finding.action} by rule {finding.rule!r}"
     for line in explanation(policy.built, finding, matched):
         yield f"    {line}"

@@ -55,6 +55,11 @@ def note(line: object) -> None:
         abandon()
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most `most` characters as it is, and the beginning of a longer one."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def abandon() -> None:
     """Discard all further output, including what the interpreter flushes at its end."""
     for stream in (sys.stdout, sys.stderr):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from guardstream.cli.installed import check_installed
 from guardstream.cli.output import MachineError, UsageError, note
 from guardstream.hints import nearest
 from guardstream.policy.serving import address_of
 from guardstream.stream.on_block import ON_BLOCK
-
-C = TypeVar("C", bound=str)
-
-_OTHER: Sequence[Literal["refuse", "guard", "pass"]] = ("refuse", "guard", "pass")
-_ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 
 def warn_of_environment(prefix: str, options: Iterable[str]) -> None:
@@ -63,9 +58,9 @@ def serve(
     address, usual = address_of(section.pop("listen", "127.0.0.1:8080"))
     processes = section.pop("workers", 1)
     given = {name: value for name, value in flags.items() if value is not None}
-    _one_of(_OTHER, given.get("other", "refuse"), "--other")
-    _one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
-    _one_of(_ERRORS, given.get("audit_errors", "report"), "--audit-errors")
+    _check_one_of(("refuse", "guard", "pass"), given.get("other", "refuse"), "--other")
+    _check_one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
+    _check_one_of(("report", "raise"), given.get("audit_errors", "report"), "--audit-errors")
     options = {**section, **given, "allow_code": tuple(allow_code)}
     options["policies"] = {**section.get("policies", {}), **named}
     routed = _named(routes, "--route")
@@ -99,11 +94,9 @@ def _check_installed(*, metrics: bool) -> None:
         check_installed("--metrics", {"prometheus_client": "prometheus-client"}, "prometheus")
 
 
-def _one_of(choices: Sequence[C], given: str, option: str) -> C:
-    for choice in choices:
-        if choice == given:
-            return choice
-    raise UsageError(f"{option} {given!r}: expected {' or '.join(choices)}")
+def _check_one_of(choices: Sequence[str], given: str, option: str) -> None:
+    if given not in choices:
+        raise UsageError(f"{option} {given!r}: expected {' or '.join(choices)}")
 
 
 def _named(pairs: Sequence[str], option: str, default: str | None = None) -> dict[str, str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from guardstream.cli.debug import picture, table
+from guardstream.cli.debug import table
+from guardstream.scan.regex.debug import dot
 
 PAGE = (Path(__file__).parents[2] / "docs" / "search.md").read_text("utf-8")
 SHOWN = re.findall(r"```console\n\$ guardstream debug (.*)\n([\s\S]*?)\n```", PAGE)
@@ -25,7 +26,7 @@ def test_a_table_is_what_the_command_prints(command: str, output: str) -> None:
 
 
 def test_the_picture_has_a_place_for_each_character_and_choice() -> None:
-    lines = picture(r"sk-[a-z]{2,4}\d", None).splitlines()
+    lines = dot(r"sk-[a-z]{2,4}\d", None).splitlines()
     boxes = [re.findall(r'label="(.*)"', line)[0] for line in lines if "shape=box" in line]
     assert sorted(boxes) == sorted(["s", "k", "-", *4 * ["[a-z]"], r"\\d"])
     assert sum("shape=point" in line for line in lines) == 2

@@ -62,7 +62,7 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(config, dict):
         raise ImportingError(f"{path}: no guardrail")
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(config, _CONFIG, "", made.notes)
     made.name = slug(config.get("name") or path.stem)
     made.description = config.get("description") or made.description

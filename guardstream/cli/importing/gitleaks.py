@@ -85,7 +85,7 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}: not valid TOML: {error}") from error
     if "rules" in config and not isinstance(config["rules"], list):
         raise ImportingError(f"{path}: 'rules' is not a list: a rule begins with [[rules]]")
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(_as_written(config, _CONFIG), _CONFIG, "", made.notes)
     made.name = slug(config.get("title") or path.stem)
     made.notes += _extended(config.get("extend", {}))

@@ -53,7 +53,7 @@ _COUNTED = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read rules. Examples, and how a secret is validated or revoked, have no meaning here."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(mapping(text, path, "rules"), {"rules": [ANYTHING]}, "", made.notes)
     for rule in config.get("rules", ()):
         name = slug(str(rule.get("id") or rule.get("name")))

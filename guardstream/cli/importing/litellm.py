@@ -117,7 +117,7 @@ _PROMPT, _ANSWER = {"pre_call", "during_call"}, {"post_call"}
 
 def draft(text: str, path: Path) -> Draft:
     """Read the guardrails that run in the proxy itself; those that ask a service are noted."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     shape = {**dict.fromkeys((*_PROXY, *_POLICIES), UNUSED), "guardrails": [_ITEM]}
     config = fitted(mapping(text, path, "guardrails"), shape, "", made.notes)
     made.notes += [

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.cli.importing import entities, presidio
 from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
-from guardstream.cli.importing.write import Draft, Side, slug
+from guardstream.cli.importing.write import Draft, Side
 from guardstream.cli.importing.yaml_file import mapping
 
 _SERVER = ("app", "auth", "rate_limit", "tracing", "metrics")
@@ -95,7 +95,7 @@ _ELSEWHERE = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read the scanners of prompts and of answers; those that ask a model are noted."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(mapping(text, path), _CONFIG, "", made.notes)
     made.notes += [
         f"{key!r} is left out: it is about the server" for key in _SERVER if key in config

@@ -73,7 +73,7 @@ _USUAL_LEAST = 0.2
 
 def draft(text: str, path: Path) -> Draft:
     """Read patterns and entities; flows that ask a model or a service are noted."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     shape = {**dict.fromkeys(_APPLICATION, UNUSED), "rails": _RAILS}
     config = fitted(mapping(text, path), shape, "", made.notes)
     rails = config.get("rails", {})

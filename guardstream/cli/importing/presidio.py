@@ -85,7 +85,7 @@ def draft(text: str, path: Path) -> Draft:
         value = _registry(value, notes)
     if not isinstance(value, dict) or not isinstance(value.get("recognizers"), list):
         raise ImportingError(f"{path}:1:1: there is no list of recognizers")
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     made.notes += notes
     listed = [{"name": each} if isinstance(each, str) else each for each in value["recognizers"]]
     config = fitted({**value, "recognizers": listed}, _CONFIG, "", made.notes)

@@ -43,7 +43,7 @@ _RULE = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read rules and what they allow; paths have no meaning here."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(mapping(text, path), CONFIG, "", made.notes)
     made.notes += [f"{key!r} is left out" for key in config if key in _ELSEWHERE]
     rules = [fitted(rule, _RULE, _whose(rule), made.notes) for rule in config.get("rules", ())]

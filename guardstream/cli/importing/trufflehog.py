@@ -38,7 +38,7 @@ _DETECTOR = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read detectors; how they verify what they find has no meaning here."""
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
+    made = Draft.of(path)
     config = fitted(mapping(text, path, "detectors"), {"detectors": [ANYTHING]}, "", made.notes)
     for detector in config.get("detectors", ()):
         name = slug(str(detector.get("name") or "detector"))

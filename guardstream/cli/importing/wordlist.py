@@ -6,7 +6,7 @@ import re
 from mimetypes import MimeTypes
 from pathlib import Path
 
-from guardstream.cli.importing.write import Draft, slug
+from guardstream.cli.importing.write import Draft
 
 _TYPES = MimeTypes()  # not the system's, so that a file is read alike everywhere
 _PLAIN = (None, "text/plain", "text/markdown", "text/x-rst")  # Python 3.13 knows the last two
@@ -37,8 +37,8 @@ def draft(text: str, path: Path) -> Draft:
     """Read a list; what a regular expression would mean stands for itself."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     words = [line for line in lines if line and not line.startswith("#")]
-    made = Draft(slug(path.stem), f"Imported from {path.name}")
-    made.rules.append({"id": slug(path.stem), "words": words, "replacement": "*"})
+    made = Draft.of(path)
+    made.rules.append({"id": made.name, "words": words, "replacement": "*"})
     if not words:
         made.notes.append("the list has no words")
     return made

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -48,6 +49,11 @@ class Draft(Side):
     description: str
     prompts: Side = field(default_factory=Side, kw_only=True)
     notes: list[str] = field(default_factory=list, kw_only=True)
+
+    @classmethod
+    def of(cls, path: Path) -> Draft:
+        """Return an empty draft that is called as the file it comes from."""
+        return cls(slug(path.stem), f"Imported from {path.name}")
 
     @property
     def directions(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
