@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,20 +135,18 @@ def draft(text: str, path: Path) -> Draft:
     return made
 
 
+@dataclass(slots=True)
 class _Guardrail:
-    """One guardrail, with its parameters as they stand in the file."""
+    """One guardrail, with its parameters as they stand in the file, then as they fit."""
 
-    def __init__(
-        self, made: Draft, wanted: entities.Wanted, name: str, params: dict[str, Any]
-    ) -> None:
-        self._made = made
-        self._wanted = wanted
-        self._name = name
-        self._params = params
+    made: Draft
+    wanted: entities.Wanted
+    name: str
+    params: dict[str, Any]
 
     def add(self) -> None:
         """Add what it looks for, or note why it is left out."""
-        kind = str(self._params.get("guardrail") or "")
+        kind = str(self.params.get("guardrail") or "")
         reads = {
             "litellm_content_filter": (self._content, _CONTENT),
             "presidio": (self._presidio, _PRESIDIO),
@@ -159,19 +158,19 @@ class _Guardrail:
             )
             return
         read, shape = reads[kind]
-        self._params = fitted(self._params, shape, f"guardrail {self._name!r}", self._made.notes)
+        self.params = fitted(self.params, shape, f"guardrail {self.name!r}", self.made.notes)
         for key in _UNSEEN:
-            if self._params.get(key):
+            if self.params.get(key):
                 self._note(f"{key!r} is left out")
-        if not self._params.get("default_on"):
+        if not self.params.get("default_on"):
             self._note("it runs for requests that name it; here it holds for all")
         read()
 
     def _note(self, note: str, sign: str = ": ") -> None:
-        self._made.notes.append(f"guardrail {self._name!r}{sign}{note}")
+        self.made.notes.append(f"guardrail {self.name!r}{sign}{note}")
 
     def _modes(self) -> set[str]:
-        mode = self._params.get("mode") or "pre_call"
+        mode = self.params.get("mode") or "pre_call"
         if isinstance(mode, dict):
             self._note("its tags are left out, the mode is the default one")
             mode = mode.get("default") or []
@@ -182,10 +181,10 @@ class _Guardrail:
 
     def _sides(self, *, prompts: bool, answers: bool) -> Iterator[Side]:
         if answers:
-            yield self._made
+            yield self.made
         if prompts:
-            side = self._made.prompts
-            skips_system = self._params.get("skip_system_message_in_guardrail")
+            side = self.made.prompts
+            skips_system = self.params.get("skip_system_message_in_guardrail")
             roles = [each for each in _EVERYONE if each != "system" or not skips_system]
             side.settings.setdefault("roles", roles)
             yield side
@@ -202,11 +201,11 @@ class _Guardrail:
     def _content(self) -> None:
         modes = self._modes()
         sides = list(self._sides(prompts=bool(modes & _PROMPT), answers=bool(modes & _ANSWER)))
-        for item in self._params.get("patterns", ()):
+        for item in self.params.get("patterns", ()):
             self._pattern(item, sides)
-        tag = self._params.get("keyword_redaction_tag") or "[KEYWORD_REDACTED]"
+        tag = self.params.get("keyword_redaction_tag") or "[KEYWORD_REDACTED]"
         by_keys: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
-        for item in self._params.get("blocked_words", ()):
+        for item in self.params.get("blocked_words", ()):
             if item.get("keyword"):
                 keys = self._action(item.get("action"), tag)
                 about = item.get("description") or ""
@@ -217,7 +216,7 @@ class _Guardrail:
 
     def _pattern(self, item: dict[str, Any], sides: list[Side]) -> None:
         name = item.get("pattern_name") or item.get("name") or "custom_regex"
-        form = self._params.get("pattern_redaction_format") or "[{pattern_name}_REDACTED]"
+        form = self.params.get("pattern_redaction_format") or "[{pattern_name}_REDACTED]"
         shown = form.replace("{pattern_name}", name.upper())
         keys = self._action(item.get("action"), shown)
         if item.get("pattern_type") == "prebuilt":
@@ -235,7 +234,7 @@ class _Guardrail:
             return
         for side in sides:
             if name in _PREBUILT:
-                self._wanted.add(side, _PREBUILT[name], keys)
+                self.wanted.add(side, _PREBUILT[name], keys)
             else:
                 _add_secret(side, _CREDENTIALS[name], keys)
         if name in _PREBUILT:
@@ -244,21 +243,21 @@ class _Guardrail:
             self._note(f"prebuilt pattern {name!r} becomes guardstream/secrets, with all its rules")
 
     def _presidio(self) -> None:
-        scope = self._params.get("presidio_filter_scope") or "both"
+        scope = self.params.get("presidio_filter_scope") or "both"
         modes = self._modes() & (_PROMPT | _ANSWER)
         prompts = scope != "output" and bool(modes & _PROMPT)
         answers = scope != "input" and bool(modes)
         if answers and not modes & _ANSWER:
             self._note("answers are judged too, as its 'presidio_filter_scope' is not input")
-        if self._params.get("output_parse_pii"):
+        if self.params.get("output_parse_pii"):
             self._note("'output_parse_pii' is left out: a vault gives the values back")
-        config = self._params.get("pii_entities_config") or dict.fromkeys(entities.KNOWN, "MASK")
-        left_out = self._params.get("presidio_entities_deny_list", ())
+        config = self.params.get("pii_entities_config") or dict.fromkeys(entities.KNOWN, "MASK")
+        left_out = self.params.get("presidio_entities_deny_list", ())
         for side in self._sides(prompts=prompts, answers=answers):
             for entity, action in config.items():
                 if entity not in left_out:
                     keys = self._action(str(action), f"<{entity}>")
-                    self._wanted.add(side, str(entity), keys)
+                    self.wanted.add(side, str(entity), keys)
 
     def _secrets(self) -> None:
         self._note(entities.MORE_SECRETS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,24 +111,16 @@ def draft(text: str, path: Path) -> Draft:
     return made
 
 
+@dataclass(frozen=True, slots=True)
 class _Scanner:
     """One scanner of one direction, with its parameters as they stand in the file."""
 
-    def __init__(
-        self,
-        made: Draft,
-        wanted: entities.Wanted,
-        side: Side,
-        direction: str,
-        name: str,
-        params: dict[str, Any],
-    ) -> None:
-        self._made = made
-        self._wanted = wanted
-        self._side = side
-        self._direction = direction
-        self._name = name
-        self._params = params
+    made: Draft
+    wanted: entities.Wanted
+    side: Side
+    direction: str
+    name: str
+    params: dict[str, Any]
 
     def add(self) -> None:
         """Add what it looks for, or note why it is left out."""
@@ -139,31 +132,29 @@ class _Scanner:
             "Anonymize": self._personal,
             "Sensitive": self._personal,
         }
-        if self._name in reads:
-            reads[self._name]()
+        if self.name in reads:
+            reads[self.name]()
             return
-        hint = _ELSEWHERE.get(self._name)
+        hint = _ELSEWHERE.get(self.name)
         why = "asks a model, and is"
-        if self._name not in _MODELS:
+        if self.name not in _MODELS:
             why = "is" if hint else "is not known, and"
         self._note(f" {why} left out" + (f": {hint}" if hint else ""), "")
 
     def _note(self, note: str, sign: str = ": ") -> None:
-        self._made.notes.append(f"{self._direction} {self._name}{sign}{note}")
+        self.made.notes.append(f"{self.direction} {self.name}{sign}{note}")
 
     def _fitted(self, shape: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters, without those that come from the environment."""
-        whose = f"{self._direction} {self._name}"
-        found: dict[str, Any] = fitted(self._params, dict(shape), whose, self._made.notes)
+        whose = f"{self.direction} {self.name}"
+        found: dict[str, Any] = fitted(self.params, dict(shape), whose, self.made.notes)
         for key in [key for key, value in found.items() if "${" in repr(value)]:
             self._note(f"{key!r} comes from the environment, and is left out")
             del found[key]
         return found
 
     def _rule(self, name: str, **keys: Any) -> None:
-        self._side.rules.append(
-            {"id": name, "description": f"{self._name}, from LLM Guard", **keys}
-        )
+        self.side.rules.append({"id": name, "description": f"{self.name}, from LLM Guard", **keys})
 
     def _action(self, *, redact: bool, shown: str = _REDACTED) -> dict[str, Any]:
         if not redact:
@@ -216,7 +207,7 @@ class _Scanner:
         if params.get("redact_mode", "all") != "all":
             self._note("'redact_mode' is left out: a secret becomes the id of its rule")
         self._note(entities.MORE_SECRETS)
-        entities.extend(self._side, "secrets")
+        entities.extend(self.side, "secrets")
 
     def _personal(self) -> None:
         params = self._fitted(_PERSONAL)
@@ -225,7 +216,7 @@ class _Scanner:
         if params.get("threshold"):
             self._note("'threshold' is left out: rules have no scores")
         keys: dict[str, Any] = {}
-        if self._name == "Sensitive":
+        if self.name == "Sensitive":
             keys = self._action(redact=params.get("redact", False), shown="<{id}>")
         else:
             self._note("values become ids of rules, or stand-ins where there is a vault")
@@ -249,11 +240,11 @@ class _Scanner:
                 }
                 least = params.get("threshold", 0.5)
                 shown = _shown(keys, name)
-                presidio.add(self._made, self._side, name, given, least=least, keys=shown)
+                presidio.add(self.made, self.side, name, given, least=least, keys=shown)
         names = [_OTHER_NAMES.get(name, name) for name in wanted]
         rest = [name for name in dict.fromkeys(names) if name not in own or name in entities.KNOWN]
         for name in rest:
-            self._wanted.add(self._side, name, _shown(keys, name))
+            self.wanted.add(self.side, name, _shown(keys, name))
 
 
 def _shown(keys: dict[str, Any], entity: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ What a rail looks for is in `rails.config`, and counts if one of the flows of `r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,36 +92,29 @@ def draft(text: str, path: Path) -> Draft:
     wanted = entities.Wanted(made)
     for direction, side in made.directions:
         flows = rails.get(direction, {}).get("flows", [])
-        _Side(made, wanted, side, direction, settings).add(flows)
+        _Rails(made, wanted, side, direction, settings).add(flows)
     wanted.settle()
     if not made.prompts.is_empty:
         made.prompts.settings["roles"] = ["user"]
     return made
 
 
-class _Side:
+@dataclass(frozen=True, slots=True)
+class _Rails:
     """The rails of one direction."""
 
-    def __init__(
-        self,
-        made: Draft,
-        wanted: entities.Wanted,
-        side: Side,
-        direction: str,
-        settings: dict[str, Any],
-    ) -> None:
-        self._made = made
-        self._wanted = wanted
-        self._side = side
-        self._direction = direction
-        self._settings = settings
+    made: Draft
+    wanted: entities.Wanted
+    side: Side
+    direction: str
+    settings: dict[str, Any]
 
     def add(self, flows: list[str]) -> None:
         """Add what the flows look for, and note what no flow uses."""
         reads = {
-            f"regex check {self._direction}": self._regex,
-            f"detect sensitive data on {self._direction}": self._detect,
-            f"mask sensitive data on {self._direction}": self._mask,
+            f"regex check {self.direction}": self._regex,
+            f"detect sensitive data on {self.direction}": self._detect,
+            f"mask sensitive data on {self.direction}": self._mask,
             "injection detection": self._injection,
         }
         for flow in flows:
@@ -133,18 +127,18 @@ class _Side:
                 self._note(f"{section!r} is left out: no flow uses it")
 
     def _part(self, section: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._settings.get(section, {}).get(self._direction, {})
+        found: dict[str, Any] = self.settings.get(section, {}).get(self.direction, {})
         return found
 
     def _note(self, note: str) -> None:
-        self._made.notes.append(f"{self._direction}: {note}")
+        self.made.notes.append(f"{self.direction}: {note}")
 
     def _regex(self) -> None:
         found = self._part("regex_detection")
         flag = "(?i)" if found.get("case_insensitive") else ""
         patterns = [flag + pattern for pattern in found.get("patterns", ()) if pattern]
         if patterns:
-            self._side.rules.append({"id": "regex", "action": "block", "pattern": patterns})
+            self.side.rules.append({"id": "regex", "action": "block", "pattern": patterns})
         else:
             self._note("'regex_detection' has no patterns")
 
@@ -164,7 +158,7 @@ class _Side:
             entity: {"replacement": f"<{entity}>"} if is_masked else {"action": "block"}
             for entity in wanted
         }
-        detection = self._settings.get("sensitive_data_detection", {})
+        detection = self.settings.get("sensitive_data_detection", {})
         own = [
             (str(given.get("supported_entity")), given)
             for given in detection.get("recognizers", ())
@@ -173,7 +167,7 @@ class _Side:
             self._recogniser(entity, given, least, keys)
         for entity in keys:
             if entity in entities.KNOWN or entity not in dict(own):
-                self._wanted.add(self._side, entity, keys[entity])
+                self.wanted.add(self.side, entity, keys[entity])
 
     def _recogniser(
         self, entity: str, given: dict[str, Any], least: float, keys: dict[str, dict[str, Any]]
@@ -182,10 +176,10 @@ class _Side:
         if entity not in keys:
             self._note(f"{whose} is left out: {entity!r} is none of the entities")
             return
-        fit = fitted(given, presidio.RECOGNISER, whose, self._made.notes)
-        presidio.add(self._made, self._side, entity, fit, least=least, keys=keys[entity])
+        fit = fitted(given, presidio.RECOGNISER, whose, self.made.notes)
+        presidio.add(self.made, self.side, entity, fit, least=least, keys=keys[entity])
 
     def _injection(self) -> None:
-        for name in self._settings.get("injection_detection", {}).get("injections", ()):
+        for name in self.settings.get("injection_detection", {}).get("injections", ()):
             hint = _INJECTIONS.get(name)
             self._note(f"injection {name!r} is left out" + (f": {hint}" if hint else ""))
