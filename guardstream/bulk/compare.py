@@ -14,7 +14,7 @@ from guardstream.guard import Guard
 class Comparer(Redactor):
     """Guards records by two policies; `report` counts what the second finds, and what differs."""
 
-    def __init__(self, before: Guard, after: Guard, columns: Sequence[str] | None = None) -> None:
+    def __init__(self, before: Guard, after: Guard, columns: Sequence[str] | None) -> None:
         super().__init__(after, columns)
         self._first = Redactor(before, columns)
         self.report.before = self._first.report.findings

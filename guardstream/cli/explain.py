@@ -243,7 +243,7 @@ def _yaml(value: Any) -> str:
     return out.getvalue()
 
 
-def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ()) -> str:
+def explain_text(policy: str, text: str, channel: str, code: Sequence[str]) -> str:
     """Return the reasons for the output of each part of `text`."""
     if channel not in CHANNELS:
         raise ExplainError(f"no channel {channel!r}, {hint(channel, list(CHANNELS))}")

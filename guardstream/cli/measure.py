@@ -152,9 +152,7 @@ def found(guard: Guard, text: str, *, monitor: bool = False) -> list[Finding]:
     return [finding for finding in findings if monitor or finding.action != "monitor"]
 
 
-def by_source(
-    guard: Guard, examples: Iterable[Example], *, monitor: bool = False
-) -> dict[str, Counts]:
+def by_source(guard: Guard, examples: Iterable[Example], *, monitor: bool) -> dict[str, Counts]:
     """Return the counts of examples by source, in the order in which the sources first appear."""
     counts: dict[str, Counts] = {}
     for example in examples:

@@ -59,8 +59,8 @@ class Judging:
         rule: str,
         *,
         blocks: bool,
-        max_calls: int | None = None,
-        cache: Cache | None = None,
+        max_calls: int | None,
+        cache: Cache | None,
     ) -> None:
         self.calls = 0
         self._check = check

@@ -30,7 +30,7 @@ Read: TypeAlias = Callable[[Path], str]
 class SchemaFiles(Mapping[str, Any]):
     """The files that a schema may refer to, by URI; each is read when it is needed."""
 
-    def __init__(self, read: Read, given: Sequence[Path] = ()) -> None:
+    def __init__(self, read: Read, given: Sequence[Path]) -> None:
         self._read = read
         self._known: dict[str, Any] = {}
         self._folders: dict[tuple[str, Path], None] = {}  # with the prefix of their URIs
@@ -88,9 +88,9 @@ def from_file(
     path: Path,
     read: Read,
     *,
-    draft: str | None = None,
-    formats: bool = False,
-    given: Sequence[Path] = (),
+    draft: str | None,
+    formats: bool,
+    given: Sequence[Path],
 ) -> Schema:
     """Return the JSON Schema in a file; PolicyError says where it, or a file beside it, is
     wrong."""

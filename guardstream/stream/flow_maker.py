@@ -127,10 +127,10 @@ def flow_of(
     adapter: Adapter[Any],
     make_stage: MakeStage,
     meter: Meter,
-    block_message: str = "",
-    memory: int = 256,
+    block_message: str,
+    memory: int,
     *,
-    breaks_off: bool = False,
+    breaks_off: bool,
 ) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a simpler one.
 

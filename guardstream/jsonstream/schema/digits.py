@@ -168,7 +168,7 @@ def digits_of(
     *,
     step: int = 0,
     written: bool = False,
-    values: Sequence[float] | None = None,
+    values: Sequence[float] | None,
 ) -> Digits | None:
     """Return what judges the beginnings of numbers by `checks`; None if they require nothing.
 

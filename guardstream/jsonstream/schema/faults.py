@@ -19,7 +19,7 @@ def part_fault(
     part: str,
     start: int,
     end: int,
-    state: PrefixState | None = None,
+    state: PrefixState | None,
 ) -> Fault | None:
     """Return the first fault in `part`, which is at `start` to `end` and follows `length`
     characters.
@@ -46,7 +46,7 @@ def part_fault(
 
 
 def end_fault(
-    node: Node, value: str, start: int, end: int, state: PrefixState | None = None
+    node: Node, value: str, start: int, end: int, state: PrefixState | None
 ) -> Fault | None:
     """Return the first fault in the string's last run, which begins at `start`, or at its quote."""
     long = node.max_length is not None and len(value) > node.max_length
@@ -108,7 +108,7 @@ def key_part_fault(
     start: int,
     end: int,
     duplicates: bool,
-    state: PrefixState | None = None,
+    state: PrefixState | None,
 ) -> Fault | None:
     """Return the offset in `part` of a key from which `node` cannot allow it.
 
@@ -146,7 +146,7 @@ def key_fault(
     start: int,
     end: int,
     duplicates: bool,
-    state: PrefixState | None = None,
+    state: PrefixState | None,
 ) -> Fault | None:
     """Return the first fault in the last run of a key, which begins at `start`, or at its end."""
     before = len(name) - (end - 1 - start)
