@@ -19,7 +19,7 @@ from guardstream.cli.chunks import cut
 from guardstream.cli.output import note
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
-from guardstream.jsonstream.repair import KINDS, USUAL, Kind
+from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import Mended, mended, verdict
 from guardstream.policy.files import read_text
@@ -54,12 +54,10 @@ def kinds_of(words: str | None) -> frozenset[Kind]:
     named = {"usual": USUAL, "all": KINDS}.get(words)
     if named is not None:
         return named
-    asked = {word.strip() for word in words.split(",")}
-    unknown = sorted(asked - KINDS)
-    if unknown:
-        known = ", ".join(sorted(KINDS))
-        raise GuardstreamError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
-    return frozenset(kind for kind in KINDS if kind in asked)
+    try:
+        return kinds_named(word.strip() for word in words.split(","))
+    except ValueError as error:
+        raise GuardstreamError(str(error)) from error
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from guardstream.jsonstream.errors import (
 from guardstream.jsonstream.lexer.scalars import in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
 from guardstream.jsonstream.lexer.tokens import STRING
-from guardstream.jsonstream.repair import KINDS, USUAL, Kind
+from guardstream.jsonstream.repair import USUAL, Kind, kinds_named
 from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.providers import Adapter
@@ -243,11 +243,7 @@ def _kinds(repair: Any) -> frozenset[Kind]:
     if isinstance(repair, str):
         listed = "True or a list of kinds, such as ['comments']"
         raise TypeError(f"repair= needs {listed}, not the text {repair!r}")
-    unknown = sorted(set(repair) - KINDS)
-    if unknown:
-        known = ", ".join(sorted(KINDS))
-        raise ValueError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
-    return frozenset(repair)
+    return kinds_named(repair)
 
 
 def _with_open_string(value: Any, state: LexerState) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -34,6 +34,18 @@ Kind: TypeAlias = Literal[
 
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USUAL: frozenset[Kind] = KINDS - {"truncated"}
+
+
+def kinds_named(names: Iterable[str]) -> frozenset[Kind]:
+    """Return the kinds of those names. ValueError for an unknown one."""
+    asked = frozenset(names)
+    unknown = sorted(asked - KINDS)
+    if unknown:
+        known = ", ".join(sorted(KINDS))
+        raise ValueError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
+    return KINDS & asked
+
+
 """The default repairs, without closing a truncated document, which is incomplete."""
 
 _LONGEST = 256
