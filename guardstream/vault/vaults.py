@@ -69,7 +69,8 @@ class Vaults:
         - `id_key`: the key of ids, and of the names of conversations in the store. Workers that
           share a store need the same one. With another key, all conversations start again.
         - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
-        - `on_error`: what `masked` does if the store fails: "raise", or "mask" without a vault.
+        - `on_error`: what `masked` does if the store fails: "block" raises, "mask" masks without a
+          vault.
 
         Raises ValueError for a key that is missing or has fewer than 16 bytes, TypeError for one
         that is not bytes and for a store of the wrong type, VaultError if `cryptography` is not
