@@ -134,7 +134,7 @@ def _changed(
 
 
 def _alike(before: Any, values: list[Any]) -> Any:
-    """A column of the kind that it was: an array for an array."""
+    """Return a column of the original's kind: an array for an array."""
     if type(before).__module__.partition(".")[0] != "numpy":
         return values
     numpy: Any = import_module("numpy")

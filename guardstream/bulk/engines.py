@@ -32,7 +32,7 @@ def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Ite
 def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
     """Actors of Ray Data, each of which loads the policy once; a block is a part.
 
-    Not all CPUs of a cluster can be actors': Ray's own tasks would wait for ever.
+    Not every CPU of a cluster can go to actors: Ray's own tasks would wait forever.
     """
     try:
         data, ray = import_module("ray.data"), import_module("ray")

@@ -46,7 +46,7 @@ SUFFIXES: dict[str, Format] = {
     ".md": "text",
     ".log": "lines",
 }
-"""What is in a file, by its name; `.gz` may follow."""
+"""The format of a file, by the suffix of its name; `.gz` may follow."""
 
 _PIECE = 1 << 16
 """Bytes of a text that are read at a time."""
@@ -65,8 +65,8 @@ _WIDE = re.compile(r"(?:[\x01-\x7f](?:\0|\0{3})(?!\0)){4}")
 class Part:
     """What one worker takes at a time: of a file from `start` to `end`, in bytes or row groups.
 
-    `number` counts the parts of a run, from 0. `version` tells the file from what may take its
-    place later; None if nobody asks.
+    `number` counts the parts of a run, from 0. `version` distinguishes the file from one that takes
+    its place later; None is not checked.
     """
 
     number: int
@@ -90,12 +90,12 @@ def opened(url: str) -> tuple[Any, str]:
 
 
 def format_of(path: str) -> Format | None:
-    """Return what is in a file by its name; None if that does not tell."""
+    """Return the format of a file by its name; None if the name does not tell."""
     return SUFFIXES.get(PurePosixPath(path.removesuffix(".gz")).suffix.lower())
 
 
 def version_of(fs: Any, path: str) -> str:
-    """Return what tells a file from another version of it. Raises FileNotFoundError."""
+    """Return a value that another version of the file would not have. Raises FileNotFoundError."""
     info = dict(fs.info(path))
     if info.pop("time", None) is None:
         return str(fs.ukey(path))
@@ -133,7 +133,7 @@ def _row_groups(fs: Any, path: str, size: int) -> list[tuple[int, int]]:
 
 @contextmanager
 def reading(fs: Any, path: str) -> Iterator[IO[bytes]]:
-    """Open a file; of what is compressed its content."""
+    """Open a file for reading; one that is compressed is decompressed."""
     with fs.open(path, "rb") as file:
         if path.endswith(".gz"):
             with gzip.open(file, "rb") as inner:
@@ -151,9 +151,9 @@ def writing(
     folder: str | None = None,
     digest: _Hash | None = None,
 ) -> Iterator[IO[bytes]]:
-    """Write a file that is there whole in the end, or not at all, whoever else writes it, too.
+    """Write a file that is complete in the end, or absent, even if others write it too.
 
-    What is not whole yet stands in `folder`, else beside it, and goes if it does not become whole.
+    Until it is complete it is in `folder`, or beside the file, and it is removed on failure.
     `digest` is updated with the file's bytes. FullError if there is no space for it.
     """
     name = path if folder is None else f"{folder}/{path.rpartition('/')[2]}"
@@ -178,7 +178,7 @@ def writing(
 
 
 class _Told:
-    """A file that is written, and a digest that is told what is written."""
+    """A file that updates a digest with what is written."""
 
     def __init__(self, file: IO[bytes], digest: _Hash) -> None:
         self._file, self._digest = file, digest
@@ -204,14 +204,14 @@ def digest_of(fs: Any, path: str) -> str | None:
 
 
 def _remove(fs: Any, path: str) -> None:
-    with suppress(Exception):  # why it is not whole is what is told
+    with suppress(Exception):  # the error that made it incomplete is the one to report
         fs.rm(path)
 
 
 def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -> None:
-    """Read a part, guard its records, and write them if there is where.
+    """Read a part, guard its records, and write them to `out`, if there is one.
 
-    Raises BulkError, with file and place, for what is not as its format says, or cannot be judged.
+    Raises BulkError, with file and place, for what does not have its format, or cannot be judged.
     """
     read = {"jsonl": _lines, "lines": _lines, "text": _text, "parquet": _table}[part.format]
     redactor.source, redactor.where = part.path, ""
@@ -247,7 +247,7 @@ def _check_version(fs: Any, part: Part) -> None:
 def _lines(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
     guard_line = _json_line if part.format == "jsonl" else _text_line
     at = part.start
-    if at:  # the line that stands across the border is the last part's
+    if at:  # a line across the border belongs to the part before
         file.seek(at - 1)
         at += len(file.readline()) - 1
     while at < part.end:
@@ -407,9 +407,9 @@ def table_writer(source: Any, out: IO[bytes]) -> Any:
 
 
 def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
-    """Put the parts of a file together, in order; they are gone then.
+    """Join the parts of a file, in order, and remove them.
 
-    Before the first goes, there is a mark, which says why it is not there.
+    A mark is made before the first is removed, and says why it is missing.
     """
     if len(paths) == 1:
         fs.touch(joined_mark(paths[0]))
@@ -429,7 +429,7 @@ def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
 
 
 def joined_mark(first: str) -> str:
-    """Return the path of the mark of a file that was put together, by that of its first part."""
+    """Return the path of the mark of a joined file, given that of its first part."""
     return f"{first}.joined"
 
 

@@ -1,7 +1,7 @@
 """A run over files: its parts, who works on them, what is done already, and the report.
 
 Beside the output there is a folder with the parts that are done. A run that was stopped in any way
-goes on where it was when it is started again, as long as policy, files and settings are the same.
+continues where it was when it is started again, as long as policy, files and settings are the same.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Work:
     folder: str | None
 
     def part(self, part: Part) -> Report:
-        """Guard a part; write it and its report, if there is where."""
+        """Guard a part; write it and its report, if there is a folder."""
         fs, _ = opened(self.source)
         redactor = Redactor(self.guard, self.columns)
         if self.before is not None:
@@ -251,7 +251,7 @@ def _folder(target: str) -> str:
 
 
 def _begun(target: str) -> bool:
-    """Tell whether there is a run that has begun and is not finished."""
+    """Return whether a run has begun and is not finished."""
     fs, folder = opened(_folder(target))
     return bool(fs.exists(folder))
 
@@ -282,11 +282,11 @@ def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
 
 
 _RUNS = ".run"
-"""How the marks end of the runs that use a folder."""
+"""The suffix of the marks of the runs that use a folder."""
 
 
 def _leave(job: Job, name: str) -> None:
-    """Remove the mark of a run, where its folder is still there."""
+    """Remove the mark of a run, if its folder still exists."""
     if job.target is not None:
         fs, folder = opened(_folder(job.target))
         with suppress(FileNotFoundError):
@@ -312,7 +312,7 @@ def _discard_unless_used(job: Job, name: str) -> None:
 
 
 def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
-    """What has to be the same for a run to go on."""
+    """Return what must be the same for a run to continue."""
     told = [(file.path, file.format, file.target, file.key) for file in files]
     return {
         "version": __version__,
@@ -339,15 +339,15 @@ def _done(fs: Any, folder: str, files: Sequence[File]) -> Iterator[tuple[int, Re
 
 
 def _joined(fs: Any, folder: str, file: File) -> bool:
-    """Whether a file was put together, so that its parts may be gone."""
+    """Return whether a file was joined, so that its parts may be gone."""
     mark = joined_mark(f"{folder}/{file.parts[0].number:06}")
     return bool(fs.exists(mark) and fs.exists(file.target))
 
 
 def _finish(job: Job, files: Sequence[File]) -> None:
-    """Put the parts together, and clear away what is between.
+    """Join the parts of each file, and remove the folder.
 
-    Parts go when the file is there, so that a run that stops here goes on here.
+    Parts are removed once their file exists, so that a run that stops here continues here.
     """
     assert job.target is not None
     fs, folder = opened(_folder(job.target))

@@ -1,9 +1,9 @@
 """Guards the texts of one record: a text, or a value of JSON with texts at any depth.
 
-Every string is guarded, and the keys of objects; where columns are named, the strings in those. The
-columns of a table keep their names. Numbers are left as they are. What is bytes cannot be judged,
-and is refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if
-they are.
+Every string and every key of an object is guarded, or, if columns are named, the strings in those.
+The columns of a table keep their names. Numbers are left as they are. Bytes cannot be judged, and
+are refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if they
+are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from guardstream.guard import Guard
 from guardstream.stream.flow import following
 
 _KEYS = 1_000
-"""How many keys in which nothing is found are kept, not to be guarded anew in each record."""
+"""How many keys without findings are remembered, so that they are not guarded in each record."""
 
 
 class Redactor:
@@ -29,7 +29,7 @@ class Redactor:
         self.source = ""
         """The file that is guarded now."""
         self.where = ""
-        """The place of the record that is guarded now, for what is said about it."""
+        """The place of the record that is guarded now, for messages."""
         self.first = 0
         """The number of the first row of the table that is guarded now."""
         self._guard = guard
@@ -134,7 +134,7 @@ class Redactor:
         return shown
 
     def text(self, text: str, channel: str) -> str:
-        """Guard one text; what it says after a rule that ends it is left out."""
+        """Guard one text; what follows a rule that ends it is left out."""
         if not text:
             return text
         self.report.characters += len(text)

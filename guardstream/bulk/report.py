@@ -11,7 +11,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import Finding
 
 PLACES = 100
-"""So many places of changes are kept; the rest is only counted."""
+"""How many places of changes are kept; the rest is only counted."""
 
 
 class BulkError(GuardstreamError):
@@ -48,7 +48,7 @@ class Report:
         self.findings[finding.rule, finding.action] += 1
 
     def add(self, other: Report) -> None:
-        """Count what another report has counted."""
+        """Add the counts of another report."""
         self.records += other.records
         self.characters += other.characters
         self.changed += other.changed

@@ -1,4 +1,4 @@
-"""Processes of this machine that all do one thing: started once, asked in order, a few ahead."""
+"""Processes of this machine that all do the same work: started once, given items in order."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SAME, DIFFERENT = 0, 1
 _SHOWN = 120
 
 _TALK = {"id", "description", "tests", "enabled"}
-"""Keys of a rule that change nothing of what it does."""
+"""Keys of a rule that do not change what it does."""
 
 
 class Change(NamedTuple):

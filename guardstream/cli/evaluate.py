@@ -22,7 +22,7 @@ from guardstream.guard import Guard
 _SHOWN = 80
 
 BOUNDS = ("recall", "precision", "negatives", "harmless")
-"""What `--fail-under` knows: the first two are the least, the others the most that may be."""
+"""The names for `--fail-under`: the first two are minimums, the others maximums."""
 
 
 @dataclass(frozen=True, slots=True)

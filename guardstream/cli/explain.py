@@ -146,7 +146,7 @@ def _name(source: Source) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    # A policy of somebody else may hold what a terminal would obey.
+    # Somebody else's policy may have control sequences for the terminal.
     plain = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 

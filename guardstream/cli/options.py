@@ -29,7 +29,7 @@ CodeOption = Annotated[
         "--allow-code",
         metavar="MODULE:NAME",
         help="Your own code that the policy may use; may be repeated.",
-        allow_from_autoenv=False,  # what runs is said by whoever starts it
+        allow_from_autoenv=False,  # whoever starts it decides what code runs
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -25,20 +25,20 @@ class Chunks(Protocol):
     """One stream's chunks, cut into what an adapter reads at once, and put together again."""
 
     def adapter(self, first: Any) -> Adapter[Any]:
-        """Return an adapter for what `cut` gives, `first` before all."""
+        """Return an adapter for what `cut` returns; `first` is the first of that."""
         ...
 
     def cut(self, chunk: Any) -> Iterable[Any]:
-        """Take a chunk; give what is whole with it. AdapterError for one that is not known, after
-        what came before the fault."""
+        """Take a chunk; return what is complete with it. AdapterError for one that is not known,
+        after what came before the fault."""
         ...
 
     def rest(self) -> Iterable[Any]:
-        """Take the end; give what is whole with that."""
+        """Take the end; return what is complete with it."""
         ...
 
     def chunks(self, read: Any) -> Sequence[Any]:
-        """Return the chunks that go out for something that was read, or written in its stead."""
+        """Return the chunks that go out for something that was read, or written in its place."""
         ...
 
     def close(self) -> Sequence[Any]:
@@ -105,9 +105,9 @@ class _Text(_AsTheyAre):
 
 
 class _Bytes:
-    """Bytes, in any of the framings that the first of them tells apart; each frame goes out whole.
+    """Bytes, in the framing that their beginning shows; each frame goes out whole.
 
-    What checks leave alone goes out byte for byte.
+    What checks do not change goes out byte for byte.
     """
 
     def __init__(self, choose: Choose, framing: Framing | None = None) -> None:
@@ -185,8 +185,8 @@ _NOTHING = Reading((), ())
 class FrameAdapter:
     """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON.
 
-    It is one of `adapters`, all that read the stream. `writer` returns what writes frames, once it
-    is known.
+    `adapters` lists all that read the stream, this one too. `writer` returns what writes frames,
+    once it is known.
     """
 
     def __init__(

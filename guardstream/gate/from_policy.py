@@ -1,7 +1,7 @@
-"""The checks that a policy's section `gate` names, made and ready to stand behind a guard.
+"""The checks that a policy's section `gate` names, made and ready to judge what a guard releases.
 
-Each becomes a gate of its own, one after the other: checks see guarded text. What they share
-between streams, the verdicts that are kept, lives here.
+Each becomes a gate of its own, one after the other. The verdicts that streams share, in a cache,
+live here.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class Gate:
 
 
 def gates(policy: Policy) -> Sequence[Gate]:
-    """Make the checks of a policy; PolicyError says which cannot be made, and where it stands."""
+    """Make the checks of a policy; PolicyError says which cannot be made, and where they are
+    named."""
     built = policy.built
     found, problems = [], []
     for number, file in enumerate(policy.file.gate):
@@ -132,10 +133,11 @@ def gates(policy: Policy) -> Sequence[Gate]:
 
 
 def made(file: GateFile, code: Code) -> Check:
-    """Make a check; PluginError or GateError if it cannot be had, or not with these options.
+    """Make a check; PluginError or GateError if it cannot be found, or not be made with its
+    options.
 
-    A function of your own is the check itself; with options, it is called with them and returns
-    the check.
+    A function of your own is the check itself; with options, it is called with them and returns the
+    check.
     """
     if wrong := wrong_options(file):
         raise PluginError(wrong)

@@ -19,9 +19,9 @@ C = TypeVar("C")
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """A text that is judged as one, a sentence say: once it is `over`, and has a verdict then.
+    """A text that is judged as one, such as a sentence, once it is `over`.
 
-    What `repeats` will be said again, so it cannot be changed.
+    If it `repeats`, its format says it again later, so it cannot be changed.
     """
 
     slot: Slot
@@ -43,7 +43,7 @@ class Unit:
 
     @property
     def context(self) -> Context:
-        """What a check is told about it."""
+        """The context that its check gets."""
         return Context(self.slot.choice, self.slot.channel, self.number, self.start, self.before)
 
     def add(self, text: str) -> None:
@@ -53,7 +53,7 @@ class Unit:
 
     @property
     def finding(self) -> Finding:
-        """What is reported of it."""
+        """The finding that reports its verdict."""
         verdict = self.verdict or BLOCK
         actions = {"block": "block", "mask": "mask", "replace": "mask", "allow": "monitor"}
         return Finding(
@@ -78,7 +78,7 @@ class Segment(NamedTuple):
 
 @dataclass(slots=True)
 class _Track:
-    """One text that streams: its unit that is open, and how far it has come."""
+    """One streamed text: its open unit, and how far it has come."""
 
     units: Units
     unit: Unit | None = None
@@ -218,7 +218,8 @@ class Queue(Generic[C]):
             self._report(self.barred)
 
     def pop(self) -> Passed[C] | None:
-        """Return the next chunk if it may go out. Of one that is blocked, what comes before."""
+        """Return the next chunk if it may go out; of one that is blocked, what comes before the
+        block."""
         if not self._entries or self.blocked is not None:
             return None
         entry = self._entries[0]

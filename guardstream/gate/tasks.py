@@ -1,4 +1,4 @@
-"""The tasks of a gated stream: one reads the source, one each judges a unit.
+"""The tasks of a gated stream: one reads the source, and one judges each unit.
 
 All of them end with the gate. What a check has not allowed is not released.
 """
@@ -49,9 +49,9 @@ class Options:
     overlap: int = 0
     rule: str = "gate"
     of_guard: bool = False
-    """Whether the stream is the guard's own: its findings are said as this one's too."""
+    """Whether the stream is the guard's own: its findings are reported as this one's, too."""
     observing: Joined | None = None
-    """What is told how the stream ended; it has the guard's record."""
+    """What learns how the stream ended; it has the guard's record."""
     block_error: BlockError | None = None
     """The message of the error that ends blocked bytes; None ends them with a finish reason."""
     raise_on_block: bool = False
@@ -128,12 +128,12 @@ class Tasks(Generic[C]):
                 await self.changed.wait()
 
     def abandon(self) -> None:
-        """Stop everything, from whatever thread: nobody is there any more."""
+        """Stop everything, from any thread: the consumer has left."""
         if self._loop is not None:
             self._loop.call(self._left)
 
     def stop(self) -> None:
-        """Stop everything, from whatever thread, and have the reader told."""
+        """Stop everything, from any thread, and wake the reader."""
         self.stopping = True
         if self._loop is not None:
             self._loop.call(self.halt)
@@ -299,7 +299,7 @@ class Tasks(Generic[C]):
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether an error is the event loop's or the program's, and no failure of what was called."""
+    """Return whether an error belongs to the event loop or the program, not to what was called."""
     return isinstance(
         error,
         (KeyboardInterrupt, SystemExit, GeneratorExit, anyio.get_cancelled_exc_class()),
@@ -307,7 +307,8 @@ def _passes(error: BaseException) -> bool:
 
 
 def _told(error: BaseException) -> Exception:
-    """Return an error; of one that is no Exception its type, as event loops log what it says."""
+    """Return an error as it is, or only its type if it is no Exception: event loops log
+    messages."""
     if isinstance(error, Exception):
         return error
     return GateError(f"a check raised {type(error).__name__}, which is not an Exception")

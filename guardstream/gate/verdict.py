@@ -65,7 +65,8 @@ Check: TypeAlias = Callable[[str, Context], Awaitable[Answer] | Answer]
 
 
 def verdict_of(answer: object, rule: str = "gate") -> Verdict:
-    """Return what a check's answer means, `rule` where it blocks; TypeError if nothing."""
+    """Return the verdict that a check's answer means, under `rule` for False; TypeError for any
+    other."""
     if isinstance(answer, Verdict):
         return answer
     if isinstance(answer, bool):

@@ -63,7 +63,7 @@ def number_of(found: str) -> int:
 
 
 def hash_of(number: int) -> str | None:
-    """The hash that a number is; None if it is none."""
+    """Return the hash that a number stands for; None if there is none."""
     symbols = ""
     for _ in range(LENGTH + 1):
         number, digit = divmod(number, len(SYMBOLS))

@@ -46,16 +46,18 @@ def label_of(rule: str) -> str:
 
 _OPENS = r"(?:\[|［|&#0{0,5}91;|&#[xX]0{0,4}5[bB];|&(?:lbrack|lsqb);|%5[bB])"
 _CLOSES = r"(?:\\?\]|］|&#0{0,5}93;|&#[xX]0{0,4}5[dD];|&(?:rbrack|rsqb);|%5[dD])"
-_LINE = r"(?:\\?_|＿|&#0{0,5}95;|&#[xX]0{0,4}5[fF];|&(?:lowbar|UnderBar);|%5[fF])"
+_UNDERSCORE = r"(?:\\?_|＿|&#0{0,5}95;|&#[xX]0{0,4}5[fF];|&(?:lowbar|UnderBar);|%5[fF])"
 _SPACES = " \t\r\n\u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
 _BETWEEN = rf"(?:[{_SPACES}]{{0,2}}[*_`~]{{0,3}}[{_SPACES}]{{0,2}})"
 _MARKS = "[*`~]{0,3}"
-_JOINT = rf"(?:{_MARKS}[{_SPACES}]{{0,2}}{_LINE}[{_SPACES}]{{0,2}}{_MARKS}|[{_SPACES}]{{1,2}}|\-)"
+_JOINT = (
+    rf"(?:{_MARKS}[{_SPACES}]{{0,2}}{_UNDERSCORE}[{_SPACES}]{{0,2}}{_MARKS}|[{_SPACES}]{{1,2}}|\-)"
+)
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
-# Of a word of its own, maybe in emphasis by lines: `__EMAIL_7KQ4TWY__`.
+# At the bounds of a word, maybe in emphasis by underscores: `__EMAIL_7KQ4TWY__`.
 _BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
 _ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
-# With the lines after it: a search that looks one character ahead settles by itself.
+# With the underscores after it: a search that looks one character ahead settles by itself.
 _ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
 # After a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
@@ -75,9 +77,9 @@ def _either_width(char: str) -> str:
 _SYMBOL = "[" + "".join(_either_width(symbol)[1:-1] for symbol in SYMBOLS) + "]"
 _HASH, _NUMBER = f"{_SYMBOL}{{{LENGTH + 1}}}", "[1-9１-９][0-9０-９]{0,8}"
 
-_LINE_SIZE, _GROUP_SIZE = 64, 4_000
-"""How many states a line in a label takes, where another symbol takes one, and how many there may
-be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
+_UNDERSCORE_SIZE, _GROUP_SIZE = 64, 4_000
+"""How many states an underscore in a label takes, where another symbol takes one, and how many
+there may be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
 
 LONGEST = 320
 """Code points in a stand-in as it may be written, with a host after it."""
@@ -87,8 +89,9 @@ LONGEST = 320
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
     """Patterns that find what may be stand-ins with these labels; and fakes.
 
-    Where what follows makes it part of a host's name, the match has as much of that as says so. It
-    may have a backslash before it and lines after it that are not of it: see `alone`.
+    If what follows makes it part of a host's name, the match includes as much of that as shows it.
+    It may include a backslash before it and underscores after it that do not belong to it: see
+    `alone`.
     """
     return (*(_pattern(group, ids) for group in _groups(labels)), *_fakes(labels))
 
@@ -105,7 +108,7 @@ def _groups(labels: Iterable[str]) -> Iterator[list[str]]:
     group: list[str] = []
     size = 0
     for label in sorted(set(labels) - SHAPES.keys()):
-        own = len(label) + _LINE_SIZE * label.count("_")
+        own = len(label) + _UNDERSCORE_SIZE * label.count("_")
         if group and size + own > _GROUP_SIZE:
             yield group
             group, size = [], 0
@@ -123,7 +126,7 @@ def _found(labels: Sequence[str], ids: Ids) -> tuple[str, str]:
     """Return the patterns of stand-ins inside brackets, and without brackets."""
     ways = _any_of(labels)
     found = _NUMBER if ids == "number" else _HASH
-    return f"{ways}{_JOINT}{found}", f"{ways}{_LINE}{found}"
+    return f"{ways}{_JOINT}{found}", f"{ways}{_UNDERSCORE}{found}"
 
 
 def _any_of(labels: Sequence[str]) -> str:
@@ -133,7 +136,7 @@ def _any_of(labels: Sequence[str]) -> str:
         if label:
             rests.setdefault(label[0], []).append(label[1:])
     ways = [
-        (_LINE if char == "_" else _either_width(char)) + _any_of(rest)
+        (_UNDERSCORE if char == "_" else _either_width(char)) + _any_of(rest)
         for char, rest in rests.items()
     ]
     if not ways or (len(ways) == 1 and "" not in labels):
@@ -148,17 +151,17 @@ def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
     if plain := sorted(labels - SHAPES.keys()):
         in_brackets, bare = _found(plain, ids)
         inside = f"{_BETWEEN}{in_brackets}{_BETWEEN}"
-        # A backslash before one bracket alone is not of the stand-in.
+        # A backslash before only one of the brackets is not part of the stand-in.
         forms = [rf"\\\[{inside}\\\]|{_OPENS}{inside}{_CLOSES}", f"{_BEGINS}{bare}{_ENDS}"]
     return regex.compile("|".join((*forms, *_fakes(labels))))
 
 
 def alone(text: str) -> tuple[str, str, str]:
     """Split a text that `patterns` have found: before the stand-in, the stand-in, after it."""
-    inner = text.rstrip("_")  # the end of emphasis by lines
+    inner = text.rstrip("_")  # the end of emphasis by underscores
     after = text[len(inner) :]
     if inner.startswith("\\") and not inner.endswith("\\]"):
-        return "\\", inner[1:], after  # before one bracket alone
+        return "\\", inner[1:], after  # before only one of the brackets
     return "", inner, after
 
 
@@ -168,7 +171,7 @@ _dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff") | dict.fromkey
 
 @lru_cache(maxsize=4_096)
 def read(text: str, labels: frozenset[str]) -> Name | None:
-    """The stand-in that `text`, found by `patterns`, is; None if it is none."""
+    """Return the stand-in that `text`, found by `patterns`, stands for; None if it is not one."""
     for each in labels & SHAPES.keys():
         if regex.fullmatch(SHAPES[each].pattern, text):
             fake = SHAPES[each].read(text)

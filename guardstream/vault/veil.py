@@ -1,4 +1,4 @@
-"""Takes stand-ins out of a text before rules see it, and puts in what they are to become after.
+"""Takes stand-ins out of a text before rules see it, and then puts in what they become.
 
 Rules see one character in the place of a stand-in, of the private use areas of the planes 15 and
 16, which is no letter and no digit, and which they release, mask or block like any other. What
@@ -46,7 +46,7 @@ def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
 
 
 class Veil:
-    """Finds stand-ins with some labels, and makes of each what `become` says."""
+    """Finds stand-ins with some labels, and replaces each as `become` says."""
 
     def __init__(self, labels: frozenset[str], become: Become, *, ids: Ids = "hash") -> None:
         self._labels = labels
@@ -113,21 +113,21 @@ class _Veiled:
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._came = Source()
         self._ahead: list[str] = []  # what `find` has only read, and `_came` has not
-        self._becomes: list[str] = []  # of each private character
-        self._texts: list[str] = []  # and what it was in the source
-        self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
+        self._becomes: list[str] = []  # what each private character becomes
+        self._texts: list[str] = []  # what each stood for in the source
+        self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
         self._fed = 0  # how many characters the inner stage has had
-        self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
-        self._more: list[int] = []  # source there was up to there
+        self._ends: list[int] = []  # where in those each hidden text ended
+        self._more: list[int] = []  # by how much the source was longer up to there
         self._finished = False
         self._pass, self._read = inner.feed, self._find.read
-        self._tail = ""  # what may be of a stand-in
+        self._tail = ""  # what may belong to a stand-in
         self._most = _SHORT
         self.held = 0
         """How many code points are held back now."""
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return what can be released now."""
         if len(text) > self._most or not (text.isascii() or not _has_private(text)):
             return self._feed_carefully(text)
         ran = self._read(text)

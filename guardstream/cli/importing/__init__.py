@@ -1,6 +1,6 @@
-"""`guardstream import`: policies out of other tools' configuration.
+"""`guardstream import`: policies from other tools' configurations.
 
-What cannot be carried over is said, one line each; nothing is dropped silently.
+What cannot be converted is reported, one line each; nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _KEYS = (
     ("trivy", trivy.CONFIG.keys() - {"rules"}, {"regex"}),
     ("kingfisher", set[str](), {"pattern"}),
 )
-"""What tells a format: keys of a YAML file, and keys of the first of its rules."""
+"""What identifies a format: keys of a YAML file, and keys of the first of its rules."""
 
 
 def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:

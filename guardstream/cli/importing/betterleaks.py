@@ -29,8 +29,8 @@ _TOKEN = re.compile(rf"{_STRING}|\|\||.", re.DOTALL)
 
 
 class Filter(NamedTuple):
-    """What of a filter can be said: the entropy that a secret needs, patterns for those that are
-    allowed, and whether all of it is said."""
+    """What a policy can express of a filter: the entropy that a secret needs, patterns for those
+    that are allowed, and whether that is all of it."""
 
     entropy: float
     allowed: tuple[str, ...]

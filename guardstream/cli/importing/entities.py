@@ -1,4 +1,4 @@
-"""What Presidio calls the kinds of personal data, and the packs' rules that find them.
+"""Presidio's names for kinds of personal data, and the packs' rules that find them.
 
 https://microsoft.github.io/presidio/supported_entities/; other tools use these names, too. A pack
 is extended for them, and those of its rules that find other kinds are switched off.
@@ -99,7 +99,8 @@ def extend(side: Side, pack: str) -> None:
 
 
 class Wanted:
-    """What the packs are to find on both sides of a policy, said part by part, then settled.
+    """The entities that packs should find on both sides of a policy: collected part by part, then
+    settled.
 
     Each entity has keys for its rules. Where two parts want the same, the one that blocks counts,
     and otherwise the first.

@@ -160,7 +160,7 @@ def _extended(extend: dict[str, Any]) -> Iterator[str]:
 
 
 def _untold(rule: dict[str, Any]) -> Iterator[str]:
-    """What of a rule has no meaning in a stream, or none here."""
+    """What a rule has that means nothing in a stream, or nothing here."""
     if rule.get("path"):
         yield "its path is left out, it holds for every text"
     for key in ("required", "components"):
@@ -188,7 +188,7 @@ def _is_for(allowlist: dict[str, Any], rule: Any) -> bool:
 
 
 def _left_out(allowlist: dict[str, Any], whose: str, group: bool | None) -> Iterator[str]:
-    """What of an allowlist is left out. Without it more is found, never less."""
+    """What is left out of an allowlist. Without it more is found, never less."""
     about = [key for key in ("paths", "commits") if allowlist.get(key)]
     says = bool(allowlist.get("regexes") or allowlist.get("stopwords"))
     if about and _is_and(allowlist) and says:

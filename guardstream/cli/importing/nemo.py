@@ -69,7 +69,7 @@ _INJECTIONS = {
 }
 
 _USUAL_LEAST = 0.2
-"""The score from which entities count that are not masked."""
+"""The minimum score of entities that are not masked."""
 
 
 def draft(text: str, path: Path) -> Draft:

@@ -1,6 +1,7 @@
 """The shape of another tool's file: its keys, with the type of each.
 
-What does not fit is said and left out, so that what is read has the types that its reader expects.
+What does not fit is reported and left out, so that what is read has the types that its reader
+expects.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _NAMES = {str: "a text", float: "a number", int: "a whole number", bool: "true o
 
 
 def fitted(value: dict[str, Any], shape: dict[str, Shape], whose: str, notes: list[str]) -> Any:
-    """Return what of a mapping fits its shape; `whose` stands before each of the notes."""
+    """Return the part of a mapping that fits its shape; each note begins with `whose`."""
     return _Fitting(f"{whose}: " if whose else "", notes).mapping(value, shape, "")
 
 
@@ -45,7 +46,7 @@ class _Fitting:
         return found
 
     def _one(self, value: Any, shape: Shape, where: str) -> Any:
-        """Return what of a value fits; None if nothing does."""
+        """Return the part of a value that fits; None if nothing does."""
         if shape is UNUSED:
             return value
         shapes = shape if isinstance(shape, tuple) else (shape,)
@@ -67,7 +68,7 @@ class _Fitting:
 
 
 def _scalar(value: Any, kind: type) -> Any:
-    """Return a value as one of a type, a number also as text; None if it is none."""
+    """Return a value of the type `kind`, a number also as text; None if it does not fit."""
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is str:

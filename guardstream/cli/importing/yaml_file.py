@@ -10,7 +10,7 @@ from guardstream.policy.document import read
 
 
 def value_of(text: str, path: Path) -> Any:
-    """Read YAML as plain values. Raises ImportingError for what is none, with its place."""
+    """Read YAML as plain values. Raises ImportingError, with the place, if it is not valid."""
     document = read(text)
     if document.problems:
         mark, message = document.problems[0]
