@@ -91,7 +91,7 @@ def _by_prefix(path: str) -> Match:
 
 
 class Place:
-    """Follows tokens; `at` says whether the value that the last was about stands at the path.
+    """Follows tokens; `here` says whether the value that the last was about stands at the path.
 
     `met` says whether any did, and `missing` what stood where the way ended.
     """

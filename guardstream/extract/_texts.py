@@ -14,7 +14,8 @@ TextOf: TypeAlias = Callable[[Any], str]
 
 
 def _known(chunk: Any) -> Adapter[Any]:
-    """The adapter that knows the chunk; where none does, there is no telling what its text is."""
+    """Return the adapter that knows a chunk; an error if none does, as its text cannot be told
+    then."""
     found = detect(chunk)
     return detect(chunk, unknown="refuse") if isinstance(found, AnyJSON) else found
 
@@ -29,7 +30,7 @@ class Texts:
     def __init__(self, provider: str | Adapter[Any] | None, tool: str | None) -> None:
         self._adapter = named(provider) if isinstance(provider, str) else provider
         self._tool = tool
-        self._slot: Slot | None = None  # the call's
+        self._slot: Slot | None = None  # that of the call
         self._others: list[str] = []  # the tools of the calls before it
         self._refused = False
         self.finish: FinishReason | None = None

@@ -65,7 +65,7 @@ def read_bytes(path: Path, largest: int | None = None) -> bytes:
 
 
 def decoded(path: Path, data: bytes) -> str:
-    """Return the text of a UTF-8 file; PolicyError says where it is none."""
+    """Return the text of a UTF-8 file; PolicyError says where it is not valid."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -41,8 +41,8 @@ def _products(digits: Iterable[str | int], weights: Iterable[int]) -> Iterator[i
     return (int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
 
 
-def _cross_sums(digits: Iterable[str | int], weights: Iterable[int]) -> int:
-    """Return the sum of the digits of all products, which have two at most."""
+def _digit_sums(digits: Iterable[str | int], weights: Iterable[int]) -> int:
+    """Return the sum of all digits of the products, which have two at most."""
     return sum(sum(divmod(product, 10)) for product in _products(digits, weights))
 
 
@@ -109,7 +109,7 @@ def de_document(text: str) -> bool:
 
 
 def de_rvnr(text: str) -> bool:
-    """A German pension insurance number: the letter as its position, cross sums, modulo 10.
+    """A German pension insurance number: the letter as its position, sums of digits, modulo 10.
 
     § 2 VKVV. Example: 15 070649 C 103.
     """
@@ -119,7 +119,7 @@ def de_rvnr(text: str) -> bool:
     digits = plain[:8] + f"{ord(plain[8]) - 64:02}" + plain[9:11]
     if not (digits + plain[11]).isdigit():
         return False
-    return _cross_sums(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)) % 10 == int(plain[11])
+    return _digit_sums(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)) % 10 == int(plain[11])
 
 
 def de_kvnr(text: str) -> bool:
@@ -131,7 +131,7 @@ def de_kvnr(text: str) -> bool:
     if not (plain.isascii() and len(plain) == 10 and plain[0].isalpha() and plain[1:].isdigit()):
         return False
     digits = f"{ord(plain[0]) - 64:02}" + plain[1:9]
-    return _cross_sums(digits, (1, 2) * 5) % 10 == int(plain[9])
+    return _digit_sums(digits, (1, 2) * 5) % 10 == int(plain[9])
 
 
 def au_medicare(text: str) -> bool:

@@ -29,11 +29,11 @@ def luhn(text: str) -> bool:
     digits = _digits(text)
     if len(digits) < 2 or not any(digits):
         return False
-    doubled = [_cross(2 * digit) for digit in digits[-2::-2]]
+    doubled = [_digit_sum(2 * digit) for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _cross(number: int) -> int:
+def _digit_sum(number: int) -> int:
     return number - 9 if number > 9 else number
 
 

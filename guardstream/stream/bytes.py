@@ -43,7 +43,7 @@ class WireFlow(FrameFlow):
         self._around: EncodedTemplate | None = None  # what unread events are compared with
         self._fast_path: FastPath | None = None  # the path of their text
         self._compared_bytes = 0  # the number of events that were not parsed
-        self._raw = b""  # the last of those
+        self._raw = b""  # the last event that was not parsed
 
     def feed_chunk(self, chunk: bytes) -> bytes | None:
         """Take bytes; return those that go out, if they are a single event like the last one.

@@ -45,12 +45,12 @@ class ChunkFlow(PieceFlow[C]):
     ) -> None:
         self.last_released = ""
         self.sent: Sequence[Sent[C]] = ()
-        self._single_text: Reading | None = None  # of the last chunk, if it is that
+        self._single_text: Reading | None = None  # of the last chunk, if it had one
         self._was_alike = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
-        self.event_name = ""  # of the event that the next chunk comes in, unless the chunk has it
-        self._unreported: Callable[[], C] | None = None  # what `passed` must see yet
+        self.event_name = ""  # that of the next chunk's event, unless the chunk itself has it
+        self._unreported: Callable[[], C] | None = None  # what `passed` has yet to see
         super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
 
     def _read_by(self, adapter: Adapter[C]) -> None:

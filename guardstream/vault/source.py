@@ -13,11 +13,11 @@ class Source:
 
     def __init__(self) -> None:
         self._window = ""
-        self._recent: list[str] = []  # what came after that
-        self._size = 0  # of both
-        self._base = 0  # where they begin
+        self._recent: list[str] = []  # what came after the window
+        self._size = 0  # of both together
+        self._base = 0  # the offset at which they begin
         self._state = OUTSIDE
-        self._followed = 0  # how far tags were
+        self._followed = 0  # the offset up to which tags were tracked
 
     def add(self, text: str) -> None:
         """Take the next characters."""

@@ -40,7 +40,7 @@ _POSIX = {
 }
 
 _FOLDED = {0x4B: 0x212A, 0x6B: 0x212A, 0x53: 0x17F, 0x73: 0x17F}
-"""The letters outside of ASCII that some in it are the same as, whatever their case."""
+"""The letter outside of ASCII that equals an ASCII letter if case is ignored."""
 
 _QUOTED = re.compile(r"\\Q(.*?)(?:\\E|\Z)|\\.", re.DOTALL)
 _VERBOSE = re.compile(r"\s+(?=\(\?[a-wyz]*x)")
@@ -57,7 +57,7 @@ _SPACES = re.compile(r"(?:\s|#[^\n]*)+")
 
 
 _MOST_NESTED = 100
-"""Groups in each other; the engine takes fewer."""
+"""How deeply groups may be nested; the engine takes fewer."""
 
 
 def re2(pattern: str) -> str:

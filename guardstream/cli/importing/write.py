@@ -72,8 +72,9 @@ class Draft(Side):
     ) -> None:
         """Add a rule for a secret, which is the group `secret` or the whole match.
 
-        `allowed` patterns match such secrets in full that are none. They are left out, and noted,
-        if they cannot be read or more than the secret is masked: more is found without them.
+        `allowed` patterns match in full what looks like such a secret and is none. They are left
+        out, and noted, if they cannot be read or more than the secret is masked: more is found
+        without them.
         """
         rule: dict[str, Any] = {"id": name, "description": str(description or "")}
         rule |= {"severity": severity, "pattern": found.patterns}
@@ -98,7 +99,7 @@ class Draft(Side):
 
 
 def containing(pattern: str) -> str:
-    """Return a pattern that matches in full what another matches somewhere in."""
+    """Return a pattern that matches in full each text in which another one matches."""
     return rf"[\s\S]*?(?:{pattern})[\s\S]*"
 
 
