@@ -82,6 +82,8 @@ def _by_prefix(path: str) -> Match:
     def match(steps: Steps) -> int:
         if not steps:
             return 1 if path else 2
+        if len(steps) > len(path) + 1:  # more dots than the path is long
+            return 0
         prefix = ".".join("item" if isinstance(step, int) else step for step in steps)
         if prefix == path:
             return 2

@@ -219,7 +219,7 @@ def test_an_integer_that_python_does_not_read_is_an_error():
 
 
 def test_an_item_that_python_does_not_read_is_an_error():
-    text, limits = ["[1, " + "[" * 20_000 + "]" * 20_001], Limits(depth=100_000)
+    text, limits = ["[1, " + "[" * 200_000 + "]" * 200_001], Limits(depth=1_000_000)
     found = extract.items_sync(text, "item", limits=limits)
     assert next(found) == 1
     with pytest.raises(extract.ExtractError, match=r"limits\.depth") as caught:
