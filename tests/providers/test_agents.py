@@ -1069,6 +1069,17 @@ def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
             assert "secret" not in "".join(inner)
 
 
+def test_what_only_the_providers_chunks_of_a_kernel_say_is_not_spelled_out() -> None:
+    for pieces in cuttings(TEXT):
+        source = [
+            ChatContent([], {"reasoning": each}, metadata={"id": f"c{place}"})
+            for place, each in enumerate(pieces)
+        ]
+        out, _ = guarded(source)
+        said = [each.inner_content["reasoning"] for each in out if each.inner_content]
+        assert "secret" not in "".join(said)
+
+
 def test_choices_of_a_kernel_come_in_one_list() -> None:
     def said(text: str, choice: int) -> ChatContent:
         return ChatContent([TextContent(text, choice_index=choice)], choice_index=choice)
