@@ -368,7 +368,7 @@ async def _put(stream: MemoryObjectSendStream[Any], message: Any) -> None:
 def _pairs(headers: Any) -> Pairs:
     """Return the headers of a message; a value is in one of two fields."""
     return [
-        (header.key.lower().encode("latin-1"), header.raw_value or header.value.encode("latin-1"))
+        (header.key.lower().encode("latin-1"), header.raw_value or header.value.encode())
         for header in headers.headers
     ]
 

@@ -104,6 +104,16 @@ def sync_body(response: Any, stream: Any, *, raises: bool) -> Any:
     return made(stream, raises=raises)
 
 
+def whole_body(response: Any, body: bytes) -> Any:
+    """Return bytes as a body for the package of `response`, for both kinds of clients.
+
+    A response that is given its content is not read by its client: it has no `elapsed`, and its raw
+    bytes cannot be iterated.
+    """
+    bases = [class_beside(response, name) for name in ("AsyncByteStream", "SyncByteStream")]
+    return _whole_body_class(*bases)(body)
+
+
 def _check_passed(stream: Any) -> None:
     if stream.finish == "content_filter":
         raise BlockedError(stream.blocked_by or "content_filter")
@@ -149,3 +159,20 @@ def _sync_body_class(base: type[Any]) -> type[Any]:
             self._stream.close()
 
     return SyncBody
+
+
+@cache
+def _whole_body_class(*bases: type[Any]) -> type[Any]:
+    class WholeBody(*bases):  # type: ignore[misc]
+        def __init__(self, body: bytes) -> None:
+            self._body = body
+
+        def __iter__(self) -> Iterator[bytes]:
+            if self._body:
+                yield self._body
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            if self._body:
+                yield self._body
+
+    return WholeBody

@@ -32,6 +32,7 @@ from guardstream.http.httpx_objects import (
     async_body,
     class_beside,
     sync_body,
+    whole_body,
 )
 from guardstream.http.media import (
     framing_of,
@@ -305,7 +306,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         said = blocked_message(error.rule, guard.policy.block_message)
         errors = errors_of(self._provider_of(request))
         content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, said))
-        answer = _answer(guard, response, status=BLOCKED, content=content)
+        answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
         answer.headers[NO_RETRY[0]] = NO_RETRY[1]
         return answer
@@ -380,7 +381,7 @@ class GuardTransport(_Guarding):
             options = self._stream_options(kind, told, request, body, guard)
             stream = guard.wrap(source, **options)
             made = async_body(response, stream, raises=self._raises)
-            return _answer(guard, response, stream=made)
+            return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else await source.read()
         provider, value = "", None
         if kind == "body":
@@ -395,7 +396,7 @@ class GuardTransport(_Guarding):
             body = await in_thread(partial(_other_body, guard, response, body))
         elif kind == "error":
             body = await _beside(body, partial(_error, guard, media, body))
-        whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+        whole = _whole_answer(guard, response, body, bodiless=kind == "bodiless")
         await response.aclose()
         return whole
 
@@ -461,7 +462,7 @@ class SyncGuardTransport(_Guarding):
             options = self._stream_options(kind, told, request, body, guard)
             stream = guard.wrap_sync(source, **options)
             made = sync_body(response, stream, raises=self._raises)
-            return _answer(guard, response, stream=made)
+            return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else source.read()
         provider, value = self._said(request, body) if kind == "body" else ("", None)
         if value is not None:
@@ -473,7 +474,7 @@ class SyncGuardTransport(_Guarding):
             body = _other_body(guard, response, body)
         elif kind == "error":
             body = _error(guard, media, body)
-        whole = _answer(guard, response, bodiless=kind == "bodiless", content=body)
+        whole = _whole_answer(guard, response, body, bodiless=kind == "bodiless")
         response.close()
         return whole
 
@@ -594,13 +595,24 @@ def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     return found.body
 
 
-def _answer(
+def _whole_answer(
     guard: Guard,
     response: Any,
+    body: bytes,
     *,
     bodiless: bool = False,
     status: int | None = None,
-    **body: Any,
+) -> Any:
+    """Return the response with a whole body, which its client reads like any other."""
+    made = whole_body(response, body)
+    answer = _answer(guard, response, made, bodiless=bodiless, status=status)
+    if not bodiless:
+        answer.headers["content-length"] = str(len(body))
+    return answer
+
+
+def _answer(
+    guard: Guard, response: Any, body: Any, *, bodiless: bool = False, status: int | None = None
 ) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
     headers, rules = response.headers.copy(), guard.with_rules_only()
@@ -611,7 +623,9 @@ def _answer(
     about_bytes = () if bodiless else _ABOUT_BYTES
     for name in (*about_bytes, *withheld(rules, headers.multi_items())):
         headers.pop(name, None)
-    return type(response)(status or response.status_code, headers=headers, extensions=told, **body)
+    return type(response)(
+        status or response.status_code, headers=headers, extensions=told, stream=body
+    )
 
 
 def _error(guard: Guard, media: str, body: bytes) -> bytes:

@@ -5,7 +5,8 @@ the text is "1" or "11". While values go out unchanged, the reading makes no dif
 of a value has been held or masked, it does, and later values wait until the reading is clear:
 
 - A value that does not begin with the previous one is a delta, and so was each value before it.
-- Values that have grown far enough by repeating what came before are cumulative.
+- Values that have grown far enough by repeating what came before are cumulative, and so are those
+  beside which deltas have a field of their own.
 - If the stream ends first, the last value is taken as cumulative, unless it is empty.
 
 The values that waited are then processed again. Take `1`, `1`, `2`, `34` and a rule for "11234":
@@ -86,9 +87,11 @@ class DeltaOrCumulative:
             self._shown_last = text
 
     def add_delta(self, text: str) -> None:
-        """Record text that is certainly a delta."""
+        """Record text that is certainly a delta: values beside such text are cumulative."""
         self.said += text
         self.last = self.said
+        if not self.values:
+            self.confirm_cumulative()
 
     def confirm_cumulative(self) -> None:
         """Record that values are certainly cumulative."""

@@ -12,6 +12,7 @@ from typing import Any
 from guardstream.providers.adapter import Piece
 from guardstream.providers.fields import fields_of, names_in
 from guardstream.providers.nodes import Path
+from guardstream.providers.paths import keys
 from guardstream.providers.readers import Found
 
 
@@ -116,9 +117,9 @@ def numbered(
 ) -> tuple[list[Piece], list[int]]:
     """Number the tokens of log probabilities that do not spell out their chunk's text.
 
-    They may spell out the text of another chunk. Then they continue those before them, and so does
-    the text that they spell out together. `owners` are the indices of the leaves of the pieces, and
-    so is the result; `scope` is an adapter's.
+    They may spell out the text of another chunk. Then they continue those before them in the same
+    field, and so does the text that they spell out together. `owners` are the indices of the leaves
+    of the pieces, and so is the result; `scope` is an adapter's.
     """
     texts: dict[Path, str] = {}
     for owner, piece in zip(owners, pieces, strict=True):
@@ -143,7 +144,8 @@ def numbered(
             slot = each.slot
             if owner in apart:
                 numbers[owner] = numbers.get(owner, 0) + 1
-                slot = slot._replace(number=numbers[owner])
+                field = f"{slot.field}{keys(leaves[owner].steps)}"
+                slot = slot._replace(field=field, number=numbers[owner])
             found.append(each._replace(slot=slot))
             places.append(owner)
     return found, places

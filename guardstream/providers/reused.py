@@ -11,6 +11,9 @@ import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+_LAST = "} \t\r\n"
+"""What the last character of an object may be, with white space after it."""
+
 _LONG = 1 << 20
 """Code points of arguments that are kept; after longer ones no other call is told apart."""
 
@@ -33,12 +36,19 @@ class _Latest:
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are an object of JSON, to which nothing can be added."""
-        if not self.arguments or self.arguments[-1][-1] not in "} \t\r\n":
+        if not self.arguments or self.arguments[-1][-1] not in _LAST:
             return False
-        try:
-            return isinstance(json.loads("".join(self.arguments)), dict)
-        except (ValueError, RecursionError):
-            return False
+        return is_whole("".join(self.arguments))
+
+
+def is_whole(arguments: str) -> bool:
+    """Return whether arguments are an object of JSON, to which nothing can be added."""
+    if arguments[-1:] not in _LAST:
+        return False
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class Reused:

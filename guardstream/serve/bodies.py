@@ -181,13 +181,20 @@ def encoded(body: bytes, charset: str | None) -> bytes:
     return body if charset is None else body.decode().encode(charset, "replace")
 
 
-def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True) -> Body:
+def open_body(
+    route: Route,
+    media: Media,
+    headers: Headers,
+    *,
+    text: bool = True,
+    last: Decoder | None = None,
+) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read.
 
-    It is decoded by its charset if its type is one of `text`.
+    It is decoded by its charset if its type is one of `text`, and then by `last`, if that is set.
     """
     assert route.guard is not None
-    read = reading(route, headers, text=text)
+    read = reading(route, headers, text=text, last=last)
     if read.charset is not None and media != "text":
         raise BodyError(f"JSON and events in the charset {read.charset!r} cannot be guarded")
     wire = WireGuard(
@@ -200,7 +207,9 @@ def open_body(route: Route, media: Media, headers: Headers, *, text: bool = True
     return Body(wire, read, AsUTF8(route.guard) if read.charset is not None else None)
 
 
-def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
+def reading(
+    route: Route, headers: Headers, *, text: bool = True, last: Decoder | None = None
+) -> Reading:
     """Return what reads a body with these headers; a `text` is decoded by its charset.
 
     BodyError if it cannot be read.
@@ -216,6 +225,8 @@ def reading(route: Route, headers: Headers, *, text: bool = True) -> Reading:
     charset = _charset(headers) if text else None
     if charset is not None:
         decoders.append(Transcoding(charset))
+    if last is not None:
+        decoders.append(last)
     return Reading(decoders, charset)
 
 

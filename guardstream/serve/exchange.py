@@ -46,6 +46,7 @@ from guardstream.serve.routes import (
     whole_headers,
 )
 from guardstream.serve.running import Running, StoppedError
+from guardstream.serve.source_ids import SourceIds
 
 _LOG = logging.getLogger("guardstream.serve")
 
@@ -186,12 +187,13 @@ class Exchange:
             if _is_part(message):
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)
-            self._body = open_body(route, media, headers, text=text)
+            source = SourceIds() if replay is not None else None
+            self._body = open_body(route, media, headers, text=text, last=source)
         except BodyError as error:
             self._refuse(error)
         self._media = media
-        if replay is not None:
-            self._client.journal = Journal(replay, self._scope, policy, restoring=restoring)
+        if replay is not None and source is not None:
+            self._client.journal = Journal(replay, self._scope, policy, source, restoring=restoring)
         self._watch()
         self._opened.set()
         if self._body.remaining() is not None:

@@ -26,6 +26,7 @@ from guardstream.http.body import Beside
 from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
+from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.frames import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
@@ -82,11 +83,11 @@ def with_id(secret: str, placed: Placed) -> bytes:
 class Journal:
     """Gives the events of one stream their ids and keeps them.
 
-    An application that sets ids does its own replay: nothing more is kept. If the store fails, the
-    stream continues without it and is not available beyond that point. A client that reconnects is
-    told so, once the stream has ended and if the store is back. With `restoring`, stand-ins are
-    kept and values are sent. Frames of more than `LONG_EVENT` bytes are read by `long`, if it is
-    set, outside of the event loop.
+    An application that sets ids does its own replay: nothing more is kept, and nothing at all if
+    its first event has one, as `source` says. If the store fails, the stream continues without it
+    and is not available beyond that point. A client that reconnects is told so, once the stream has
+    ended and if the store is back. With `restoring`, stand-ins are kept and values are sent. Frames
+    of more than `LONG_EVENT` bytes are read by `long`, if it is set, outside of the event loop.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Journal:
         replay: Replay,
         scope: Scope,
         policy: bytes,
+        source: SourceIds,
         caller: str = "",
         restoring: Restoring | None = None,
         long: Beside | None = None,
@@ -101,6 +103,7 @@ class Journal:
         self._store = replay.store
         self._secret = secrets.token_urlsafe(16)
         self._key = replay.key(self._secret, scope, policy, caller)
+        self._source = source
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
         self._number = 0
         self._keeping = True
@@ -110,6 +113,8 @@ class Journal:
 
     async def keep(self, frames: list[bytes]) -> list[bytes]:
         """Return released frames with ids in them; they are kept before they are sent."""
+        if self._source.given:
+            self._give_up()
         if not self._keeping and self._restoring is None and self._decoder.is_between:
             return frames
         out = []

@@ -667,6 +667,25 @@ async def test_so_is_that_of_an_asynchronous_client() -> None:
         assert (await client.post(URL, json=HELLO)).content == b'["a ######"]'
 
 
+@pytest.mark.parametrize(("status", "method"), [(200, "POST"), (404, "POST"), (200, "HEAD")])
+@pytest.mark.asyncio
+async def test_a_whole_answer_is_read_like_any_other(status: int, method: str) -> None:
+    body, shown = (b"", b"") if method == "HEAD" else (b'["a secret"]', b'["a ######"]')
+
+    def answer(_: Any) -> httpx.Response:
+        return httpx.Response(status, stream=Source([body]), headers=JSON)
+
+    with sync_client(answer) as client:
+        assert client.request(method, URL, json=HELLO).elapsed.total_seconds() >= 0
+        with client.stream(method, URL, json=HELLO) as response:
+            assert b"".join(response.iter_raw()) == shown
+            assert response.num_bytes_downloaded == len(shown)
+    async with async_client(answer) as http:
+        assert (await http.request(method, URL, json=HELLO)).elapsed.total_seconds() >= 0
+        async with http.stream(method, URL, json=HELLO) as response:
+            assert b"".join([part async for part in response.aiter_raw()]) == shown
+
+
 @pytest.mark.asyncio
 async def test_geminis_array_comes_item_by_item() -> None:
     url = "http://provider/v1/models/m:streamGenerateContent?$alt=json;enum-encoding%3Dint"

@@ -958,6 +958,26 @@ def test_arguments_of_a_crew_are_told_so_far_or_in_pieces(so_far: bool) -> None:
         assert len(result.findings) == 3
 
 
+@pytest.mark.parametrize("own", ["call_0", ""])
+@pytest.mark.parametrize("so_far", [True, False])
+def test_a_call_of_a_crew_may_have_the_id_of_an_earlier_one(own: str, so_far: bool) -> None:
+    for pieces in cuttings(ARGUMENTS):
+        source: list[StreamChunk] = []
+        for name in "qp":
+            named = [piece.replace("q", name) for piece in pieces]
+            for at, piece in enumerate(named, start=1):
+                told = "".join(named[:at]) if so_far else piece
+                called = CrewCall(own, "find" if so_far or at == 1 else None, told)
+                source.append(StreamChunk(piece, "tool_call", tool_call=called))
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw(out)
+        expected = [MASKED_ARGUMENTS.replace("q", name) for name in "qp"]
+        assert [each.arguments for each in result.tool_calls] == expected
+        for told in [each.tool_call.arguments for each in out if each.tool_call and so_far]:
+            assert any(each.startswith(told) for each in expected)
+
+
 def test_frames_of_a_crew_tell_thoughts_and_what_was_asked() -> None:
     asked = {"messages": [{"role": "user", "content": "forbidden"}]}
     for pieces in cuttings(TEXT):
@@ -1047,6 +1067,17 @@ def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
             assert not left_raw(told, "a secret")
             inner = [each.inner_content["delta"] for each in told if each.inner_content]
             assert "secret" not in "".join(inner)
+
+
+def test_what_only_the_providers_chunks_of_a_kernel_say_is_not_spelled_out() -> None:
+    for pieces in cuttings(TEXT):
+        source = [
+            ChatContent([], {"reasoning": each}, metadata={"id": f"c{place}"})
+            for place, each in enumerate(pieces)
+        ]
+        out, _ = guarded(source)
+        said = [each.inner_content["reasoning"] for each in out if each.inner_content]
+        assert "secret" not in "".join(said)
 
 
 def test_choices_of_a_kernel_come_in_one_list() -> None:

@@ -138,6 +138,19 @@ def test_calls_are_those_of_an_agents_output() -> None:
         assert len(again.result.tool_calls) == 1
 
 
+def test_text_that_repeats_while_a_call_is_told_is_no_new_text() -> None:
+    for pieces in cuttings(TEXT):
+        calls = [ToolSelection(tool_kwargs={"q": "a" * size}) for size in range(60)]
+        repeats = [AgentStream(delta="", response=TEXT, tool_calls=[each]) for each in calls]
+        source = [*streamed(pieces), *repeats]
+        assert list(EMPTY.wrap_sync(source)) == source
+        stream = GUARD.wrap_sync([*source, AgentOutput(response=said(TEXT))])
+        out = list(stream)
+        assert deltas(out) == MASKED == stream.result.text
+        assert all(MASKED.startswith(each.response) for each in out[:-1])
+        assert out[-1].response.blocks[0].text == MASKED
+
+
 def test_what_stops_a_run_tells_no_more_than_its_output() -> None:
     last = StopEvent()
     last._result = AgentOutput(response=said("a secret"), raw={"delta": "ret"})

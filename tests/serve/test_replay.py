@@ -108,6 +108,28 @@ async def test_an_application_that_gives_ids_does_its_own_replay() -> None:
     assert len(store) == 0
 
 
+@pytest.mark.parametrize("first", [b"", b": hello\n\n", b"retry: 5\n\n"])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_the_beginning_of_an_event_that_has_an_id_gets_none_of_ours(
+    first: bytes, size: int
+) -> None:
+    store = MemoryReplay()
+    body = first + b"id: 1\ndata: a sec\n\nid: 2\ndata: t and more\n\n"
+    upstream = Upstream([body[at : at + size] for at in range(0, len(body), size)])
+    visit = await fetch(guarded(streaming(upstream, SSE), replay=store))
+    assert text(visit) == "a sect and more"
+    assert ids(visit) == ["", "2"]
+    assert len(store) == 0
+
+
+async def test_an_application_that_gives_an_id_without_data_does_its_own_replay() -> None:
+    store = MemoryReplay()
+    upstream = Upstream([b"id: 1\n\n", b"data: a \n\n"])
+    visit = await fetch(guarded(streaming(upstream, SSE), replay=store))
+    assert ids(visit) == [""]
+    assert len(store) == 0
+
+
 async def test_what_was_held_is_not_replayed() -> None:
     app = replaying(Upstream([b"data: one \n\n", b"data: sec\n\n"], silent=True))
     visit = await fetch(app, leave_after=2)

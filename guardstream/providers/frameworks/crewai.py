@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.growing import Repeating
+from guardstream.providers.reused import is_whole
 from guardstream.providers.spec import META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _TEXT = Leaf("delta", "text", "text")
@@ -69,6 +70,8 @@ class CrewAI(Repeating):
         self._tasks: dict[Any, int] = {}
         self._calls: dict[Any, int] = {}  # by task, place and id
         self._ids: dict[Any, Any] = {}  # of the last call, by task and place
+        self._arguments: dict[Any, str] = {}  # of the last call, so far, by task, place and id
+        self._reused: dict[Any, int] = {}  # how often an id was taken again
         self._said: dict[int, dict[Slot, None]] = {}  # slots, by task
 
     @staticmethod
@@ -87,15 +90,39 @@ class CrewAI(Repeating):
             return _CALLING_FRAME if calling else _THOUGHT if thinking else _FRAME
         return _CALLING if fields.get("tool_call") else _CHUNK
 
+    def read(self, chunk: Any) -> Reading:
+        self._note_call(fields_of(chunk))
+        return super().read(chunk)
+
+    def _note_call(self, event: Mapping[str, Any]) -> None:
+        """Tell a call from an earlier one with the same id, or none: Gemini's calls of each turn
+        have the same ids. It has a name, and the earlier one is complete."""
+        told = _call_in(event)
+        name, text = _named(told)
+        if not isinstance(text, str):
+            return
+        key = self._key(event)
+        before = self._arguments.get(key, "")
+        if text.startswith(before):
+            self._arguments[key] = text
+        elif name and is_whole(before):
+            self._reused[key] = self._reused.get(key, 0) + 1
+            self._arguments[key] = text
+        else:
+            self._arguments[key] = before + text
+
+    def _key(self, event: Mapping[str, Any]) -> Any:
+        """Return the task, the place and the id of a call; it may leave out its id later."""
+        told = _call_in(event)
+        place = (_task_of(event), index_in(told))
+        own = self._ids[place] = told.get("tool_id") or told.get("id") or self._ids.get(place)
+        return place, own
+
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        fields = fields_of(event.get("data")) or event
-        task = tuple(str(fields.get(name)) for name in _TASK)
         if leaf.channel != "tool_args":
-            return self._tasks.setdefault(task, len(self._tasks))
-        told = fields_of(fields.get("tool_call"))
-        place = (task, index_in(told))
-        name = self._ids[place] = told.get("tool_id") or told.get("id") or self._ids.get(place)
-        return self._calls.setdefault((place, name), len(self._calls))
+            return self._tasks.setdefault(_task_of(event), len(self._tasks))
+        key = self._key(event)
+        return self._calls.setdefault((key, self._reused.get(key, 0)), len(self._calls))
 
     def _known(self, piece: Piece) -> Piece:
         return super()._known(piece) if piece.slot.field == "response" else piece
@@ -104,8 +131,8 @@ class CrewAI(Repeating):
         return event.get("type") == "llm_call_completed"
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        told = fields_of((fields_of(event.get("data")) or event).get("tool_call"))
-        name = told.get("tool_name") or fields_of(told.get("function")).get("name")
+        told = _call_in(event)
+        name, _ = _named(told)
         if not name:
             return {}
         call = Call(name, told.get("tool_id") or told.get("id"))
@@ -122,3 +149,23 @@ class CrewAI(Repeating):
         over = [slot for other in [*self._said] if other != task for slot in self._said.pop(other)]
         self._said.setdefault(task, {}).update(here)
         return reading._replace(closed=over)
+
+
+def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a chunk says, or the data of a frame."""
+    return fields_of(event.get("data")) or event
+
+
+def _task_of(event: Mapping[str, Any]) -> Any:
+    fields = _said(event)
+    return tuple(str(fields.get(name)) for name in _TASK)
+
+
+def _call_in(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return fields_of(_said(event).get("tool_call"))
+
+
+def _named(call: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the name of a call and its arguments."""
+    function = fields_of(call.get("function")) or call
+    return call.get("tool_name") or function.get("name"), function.get("arguments")

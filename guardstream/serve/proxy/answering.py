@@ -39,13 +39,14 @@ from guardstream.serve.proxy.answers import (
 from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import EndpointMatch
-from guardstream.serve.proxy.forwarding import Incoming, content_type, read_whole
+from guardstream.serve.proxy.forwarding import Incoming, Noted, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
 from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import streaming, values
+from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
@@ -270,9 +271,10 @@ class Answering:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
+        source = SourceIds()
         try:
             stream = guard.wrap(
-                response,
+                response if self.context.settings.replay is None else Noted(response, source),
                 provider=self.match.endpoint.provider or None,
                 framing=None if self.match.endpoint.provider else framing_of(media),
                 keep_text=False,
@@ -287,12 +289,14 @@ class Answering:
             inside = _inside_gates(stream)
             if inside is not None:
                 inside.steps = long_events
-            await self._relay(guard, stream, restoring)
+            await self._relay(guard, stream, source, restoring)
 
-    async def _relay(self, guard: Guard, stream: Any, restoring: Restoring | None) -> None:
+    async def _relay(
+        self, guard: Guard, stream: Any, source: SourceIds, restoring: Restoring | None
+    ) -> None:
         """Send the frames of a guarded stream to the client, and conclude."""
         inside, finder = _inside_gates(stream), self._object_finder()
-        async with self.reply.kept(restoring), self.reply.beating(), stream:
+        async with self.reply.kept(source, restoring), self.reply.beating(), stream:
             try:
                 async for frame in stream:
                     body = b"".join([frame, *_ready(stream)])

@@ -12,6 +12,7 @@ from typing import Protocol
 from guardstream.serve.bodies import BodyError, Inflating
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.routes import Headers, values
+from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.loops import aclose_source
 
 _FINAL, _NO_STATUS = 200, 600
@@ -119,6 +120,25 @@ class _Inflated:
         except StopAsyncIteration:
             self._inflating.finish()
             raise
+
+    async def aclose(self) -> None:
+        """Discard the rest, and close its connection."""
+        await self._answer.aclose()
+
+
+class Noted:
+    """An answer in which `source` looks for the ids of events."""
+
+    def __init__(self, answer: Incoming, source: SourceIds) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._answer = answer
+        self._source = source
+
+    def __aiter__(self) -> Noted:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return b"".join(self._source.feed(await anext(self._answer)))
 
     async def aclose(self) -> None:
         """Discard the rest, and close its connection."""

@@ -19,6 +19,7 @@ from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
+from guardstream.serve.source_ids import SourceIds
 from guardstream.serve.streams import PING
 from guardstream.stream.observers import ObserverError
 
@@ -144,7 +145,7 @@ class Reply:
         await self._journal.linger(replay.linger)
 
     @asynccontextmanager
-    async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:
+    async def kept(self, source: SourceIds, restoring: Restoring | None) -> AsyncIterator[None]:
         """Keep an event stream for clients that reconnect, if that is configured."""
         replay = self._context.settings.replay
         if replay is None or self.label is None or self.kind != "events":
@@ -154,6 +155,7 @@ class Reply:
             replay,
             self._scope,
             self.label,
+            source,
             self.caller,
             restoring,
             long=self._context.worker.event,

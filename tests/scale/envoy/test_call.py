@@ -213,3 +213,15 @@ async def test_headers_that_a_rule_matches_are_left_out() -> None:
     assert "host" not in changes.remove_headers
     emptied = [each.header.key for each in changes.set_headers if not each.header.raw_value]
     assert emptied == ["host"]  # which Envoy lets nobody remove
+
+
+async def test_headers_may_be_text_and_not_bytes() -> None:
+    messages = [*asked(), begun(), *parts("a")]
+    for given in (messages[0].request_headers, messages[2].response_headers):
+        given.headers.headers.append(HeaderValue(key="x-note", value="é 青"))
+        given.headers.headers.append(HeaderValue(key="x-other", value="青 a secret"))
+    context = await told(messages)
+    assert not context.aborted
+    answer = context.told[2].response_headers.response.header_mutation
+    assert "x-other" in answer.remove_headers
+    assert "x-note" not in answer.remove_headers

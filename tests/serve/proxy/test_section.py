@@ -290,6 +290,13 @@ def test_a_client_that_comes_back_gets_what_followed(tmp_path: Path) -> None:
     assert "secret" not in whole.text
 
 
+def test_the_beginning_of_an_event_that_an_upstream_gives_an_id_gets_none(tmp_path: Path) -> None:
+    frames = [b"id: %d\n%b" % told for told in enumerate(chat("a sec", "t and more")[1:])]
+    with served(tmp_path, lambda p: p.stream(frames), "  replay: {}\n") as (url, _):
+        whole = ask(url).text
+    assert re.findall("^id: (.*)$", whole, re.MULTILINE) == ["1", "2", "3"]
+
+
 def test_a_stream_that_its_client_left_says_that_it_is_not_whole(tmp_path: Path) -> None:
     def respond(provider: Provider) -> Response:
         return provider.stream(chat("one", "two")[:3], silent=True)
