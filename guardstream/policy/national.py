@@ -10,10 +10,10 @@ from importlib import import_module
 from types import MappingProxyType
 
 _MODULES = (
-    "au_abn", "au_acn", "au_tfn", "br_cnpj", "br_cpf", "ca_sin",
-    "de_idnr", "de_vat", "es_dni", "es_nie",  "fr_nir",
-    "gb_utr", "in_gstin", "in_pan", "it_codicefiscale", "it_iva", "jp_in",
-    "kr_rrn", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
+    "au_abn", "au_acn", "au_tfn", "br_cnpj", "br_cpf", "ca_sin", "ch_ssn",
+    "de_idnr", "de_vat", "es_cif", "es_dni", "es_nie",  "fr_nir",
+    "gb_utr", "gb_vat", "in_gstin", "in_pan", "it_codicefiscale", "it_iva", "jp_in",
+    "kr_rrn", "nl_bsn", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
     "za_idnr",
 )  # fmt: skip
 """Modules of python-stdnum: country and number."""

@@ -12,7 +12,16 @@ from guardstream.policy.lint import warnings
 
 POLICIES = {name: Policy.load(packs.pack(name)) for name in packs.names()}
 
-OVERFLOWING = {"private-key", "jwt", "flyio-token", "onepassword-secret", "email"}
+OVERFLOWING = {
+    "dropbox-token",
+    "email",
+    "flyio-token",
+    "google-oauth",
+    "jwt",
+    "onepassword-secret",
+    "paseto-token",
+    "private-key",
+}
 """Rules for values that are longer than anyone would hold back; they overflow into a mask."""
 
 
