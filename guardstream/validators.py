@@ -2,7 +2,6 @@
 
 from guardstream.policy.validators import (
     NAMED,
-    Validator,
     aba,
     bitcoin,
     entropy,
@@ -20,6 +19,7 @@ from guardstream.policy.validators import (
     varied,
     verhoeff,
 )
+from guardstream.stages.rules import Validator
 
 __all__ = [
     "NAMED",
