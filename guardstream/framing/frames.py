@@ -22,6 +22,9 @@ Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "packets", "text", "messages"
 ]
 
+Value: TypeAlias = dict[str, Any] | list[Any] | str
+"""What a frame carries: JSON, or text."""
+
 UNNAMED = ("", "message")
 """Event names without meaning: `message` is the default (HTML, "Server-sent events")."""
 
@@ -47,7 +50,7 @@ class Frame:
     what came between the last chunk and `raw`.
     """
 
-    value: dict[str, Any] | list[Any] | str | None
+    value: Value | None
     raw: bytes
     form: Form = "object"
     data: str = ""
@@ -73,14 +76,7 @@ class Frames(Protocol):
         """Take the end of the bytes."""
         ...
 
-    def write(
-        self,
-        value: dict[str, Any] | list[Any] | str,
-        like: Frame | None,
-        *,
-        keep_id: bool,
-        name: str = "",
-    ) -> bytes:
+    def write(self, value: Value, like: Frame | None, *, keep_id: bool, name: str = "") -> bytes:
         """Return a frame with `value`, named like the frame that it derives from."""
         ...
 
@@ -99,7 +95,7 @@ class _Plain:
 
     def write(
         self,
-        value: dict[str, Any] | list[Any] | str,
+        value: Value,
         like: Frame | None,  # noqa: ARG002
         *,
         keep_id: bool,  # noqa: ARG002
@@ -108,7 +104,7 @@ class _Plain:
         return self._bytes(value)
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def _bytes(value: Value) -> bytes:
         return json_bytes(value)
 
     def between(self, source: Frame | None) -> bytes:  # noqa: ARG002
@@ -116,6 +112,12 @@ class _Plain:
 
     def close(self, mark: str) -> bytes:  # noqa: ARG002
         return b""
+
+
+_AS_TEXT = "; if the bytes are plain text, pass framing='text'"
+
+_ERROR = b"error:"
+"""A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
 
 
 class EventFrames(_Plain):
@@ -161,14 +163,7 @@ class EventFrames(_Plain):
         if self._decoder.dropped:
             yield self._last(self._decoder.dropped)
 
-    def write(
-        self,
-        value: dict[str, Any] | list[Any] | str,
-        like: Frame | None,
-        *,
-        keep_id: bool,
-        name: str = "",
-    ) -> bytes:
+    def write(self, value: Value, like: Frame | None, *, keep_id: bool, name: str = "") -> bytes:
         given, name = name, name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
             size = len(like.raw) if like else 0
@@ -191,10 +186,7 @@ class EventFrames(_Plain):
         for item in items:
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
-        raise AdapterError(
-            "the stream ends inside a server-sent event; if the bytes are plain text, "
-            "pass framing='text'"
-        )
+        raise AdapterError("the stream ends inside a server-sent event" + _AS_TEXT)
 
     def _frame(self, item: sse.Item) -> Frame:
         if isinstance(item, sse.Comment):
@@ -218,8 +210,6 @@ class EventFrames(_Plain):
 
 
 _NO_JSON = "a line in a stream of JSON is not JSON"
-_AS_TEXT = "; if the bytes are plain text, pass framing='text'"
-
 
 _RECORD = b"\x1e"
 """The byte before each value in a sequence of JSON texts (RFC 7464)."""
@@ -271,13 +261,13 @@ class LineFrames(_Plain):
 
     def write(
         self,
-        value: dict[str, Any] | list[Any] | str,
+        value: Value,
         like: Frame | None,
         *,
-        keep_id: bool,
-        name: str = "",
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
     ) -> bytes:
-        written = self._mark + super().write(value, like, keep_id=keep_id, name=name)
+        written = self._mark + self._bytes(value)
         ends_so = like is not None and like.raw.endswith(b"\r\n")
         return written.replace(b"\n", b"\r\n") if ends_so else written
 
@@ -378,7 +368,7 @@ class LineFrames(_Plain):
         return frame
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def _bytes(value: Value) -> bytes:
         return json_bytes(value) + b"\n"
 
     @staticmethod
@@ -393,9 +383,6 @@ def _value_frame(value: bytes, raw: bytes, lead: bytes = b"") -> Frame | None:
     return None if found is None else Frame(found[0], raw, found[1], lead=lead)
 
 
-_ERROR = b"error:"
-"""A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
-
 _CODED = re.compile(rb"\s*([0-9a-z]):(.*)", re.DOTALL)
 
 
@@ -406,7 +393,7 @@ class CodedFrames(LineFrames):
     media: Media = "data_stream"
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def _bytes(value: Value) -> bytes:
         assert isinstance(value, dict)
         return b"".join(b"%b:%b\n" % (c.encode(), json_bytes(each)) for c, each in value.items())
 
@@ -443,7 +430,7 @@ class BinaryFrames(_Plain):
 
     def write(
         self,
-        value: dict[str, Any] | list[Any] | str,
+        value: Value,
         like: Frame | None,
         *,
         keep_id: bool,  # noqa: ARG002
@@ -587,7 +574,7 @@ class TextFrames(_Plain):
         yield from self._read(b"", final=True)
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def _bytes(value: Value) -> bytes:
         assert isinstance(value, str)
         return value.encode("utf-8", "surrogatepass")
 
@@ -625,7 +612,7 @@ class MessageFrames(_Plain):
         return iter(())
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+    def _bytes(value: Value) -> bytes:
         if isinstance(value, str):
             return value.encode("utf-8", "surrogatepass")
         return json_bytes(value)
@@ -655,7 +642,7 @@ class PacketFrames(_Plain):
 
     def write(
         self,
-        value: dict[str, Any] | list[Any] | str,
+        value: Value,
         like: Frame | None,
         *,
         keep_id: bool,  # noqa: ARG002

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -34,8 +35,6 @@ MAX_LINE = 4 * 1024 * 1024
 
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes in an event, all its lines together."""
-
-BOM = b"\xef\xbb\xbf"
 
 _LF, _COLON = b"\n:"
 
@@ -169,11 +168,11 @@ class Decoder:
     def _begin(self, *, last: bool) -> bool:
         """Skip the byte order mark; return whether the first line has begun."""
         size = len(self._buffer)
-        if not last and size < len(BOM) and BOM.startswith(self._buffer):
+        if not last and size < len(BOM_UTF8) and BOM_UTF8.startswith(self._buffer):
             return False
         self._began = True
-        if self._buffer.startswith(BOM):
-            self._line = self._searched = len(BOM)
+        if self._buffer.startswith(BOM_UTF8):
+            self._line = self._searched = len(BOM_UTF8)
         return True
 
     def _read_lines(self, items: list[Item], *, last: bool) -> None:

@@ -6,7 +6,7 @@ import codecs
 from email.message import Message
 
 from guardstream.errors import StageError
-from guardstream.events import UNKNOWN, Event, Finish, FinishReason, Text
+from guardstream.events import UNKNOWN, Event, Finish, FinishReason, text_of
 from guardstream.guard import Guard
 from guardstream.stream.whole import pipeline_of
 
@@ -53,15 +53,15 @@ class AsUTF8:
             return b""
         try:
             events = list(self._stage.feed(self._decoder.decode(data, last)))
-            if last and not _ends(events):
+            if last and _end_of(events) is None:
                 events += self._stage.finish()
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
-        if _ends(events):
-            self.ended = events[-1].reason if isinstance(events[-1], Finish) else None
-        said = "".join([event.text for event in events if isinstance(event, Text)])
-        return said.encode("utf-8", "surrogateescape")
+        self.ended = _end_of(events)
+        return text_of(events).encode("utf-8", "surrogateescape")
 
 
-def _ends(events: list[Event]) -> bool:
-    return bool(events) and isinstance(events[-1], Finish)
+def _end_of(events: list[Event]) -> FinishReason | None:
+    """Return why some events end their text; None if it goes on."""
+    last = events[-1] if events else None
+    return last.reason if isinstance(last, Finish) else None

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from json import dumps
 from typing import Any
 
-from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
 from guardstream.guard import Guard
-from guardstream.http.request import RefusedError
+from guardstream.http.request import RefusedError, refused
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema.gemini import as_json_schema
 from guardstream.policy.json_section import ANY_TOOL, NAMELESS
@@ -31,10 +30,8 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     tools_of = _TOOLS.get(str(provider))
     if tools_of is None:
         raise RefusedError(400, "unknown_tools", "requests of this format name no known tools")
-    try:
+    with refused():
         request = json_object(body)
-    except AdapterError as error:
-        raise RefusedError(400, "invalid_json", str(error)) from error
     try:
         tools = _by_name(tools_of(request or {}))
         size = len(dumps(tools))

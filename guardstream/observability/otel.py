@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from guardstream.observability.record import input_tokens, output_tokens
 from guardstream.stream.observers import StreamRecord, StreamStart
+from guardstream.stream.usage import tokens_in, tokens_out
 
 __all__ = ["OpenTelemetry"]
 
@@ -118,10 +118,10 @@ class OpenTelemetry:
             self._released.record(stats.first_released, policy)
         self._held.record(stats.held_seconds, policy)
         self._held_characters.record(stats.held_max, policy)
-        for kind, count in (("input", input_tokens(record)), ("output", output_tokens(record))):
+        made = tokens_out(record.usage)
+        for kind, count in (("input", tokens_in(record.usage)), ("output", made)):
             if count is not None:
                 self._tokens.record(count, {**attributes, "gen_ai.token.type": kind})
-        made = output_tokens(record)
         if made is not None and stats.seconds > 0:
             self._speed.record(made / stats.seconds, policy)
 
@@ -158,8 +158,8 @@ def _details(record: StreamRecord) -> dict[str, Any]:
     details: dict[str, Any] = {
         **_outcome(record),
         "gen_ai.response.finish_reasons": (record.finish,),
-        "gen_ai.usage.input_tokens": input_tokens(record),
-        "gen_ai.usage.output_tokens": output_tokens(record),
+        "gen_ai.usage.input_tokens": tokens_in(record.usage),
+        "gen_ai.usage.output_tokens": tokens_out(record.usage),
         "guardstream.blocked_by": record.blocked_by,
         "guardstream.characters.received": stats.characters_in,
         "guardstream.characters.released": stats.characters_out,

@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from guardstream.observability.record import output_tokens
 from guardstream.stream.observers import StreamRecord, StreamStart
+from guardstream.stream.usage import tokens_out
 
 __all__ = ["MULTIPROCESS", "Prometheus"]
 
@@ -98,7 +98,7 @@ class Prometheus:
             self._received.labels(*policy).observe(stats.first_received)
         if stats.first_released is not None:
             self._released.labels(*policy).observe(stats.first_released)
-        tokens = output_tokens(record)
+        tokens = tokens_out(record.usage)
         if tokens is not None and stats.seconds > 0:
             self._tokens.labels(*policy).observe(tokens / stats.seconds)
 

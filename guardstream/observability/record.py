@@ -33,8 +33,8 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
         "held_mean": _rounded(stats.held_mean),
         "held_max": stats.held_max,
         "held_seconds": _rounded(stats.held_seconds),
-        "input_tokens": input_tokens(record),
-        "output_tokens": output_tokens(record),
+        "input_tokens": tokens_in(record.usage),
+        "output_tokens": tokens_out(record.usage),
         "findings": [_finding(finding) for finding in record.findings],
     }
 
@@ -51,16 +51,6 @@ def start_as_dict(start: StreamStart) -> dict[str, Any]:
         "shadow": start.shadow,
         "attributes": dict(start.attributes),
     }
-
-
-def input_tokens(record: StreamRecord) -> int | None:
-    """Return the number of input tokens, if the provider reports it."""
-    return tokens_in(record.usage)
-
-
-def output_tokens(record: StreamRecord) -> int | None:
-    """Return the number of output tokens, if the provider reports it."""
-    return tokens_out(record.usage)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

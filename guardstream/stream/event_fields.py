@@ -8,10 +8,11 @@ up to its event has; until then, events go out without theirs. `retry` goes out 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import replace
 
 from guardstream.framing.frames import Frame
-from guardstream.framing.sse import BOM, Blank, encode
+from guardstream.framing.sse import Blank, encode
 from guardstream.stream.flow import Sent
 
 # The letters come first, so that the regular expression finds them in a long event at once; a line
@@ -61,5 +62,5 @@ def _with_id(sent: Sent[bytes], own: str | None) -> Sent[bytes]:
     if _ID.findall(raw) == ([] if own is None else [own.encode()]):
         return sent
     line = b"" if own is None else encode(Blank(id=own))[:-1]
-    mark = BOM if raw.startswith(BOM) else b""
+    mark = BOM_UTF8 if raw.startswith(BOM_UTF8) else b""
     return replace(sent, chunk=mark + line + _ID.sub(b"", raw)[len(mark) :])
