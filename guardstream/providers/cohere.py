@@ -105,7 +105,7 @@ class Cohere(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event; each type has a hyphen in its name."""
-        kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("type")
+        kind = fields_of(chunk).get("type")
         return isinstance(kind, str) and kind in _SPEC.specs and kind != "debug"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:

@@ -25,6 +25,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
+    named_by_type,
     sibling,
 )
 
@@ -145,21 +146,16 @@ class Conversations(SpecAdapter):
         self._calls: dict[Any, Slot] = {}
         self._called = False
 
+    event_name = staticmethod(named_by_type)
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a conversation."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         if "type" not in fields and fields.keys() == {"event", "data"}:
             fields = fields_of(fields["data"])
         kind = fields.get("type")
         return isinstance(kind, str) and kind in _EVENTS.specs
-
-    @staticmethod
-    def event_name(chunk: Mapping[str, Any]) -> str:
-        """Return the name of the event that carries `chunk`."""
-        return str(chunk.get("type", ""))
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = self._here.number if leaf.kind == "delta" else 0

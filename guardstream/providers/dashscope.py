@@ -83,8 +83,6 @@ class DashScope(Growing):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` has an output with choices, with text, or of a workflow's node."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         output = fields_of(fields.get("output"))
         return "request_id" in fields and not output.keys().isdisjoint(_SAID)

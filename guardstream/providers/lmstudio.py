@@ -35,8 +35,6 @@ class LMStudio(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a fragment."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         return isinstance(fields.get("content"), str) and any(each in fields for each in _KINDS)
 

@@ -28,8 +28,6 @@ class Mistral(Envelope):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` wraps a chat-completion chunk."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         return fields.keys() == {"data"} and OpenAIChat.accepts(fields["data"])
 

@@ -85,8 +85,6 @@ class Ollama(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a response."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         return "done" in fields and ("message" in fields or "response" in fields)
 

@@ -9,7 +9,7 @@ no spec names is found too, by its path.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
@@ -91,6 +91,8 @@ __all__ = [
     "SpecAdapter",
     "Tree",
     "Values",
+    "constructed",
+    "named_by_type",
     "sibling",
 ]
 
@@ -152,6 +154,7 @@ class SpecAdapter:
       right after it means the same.
     - `padding`: fields of the event that differ each time and mean nothing, like numbers in fields
       that the spec does not name.
+    - `last`: the types of events that end the stream, and go out only as its end.
     """
 
     name: ClassVar[str]
@@ -160,6 +163,7 @@ class SpecAdapter:
     scope: ClassVar[int] = 0
     steady: ClassVar[bool] = False
     padding: ClassVar[frozenset[str]] = frozenset()
+    last: ClassVar[Collection[str]] = ()
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
@@ -251,6 +255,8 @@ class SpecAdapter:
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
+        if not ends and fields_of(chunk).get("type") in self.last:
+            return None
         if self._alike is not None and self._compared_last is chunk:
             return self._alike.with_text(texts[0], chunk) if texts[0] else None
         read = self._read(chunk, fields_of(chunk))
@@ -570,6 +576,22 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     except ValueError:
         return GONE
     return new
+
+
+def named_by_type(chunk: Mapping[str, Any]) -> str:
+    """Return the name of the event that carries `chunk`: its type."""
+    return str(chunk.get("type", ""))
+
+
+def constructed(chunk: Any, name: str, fields: dict[str, Any], *modules: str) -> Any:
+    """Return an event like `chunk`: `fields` as a dict, or an object of the class `name` in the
+    first of `modules` that has it."""
+    if isinstance(chunk, dict):
+        return fields
+    *others, last = modules
+    found = (getattr(sys.modules.get(module), name, None) for module in others)
+    kind = next(filter(None, found), None) or sibling(chunk, last, name)
+    return kind.construct(**fields)
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:

@@ -14,7 +14,17 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.spec import APART, KEEP, META, Leaf, OneOf, Spec, SpecAdapter, sibling
+from guardstream.providers.spec import (
+    APART,
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Spec,
+    SpecAdapter,
+    named_by_type,
+    sibling,
+)
 
 DELTA, DONE = "transcription.text.delta", "transcription.done"
 _SEGMENT: Spec = {
@@ -46,18 +56,13 @@ class Transcriptions(SpecAdapter):
     name = "mistral_transcription"
     spec = OneOf("type", _EVENTS.specs, {"event": META, "data": _EVENTS})
 
+    event_name = staticmethod(named_by_type)
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is such an event."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         kind = fields_of(_data(chunk)).get("type")
         return isinstance(kind, str) and kind in _EVENTS.specs
-
-    @staticmethod
-    def event_name(chunk: Mapping[str, Any]) -> str:
-        """Return the name of the event that carries `chunk`."""
-        return str(chunk.get("type", ""))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         data = fields_of(_data(chunk))

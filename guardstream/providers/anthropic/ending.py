@@ -6,7 +6,6 @@ The helper's events carry whole blocks and the whole message, which raw ones do 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.parsed import parsed
-from guardstream.providers.spec import sibling
+from guardstream.providers.spec import constructed
 
 TURN = 1000
 """A slot's number is its block's index, and this for each message before it."""
@@ -203,19 +202,12 @@ def _beta(chunk: Any) -> bool:
 
 def _made(chunk: Any, name: str, event: dict[str, Any]) -> Any:
     """Return an event like `chunk`: a dict, or an object of the package's class `name`."""
-    if isinstance(chunk, dict):
-        return event
     if _beta(chunk):
-        return sibling(chunk, "anthropic.types.beta", f"Beta{name}").construct(**event)
-    return sibling(chunk, "anthropic.types", name).construct(**event)
+        return constructed(chunk, f"Beta{name}", event, "anthropic.types.beta")
+    return constructed(chunk, name, event, "anthropic.types")
 
 
 def _helped(chunk: Any, name: str, beta: str, event: dict[str, Any]) -> Any:
     """Return one of the helper's events."""
-    if isinstance(chunk, dict):
-        return event
-    name = beta if _beta(chunk) else name
     modules = (_LIB, f"{_LIB}._types", f"{_LIB}._beta_types")
-    found = (getattr(sys.modules.get(module), name, None) for module in modules)
-    kind = next((each for each in found if each is not None), None) or sibling(chunk, _LIB, name)
-    return kind.construct(**event)
+    return constructed(chunk, beta if _beta(chunk) else name, event, *modules)

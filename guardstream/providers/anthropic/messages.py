@@ -48,6 +48,7 @@ class Anthropic(SpecAdapter):
     name = "anthropic"
     spec = SPEC
     steady = True
+    last = ("message_delta", "message_stop")
     notes_alike = False
 
     def __init__(self, *, unknown: Any = "guard") -> None:
@@ -63,8 +64,6 @@ class Anthropic(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a message event."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         kind = fields.get("type")
         if kind == "message_start":
@@ -112,7 +111,7 @@ class Anthropic(SpecAdapter):
             return self._stopped(pieces)
         if kind == "message_start":
             return self._message(event, pieces)
-        if kind in ("message_delta", "message_stop"):
+        if kind in self.last:
             return self._ended(event, pieces)
         return Reading(pieces, (0,), failed=kind == "error")
 
@@ -159,12 +158,6 @@ class Anthropic(SpecAdapter):
         if event.get("usage") is not None:
             self._usage = _merged(self._usage, event["usage"])
         return Reading(pieces, (0,), finished, closed=closed, usage=self._usage)
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return the event with `texts` in place of its own; one that ends all only as the end."""
-        if not ends and fields_of(chunk).get("type") in ("message_delta", "message_stop"):
-            return None
-        return super().write(chunk, texts, ends=ends)
 
     def passed(self, chunk: Any) -> None:
         """Remember what went out of each block."""

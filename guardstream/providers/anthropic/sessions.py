@@ -29,7 +29,8 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
-    sibling,
+    constructed,
+    named_by_type,
 )
 
 PARTS = 1000
@@ -190,11 +191,11 @@ class AnthropicSessions(SpecAdapter):
         self._ids: dict[int, Any] = {}  # of those messages, as they went out
         self._time: Any = None  # of the last event that went out
 
+    event_name = staticmethod(named_by_type)
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a session."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         kind = fields.get("type")
         if not isinstance(kind, str) or kind not in SPEC.specs:
@@ -204,11 +205,6 @@ class AnthropicSessions(SpecAdapter):
         if kind == "event_start":
             return "event" in fields
         return "." in kind and "id" in fields and "event_id" not in fields
-
-    @staticmethod
-    def event_name(chunk: Mapping[str, Any]) -> str:
-        """Return the name of the event that carries `chunk`."""
-        return str(chunk.get("type", ""))
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         part = index_in(event.get("delta"), path[0] if path else 0)
@@ -325,11 +321,9 @@ class AnthropicSessions(SpecAdapter):
 
     def _event(self, chunk: Any, event: dict[str, Any]) -> Any:
         """Return an event like `chunk`: a dict, or an object of the package's class."""
-        if isinstance(chunk, dict):
-            return event
         kind = event["type"]
         package = "anthropic.types.beta" if kind == DELTA else "anthropic.types.beta.sessions"
-        return sibling(chunk, package, _CLASSES[kind]).construct(**event)
+        return constructed(chunk, _CLASSES[kind], event, package)
 
 
 def _in_turn(pieces: Sequence[Piece], kind: Kind) -> Mapping[Slot, Slot]:

@@ -117,8 +117,6 @@ class ADK(VariedSpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event, or a model's response to an agent."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         keys = fields_of(chunk).keys()
         event = "author" in keys and not keys.isdisjoint(("invocation_id", "invocationId"))
         if event:

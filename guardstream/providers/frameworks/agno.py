@@ -129,8 +129,6 @@ class Agno(VariedSpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a run."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         own = {"agent_id", "team_id", "workflow_id"} & fields.keys()
         return isinstance(fields.get("event"), str) and "run_id" in fields and bool(own)

@@ -54,9 +54,7 @@ class AutoGen(Repeating):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a message or an event of an agent."""
-        return not isinstance(chunk, (str, bytes)) and (
-            {"source", "models_usage", "content"} <= fields_of(chunk).keys()
-        )
+        return {"source", "models_usage", "content"} <= fields_of(chunk).keys()
 
     def spec_of(self, chunk: Any) -> Spec:
         event = fields_of(chunk)

@@ -255,8 +255,6 @@ class ClaudeAgents:
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a message or an event of a session."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         if isinstance(chunk, dict):
             return {"session_id", "uuid"} <= chunk.keys() and chunk.get("type") in _KINDS
         return _kind(chunk) in _KINDS

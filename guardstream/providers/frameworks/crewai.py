@@ -77,7 +77,7 @@ class CrewAI(Repeating):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a chunk or a frame."""
-        keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
+        keys = fields_of(chunk).keys()
         return {"content", "chunk_type", "task_index"} <= keys or (
             {"namespace", "channel", "seq", "data"} <= keys
         )

@@ -45,9 +45,7 @@ class Haystack(Growing):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a streaming chunk."""
-        return not isinstance(chunk, (str, bytes)) and (
-            {"content", "meta", "component_info"} <= fields_of(chunk).keys()
-        )
+        return {"content", "meta", "component_info"} <= fields_of(chunk).keys()
 
     @staticmethod
     def without(value: Any) -> Any:  # noqa: ARG004

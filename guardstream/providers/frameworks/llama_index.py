@@ -130,7 +130,7 @@ class LlamaIndex(Growing):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a response with a delta, or an agent's event."""
-        keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
+        keys = fields_of(chunk).keys()
         return any(kind <= keys for kind in (*_KINDS, *_EVENTS))
 
     def spec_of(self, chunk: Any) -> Spec:

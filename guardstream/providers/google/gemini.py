@@ -55,8 +55,6 @@ class Gemini(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a response."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         candidates = fields.get("candidates")
         if isinstance(candidates, list) and candidates:

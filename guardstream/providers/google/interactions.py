@@ -173,8 +173,7 @@ class Interactions(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of an interaction."""
-        fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
-        kind = fields.get("event_type")
+        kind = fields_of(chunk).get("event_type")
         return isinstance(kind, str) and kind in _SPEC.specs
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:

@@ -74,8 +74,6 @@ class GeminiLive(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a message that begins a session, or has content."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         first = {"serverContent", "server_content", "setupComplete", "setup_complete"}
         return not first.isdisjoint(fields_of(chunk))
 

@@ -29,6 +29,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
+    named_by_type,
     sibling,
 )
 
@@ -256,22 +257,17 @@ class AgentSessions(SpecAdapter):
         self._turn: Any = None  # the last one of the agent itself
         self._count = 0
 
+    event_name = staticmethod(named_by_type)
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a session."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         kind = fields.get("type")
         if kind == "error":
             return "session_id" in fields and "event_id" in fields
         known = isinstance(kind, str) and (kind in SPEC.specs or kind.startswith("agent.session."))
         return known and "session_id" in fields
-
-    @staticmethod
-    def event_name(chunk: Mapping[str, Any]) -> str:
-        """Return the name of the event that carries `chunk`."""
-        return str(chunk.get("type", ""))
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, self._number(event, path[0] if path else 0))

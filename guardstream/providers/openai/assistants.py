@@ -271,7 +271,7 @@ class Assistants(SpecAdapter):
 
 
 def _data(chunk: Any) -> Any:
-    fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
+    fields = fields_of(chunk)
     return fields["data"] if {"event", "data"} <= fields.keys() else chunk
 
 

@@ -63,8 +63,6 @@ class OpenAIChat(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` looks like a chat-completion chunk."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         choices = fields.get("choices")
         if not isinstance(choices, list):

@@ -28,7 +28,7 @@ from guardstream.providers.spec import (
     Path,
     Spec,
     SpecAdapter,
-    sibling,
+    constructed,
 )
 
 _HELPER = "openai.lib.streaming.chat"
@@ -124,8 +124,6 @@ class OpenAIChatEvents(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of the helper."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         return fields.get("type") == "chunk" and "chunk" in fields and "snapshot" in fields
 
@@ -267,9 +265,7 @@ class OpenAIChatEvents(SpecAdapter):
             whose = {"name": self._names.get(slot, ""), "index": slot.number}
             fields = {**fields, **whose, "parsed_arguments": value}
         event = {"type": kind, **fields}
-        return (
-            event if isinstance(chunk, dict) else sibling(chunk, _HELPER, name).construct(**event)
-        )
+        return constructed(chunk, name, event, _HELPER)
 
 
 def _with_text(choice: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:

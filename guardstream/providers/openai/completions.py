@@ -76,8 +76,6 @@ class OpenAICompletions(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` looks like a completion chunk."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         choices = fields.get("choices")
         if not isinstance(choices, list):

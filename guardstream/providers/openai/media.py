@@ -71,8 +71,6 @@ class OpenAIMedia(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is such an event."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         kind = fields_of(chunk).get("type")
         return isinstance(kind, str) and kind in _SPEC.specs
 

@@ -54,6 +54,7 @@ class Realtime(SpecAdapter):
     name = "openai_realtime"
     spec = SPEC
     steady = True
+    last = ("response.done", "session.closed")
     padding = frozenset({"event_id", "obfuscation"})
     notes_alike = "last"
 
@@ -71,8 +72,6 @@ class Realtime(SpecAdapter):
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a session: such have ids of their own, and unlike
         an agent's none of the session."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         kind = fields.get("type")
         known = isinstance(kind, str) and kind in SPEC.specs
@@ -252,12 +251,6 @@ class Realtime(SpecAdapter):
         self._running = {own: each for own, each in self._running.items() if each is not running}
         usage = response.get("usage")
         return Reading(pieces, (), {running.choice: reason}, closed=closed, usage=usage)
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return the event with `texts` in place of its own; one that ends all only as the end."""
-        if not ends and fields_of(chunk).get("type") in ("response.done", "session.closed"):
-            return None
-        return super().write(chunk, texts, ends=ends)
 
     def passed(self, chunk: Any) -> None:
         """Remember what went out of each item."""

@@ -14,7 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
-from guardstream.providers.spec import sibling
+from guardstream.providers.spec import constructed
 
 FIRST = {"output_text": "text", "output_audio_transcript": "audio_transcript"}
 """What the API's first version calls what is streamed."""
@@ -227,10 +227,8 @@ class Ending:
         """Return an event as it is, or as an object of the package's class for it."""
         event = {"type": kind, "event_id": f"event_guard_{self._count}", **rest}
         self._count += 1
-        if isinstance(chunk, dict):
-            return event
         package = type(chunk).__module__.rpartition(".")[0]
-        return sibling(chunk, package, _class_of(kind)).construct(**event)
+        return constructed(chunk, _class_of(kind), event, package)
 
 
 def _id_of(event: Mapping[str, Any]) -> str:

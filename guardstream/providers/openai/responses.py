@@ -50,6 +50,7 @@ class OpenAIResponses(SpecAdapter):
     name = "openai_responses"
     spec = SPEC
     steady = True
+    last = OVER
     padding = frozenset({"sequence_number", "obfuscation"})
     notes_alike = "last"
 
@@ -72,8 +73,6 @@ class OpenAIResponses(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event of a response's stream."""
-        if isinstance(chunk, (str, bytes)):
-            return False
         fields = fields_of(chunk)
         kind = fields.get("type")
         if not isinstance(kind, str) or "event_id" in fields:  # the realtime API's
@@ -290,12 +289,6 @@ class OpenAIResponses(SpecAdapter):
         if finished[0] == "stop" and self._called:
             finished[0] = "tool_calls"
         return Reading(pieces, (0,), finished, failed, closed, usage=response.get("usage"))
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return the event with `texts` in place of its own; one that ends all only as the end."""
-        if not ends and fields_of(chunk).get("type") in OVER:
-            return None
-        return super().write(chunk, texts, ends=ends)
 
     def passed(self, chunk: Any) -> None:
         """Remember what went out of each item."""

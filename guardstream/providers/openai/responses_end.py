@@ -5,7 +5,6 @@ It is built from what went out: events as they were passed on, and the released 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
-from guardstream.providers.spec import sibling
+from guardstream.providers.spec import constructed
 
 PARTS = 1000
 """A slot's number is its output item's times this, and that of the part in the item."""
@@ -203,16 +202,14 @@ class Ending:
             return events
         details: Any = None
         if status == "incomplete":
-            details = {"reason": _DETAILS.get(reason)}
-            if not isinstance(chunk, dict):
-                found = sibling(chunk, f"{_TYPES}.response", "IncompleteDetails")
-                details = found.construct(**details)
+            why = {"reason": _DETAILS.get(reason)}
+            details = constructed(chunk, "IncompleteDetails", why, f"{_TYPES}.response")
         items = [self._items[output] for output in sorted(self._items)]
         updates = {"status": status, "incomplete_details": details, "output": items}
         response = replaced(self._response, updates)
         if self._helper and status == "completed":
-            found = sibling(chunk, _TYPES, "ParsedResponse")
-            response = found.construct(**response.to_dict(warnings=False))
+            fields = response.to_dict(warnings=False)
+            response = constructed(chunk, "ParsedResponse", fields, _TYPES)
         return [*events, self._event(chunk, status, None, {"response": response})]
 
     def _close(self, chunk: Any, released: Released, status: str) -> list[Any]:
@@ -296,12 +293,8 @@ class Ending:
 
     def _made(self, chunk: Any, name: str, values: dict[str, Any]) -> Any:
         """Return `values` as they are, or as an object of the package's class `name`."""
-        if isinstance(chunk, dict):
-            return values
         modules = (_HELPER, f"{_HELPER}._events") if self._helper else ()
-        found = [getattr(sys.modules.get(module), name, None) for module in modules]
-        kind = next((each for each in found if each), None) or sibling(chunk, _TYPES, name)
-        return kind.construct(**values)
+        return constructed(chunk, name, values, *modules, _TYPES)
 
 
 def _says(chunk: Any, slot: Slot) -> bool:

@@ -58,7 +58,7 @@ class PydanticAI(SpecAdapter):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event."""
-        kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("event_kind")
+        kind = fields_of(chunk).get("event_kind")
         return isinstance(kind, str) and kind in SPEC.specs
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
