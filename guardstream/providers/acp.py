@@ -14,7 +14,14 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of
-from guardstream.providers.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.objects import (
+    Event,
+    Objects,
+    dumped,
+    model_like,
+    rpc_error,
+    with_changes,
+)
 from guardstream.providers.spec import (
     APART,
     END,
@@ -247,8 +254,7 @@ class Updates(SpecAdapter):
         result = fields_of(fields_of(chunk).get("result"))
         if "stopReason" in result:
             return [{**chunk, "result": {**result, "stopReason": _STOPS.get(reason, "end_turn")}}]
-        told = {"code": -32000, "message": f"the answer was ended: {reason}"}
-        return [{"jsonrpc": "2.0", "id": None, "error": told}]
+        return [rpc_error(reason)]
 
 
 def _update_in(event: Mapping[str, Any]) -> Mapping[str, Any]:

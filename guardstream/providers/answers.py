@@ -20,6 +20,7 @@ from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
 from guardstream.providers.mcp import Messages
+from guardstream.providers.objects import rpc_error
 from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
 from guardstream.providers.whole import Body, said_in
 
@@ -319,8 +320,7 @@ class _RPCBody(OneAnswer):
     """An answer of JSON-RPC; one that the guard ends becomes an error."""
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        told = {"code": -32000, "message": text or f"the answer was ended: {reason}"}
-        return {"jsonrpc": "2.0", "id": body.get("id"), "error": told}
+        return rpc_error(reason, text, body.get("id"))
 
 
 class InteractionsBody(OneAnswer):

@@ -13,6 +13,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, replaced
+from guardstream.providers.mistral import event_like
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -26,7 +27,6 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
     named_by_type,
-    sibling,
 )
 
 _CITED = Leaf("whole", "text", "citation")
@@ -290,8 +290,4 @@ def _with(chunk: Any, data: Any) -> Any:
 
 def _made(chunk: Any, event: dict[str, Any]) -> Any:
     """Return an event like `chunk`: its data as a dict, or an object of the package's class."""
-    data, made = _data(chunk), event
-    if not isinstance(data, dict):
-        package = type(data).__module__.rpartition(".")[0]
-        made = sibling(data, package, _CLASSES[event["type"]]).model_validate(event)
-    return made if data is chunk else replaced(chunk, {"event": event["type"], "data": made})
+    return event_like(chunk, _data(chunk), event, _CLASSES)

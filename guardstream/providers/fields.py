@@ -54,9 +54,9 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     if kind is dict:
         return value  # type: ignore[no-any-return]
     if kind in _MODELS:
-        extra, private = value.__pydantic_extra__, value.__pydantic_private__
-        if private and not all(map(_is_note, private, private.values())):
-            return {**value.__dict__, **(extra or {}), **_private_of(value)}
+        extra = value.__pydantic_extra__
+        if value.__pydantic_private__ and (private := _private_of(value)):
+            return {**value.__dict__, **(extra or {}), **private}
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _fields_of(value, kind)
 
@@ -96,9 +96,9 @@ def _private_of(value: Any) -> Mapping[str, Any]:
 
 
 def _is_note(name: str, value: Any) -> bool:
-    if name not in _NOTES:
-        return False
-    return not (isinstance(value, Mapping) and value.get("provider_specific_fields"))
+    """Return whether a private attribute has data about a call, and nothing that a model said."""
+    says = isinstance(value, Mapping) and value.get("provider_specific_fields")
+    return name in _NOTES and not says
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
         return _like_dict(value, updates)
     if isinstance(value, MutableMapping):
-        return _like_mapping(value, updates)
+        # Azure's packages have such mappings, which are used by attribute.
+        return _made_mapping(type(value), {**value, **updates})
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(kind, "model_copy"):
@@ -301,20 +302,11 @@ def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, A
     return _made_like(value, {**value, **items}, attributes)
 
 
-def _like_mapping(
-    value: MutableMapping[str, Any], updates: Mapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Return a copy of a mapping that is not a dict; a dict if its class cannot be created from
-    one.
-
-    The objects of Azure's packages are such mappings, and are used by attribute.
-    """
-    return _made_mapping(type(value), {**value, **updates})
-
-
 def _made_mapping(
     kind: type[MutableMapping[str, Any]], items: Mapping[str, Any]
 ) -> MutableMapping[str, Any]:
+    """Return a mapping of a class other than dict; a dict if its class cannot be created from
+    one."""
     with suppress(Exception):  # its constructor may need other arguments
         made: MutableMapping[str, Any] = kind(items)  # type: ignore[call-arg]
         if dict(made) == items:
@@ -349,7 +341,7 @@ def _raised(error: BaseException, updates: Mapping[str, Any]) -> BaseException:
     fields = {**_fields_of(error, type(error)), **updates}
     clone = type(error).__new__(type(error), *fields["args"])
     for name, new in fields.items():
-        with suppress(AttributeError, TypeError):  # what none can set is not set
+        with suppress(AttributeError, TypeError):  # some fields cannot be set
             setattr(clone, name, new)
     return clone
 

@@ -21,6 +21,7 @@ from guardstream.providers.objects import (
     dumped,
     model_like,
     root_of,
+    rpc_error,
     with_changes,
 )
 from guardstream.providers.spec import (
@@ -102,8 +103,7 @@ class Messages(SpecAdapter):
         """Return an error in the place of an answer that has yet to come; its id is not known."""
         if "result" in chunk or "error" in chunk:
             return ()
-        told = {"code": -32000, "message": f"the answer was ended: {reason}"}
-        return [{"jsonrpc": "2.0", "id": None, "error": told}]
+        return [rpc_error(reason)]
 
 
 class MCP(Objects):

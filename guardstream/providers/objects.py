@@ -98,6 +98,12 @@ def dumped(model: BaseModel) -> Event:
     return event
 
 
+def rpc_error(reason: FinishReason, message: str = "", own: Any = None) -> Event:
+    """Return the error of JSON-RPC for an answer that the guard ends, whose id is `own`."""
+    error = {"code": -32000, "message": message or f"the answer was ended: {reason}"}
+    return {"jsonrpc": "2.0", "id": own, "error": error}
+
+
 def message_json(message: Any, *, named_as_declared: bool = False) -> Event:
     """Return the JSON of a message, with or without camel case in the names of fields."""
     event: Event = import_module("google.protobuf.json_format").MessageToDict(

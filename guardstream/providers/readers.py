@@ -6,7 +6,7 @@ and only objects and lists that can contain something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 from functools import partial
 from numbers import Number
@@ -49,6 +49,18 @@ class Found(NamedTuple):
     steps: Steps
     path: Path
     mirrors: bool = False
+
+
+def relabelled(
+    found: Sequence[Found], leaf: Leaf, new: Leaf, applies: Callable[[Found], bool]
+) -> Sequence[Found]:
+    """Return the findings, those of a `leaf` to which it `applies` with the leaf `new`.
+
+    None is left out, because the positions of findings distinguish them.
+    """
+    return [
+        each._replace(leaf=new) if each.leaf is leaf and applies(each) else each for each in found
+    ]
 
 
 class Findings(list[Found]):

@@ -64,7 +64,7 @@ from guardstream.providers.nodes import (
 )
 from guardstream.providers.parsed import map_parsed
 from guardstream.providers.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
-from guardstream.providers.readers import Findings, Found, check_readable, compiled
+from guardstream.providers.readers import Findings, Found, check_readable, compiled, relabelled
 from guardstream.providers.unknown import Unknowns, too_deep
 
 __all__ = [
@@ -329,22 +329,14 @@ class SpecAdapter:
         is_harmless = self._is_harmless
         if is_harmless is None:
             return found
-        return [
-            each._replace(leaf=NAMED)
-            if each.leaf is UNKNOWN and _is_key(each.steps) and is_harmless(each.value)
-            else each
-            for each in found
-        ]
+        return relabelled(
+            found, UNKNOWN, NAMED, lambda each: _is_key(each.steps) and is_harmless(each.value)
+        )
 
     def _judged(self, found: Sequence[Found]) -> Sequence[Found]:
         """Return the findings; a string in place of a mark that may go out counts as a mark."""
         passes = self._passes
-        return [
-            each._replace(leaf=META)
-            if each.leaf is MARK and passes(each.steps, each.value)
-            else each
-            for each in found
-        ]
+        return relabelled(found, MARK, META, lambda each: passes(each.steps, each.value))
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their indices."""

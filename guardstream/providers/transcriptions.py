@@ -13,7 +13,8 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of
+from guardstream.providers.mistral import event_like
 from guardstream.providers.spec import (
     APART,
     KEEP,
@@ -23,7 +24,6 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     named_by_type,
-    sibling,
 )
 
 DELTA, DONE = "transcription.text.delta", "transcription.done"
@@ -90,8 +90,4 @@ def _data(chunk: Any) -> Any:
 
 def _made(chunk: Any, event: dict[str, Any]) -> Any:
     """Return an event like `chunk`: its data as a dict, or an object of the package's class."""
-    data, made = _data(chunk), event
-    if not isinstance(data, dict):
-        package = type(data).__module__.rpartition(".")[0]
-        made = sibling(data, package, _CLASSES[event["type"]]).model_validate(event)
-    return made if data is chunk else replaced(chunk, {"event": event["type"], "data": made})
+    return event_like(chunk, _data(chunk), event, _CLASSES)

@@ -7,7 +7,7 @@ can be let through path by path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -15,7 +15,7 @@ from guardstream.jsonpath import steps_of
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.nodes import META, UNKNOWN
 from guardstream.providers.paths import Key, spoken
-from guardstream.providers.readers import Found
+from guardstream.providers.readers import Found, relabelled
 
 SHOWN = 8
 """How many paths an error names."""
@@ -44,24 +44,16 @@ class Unknowns:
         self.passing = passing if isinstance(passing, _Every) else frozenset(passing)
 
     def judged(self, found: Sequence[Found]) -> Sequence[Found]:
-        """Return the findings without those that may pass; AdapterError for refused ones."""
+        """Return the findings, those that may pass as marks; AdapterError for refused ones."""
         if self.passing:
-            found = self._without(found, lambda each: spoken(each.steps) in self.passing)
+            passes = self.passing
+            found = relabelled(found, UNKNOWN, META, lambda each: spoken(each.steps) in passes)
         if self._mode == "refuse":
             refused = [each.steps for each in found if each.leaf is UNKNOWN]
             paths = sorted({spoken(steps) for steps in refused if not isinstance(steps[1], Key)})
             if paths:
                 raise refusal(self._adapter, paths)
         return found
-
-    @staticmethod
-    def _without(found: Sequence[Found], passes: Callable[[Found], bool]) -> Sequence[Found]:
-        """Mark findings that pass as harmless; they keep their positions, which
-        distinguish others."""
-        return [
-            each._replace(leaf=META) if each.leaf is UNKNOWN and passes(each) else each
-            for each in found
-        ]
 
 
 def check_unknown(unknown: object) -> None:

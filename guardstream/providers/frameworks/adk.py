@@ -33,17 +33,11 @@ from guardstream.providers.streamed import Streamed
 
 _TYPES = "google.genai.types"
 
-_IDS: tuple[str, ...] = (
-    "id",
-    "timestamp",
-    "invocation_id",
-    "author",
-    "branch",
-    "isolation_scope",
-    "model_version",
+_IDS = (
+    *("id", "timestamp", "invocation_id", "author", "branch", "isolation_scope", "model_version"),
+    *("interaction_id", "environment_id", "live_session_id", "interrupted", "partial"),
+    *("turn_complete_reason", "interaction_status", "avg_logprobs", "cache_metadata"),
 )
-_IDS += ("interaction_id", "environment_id", "live_session_id", "interrupted", "partial")
-_IDS += ("turn_complete_reason", "interaction_status", "avg_logprobs", "cache_metadata")
 _VALUE = Tree(Leaf("copy", "text", "value"))
 _NOTED = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
 
@@ -78,17 +72,11 @@ _PARTIAL = {**_SPEC, "actions": {**_SPEC["actions"], "state_delta": REQUEST}}
 _STREAMED = ("text", "thought", "transcript", "input")
 """Fields whose text goes on from event to event."""
 
-_KEPT: tuple[str, ...] = (
-    "id",
-    "timestamp",
-    "invocation_id",
-    "author",
-    "branch",
-    "actions",
-    "node_info",
+_KEPT = (
+    *("id", "timestamp", "invocation_id", "author", "branch", "actions", "node_info"),
+    *("model_version", "isolation_scope"),
 )
-_KEPT += ("model_version", "isolation_scope")
-"""What an event that is made says of the one it is made after."""
+"""The fields that an added event has from the one that it is modelled on."""
 
 
 class ADK(VariedSpecAdapter):

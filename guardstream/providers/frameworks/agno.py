@@ -29,30 +29,19 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.streamed import Streamed
 
-_IDS: tuple[str, ...] = (
-    "event",
-    "created_at",
-    "run_id",
-    "parent_run_id",
-    "session_id",
-    "user_id",
-    "nested_depth",
+_IDS = (
+    *("event", "created_at", "run_id", "parent_run_id", "session_id", "user_id", "nested_depth"),
+    *("agent_id", "agent_name", "team_id", "team_name", "content_type", "workflow_agent"),
+    *("workflow_id", "workflow_run_id", "workflow_name", "step_id", "step_name", "step_index"),
 )
-_IDS += ("agent_id", "agent_name", "team_id", "team_name", "content_type", "workflow_agent")
-_IDS += ("workflow_id", "workflow_run_id", "workflow_name", "step_id", "step_name", "step_index")
-_KEPT = frozenset(_IDS)
-"""What says which run an event is of."""
+"""The fields that identify an event's run."""
 
-_MARKS: tuple[str, ...] = (
+_MARKS = (
     *_IDS,
-    "model",
-    "model_provider",
-    "pre_hook_name",
-    "post_hook_name",
-    "status",
+    *("model", "model_provider", "pre_hook_name", "post_hook_name", "status"),
+    *("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index"),
+    *("step_type", "step_run_id", "executor_type", "executor_name", "executor_run_id"),
 )
-_MARKS += ("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index")
-_MARKS += ("step_type", "step_run_id", "executor_type", "executor_name", "executor_run_id")
 
 _TEXTS = Tree(Leaf("copy", "text", "value"))
 """Values of the application's own, whatever their fields are called."""
@@ -222,7 +211,7 @@ def _made(chunk: Any, kind: str, updates: Mapping[str, Any]) -> Any:
     fields = fields_of(chunk)
     team = "Team" if "team_id" in fields and "agent_id" not in fields else ""
     news = {**updates, "event": team + kind}
-    kept = {name: value for name, value in fields.items() if name in _KEPT - {"event"}}
+    kept = {name: value for name, value in fields.items() if name in _IDS and name != "event"}
     if isinstance(chunk, dict):
         return {**kept, **news}
     if fields.get("event") == news["event"]:

@@ -14,6 +14,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import (
+    Adapter,
     Call,
     Passes,
     Piece,
@@ -26,6 +27,7 @@ from guardstream.providers.adapter import (
 from guardstream.providers.fields import has_text
 from guardstream.providers.langchain.chunks import TEXT, LangChain
 from guardstream.providers.langchain.values import Values
+from guardstream.providers.text import PlainText
 
 _GROWING = Slot(0, "text", "$.data.chunk")
 """What a parser gives as it grows: its values repeat text, but not to the letter."""
@@ -89,7 +91,7 @@ class LangChainEvents:
         """Return an event with `texts` in place of its own; None if nothing is left to say."""
         data = chunk["data"]
         if chunk["event"].endswith("_stream") and _streams(data.get("chunk")):
-            written = self._inner(chunk, data["chunk"], "write", texts, ends)
+            written = self._adapter(chunk).write(data["chunk"], texts, ends=ends)
             return None if written is None else _with_chunk(chunk, written)
         return {**chunk, "data": self._values.with_texts(data, texts)}
 
@@ -107,10 +109,8 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             raise AdapterError("langchain: the run has streamed nothing that could be continued")
-        return [
-            _with_chunk(chunk, made)
-            for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, released)
-        ]
+        made = self._adapter(chunk).extra(inner, self._own(chunk, slot), text, released)
+        return [_with_chunk(chunk, each) for each in made]
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -119,7 +119,7 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             return []
-        made = self._inner(chunk, inner, "end", choice, reason, released)
+        made = self._adapter(chunk).end(inner, choice, reason, released)
         return [_with_chunk(chunk, each) for each in made]
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
@@ -170,16 +170,10 @@ class LangChainEvents:
         turn = self._turns.get(chunk["run_id"], 0) * _TURN
         return slot._replace(choice=0, number=slot.number - turn)
 
-    def _inner(self, chunk: Mapping[str, Any], inner: Any, method: str, *arguments: Any) -> Any:
-        """Let the adapter of the run's messages make chunks; text needs none."""
-        if isinstance(inner, str):
-            if method == "write":
-                return arguments[0][0] or None
-            return [arguments[1]] if method == "extra" else []
-        adapter = self._runs[chunk["run_id"]][1]
-        if method == "write":
-            return adapter.write(inner, arguments[0], ends=arguments[1])
-        return getattr(adapter, method)(inner, *arguments)
+    def _adapter(self, chunk: Mapping[str, Any]) -> Adapter[Any]:
+        """Return the adapter of what the run streams: text, or messages."""
+        is_text = isinstance(chunk["data"]["chunk"], str)
+        return PlainText() if is_text else self._runs[chunk["run_id"]][1]
 
 
 def _streams(value: Any) -> bool:
