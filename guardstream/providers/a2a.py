@@ -220,7 +220,7 @@ class Events(SpecAdapter):
         return Reading(pieces, (0,), finished, complete=tuple(dict.fromkeys(over)))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; without `ends` its task goes on."""
+        """Return an event with `texts`; without `ends` its task continues."""
         written = super().write(chunk, texts, ends=ends)
         update = _update(fields_of(written))
         status = fields_of(update.get("status"))
@@ -264,7 +264,7 @@ class A2A(Objects):
     """The adapter for a task's events as JSON, or as objects of the `a2a-sdk` package.
 
     Those are messages of Protocol Buffers (version 1), or pydantic's models (version 0.3), whose
-    client gives pairs: the task so far, to which it goes on adding, and the update.
+    client returns pairs: the task so far, which it keeps extending, and the update.
     """
 
     name = "a2a"
@@ -280,14 +280,14 @@ class A2A(Objects):
         return Events.accepts(chunk) or cls.is_own(chunk[0] if _is_pair(chunk) else chunk)
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of a pair, to whose parts its maker goes on adding."""
+        """Return a copy of a pair, because its creator keeps adding to its parts."""
         if _is_pair(chunk):
             self.repeats = True
             return deepcopy(chunk)
         return known_alone(chunk) if is_message(chunk) else chunk
 
     def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object or a pair stands for."""
+        """Return the event that an object or a pair represents."""
         if _is_pair(chunk):
             task, update = chunk
             if update is None:

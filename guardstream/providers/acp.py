@@ -226,7 +226,7 @@ class Updates(SpecAdapter):
         return Reading(pieces, (0,), {0: reason}, closed=over)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a message that says `texts`; an answer that does not end its turn is none."""
+        """Return a message with `texts`; None for an answer that must not end its turn."""
         if not ends and "stopReason" in fields_of(fields_of(chunk).get("result")):
             return None
         return super().write(chunk, texts, ends=ends)

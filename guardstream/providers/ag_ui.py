@@ -128,13 +128,13 @@ class AGUI(Objects):
         return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
 
     def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object stands for."""
+        """Return the event that an object represents."""
         if not self.is_own(chunk):
             raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is not an event")
         return dumped(chunk)
 
     def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk` that stands for another event."""
+        """Return an object like `chunk` that represents another event."""
         return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:

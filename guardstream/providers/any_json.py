@@ -1,9 +1,9 @@
 """JSON of no known format: every string in it is guarded, by its path.
 
-It stands in where no adapter knows a stream's chunks. Nobody can tell there which values go on with
-one another, so each is judged at once, alone and with what came before at its path. A format that
-is described, as `provider=` or in a policy, is guarded exactly; so is one that shows later, after
-events of an application's own.
+It is used if no adapter knows a stream's chunks. Which values continue which is then unknown, so
+each is judged at once, alone and with what came before at its path. A format that is described, as
+`provider=` or in a policy, is guarded exactly; so is one that is recognised later, after events of
+an application's own.
 """
 
 from __future__ import annotations
@@ -132,6 +132,6 @@ class AnyJSON(SpecAdapter):
 
 
 class Begun(AnyJSON):
-    """The adapter for a first chunk that says its kind and no more, until the next has come."""
+    """The adapter for a first chunk that has only its kind, until the next one has come."""
 
     spec: ClassVar[Spec] = {"type": KEEP}

@@ -183,7 +183,7 @@ class Bedrock(SpecAdapter):
         return Reading(pieces, (0,), finished, not finished, self._over(None))
 
     def _over(self, slot: Slot | None) -> list[Slot]:
-        """Return the blocks that are over where `slot` begins; text goes on in text."""
+        """Return the blocks that end when `slot` begins; a text block continues another one."""
         over = [each for each in (self._open, self._text) if each is not None and each != slot]
         self._open = self._text = None
         return list(dict.fromkeys(over))
@@ -206,7 +206,7 @@ class Bedrock(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the open block, and the message with a stop reason."""
+        """Return the events that end the open block and the message, with a stop reason."""
         stop = {"stopReason": STOPS.get(reason, "end_turn")}
         return [*self._close(), {"messageStop": stop}]
 

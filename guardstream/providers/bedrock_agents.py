@@ -40,7 +40,7 @@ _OUTPUT: dict[str, Spec] = {
     "output": {"text": _ANSWER},
     "responseEvent": {"text": _ANSWER},
 }
-"""The events that say a part of the answer, with an object of text in place of their bytes."""
+"""The events with a part of the answer, with an object of text in place of their bytes."""
 
 _EVENTS: dict[str, Spec] = {
     **_OUTPUT,
@@ -89,7 +89,7 @@ class _Events(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._spoken = "chunk"  # the kind of event that says the answer
+        self._spoken = "chunk"  # the kind of event with the answer
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what an event says, and note which kind says the answer."""
@@ -97,7 +97,7 @@ class _Events(SpecAdapter):
         return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event that goes on with the answer."""
+        """Return an event that continues the answer."""
         told = {"text": text}
         return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
 
@@ -167,7 +167,7 @@ class BedrockAgent(Envelope):
         return _each_part(inner, self._with_bytes)
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
-        """Return nothing: the adapter inside reads all of an event."""
+        """Return nothing: the inner adapter reads all of an event."""
         return {}
 
     def _with_text(self, part: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -69,17 +69,17 @@ class BedrockInvoke(Envelope):
         )
 
     def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
+        """Return a chunk with `texts`; None if nothing is left in it."""
         if _is_beside(chunk):
             return self._beside_chunks.write(chunk, texts, ends=ends)
         return super().write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
+        """Return a chunk without unknown text."""
         return chunk if _is_beside(chunk) else super().without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
-        """Tell the adapter inside what went out."""
+        """Tell the inner adapter what went out."""
         if not _is_beside(chunk):
             super().passed(chunk)
 
@@ -111,7 +111,7 @@ _KNOWN = frozenset({"bytes", "p"})
 
 
 def _is_beside(chunk: Any) -> bool:
-    """Return whether an event holds none of the model's: an error, or one that nobody knows."""
+    """Return whether an event holds none of the model's: an error, or an unknown one."""
     return isinstance(chunk, dict) and _data(chunk) is None
 
 

@@ -54,7 +54,7 @@ class Blocks(SpecAdapter):
         self._ids: list[Any] = []  # as they go out, by their numbers
         self._open: dict[int, Block] = {}
         self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
-        self._text: Slot | None = None  # the text that another may go on with
+        self._text: Slot | None = None  # the text that another may continue
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:

@@ -177,7 +177,7 @@ class Cohere(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the open block, and the message with a finish reason."""
+        """Return the events that end the open block and the message, with a finish reason."""
         delta = {"finish_reason": STOPS.get(reason, "COMPLETE")}
         return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]
 

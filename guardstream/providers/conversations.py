@@ -140,9 +140,9 @@ class Conversations(SpecAdapter):
         super().__init__(unknown=unknown)
         self._count = 0  # of what was said apart
         self._next = 0  # the index of another output
-        self._saying: Any = None  # whose text or thoughts the last event said
-        self._here = Slot(0, "text", "text")  # where the event in hand says something
-        self._text: Slot | None = None  # that another text may go on with
+        self._saying: Any = None  # the message and channel of the last event
+        self._here = Slot(0, "text", "text")  # the slot of the current event
+        self._text: Slot | None = None  # which another text may continue
         self._calls: dict[Any, Slot] = {}
         self._called = False
 
@@ -178,7 +178,7 @@ class Conversations(SpecAdapter):
         return super().read(chunk)
 
     def _note_message(self, data: Mapping[str, Any]) -> None:
-        """Note where a message's event says something: what goes on with the last goes there."""
+        """Note the slot of a message's event: the last one if it continues that."""
         channel = _channel_of(data.get("content"))
         saying = str(data.get("id")), data.get("output_index"), channel
         if saying != self._saying:
@@ -206,7 +206,7 @@ class Conversations(SpecAdapter):
         return Reading(pieces, (0,))
 
     def _said(self, pieces: Sequence[Piece]) -> Reading:
-        """Text goes on with the text before it, whatever was thought or referred to meanwhile."""
+        """Text continues the text before it, whatever thoughts or references came in between."""
         slot, earlier = self._here, self._text
         if slot.channel != "text" or slot == earlier:
             return Reading(pieces, (0,))
@@ -231,7 +231,7 @@ class Conversations(SpecAdapter):
         return () if text is None else (text,)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event that goes on with the slot; a message, if nothing was released in any."""
+        """Return an event that continues the slot; a message if nothing was released in any."""
         data = _data(chunk)
         if slot.field == "content":
             message = {"id": f"msg_guard_{self._next}", "output_index": self._next}
@@ -273,7 +273,7 @@ def _key(data: Mapping[str, Any]) -> Any:
 
 
 def _saying(content: Any, text: str) -> Any:
-    """Return a message's content that says something else."""
+    """Return a message's content with another text."""
     if isinstance(content, str):
         return text
     fields = fields_of(content)

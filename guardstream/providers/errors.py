@@ -176,7 +176,7 @@ COHERE = Errors(_cohere, "message-end", _cohere_end, raised=False)
 BEDROCK = Errors(_bedrock)
 MISTRAL = Errors(_mistral)
 ANY = Errors(_any, "error", line=_any_line)
-"""The errors of a format that has none of its own, or that nobody knows."""
+"""The errors of a format that has none of its own, or that is unknown."""
 
 ERRORS: Mapping[str, Errors] = {
     **dict.fromkeys(("openai_chat", "openai_completions"), OPENAI),

@@ -53,7 +53,7 @@ class Growing(VariedSpecAdapter):
         self._turn = 0
         self._incremental = incremental
         self._texts: dict[Slot, DeltaOrCumulative] = {}
-        self._again: dict[Slot, Slot] = {}  # where a text goes on that began again
+        self._again: dict[Slot, Slot] = {}  # the new slots of texts that began again
         self._waiting: Any = None  # the last chunk, if its text waits
         self._is_over = False
         self._over: set[int] = set()  # choices that have ended

@@ -92,7 +92,7 @@ class Kosong(SpecAdapter):
         return Reading(found, (0,), closed=closed, calls=calls, complete=complete)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a part that says only `text`."""
+        """Return a part with only `text`."""
         if slot.channel == "tool_args":
             return [_make(chunk, "ToolCallPart", {"arguments_part": text})]
         if slot.channel == "thinking":

@@ -1,4 +1,4 @@
-"""What LiteLLM adds to chat-completion chunks: thinking and citations, once more in other places.
+"""What LiteLLM adds to chat-completion chunks: thinking and citations, repeated in other places.
 
 `thinking_blocks` and `provider_specific_fields` repeat what the same delta says in
 `reasoning_content`. https://docs.litellm.ai/docs/reasoning_content. They are read by the spec of
@@ -15,7 +15,7 @@ from guardstream.providers.fields import fields_of, index_in, only
 
 
 def only_thinking(delta: Any, text: str) -> dict[str, Any]:
-    """Return the fields of a delta that repeat its thinking, saying only `text`."""
+    """Return the fields of a delta that repeat its thinking, with only `text`."""
     fields = fields_of(delta)
     made: dict[str, Any] = {}
     blocks = _thinking(fields.get("thinking_blocks"), text)
@@ -29,7 +29,7 @@ def only_thinking(delta: Any, text: str) -> dict[str, Any]:
 
 
 def signed(choices: Sequence[Any]) -> list[Slot]:
-    """Return the thinking that is over: its signature comes after all of it."""
+    """Return the slots of thinking that has ended: its signature comes last."""
     found = []
     for choice in choices:
         fields = fields_of(choice)

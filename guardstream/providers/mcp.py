@@ -100,7 +100,7 @@ class Messages(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return an error in the place of an answer that has yet to come; its id is not known."""
+        """Return an error in place of an answer that has yet to come; its id is not known."""
         if "result" in chunk or "error" in chunk:
             return ()
         return [rpc_error(reason)]
@@ -126,7 +126,7 @@ class MCP(Objects):
         return Messages.accepts(chunk) or cls.is_own(_message_in(chunk))
 
     def json_of(self, chunk: Any) -> Event:
-        """Return the message that an object stands for, or is in."""
+        """Return the message that an object represents, or is in."""
         message = _message_in(chunk)
         if not self.is_own(message):
             raise AdapterError(f"mcp: a {type(chunk).__qualname__!r} is not a message")
@@ -153,7 +153,7 @@ class MCP(Objects):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return an error of JSON-RPC in the place of an answer, among messages of JSON-RPC."""
+        """Return an error of JSON-RPC in place of an answer, among messages of JSON-RPC."""
         if not isinstance(chunk, dict) and not _has(_message_in(chunk), "jsonrpc"):
             return ()
         return super().end(chunk, choice, reason, released)
@@ -173,7 +173,7 @@ def _is_session(chunk: Any) -> bool:
 
 
 def _stood_for(message: Any, event: Event) -> Event:
-    """Return what in an event a message stands for."""
+    """Return what in an event a message represents."""
     if _has(message, "jsonrpc"):
         return event
     if _has(message, "method"):

@@ -14,7 +14,7 @@ _TURN = 1_000_000
 """A slot's number is its own in its run, and this for each run before it in its choice."""
 
 _BESIDE = frozenset({"unknown", "name", "mark", "aside"})
-"""Kinds of pieces that are told apart by their paths."""
+"""Kinds of pieces that are identified by their paths."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,11 +57,11 @@ class Nested:
         )
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
+        """Return a chunk with `texts`; None if nothing is left in it."""
         return self.adapter.write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
+        """Return a chunk without unknown text."""
         return hooks_of(self.adapter).without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
@@ -71,7 +71,7 @@ class Nested:
             passed(chunk)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return chunks of the run that say only `text`."""
+        """Return chunks of the run with only `text`."""
         return self.adapter.extra(chunk, self._own(slot), text, self._said(released))
 
     def end(self, chunk: Any, reason: FinishReason, released: Released) -> Sequence[Any]:
@@ -83,14 +83,14 @@ class Nested:
 
 
 def within(chunk: Any, steps: Sequence[str]) -> Any:
-    """Return what stands in a dict at some steps."""
+    """Return the value in a dict at some steps."""
     for step in steps:
         chunk = chunk[step]
     return chunk
 
 
 def with_inner(chunk: Mapping[str, Any], steps: Sequence[str], inner: Any) -> Any:
-    """Return a dict with something else at some steps."""
+    """Return a dict with another value at some steps."""
     if not steps:
         return inner
     first, *rest = steps

@@ -112,7 +112,7 @@ class Ollama(SpecAdapter):
         )
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return `chunk` with `texts`; without its context, if that tells what they replaced."""
+        """Return `chunk` with `texts`, without its context if that spells out replaced text."""
         fields = fields_of(chunk)
         count = len(self.pieces(chunk, fields))
         written = super().write(chunk, texts[:count], ends=ends)
@@ -125,7 +125,7 @@ class Ollama(SpecAdapter):
         return replaced(written, {"context": None})
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a response that says only `text`, and is not the last."""
+        """Return a response with only `text` that is not the last."""
         return [_bare(chunk, slot.field, text, {"done": False})]
 
     def end(
@@ -158,12 +158,12 @@ class Ollama(SpecAdapter):
         return "tool_calls" if reason == "stop" and self._calls else reason
 
     def _copies(self) -> list[tuple[Slot, str]]:
-        """Return what came in so far, which is what a context spells out."""
+        """Return the received texts so far, which a context spells out."""
         return [(slot, text) for slot, parts in self._raw.items() if (text := "".join(parts))]
 
 
 def _bare(chunk: Any, field: str, text: str, done: dict[str, Any]) -> Any:
-    """Return a response like `chunk` that says only `text`."""
+    """Return a response like `chunk` with only `text`."""
     fields = fields_of(chunk)
     kept = {name: fields[name] for name in ("model", "created_at") if name in fields}
     if "message" not in fields:

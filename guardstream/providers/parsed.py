@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 
 def map_parsed(value: Any, change: Callable[[str], str]) -> Any:
-    """Change the JSON text that `value` stands for; return `value` itself if it did not change.
+    """Change the JSON text that `value` represents; return `value` itself if it did not change.
 
     A model or dataclass is made anew from the changed text, and is None if that is not valid for
     it. What a model has by default alone was never in the text.

@@ -110,14 +110,14 @@ class SGLang(Growing):
         return reading._replace(choices=(index_in(event),))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; without `ends` its text goes on."""
+        """Return a chunk with `texts`; without `ends` its text continues."""
         written = super().write(chunk, texts, ends=ends)
         if ends or written is None or not _reason_in(written):
             return written
         return _with_reason(written, None)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk like the last that had such text, whose text goes on."""
+        """Return a chunk like the last one with such text, which continues."""
         made = super().extra(chunk, slot, text, released)
         return [_with_reason(each, None) for each in made]
 

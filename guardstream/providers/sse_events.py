@@ -1,7 +1,7 @@
 """Server-sent events as a client has parsed them: objects whose `data` is JSON, or text.
 
 Such are the events of `httpx-sse`, and those that `replicate` streams. JSON is read as the format
-that it shows, or by its paths; text is a text that goes on, in each kind of event by itself.
+that it shows, or by its paths; text continues the text of earlier events of its kind.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class ServerSentEvents(Envelope):
         return reading._replace(pieces=[*reading.pieces, *marks], only_text=False)
 
     def _by_name(self, chunk: Any, reading: Reading) -> Reading:
-        """Return a reading whose unknown texts are told apart by the event's name, too."""
+        """Return a reading whose unknown texts are also distinguished by the event's name."""
         name = _kind(chunk) or "message"
         pieces = [
             each._replace(slot=each.slot._replace(name=name)) if each.kind == "unknown" else each
@@ -135,7 +135,7 @@ class ServerSentEvents(Envelope):
             self._last = (None, _Data(None))
 
     def _read_text(self, chunk: Any) -> Reading:
-        """Read an event with text, which goes on with the text of its kind."""
+        """Read an event with text, which continues the text of its kind."""
         text, kind = self._data(chunk).text, _kind(chunk)
         if not text:
             return Reading((), ())
@@ -144,7 +144,7 @@ class ServerSentEvents(Envelope):
         return Reading([Piece(self._texts.setdefault(kind, new), text)], (0,))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
+        """Return an event with `texts`; None if nothing is left in it."""
         marks = self._marks(chunk)
         count = len(texts) - len(marks)
         data = self._data(chunk)
@@ -166,7 +166,7 @@ class ServerSentEvents(Envelope):
         return _with(chunk, "data", json.dumps(text, ensure_ascii=False) if is_string else text)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return an event without unknown text."""
         made = chunk
         for mark in self._marks(chunk):
             made = _with(made, mark.slot.field[2:], "")
@@ -176,12 +176,12 @@ class ServerSentEvents(Envelope):
         return self.with_inner(made, self._hooks.without_unknown(inner))
 
     def passed(self, chunk: Any) -> None:
-        """Tell the adapter inside what went out."""
+        """Tell the inner adapter what went out."""
         if self.inner_of(chunk) is not None:
             super().passed(chunk)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return events that say only `text`."""
+        """Return events with only `text`."""
         if slot.number < 0 or self.inner_of(chunk) is None:
             return [self._saying(chunk, text)]
         made = self._inner.extra(self.inner_of(chunk), slot, text, released)

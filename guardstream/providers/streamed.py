@@ -9,13 +9,13 @@ from guardstream.providers.parsed import same_value
 
 
 class Streamed:
-    """Remembers the deltas of one stream as they came in."""
+    """Records the deltas of one stream as they came in."""
 
     def __init__(self) -> None:
         self._texts: dict[Slot, list[str]] = {}
 
     def note(self, pieces: Iterable[Piece]) -> None:
-        """Remember the pieces that are new text."""
+        """Record the pieces that are new text."""
         for slot, text, kind in pieces:
             if kind in ("delta", "whole"):
                 self._texts.setdefault(slot, []).append(text)

@@ -71,7 +71,7 @@ class Transcriptions(SpecAdapter):
         return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=data.get("usage"))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta that says only `text`."""
+        """Return a delta with only `text`."""
         return [_made(chunk, {"type": DELTA, "text": text})]
 
     def end(

@@ -248,7 +248,7 @@ class DataStream(SpecAdapter):
         )
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a line that says `text`."""
+        """Return a line with `text`."""
         if slot.channel == "tool_args":
             own = fields_of(next(iter(chunk.values()))).get("toolCallId")
             return [{"c": {"toolCallId": own, "argsTextDelta": text}}]

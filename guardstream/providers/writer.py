@@ -27,5 +27,5 @@ class Writer(SpecAdapter):
         return fields.keys() == {"value"} and isinstance(fields["value"], str)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a piece that says `text`."""
+        """Return a piece with `text`."""
         return [replaced(chunk, {"value": text})]

@@ -2,7 +2,7 @@
 
 https://docs.x.ai/docs/guides/streaming-response. A chunk has outputs: with tools that xAI runs, one
 for each turn of the model and each tool; with several answers, one for each of them. The package
-gives pairs: the response so far, to which it goes on adding, and the chunk.
+yields pairs: the response so far, which it keeps extending, and the chunk.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Chunks(SpecAdapter):
         return found, calls
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk that says only `text`."""
+        """Return a chunk with only `text`."""
         index = slot.choice if self.answers else slot.number
         role = "ROLE_TOOL" if slot.field == "tool_output" else "ROLE_ASSISTANT"
         field = "reasoning_content" if slot.channel == "thinking" else "content"
@@ -210,7 +210,7 @@ class Chunks(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return a chunk with a reason; there is none that says that an answer was blocked."""
+        """Return a chunk with a reason; there is none for a blocked answer."""
         index = choice if self.answers else self._latest
         output = {"index": index, "delta": {"role": "ROLE_ASSISTANT"}}
         return [_with(chunk, {**output, "finish_reason": _ENDS.get(reason, "REASON_STOP")})]
@@ -311,7 +311,7 @@ def _saying(chunk: Any, message: Any) -> Any:
 
 
 def _emptied(response: Any) -> Any:
-    """Return a response, or several that hold one message, like others, that say nothing."""
+    """Return a response like another, or several that hold one message, without text."""
     several = response if _is_list(response) else [response]
     message = type(several[0].proto)()
     made = [type(each)(message, fields_of(each).get("_index")) for each in several]

@@ -64,13 +64,13 @@ class Ending:
         self._output_tokens = 0
 
     def saw(self, helper: bool, chunk: Any) -> None:
-        """Find out whether events are the helper's: each of its deltas has another after it."""
+        """Detect whether events are the helper's: each delta is followed by another event of it."""
         if helper or self._delta:
             self.helper = helper
         self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()
 
     def passed(self, chunk: Any) -> None:
-        """Take notice of an event that goes out."""
+        """Record an event that goes out."""
         event = fields_of(chunk)
         kind = str(event.get("type"))
         if kind == "content_block_delta":
@@ -102,7 +102,7 @@ class Ending:
         self._output_tokens = fields_of(usage).get("output_tokens") or self._output_tokens
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return events that say `text` in a slot; in a block of its own where that is over."""
+        """Return events with `text` for a slot; in a new block if the slot's is over."""
         if self._open is None or self._open.number != slot.number or slot.field not in _DELTAS:
             if slot.channel != "text":
                 raise AdapterError(f"no open block for text of field {slot.field!r}")
@@ -142,7 +142,7 @@ class Ending:
         return self._own[slot] if slot in self._own else released(slot)
 
     def _say(self, chunk: Any, slot: Slot, text: str, whole: str) -> list[Any]:
-        """Return the delta that says `text`, and the helper's event after it."""
+        """Return the delta with `text`, and the helper's event after it."""
         delta = {"type": _DELTAS[slot.field], _FIELDS[slot.field]: text}
         event = {"type": "content_block_delta", "index": slot.number % TURN, "delta": delta}
         made = [_made(chunk, "RawContentBlockDeltaEvent", event)]

@@ -1,9 +1,9 @@
 """Anthropic message streams: raw events and those of the package's `messages.stream` helper.
 
-Objects of the `anthropic` package or plain dicts, the beta types too. The format:
+Objects of the `anthropic` package, including the beta types, or plain dicts. The format:
 https://docs.anthropic.com/en/docs/build-with-claude/streaming. Consecutive text blocks are one
-text, because citations cut an answer into blocks. A signature stays as it is when the thinking that
-it signs was changed: the provider will not take such a block back.
+text, because citations cut an answer into blocks. A signature stays even if the thinking that it
+signs has changed; the provider then rejects the block.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Anthropic(SpecAdapter):
         return kind == "ping" or (kind == "error" and "error" in fields)
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of the one event that the helper goes on changing."""
+        """Return a copy of the one event that the helper keeps changing."""
         if isinstance(chunk, dict):
             return chunk
         fields = fields_of(chunk)
@@ -160,7 +160,7 @@ class Anthropic(SpecAdapter):
         return Reading(pieces, (0,), finished, closed=closed, usage=self._usage)
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each block."""
+        """Remember the released text of each block."""
         self._ending.passed(chunk)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
@@ -170,12 +170,12 @@ class Anthropic(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the open block, and the message with a stop reason."""
+        """Return the events that end the open block and the message, with a stop reason."""
         return self._ending.end(chunk, reason, released)
 
 
 def _merged(usage: Any, later: Any) -> Any:
-    """Return usage with what a later one says of it; its counts are totals."""
+    """Return the usage updated by a later one, whose counts are totals."""
     if usage is None:
         return later
     news = {name: value for name, value in fields_of(later).items() if value is not None}

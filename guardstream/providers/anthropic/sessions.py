@@ -234,7 +234,7 @@ class AnthropicSessions(SpecAdapter):
         return Reading(pieces, (0,))
 
     def _previewed(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """A delta; an entry of the content goes on with the text of the one before it."""
+        """Read a delta; an entry of the content continues the text of the one before it."""
         if not any(piece.kind == "delta" for piece in pieces):
             return Reading(pieces, (0,))
         slots = self._previews.setdefault(self._number(event), {})
@@ -247,8 +247,7 @@ class AnthropicSessions(SpecAdapter):
         return Reading(pieces, (0,), joined=joined)
 
     def _message(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """A whole message: it repeats what was previewed, which may have stopped early, or says all
-        of it now.
+        """Read a whole message: it repeats its preview, which may have stopped early, or is new.
 
         Another one with the same id, or without one, is a text of its own.
         """
@@ -269,13 +268,13 @@ class AnthropicSessions(SpecAdapter):
         return Reading(pieces, (0,), calls=calls, complete=(slot,))
 
     def _over(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """A request or the session is over, and with it the messages that did not come."""
+        """Read the end of a request or the session, and so of the messages that did not come."""
         slots = [slot for previewed in self._previews.values() for slot in previewed]
         finished = {0: REASONS.get(fields_of(event.get("stop_reason")).get("type"), "stop")}
         return Reading(pieces, (0,), {} if kind == REQUESTED else finished, closed=slots)
 
     def passed(self, chunk: Any) -> None:
-        """Remember the message that is previewed, and the time, as they went out."""
+        """Record the message that is previewed, and the time, as they go out."""
         event = fields_of(chunk)
         kind = event.get("type")
         self._time = event.get("processed_at") or self._time
@@ -310,7 +309,7 @@ class AnthropicSessions(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return the messages that are previewed, as far as they went, and the session's rest."""
+        """Return the previewed messages, as far as they went, and the end of the session's work."""
         made = []
         for number, slots in self._previews.items():
             texts = [released(slot) for slot in slots]
@@ -327,12 +326,12 @@ class AnthropicSessions(SpecAdapter):
 
 
 def _in_turn(pieces: Sequence[Piece], kind: Kind) -> Mapping[Slot, Slot]:
-    """Return which slot each entry of a message goes on with."""
+    """Return which slot each entry of a message continues."""
     slots = list(dict.fromkeys(each.slot for each in pieces if each.kind == kind))
     return dict(zip(slots[1:], slots, strict=False))
 
 
 def _as_said(piece: Piece, number: int) -> Piece:
-    """Return a repeated text as one that is said now, in the message with a number."""
+    """Return a repeated text as new text of the message with this number."""
     part = piece.slot.number % PARTS
     return piece._replace(kind="delta", slot=piece.slot._replace(number=number * PARTS + part))

@@ -1,8 +1,8 @@
 """The events of Anthropic's messages, field by field.
 
-Text is a delta where it is streamed and a copy wherever it is repeated. What comes whole (what a
-tool gave, citations) is named a copy everywhere: it is guarded when it comes first, and known when
-it is repeated.
+Text is a delta where it is streamed and a copy wherever it is repeated. What comes whole (tool
+results, citations) is a copy everywhere: it is guarded when it first comes, and recognised when it
+is repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RESULT = Tree(
     | {"media_type", "file_type", "error_code", "retrieved_at", "stop_reason"}
     | {"tool_name", "return_code"},
 )
-"""What a server tool gave: what stands in it is text, but for ids and marks."""
+"""The result of a server tool: text, except for ids and marks."""
 
 _CITATION = Tree(
     Leaf("copy", "text", "citation"), frozenset({"type", "file_id", "encrypted_index"})
@@ -51,7 +51,7 @@ _RESULTS = (
 
 
 def block_spec(kind: Kind) -> OneOf:
-    """A content block: at its start text goes on from it, at its end it is there once more."""
+    """A content block: deltas continue the text at its start, and its end repeats all of it."""
     result: Spec = {
         "type": KEEP,
         "tool_use_id": META,

@@ -70,7 +70,7 @@ _PARTIAL = {**_SPEC, "actions": {**_SPEC["actions"], "state_delta": REQUEST}}
 """A partial event may tell the state that the whole one sets: what has not been streamed yet."""
 
 _STREAMED = ("text", "thought", "transcript", "input")
-"""Fields whose text goes on from event to event."""
+"""Fields whose text continues from event to event."""
 
 _KEPT = (
     *("id", "timestamp", "invocation_id", "author", "branch", "actions", "node_info"),
@@ -93,7 +93,7 @@ class ADK(VariedSpecAdapter):
         self._calls = Calls()
         self._streamed = Streamed()
         self._arguments: dict[str, Slot] = {}  # of calls that came whole
-        self._parts: dict[Hashable, Slot] = {}  # the part that goes on, by agent
+        self._parts: dict[Hashable, Slot] = {}  # the open part, by agent
         self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last by field, by agent
         self._told_so_far: dict[Hashable, list[Slot]] = {}  # of partial events, by agent
         self._begun: dict[str, Slot] = {}  # calls, by id, or else by name

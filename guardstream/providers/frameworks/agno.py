@@ -88,7 +88,7 @@ _WHOLE = _spec(Leaf("copy", "text", "value"))
 _WHOLE |= dict.fromkeys(("run_output", "step_response", "step_output"), _WHOLE)
 _WHOLE |= {name: [_WHOLE] for name in ("step_executor_runs", "step_results", "steps", "events")}
 _WHOLE["member_responses"] = [_WHOLE]
-"""What tells a run of a workflow or a team once more has others inside."""
+"""What repeats a run of a workflow or a team contains other runs."""
 
 _SPECS: dict[str, Spec] = {
     "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),

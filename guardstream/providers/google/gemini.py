@@ -144,7 +144,7 @@ class Gemini(SpecAdapter):
 
 
 _KEPT = ("modelVersion", "model_version", "responseId", "response_id", "createTime", "create_time")
-"""What a response that is made says of the one it is made after."""
+"""The fields that an added response has from the one that it is modelled on."""
 
 
 def _candidate(chunk: Any, choice: int) -> Any:
@@ -154,7 +154,7 @@ def _candidate(chunk: Any, choice: int) -> Any:
 
 
 def _partial(chunk: Any, candidate: Any, slot: Slot, text: str) -> Any:
-    """Return a part that goes on with a string of streamed arguments."""
+    """Return a part that continues a string of streamed arguments."""
     value = {"json_path": slot.field, "string_value": text, "will_continue": True}
     parts = parts_of(fields_of(candidate))
     named = {"id": call_in(parts[-1]).get("id")} if parts and call_in(parts[-1]).get("id") else {}

@@ -1,4 +1,4 @@
-"""Function calls in Gemini's responses: numbered over the stream, their strings told apart.
+"""Function calls in Gemini's responses: their numbers in the stream, and their strings.
 
 Vertex streams arguments as values by JSON path (`partialArgs`); a string of several pieces says
 `willContinue` with all but the last. https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
@@ -42,7 +42,7 @@ class Calls:
     def __init__(self) -> None:
         self._count = 0
         self._last: dict[int, int] = {}
-        self._open: set[Slot] = set()  # strings that go on
+        self._open: set[Slot] = set()  # incomplete strings
 
     def read(
         self, choice: int, candidate: Mapping[str, Any], pieces: Sequence[Piece]
@@ -74,7 +74,7 @@ class Calls:
         return Slot(choice, "tool_args", "args", self._last[choice])
 
     def _goes_on(self, slot: Slot, value: Mapping[str, Any], over: list[Slot]) -> bool:
-        """Note a value; tell whether it is a piece of a longer string."""
+        """Note a value; return whether it is a piece of a longer string."""
         if get(value, "will_continue"):
             self._open.add(slot)
             return True

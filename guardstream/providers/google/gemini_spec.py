@@ -47,7 +47,7 @@ def _marks(*names: str) -> frozenset[str]:
 _IDS = _marks("id", "mime_type", "will_continue", "scheduling", "data", "file_uri", "level")
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), _IDS | {"name"})
-"""What a tool gave."""
+"""A tool's result."""
 
 CITATION = Tree(
     Leaf("whole", "text", "citation"),

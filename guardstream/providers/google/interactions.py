@@ -1,7 +1,7 @@
-"""Google's interactions: steps of a model, each begun, said in deltas, and stopped.
+"""Google's interactions: the steps of a model, each with a start, deltas and a stop.
 
 Events of the `google-genai` package or plain dicts: https://ai.google.dev/api/interactions-api. The
-API's first version, without steps, names its events otherwise: a content begins, goes on, stops.
+API's first version, without steps, has events for contents instead, under other names.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class LangChain:
         return Reading([Piece(TEXT, text)] if text else [], (0,))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk whose message says `texts`; None if nothing is left to say."""
+        """Return a chunk whose message has `texts`; None if nothing is left in it."""
         message = _message(chunk)
         if message is None:
             return _generation(chunk, texts[0]) if texts and texts[0] else None
@@ -77,14 +77,14 @@ class LangChain:
         return None if written is None else _around(chunk, written)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk whose message has no text that nothing is known of."""
+        """Return a chunk whose message has no unknown text."""
         message = _message(chunk)
         if message is None:
             return chunk
         return _around(chunk, self._messages.without_unknown(message))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk whose message says only `text`."""
+        """Return a chunk whose message has only `text`."""
         message = _message(chunk)
         if message is None:
             return [_generation(chunk, text)]

@@ -88,7 +88,7 @@ class LangChainEvents:
         return Reading(pieces, (run[0],), {run[0]: "stop"})
 
     def write(self, chunk: Mapping[str, Any], texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return an event with `texts` in place of its own; None if nothing is left to say."""
+        """Return an event with `texts` in place of its own; None if nothing is left in it."""
         data = chunk["data"]
         if chunk["event"].endswith("_stream") and _streams(data.get("chunk")):
             written = self._adapter(chunk).write(data["chunk"], texts, ends=ends)
@@ -96,7 +96,7 @@ class LangChainEvents:
         return {**chunk, "data": self._values.with_texts(data, texts)}
 
     def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
-        """Return an event whose message has no text that nothing is known of."""
+        """Return an event whose message has no unknown text."""
         inner = chunk["data"].get("chunk")
         if chunk["run_id"] not in self._runs or not LangChain.accepts(inner):
             return chunk

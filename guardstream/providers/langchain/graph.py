@@ -105,7 +105,7 @@ class LangGraph:
         return Reading(self._custom.pieces(held, held), ())
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
+        """Return a chunk with `texts`; None if nothing is left in it."""
         others = _others(chunk)
         if not others:
             return self._write_data(chunk, texts, ends=ends)
@@ -128,14 +128,14 @@ class LangGraph:
         return None if written is None else self._with(chunk, written)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
+        """Return a chunk without unknown text."""
         mode, data, _ = self.parts(chunk)
         if mode not in _MESSAGES:
             return chunk
         return self._with(chunk, self._messages.without_unknown(data))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk with a message that says only `text`."""
+        """Return a chunk whose message has only `text`."""
         mode, data, _ = self.parts(chunk)
         if mode not in _MESSAGES:
             return []
@@ -212,7 +212,7 @@ class LangGraphEvents(LangGraph):
         return super().read(chunk)._replace(failed=event == "error")
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
+        """Return an event with `texts`; None if nothing is left in it."""
         beside = _beside(chunk)
         count = len(texts) - (len(self._custom.pieces(beside, beside)) if beside else 0)
         written = self._written(chunk, texts[:count], ends=ends)
@@ -229,11 +229,11 @@ class LangGraphEvents(LangGraph):
         return super().write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return an event without unknown text."""
         return super().without_unknown(_with_beside(chunk, {}))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event with a message that says only `text`, or all so far with it."""
+        """Return an event whose message has only `text`, or all so far with it."""
         if _event(chunk) in _GROWING:
             return self._growing.extra(chunk, slot, released)
         return super().extra(chunk, slot, text, released)

@@ -1,4 +1,4 @@
-"""Messages that are told as a whole each time, as LangGraph's server does in its mode `messages`.
+"""Messages that are repeated whole each time, as LangGraph's server does in its mode `messages`.
 
 What is new in a message is guarded, and what was released so far takes its place.
 """
@@ -42,7 +42,7 @@ class GrowingMessages:
         return Reading(pieces, (0,), complete=tuple(closed))
 
     def write(self, chunk: Mapping[str, Any], texts: Sequence[str]) -> Any | None:
-        """Return an event that says `texts`; None if nothing new is left to say."""
+        """Return an event with `texts`; None if nothing new is left in it."""
         rest = iter(texts)
         made, new = [], False
         for message, (own, others) in zip(_listed(chunk["data"]), self._read[1], strict=True):

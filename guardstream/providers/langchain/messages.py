@@ -61,7 +61,7 @@ class Messages(SpecAdapter):
         self._block_count = 0
         self._reused = Reused()
         self._indices: list[Any] = []
-        self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
+        self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
         self._called: set[Hashable] = set()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -93,7 +93,7 @@ class Messages(SpecAdapter):
         )
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a message that says `texts`, and what it derives from them."""
+        """Return a message with `texts`, and what it derives from them."""
         written = super().write(chunk, texts, ends=ends)
         if written is None:
             return None
@@ -110,7 +110,7 @@ class Messages(SpecAdapter):
         return type(chunk)(**fields)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk of the message that says only `text`, where `chunk` says such text."""
+        """Return a chunk of the message with only `text`, placed as `chunk` has such text."""
         fields = fields_of(chunk)
         if slot.channel == "tool_args":
             return [_made(chunk, **self._arguments(fields, slot, text))]
@@ -203,7 +203,7 @@ class Messages(SpecAdapter):
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
-        """Return the fields of a chunk that goes on with a call, where `fields` say such text."""
+        """Return the fields of a chunk that continues a call, in the places that `fields` use."""
         if slot.field != "tool_calls":
             return {"content": _only_block(fields["content"], slot, text)}
         index = self._indices[slot.number]
@@ -277,7 +277,7 @@ def _only_block(content: Sequence[Any], slot: Slot, text: str) -> list[Any]:
 
 
 def _inner(value: Any, text: str) -> Any:
-    """Return what stands for text in a block: itself, or an object or list that holds it."""
+    """Return a text in the form of a block's value: itself, or in an object or a list."""
     if isinstance(value, list):
         return [only(value[-1], {**_marks(value[-1]), "text": text})]
     return {**_marks(value), "text": text} if isinstance(value, dict) else text

@@ -134,7 +134,7 @@ class LangChainProtocol(VariedSpecAdapter):
         return reading
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event with `texts` in place of its own; None if nothing is left to say."""
+        """Return an event with `texts` in place of its own; None if nothing is left in it."""
         event = fields_of(chunk)
         if event.get("method") not in STATES:
             if not ends and data_of(event).get("event") == "message-finish":
@@ -150,7 +150,7 @@ class LangChainProtocol(VariedSpecAdapter):
         return {**written, "params": {**written["params"], "data": new}}
 
     def passed(self, chunk: Any) -> None:
-        """Take notice of the beginning or end of a block, as it goes out."""
+        """Record the beginning or end of a block that goes out."""
         event = fields_of(chunk)
         data = data_of(event)
         if data.get("event") not in _BORDERS:
@@ -190,7 +190,7 @@ class LangChainProtocol(VariedSpecAdapter):
             return self._ended(message, data, pieces)
         if kind == "content-block-delta":
             channel = _CHANNELS.get(str(fields_of(data.get("delta")).get("type")))
-            if channel is not None and message.next <= index_in(data):  # nothing began it
+            if channel is not None and message.next <= index_in(data):  # it has no start
                 slot = message.slot(*channel, index_in(data))
                 message.open[index_in(data)] = Block(slot, _start_of(channel[0]))
                 message.next = index_in(data) + 1
@@ -324,19 +324,19 @@ def _block(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _slot_of(message: Message, data: Mapping[str, Any]) -> Slot | None:
-    """Return the slot of what a block says, if it says any."""
+    """Return the slot of a block's text, if it has any."""
     slot = _SLOTS.get(str(_block(data).get("type")))
     return None if slot is None else message.slot(*slot, index_in(data))
 
 
 def _start_of(channel: str) -> Mapping[str, Any]:
-    """Return how a block begins that nothing began."""
+    """Return the start of a block that has none."""
     kinds = {"text": "text", "thinking": "reasoning"}
     return {"type": kinds.get(channel, "tool_call_chunk")}
 
 
 def _whole(slot: Slot, start: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Return what a block that the guard ends holds; a call that is cut must not be made."""
+    """Return the content of a block that the guard ends; a cut call must not be made."""
     if slot.channel == "tool_args":
         about = {"id": start.get("id"), "name": start.get("name")}
         return {"type": "invalid_tool_call", **about, "args": text, "error": None}

@@ -1,4 +1,4 @@
-"""The messages of LangChain's protocol (v3) that are being said, and which one an event is of.
+"""The open messages of LangChain's protocol (v3), and which one an event belongs to.
 
 Several may be said at the same time: by nodes of a graph side by side, and by models that a tool
 asks. Their events tell them apart by the graph's namespace, and by an id that not all of them have.
@@ -17,7 +17,7 @@ TURN = 1000
 
 
 class Block(NamedTuple):
-    """A block that is open: its slot if it says any, how it began, what the guard alone says."""
+    """An open block: its slot if it has one, its start, and the text that only the guard adds."""
 
     slot: Slot | None
     start: Mapping[str, Any]
@@ -25,14 +25,14 @@ class Block(NamedTuple):
 
 
 class Message:
-    """A message that is being said."""
+    """An open message."""
 
     def __init__(self, choice: int, turn: int, role: Any) -> None:
         self.choice = choice
         self.turn = turn
         self.is_said = role in (None, "ai")
         self.open: dict[int, Block] = {}
-        self.text: Slot | None = None  # that another block of text goes on with
+        self.text: Slot | None = None  # which another block of text continues
         self.next = 0
         self.called = False
 
@@ -48,7 +48,7 @@ class Message:
 
 
 class Messages:
-    """The messages that are being said, and the last one of each choice."""
+    """The open messages, and the last one of each choice."""
 
     def __init__(self) -> None:
         self._open: dict[Any, Message] = {}
@@ -56,7 +56,7 @@ class Messages:
         self._count = 0
 
     def __bool__(self) -> bool:
-        """Return whether any is being said."""
+        """Return whether any is open."""
         return bool(self._open)
 
     def latest(self, choice: int) -> Message | None:
@@ -68,7 +68,7 @@ class Messages:
         return self.find(event, data) or Message(0, 0, None)
 
     def find(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> Message | None:
-        """Return the message that an event belongs to; None if it is not being said."""
+        """Return the message that an event belongs to; None if that is not open."""
         namespace, own = key = key_of(event, data)
         if key in self._open:
             return self._open[key]

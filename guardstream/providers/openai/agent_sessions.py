@@ -307,7 +307,7 @@ class AgentSessions(SpecAdapter):
     def _part(
         self, name: str, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> Reading:
-        """A part of an item begins, goes on, or is over."""
+        """Read the beginning, a delta or the end of a part of an item."""
         if state != "done":
             return Reading(pieces, (0,))
         return Reading(pieces, (0,), closed=(self._part_slot(name, event),))
@@ -317,7 +317,7 @@ class AgentSessions(SpecAdapter):
         return Slot(0, said.channel, said.field, self._number(event))
 
     def _item(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """An item begins, or is over; a call's arguments are complete when it begins."""
+        """Read the beginning or the end of an item; a call is complete at its beginning."""
         item = fields_of(event.get("item"))
         slot = Slot(0, "tool_args", "arguments", self._number(event))
         calls = {}
@@ -330,11 +330,11 @@ class AgentSessions(SpecAdapter):
         return Reading(pieces, (0,), calls=calls, closed=self._live_in(slot.number // PARTS))
 
     def _live_in(self, number: int) -> Sequence[Slot]:
-        """Return the slots of an item that are not over."""
+        """Return the open slots of an item."""
         return [slot for slot in self._live if slot.number // PARTS == number]
 
     def _turned(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """A turn begins or is over; those of subagents end nothing."""
+        """Read the beginning or the end of a turn; those of subagents end nothing."""
         turn = fields_of(event.get("turn"))
         if turn.get("subagent_id") is not None or kind not in OVER:
             return Reading(pieces, (0,))
@@ -342,7 +342,7 @@ class AgentSessions(SpecAdapter):
         return Reading(pieces, (0,), {0: OVER[kind]}, closed=tuple(self._live), usage=usage)
 
     def passed(self, chunk: Any) -> None:
-        """Remember where an item belongs, the turn, and what is over, as they went out."""
+        """Record where an item belongs, the turn, and what has ended, as they go out."""
         event = fields_of(chunk)
         kind = str(event.get("type"))
         if "item_id" in event or "item" in event:
@@ -379,7 +379,7 @@ class AgentSessions(SpecAdapter):
         return [self._event(chunk, event, number // PARTS)]
 
     def _open_message(self) -> int:
-        """Return the number of the text that is being said, or of a new one."""
+        """Return the number of the open text, or of a new one."""
         live = [slot.number for slot in self._live if slot.field == "text"]
         return live[-1] if live else self._number({"item_id": "msg_guard"})
 
@@ -400,7 +400,7 @@ class AgentSessions(SpecAdapter):
         return made if self._turn is None else [*made, self._ended(chunk, reason)]
 
     def _message(self, chunk: Any, number: int, content: list[dict[str, Any]]) -> Any:
-        """Return the end of a message that is cut."""
+        """Return the end of a message that is cut off."""
         about = self._about.get(number, {})
         own = {"id": about.get("item_id", "msg_guard"), "turn_id": about.get("turn_id")}
         message = {"type": "message", "role": "assistant", "status": "incomplete", **own}

@@ -32,7 +32,7 @@ _RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
 
 
 def _content(kind: Kind) -> Spec:
-    """A message's content: it goes on from a delta, and is there once more in the whole message."""
+    """A message's content: streamed in deltas, and repeated in the whole message."""
     marks = dict.fromkeys(("index", "type"), META)
     return OneOf(
         "type",

@@ -47,7 +47,7 @@ class OpenAIChat(SpecAdapter):
     name = "openai_chat"
     signs_thinking = False
     spec: ClassVar[Spec] = CHUNK
-    repeats = False  # but where a chunk says all so far
+    repeats = False  # unless a chunk has the whole text so far
     scope = 1
     steady = True
     padding = PADDING | {"timings"}
@@ -58,7 +58,7 @@ class OpenAIChat(SpecAdapter):
         super().__init__(unknown=unknown)
         self._slots: dict[tuple[int, Leaf, int], Slot] = {}
         self._calls = Calls(by_id=self.calls_by_id)
-        self._said: dict[int, str] | None = None  # where chunks say all so far, too
+        self._said: dict[int, str] | None = None  # the texts so far, if chunks repeat them
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -72,7 +72,7 @@ class OpenAIChat(SpecAdapter):
         return all("delta" in fields_of(choice) for choice in choices)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in `chunk`, and remember it where chunks say all so far beside it."""
+        """Find the text in `chunk`; record it if chunks also repeat the whole text so far."""
         choices = fields_of(chunk).get("choices")
         if isinstance(choices, (list, tuple)):
             self._calls.read(choices)
@@ -86,7 +86,7 @@ class OpenAIChat(SpecAdapter):
         return reading
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
-        """Add what a leaf says: what should repeat a delta, and does not, is not known."""
+        """Add the pieces of a leaf; text that should repeat a delta but does not is unknown."""
         if found.leaf not in (SO_FAR, TEXT) or not (found.mirrors and isinstance(found.value, str)):
             super()._add_pieces(pieces, found, event)
             return
@@ -102,11 +102,11 @@ class OpenAIChat(SpecAdapter):
                 super()._add_pieces(pieces, unknown, event)
 
     def _repeats(self, value: str, slot: Slot, new: Any) -> bool:
-        """Return whether a message says all of a choice so far, and what is new in it."""
+        """Return whether a message is a choice's whole text so far, with the `new` text."""
         return value == self._so_far().get(slot.choice, "") + (new if isinstance(new, str) else "")
 
     def _so_far(self) -> dict[int, str]:
-        """What each choice has said; it is kept from where on chunks say all so far."""
+        """Return the text of each choice so far, recorded since chunks repeat it."""
         if self._said is None:
             self._said, self.repeats = {}, True
         return self._said
@@ -151,10 +151,10 @@ class OpenAIChat(SpecAdapter):
 
     @staticmethod
     def without(value: Any) -> None:
-        """Return nothing for what spells out a choice's text, be it a list."""
+        """Return None for what spells out a choice's text, even for a list."""
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk that says only `text`, in the place where `chunk` has `slot`."""
+        """Return a chunk with only `text`, in the place where `chunk` has `slot`."""
         choice = choice_of(chunk, slot.choice)
         delta = fields_of(choice).get("delta") or {}
         value: Any = fields_of(delta).get(slot.field)

@@ -1,4 +1,4 @@
-"""Chat-completion chunks: their tool calls, and others made of one that say one thing only."""
+"""The tool calls of chat-completion chunks, and chunks reduced to a single text or reason."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ ASIDE = (
 
 
 _AGAIN = ("__verbose",)
-"""Fields of a chunk itself that spell out its text once more (llama.cpp)."""
+"""Fields of a chunk itself that repeat its text (llama.cpp)."""
 
 
 class Calls:
-    """The tool calls of a stream of chunks, and what the last chunk says of them.
+    """The tool calls of a stream of chunks, and those in the last chunk.
 
     A call's number is its index; if that is taken again, one below zero. `begun` are the calls that
     begin in the chunk: a name comes once, with a call's first piece. `over` are the slots of those
@@ -96,7 +96,7 @@ def only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:
 
 
 def only_part(parts: Sequence[Any], slot: Slot, text: str) -> Any:
-    """Return a list with the last part of the slot's channel, saying only `text`; or that alone."""
+    """Return a list of the last part of the slot's channel, with only `text`; `text` if none."""
     for part in reversed(parts):
         fields = fields_of(part)
         name = next((name for name in PART_FIELDS if fields.get(name)), None)
@@ -117,9 +117,9 @@ def choice_of(chunk: Any, index: int) -> Any:
 
 
 def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = "") -> Any:
-    """Return a chunk like `chunk` with this one choice, which says nothing but `delta`.
+    """Return a chunk like `chunk` with this one choice, which has only `delta`.
 
-    `said` is its answer's text, for servers that say it once more beside the delta.
+    `said` is its answer's text, for servers that repeat it beside the delta.
     """
     values = fields_of(choice)
     keep = {"index", "delta", "finish_reason", "logprobs"}

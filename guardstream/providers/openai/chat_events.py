@@ -1,9 +1,9 @@
 """The events of the `openai` package's `chat.completions.stream` helper.
 
-Each chunk comes as an event with a snapshot of the answer so far, and what is new in it once more
-as an event of its own. Snapshots, done events and parsed values are made of what was released.
-An event says nothing of its choice, so a chunk with more than one cannot be told apart and is
-refused. The helper goes on changing its snapshots: what is passed on are copies of them.
+Each chunk comes as an event with a snapshot of the answer so far, followed by an event that repeats
+the new text. Snapshots, done events and parsed values are made from released text. An event does
+not name its choice, so a chunk with several choices is ambiguous and is refused. The helper keeps
+changing its snapshots, so copies of them are passed on.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _SPEC = OneOf(
 
 
 class _Chunks(OpenAIChat):
-    """Their chunks: the helper joins calls of the same index."""
+    """The adapter for its chunks: the helper joins calls with the same index."""
 
     calls_by_id = False
 
@@ -193,7 +193,7 @@ class OpenAIChatEvents(SpecAdapter):
         return replaced(super().write(chunk, texts[count:], ends=ends), {"chunk": written})
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
+        """Return an event without unknown text."""
         known = super().without_unknown(chunk)
         if fields_of(chunk).get("type") != "chunk":
             return known
@@ -214,7 +214,7 @@ class OpenAIChatEvents(SpecAdapter):
                 self._names[slot] = event.get("name") or ""
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk event that says `text`, and the event that says it once more."""
+        """Return a chunk event with `text`, and the event that repeats it."""
         made = self._chat.extra(fields_of(chunk)["chunk"], slot, text, released)
         whole = released(slot)
         events = self._chunks(chunk, made, slot.choice, lambda old: _with_text(old, slot, whole))
@@ -269,7 +269,7 @@ class OpenAIChatEvents(SpecAdapter):
 
 
 def _with_text(choice: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
-    """Return what changes in a choice whose field now says `text` in all."""
+    """Return the changes of a choice whose field now has this whole `text`."""
     message = choice["message"]
     if slot.field != "tool_calls":
         return {"message": replaced(message, {slot.field: text})}
@@ -284,7 +284,7 @@ def _with_text(choice: Mapping[str, Any], slot: Slot, text: str) -> dict[str, An
 
 
 def _silent(snapshot: Any) -> Any:
-    """Return a snapshot in which nothing was said."""
+    """Return a snapshot without text."""
     choices = []
     for choice in fields_of(snapshot)["choices"]:
         message = only(fields_of(choice)["message"], {"role": "assistant"})

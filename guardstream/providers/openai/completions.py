@@ -103,7 +103,7 @@ class OpenAICompletions(SpecAdapter):
         return Reading(pieces, indices, finished, usage=event.get("usage"))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk that says only `text`."""
+        """Return a chunk with only `text`."""
         return [_bare(chunk, slot.choice, text, None)]
 
     def end(

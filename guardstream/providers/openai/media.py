@@ -81,7 +81,7 @@ class OpenAIMedia(SpecAdapter):
         return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=usage)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta like `chunk` that says only `text`."""
+        """Return a delta like `chunk` with only `text`."""
         if fields_of(chunk).get("type") != "transcript.text.delta":
             return []
         blank = {"logprobs": None} if fields_of(chunk).get("logprobs") else {}

@@ -35,7 +35,7 @@ _STATUS: dict[Any, FinishReason] = {"cancelled": "cancelled", "failed": "error"}
 
 @dataclass(slots=True, eq=False)
 class _Response:
-    """A response that is being said, and the text in it that another may go on with."""
+    """An open response, and the text in it that another may continue."""
 
     choice: int
     text: Slot | None = None
@@ -43,7 +43,7 @@ class _Response:
     called: bool = False
 
     def end(self) -> Sequence[Slot]:
-        """Forget the text, which nothing goes on with; return it if there is one."""
+        """Forget the text, which nothing continues; return it if there is one."""
         text, self.text, self.is_over = self.text, None, False
         return () if text is None else (text,)
 
@@ -165,7 +165,7 @@ class Realtime(SpecAdapter):
         return self._running.get(str(own)) or self._items.get(str(event.get("item_id")))
 
     def _over(self, pieces: Sequence[Piece], but: _Response | None = None) -> list[Slot]:
-        """Return the texts that end where something else is said: their parts are over."""
+        """Return the texts that end because something else begins: their parts have ended."""
         says = any(piece.kind in NEW for piece in pieces)
         return self._ended(but) if says else []
 
@@ -174,7 +174,7 @@ class Realtime(SpecAdapter):
         return [slot for each in found for slot in each.end()]
 
     def _listened(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Read what the user says, which is written down beside the responses."""
+        """Read the transcript of what the user says."""
         own, part = str(event.get("item_id")), index_in(event, 0, "content_index")
         slot = self._slots.get(own, {}).get((part, "input_transcript"))
         closed = self._over(pieces)
@@ -253,20 +253,20 @@ class Realtime(SpecAdapter):
         return Reading(pieces, (), {running.choice: reason}, closed=closed, usage=usage)
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each item."""
+        """Remember the released text of each item."""
         event = fields_of(chunk)
         running = self._response_of(event)
         self._ending.passed(chunk, self._place_of(event), 0 if running is None else running.choice)
 
     def _place_of(self, event: Mapping[str, Any]) -> Slot | None:
-        """Return the slot of what an event streams."""
+        """Return the slot of the text that an event streams."""
         name = str(event.get("type")).removeprefix("response.").rpartition(".")[0]
         field = STREAMED[name][1] if name in STREAMED else _field_of(event.get("part"))
         own, part = str(event.get("item_id")), index_in(event, 0, "content_index")
         return self._slots.get(own, {}).get((part, field))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the slot's part, in a message of its own if that part is over."""
+        """Return a delta of the slot's part, in a new message if that part is over."""
         return self._ending.extra(chunk, slot, text, released)
 
     def end(
@@ -277,6 +277,6 @@ class Realtime(SpecAdapter):
 
 
 def _field_of(part: Any) -> str:
-    """Return the field of what a part says."""
+    """Return the field of a part's text."""
     kind = fields_of(part).get("type")
     return "transcript" if kind in ("audio", "output_audio") else "text"

@@ -17,7 +17,7 @@ from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
 from guardstream.providers.spec import constructed
 
 FIRST = {"output_text": "text", "output_audio_transcript": "audio_transcript"}
-"""What the API's first version calls what is streamed."""
+"""The names of streamed texts in the API's first version."""
 
 _KINDS = {"text": "output_text", "transcript": "output_audio"}
 _FIRST_KINDS = {"text": "text", "transcript": "audio"}
@@ -26,7 +26,7 @@ _DETAILS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 @dataclass(slots=True)
 class _Part:
-    """A part that is said: the name of its events, its place, how it was announced, and its end."""
+    """An open part: the name of its events, its position, and its announcement."""
 
     name: str
     index: int
@@ -38,7 +38,7 @@ class _Part:
 
 @dataclass(slots=True)
 class _Item:
-    """An item that is not over: how it was announced, its place, and its parts."""
+    """An open item: its announcement, its position, and its parts."""
 
     made: dict[str, Any]
     output: int
@@ -47,7 +47,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Response:
-    """A response that is not over: how it was announced, its items by their places."""
+    """An open response: its announcement, and its items by their positions."""
 
     id: str
     made: dict[str, Any]
@@ -65,7 +65,7 @@ class Ending:
         self._count = 0
 
     def passed(self, chunk: Any, slot: Slot | None, choice: int) -> None:
-        """Take notice of an event that goes out, and of where its text stands."""
+        """Record an event that goes out, and the slot of its text."""
         event = fields_of(chunk)
         kind = str(event.get("type"))
         if not kind.startswith("response."):
@@ -114,7 +114,7 @@ class Ending:
         part.is_done = part.is_done or state == "done"
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return events that say `text` in a slot; in a new message where it has no open part."""
+        """Return events with `text` for a slot; in a new message if it has no open part."""
         event = fields_of(chunk)
         streams = str(event.get("type")).endswith(".delta")
         response = self._responses.get(_id_of(event) or self._choices.get(slot.choice, ""))
@@ -130,7 +130,7 @@ class Ending:
     def _beside(
         self, chunk: Any, response: _Response | None, slot: Slot, text: str, released: Released
     ) -> Sequence[Any]:
-        """Return events that say `text` where no part is open."""
+        """Return events with `text` where no part is open."""
         event = fields_of(chunk)
         if "response_id" not in event and str(event.get("type")).endswith(".delta"):
             return [self._delta_like(chunk, text)]  # what the user says, or what is translated
@@ -142,7 +142,7 @@ class Ending:
         ]
 
     def _message(self, chunk: Any, response: _Response, slot: Slot, text: str) -> list[Any]:
-        """Return the beginning of a message of the guard's own that says `text`."""
+        """Return the beginning of an added message with `text`."""
         output = max(response.done, default=-1) + 1
         own = f"item_guard_{self._count}"
         item = {"id": own, "object": "realtime.item", "type": "message", "status": "in_progress"}
@@ -159,7 +159,7 @@ class Ending:
         ]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, released: Released) -> list[Any]:
-        """Return the events that end a choice's response; nothing if none goes on."""
+        """Return the events that end a choice's response; nothing if none is open."""
         event = fields_of(chunk)
         if event.get("type") == TRANSLATED:
             return [self._made(chunk, "session.closed", {})]
@@ -210,11 +210,11 @@ class Ending:
         return self._event(chunk, f"{self._name(part)}.delta", response, **told)
 
     def _name(self, part: _Part) -> str:
-        """Return what this session calls what a part streams."""
+        """Return this session's name for the text of a part."""
         return FIRST.get(part.name, part.name) if self.is_first_version else part.name
 
     def _delta_like(self, chunk: Any, text: str) -> Any:
-        """Return a delta event like `chunk` that says `text`."""
+        """Return a delta event like `chunk` with only `text`."""
         updates: dict[str, Any] = {"delta": text}
         if fields_of(chunk).get("logprobs"):
             updates["logprobs"] = []
@@ -238,7 +238,7 @@ def _id_of(event: Mapping[str, Any]) -> str:
 
 
 def _open(response: _Response | None, slot: Slot) -> tuple[_Item | None, _Part | None]:
-    """Return the part of a slot that goes on, and its item."""
+    """Return the open part of a slot, and its item."""
     for item in () if response is None else response.open.values():
         if slot in item.parts:
             return item, item.parts[slot]

@@ -1,10 +1,11 @@
 """Responses API streams: raw events and those of the package's `responses.stream` helper.
 
 Objects of the `openai` package or plain dicts. The format:
-https://platform.openai.com/docs/api-reference/responses-streaming. All that the model says is
-guarded, and what tools give, wherever it is repeated: done events, items, the response at the end.
-What the response repeats of the request (instructions, tools, metadata) is the caller's own and
-passes, and so do encrypted reasoning, files and images. Consecutive text parts are one text.
+https://platform.openai.com/docs/api-reference/responses-streaming. The model's text and the results
+of tools are guarded wherever they are repeated: in done events, in items, and in the response at
+the end. What the response repeats of the request (instructions, tools, metadata) is the caller's
+own and passes, and so do encrypted reasoning, files and images. Consecutive text parts are one
+text.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _INCOMPLETE: dict[Any, FinishReason] = {
 
 
 _PARTED = ("output_text", "reasoning_text")
-"""What is said in parts of an item that are counted."""
+"""Texts in numbered parts of an item."""
 
 _PART_EVENTS = ("content_part", "reasoning_summary_part", "reasoning_part")
 
@@ -66,9 +67,9 @@ class OpenAIResponses(SpecAdapter):
         self._called = False
         self._ending = Ending()
         self._announced_parts: set[Slot] = set()
-        self._saying: dict[Slot, Slot] = {}  # by item: the text that is being said there
+        self._saying: dict[Slot, Slot] = {}  # the open text of each item
         self._panels: dict[str, int] = {}  # models that are asked beside others, by their names
-        self._same: dict[Slot, Slot] = {}  # parts that go on with another, which they should not
+        self._same: dict[Slot, Slot] = {}  # unannounced parts, and the parts that they continue
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -97,7 +98,7 @@ class OpenAIResponses(SpecAdapter):
         return self._slot(leaf, index_of(event.get("output_index")), part + self._panel(event))
 
     def _panel(self, event: Mapping[str, Any]) -> int:
-        """Return the number of the model that says something; 0 if the event names none."""
+        """Return the number of the model that an event names; 0 if it names none."""
         model = event.get("model")
         if not isinstance(model, str):
             return 0
@@ -122,8 +123,8 @@ class OpenAIResponses(SpecAdapter):
     def _note_part(self, event: Mapping[str, Any]) -> None:
         """Note which part an event is about.
 
-        vLLM counts the parts of an item up with every delta, though it announces none of them: such
-        a delta goes on with the one before it.
+        vLLM increments the number of the part with every delta, although it announces none of them:
+        such a delta continues the one before it.
         """
         kind = str(event.get("type")).removeprefix("response.")
         name, _, state = kind.rpartition(".")
@@ -179,7 +180,7 @@ class OpenAIResponses(SpecAdapter):
         return self._same.get(slot, slot)
 
     def _said_text(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
-        """Text goes on with the pipeline of the text part right before it."""
+        """Text continues the pipeline of the text part right before it."""
         earlier, self._text = self._text, slot
         self._live[slot] = None
         if earlier == slot:
@@ -188,7 +189,7 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,), joined=joined)
 
     def _other(self, pieces: Sequence[Piece], **said: Any) -> Reading:
-        """Something else than text begins: a text part that is over will not go on."""
+        """Something other than text begins, so a text part that has ended will not continue."""
         closed: tuple[Slot, ...] = ()
         if self._text is not None and self._text not in self._live:
             closed, self._text = (self._text,), None
@@ -245,7 +246,7 @@ class OpenAIResponses(SpecAdapter):
         self._ended.update(slots)
 
     def _done(self, name: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """The end of a slot: what is held of it goes out first."""
+        """Read the end of a slot: its held text goes out first."""
         if name == "output_text":
             return self._text_over(self._at(event, "text", "text"), pieces)
         if name == "shell_call_output_content":
@@ -272,7 +273,7 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,), closed=over, calls=calls)
 
     def _late(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
-        """The call of an item that was not announced."""
+        """Return the call of an item that was not announced."""
         known = str(fields_of(event["item"]).get("id")) in self._places
         return {} if known else self._announced(event)
 
@@ -291,11 +292,11 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,), finished, failed, closed, usage=response.get("usage"))
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of each item."""
+        """Remember the released text of each item."""
         self._ending.passed(chunk)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the slot's part, in a message of its own if that part is over."""
+        """Return a delta of the slot's part, in a new message if that part is over."""
         return self._ending.extra(chunk, slot, text, released)
 
     def end(

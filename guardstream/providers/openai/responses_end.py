@@ -53,7 +53,7 @@ def part_of(event: Mapping[str, Any]) -> int | None:
 
 
 def index_of(value: Any) -> int:
-    """Return a place; the first, for what is none."""
+    """Return a position; 0 for a value that is none."""
     return value if isinstance(value, int) else 0
 
 
@@ -64,7 +64,7 @@ def number_of(turn: int, event: Mapping[str, Any]) -> int:
 
 @dataclass(slots=True)
 class _Open:
-    """An item that is not over: how it was announced, and its slots with the parts they are."""
+    """An open item: its announcement, and its slots with their parts."""
 
     item: Any = None
     slots: dict[Slot, Any] = field(default_factory=dict)
@@ -87,11 +87,11 @@ class Ending:
         self._reopened: set[Slot] = set()
 
     def reopen(self, slot: Slot) -> None:
-        """Note that the source goes on with a slot after its end."""
+        """Note that the source continues a slot after its end."""
         self._reopened.add(slot)
 
     def passed(self, chunk: Any) -> None:
-        """Take notice of an event that goes out."""
+        """Record an event that goes out."""
         event = fields_of(chunk)
         kind = str(event.get("type"))
         number = event.get("sequence_number")
@@ -139,7 +139,7 @@ class Ending:
             record.done.add(slot)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return events that say `text` in a slot; in a new message where it has no open part."""
+        """Return events with `text` for a slot; in a new message if it has no open part."""
         streams = str(fields_of(chunk).get("type")).endswith(".delta")
         if slot.field in _RESULTS and streams and slot not in self._own:
             value = text if slot.field == "transcript" else {slot.field: text}
@@ -180,7 +180,7 @@ class Ending:
         return self._event(chunk, f"{name}.delta", slot, rest)
 
     def _message(self, chunk: Any, text: str) -> list[Any]:
-        """Return the beginning of a message of the guard's own that says `text`."""
+        """Return the beginning of an added message with `text`."""
         output = max((*self._items, *self._open, self._turn * PARTS - 1)) + 1
         item = {"id": f"msg_guard_{output}", "type": "message", "role": "assistant"}
         item |= {"status": "in_progress", "content": []}  # type: ignore[dict-item]
@@ -236,7 +236,7 @@ class Ending:
         return lambda slot: self._text_in(slot, released)
 
     def _part(self, chunk: Any, slot: Slot, part: Any, text: str) -> Any:
-        """Return the part of a slot with its released text; None where slots are no parts."""
+        """Return the part of a slot with its released text; None if the slot is no part."""
         if slot.field not in _PARTS:
             return None
         key = "refusal" if slot.field == "refusal" else "text"
@@ -304,7 +304,7 @@ def _says(chunk: Any, slot: Slot) -> bool:
 
 
 def _delta_like(chunk: Any, text: str, whole: str) -> Any:
-    """Return a delta event like `chunk` that says `text`."""
+    """Return a delta event like `chunk` with only `text`."""
     event = fields_of(chunk)
     updates: dict[str, Any] = {"delta": text}
     if "snapshot" in event:

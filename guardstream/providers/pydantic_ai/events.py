@@ -1,8 +1,8 @@
 """pydantic-ai's events: those of `Agent.run_stream_events` and of a model's stream.
 
-https://ai.pydantic.dev/agents/#streaming-events-and-final-output. Parts begin, go on in deltas, and
-stand there once more as they end, in the calls made from them, and in the run's result with its
-messages. What the caller wrote, user and system prompts, passes. Consecutive text parts are one
+https://ai.pydantic.dev/agents/#streaming-events-and-final-output. Parts begin and continue in
+deltas. They are repeated when they end, in the calls made from them, and in the run's result with
+its messages. What the caller wrote, user and system prompts, passes. Consecutive text parts are one
 text, because citations cut an answer into parts.
 """
 
@@ -35,7 +35,7 @@ _DELTAS = {
 }
 
 _NAME = Slot(0, "text", "$.part.tool_name")
-"""A tool's name, which goes on in deltas."""
+"""A tool's name, which continues in deltas."""
 
 _PARTS = {"text": "TextPart", "thinking": "ThinkingPart"}
 
@@ -81,7 +81,7 @@ class PydanticAI(SpecAdapter):
         return Reading(found, (0,), finished, closed=(over,) if over else ())
 
     def passed(self, chunk: Any) -> None:
-        """Remember what went out of a call: it is said once more where the guard ends it."""
+        """Record what goes out of a call: if the guard ends it, its end repeats it."""
         event = fields_of(chunk)
         kind = event.get("event_kind")
         if kind == "part_start":
@@ -130,7 +130,7 @@ class PydanticAI(SpecAdapter):
         return piece if self._open is None else piece._replace(slot=self._open[0])
 
     def _known(self, piece: Piece) -> Piece:
-        """Return a piece that repeats text in the slot that has said it."""
+        """Return a piece that repeats text, in the slot of that text."""
         if piece.kind not in ("copy", "parsed"):
             return piece
         return piece._replace(slot=self._streamed.find(piece) or piece.slot)

@@ -26,7 +26,7 @@ _MARKS |= {"outcome", "provider_name", "_identifier", "_media_type", "finish_rea
 _FILE = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
 _FILES = ("binary", "image-url", "audio-url", "video-url", "document-url", "uploaded-file")
 _RESULT = OneOf("kind", dict.fromkeys(_FILES, _FILE), Tree(_FILE.leaf))
-"""What a tool gave: a file, or a value of the application's own."""
+"""A tool's result: a file, or a value of the application's own."""
 
 _CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
 _DETAILS = Tree(Leaf("whole", "text", "details"), _MARKS, frozenset({"logprobs"}))
@@ -55,7 +55,7 @@ _OTHER_PARTS: dict[str, Spec] = {
 
 
 def _part(kind: Kind) -> Spec:
-    """A part of a response: at its start text goes on from it, later it is there once more."""
+    """A part of a response: deltas continue the text at its start, later events repeat it."""
     call: Spec = {
         **_ABOUT_PART,
         **dict.fromkeys(("tool_call_id", "tool_kind"), META),
