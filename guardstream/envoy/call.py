@@ -97,7 +97,7 @@ class Call:
             "state": {},
         }
 
-    # What Envoy says
+    # From Envoy
 
     async def pump(self) -> None:
         """Pass Envoy's messages to their readers; return when the call ends."""
@@ -149,7 +149,7 @@ class Call:
         async for _ in self._request:
             pass
 
-    # The request, sent on
+    # To Envoy: the request to forward
 
     async def ask(self, request: Outgoing) -> Incoming:
         """Send the request to forward to Envoy; return the provider's answer, its body unread.
@@ -185,13 +185,12 @@ class Call:
 
     def _changed(self, request: Outgoing) -> pb.HeaderMutation:
         """Return the changes to the request that Envoy sent; its length is always set again."""
-        wanted = request.headers
         target = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
         pseudo = {b":path": target.encode("latin-1"), b":method": request.method.encode()}
         before = dict(self._headers)
         moved = [(name, value) for name, value in pseudo.items() if before.get(name) != value]
         skipped = {b"host", b"content-length", b"transfer-encoding", b"connection"}
-        wanted = [pair for pair in wanted if pair[0] not in skipped]
+        wanted = [pair for pair in request.headers if pair[0] not in skipped]
         changes = _mutation(self._headers, wanted, kept={"host", "transfer-encoding"})
         changes.set_headers.extend(_set(moved))
         changes.remove_headers.append("content-length")
@@ -212,7 +211,7 @@ class Call:
             if message.response_body.body:
                 yield message.response_body.body
 
-    # The answer, as the proxy has it
+    # To Envoy: the proxy's answer
 
     async def send(self, message: Message) -> None:
         """Take a part of the answer from the proxy.
@@ -268,24 +267,18 @@ class Call:
             return
         self._started = True
         assert self._start is not None
-        given = self._start.get("headers", ())
-        wanted = [(bytes(name).lower(), bytes(value)) for name, value in given]
-        wanted = [pair for pair in wanted if pair[0] != b"content-length"]
-        changes = _mutation(self._answer_headers, wanted)
+        changes = _mutation(self._answer_headers, _headers_of(self._start))
         changes.remove_headers.append("content-length")
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
         await self._talk.write(pb.ProcessingResponse(response_headers=headers))
 
     async def _answer_instead(self, parts: Iterable[bytes]) -> None:
         assert self._start is not None
-        given = self._start.get("headers", ())
-        plain = [(bytes(name).lower(), bytes(value)) for name, value in given]
-        plain = [pair for pair in plain if pair[0] != b"content-length"]
         await self._talk.write(
             pb.ProcessingResponse(
                 immediate_response=pb.ImmediateResponse(
                     status=HttpStatus(code=self._start["status"]),
-                    headers=pb.HeaderMutation(set_headers=_set(plain)),
+                    headers=pb.HeaderMutation(set_headers=_set(_headers_of(self._start))),
                     body=b"".join(parts),
                     details="guardstream",
                 )
@@ -371,6 +364,12 @@ def _pairs(headers: Any) -> Pairs:
         (header.key.lower().encode("latin-1"), header.raw_value or header.value.encode())
         for header in headers.headers
     ]
+
+
+def _headers_of(start: Message) -> Pairs:
+    """Return the headers of the proxy's answer, without its length, which Envoy finds out."""
+    given = [(bytes(name).lower(), bytes(value)) for name, value in start.get("headers", ())]
+    return [pair for pair in given if pair[0] != b"content-length"]
 
 
 def _set(pairs: Iterable[tuple[bytes, bytes]]) -> list[HeaderValueOption]:

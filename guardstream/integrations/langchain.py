@@ -28,9 +28,7 @@ def step(guard: Guard, **options: Any) -> Any:
     Each call of the chain is a stream of its own. Raises GuardstreamError if `langchain_core` has
     not been imported, which the chain needs anyway.
     """
-    generator = getattr(sys.modules.get(_RUNNABLES), "RunnableGenerator", None)
-    if generator is None:
-        raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
+    generator = _runnable("RunnableGenerator")
 
     def guarded(chunks: Iterator[Any]) -> Iterator[Any]:
         with guard.wrap_sync(_as_chunks(chunks), **options) as stream:
@@ -51,9 +49,7 @@ def mask(guard: Guard, vault: Vault | None = None) -> Any:
     `step(guard, vault=vault)` after the model restores the values of reversible rules. Invoking it
     raises BlockedError for a blocked prompt. Raises GuardstreamError as `step` does.
     """
-    runnable = getattr(sys.modules.get(_RUNNABLES), "RunnableLambda", None)
-    if runnable is None:
-        raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
+    runnable = _runnable("RunnableLambda")
     kit: Any = sys.modules[_MESSAGES]
 
     def masked(given: Any) -> list[Any]:
@@ -70,6 +66,14 @@ def mask(guard: Guard, vault: Vault | None = None) -> Any:
         ]
 
     return runnable(masked, name="mask")
+
+
+def _runnable(name: str) -> Any:
+    """Return the class `name` of LangChain's runnables; GuardstreamError if it is not imported."""
+    found = getattr(sys.modules.get(_RUNNABLES), name, None)
+    if found is None:
+        raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
+    return found
 
 
 def _as_chunks(items: Iterator[Any]) -> Iterator[Any]:
