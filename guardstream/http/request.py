@@ -45,10 +45,7 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     stream, and so the format of the request. Raises RefusedError for a body that is not a JSON
     object, that cannot be reserialised, or that a rule blocks.
     """
-    with refused():
-        request = json_object(body)
-    if request is None:
-        raise RefusedError(400, "invalid_json", "the request's body is not a JSON object")
+    request = object_of(body)
     if guard.policy.input is None:
         return body
     _check_names(provider, request)
@@ -58,6 +55,15 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
         return body
     with refused():
         return json_bytes(checked, len(body))
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a request's body; RefusedError if it is not one."""
+    with refused():
+        value = json_object(body)
+    if value is None:
+        raise RefusedError(400, "invalid_json", "the request's body is not a JSON object")
+    return value
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:

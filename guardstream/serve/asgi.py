@@ -11,7 +11,7 @@ from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guardstream.guard import Guard
+from guardstream.guard import Guard, check_guard
 from guardstream.hints import hint
 from guardstream.serve.exchange import Exchange
 from guardstream.serve.from_policy import middleware
@@ -66,7 +66,8 @@ class GuardMiddleware:
         if unknown:
             meant = hint(unknown[0], Settings.__annotations__, "there are")
             raise TypeError(f"GuardMiddleware() has no argument {unknown[0]!r}: {meant}")
-        otherwise = Route("/{path:path}", guard, **settings)
+        if guard is not None:
+            check_guard(guard, "a route")
         if isinstance(routes, Mapping):
             raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
         said = middleware(guard) if guard is not None else {}
@@ -105,14 +106,13 @@ class GuardMiddleware:
         if kind == "websocket":
             await Connection(scope, receive, send, route).run(self.app)
         elif self._replay is None or not await self._resumed(scope, receive, send, route):
-            restores = self._replay_vault is not None
             exchange = Exchange(
                 scope,
                 receive,
                 send,
                 route,
                 self._replay,
-                restores=restores,
+                restores=self._replay_vault is not None,
                 passed=self._passed,
             )
             await exchange.run(self.app)

@@ -197,14 +197,21 @@ def open_body(
     read = reading(route, headers, text=text, last=last)
     if read.charset is not None and media != "text":
         raise BodyError(f"JSON and events in the charset {read.charset!r} cannot be guarded")
-    wire = WireGuard(
+    return Body(
+        wire_of(route, media), read, AsUTF8(route.guard) if read.charset is not None else None
+    )
+
+
+def wire_of(route: Route, media: Media) -> WireGuard:
+    """Return the guard of what a route sends, as bytes of this framing."""
+    assert route.guard is not None
+    return WireGuard(
         route.guard,
         media=media,
         provider=route.provider,
         unknown=route.unknown,
         keep_text=False,  # unused, and a connection may be long-lived
     )
-    return Body(wire, read, AsUTF8(route.guard) if read.charset is not None else None)
 
 
 def reading(

@@ -81,8 +81,8 @@ class Exchange:
         route: Route,
         replay: Replay | None,
         *,
-        restores: bool = False,
-        passed: set[str] | None = None,
+        restores: bool,
+        passed: set[str],
     ) -> None:
         """With `restores`, a client that reconnects gets the values of a vault, too. `passed` are
         the media types that have been logged as passing."""
@@ -102,7 +102,7 @@ class Exchange:
         self._body: Body | None = None
         self._classifier: BodyClassifier | None = None  # until the handling is decided
         self._start: Message = {}
-        self._passed = set() if passed is None else passed
+        self._passed = passed
         self._refusal: Message | None = None
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
@@ -305,12 +305,10 @@ class Exchange:
 
     def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
         assert self._route.guard is not None
-        code = error.code if isinstance(error, BodyError) else "unguardable_response"
-        why = (
-            str(error)
-            if isinstance(error, BodyError)
-            else guarded_message(self._route.guard, error)
-        )
+        if isinstance(error, BodyError):
+            code, why = error.code, str(error)
+        else:
+            code, why = "unguardable_response", guarded_message(self._route.guard, error)
         _LOG.error("refused the response to %r: %s", self._scope["path"], why)
         if self._is_block(error):
             return blocked(self._route.provider or provider_at(self._scope["path"]), why)

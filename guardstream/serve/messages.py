@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
@@ -13,6 +13,7 @@ from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
+from guardstream.serve.bodies import wire_of
 from guardstream.serve.routes import Route
 
 
@@ -131,7 +132,7 @@ class JsonMessages:
 
     def feed(self, text: str) -> list[str]:
         if self._wire is None:
-            self._wire = _wire(self._route, "ndjson")
+            self._wire = wire_of(self._route, "ndjson")
         # In valid JSON, line ends are only between tokens.
         line = text.replace("\r", " ").replace("\n", " ")
         return _lines(self._wire.feed(line.encode() + b"\n"))
@@ -197,7 +198,7 @@ class TextMessages:
                 rest.append(text)
             return rest
         if self._wire is None:
-            self._wire = _wire(self._route, "messages")
+            self._wire = wire_of(self._route, "messages")
         out = _texts(self._wire.feed(text.encode()))
         self.ended = self._wire.ended
         return out
@@ -286,17 +287,6 @@ def _after_leads(text: str) -> Iterator[str]:
     for line in re.split(r"[\n\x1e]", text):
         if (lead := _LEAD.match(line)) is not None:
             yield line[lead.end() :]
-
-
-def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:
-    assert route.guard is not None
-    return WireGuard(
-        route.guard,
-        media=media,
-        provider=route.provider,
-        unknown=route.unknown,
-        keep_text=False,  # unused, and a connection may be long-lived
-    )
 
 
 def _texts(frames: list[bytes]) -> list[str]:

@@ -9,6 +9,7 @@ the number of the previous stored event and its position after it: `7.1`, `7.2`.
 from __future__ import annotations
 
 import logging
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,8 +22,6 @@ from guardstream.stream.result import Meter
 from guardstream.vault import Vault
 
 _LOG = logging.getLogger("guardstream.serve")
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class Position(NamedTuple):
@@ -89,4 +88,4 @@ class Restoring:
 
 def plain(event: Event) -> bytes:
     """Return an event's bytes, to which an id can be added."""
-    return event.raw.removeprefix(_BOM).lstrip(b"\n")
+    return event.raw.removeprefix(BOM_UTF8).lstrip(b"\n")

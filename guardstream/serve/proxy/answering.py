@@ -45,7 +45,7 @@ from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
 from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
-from guardstream.serve.routes import streaming, values
+from guardstream.serve.routes import Headers, streaming, values
 from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.frames import LONG_EVENT
@@ -102,8 +102,7 @@ class Answering:
     async def unread(self, response: Incoming, guard: Guard | None = None) -> None:
         """Send an answer unguarded, except for its headers if there is a `guard`."""
         self.reply.label = self.outcome.policy = None
-        headers = returned_headers(response, guard, held=self.context.held)
-        await self.reply.start(response.status, headers)
+        await self.reply.start(response.status, self._headers(response, guard))
         try:
             async for part in response:
                 await self.reply.say(part)
@@ -111,6 +110,10 @@ class Answering:
             self.outcome.failed(error.code, error.reason)
             return  # a truncated body shows by itself that something is missing
         await self.reply.say(b"", more=False)
+
+    def _headers(self, response: Incoming, guard: Guard | None) -> Headers:
+        """Return the headers of an answer for the client, without those that a rule matches."""
+        return returned_headers(response, guard, held=self.context.held)
 
     def spend(self, tokens: int | None) -> None:
         """Record how many tokens were spent; None if that is unknown."""
@@ -139,7 +142,7 @@ class Answering:
 
     async def _without_body(self, guard: Guard, response: Incoming, error: UpstreamError) -> None:
         """Send the status and headers of an upstream's error, and why its body is left out."""
-        found = returned_headers(response, guard, held=self.context.held)
+        found = self._headers(response, guard)
         headers = [pair for pair in found if pair[0] != b"content-type"]
         self.outcome.failed(error.code, error.reason)
         await self.reply.refuse(response.status, error.code, error.message, headers)
@@ -258,13 +261,11 @@ class Answering:
         return body
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        headers = returned_headers(response, guard, held=self.context.held)
-        await self.reply.whole(response.status, headers, answer)
+        await self.reply.whole(response.status, self._headers(response, guard), answer)
 
     async def _nothing(self, guard: Guard, response: Incoming) -> None:
         """Send an answer without a body."""
-        headers = returned_headers(response, guard, held=self.context.held)
-        await self.reply.start(response.status, headers)
+        await self.reply.start(response.status, self._headers(response, guard))
         await self.reply.say(b"", more=False)
 
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
@@ -282,7 +283,7 @@ class Answering:
             )
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
-        headers = returned_headers(response, guard, held=self.context.held)
+        headers = self._headers(response, guard)
         await self.reply.start(response.status, streaming(headers) if events else headers)
         # Closed last: in gated streams, a task may be in the middle of an event until they end.
         with closing(LongEvents(self.context.worker)) as long_events:

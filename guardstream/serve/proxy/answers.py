@@ -233,10 +233,6 @@ def _only_line(out: bytes) -> bytes:
     return lines[0]
 
 
-def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
-    return guard_error(guard, value)
-
-
 def _data(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     """Return JSON without model text; results of Anthropic's batches are fetched through the proxy.
 
@@ -299,9 +295,7 @@ def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
             kept.append({**guard_error(guard, beside), field: text, **tokens})
         changed = changed or kept != pieces
         guarded = {**guarded, name: kept}
-    if not changed:
-        return value
-    return guarded
+    return guarded if changed else value
 
 
 def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
@@ -384,7 +378,7 @@ def _body(guard: Guard, provider: str | None, body: dict[str, Any]) -> dict[str,
 
 
 _GUARDS: Mapping[str, Callable[[Guard, dict[str, Any]], dict[str, Any]]] = {
-    "strings": _strings,
+    "strings": guard_error,
     "data": _data,
     "images": _images,
     "transcript": _transcript,

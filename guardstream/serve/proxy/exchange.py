@@ -24,6 +24,7 @@ from guardstream.http.headers import CONVERSATION
 from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
+from guardstream.operations import Operations
 from guardstream.providers.errors import Errors
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
@@ -166,8 +167,7 @@ class ProxyExchange:
     async def _restoring(self, guard: Guard) -> Restoring | None:
         """Return what restores a stored stream, with the values of the conversation that the client
         names, or those in its repeated request."""
-        around = self._settings.operations.get(self._name)
-        vaults = around.vaults if around else None
+        vaults = self._around.vaults if self._around else None
         if vaults is None:
             return None
         try:
@@ -253,7 +253,7 @@ class ProxyExchange:
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the requested name")
         guard = guard.pinned().with_on_block(self._settings.on_block)
-        around = self._settings.operations.get(self._name)
+        around = self._around
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
         if self._match.endpoint.guarded:
@@ -409,8 +409,7 @@ class ProxyExchange:
     async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Outgoing]:
         """Return the guard of the exchange, with its vault if there is one, and the body to
         forward."""
-        around = self._settings.operations.get(self._name)
-        vaults = around.vaults if around else None
+        vaults = self._around.vaults if self._around else None
         if vaults is None:
             judged = partial(self._judged, guard, kind, body)
             return guard, await self._context.worker.text(len(body), judged)
@@ -435,6 +434,11 @@ class ProxyExchange:
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
         return checked_other(guard, kind, self._scope["path"], self._query, body)
 
+    @property
+    def _around(self) -> Operations | None:
+        """What runs around the guard by its policy, such as retries."""
+        return self._settings.operations.get(self._name)
+
     def _conversation(self) -> tuple[str | None, str]:
         """Return the conversation that a request names, and its owner: the client, by its key."""
         headers = self._headers
@@ -451,7 +455,7 @@ class ProxyExchange:
     @asynccontextmanager
     async def _limiter_slot(self) -> AsyncIterator[None]:
         """Wait for a slot, by the policy's `concurrency`. LimiterError if there is none."""
-        around = self._settings.operations.get(self._name)
+        around = self._around
         if around is None or around.limiter is None:
             yield
             return
@@ -472,7 +476,7 @@ class ProxyExchange:
         if outgoing.kind is not None:
             headers.append((b"content-type", outgoing.kind))
         query = self._query if outgoing.query is None else outgoing.query
-        around = self._settings.operations.get(self._name)
+        around = self._around
 
         async def send() -> Incoming:
             return await upstream.send(

@@ -6,7 +6,8 @@ each process reads its value when it creates the proxy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,12 +42,7 @@ from guardstream.policy.serving import (
 from guardstream.policy.sources import Source
 from guardstream.receipts import ReceiptError, Signer
 from guardstream.receipts.collecting import Collecting
-from guardstream.serve.from_policy import (
-    other_policy,
-    read,
-    redis_of,
-    replay_of,
-)
+from guardstream.serve.from_policy import other_policy, read, redis_of, replay_of
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile, key_of
@@ -203,23 +199,17 @@ class ServeOptions:
         first = load() if load else None
         function: KeyFunction | None = None
         if self.key_function:
-            try:
+            with self._at("key_function"):
                 code = plugins.allowed(self.allow_code)
                 function = plugins.imported(self.key_function.replace(":", "."), code)
-            except PluginError as error:
-                raise PolicyError(
-                    f"{self.policies[DEFAULT]}: serve.key_function: {error}"
-                ) from error
         return Keys(load=load, function=function, loaded=tuple(first or ()))
 
     def _state(self) -> State | None:
         if self.state is None:
             return None
         section = StateFile.model_validate(self.state)
-        try:
+        with self._at("state"):
             client = redis_of(section.redis, "state")
-        except PolicyError as error:
-            raise PolicyError(f"{self.policies[DEFAULT]}: serve.state: {error}") from error
         from guardstream.serve.proxy.state_redis import RedisState
 
         return RedisState(client, prefix=section.prefix, timeout=section.timeout)
@@ -228,18 +218,15 @@ class ServeOptions:
         if self.receipts is None:
             return None
         section = ReceiptsFile.model_validate(self.receipts)
-        try:
-            return Signer(self._secret("receipts.key", section.key), section.issuer)
-        except ReceiptError as error:
-            raise PolicyError(f"{self.policies[DEFAULT]}: serve.receipts: {error}") from error
+        key = self._secret("receipts.key", section.key)
+        with self._at("receipts"):
+            return Signer(key, section.issuer)
 
     def _replay(self) -> Replay | None:
         if self.replay is None:
             return None
-        try:
+        with self._at("replay"):
             return replay_of(ReplayFile.model_validate(self.replay))
-        except PolicyError as error:
-            raise PolicyError(f"{self.policies[DEFAULT]}: serve.replay: {error}") from error
 
     def _revealed_key(self, name: str, secret: str | None) -> str | None:
         """Read a key of an upstream, or of a client."""
@@ -247,9 +234,15 @@ class ServeOptions:
 
     def _secret(self, name: str, secret: str, read: Callable[[str], str] = revealed) -> str:
         """Read a secret of the section `serve`."""
-        try:
+        with self._at(name):
             return read(secret)
-        except PolicyError as error:
+
+    @contextmanager
+    def _at(self, name: str) -> Iterator[None]:
+        """Name a setting of the section `serve` in its errors."""
+        try:
+            yield
+        except (PolicyError, PluginError, ReceiptError) as error:
             raise PolicyError(f"{self.policies[DEFAULT]}: serve.{name}: {error}") from error
 
     def _guard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.bodies import Outgoing
 from guardstream.http.forms import Part, read_form, write_form
-from guardstream.http.request import RefusedError, checked_request, refused
+from guardstream.http.request import RefusedError, checked_request, object_of, refused
 from guardstream.serve.proxy.endpoints import Endpoint, EndpointTable
 
 BATCH = "batch"
@@ -57,7 +58,7 @@ def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
     if not endpoint.request:
         return Read({}, [])
     if endpoint.request != "form":
-        fields = _object(body)
+        fields = object_of(body)
         batch = _requests(fields) if endpoint.request == "batch" else []
         return Read(fields, [each["params"] for each in batch])
     parts = read_form(kind, body)
@@ -94,12 +95,12 @@ def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list
 
 
 def _lines(data: bytes) -> list[bytes]:
-    return [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
+    return [line for line in data.removeprefix(BOM_UTF8).split(b"\n") if line.strip()]
 
 
 def _line(line: bytes) -> dict[str, Any]:
     """Read one request of OpenAI's batches: https://platform.openai.com/docs/guides/batch."""
-    value = _object(line)
+    value = object_of(line)
     if not isinstance(value.get("body"), dict) or not isinstance(value.get("url"), str):
         raise RefusedError(400, "invalid_batch", "a line of the batch has no 'url' or no 'body'")
     return value
@@ -111,16 +112,16 @@ def _checked_line(guard: Guard, table: EndpointTable, line: bytes) -> bytes:
     if not endpoint.request or endpoint.request in ("form", "batch"):
         raise RefusedError(400, "invalid_batch", "a line of the batch is for no known endpoint")
     body = checked_request(guard, endpoint.request, _json(value["body"]))
-    return _json({**value, "body": _object(body)}) + b"\n"
+    return _json({**value, "body": object_of(body)}) + b"\n"
 
 
 def _checked_batch(guard: Guard, endpoint: Endpoint, body: bytes) -> bytes:
     """Check the requests of Anthropic's batches: https://docs.anthropic.com/en/api/creating-message-batches."""
-    whole = _object(body)
+    whole = object_of(body)
     requests = []
     for each in _requests(whole):
         params = checked_request(guard, endpoint.provider, _json(each["params"]))
-        requests.append({**each, "params": _object(params)})
+        requests.append({**each, "params": object_of(params)})
     return _json({**whole, "requests": requests})
 
 
@@ -131,14 +132,6 @@ def _requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     ):
         raise RefusedError(400, "invalid_batch", "'requests' is not a list of requests")
     return found
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    with refused():
-        value = json_object(body)
-    if value is None:
-        raise RefusedError(400, "invalid_json", "the request's body is not a JSON object")
-    return value
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -142,9 +142,7 @@ class Upstream:
         await self._sender.aclose()
 
 
-def returned_headers(
-    answer: Incoming, guard: Guard | None = None, *, held: bool = False
-) -> Headers:
+def returned_headers(answer: Incoming, guard: Guard | None, *, held: bool) -> Headers:
     """Return the headers of an answer for the client; with a `guard`, only those that pass it.
 
     If the proxy has `held` keys, headers that identify the account are left out.
