@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import bedrock, cohere, ollama, watsonx
 from guardstream.providers.a2a import Events
-from guardstream.providers.adapter import Call, Piece, Reading, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.google import interactions
@@ -71,7 +71,7 @@ class GeminiBody(Body):
     name = "gemini"
     spec: ClassVar[Spec] = Gemini.spec
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._chunks = Gemini(unknown=unknown)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
@@ -51,7 +51,7 @@ class Kosong(SpecAdapter):
     repeats = False
     ends_with_source = True
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._call: Slot | None = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import (
@@ -76,7 +76,7 @@ class Ollama(SpecAdapter):
     signs_thinking = False
     spec = _SPEC
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._calls = 0

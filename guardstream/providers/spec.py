@@ -93,6 +93,7 @@ __all__ = [
     "Values",
     "constructed",
     "named_by_type",
+    "plain",
     "sibling",
 ]
 
@@ -577,13 +578,19 @@ def named_by_type(chunk: Mapping[str, Any]) -> str:
 
 def constructed(chunk: Any, name: str, fields: dict[str, Any], *modules: str) -> Any:
     """Return an event like `chunk`: `fields` as a dict, or an object of the class `name` in the
-    first of `modules` that has it."""
+    first of `modules` that has it. For the packages of OpenAI and Anthropic."""
     if isinstance(chunk, dict):
         return fields
     *others, last = modules
     found = (getattr(sys.modules.get(module), name, None) for module in others)
     kind = next(filter(None, found), None) or sibling(chunk, last, name)
     return kind.construct(**fields)
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Return an object of the packages of OpenAI or Anthropic as a dict; a dict as it is."""
+    fields: dict[str, Any] = value if isinstance(value, dict) else value.to_dict(warnings=False)
+    return fields
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.lazy import LazyMapping
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
 from guardstream.providers.fields import fields_of, index_in
@@ -47,7 +47,7 @@ class Body(SpecAdapter):
         """Return the adapter of a body, if the answers of an API have several shapes."""
         return cls
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self.messages: dict[int, str] = {}
         self.reasons: dict[int, FinishReason] = {}

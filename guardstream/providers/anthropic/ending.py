@@ -15,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.parsed import parsed
-from guardstream.providers.spec import constructed
+from guardstream.providers.spec import constructed, plain
 
 TURN = 1000
 """A slot's number is its block's index, and this for each message before it."""
@@ -125,7 +125,7 @@ class Ending:
             return [*made, _made(chunk, "RawMessageStopEvent", final)]
         content = [self._whole(block, released) for block in self._over]
         news = {"content": content, "stop_reason": stop}
-        final["message"] = {**_dumped(self._message), **news}
+        final["message"] = {**plain(self._message), **news}
         return [
             *made,
             _helped(chunk, "ParsedMessageStopEvent", "ParsedBetaMessageStopEvent", final),
@@ -178,22 +178,15 @@ class Ending:
     def _whole(self, block: _Block, released: Released) -> Mapping[str, Any]:
         """Return a block with all the text released in it."""
         if block.whole is not None:
-            return _dumped(block.whole)
-        values = dict(_dumped(block.start))
+            return plain(block.whole)
+        values = dict(plain(block.start))
         name = _BLOCKS.get(values.get("type", ""))
         if name is not None:
             text = self._text_in(Slot(0, _CHANNELS[name], name, block.number), released)
             values[name] = (parsed(text) or values.get("input")) if name == "input" else text
         if block.citations:
-            values["citations"] = [_dumped(each) for each in block.citations]
+            values["citations"] = [plain(each) for each in block.citations]
         return values
-
-
-def _dumped(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, dict):
-        return value
-    dumped: Mapping[str, Any] = value.to_dict(warnings=False)
-    return dumped
 
 
 def _beta(chunk: Any) -> bool:

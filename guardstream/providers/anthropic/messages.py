@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
 from guardstream.providers.fields import fields_of, index_in, replaced
@@ -51,7 +51,7 @@ class Anthropic(SpecAdapter):
     last = ("message_delta", "message_stop")
     notes_alike = False
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0

@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
@@ -88,7 +88,7 @@ class ADK(VariedSpecAdapter):
     partial: ClassVar[Spec] = both(_PARTIAL)
     ends_with_source = True
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._calls = Calls()
         self._streamed = Streamed()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, only
 from guardstream.providers.spec import (
     KEEP,
@@ -109,7 +109,7 @@ class Agno(VariedSpecAdapter):
     spec: ClassVar[Spec] = _SPECS["RunContent"]
     ends_with_source = True
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs: dict[str, Slot] = {}  # the first slot of each run
         self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given

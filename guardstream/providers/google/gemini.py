@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
@@ -45,7 +45,7 @@ class Gemini(SpecAdapter):
     spec = SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, only
 from guardstream.providers.google.gemini_calls import Calls, get
 from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
@@ -66,7 +66,7 @@ class GeminiLive(SpecAdapter):
     repeats = False
     ends_with_source = True
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.langchain.cut_calls import refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
@@ -53,7 +53,7 @@ class Messages(SpecAdapter):
     name = "langchain"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[tuple[Hashable, Any], int] = {}  # of calls, by message and index

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
@@ -161,7 +161,7 @@ class Assistants(SpecAdapter):
     spec = _SPEC
     sse_end = "[DONE]"
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[tuple[Any, Any], int] = {}  # of what is said, by object and place
         self._made: dict[str, Any] = {}  # the last message and run

@@ -14,7 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
-from guardstream.providers.spec import constructed
+from guardstream.providers.spec import constructed, plain
 
 FIRST = {"output_text": "text", "output_audio_transcript": "audio_transcript"}
 """The names of streamed texts in the API's first version."""
@@ -77,7 +77,7 @@ class Ending:
         response = self._responses.setdefault(own, _Response(own, {"id": own}))
         self._choices[choice] = own
         if held is not None:
-            response.made = _plain(held)
+            response.made = plain(held)
             return
         name, _, state = kind.removeprefix("response.").rpartition(".")
         if name == "output_item":
@@ -86,7 +86,7 @@ class Ending:
             self._passed_part(response, name, state, event, slot)
 
     def _passed_item(self, response: _Response, state: str, event: Mapping[str, Any]) -> None:
-        item = _plain(event.get("item"))
+        item = plain(event.get("item") or {})
         output = index_in(event, 0, "output_index")
         if state == "added":
             response.open[str(item.get("id"))] = _Item(item, output)
@@ -110,7 +110,7 @@ class Ending:
             item.parts[slot] = _Part(name, index_in(event, 0, "content_index"), slot)
         part = item.parts[slot]
         if made is not None:
-            part.made = _plain(made)
+            part.made = plain(made)
         part.is_done = part.is_done or state == "done"
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
@@ -267,14 +267,6 @@ def _filled(
         else:
             content.append({"type": kinds[field_of], field_of: _said(part, released)})
     return {**whole, "content": content} if content else whole
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """Return an object of the package, or a dict, as a dict."""
-    if isinstance(value, dict) or value is None:
-        return dict(value or {})
-    made: dict[str, Any] = value.to_dict(warnings=False)
-    return made
 
 
 def _class_of(kind: str) -> str:

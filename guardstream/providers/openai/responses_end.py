@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -14,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
-from guardstream.providers.spec import constructed
+from guardstream.providers.spec import constructed, plain
 
 PARTS = 1000
 """A slot's number is its output item's times this, and that of the part in the item."""
@@ -208,22 +209,22 @@ class Ending:
         updates = {"status": status, "incomplete_details": details, "output": items}
         response = replaced(self._response, updates)
         if self._helper and status == "completed":
-            fields = response.to_dict(warnings=False)
-            response = constructed(chunk, "ParsedResponse", fields, _TYPES)
+            response = constructed(chunk, "ParsedResponse", plain(response), _TYPES)
         return [*events, self._event(chunk, status, None, {"response": response})]
 
     def _close(self, chunk: Any, released: Released, status: str) -> list[Any]:
         """Return the ends of all open parts and items."""
         events: list[Any] = []
+        text_in = partial(self._text_in, released=released)
         for output in sorted(self._open):
             record = self._open[output]
             for slot, part in record.slots.items():
-                text = self._text_in(slot, released)
+                text = text_in(slot)
                 record.slots[slot] = self._part(chunk, slot, part, text)
                 if not self._is_over(slot):
                     events += self._part_ends(chunk, slot, record.slots[slot], text)
             if record.item is not None:
-                item = self._items[output] = _filled(record, self._text_of(released), status)
+                item = self._items[output] = _filled(record, text_in, status)
                 slot = Slot(0, "text", "text", output * PARTS)
                 events.append(self._event(chunk, "output_item.done", slot, {"item": item}))
         self._open.clear()
@@ -231,9 +232,6 @@ class Ending:
 
     def _text_in(self, slot: Slot, released: Released) -> str:
         return self._own[slot] if slot in self._own else released(slot)
-
-    def _text_of(self, released: Released) -> Released:
-        return lambda slot: self._text_in(slot, released)
 
     def _part(self, chunk: Any, slot: Slot, part: Any, text: str) -> Any:
         """Return the part of a slot with its released text; None if the slot is no part."""
@@ -322,7 +320,7 @@ def _filled(record: _Open, released: Released, status: str) -> Any:
     for slot, part in sorted(record.slots.items(), key=lambda each: each[0].number):
         if part is not None:
             parts = updates.setdefault("summary" if slot.field == "summary" else "content", [])
-            parts.append(part if isinstance(part, dict) else part.to_dict(warnings=False))
+            parts.append(plain(part))
         elif slot.field == "commands":
             commands.append(released(slot))
         elif slot.field == "diff":

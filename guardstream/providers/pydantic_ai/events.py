@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
@@ -47,7 +47,7 @@ class PydanticAI(SpecAdapter):
     spec = SPEC
     notes_alike = False
 
-    def __init__(self, *, unknown: Any = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._indices: list[int] = []  # of parts, in the order in which they began
         self._open: tuple[Slot, Any] | None = None
