@@ -25,8 +25,10 @@ def spelled(value: Any) -> list[str]:
     found: list[str] = []
     names: list[str] = []
     _spell(value, found, names)
-    decoded = _chosen_bytes(value).decode(errors="replace")
-    return found + ([decoded] if decoded != chosen_text(value) else []) + names
+    chosen = _chosen(value)
+    decoded = b"".join([_bytes_of(*each) for each in chosen]).decode(errors="replace")
+    text = "".join([token for token, _ in chosen])
+    return found + ([decoded] if decoded != text else []) + names
 
 
 def spelled_whole(value: Any) -> str:
@@ -83,32 +85,29 @@ _CHOSEN = (
 
 def chosen_text(value: Any) -> str:
     """Return the text that log probabilities spell out."""
+    return "".join([token for token, _ in _chosen(value)])
+
+
+def _chosen(value: Any) -> list[tuple[str, Any]]:
+    """Return the tokens of the text in log probabilities, each with its bytes if it has them."""
     if isinstance(value, str):
-        return value
-    if not value or isinstance(value, (bool, int, float)):
-        return ""
+        return [(value, None)]
     if isinstance(value, (list, tuple)):
-        return "".join([chosen_text(item) for item in value])
+        return [each for item in value for each in _chosen(item)]
+    if not value or isinstance(value, (bool, int, float)):
+        return []
     fields = fields_of(value)
     token = fields.get("token")
     if type(token) is str:
-        return token
-    return "".join([chosen_text(fields[name]) for name in _CHOSEN if name in fields])
+        return [(token, fields.get("bytes"))]
+    return [each for name in _CHOSEN if name in fields for each in _chosen(fields[name])]
 
 
-def _chosen_bytes(value: Any) -> bytes:
-    """Return the bytes of the same text: the tokens' own where they have them."""
-    if isinstance(value, (list, tuple)):
-        return b"".join([_chosen_bytes(item) for item in value])
-    if not value or isinstance(value, (str, bool, int, float)):
-        return chosen_text(value).encode(errors="surrogatepass")
-    fields = fields_of(value)
-    token = fields.get("token")
-    if type(token) is not str:
-        return b"".join([_chosen_bytes(fields[name]) for name in _CHOSEN if name in fields])
+def _bytes_of(token: str, own: Any) -> bytes:
+    """Return the bytes of a token: its own, if it has them."""
     try:
-        return bytes(list(fields["bytes"]))
-    except (KeyError, TypeError, ValueError):
+        return bytes(list(own))
+    except (TypeError, ValueError):
         return token.encode(errors="surrogatepass")
 
 
