@@ -172,7 +172,7 @@ def timed(
 ) -> Iterator[tuple[float, Any]]:
     """Yield each chunk of a recording's lines after the seconds at which it came, at once.
 
-    `name` stands for the file in a RecordingError.
+    `name` is the file's in a RecordingError.
     """
     number = 0
     for number, text in enumerate(lines, 1):

@@ -1,8 +1,8 @@
 """Server-sent events, both ways: bytes in, events out, and back; no I/O.
 
 The decoder follows the WHATWG standard (https://html.spec.whatwg.org/#server-sent-events, section
-9.2.6), gives the same items for every split of the bytes, and loses none of them: the `raw` of all
-items and `dropped`, joined, are what was fed.
+9.2.6), returns the same items for every chunking, and loses no bytes: the `raw` of all items and
+`dropped`, joined, are the input.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _RETRY_DIGITS = 15
 class Event:
     """An event as a client sees it.
 
-    `data` is its text, with line feeds between the lines. `event` is "message" where none is named.
-    `id` is the one that this event states, `last_id` the last that the stream has stated, which is
-    what a client would send as `Last-Event-ID`. `retry` counts milliseconds. `raw` are the bytes
-    that it came from, blank line included; unless it is `plain` they say more than the other fields
-    do: comments, unknown fields, invalid UTF-8.
+    `data` is its text, with line feeds between the lines. `event` is "message" if none is named.
+    `id` is the event's own, `last_id` the last one in the stream so far, which a client would send
+    as `Last-Event-ID`. `retry` is in milliseconds. `raw` are the original bytes, including the
+    blank line; unless the event is `plain`, they contain more than the other fields: comments,
+    unknown fields, or invalid UTF-8.
     """
 
     data: str
@@ -69,9 +69,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment line that stands before an event or by itself, as heartbeats do.
+    """A comment line before an event or by itself, such as a heartbeat.
 
-    `text` is what stands after the colon, `raw` the bytes that it came from.
+    `text` is what follows the colon, `raw` the original bytes.
     """
 
     text: str
@@ -83,7 +83,7 @@ class Blank:
     """A blank line, or fields without data: nothing is dispatched, but id and retry may be set.
 
     `event` is the name that such a heartbeat may have; clients do not see it. `plain` and `raw` are
-    as an event's.
+    those of an Event.
     """
 
     id: str | None = None
@@ -99,9 +99,10 @@ Item: TypeAlias = Event | Comment | Blank
 class Decoder:
     """Bytes of one stream in, items out.
 
-    Linear in the bytes for every split. SSEError is raised for what exceeds `max_line` or
-    `max_event` bytes, and, if `strict`, for invalid UTF-8, which otherwise becomes U+FFFD. Items
-    before the fault are returned first: `error` is then set, and the next call raises it.
+    The work is linear in the bytes for every chunking. SSEError is raised for a line of more than
+    `max_line` bytes, an event of more than `max_event` bytes, and, if `strict`, for invalid UTF-8,
+    which otherwise becomes U+FFFD. Items before an error are returned first: then `error` is set,
+    and the next call raises it.
 
     `dropped` is set by `finish`: the bytes of an event that the stream's end has cut off.
     """
@@ -140,7 +141,7 @@ class Decoder:
         self._before += size
 
     def finish(self) -> list[Item]:
-        """Take the stream's end; return what was waiting for a line feed after its `\\r`."""
+        """Take the stream's end; return the item that waited for a line feed after its `\\r`."""
         items = self._read(last=True)
         rest = bytes(self._buffer)
         if rest and not self._in_block and self._line == len(rest):
@@ -330,10 +331,10 @@ class Decoder:
 
 
 def encode(item: Item) -> bytes:
-    """Return the bytes of an item, made from its fields; `raw` is not looked at.
+    """Return the bytes of an item, made from its fields; `raw` is ignored.
 
-    Each line of data has a `data:` line: `\\r` and `\\r\\n` in it come out as `\\n`, as the format
-    has no other. SSEError for what the format cannot say: a line end in `event` or `id`, NUL in
+    Each line of data has a `data:` line: `\\r` and `\\r\\n` in it become `\\n`, because the format
+    has no other. SSEError for what the format cannot express: a line end in `event` or `id`, NUL in
     `id`, half a surrogate pair.
     """
     if isinstance(item, Comment):

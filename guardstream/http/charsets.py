@@ -62,6 +62,6 @@ class AsUTF8:
 
 
 def _end_of(events: list[Event]) -> FinishReason | None:
-    """Return why some events end their text; None if it goes on."""
+    """Return why some events end their text; None if it continues."""
     last = events[-1] if events else None
     return last.reason if isinstance(last, Finish) else None

@@ -116,13 +116,11 @@ def _google(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": status, "message": f"{message} ({code})", "status": kind}}
 
 
-def _ollama(status: int, code: str, message: str) -> dict[str, Any]:
-    del status
+def _ollama(_status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": f"{message} ({code})"}
 
 
-def _cohere(status: int, code: str, message: str) -> dict[str, Any]:
-    del status
+def _cohere(_status: int, code: str, message: str) -> dict[str, Any]:
     return {"message": f"{message} ({code})"}
 
 
@@ -132,8 +130,7 @@ def _cohere_end(status: int, code: str, message: str) -> dict[str, Any]:
     return {"type": "message-end", "delta": {"error": told, "finish_reason": "ERROR"}}
 
 
-def _bedrock(status: int, code: str, message: str) -> dict[str, Any]:
-    del status
+def _bedrock(_status: int, code: str, message: str) -> dict[str, Any]:
     return {"__type": "ValidationException", "message": f"{message} ({code})"}
 
 
@@ -142,28 +139,24 @@ def _mistral(status: int, code: str, message: str) -> dict[str, Any]:
     return {**fields, "raw_status_code": status}
 
 
-def _ui_message(status: int, code: str, message: str) -> dict[str, Any]:
+def _ui_message(_status: int, _code: str, message: str) -> dict[str, Any]:
     """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol."""
-    del status, code
     return {"type": "error", "errorText": message}
 
 
-def _ag_ui(status: int, code: str, message: str) -> dict[str, Any]:
+def _ag_ui(_status: int, code: str, message: str) -> dict[str, Any]:
     """https://docs.ag-ui.com/concepts/events."""
-    del status
     return {"type": "RUN_ERROR", "message": message, "code": code}
 
 
-def _any(status: int, code: str, message: str) -> dict[str, Any]:
+def _any(_status: int, code: str, message: str) -> dict[str, Any]:
     """An event that the clients of OpenAI and Anthropic raise."""
-    del status
     detail = {"type": code, "code": code, "message": message}
     return {"code": code, "message": message, "type": "error", "error": detail}
 
 
-def _any_line(status: int, code: str, message: str) -> dict[str, Any]:
+def _any_line(_status: int, code: str, message: str) -> dict[str, Any]:
     """A line that Ollama's client raises."""
-    del status
     return {"error": message, "code": code}
 
 

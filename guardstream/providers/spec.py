@@ -91,9 +91,6 @@ __all__ = [
     "SpecAdapter",
     "Tree",
     "Values",
-    "constructed",
-    "named_by_type",
-    "plain",
     "sibling",
 ]
 

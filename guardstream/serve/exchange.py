@@ -315,7 +315,7 @@ class Exchange:
         return refusal(502, code, why)
 
     def _is_block(self, error: Exception) -> bool:
-        """Return whether an error says that a rule blocked the response, as it is to be said."""
+        """Return whether an error is a rule's block, and blocked responses are to be errors."""
         is_block = isinstance(error, BodyError) and error.code == BLOCKED_CODE
         return is_block and self._fails_on_block
 

@@ -86,7 +86,7 @@ class WholeBody:
         return b"".join(frames)
 
     def _as_utf8(self, body: bytes) -> bytes:
-        """Guard a text in another charset once more, as clients would read it that assume UTF-8."""
+        """Guard a text in another charset again, as clients that assume UTF-8 would read it."""
         again = AsUTF8(self._guard)
         shown = again.feed(body) + again.finish()
         if again.ended == "content_filter":

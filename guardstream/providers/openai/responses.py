@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, OVER, PANEL, SPEC, STREAMED
@@ -55,7 +55,7 @@ class OpenAIResponses(SpecAdapter):
     padding = frozenset({"sequence_number", "obfuscation"})
     notes_alike = "last"
 
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0
