@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Protocol
+from typing import Protocol, Self
 
 from guardstream.serve.bodies import BodyError, Inflating
 from guardstream.serve.proxy.answers import UpstreamError
@@ -92,17 +92,28 @@ async def readable(answer: Incoming) -> Incoming:
     return answer if encoding in _PLAIN else _Inflated(answer)
 
 
-class _Inflated:
-    """A compressed answer; it is decompressed in pieces, however large it is."""
+class _Around:
+    """An answer with the status and the headers of another one, whose body it reads."""
 
     def __init__(self, answer: Incoming) -> None:
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def aclose(self) -> None:
+        """Discard the rest, and close its connection."""
+        await self._answer.aclose()
+
+
+class _Inflated(_Around):
+    """A compressed answer; it is decompressed in pieces, however large it is."""
+
+    def __init__(self, answer: Incoming) -> None:
+        super().__init__(answer)
         self._inflating = Inflating(_EITHER, ratio=None)  # its reader has limits of its own
         self._pieces: Iterator[bytes] = iter(())
-
-    def __aiter__(self) -> _Inflated:
-        return self
 
     async def __anext__(self) -> bytes:
         try:
@@ -121,28 +132,16 @@ class _Inflated:
             self._inflating.finish()
             raise
 
-    async def aclose(self) -> None:
-        """Discard the rest, and close its connection."""
-        await self._answer.aclose()
 
-
-class Noted:
+class Noted(_Around):
     """An answer in which `source` looks for the ids of events."""
 
     def __init__(self, answer: Incoming, source: SourceIds) -> None:
-        self.status, self.headers = answer.status, answer.headers
-        self._answer = answer
+        super().__init__(answer)
         self._source = source
-
-    def __aiter__(self) -> Noted:
-        return self
 
     async def __anext__(self) -> bytes:
         return b"".join(self._source.feed(await anext(self._answer)))
-
-    async def aclose(self) -> None:
-        """Discard the rest, and close its connection."""
-        await self._answer.aclose()
 
 
 def decoded(headers: Headers) -> Iterator[tuple[str, str]]:
