@@ -54,9 +54,9 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     if kind is dict:
         return value  # type: ignore[no-any-return]
     if kind in _MODELS:
-        extra = value.__pydantic_extra__
-        if value.__pydantic_private__ and (private := _private_of(value)):
-            return {**value.__dict__, **(extra or {}), **private}
+        extra, private = value.__pydantic_extra__, value.__pydantic_private__
+        if private and not all(map(_is_note, private, private.values())):
+            return {**value.__dict__, **(extra or {}), **_private_of(value)}
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _fields_of(value, kind)
 
@@ -97,8 +97,9 @@ def _private_of(value: Any) -> Mapping[str, Any]:
 
 def _is_note(name: str, value: Any) -> bool:
     """Return whether a private attribute has data about a call, and nothing that a model said."""
-    says = isinstance(value, Mapping) and value.get("provider_specific_fields")
-    return name in _NOTES and not says
+    if name not in _NOTES:
+        return False
+    return not (isinstance(value, Mapping) and value.get("provider_specific_fields"))
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:
