@@ -328,7 +328,9 @@ def _check_narrow(text: str) -> None:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_Number, parse_int=_Number)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise BulkError("a line is nested too deeply to be judged") from None
+    except ValueError as error:
         said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
         raise BulkError(f"a line is not JSON that can be judged: {said}") from None
 

@@ -30,9 +30,11 @@ _PATHS = 64
 _GROWN = 2
 """How often a text has grown where objects repeat it."""
 
-Report: TypeAlias = Callable[[Mapping[str, int], bool], None]
-"""Is told once of a stream: the paths where text stood, how many code points each had, and whether
-objects repeat their text."""
+Lengths: TypeAlias = Mapping[str, tuple[int, int]]
+"""How many code points of text a path had: those unlike the last text there, and all."""
+
+Report: TypeAlias = Callable[[Lengths, bool], None]
+"""Is told once of a stream: the text at each path, and whether objects repeat their text."""
 
 Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
 """Returns the adapter of a known format that a chunk has."""
@@ -48,7 +50,8 @@ class AnyJSON(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._report: Report | None = None
-        self._lengths: dict[str, int] = {}
+        self._lengths: dict[str, tuple[int, int]] = {}
+        self._latest: dict[str, str] = {}
         self._growing: dict[str, str] = {}  # the last text at each path where texts only grew
         self._grown: Counter[str] = Counter()
         self._events = 0
@@ -101,6 +104,7 @@ class AnyJSON(SpecAdapter):
         report, self._report = self._report, None
         if report is not None and self._lengths and self._events > 1:
             report(self._lengths, any(self._grown[path] >= _GROWN for path in self._growing))
+        self._latest.clear()
         self._growing.clear()
 
     def _note(self, pieces: Sequence[Piece]) -> None:
@@ -110,7 +114,10 @@ class AnyJSON(SpecAdapter):
                 continue
             if path in self._lengths or len(self._lengths) < _PATHS:
                 self._note_growth(path, text)
-                self._lengths[path] = self._lengths.get(path, 0) + len(text)
+                changed, total = self._lengths.get(path, (0, 0))
+                new = len(text) if text != self._latest.setdefault(path, text) else 0
+                self._lengths[path] = changed + new, total + len(text)
+                self._latest[path] = text
 
     def _note_growth(self, path: str, text: str) -> None:
         last = self._growing.get(path)

@@ -8,9 +8,13 @@ objects that repeat their text as it grows, as parsers yield them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from guardstream.jsonpath import check_apart
+
+if TYPE_CHECKING:
+    from guardstream.providers.any_json import Lengths
 
 log = logging.getLogger("guardstream")
 
@@ -27,11 +31,11 @@ class FormatHints:
     def __init__(self) -> None:
         self._told: set[frozenset[str]] = set()
 
-    def warn(self, lengths: Mapping[str, int], repeats: bool, check: Callable[[str], bool]) -> None:
+    def warn(self, lengths: Lengths, repeats: bool, check: Callable[[str], bool]) -> None:
         """Log the paths of a stream's text, and how to describe the format.
 
-        `lengths` has the length of the text at each path. `repeats` says that each object repeats
-        the text of the last one. `check` returns whether a path may be shown.
+        The answer is probably where most text changes. `repeats` says that each object repeats the
+        text of the last one. `check` returns whether a path may be shown.
         """
         shape = frozenset(lengths)
         if not shape or shape in self._told or len(self._told) == SHAPES:

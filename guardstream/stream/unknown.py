@@ -169,13 +169,13 @@ class UnknownTexts:
                 self._last[place] = text, events
         return events
 
-    def goes_on(self, piece: Piece) -> bool:
-        """Return whether a repeated text may continue the last one in its place.
+    def goes_on(self, piece: Piece, *, repeats: bool) -> bool:
+        """Return whether a text beside the answer may continue what came in its place.
 
-        The request's text is nearly always repeated exactly.
+        One that `repeats` is nearly always the last one again, as the request's text is.
         """
         last, tail = self._requested.get(piece.slot, ("", ""))
-        if piece.text == last:
+        if repeats and piece.text == last:
             return True
         if not last and len(self._requested) == REQUESTED:
             return False

@@ -1080,6 +1080,13 @@ def test_what_only_the_providers_chunks_of_a_kernel_say_is_not_spelled_out() -> 
         assert "secret" not in "".join(said)
 
 
+def test_equal_pieces_of_a_kernels_provider_are_joined_like_others() -> None:
+    rule = "version: 1\nrules: [{id: w, words: [bookkeeper], action: mask}]"
+    guard = Guard(Policy.parse(rule))
+    out, _ = guarded([ChatContent([], {"reasoning": each}) for each in "a bookkeeper"], guard)
+    assert "keeper" not in "".join(each.inner_content["reasoning"] for each in out)
+
+
 def test_choices_of_a_kernel_come_in_one_list() -> None:
     def said(text: str, choice: int) -> ChatContent:
         return ChatContent([TextContent(text, choice_index=choice)], choice_index=choice)

@@ -506,6 +506,15 @@ def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 2
 
 
+def test_a_log_takes_what_each_event_repeats_for_no_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events = [{"kind": "message.part.delta", "say": text} for text in ("the", " blue", " bird")]
+    list(Guard(GUARD.policy).wrap_sync(events))
+    (record,) = caplog.records
+    assert "the answer is at $.say" in record.getMessage()
+
+
 @pytest.mark.parametrize("rest", [{}, {"note": "the same"}, {"list": ["a", "b"]}])
 def test_a_log_says_where_to_guard_objects_that_grow(
     rest: dict[str, Any], caplog: pytest.LogCaptureFixture
