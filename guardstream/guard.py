@@ -634,7 +634,7 @@ class Guard:
         stages = self.pipelines(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
-            from guardstream.providers.unknown import check_unknown
+            from guardstream.providers.toolkit.unknown import check_unknown
 
             check_unknown(unknown)
         choose = choosing(policy, provider, passing, self._format_hints)

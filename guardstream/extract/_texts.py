@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from guardstream.events import FinishReason
 from guardstream.providers import Adapter, detect, named
 from guardstream.providers.adapter import NEW, Piece, Slot
-from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.generic.any_json import AnyJSON
 
 TextOf: TypeAlias = Callable[[Any], str]
 

@@ -18,7 +18,7 @@ from guardstream.gate.windows import UNITS, units_of
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
-from guardstream.providers.unknown import check_unknown
+from guardstream.providers.toolkit.unknown import check_unknown
 from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Units
 from guardstream.stream.arguments import known_arguments

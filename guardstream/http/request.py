@@ -18,7 +18,7 @@ from guardstream.http.request_fields import (
     OPTIONS,
     SETTINGS,
 )
-from guardstream.providers.fields import map_strings
+from guardstream.providers.toolkit.fields import map_strings
 
 
 class RefusedError(Exception):

@@ -11,11 +11,11 @@ from guardstream.errors import AdapterError
 from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
-from guardstream.providers.fields import is_record
-from guardstream.providers.text import PlainText
+from guardstream.providers.toolkit.fields import is_record
+from guardstream.providers.generic.text import PlainText
 
 if TYPE_CHECKING:
-    from guardstream.providers.json_format import JSONFormat
+    from guardstream.providers.generic.json_format import JSONFormat
     from guardstream.providers.openai.chat import OpenAIChat
     from guardstream.providers.openai.chat_events import OpenAIChatEvents
     from guardstream.providers.openai.completions import OpenAICompletions
@@ -24,7 +24,7 @@ else:
     __getattr__, __dir__ = exporting(
         __name__,
         {
-            "JSONFormat": "guardstream.providers.json_format",
+            "JSONFormat": "guardstream.providers.generic.json_format",
             "OpenAIChat": "guardstream.providers.openai.chat",
             "OpenAIChatEvents": "guardstream.providers.openai.chat_events",
             "OpenAICompletions": "guardstream.providers.openai.completions",
@@ -34,7 +34,7 @@ else:
 
 ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
     {
-        "text": "guardstream.providers.text:PlainText",
+        "text": "guardstream.providers.generic.text:PlainText",
         "openai_chat": "guardstream.providers.openai.chat:OpenAIChat",
         "openai_chat_events": "guardstream.providers.openai.chat_events:OpenAIChatEvents",
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
@@ -47,20 +47,20 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "gemini_live": "guardstream.providers.google.live:GeminiLive",
         "gemini": "guardstream.providers.google.gemini:Gemini",
         "ollama": "guardstream.providers.ollama:Ollama",
-        "bedrock": "guardstream.providers.bedrock:Bedrock",
-        "bedrock_agent": "guardstream.providers.bedrock_agents:BedrockAgent",
-        "bedrock_invoke": "guardstream.providers.bedrock_invoke:BedrockInvoke",
+        "bedrock": "guardstream.providers.bedrock.converse:Bedrock",
+        "bedrock_agent": "guardstream.providers.bedrock.agents:BedrockAgent",
+        "bedrock_invoke": "guardstream.providers.bedrock.invoke:BedrockInvoke",
         "cohere": "guardstream.providers.cohere:Cohere",
-        "mistral": "guardstream.providers.mistral:Mistral",
-        "mistral_conversations": "guardstream.providers.conversations:Conversations",
-        "mistral_transcription": "guardstream.providers.transcriptions:Transcriptions",
+        "mistral": "guardstream.providers.mistral.chat:Mistral",
+        "mistral_conversations": "guardstream.providers.mistral.conversations:Conversations",
+        "mistral_transcription": "guardstream.providers.mistral.transcriptions:Transcriptions",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
         "langchain_protocol": "guardstream.providers.langchain.protocol:LangChainProtocol",
         "langgraph": "guardstream.providers.langchain.graph:LangGraph",
         "langgraph_events": "guardstream.providers.langchain.graph:LangGraphEvents",
         "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",
-        "kosong": "guardstream.providers.kosong:Kosong",
+        "kosong": "guardstream.providers.frameworks.kosong:Kosong",
         "assistants": "guardstream.providers.openai.assistants:Assistants",
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
@@ -74,12 +74,12 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_llama": "guardstream.providers.path_formats:Llama",
         "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",
         "bedrock_titan": "guardstream.providers.path_formats:Titan",
-        "ui_messages": "guardstream.providers.ui_messages:UIMessages",
-        "data_stream": "guardstream.providers.ui_messages:DataStream",
-        "ag_ui": "guardstream.providers.ag_ui:AGUI",
-        "a2a": "guardstream.providers.a2a:A2A",
-        "acp": "guardstream.providers.acp:ACP",
-        "mcp": "guardstream.providers.mcp:MCP",
+        "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
+        "data_stream": "guardstream.providers.protocols.ui_messages:DataStream",
+        "ag_ui": "guardstream.providers.protocols.ag_ui:AGUI",
+        "a2a": "guardstream.providers.protocols.a2a:A2A",
+        "acp": "guardstream.providers.protocols.acp:ACP",
+        "mcp": "guardstream.providers.protocols.mcp:MCP",
         "dashscope": "guardstream.providers.dashscope:DashScope",
         "sglang": "guardstream.providers.sglang:SGLang",
         "lmstudio": "guardstream.providers.lmstudio:LMStudio",
@@ -96,10 +96,10 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "adk": "guardstream.providers.frameworks.adk:ADK",
         "claude_agents": "guardstream.providers.frameworks.claude_agents:ClaudeAgents",
         "strands": "guardstream.providers.frameworks.strands:Strands",
-        "cumulative_text": "guardstream.providers.cumulative_text:CumulativeText",
-        "sse_events": "guardstream.providers.sse_events:ServerSentEvents",
-        "events": "guardstream.providers.named_events:NamedEvents",
-        "json": "guardstream.providers.any_json:AnyJSON",
+        "cumulative_text": "guardstream.providers.generic.cumulative_text:CumulativeText",
+        "sse_events": "guardstream.providers.generic.sse_events:ServerSentEvents",
+        "events": "guardstream.providers.generic.named_events:NamedEvents",
+        "json": "guardstream.providers.generic.any_json:AnyJSON",
     }
 )
 """Every adapter of the package by name, in the order in which they are asked about a chunk.

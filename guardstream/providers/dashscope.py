@@ -1,7 +1,7 @@
 """DashScope's own stream (Qwen): all of a text so far, or with `incremental_output` what is new.
 
 https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope. A stream does not say which of the
-two it does: see `guardstream.providers.delta_or_cumulative`.
+two it does: see `guardstream.providers.toolkit.delta_or_cumulative`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Released, Slot
-from guardstream.providers.fields import fields_of, index_in, replaced
-from guardstream.providers.growing import Growing
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,

@@ -10,7 +10,7 @@ from guardstream.errors import AdapterError
 
 if TYPE_CHECKING:
     from guardstream.providers.adapter import Adapter, Passes, Reading
-    from guardstream.providers.alike import Alike
+    from guardstream.providers.toolkit.alike import Alike
 
 __all__ = ["Hooks", "hooks_of"]
 

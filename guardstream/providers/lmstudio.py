@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
 
 _KINDS = ("reasoning_type", "reasoningType")

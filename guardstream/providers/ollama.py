@@ -11,8 +11,8 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, only, replaced
-from guardstream.providers.runs import Runs
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import (
     ABOUT,
     END,

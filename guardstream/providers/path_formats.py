@@ -1,5 +1,5 @@
 """Small formats with one text, each described by a few paths: see
-`guardstream.providers.json_format`.
+`guardstream.providers.generic.json_format`.
 
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.json_format import JSONFormat
-from guardstream.providers.nodes import (
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.generic.json_format import JSONFormat
+from guardstream.providers.toolkit.nodes import (
     ABOUT,
     META,
     NAME,

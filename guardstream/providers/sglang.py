@@ -2,7 +2,7 @@
 
 https://docs.sglang.ai/basic_usage/native_api.html. The numbers of tokens say which of the two a
 stream does: those of a chunk, and those generated so far. Where they do not, its texts do: see
-`guardstream.providers.delta_or_cumulative`.
+`guardstream.providers.toolkit.delta_or_cumulative`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, index_in, replaced
-from guardstream.providers.growing import Growing
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,

@@ -27,15 +27,15 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.alike import PATIENCE, Alike, alike
-from guardstream.providers.fields import (
+from guardstream.providers.toolkit.alike import PATIENCE, Alike, alike
+from guardstream.providers.toolkit.fields import (
     BYTES,
     LISTS,
     fields_of,
     same_or,
 )
-from guardstream.providers.logprobs import numbered, spelled
-from guardstream.providers.nodes import (
+from guardstream.providers.toolkit.logprobs import numbered, spelled
+from guardstream.providers.toolkit.nodes import (
     ABOUT,
     APART,
     END,
@@ -62,10 +62,10 @@ from guardstream.providers.nodes import (
     Tree,
     Values,
 )
-from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
-from guardstream.providers.readers import Findings, Found, check_readable, compiled, relabelled
-from guardstream.providers.unknown import Unknowns, too_deep
+from guardstream.providers.toolkit.parsed import map_parsed
+from guardstream.providers.toolkit.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
+from guardstream.providers.toolkit.readers import Findings, Found, check_readable, compiled, relabelled
+from guardstream.providers.toolkit.unknown import Unknowns, too_deep
 
 __all__ = [
     "ABOUT",

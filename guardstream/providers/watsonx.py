@@ -10,7 +10,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
 
 _SPEC: Spec = {

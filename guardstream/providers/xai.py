@@ -13,14 +13,14 @@ from typing import Any, ClassVar, TypeGuard
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.objects import (
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import (
     Event,
     Objects,
     message_json,
     message_like,
 )
-from guardstream.providers.protobuf import is_message, known_alone
+from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     ABOUT,
     END,

@@ -17,7 +17,7 @@ from guardstream.http.media import media_of as named_media
 from guardstream.policy import Policy
 from guardstream.policy.serving import MAX_ANSWER
 from guardstream.providers.adapter import Unknown
-from guardstream.providers.unknown import check_unknown
+from guardstream.providers.toolkit.unknown import check_unknown
 from guardstream.stream.on_block import OnBlock
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]

@@ -11,9 +11,9 @@ from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
 from guardstream.providers import ADAPTERS, Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
-from guardstream.providers.fields import is_record
+from guardstream.providers.toolkit.fields import is_record
 from guardstream.providers.hooks import hooks_of
-from guardstream.providers.text import PlainText
+from guardstream.providers.generic.text import PlainText
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from guardstream.framing.frames import Media
     from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
-    from guardstream.providers.json_format import JSONFormat
+    from guardstream.providers.generic.json_format import JSONFormat
     from guardstream.stream.format_hints import FormatHints
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -128,7 +128,7 @@ def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
     """
     if not _is_known(first):
         return first
-    from guardstream.providers.any_json import Begun
+    from guardstream.providers.generic.any_json import Begun
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk):
@@ -150,7 +150,7 @@ def _is_anywhere(chunk: object) -> bool:
 
 def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
     """Let the adapter of a stream in no known format keep looking for a known one."""
-    from guardstream.providers.any_json import AnyJSON
+    from guardstream.providers.generic.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk) or _is_anywhere(chunk):
@@ -163,7 +163,7 @@ def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
 
 def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatHints) -> None:
     """Let the adapter of a stream in no known format report the paths of text."""
-    from guardstream.providers.any_json import AnyJSON
+    from guardstream.providers.generic.any_json import AnyJSON
 
     if isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
         adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
@@ -175,7 +175,7 @@ def _may_begin(own: JSONFormat, chunk: Any) -> bool:
     The first event may have no text and only signal the beginning of an answer. Then no known
     format begins like this, or many do (`{"type": "start"}`) and `own` names the field `type`.
     """
-    from guardstream.providers.any_json import AnyJSON
+    from guardstream.providers.generic.any_json import AnyJSON
 
     if not isinstance(chunk, dict):
         return False
@@ -187,7 +187,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     """Return the formats that a policy describes, by name."""
     if not policy.file.formats:
         return {}
-    from guardstream.providers.json_format import JSONFormat
+    from guardstream.providers.generic.json_format import JSONFormat
 
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:

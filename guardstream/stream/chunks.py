@@ -15,7 +15,7 @@ from guardstream.stream.result import Meter
 from guardstream.stream.slots import Track
 
 if TYPE_CHECKING:
-    from guardstream.providers.alike import Alike
+    from guardstream.providers.toolkit.alike import Alike
 
 C = TypeVar("C")
 

@@ -11,7 +11,7 @@ from guardstream.framing.frames import EventFrames, Frame
 from guardstream.framing.templates import Template, template
 
 if TYPE_CHECKING:
-    from guardstream.providers.alike import Alike
+    from guardstream.providers.toolkit.alike import Alike
     from guardstream.stream.chunks import ChunkFlow
 
 

@@ -14,7 +14,7 @@ from guardstream.stream.flow import feed_of, stage_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardstream.providers.alike import Alike
+    from guardstream.providers.toolkit.alike import Alike
     from guardstream.stream.result import Meter
     from guardstream.stream.slots import Track
 

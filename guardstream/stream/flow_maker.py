@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
-from guardstream.providers.text import PlainText
+from guardstream.providers.generic.text import PlainText
 from guardstream.stream.choosing import (
     Choose,
     check_is_text,

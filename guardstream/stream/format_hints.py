@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from guardstream.jsonpath import check_apart
 
 if TYPE_CHECKING:
-    from guardstream.providers.any_json import Lengths
+    from guardstream.providers.generic.any_json import Lengths
 
 log = logging.getLogger("guardstream")
 

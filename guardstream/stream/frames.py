@@ -14,10 +14,10 @@ from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
-from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
 from guardstream.providers.hooks import hooks_of
-from guardstream.providers.text import PlainText
+from guardstream.providers.generic.text import PlainText
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.event_fields import EventFields, with_retry

@@ -25,7 +25,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
     else:
         source, released = "".join(track.source), "".join(track.released)
         if piece.kind == "parsed":
-            from guardstream.providers.parsed import same_value  # imports pydantic
+            from guardstream.providers.toolkit.parsed import same_value  # imports pydantic
 
             if same_value(source, piece.text):
                 return piece.text if released == source else released

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
-from guardstream.providers.paths import spoken
+from guardstream.providers.toolkit.paths import spoken
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""

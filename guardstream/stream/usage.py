@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of
 
 _INPUT = (
     "input_tokens",

@@ -11,7 +11,7 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.gate import Context, Verdict, gate
-from guardstream.providers.any_json import EVENTS
+from guardstream.providers.generic.any_json import EVENTS
 from tests.gate.test_bytes import guarded
 from tests.providers.laws import events, lines
 from tests.providers.test_recognised_later import FORMATS, STARTED, openai, ui

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from guardstream import Guard, Policy
 from guardstream.providers.anthropic.messages import Anthropic
-from guardstream.providers.json_format import JSONFormat
+from guardstream.providers.generic.json_format import JSONFormat
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import SpecAdapter

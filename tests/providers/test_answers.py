@@ -14,7 +14,7 @@ from ollama import ChatResponse, GenerateResponse
 from guardstream import Guard, Policy
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
-from guardstream.providers.whole import BODIES
+from guardstream.providers.answers.whole import BODIES
 from tests.providers.laws import EMPTY, GUARD, left_raw
 
 Body = dict[str, Any]

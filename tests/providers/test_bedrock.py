@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers.bedrock import Bedrock
+from guardstream.providers.bedrock.converse import Bedrock
 from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,

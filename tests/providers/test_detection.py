@@ -8,7 +8,7 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.providers import ADAPTERS, detect
-from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.generic.any_json import AnyJSON
 
 SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("openai_chat", {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}),

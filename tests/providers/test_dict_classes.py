@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from tests.providers.laws import GUARD, cuttings
 
 TEXT = "it is a secret."

@@ -10,7 +10,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
-from guardstream.providers.ui_messages import UIMessages
+from guardstream.providers.protocols.ui_messages import UIMessages
 from tests.providers.laws import (
     ARGUMENTS,
     GUARD,

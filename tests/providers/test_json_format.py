@@ -13,7 +13,7 @@ from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.http.stream import WireGuard
 from guardstream.jsonpath import steps_of
-from guardstream.providers.json_format import JSONFormat
+from guardstream.providers.generic.json_format import JSONFormat
 
 RULES = """
 rules:

@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
-from guardstream.providers.objects import root_of, with_changes
+from guardstream.providers.toolkit.objects import root_of, with_changes
 from tests.providers.laws import EMPTY, GUARD, cuttings, unchanged
 
 TEXT = "a secret, no sec"

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
-from guardstream.providers.kosong import Kosong
+from guardstream.providers.frameworks.kosong import Kosong
 from tests.extract.test_extract import collect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, lines, unchanged
 

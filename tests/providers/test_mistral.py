@@ -12,7 +12,7 @@ from mistralai.client import Mistral as Client
 
 from guardstream import AdapterError, extract
 from guardstream.providers import detect
-from guardstream.providers.mistral import Mistral
+from guardstream.providers.mistral.chat import Mistral
 from tests.extract.test_extract import collect
 from tests.providers.chunks import call, chunk
 from tests.providers.laws import (

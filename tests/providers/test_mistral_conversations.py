@@ -13,7 +13,7 @@ from mistralai.client import models
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
-from guardstream.providers.conversations import Conversations
+from guardstream.providers.mistral.conversations import Conversations
 from tests.extract.test_extract import collect
 from tests.providers.laws import (
     ARGUMENTS,

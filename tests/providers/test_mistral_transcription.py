@@ -11,7 +11,7 @@ from mistralai.client import models
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
-from guardstream.providers.transcriptions import Transcriptions
+from guardstream.providers.mistral.transcriptions import Transcriptions
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
 from tests.providers.served import sse
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import JSONFormat
-from guardstream.providers.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of
 from tests.providers.laws import EMPTY, GUARD, cuttings
 from tests.providers.xai_messages import CHUNK, message
 

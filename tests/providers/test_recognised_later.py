@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.providers.any_json import EVENTS
+from guardstream.providers.generic.any_json import EVENTS
 from tests.providers.chunks import chunk
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, lines, unchanged
 

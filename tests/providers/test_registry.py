@@ -7,7 +7,7 @@ import pytest
 from guardstream import AdapterError
 from guardstream.providers import ADAPTERS, PlainText, detect, named
 from guardstream.providers.adapter import Piece
-from guardstream.providers.text import SLOT
+from guardstream.providers.generic.text import SLOT
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

@@ -15,7 +15,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
     META,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
@@ -29,7 +29,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
-from guardstream.providers.streamed import Streamed
+from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "google.genai.types"
 

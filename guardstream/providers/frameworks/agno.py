@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, only
+from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -27,7 +27,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
-from guardstream.providers.streamed import Streamed
+from guardstream.providers.toolkit.streamed import Streamed
 
 _IDS = (
     *("event", "created_at", "run_id", "parent_run_id", "session_id", "user_id", "nested_depth"),

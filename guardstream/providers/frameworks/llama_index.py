@@ -11,8 +11,8 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.growing import Growing
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     META,

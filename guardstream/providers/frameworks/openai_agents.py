@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Passes, Reading, Unknown
-from guardstream.providers.envelope import Envelope
-from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.growing import Growing
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 

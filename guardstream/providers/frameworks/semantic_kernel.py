@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Unknown
-from guardstream.providers.envelope import Envelope
-from guardstream.providers.fields import fields_of, index_in, replaced
-from guardstream.providers.growing import Growing
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
-from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.growing import Repeating
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.growing import Repeating
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))

@@ -21,10 +21,10 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
-from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.nested import Nested, with_inner, within
-from guardstream.providers.nodes import REQUEST, SKIP, Either, OneOf
+from guardstream.providers.bedrock.converse import CITATION, TOOL_USE, Bedrock
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.nested import Nested, with_inner, within
+from guardstream.providers.toolkit.nodes import REQUEST, SKIP, Either, OneOf
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -37,7 +37,7 @@ from guardstream.providers.spec import (
     Values,
     VariedSpecAdapter,
 )
-from guardstream.providers.streamed import Streamed
+from guardstream.providers.toolkit.streamed import Streamed
 
 _GIVEN = Leaf("whole", "text", "tool_result")
 _USE: Spec = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Slot
-from guardstream.providers.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.google.gemini_spec import camel
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, only
+from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.google.gemini_calls import Calls, get
 from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
-from guardstream.providers.runs import Runs
+from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
 
 _TYPES = "google.genai.types"

@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
 
 _TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})

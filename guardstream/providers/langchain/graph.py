@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unknown
-from guardstream.providers.any_json import AnyJSON
-from guardstream.providers.fields import fields_of
+from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.langchain.chunks import LangChain, is_message
 from guardstream.providers.langchain.growing import GrowingMessages
 from guardstream.providers.langchain.messages import JSONMessages, Messages
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.marks import is_mark
+from guardstream.providers.toolkit.marks import is_mark
 
 _STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})
 _MESSAGES = frozenset({"messages", "messages-tuple"})

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.langchain.protocol_messages import (
     TURN,
     Block,

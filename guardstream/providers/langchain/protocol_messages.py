@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from guardstream.providers.adapter import Slot
-from guardstream.providers.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of
 
 TURN = 1000
 """A slot's number is its block's index, and this for each message before it."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
-from guardstream.providers.fields import fields_of, map_strings, replaced, same_or
+from guardstream.providers.toolkit.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.langchain.chunks import is_message
-from guardstream.providers.logprobs import spelled, spelled_whole
-from guardstream.providers.marks import is_mark
-from guardstream.providers.streamed import Streamed
+from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
+from guardstream.providers.toolkit.marks import is_mark
+from guardstream.providers.toolkit.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
 _KEY = Slot(0, "text", "$~")

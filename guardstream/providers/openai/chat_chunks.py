@@ -7,8 +7,8 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Call, Slot
-from guardstream.providers.fields import fields_of, index_in, only, replaced
-from guardstream.providers.reused import Reused
+from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
+from guardstream.providers.toolkit.reused import Reused
 
 PART_TEXT = {
     "text": "text",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import (
     ABOUT,
     APART,

@@ -14,7 +14,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import NEW, Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.openai.realtime_end import FIRST, Ending
 from guardstream.providers.openai.realtime_spec import (
     INPUT,

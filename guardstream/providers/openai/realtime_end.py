@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
 from guardstream.providers.spec import constructed, plain
 

@@ -13,7 +13,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
 from guardstream.providers.spec import constructed, plain
 

@@ -1,0 +1,1 @@
+"""Adapters for whole answers, which are guarded as their streams would be."""

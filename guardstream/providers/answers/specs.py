@@ -1,0 +1,396 @@
+"""Adapters for whole answers of other APIs than OpenAI's and Anthropic's: a spec and an end for
+each.
+
+Those of Gemini, Ollama, DashScope and watsonx have the shape of a chunk of their stream. Cohere's
+chat and Bedrock's Converse have their own shapes, and some are answers of JSON-RPC (A2A, MCP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers import cohere, ollama, watsonx
+from guardstream.providers.bedrock import converse as bedrock
+from guardstream.providers.protocols.a2a import Events
+from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
+from guardstream.providers.dashscope import calls_in, number_in, response_spec
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.google import interactions
+from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
+from guardstream.providers.google.gemini_calls import call_in, get, parts_of
+from guardstream.providers.protocols.mcp import Messages
+from guardstream.providers.toolkit.objects import rpc_error
+from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
+from guardstream.providers.answers.whole import Body, said_in
+
+Answer = dict[str, Any]
+
+
+class OneAnswer(Body):
+    """The base of bodies with one choice, whose slots are distinguished by the positions of their
+    leaves."""
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        number = path[-1] if path and leaf.channel == "tool_args" else 0
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        calls = {
+            Slot(0, "tool_args", self.arguments, place): call
+            for place, call in self.calls(event).items()
+        }
+        return Reading(pieces, (0,), {0: self.reason(event)}, calls=calls, usage=self.usage(event))
+
+    arguments: ClassVar[str] = "tool_calls"
+    """The field of slots with arguments."""
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        """Return why the answer ended."""
+        return "stop"
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        """Return the answer's tool calls, by their positions."""
+        return {}
+
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        """Return the answer's usage."""
+        return event.get("usage")
+
+    def completed(self, body: Answer, source: Answer) -> Answer:
+        return self.ended(body, self.messages.get(0, ""), self.reasons[0])
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        """Return a body that the guard ends, with `text` and the reason."""
+        raise NotImplementedError
+
+
+class GeminiBody(Body):
+    """`generateContent`: https://ai.google.dev/api/generate-content."""
+
+    name = "gemini"
+    spec: ClassVar[Spec] = Gemini.spec
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._chunks = Gemini(unknown=unknown)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return self._chunks.slot(leaf, event, path)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        finished: dict[int, FinishReason] = {}
+        calls: dict[Slot, Call] = {}
+        for candidate in map(fields_of, event.get("candidates") or ()):
+            choice = index_in(candidate)
+            for place, call in enumerate(map(call_in, parts_of(candidate))):
+                if call.get("name"):
+                    slot = Slot(choice, "tool_args", "args", place)
+                    calls[slot] = Call(call["name"], call.get("id"))
+            reason = REASONS.get(str(get(candidate, "finish_reason")), "stop")
+            called = reason == "stop" and any(slot.choice == choice for slot in calls)
+            finished[choice] = "tool_calls" if called else reason
+        usage = get(event, "usage_metadata")
+        return Reading(pieces, tuple(finished) or (0,), finished, calls=calls, usage=usage)
+
+    def completed(self, body: Answer, source: Answer) -> Answer:
+        candidates = []
+        for candidate in body.get("candidates") or ():
+            choice = index_in(candidate)
+            content = dict(candidate.get("content") or {})
+            if choice in self.messages:
+                said = {"text": self.messages[choice]}
+                content["parts"] = [*(content.get("parts") or ()), said]
+            changed = {**candidate, "content": content}
+            if choice in self.reasons:
+                name = "finish_reason" if "finish_reason" in candidate else "finishReason"
+                changed[name] = STOPS.get(self.reasons[choice], "STOP")
+            candidates.append(changed)
+        return {**body, "candidates": candidates}
+
+
+class OllamaBody(OneAnswer):
+    """Answers with `stream: false`: https://github.com/ollama/ollama/blob/main/docs/api.md."""
+
+    name = "ollama"
+    spec: ClassVar[Spec] = ollama.Ollama.spec
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        called = bool(self.calls(event))
+        reason = ollama.REASONS.get(event.get("done_reason") or "", "stop")
+        return "tool_calls" if called and reason == "stop" else reason
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        found = fields_of(event.get("message")).get("tool_calls") or ()
+        named = [fields_of(fields_of(call).get("function")).get("name") for call in found]
+        return {place: Call(name or "") for place, name in enumerate(named)}
+
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return {name: event[name] for name in ollama.COUNTED if event.get(name)} or None
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return the body with `texts`, without its `context`, whose tokens spell out the original
+        text."""
+        written = super().write(chunk, texts, ends=ends)
+        return {name: value for name, value in written.items() if name != "context"}
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        done = {"done": True, "done_reason": reason}
+        if "message" not in body:
+            return {**body, "response": (body.get("response") or "") + text, **done}
+        message = body["message"]
+        return {
+            **body,
+            "message": {**message, "content": (message.get("content") or "") + text},
+            **done,
+        }
+
+
+class CohereBody(OneAnswer):
+    """Chat, version 2: https://docs.cohere.com/v2/reference/chat."""
+
+    name = "cohere"
+    arguments = "arguments"
+    spec: ClassVar[Spec] = {
+        "id": META,
+        "finish_reason": END,
+        "message": {
+            "role": META,
+            "content": [cohere.CONTENT],
+            "tool_plan": Leaf("delta", "thinking", "tool_plan"),
+            "tool_calls": [cohere.CALL],
+            "citations": [cohere.CITATION],
+        },
+        "usage": META,
+        "meta": META,
+        "logprobs": Leaf("about"),
+    }
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return cohere.REASONS.get(str(event.get("finish_reason")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        found = map(fields_of, fields_of(event.get("message")).get("tool_calls") or ())
+        return {
+            place: Call(fields_of(call.get("function")).get("name") or "", call.get("id"))
+            for place, call in enumerate(found)
+        }
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        ranks = {"thinking": 0, "text": 1, "tool_args": 2}
+        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.channel, 1))
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        message = dict(fields_of(body.get("message")))
+        content = [
+            *(message.get("content") or ()),
+            *([{"type": "text", "text": text}] if text else ()),
+        ]
+        calls = [
+            call for call in message.get("tool_calls") or () if call["function"].get("arguments")
+        ]
+        message |= {"content": content} | ({"tool_calls": calls} if "tool_calls" in message else {})
+        return {**body, "message": message, "finish_reason": cohere.STOPS.get(reason, "COMPLETE")}
+
+
+class BedrockBody(OneAnswer):
+    """Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
+
+    name = "bedrock"
+    arguments = "input"
+    spec: ClassVar[Spec] = {
+        "output": {
+            "message": {
+                "role": META,
+                "content": [
+                    {
+                        **bedrock.DELTA,
+                        "toolUse": {
+                            **bedrock.TOOL_USE,
+                            "input": Leaf("delta", "tool_args", "input"),
+                        },
+                        "reasoningContent": {
+                            "reasoningText": {
+                                "text": Leaf("delta", "thinking", "thinking"),
+                                "signature": META,
+                            },
+                            "redactedContent": META,
+                        },
+                        "citationsContent": {
+                            "content": [{"text": Leaf("delta", "text", "text")}],
+                            "citations": bedrock.CITATION,
+                        },
+                        **dict.fromkeys(("document", "video", "cachePoint"), KEEP),
+                    }
+                ],
+            }
+        },
+        "stopReason": END,
+        "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
+        "trace": bedrock.TRACE,
+        **dict.fromkeys(("usage", "metrics", "performanceConfig", "serviceTier"), META),
+        "ResponseMetadata": META,
+    }
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return bedrock.REASONS.get(str(event.get("stopReason")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        content = fields_of(fields_of(event.get("output")).get("message")).get("content") or ()
+        uses = [fields_of(fields_of(block).get("toolUse")) for block in content]
+        return {
+            place: Call(use["name"], use.get("toolUseId"))
+            for place, use in enumerate(uses)
+            if use.get("name")
+        }
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        message = dict(fields_of(body.get("output")).get("message") or {})
+        content = [*(message.get("content") or ()), *([{"text": text}] if text else ())]
+        output = {**fields_of(body.get("output")), "message": {**message, "content": content}}
+        return {**body, "output": output, "stopReason": bedrock.STOPS.get(reason, "end_turn")}
+
+
+class DashScopeBody(OneAnswer):
+    """Generation: https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope."""
+
+    name = "dashscope"
+    arguments = "arguments"
+    spec: ClassVar[Spec] = response_spec("delta")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        if leaf.channel == "tool_args":
+            slot = slot._replace(number=number_in(event, path))
+        return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        count = len(fields_of(event.get("output")).get("choices") or (0,))
+        ends: dict[int, FinishReason] = dict.fromkeys(range(count), "stop")
+        calls = {
+            Slot(choice, "tool_args", self.arguments, place): call
+            for choice, place, call in calls_in(event)
+        }
+        return Reading(pieces, tuple(ends), ends, calls=calls, usage=event.get("usage"))
+
+    def completed(self, body: Answer, source: Answer) -> Answer:
+        output = dict(fields_of(body.get("output")))
+        if not output.get("choices"):
+            text = (output.get("text") or "") + self.messages.get(0, "")
+            ended = {"text": text, "finish_reason": self.reasons.get(0, "stop")}
+            return {**body, "output": {**output, **ended}}
+        choices = []
+        for place, choice in enumerate(output["choices"]):
+            message = dict(choice.get("message") or {})
+            if place in self.messages:
+                message["content"] = _with_text(message.get("content"), self.messages[place])
+            reason = self.reasons.get(place, choice.get("finish_reason"))
+            choices.append({**choice, "message": message, "finish_reason": reason})
+        return {**body, "output": {**output, "choices": choices}}
+
+
+class WatsonxBody(Body):
+    """Text generation: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation."""
+
+    name = "watsonx"
+    spec: ClassVar[Spec] = watsonx.Watsonx.spec
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        reasons = [
+            str(fields_of(result).get("stop_reason")).lower()
+            for result in event.get("results") or ()
+        ]
+        ends = {place: watsonx.REASONS.get(each, "stop") for place, each in enumerate(reasons)}
+        return Reading(pieces, tuple(ends), ends)
+
+    def completed(self, body: Answer, source: Answer) -> Answer:
+        results = []
+        for place, result in enumerate(body.get("results") or ()):
+            text = (result.get("generated_text") or "") + self.messages.get(place, "")
+            reason = self.reasons.get(place, result.get("stop_reason"))
+            reason = "max_tokens" if reason == "length" else reason
+            results.append({**result, "generated_text": text, "stop_reason": reason})
+        return {**body, "results": results}
+
+
+class _RPCBody(OneAnswer):
+    """An answer of JSON-RPC; one that the guard ends becomes an error."""
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        return rpc_error(reason, text, body.get("id"))
+
+
+class InteractionsBody(OneAnswer):
+    """An interaction: https://ai.google.dev/api/interactions-api."""
+
+    name = "interactions"
+    arguments = "args"
+    spec: ClassVar[Spec] = {
+        **interactions.INTERACTION,
+        "steps": [interactions.STEP],
+        "outputs": [interactions.CONTENT],
+    }
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        place = path[0] if path else 0
+        if leaf.field == "text":  # consecutive steps of text are one, as in the stream
+            steps = _steps(event)
+            while place and _says_text(steps[place]) and _says_text(steps[place - 1]):
+                place -= 1
+        return Slot(0, leaf.channel, leaf.field, place)
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return interactions.STATUS.get(str(event.get("status")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        steps = map(fields_of, _steps(event))
+        return {
+            place: Call(str(step.get("name") or step["type"]), step.get("id"))
+            for place, step in enumerate(steps)
+            if str(step.get("type")).endswith("_call")
+        }
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        field = "steps" if "steps" in body else "outputs"
+        said: list[Any] = said_in(body.get(field) or ())
+        if text:
+            content = {"type": "text", "text": text}
+            step = {"type": "model_output", "content": [content]} if field == "steps" else content
+            said = [*said, step]
+        status = "completed" if reason == "stop" else "incomplete"
+        return {**body, field: said, "status": status}
+
+
+def _steps(event: Mapping[str, Any]) -> Sequence[Any]:
+    return event.get("steps") or event.get("outputs") or ()
+
+
+def _says_text(step: Any) -> bool:
+    return fields_of(step).get("type") in ("model_output", "text")
+
+
+class A2ABody(_RPCBody):
+    """`message/send`: https://a2a-protocol.org/latest/specification/."""
+
+    name = "a2a"
+    spec: ClassVar[Spec] = Events.spec
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        field = "content" if leaf.field == "message" else leaf.field
+        return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
+
+
+class MCPBody(_RPCBody):
+    """A server's answer: https://modelcontextprotocol.io/specification/2025-06-18/basic."""
+
+    name = "mcp"
+    spec: ClassVar[Spec] = Messages.spec
+
+
+def _with_text(content: Any, text: str) -> Any:
+    """Return content with a text appended: a text, or a list of parts."""
+    return [*content, {"text": text}] if isinstance(content, list) else (content or "") + text

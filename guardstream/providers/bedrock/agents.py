@@ -1,0 +1,219 @@
+"""Amazon Bedrock's agents, flows and knowledge bases: what `bedrock-agent-runtime` streams.
+
+InvokeAgent and InvokeInlineAgent give the answer as bytes of UTF-8, beside traces, requests to run
+a tool, and files; RetrieveAndGenerateStream and AgenticRetrieveStream give it as text; flows give
+what each output node says. boto3 gives `{"chunk": {"bytes": b"…"}}`, the wire the same in base64:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Agents_for_Amazon_Bedrock_Runtime.html.
+No event says that the answer is over.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_object
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.bedrock.converse import FAULT, FAULTS
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import BYTES, fields_of
+from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
+
+_ANSWER = Leaf("delta", "text", "text")
+_SOURCES = Tree(Leaf("whole", "text", "citation"))
+_SAID = {"content": {"document": Tree(Leaf("whole", "text", "document"))}, "nodeType": META}
+_TRACE = Tree(
+    Leaf("whole", "text", "trace"),
+    frozenset(
+        {
+            *("agentAliasArn", "agentAliasId", "agentId", "agentVersion", "sessionId", "traceId"),
+            *("clientRequestId", "eventTime", "startTime", "endTime", "foundationModel"),
+        }
+    ),
+)
+
+_OUTPUT: dict[str, Spec] = {
+    "chunk": {"bytes": {"text": _ANSWER}, "attribution": _SOURCES},
+    "output": {"text": _ANSWER},
+    "responseEvent": {"text": _ANSWER},
+}
+"""The events with a part of the answer, with an object of text in place of their bytes."""
+
+_EVENTS: dict[str, Spec] = {
+    **_OUTPUT,
+    "citation": _SOURCES,
+    "guardrail": {"action": META},
+    "trace": _TRACE,
+    "returnControl": Tree(Leaf("whole", "tool_args", "part")),
+    "files": Tree(Leaf("whole", "text", "file"), frozenset({"bytes", "type"})),
+    "flowOutputEvent": _SAID,
+    "flowMultiTurnInputRequestEvent": _SAID,
+    "flowCompletionEvent": {"completionReason": META},
+    "flowTraceEvent": _TRACE,
+}
+
+_FAULTS = frozenset(
+    {
+        *FAULTS,
+        *("accessDeniedException", "badGatewayException", "conflictException"),
+        *("dependencyFailedException", "modelNotReadyException", "resourceNotFoundException"),
+        "serviceQuotaExceededException",
+    }
+)
+
+_TOLD_BY: Mapping[str, frozenset[str]] = {
+    "output": frozenset({"text"}),
+    "responseEvent": frozenset({"text"}),
+    "trace": frozenset({"trace", "sessionId"}),
+    "returnControl": frozenset({"invocationId"}),
+    "files": frozenset({"files"}),
+    "flowOutputEvent": frozenset({"content"}),
+    "flowMultiTurnInputRequestEvent": frozenset({"content"}),
+    "flowTraceEvent": frozenset({"trace"}),
+}
+"""The events that tell the format, and what each of them has."""
+
+
+_NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
+
+
+class _Events(SpecAdapter):
+    """The adapter for events whose bytes are text."""
+
+    name = "bedrock_agent"
+    spec: ClassVar[Spec] = {**_EVENTS, **dict.fromkeys(_FAULTS, FAULT)}
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._spoken = "chunk"  # the kind of event with the answer
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what an event says, and note which kind says the answer."""
+        self._spoken = next((name for name in _OUTPUT if name in event), self._spoken)
+        return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event that continues the answer."""
+        told = {"text": text}
+        return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
+
+
+class BedrockAgent(Envelope):
+    """The adapter for events; it reads and writes their bytes.
+
+    A character may be cut by two events: its bytes wait for the rest.
+    """
+
+    name = "bedrock_agent"
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(_Events(unknown=unknown), unknown=unknown)
+        self._last: tuple[Any, Any] = (None, None)
+        self._as_bytes = False
+        self._decoder = getincrementaldecoder("utf-8")()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event of an agent, a flow or a knowledge base.
+
+        A part whose bytes are a JSON object is one of a model's own stream (`bedrock_invoke`).
+        """
+        if not isinstance(chunk, dict) or len(chunk) != 1:
+            return False
+        ((kind, event),) = chunk.items()
+        if kind == "chunk":
+            data = fields_of(event).get("bytes")
+            return isinstance(data, (str, *BYTES)) and not _is_object(data)
+        has = _TOLD_BY.get(kind)
+        return has is not None and isinstance(event, dict) and has <= event.keys()
+
+    def taken(self, chunk: Any) -> Any:
+        """Return an event of whole characters; the event itself, unless it cuts one."""
+        data = _bytes_of(fields_of(fields_of(chunk).get("chunk")).get("bytes"))
+        if data is None:
+            return chunk
+        waiting, _ = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data)
+        except UnicodeDecodeError:
+            raise AdapterError(_NO_TEXT) from None
+        if not waiting and not self._decoder.getstate()[0]:
+            return chunk
+        self._as_bytes = isinstance(chunk["chunk"]["bytes"], BYTES)
+        return self.with_inner(chunk, {"chunk": {**chunk["chunk"], "bytes": {"text": text}}})
+
+    def kept(self) -> None:
+        """Take the end. AdapterError if it cuts a character."""
+        if self._decoder.getstate()[0]:
+            raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
+
+    def inner_of(self, chunk: Any) -> Any:
+        """Return an event with text in place of its bytes; the same one for the same chunk."""
+        if self._last[0] is not chunk:
+            data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
+            inner = _each_part(chunk, self._with_text)
+            if data is not None and inner["chunk"]["bytes"] is data:
+                raise AdapterError(_NO_TEXT)
+            self._last = (chunk, inner)
+        return self._last[1]
+
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
+        """Return an event with bytes in place of its text, as those that came are."""
+        return _each_part(inner, self._with_bytes)
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
+        """Return nothing: the inner adapter reads all of an event."""
+        return {}
+
+    def _with_text(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a part or a file with text in place of its bytes, if they are text."""
+        data = _bytes_of(part.get("bytes"))
+        if data is None:
+            return part
+        self._as_bytes = isinstance(part["bytes"], BYTES)
+        try:
+            return {**part, "bytes": {"text": data.decode()}}
+        except UnicodeDecodeError:
+            return part
+
+    def _with_bytes(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        text = fields_of(part.get("bytes")).get("text")
+        if not isinstance(text, str):
+            return part
+        data = text.encode()
+        return {**part, "bytes": data if self._as_bytes else b64encode(data).decode()}
+
+
+def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
+    """Return an event like another, what holds bytes in it changed."""
+    if "chunk" in event and isinstance(event["chunk"], dict):
+        return {**event, "chunk": change(event["chunk"])}
+    files = fields_of(event.get("files")).get("files")
+    if isinstance(files, list):
+        changed = [change(each) if isinstance(each, dict) else each for each in files]
+        return {**event, "files": {**event["files"], "files": changed}}
+    return event
+
+
+def _is_object(data: Any) -> bool:
+    """Return whether the bytes of a part are a JSON object."""
+    found = _bytes_of(data)
+    try:
+        return found is not None and json_object(found) is not None
+    except AdapterError:  # a key twice
+        return True
+
+
+def _bytes_of(data: Any) -> bytes | None:
+    """Return bytes that may be in base64; None for what is neither."""
+    try:
+        if isinstance(data, str):
+            return b64decode(data, validate=True)
+    except ValueError:
+        return None
+    return bytes(data) if isinstance(data, BYTES) else None

@@ -1,0 +1,107 @@
+"""Kosong's message parts (Kimi): what a `StreamedMessage` gives, as objects or plain dicts.
+
+https://github.com/MoonshotAI/kosong. Parts in a row are merged into one by those who take them, so
+what is held of one goes out before the next. A tool call begins with its id and name, and parts of
+its arguments follow. Nothing marks the end of a message but the end of its stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.runs import Runs
+from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
+
+_MEDIA: Spec = {"url": KEEP, "id": META}
+
+_SPEC: Spec = {
+    "type": META,
+    "id": META,
+    "text": Leaf("delta", "text", "text"),
+    "think": Leaf("delta", "thinking", "think"),
+    "encrypted": KEEP,
+    "image_url": _MEDIA,
+    "audio_url": _MEDIA,
+    "video_url": _MEDIA,
+    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
+    "arguments_part": Leaf("delta", "tool_args", "arguments"),
+    "extras": META,
+}
+
+_KEYS = (
+    frozenset({"type", "text"}),
+    frozenset({"type", "think", "encrypted"}),
+    frozenset({"type", "id", "function", "extras"}),
+    frozenset({"arguments_part"}),
+    frozenset({"type", "image_url"}),
+    frozenset({"type", "audio_url"}),
+    frozenset({"type", "video_url"}),
+)
+_TYPES = ("text", "think", "function", "image_url", "audio_url", "video_url", None)
+
+
+class Kosong(SpecAdapter):
+    """The adapter for parts; one stream is one message."""
+
+    name = "kosong"
+    spec = _SPEC
+    repeats = False
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs()
+        self._call: Slot | None = None
+        self._calls = 0
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a part: an object that can be merged, or a dict like one."""
+        fields = fields_of(chunk)
+        if not (isinstance(chunk, dict) or hasattr(chunk, "merge_in_place")):
+            return False
+        keys = fields.keys()
+        known = any(keys <= each and keys & (each - {"type", "id"}) for each in _KEYS)
+        typed = "type" in keys or keys == {"arguments_part"}
+        return bool(known) and typed and fields.get("type") in _TYPES
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        over = self._call
+        calls: dict[Slot, Call] = {}
+        if event.get("function"):
+            self._call = Slot(0, "tool_args", "arguments", self._calls)
+            self._calls += 1
+            name = fields_of(event["function"]).get("name") or ""
+            calls[self._call] = Call(name, event.get("id"))
+            self._runs.stop(0)
+        elif "arguments_part" in event:
+            over = None
+        else:
+            self._call = None
+        found, closed, complete = self._runs.number(pieces)
+        found = [
+            piece._replace(slot=self._call)
+            if piece.slot.channel == "tool_args" and self._call is not None
+            else piece
+            for piece in found
+        ]
+        closed += [over] if over is not None else []
+        return Reading(found, (0,), closed=closed, calls=calls, complete=complete)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a part with only `text`."""
+        if slot.channel == "tool_args":
+            return [_make(chunk, "ToolCallPart", {"arguments_part": text})]
+        if slot.channel == "thinking":
+            return [_make(chunk, "ThinkPart", {"type": "think", "think": text})]
+        return [_make(chunk, "TextPart", {"type": "text", "text": text})]
+
+
+def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:
+    """Return a part like `chunk`: a dict, or an object of the class `name` beside its own."""
+    if isinstance(chunk, dict):
+        return fields
+    return sibling(chunk, type(chunk).__module__, name)(**fields)

@@ -1,0 +1,1 @@
+"""Formats of no provider: text, named events, server-sent events, and JSON."""

@@ -1,0 +1,144 @@
+"""JSON of no known format: every string in it is guarded, by its path.
+
+It is used if no adapter knows a stream's chunks. Which values continue which is then unknown, so
+each is judged at once, alone and with what came before at its path. A format that is described, as
+`provider=` or in a policy, is guarded exactly; so is one that is recognised later, after events of
+an application's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
+from guardstream.providers.toolkit.marks import is_mark
+from guardstream.providers.toolkit.nodes import Spec
+from guardstream.providers.spec import KEEP, KINDS, SpecAdapter
+
+C = TypeVar("C")
+
+EVENTS = 32
+"""How many events are looked at before a report, and for a known format."""
+
+_TOLD_BY = tuple(f".{name}" for name in KINDS)
+
+_PATHS = 64
+"""How many paths a report has at most."""
+
+_GROWN = 2
+"""How often a text has grown where objects repeat it."""
+
+Lengths: TypeAlias = Mapping[str, tuple[int, int]]
+"""How many code points of text a path had: those unlike the last text there, and all."""
+
+Report: TypeAlias = Callable[[Lengths, bool], None]
+"""Is told once of a stream: the text at each path, and whether objects repeat their text."""
+
+Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
+"""Returns the adapter of a known format that a chunk has."""
+
+
+class AnyJSON(SpecAdapter):
+    """The adapter for chunks of which nothing is known; it has no chunks of its own to add."""
+
+    name = "json"
+    spec: ClassVar[Spec] = {}
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._report: Report | None = None
+        self._lengths: dict[str, tuple[int, int]] = {}
+        self._latest: dict[str, str] = {}
+        self._growing: dict[str, str] = {}  # the last text at each path where texts only grew
+        self._grown: Counter[str] = Counter()
+        self._events = 0
+        self._recognise: Recognise | None = None
+        self._looks = EVENTS
+        self._said: set[str] = set()  # paths where text stood
+
+    def recognise_by(self, recognise: Recognise) -> None:
+        """Look whether one of the next chunks has a known format."""
+        self._recognise = recognise
+
+    def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
+        """Return the adapter of the known format that a chunk shows, which was read as `reading`.
+
+        None if text of earlier chunks stands where some of this one's does: they are judged
+        together, and would not be by another.
+        """
+        recognise = self._recognise
+        if recognise is None:
+            return None
+        known = recognise(chunk)
+        texts = {
+            slot.field
+            for slot, text, _ in reading.pieces
+            if not (slot.field.endswith(("~", *_TOLD_BY)) or is_mark(text))
+        }
+        taken = known is not None and not self._said.isdisjoint(texts)
+        self._said |= texts
+        self._looks -= 1
+        if taken or not self._looks:
+            self._recognise = None
+        return None if taken else known
+
+    def report_to(self, report: Report) -> None:
+        """Report where text stands, after some events or at the end."""
+        self._report = report
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in a chunk, and note where it stands if that is to be reported."""
+        reading = super().read(chunk)
+        if self._report is not None:
+            self._note(reading.pieces)
+            self._events += 1
+            if self._events == EVENTS:
+                self.kept()
+        return reading
+
+    def kept(self) -> None:
+        """Report at the end what was not reported yet; no chunk is kept."""
+        report, self._report = self._report, None
+        if report is not None and self._lengths and self._events > 1:
+            report(self._lengths, any(self._grown[path] >= _GROWN for path in self._growing))
+        self._latest.clear()
+        self._growing.clear()
+
+    def _note(self, pieces: Sequence[Piece]) -> None:
+        for slot, text, _ in pieces:
+            path = slot.field
+            if path.endswith("~") or is_mark(text):
+                continue
+            if path in self._lengths or len(self._lengths) < _PATHS:
+                self._note_growth(path, text)
+                changed, total = self._lengths.get(path, (0, 0))
+                new = len(text) if text != self._latest.setdefault(path, text) else 0
+                self._lengths[path] = changed + new, total + len(text)
+                self._latest[path] = text
+
+    def _note_growth(self, path: str, text: str) -> None:
+        last = self._growing.get(path)
+        if last is None and path in self._lengths:
+            return
+        if last is not None and not text.startswith(last):
+            del self._growing[path]
+            return
+        self._growing[path] = text
+        self._grown[path] += bool(last) and text != last
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:  # noqa: ARG004
+        """Return False: it is asked for, or taken where no other adapter knows the chunks."""
+        return False
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        return Reading(pieces, ())
+
+
+class Begun(AnyJSON):
+    """The adapter for a first chunk that has only its kind, until the next one has come."""
+
+    spec: ClassVar[Spec] = {"type": KEEP}

@@ -1,0 +1,175 @@
+"""A JSON format of your own, said in a few paths, in Python or in a policy's `formats`.
+
+    MINE = JSONFormat("mine", text="$.token", thinking="$.think", copies="$.full", done="$.end")
+    async for chunk in guard.wrap(stream, provider=MINE): ...
+
+Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. What no path names is guarded
+as text that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+from guardstream.events import FinishReason
+from guardstream.jsonpath import check_apart, steps_of
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.toolkit.fields import fields_of, is_record
+from guardstream.providers.toolkit.nodes import ABOUT, END, PASSED, Leaf, Spec
+from guardstream.providers.toolkit.paths import Steps, rebuilt
+from guardstream.providers.spec import SpecAdapter
+
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+class JSONFormat(SpecAdapter):
+    """The adapter for chunks of a format that is described by paths; there is one choice.
+
+    - `name`: the name of the format, in results and errors.
+    - `text`, `thinking`, `tool_args`: the path of the next piece of each.
+    - `copies`: the path of the whole text so far, which is replaced by the released text.
+    - `done`: the path of a value in the last chunk that is neither false, empty nor zero.
+    - `harmless`: the paths of strings that are not text: ids, types, names.
+    - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
+
+    Each takes one path or several. Raises ValueError for an invalid path, or one given twice.
+    """
+
+    sse_end = "[DONE]"
+    steady = True
+    signs_thinking = False
+    harmless: ClassVar[Leaf] = PASSED
+    beside: ClassVar[Mapping[str, Spec]] = {}
+    """Other fields of chunks, by path, in formats that come with the package."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        text: str | Sequence[str],
+        thinking: str | Sequence[str] = (),
+        tool_args: str | Sequence[str] = (),
+        copies: str | Sequence[str] = (),
+        done: str | None = None,
+        harmless: str | Sequence[str] = (),
+        unknown: Unknown = "guard",
+    ) -> None:
+        leaves: dict[str, Spec] = {}
+        for paths, leaf in (
+            (text, Leaf("delta", "text", "text")),
+            (thinking, Leaf("delta", "thinking", "thinking")),
+            (tool_args, Leaf("delta", "tool_args", "arguments")),
+            (copies, Leaf("copy", "text", "text")),
+            (done or (), END),
+            (harmless, self.harmless),
+        ):
+            for path in [paths] if isinstance(paths, str) else paths:
+                if path in leaves:
+                    raise ValueError(f"format {name!r}: the path {path!r} is used for two things")
+                leaves[path] = leaf
+        leaves |= self.beside
+        if not text:
+            raise ValueError(f"format {name!r}: no path to its text")
+        self.name = name  # type: ignore[misc]  # each format has its own
+        try:
+            check_apart(leaves)
+        except ValueError as error:
+            raise ValueError(f"format {name!r}: {error}") from None
+        self.spec = _spec_of(leaves)  # type: ignore[misc]
+        self.repeats = bool(copies)
+        self._done = steps_of(done) if done else None
+        super().__init__(unknown=unknown)
+
+    @property
+    def apart_by_name(self) -> bool:
+        """Whether each event name has a text of its own: not where one value repeats all text."""
+        return not self.repeats
+
+    def describes(self, field: str) -> bool:
+        """Return whether a path leads into a field of the chunk."""
+        return field in cast("Mapping[str, Spec]", self.spec)
+
+    def accepts(self, chunk: object) -> bool:
+        """Return whether `chunk` has text, or the end, where this format has it."""
+        if not isinstance(chunk, dict) and not is_record(chunk):
+            return False
+        found = self._read(chunk, fields_of(chunk)).found
+        self._last = None
+        return any(each.leaf.kind in ("delta", "end") for each in found)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
+        reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
+        return Reading(pieces, (0,), {0: reason} if ends else {})
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a chunk like the last one with such text, which has only `text`."""
+        updates: dict[Steps, Any] = {}
+        given = False
+        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
+            mine = leaf.channel == slot.channel
+            if leaf.kind == "delta":
+                updates[steps] = text if mine and not given else ""
+                given = given or mine
+            elif leaf.kind == "copy":
+                updates[steps] = released(slot) if mine else ""
+            elif leaf is END:
+                updates[steps] = None
+        updates |= self._without_about(chunk)
+        return [rebuilt(chunk, updates)] if given else []
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return a last chunk without text, if the format marks its end."""
+        if self._done is None:
+            return []
+        updates: dict[Steps, Any] = {}
+        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
+            if leaf.kind in ("delta", "copy"):
+                updates[steps] = ""
+        quiet = rebuilt(chunk, updates | self._without_about(chunk))
+        return [_with(quiet, self._done, self.done_as(reason))]
+
+    def _without_about(self, chunk: Any) -> dict[Steps, Any]:
+        """Return the updates that remove what spells out the text of another chunk."""
+        found = self._read(chunk, fields_of(chunk)).found
+        return {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
+
+    def done_as(self, reason: FinishReason) -> Any:
+        """Return the mark of the end of a stream that the guard ends."""
+        return True
+
+
+def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
+    """Return the spec of leaves by their paths, none of which is below another."""
+    spec: Any = {}
+    for path, leaf in leaves.items():
+        node, steps = spec, steps_of(path)
+        for step, following in zip(steps, [*steps[1:], ""], strict=True):
+            inner: Any = leaf if following == "" else [{}] if following is None else {}
+            if step is not None:
+                node = node.setdefault(step, inner)
+            elif following == "":
+                node[0] = leaf
+            else:
+                node = node[0]
+    result: Spec = spec
+    return result
+
+
+def _with(value: Any, steps: Sequence[str | None], new: Any) -> Any:
+    """Return a copy of `value` with `new` at the end of some steps."""
+    step, *rest = steps
+    if step is None:
+        return [_with(item, rest, new) if rest else new for item in value or [{}]]
+    fields = dict(fields_of(value))
+    fields[step] = _with(fields.get(step) or {}, rest, new) if rest else new
+    return fields

@@ -1,0 +1,229 @@
+"""Server-sent events as a client has parsed them: objects whose `data` is JSON, or text.
+
+Such are the events of `httpx-sse`, and those that `replicate` streams. JSON is read as the format
+that it shows, or by its paths; text continues the text of earlier events of its kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.events import FinishReason
+from guardstream.framing.json import json_bytes, json_data
+from guardstream.providers import detect
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.marks import is_mark
+
+_NAMES = frozenset({"event", "data", "id", "retry"})
+_ANSWERS = frozenset({"", "message", "output"})
+_ENDS = frozenset({"done", "end", "complete", "close", "error"})
+_END = "[DONE]"
+
+
+class _Data(NamedTuple):
+    """What an event says: JSON, or else text, which may be written as a JSON string."""
+
+    value: Any
+    text: str = ""
+    is_string: bool = False
+
+
+class ServerSentEvents(Envelope):
+    """The adapter for events, as objects."""
+
+    name = "sse_events"
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(AnyJSON(unknown=unknown), unknown=unknown)
+        self._unknown = unknown
+        self._texts: dict[str, Slot] = {}  # by the kind of event
+        self._last: tuple[Any, _Data] = (None, _Data(None))
+        self._spoke: Any = None  # the last event with JSON
+
+    @property
+    def repeats(self) -> bool:  # type: ignore[override]
+        """Whether chunks repeat text: those of the format inside."""
+        return self._inner.repeats
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event of any class: it has only the fields of an event."""
+        if isinstance(chunk, (str, bytes, dict)):
+            return False
+        return _names(chunk).keys() == _NAMES and isinstance(_field(chunk, "data"), str)
+
+    def inner_of(self, chunk: Any) -> Any:
+        """Return the JSON in an event, with its name if its format needs that; None for text."""
+        return self._data(chunk).value
+
+    def _data(self, chunk: Any) -> _Data:
+        if self._last[0] is not chunk:
+            value, form = json_data(_field(chunk, "data"))
+            if isinstance(value, str):
+                data = _Data(None, "" if value == _END else value, form == "string")
+            else:
+                data = _Data({"event": _kind(chunk), "data": value} if self._is_named else value)
+            self._last = (chunk, data)
+        return self._last[1]
+
+    @property
+    def _is_named(self) -> bool:
+        return self._hooks.by_event
+
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
+        """Return an event with other JSON in it, or an event of the guard's own, by its name."""
+        if self._is_named:
+            made = _with(chunk, "data", json_bytes(inner["data"]).decode())
+            same = inner["event"] == _kind(chunk)
+            return made if same else _with(made, "event", inner["event"])
+        return _with(chunk, "data", json_bytes(inner).decode())
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
+        """Return nothing: an event's name and id are marks."""
+        return {}
+
+    def _marks(self, chunk: Any) -> list[Piece]:
+        """Return the name and the id of an event, where they could be texts and may not go out."""
+        found = [(name, _field(chunk, name)) for name in ("event", "id", "retry")]
+        return [
+            Piece(Slot(0, "text", f"$.{name}"), mark, "mark")
+            for name, mark in found
+            if isinstance(mark, str) and mark
+            if not (is_mark(mark) or self._passes(name, mark))
+        ]
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event; one whose name says that it ends, ends the texts before it."""
+        if self.inner_of(chunk) is None:
+            reading = self._read_text(chunk)
+        else:
+            if isinstance(self._inner, AnyJSON):
+                self._recognise(chunk)
+            self._spoke = chunk
+            reading = self._inner.read(self.inner_of(chunk))
+            if isinstance(self._inner, AnyJSON):
+                reading = self._by_name(chunk, reading)
+        if _kind(chunk) in _ENDS:
+            reading = reading._replace(closed=[*reading.closed, *self._texts.values()])
+        marks = self._marks(chunk)
+        if not marks:
+            return reading
+        return reading._replace(pieces=[*reading.pieces, *marks], only_text=False)
+
+    def _by_name(self, chunk: Any, reading: Reading) -> Reading:
+        """Return a reading whose unknown texts are also distinguished by the event's name."""
+        name = _kind(chunk) or "message"
+        pieces = [
+            each._replace(slot=each.slot._replace(name=name)) if each.kind == "unknown" else each
+            for each in reading.pieces
+        ]
+        return reading._replace(pieces=pieces)
+
+    def _recognise(self, chunk: Any) -> None:
+        """Let the format read that an event's JSON shows, alone or with its name."""
+        value = self.inner_of(chunk)
+        named = detect({"event": _kind(chunk), "data": value}, unknown=self._unknown)
+        known = named if getattr(named, "by_event", False) else detect(value, unknown=self._unknown)
+        if not isinstance(known, AnyJSON):
+            self._use(known)
+            self._last = (None, _Data(None))
+
+    def _read_text(self, chunk: Any) -> Reading:
+        """Read an event with text, which continues the text of its kind."""
+        text, kind = self._data(chunk).text, _kind(chunk)
+        if not text:
+            return Reading((), ())
+        kind = "" if kind in _ANSWERS else kind
+        new = Slot(0, "text", "event" if kind else "text", -1 - len(self._texts))
+        return Reading([Piece(self._texts.setdefault(kind, new), text)], (0,))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event with `texts`; None if nothing is left in it."""
+        marks = self._marks(chunk)
+        count = len(texts) - len(marks)
+        data = self._data(chunk)
+        if data.value is not None:
+            written = self._inner.write(data.value, texts[:count], ends=ends)
+            if written is None:
+                return None
+            made = chunk if written is data.value else self.with_inner(chunk, written)
+        else:
+            if count and not texts[0]:
+                return None
+            made = self._saying(chunk, texts[0]) if count and texts[0] != data.text else chunk
+        for mark, text in zip(marks, texts[count:], strict=True):
+            made = _with(made, mark.slot.field[2:], text) if text != mark.text else made
+        return made
+
+    def _saying(self, chunk: Any, text: str) -> Any:
+        is_string = self._data(chunk).is_string
+        return _with(chunk, "data", json.dumps(text, ensure_ascii=False) if is_string else text)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without unknown text."""
+        made = chunk
+        for mark in self._marks(chunk):
+            made = _with(made, mark.slot.field[2:], "")
+        inner = self.inner_of(chunk)
+        if inner is None:
+            return made
+        return self.with_inner(made, self._hooks.without_unknown(inner))
+
+    def passed(self, chunk: Any) -> None:
+        """Tell the inner adapter what went out."""
+        if self.inner_of(chunk) is not None:
+            super().passed(chunk)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return events with only `text`."""
+        if slot.number < 0 or self.inner_of(chunk) is None:
+            return [self._saying(chunk, text)]
+        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
+        return [self._added(chunk, each) for each in made]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the events that end a choice, as the format inside does; text has no end."""
+        last = self._spoke if self.inner_of(chunk) is None else chunk
+        if last is None:
+            return []
+        made = self._inner.end(self.inner_of(last), choice, reason, released)
+        ended = [self._added(last, each) for each in made]
+        end = self._hooks.sse_end
+        return [*ended, _with(last, "data", end)] if ended and end else ended
+
+    def _added(self, chunk: Any, inner: Any) -> Any:
+        """Return an event with JSON of the guard's own, which is named as its format names it."""
+        made = self.with_inner(chunk, inner)
+        if self._is_named:
+            return made
+        if self._hooks.event_name is not None:
+            return _with(made, "event", self._hooks.event_name(inner))
+        kind = fields_of(self.inner_of(chunk)).get("type")
+        return _with(made, "event", inner["type"]) if kind and kind == _kind(chunk) else made
+
+
+def _names(chunk: Any) -> dict[str, str]:
+    """Return what the class of an event calls its fields: some are private."""
+    return {name.lstrip("_"): name for name in fields_of(chunk)}
+
+
+def _field(chunk: Any, name: str) -> Any:
+    return fields_of(chunk)[_names(chunk)[name]]
+
+
+def _kind(chunk: Any) -> str:
+    """Return the name of an event, which may be a member of an Enum."""
+    name = _field(chunk, "event")
+    return str(getattr(name, "value", name) or "")
+
+
+def _with(chunk: Any, name: str, value: Any) -> Any:
+    return replaced(chunk, {_names(chunk)[name]: value})

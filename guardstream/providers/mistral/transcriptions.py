@@ -1,0 +1,93 @@
+"""Mistral's transcriptions: the text of a recording as it is recognised, and its segments.
+
+Events of the `mistralai` package (`audio.transcriptions.stream`), which hold an event's name and
+data, or the data alone as it comes over the wire:
+https://docs.mistral.ai/api/endpoint/audio/transcriptions. A segment repeats a part of the text, or
+comes instead of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Released, Slot
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.mistral.chat import event_like
+from guardstream.providers.spec import (
+    APART,
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Spec,
+    SpecAdapter,
+    named_by_type,
+)
+
+DELTA, DONE = "transcription.text.delta", "transcription.done"
+_SEGMENT: Spec = {
+    **dict.fromkeys(("type", "start", "end", "score"), META),
+    **dict.fromkeys(("text", "speaker_id"), APART),
+}
+_EVENTS = OneOf(
+    "type",
+    {
+        "transcription.language": {"type": KEEP, "audio_language": META},
+        DELTA: {"type": META, "text": Leaf("delta", "text", "text")},
+        "transcription.segment": _SEGMENT,
+        DONE: {
+            "type": KEEP,
+            **dict.fromkeys(("model", "language", "usage"), META),
+            "text": Leaf("copy", "text", "text"),
+            "segments": [_SEGMENT],
+        },
+    },
+)
+_TEXT = Slot(0, "text", "text")
+_NOTHING = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+_CLASSES = {DELTA: "TranscriptionStreamTextDelta", DONE: "TranscriptionStreamDone"}
+
+
+class Transcriptions(SpecAdapter):
+    """The adapter for events of one transcription."""
+
+    name = "mistral_transcription"
+    spec = OneOf("type", _EVENTS.specs, {"event": META, "data": _EVENTS})
+
+    event_name = staticmethod(named_by_type)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is such an event."""
+        kind = fields_of(_data(chunk)).get("type")
+        return isinstance(kind, str) and kind in _EVENTS.specs
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        data = fields_of(_data(chunk))
+        if data.get("type") != DONE:
+            return Reading(pieces, (0,))
+        return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=data.get("usage"))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta with only `text`."""
+        return [_made(chunk, {"type": DELTA, "text": text})]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the end of a transcription, with the text so far."""
+        told: dict[str, Any] = {"model": "", "language": None, "usage": dict(_NOTHING)}
+        return [_made(chunk, {"type": DONE, "text": released(_TEXT), "segments": [], **told})]
+
+
+def _data(chunk: Any) -> Any:
+    """Return what an event is about: itself, if nothing is around it."""
+    fields = fields_of(chunk)
+    return fields["data"] if fields.keys() == {"event", "data"} else chunk
+
+
+def _made(chunk: Any, event: dict[str, Any]) -> Any:
+    """Return an event like `chunk`: its data as a dict, or an object of the package's class."""
+    return event_like(chunk, _data(chunk), event, _CLASSES)

@@ -1,0 +1,1 @@
+"""Protocols between agents, editors, tools and user interfaces."""

@@ -1,0 +1,143 @@
+"""AG-UI: the events that an agent sends to a user's interface.
+
+https://docs.ag-ui.com/concepts/events. Texts, thinking and calls begin, go on and end by their ids.
+Snapshots of state and messages, and events of others' making, are guarded by their paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Released, Unknown
+from guardstream.providers.toolkit.blocks import Block, Blocks
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
+
+_MARKS = dict.fromkeys(
+    ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
+)
+_EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
+_RUN: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("threadId", "runId", "parentRunId"), META)}
+
+_STEP: dict[str, Spec] = {**_EVENT, "stepName": NAME}
+
+_TEXT = Leaf("delta", "text", "text")
+_THINKING = Leaf("delta", "thinking", "thinking")
+_ARGUMENTS = Leaf("delta", "tool_args", "tool_args")
+
+
+def _delta(leaf: Leaf) -> dict[str, Spec]:
+    return {**_EVENT, "type": META, "delta": leaf, "rawEvent": ABOUT}
+
+
+_EVENTS: dict[str, Spec] = {
+    "RUN_STARTED": {**_RUN, "protocolVersion": META, "input": REQUEST},
+    "RUN_FINISHED": _RUN,
+    **dict.fromkeys(("STEP_STARTED", "STEP_FINISHED"), _STEP),
+    **dict.fromkeys(("THINKING_START", "THINKING_END"), _EVENT),
+    **dict.fromkeys(("REASONING_START", "REASONING_END"), _EVENT),
+    "RUN_ERROR": {**_EVENT, "code": META, "message": Leaf("whole", "text", "error")},
+    "TEXT_MESSAGE_START": _EVENT,
+    "TEXT_MESSAGE_CONTENT": _delta(_TEXT),
+    "TEXT_MESSAGE_CHUNK": _delta(_TEXT),
+    "TEXT_MESSAGE_END": _EVENT,
+    "TOOL_CALL_START": {**_EVENT, "toolCallName": NAME},
+    "TOOL_CALL_ARGS": _delta(_ARGUMENTS),
+    "TOOL_CALL_CHUNK": {**_delta(_ARGUMENTS), "toolCallName": NAME},
+    "TOOL_CALL_END": _EVENT,
+    "TOOL_CALL_RESULT": {**_EVENT, "content": Leaf("whole", "text", "tool_result")},
+    **{
+        f"{name}_MESSAGE_{at}": _delta(_THINKING) if at == "CONTENT" else _EVENT
+        for name in ("THINKING_TEXT", "REASONING")
+        for at in ("START", "CONTENT", "END")
+    },
+    "REASONING_MESSAGE_CHUNK": _delta(_THINKING),
+    "REASONING_ENCRYPTED_VALUE": {
+        **_EVENT,
+        **dict.fromkeys(("subtype", "entityId", "encryptedValue"), META),
+    },
+}
+
+
+def _messages(channel: str, name: str) -> Block:
+    return Block(channel, f"{name}_START", f"{name}_CONTENT", f"{name}_END", "messageId")
+
+
+class Events(Blocks):
+    """Reads a run's events as JSON."""
+
+    name = "ag_ui"
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    blocks = (
+        _messages("text", "TEXT_MESSAGE"),
+        _messages("thinking", "THINKING_TEXT_MESSAGE"),
+        _messages("thinking", "REASONING_MESSAGE"),
+        Block(
+            *("tool_args", "TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"),
+            *("toolCallId", "delta", "toolCallName"),
+        ),
+        Block("text", "", "TEXT_MESSAGE_CHUNK", "", "messageId"),
+        Block("thinking", "", "REASONING_MESSAGE_CHUNK", "", "messageId"),
+        Block("tool_args", "", "TOOL_CALL_CHUNK", "", "toolCallId", "delta", "toolCallName"),
+    )
+    begun: ClassVar[Mapping[str, Any]] = {"role": "assistant"}
+    finished = "RUN_FINISHED"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        kind = chunk.get("type") if isinstance(chunk, dict) else None
+        return isinstance(kind, str) and kind in _EVENTS
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        if event.get("type") == "RUN_STARTED":
+            self.beginning = fields_of(self.without_unknown(chunk))
+        return super().meaning(chunk, event, pieces)
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        return event.get("type") == "RUN_ERROR"
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return what ends the open blocks, and the run, if it began in this stream."""
+        return super().end(chunk, choice, reason, released) if self._ending() else self._close()
+
+    def _ending(self) -> Mapping[str, Any]:
+        return {
+            name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
+        }
+
+
+class AGUI(Objects):
+    """The adapter for a run's events: as dicts, on the wire, or as those of `ag-ui-protocol`."""
+
+    name = "ag_ui"
+    packages = frozenset({"ag_ui"})
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Events(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the event that an object represents."""
+        if not self.is_own(chunk):
+            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is not an event")
+        return dumped(chunk)
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` that represents another event."""
+        return with_changes(chunk, old, new)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object of the class that its package has for an event."""
+        name = event["type"].title().replace("_", "") + "Event"
+        return model_like(sibling(chunk, self.module_of(chunk), name), event)

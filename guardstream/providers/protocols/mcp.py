@@ -1,0 +1,186 @@
+"""The Model Context Protocol over HTTP: answers of JSON-RPC and notifications, as events.
+
+https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http. What a
+tool gave comes whole. Its parts, and progress and log messages, may go on with one another: each is
+judged at once, alone and with those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from typing import Any, ClassVar, get_args
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Released, Unknown
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import (
+    Event,
+    Objects,
+    dumped,
+    model_like,
+    root_of,
+    rpc_error,
+    with_changes,
+)
+from guardstream.providers.spec import (
+    APART,
+    KEEP,
+    META,
+    NAME,
+    REQUEST,
+    UNKNOWN,
+    Leaf,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+_GIVEN = Leaf("whole", "text", "tool_result")
+_TEXTS = Tree(APART, frozenset({"type", "mimeType", "data", "blob", "uri", "role"}))
+
+_OFFERED: Spec = {
+    "name": NAME,
+    **dict.fromkeys(("title", "description"), _GIVEN),
+    **dict.fromkeys(("inputSchema", "outputSchema", "arguments"), Tree(_GIVEN)),
+    **dict.fromkeys(("annotations", "icons", "execution"), _TEXTS),
+    "_meta": Tree(UNKNOWN),
+}
+
+_RESULT: Spec = {
+    **dict.fromkeys(("isError", "nextCursor", "protocolVersion", "resultType"), META),
+    "content": _TEXTS,  # of a tool's answer
+    "structuredContent": Tree(_GIVEN),
+    **dict.fromkeys(("contents", "messages", "description", "instructions"), _TEXTS),
+    **dict.fromkeys(("resources", "resourceTemplates", "roots", "completion"), _TEXTS),
+    "tools": [_OFFERED],
+    "prompts": [_OFFERED],
+    "capabilities": Tree(UNKNOWN),
+    "serverInfo": _TEXTS,
+    "_meta": Tree(UNKNOWN),
+    **dict.fromkeys(("role", "model", "stopReason", "action"), META),  # of sampling
+}
+
+
+class Messages(SpecAdapter):
+    """Reads a server's messages as JSON; they have no common end."""
+
+    name = "mcp"
+    tells_apart = True
+    """What is a text of its own is said to the host: nothing there is what a tool is given."""
+    spec: ClassVar[Spec] = {
+        **dict.fromkeys(("jsonrpc", "id", "method"), KEEP),
+        "result": _RESULT,
+        "error": {
+            "code": META,
+            **dict.fromkeys(("message", "data"), Tree(Leaf("whole", "text", "error"))),
+        },
+        "params": {
+            **dict.fromkeys(("progressToken", "progress", "total", "level", "requestId"), META),
+            **dict.fromkeys(("uri", "logger"), META),
+            **dict.fromkeys(("message", "data", "reason"), Tree(APART)),
+            # What a server asks of its client: to sample a model, or its user.
+            **dict.fromkeys(("messages", "systemPrompt", "requestedSchema"), _TEXTS),
+            **dict.fromkeys(("modelPreferences", "includeContext", "metadata"), REQUEST),
+            **dict.fromkeys(("maxTokens", "temperature", "stopSequences"), META),
+            "_meta": Tree(UNKNOWN),
+        },
+    }
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a message of JSON-RPC 2.0."""
+        if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
+            return False
+        return not chunk.keys().isdisjoint({"result", "error", "method"})
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return an error in place of an answer that has yet to come; its id is not known."""
+        if "result" in chunk or "error" in chunk:
+            return ()
+        return [rpc_error(reason)]
+
+
+class MCP(Objects):
+    """The adapter for messages as JSON, or as objects of the `mcp` package.
+
+    Those are messages of JSON-RPC, alone or in a `SessionMessage`, and what they hold: results,
+    notifications and requests.
+    """
+
+    name = "mcp"
+    packages = frozenset({"mcp", "mcp_types"})
+    tells_apart = Messages.tells_apart
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Messages(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Return whether `chunk` is a message of JSON-RPC 2.0, or what such a message holds."""
+        return Messages.accepts(chunk) or cls.is_own(_message_in(chunk))
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the message that an object represents, or is in."""
+        message = _message_in(chunk)
+        if not self.is_own(message):
+            raise AdapterError(f"mcp: a {type(chunk).__qualname__!r} is not a message")
+        told = dumped(message)
+        if _has(message, "jsonrpc"):
+            return told
+        return {"jsonrpc": "2.0", **(told if _has(message, "method") else {"result": told})}
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` with another message in it."""
+        message = _message_in(chunk)
+        changed = with_changes(message, _stood_for(message, old), _stood_for(message, new))
+        return _with_message(chunk, changed)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an error of JSON-RPC; version 1 of the package wants an id of it."""
+        message = _message_in(chunk)
+        beside = root_of(message)
+        kind = sibling(beside, type(beside).__module__, "JSONRPCError")
+        nullable = type(None) in get_args(kind.model_fields["id"].annotation)
+        error = model_like(kind, event if nullable else {**event, "id": ""})
+        return _with_message(chunk, error if message is beside else type(message)(error))
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return an error of JSON-RPC in place of an answer, among messages of JSON-RPC."""
+        if not isinstance(chunk, dict) and not _has(_message_in(chunk), "jsonrpc"):
+            return ()
+        return super().end(chunk, choice, reason, released)
+
+
+def _message_in(chunk: Any) -> Any:
+    """Return the message in a `SessionMessage`, or the chunk itself."""
+    return chunk.message if _is_session(chunk) else chunk
+
+
+def _with_message(chunk: Any, message: Any) -> Any:
+    return replaced(chunk, {"message": message}) if _is_session(chunk) else message
+
+
+def _is_session(chunk: Any) -> bool:
+    return is_dataclass(chunk) and {"message", "metadata"} == fields_of(chunk).keys()
+
+
+def _stood_for(message: Any, event: Event) -> Event:
+    """Return what in an event a message represents."""
+    if _has(message, "jsonrpc"):
+        return event
+    if _has(message, "method"):
+        return {name: value for name, value in event.items() if name != "jsonrpc"}
+    result: Event = event["result"]
+    return result
+
+
+def _has(message: Any, name: str) -> bool:
+    return name in fields_of(root_of(message))

@@ -1,0 +1,262 @@
+"""Vercel's AI SDK: the UI message stream (version 5 and later) and the data stream (version 4).
+
+https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The first is typed JSON events; the second, lines
+such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.toolkit.blocks import Block, Blocks
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.runs import Runs
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    UNKNOWN,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+)
+
+_RESULT = Tree(Leaf("whole", "text", "tool_result"))
+_ERROR = Leaf("whole", "text", "error")
+_PROVIDERS = Tree(UNKNOWN, frozenset({"signature", "thoughtSignature", "redactedData", "itemId"}))
+"""What a provider says of a part: no text, but for what it signs and goes by."""
+_CALL: dict[str, Spec] = {
+    "type": KEEP,
+    "toolCallId": META,
+    "toolName": NAME,
+    **dict.fromkeys(("dynamic", "providerExecuted", "preliminary", "inputEncoding"), META),
+    "providerMetadata": _PROVIDERS,
+}
+_MARK: dict[str, Spec] = {"type": KEEP}
+_PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
+_FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
+
+
+def _said(channel: str) -> dict[str, Spec]:
+    """What says a text; `text` is what parts of a `fullStream` call the delta."""
+    said = Leaf("delta", channel, channel)
+    return {**_PART, "type": META, "delta": said, "text": said}
+
+
+_EVENTS: dict[str, Spec] = {
+    "start": {"type": KEEP, "messageId": META},
+    **dict.fromkeys(("start-step", "finish-step", "message-metadata"), _MARK),
+    "reset-step": _MARK,
+    **dict.fromkeys(("text-start", "reasoning-start", "reasoning-end"), _PART),
+    "text-end": {**_PART, "citations": _RESULT},
+    "text-delta": _said("text"),
+    "reasoning-delta": _said("thinking"),
+    "tool-input-start": _CALL,
+    "tool-input-delta": {
+        "type": META,
+        "toolCallId": META,
+        "inputTextDelta": Leaf("delta", "tool_args", "tool_args"),
+    },
+    "tool-input-available": {**_CALL, "input": Leaf("parsed", "tool_args", "tool_args")},
+    "tool-input-error": {
+        **_CALL,
+        "input": Leaf("parsed", "tool_args", "tool_args"),
+        "errorText": _ERROR,
+    },
+    "tool-approval-request": {
+        **_CALL,
+        **dict.fromkeys(("approvalId", "signature", "isAutomatic"), META),
+    },
+    "tool-approval-response": {**_CALL, **dict.fromkeys(("approvalId", "approved"), META)},
+    "tool-output-available": {**_CALL, "output": _RESULT},
+    "tool-output-error": {**_CALL, "errorText": _ERROR},
+    "tool-output-denied": _CALL,
+    "source-url": {"type": KEEP, "sourceId": META, "url": _RESULT, "title": _RESULT},
+    "source-document": {
+        **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
+        **dict.fromkeys(("title", "filename"), _RESULT),
+    },
+    "file": {**_FILE, "filename": _RESULT},
+    "reasoning-file": _FILE,
+    "finish": {"type": KEEP, "finishReason": END},
+    "abort": {"type": KEEP, "reason": _ERROR},
+    "error": {"type": KEEP, "errorText": _ERROR},
+}
+
+
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "content-filter": "content_filter",
+    "tool-calls": "tool_calls",
+    "error": "error",
+}
+_STOPS = {reason: name for name, reason in _REASONS.items()}
+
+_SHOWN_BY = {
+    **dict.fromkeys(("text-start", "text-delta", "text-end"), "id"),
+    **dict.fromkeys(("reasoning-start", "reasoning-delta", "reasoning-end"), "id"),
+    **dict.fromkeys((kind for kind in _EVENTS if kind.startswith("tool-")), "toolCallId"),
+    **dict.fromkeys(("source-url", "source-document"), "sourceId"),
+    **dict.fromkeys(("start-step", "finish-step", "reset-step"), "type"),
+    **dict.fromkeys(("file", "reasoning-file"), "mediaType"),
+    "tool-approval-response": "approvalId",
+    "error": "errorText",
+}
+"""The field with a string that shows that a first part is of this format, by the part's type.
+
+A stream without `sendStart`, or what an application writes before its model answers, begins so.
+"""
+
+
+class UIMessages(Blocks):
+    """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
+
+    name = "ui_messages"
+    repeats = True
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    blocks = (
+        Block("text", "text-start", "text-delta", "text-end"),
+        Block("thinking", "reasoning-start", "reasoning-delta", "reasoning-end"),
+        Block(
+            *("tool_args", "tool-input-start", "tool-input-delta", "tool-input-available"),
+            *("toolCallId", "inputTextDelta", "toolName", "tool-input-error"),
+        ),
+    )
+    finished = "finish"
+    sse_end = "[DONE]"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a part that such streams begin with."""
+        if not isinstance(chunk, dict):
+            return False
+        kind = chunk.get("type")
+        if kind == "start":
+            return len(chunk) == 1 or not chunk.keys().isdisjoint({"messageId", "messageMetadata"})
+        if kind == "message-metadata":
+            return "messageMetadata" in chunk
+        if isinstance(kind, str) and kind in _SHOWN_BY:
+            return isinstance(chunk.get(_SHOWN_BY[kind]), str)
+        return str(kind).startswith("data-") and "data" in chunk
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.kind == "parsed":
+            return self._slot(self.blocks[2], event)
+        return super().slot(leaf, event, path)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        if event.get("type") == "reset-step":  # a client forgets the parts of the step
+            return Reading(pieces, (0,), closed=self._forgotten())
+        return super().meaning(chunk, event, pieces)
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        return event.get("type") == "error"
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return _REASONS.get(str(event.get("finishReason")), "stop")
+
+    def _field(self, block: Block, chunk: Any) -> str:
+        return "text" if block.channel != "tool_args" and "text" in chunk else block.text
+
+    def _close(self) -> list[Any]:
+        """End the open texts; an input that was cut has no event that would end it."""
+        made = super()._close()
+        return [event for event in made if event["type"] != "tool-input-available"]
+
+
+_LINES: Spec = {
+    "0": Leaf("delta", "text", "text"),
+    "g": Leaf("delta", "thinking", "thinking"),
+    "3": _ERROR,
+    "9": {
+        **dict.fromkeys(("toolCallId", "type"), META),
+        "toolName": NAME,
+        "args": Leaf("whole", "tool_args", "args"),
+    },
+    "a": {"toolCallId": META, "result": _RESULT},
+    "b": {"toolCallId": META, "toolName": NAME},
+    "c": {"toolCallId": META, "argsTextDelta": Leaf("delta", "tool_args", "args")},
+    "d": {"finishReason": END, "usage": KEEP},
+    "e": {"finishReason": KEEP, "usage": KEEP, "isContinued": META},
+    "f": {"messageId": KEEP},
+    "h": {**dict.fromkeys(("id", "sourceType"), META), "url": _RESULT, "title": _RESULT},
+    "i": {"data": KEEP},
+    "j": {"signature": KEEP},
+    "k": {"data": KEEP, "mimeType": META},
+    **dict.fromkeys(("2", "8"), UNKNOWN),
+}
+
+
+class DataStream(SpecAdapter):
+    """The adapter for lines of data streams (Vercel's AI SDK, version 4), each `code:JSON`."""
+
+    name = "data_stream"
+    spec = _LINES
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs(tools=("tool_result",))
+        self._numbers: dict[Any, int] = {}  # of calls, by their ids
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a line that begins a stream, as an object of one field."""
+        if not isinstance(chunk, dict) or len(chunk) != 1:
+            return False
+        ((code, value),) = chunk.items()
+        if isinstance(value, dict):
+            return code in _LINES and not value.keys().isdisjoint({"messageId", "toolCallId"})
+        return code in ("0", "2", "3", "8")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.channel != "tool_args":
+            return Slot(0, leaf.channel, leaf.field)
+        own = fields_of(next(iter(event.values()))).get("toolCallId")
+        number = self._numbers.setdefault(own, len(self._numbers))
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        found, closed, complete = self._runs.number(pieces)
+        called = fields_of(event.get("9") or event.get("b"))
+        calls: dict[Slot, Call] = {}
+        if called:
+            self._runs.stop(0)
+            slot = self.slot(Leaf("whole", "tool_args", "args"), event, ())
+            calls[slot] = Call(str(called.get("toolName")), called.get("toolCallId"))
+            complete += [slot] if "9" in event else []
+        finished: dict[int, FinishReason] = {}
+        last = fields_of(event.get("d"))
+        if last:
+            finished[0] = _REASONS.get(str(last.get("finishReason")), "stop")
+        return Reading(
+            found,
+            (0,),
+            finished,
+            "3" in event,
+            closed,
+            calls=calls,
+            usage=last.get("usage"),
+            complete=complete,
+        )
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a line with `text`."""
+        if slot.channel == "tool_args":
+            own = fields_of(next(iter(chunk.values()))).get("toolCallId")
+            return [{"c": {"toolCallId": own, "argsTextDelta": text}}]
+        return [{"g" if slot.channel == "thinking" else "0": text}]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the line that finishes a message."""
+        usage = {"promptTokens": None, "completionTokens": None}
+        return [{"d": {"finishReason": _STOPS.get(reason, "stop"), "usage": usage}}]

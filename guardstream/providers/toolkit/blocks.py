@@ -1,0 +1,187 @@
+"""Adapters for typed events in which texts and calls begin, continue and end, each with an id.
+
+Vercel's UI message stream and AG-UI's events are such formats. A format is a spec, and a table of
+the events that begin, continue and end each kind of block. Consecutive texts are one text, although
+each has its own id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.marks import is_mark
+from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
+
+
+class Block(NamedTuple):
+    """A kind of block: the types of its events, and the names of their fields.
+
+    `start` and `end` are "" if the first delta begins the block. `tool` is the field with the
+    tool's name, in the event that begins a call. `broken` is an event that ends a block in place of
+    `end`; it may have no text.
+    """
+
+    channel: str
+    start: str
+    delta: str
+    end: str
+    id: str = "id"
+    text: str = "delta"
+    tool: str = ""
+    broken: str = ""
+
+
+class Blocks(SpecAdapter):
+    """The base of such formats; there is one choice.
+
+    `blocks` are its kinds of blocks, the answer's first; `begun` are the fields of an event that
+    begins a text, `finished` the type of the event that ends the stream.
+    """
+
+    repeats = False
+    spec: ClassVar[OneOf]
+    blocks: ClassVar[tuple[Block, ...]]
+    begun: ClassVar[Mapping[str, Any]] = {}
+    finished: ClassVar[str]
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
+        self._ids: list[Any] = []  # as they go out, by their numbers
+        self._open: dict[int, Block] = {}
+        self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
+        self._text: Slot | None = None  # the text that another may continue
+        self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        block = self._block_of(event)
+        if leaf.kind != "delta" or block is None:
+            return Slot(0, leaf.channel, leaf.field)
+        return self._slot(block, event)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = event.get("type")
+        block = self._block_of(event)
+        if block is not None:
+            slot = self._slot(block, event)
+            if kind == block.start:
+                return self._started(block, slot, event, pieces)
+            if kind in (block.end, block.broken):
+                whole = self._open.pop(slot.number, None) is None and kind == block.end
+                if whole and event.get(block.tool):  # a call that comes at once
+                    calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
+                    return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+                if slot == self._text:
+                    return Reading(pieces, (0,), waits=slot)
+                return Reading(pieces, (0,), closed=(slot,))
+            if not block.start and slot.number not in self._open:  # begun by its first words
+                return self._started(block, slot, event, pieces)
+            self._open[slot.number] = block
+            if block.channel == "text":
+                self._text = slot
+            return Reading(pieces, (0,))
+        self.beginning = self.beginning or fields_of(self.without_unknown(chunk))
+        finished = {0: self._reason(event)} if kind == self.finished else {}
+        failed = self._fails(event)
+        return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        """Return whether an event reports an error that ends the stream."""
+        raise NotImplementedError
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
+        """Return the finish reason in the event that ends the stream."""
+        return "stop"
+
+    def _started(
+        self, block: Block, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> Reading:
+        earlier = self._text
+        joins = block.channel == "text" and earlier is not None
+        over = () if joins or block.channel == "thinking" else self._over()
+        self._open[slot.number] = block
+        if block.channel == "text":
+            self._text = slot
+        named = event.get(block.tool) if block.tool else None
+        calls = {slot: Call(str(named), event.get(block.id))} if named else {}
+        joined = {slot: earlier} if joins and earlier is not None and earlier != slot else {}
+        return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
+
+    def _over(self) -> Sequence[Slot]:
+        """Return the text that ends when a call begins, or when the stream ends."""
+        text, self._text = self._text, None
+        return () if text is None else (text,)
+
+    def _forgotten(self) -> Sequence[Slot]:
+        """Return the slots of all open blocks, none of which continues."""
+        slots = [
+            Slot(0, block.channel, block.channel, number) for number, block in self._open.items()
+        ]
+        self._open.clear()
+        self._numbers.clear()  # what begins with the same id is another
+        return [*dict.fromkeys((*slots, *self._over()))]
+
+    def _block_of(self, event: Mapping[str, Any]) -> Block | None:
+        kind = event.get("type")
+        for block in self.blocks:
+            if kind and kind in (block.start, block.delta, block.end, block.broken):
+                return block
+        return None
+
+    def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
+        own = event.get(block.id)
+        if not block.start:  # where nothing begins it, only the first words say whose they are
+            own = self._latest[block.delta] = own or self._latest.get(block.delta)
+        return self._numbered(block, own)
+
+    def _numbered(self, block: Block, own: Any) -> Slot:
+        number = self._numbers.setdefault((block.channel, own), len(self._ids))
+        if number == len(self._ids):
+            text = isinstance(own, str) and not is_mark(own)
+            self._ids.append("" if text and not self._passes(((), block.id), own) else own)
+        return Slot(0, block.channel, block.channel, number)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a delta of the slot's block; of a new block if the slot has none."""
+        block = self._block_of(fields_of(chunk)) or self.blocks[0]
+        made: list[Any] = []
+        if slot.field == "content":
+            block, made = self.blocks[0], self._close()
+            slot = self._numbered(block, f"guard_{len(self._ids)}")
+            self._open[slot.number] = block
+            made.append({"type": block.start, **self._id(block, slot.number), **self.begun})
+        own = self._id(block, slot.number)
+        return [*made, {"type": block.delta, **own, self._field(block, chunk): text}]
+
+    def _field(self, block: Block, chunk: Any) -> str:
+        """Return the field of a block's text in events like `chunk`."""
+        return block.text
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the events that end the open blocks and the stream."""
+        last = {"type": self.finished, **self._ending()}
+        return [*self._close(), last]
+
+    def _ending(self) -> Mapping[str, Any]:
+        """Return the fields of the event that ends a stream."""
+        return {}
+
+    def _id(self, block: Block, number: int) -> dict[str, Any]:
+        """Return the field with a block's id, if its events have one."""
+        own = self._ids[number]
+        return {} if own is None else {block.id: own}
+
+    def _close(self) -> list[Any]:
+        made = [
+            {"type": block.end, **self._id(block, number)}
+            for number, block in self._open.items()
+            if block.end
+        ]
+        self._open.clear()
+        return made

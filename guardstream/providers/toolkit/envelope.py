@@ -1,0 +1,110 @@
+"""Chunks that wrap a chunk of another format, whose adapter reads and writes the inner chunk.
+
+The fields beside the inner chunk are guarded as unknown text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import (
+    Adapter,
+    Passes,
+    Reading,
+    Released,
+    Slot,
+    Unknown,
+    passes_any,
+)
+from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.hooks import hooks_of
+
+
+class Envelope:
+    """The base of such adapters; `field` has the inner chunk, `marks` are other harmless fields."""
+
+    repeats = True
+    field: ClassVar[str] = "data"
+    marks: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, inner: Adapter[Any], *, unknown: Unknown = "guard") -> None:
+        self._passes: Passes = passes_any
+        self._use(inner)
+        self._others = AnyJSON(unknown=unknown)
+
+    def _use(self, inner: Adapter[Any]) -> None:
+        self._inner = inner
+        self._hooks = hooks_of(inner)
+        self._hooks.judge_marks(self._passes)
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in the inner chunk and beside it."""
+        self._passes = passes
+        self._hooks.judge_marks(passes)
+        self._others.judge_marks(passes)
+
+    def inner_of(self, chunk: Any) -> Any:
+        """Return the inner chunk."""
+        return fields_of(chunk)[self.field]
+
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
+        """Return a chunk like `chunk` with another inner chunk."""
+        return replaced(chunk, {self.field: inner})
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
+        """Return the unknown fields beside the inner chunk."""
+        known = {self.field, *self.marks}
+        return {name: value for name, value in fields_of(chunk).items() if name not in known}
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in the inner chunk and beside it."""
+        reading = self._inner.read(self.inner_of(chunk))
+        beside = self.beside(chunk)
+        if not beside:
+            return reading
+        pieces = [*reading.pieces, *self._others.pieces(beside, beside)]
+        return reading._replace(pieces=pieces, only_text=False)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk with `texts`; None if nothing is left in it."""
+        beside = self.beside(chunk)
+        count = len(texts) - (len(self._others.pieces(beside, beside)) if beside else 0)
+        inner = self.inner_of(chunk)
+        written = self._inner.write(inner, texts[:count], ends=ends)
+        if written is None:
+            return None
+        made = chunk if written is inner else self.with_inner(chunk, written)
+        if not beside:
+            return made
+        kept = self._others.write(beside, texts[count:]) or {}
+        return self.with_beside(made, {**dict.fromkeys(beside), **kept})
+
+    def with_beside(self, chunk: Any, fields: Mapping[str, Any]) -> Any:
+        """Return a chunk with other fields beside the inner chunk."""
+        return replaced(chunk, fields)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk without unknown text."""
+        made = self.with_inner(chunk, self._hooks.without_unknown(self.inner_of(chunk)))
+        beside = self.beside(chunk)
+        return self.with_beside(made, dict.fromkeys(beside)) if beside else made
+
+    def passed(self, chunk: Any) -> None:
+        """Tell the inner adapter what went out."""
+        if self._hooks.passed is not None:
+            self._hooks.passed(self.inner_of(chunk))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return chunks with only `text`."""
+        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
+        return [self.with_inner(chunk, each) for each in made]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the chunks that end a choice."""
+        made = self._inner.end(self.inner_of(chunk), choice, reason, released)
+        return [self.with_inner(chunk, each) for each in made]

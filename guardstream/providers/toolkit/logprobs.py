@@ -1,0 +1,150 @@
+"""Log probabilities: the tokens of a chunk's text, and alternative tokens.
+
+They spell out the text of their chunk, or of another one. They are not part of the answer, so they
+are judged by themselves, and removed if the text that they spell out has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guardstream.providers.adapter import Piece
+from guardstream.providers.toolkit.fields import fields_of, names_in
+from guardstream.providers.toolkit.nodes import Path
+from guardstream.providers.toolkit.paths import keys
+from guardstream.providers.toolkit.readers import Found
+
+
+def spelled(value: Any) -> list[str]:
+    """Return the texts in log probabilities: tokens, then unknown names of fields.
+
+    Tokens are strings at any depth, and the keys of objects that have only numbers. A token may end
+    inside a character, so what their bytes spell out follows them where that differs.
+    """
+    found: list[str] = []
+    names: list[str] = []
+    _spell(value, found, names)
+    chosen = _chosen(value)
+    decoded = b"".join([_bytes_of(*each) for each in chosen]).decode(errors="replace")
+    text = "".join([token for token, _ in chosen])
+    return found + ([decoded] if decoded != text else []) + names
+
+
+def spelled_whole(value: Any) -> str:
+    """Return the joined tokens of log probabilities: those of the text if they are known, otherwise
+    all."""
+    found: list[str] = []
+    _spell(value, found, [])
+    return chosen_text(value) or "".join(found)
+
+
+_NUMBERS = frozenset({int, float})
+_SILENT = _NUMBERS | {bool, type(None)}
+
+_SPELLING = frozenset(
+    {
+        *("token", "tokens", "token_id", "tokenId", "token_ids", "id", "bytes", "text", "special"),
+        *("logprob", "logprobs", "top_logprobs", "token_logprobs", "prompt_logprobs"),
+        *("text_offset", "content", "refusal", "rank", "decoded_token"),
+        *("chosenCandidates", "chosen_candidates", "topCandidates", "top_candidates"),
+        *("candidates", "logProbability", "log_probability"),
+        *("logProbabilitySum", "log_probability_sum"),
+        *(f"{of}_{what}" for of in ("input", "output") for what in ("tokens", "token_ids")),
+    }
+)
+"""The names of fields in log probabilities; any other name could be text."""
+
+
+def _spell(value: Any, found: list[str], names: list[str]) -> None:
+    if isinstance(value, str):
+        found += [value] if value else ()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            if type(item) not in _SILENT:
+                _spell(item, found, names)
+    elif type(value) not in _SILENT:
+        fields = fields_of(value)
+        if all(type(each) in _NUMBERS for each in fields.values()):
+            found += [name for name in fields if name and isinstance(name, str)]
+            return
+        named = names_in(value)
+        names += [name for name in named if isinstance(name, str) and name not in _SPELLING]
+        for each in fields.values():
+            if type(each) not in _SILENT:
+                _spell(each, found, names)
+
+
+_CHOSEN = (
+    *("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates"),
+    "output_tokens",  # Groq
+    "text",  # Cohere
+)
+"""The fields with the tokens of the text, not the alternative ones."""
+
+
+def chosen_text(value: Any) -> str:
+    """Return the text that log probabilities spell out."""
+    return "".join([token for token, _ in _chosen(value)])
+
+
+def _chosen(value: Any) -> list[tuple[str, Any]]:
+    """Return the tokens of the text in log probabilities, each with its bytes if it has them."""
+    if isinstance(value, str):
+        return [(value, None)]
+    if isinstance(value, (list, tuple)):
+        return [each for item in value for each in _chosen(item)]
+    if not value or isinstance(value, (bool, int, float)):
+        return []
+    fields = fields_of(value)
+    token = fields.get("token")
+    if type(token) is str:
+        return [(token, fields.get("bytes"))]
+    return [each for name in _CHOSEN if name in fields for each in _chosen(fields[name])]
+
+
+def _bytes_of(token: str, own: Any) -> bytes:
+    """Return the bytes of a token: its own, if it has them."""
+    try:
+        return bytes(list(own))
+    except (TypeError, ValueError):
+        return token.encode(errors="surrogatepass")
+
+
+def numbered(
+    leaves: Sequence[Found], pieces: Sequence[Piece], owners: Sequence[int], scope: int
+) -> tuple[list[Piece], list[int]]:
+    """Number the tokens of log probabilities that do not spell out their chunk's text.
+
+    They may spell out the text of another chunk. Then they continue those before them in the same
+    field, and so does the text that they spell out together. `owners` are the indices of the leaves
+    of the pieces, and so is the result; `scope` is an adapter's.
+    """
+    texts: dict[Path, str] = {}
+    for owner, piece in zip(owners, pieces, strict=True):
+        if piece.kind == "delta":
+            choice = leaves[owner].path[:scope]
+            texts[choice] = texts.get(choice, "") + piece.text
+    apart = {
+        place
+        for place, each in enumerate(leaves)
+        if each.leaf.kind == "about"
+        and chosen_text(each.value) != (texts.get(each.path[:scope]) or None)
+    }
+    found: list[Piece] = []
+    places: list[int] = []
+    numbers: dict[int, int] = {}
+    for owner, piece in zip(owners, pieces, strict=True):
+        told = [piece]
+        if owner in apart and owner not in numbers:
+            whole = spelled_whole(leaves[owner].value)
+            told = [piece._replace(text=whole), piece] if whole else told
+        for each in told:
+            slot = each.slot
+            if owner in apart:
+                numbers[owner] = numbers.get(owner, 0) + 1
+                field = f"{slot.field}{keys(leaves[owner].steps)}"
+                slot = slot._replace(field=field, number=numbers[owner])
+            found.append(each._replace(slot=slot))
+            places.append(owner)
+    return found, places

@@ -1,0 +1,160 @@
+"""The steps to a value in an event, and rebuilding an event with some values changed.
+
+Steps are nested: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an item of
+the value at `steps`. Only objects on the way to a change are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from guardstream.providers.toolkit.fields import LISTS, fields_of, listed, replaced, with_names
+
+Steps: TypeAlias = tuple[Any, ...]
+
+
+class Key(NamedTuple):
+    """A last step that stands for a key itself instead of its value."""
+
+    name: str
+
+
+GONE = object()
+"""The value of what is removed; an item of a list is removed with what it cannot be without."""
+
+
+def keys(steps: Steps) -> list[Any]:
+    """Return the names and positions on the way, outermost first."""
+    found = []
+    while steps:
+        steps, last = steps
+        found.append(last)
+    found.reverse()
+    return found
+
+
+def places(steps: Steps) -> tuple[int, ...]:
+    """Return the positions in lists on the way, outermost first."""
+    return tuple(key for key in keys(steps) if isinstance(key, int))
+
+
+def indices(event: Any, steps: Steps) -> tuple[int, ...]:
+    """Return what distinguishes the items on the way: each `index`, or else the position in its
+    list."""
+    found = []
+    for key in keys(steps):
+        if type(key) is int:
+            event = event[key] if isinstance(event, Sequence) else None  # a set has no positions
+            if type(fields_of(event).get("index")) is not int:
+                found.append(key)
+        else:
+            own = fields_of(event).get("index")
+            found += [own] if type(own) is int else []
+            event = fields_of(event).get(key)
+    return tuple(found)
+
+
+def spoken(steps: Steps) -> str:
+    """Return the steps as JSONPath (RFC 9535), with positions in lists as `[*]`:
+    `$.choices[*].delta`.
+
+    A key that is judged itself has a `~` after it.
+    """
+    parts = ["$"]
+    for key in keys(steps):
+        name = key.name if isinstance(key, Key) else key
+        if isinstance(key, int):
+            parts.append("[*]")
+        elif isinstance(name, str) and name.isidentifier():
+            parts.append(f".{name}")
+        else:
+            parts.append(f"[{name!r}]")
+        if isinstance(key, Key):
+            parts.append("~")
+    return "".join(parts)
+
+
+class _New(NamedTuple):
+    value: Any
+
+
+def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
+    """Return a copy of `value` with other values at the end of some steps.
+
+    An item that becomes GONE is removed; an object with a part that becomes GONE is GONE. A key of
+    which nothing is left is removed with its value.
+    """
+    if not updates:
+        return value
+    if len(updates) == 1:
+        ((steps, new),) = updates.items()
+        return _with(value, keys(steps), 0, new)
+    tree: dict[Any, Any] = {}
+    for steps, new in updates.items():
+        *way, last = keys(steps) or [None]
+        if last is None:
+            return new
+        node: Any = tree
+        for key in way:
+            node = node.setdefault(key, {})
+            if isinstance(node, _New):
+                break  # it is removed with everything in it
+        else:
+            node[last] = _New(new)
+    return _rebuilt(value, tree)
+
+
+def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
+    """The same as `_rebuilt` for a single change; `at` is the number of steps taken."""
+    if at == len(way):
+        return new
+    key = way[at]
+    if isinstance(value, LISTS):
+        items = list(value)
+        items[key] = _with(items[key], way, at + 1, new)
+        return listed(value, [item for item in items if item is not GONE])
+    if type(key) is Key:
+        return _rebuilt(value, {key: _New(new)})
+    inner = _with(fields_of(value)[key], way, at + 1, new)
+    return GONE if inner is GONE else replaced(value, {key: inner})
+
+
+def _rebuilt(value: Any, node: Any) -> Any:
+    if isinstance(node, _New):
+        return node.value
+    if isinstance(value, LISTS):
+        items = list(value)
+        for place, inner in node.items():
+            items[place] = _rebuilt(items[place], inner)
+        return listed(value, [item for item in items if item is not GONE])
+    fields = fields_of(value)
+    renamed = {key.name: inner.value for key, inner in node.items() if isinstance(key, Key)}
+    changed = {
+        name: _rebuilt(fields[name], inner)
+        for name, inner in node.items()
+        if not isinstance(name, Key)
+    }
+    if any(new is GONE for new in changed.values()):
+        return GONE
+    if not renamed:
+        return replaced(value, changed)
+    kept = {name: new for name in fields if (new := renamed.get(name, name)) or name == new}
+    told = _told_apart(kept)
+    return with_names(value, {told[name]: changed.get(name, fields[name]) for name in kept})
+
+
+def _told_apart(kept: Mapping[str, str]) -> dict[str, str]:
+    """Return new names by old ones: where several become the same, such as a mask, all but the
+    first get a number."""
+    taken = {name for name, new in kept.items() if new == name}
+    numbers: dict[str, int] = {}
+    told = {}
+    for name, new in kept.items():
+        made = new
+        while made != name and made in taken:
+            numbers[new] = numbers.get(new, 1) + 1
+            made = f"{new} {numbers[new]}"
+        told[name] = made
+        taken.add(made)
+    return told
