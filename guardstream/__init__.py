@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy, pack
     from guardstream.stream.asynchronous import GuardedStream
     from guardstream.stream.deadlines import Deadlines
-    from guardstream.stream.flow import Part
+    from guardstream.stream.flows.flow import Part
     from guardstream.stream.result import Result, Stats, ToolCall
     from guardstream.stream.synchronous import SyncGuardedStream
     from guardstream.version import __version__
@@ -35,7 +35,7 @@ else:
             "Guard": "guardstream.guard",
             "GuardedStream": "guardstream.stream.asynchronous",
             "GuardstreamError": "guardstream.errors",
-            "Part": "guardstream.stream.flow",
+            "Part": "guardstream.stream.flows.flow",
             "PatternError": "guardstream.errors",
             "Policy": "guardstream.policy",
             "PolicyError": "guardstream.errors",

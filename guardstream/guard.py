@@ -29,10 +29,10 @@ from guardstream.stream.arguments import (
     known_arguments,
 )
 from guardstream.stream.callbacks import ON_ERRORS
-from guardstream.stream.choosing import choosing, own_formats
 from guardstream.stream.delivery_options import attributes_of, extraction_of, options_of
-from guardstream.stream.flow_maker import FlowMaker, Framing
-from guardstream.stream.format_hints import FormatHints
+from guardstream.stream.flows.choosing import choosing, own_formats
+from guardstream.stream.flows.flow_maker import FlowMaker, Framing
+from guardstream.stream.flows.format_hints import FormatHints
 from guardstream.stream.observers import Observer, Observing, check_observer
 from guardstream.stream.on_block import ON_BLOCK, OnBlock
 from guardstream.stream.opening import REOPENING, opens
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from guardstream.prompts import MessagesResult
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
-    from guardstream.stream.flow import Around, MakeStage
+    from guardstream.stream.flows.flow import Around, MakeStage
     from guardstream.stream.opening import Open, Reopening
     from guardstream.stream.state import MakeFlow
     from guardstream.vault import Vault, Vaults

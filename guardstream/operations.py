@@ -24,7 +24,7 @@ from guardstream.policy.operational import (
 )
 from guardstream.resilience.source import Source
 from guardstream.stream.callbacks import CALLBACKS
-from guardstream.stream.flow import Around
+from guardstream.stream.flows.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.on_block import BlockError, OnBlock, blocked_message
 from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
-    from guardstream.stream.choosing import Choose
-    from guardstream.stream.flow_maker import Framing
+    from guardstream.stream.flows.choosing import Choose
+    from guardstream.stream.flows.flow_maker import Framing
     from guardstream.vault import Vaults
 
 T = TypeVar("T")

@@ -68,6 +68,17 @@ def test_no_provider_sdk_is_imported(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & SDKS
 
 
+FLOWS = sorted((PACKAGE / "stream/flows").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+def test_flows_know_no_driver_and_no_event_loop(path: Path) -> None:
+    names = set(imports(path))
+    assert not {name.split(".")[0] for name in names} & (NO_CORE - {"logging"})
+    beside = {name.split(".")[2] for name in names if name.startswith("guardstream.stream.")}
+    assert beside <= {"flows", "arguments", "on_block", "result", "whole"}
+
+
 STAGES = ("redact", "json", "limits", "release", "custom")
 """The stages: a module or a folder each."""
 
@@ -95,10 +106,14 @@ def test_the_architecture_shows_these_layers() -> None:
     assert written(page) == page, "run python -m tests.support.layers"
 
 
-@pytest.mark.parametrize("folder", ["stream", "serve", "serve/proxy", "vault"])
+TABLES = ["providers/toolkit", "serve", "serve/proxy", "stream", "stream/flows", "vault"]
+"""The folders of which a table names all modules."""
+
+
+@pytest.mark.parametrize("folder", TABLES)
 def test_a_table_of_modules_names_all_of_them(folder: str) -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("| module |")]
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("| module ")]
     named = [
         {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
         for rows in tables

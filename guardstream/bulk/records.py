@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from guardstream.bulk.report import BulkError, Report
 from guardstream.events import Finding, Finish, Text
 from guardstream.guard import Guard
-from guardstream.stream.flow import following
+from guardstream.stream.flows.flow import following
 
 _KEYS = 1_000
 """How many keys without findings are remembered, so that they are not guarded in each record."""

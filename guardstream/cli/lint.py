@@ -11,7 +11,7 @@ from guardstream.policy import Policy, build, packs
 from guardstream.policy.diagnostics import Diagnostic, diagnostics
 from guardstream.policy.lint import warnings
 from guardstream.policy.sources import Loader
-from guardstream.stream.choosing import own_formats
+from guardstream.stream.flows.choosing import own_formats
 
 CLEAN, WARNED, WRONG = 0, 1, 2
 

@@ -19,8 +19,8 @@ from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
-from guardstream.stream.choosing import check_text, own_formats
-from guardstream.stream.event_lines import EventLines
+from guardstream.stream.flows.choosing import check_text, own_formats
+from guardstream.stream.flows.event_lines import EventLines
 from guardstream.stream.protocol import StreamOutcome
 
 CLEAN, BLOCKED = 0, 3

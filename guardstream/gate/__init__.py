@@ -22,7 +22,7 @@ from guardstream.providers.toolkit.unknown import check_unknown
 from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Units
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.choosing import choosing
+from guardstream.stream.flows.choosing import choosing
 
 __all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 

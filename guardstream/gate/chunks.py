@@ -12,13 +12,13 @@ from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
 from guardstream.providers.adapter import Adapter, Reading, Released, Slot
-from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
-from guardstream.providers.hooks import Hooks, hooks_of
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.generic.text import PlainText
-from guardstream.stream.choosing import Choose, beginning_of
-from guardstream.stream.cumulative import Growth
-from guardstream.stream.flow_maker import Framing
+from guardstream.providers.hooks import Hooks, hooks_of
+from guardstream.stream.flows.choosing import Choose, beginning_of
+from guardstream.stream.flows.cumulative import Growth
+from guardstream.stream.flows.flow_maker import Framing
 
 
 class Chunks(Protocol):

@@ -23,8 +23,8 @@ from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Units
-from guardstream.stream.choosing import Choose
-from guardstream.stream.flow_maker import Framing
+from guardstream.stream.flows.choosing import Choose
+from guardstream.stream.flows.flow_maker import Framing
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError
 

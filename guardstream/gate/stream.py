@@ -20,7 +20,7 @@ from guardstream.gate.verdict import Check
 from guardstream.providers.adapter import NEW, Call, Reading, Slot
 from guardstream.providers.hooks import model_of
 from guardstream.stream.context import AsyncContext, TextStream, check_kept, hide
-from guardstream.stream.flow import Part
+from guardstream.stream.flows.flow import Part
 from guardstream.stream.observers import ObserverError, StreamRecord
 from guardstream.stream.protocol import ChunkStream
 from guardstream.stream.result import Result, Stats

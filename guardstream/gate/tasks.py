@@ -18,8 +18,8 @@ from guardstream.gate.queue import Queue, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
-from guardstream.stream.choosing import Choose
-from guardstream.stream.flow_maker import Framing
+from guardstream.stream.flows.choosing import Choose
+from guardstream.stream.flows.flow_maker import Framing
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError

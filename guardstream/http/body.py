@@ -11,11 +11,11 @@ import anyio
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.guard import Guard
 from guardstream.operations import check_callbacks, gated, joined
-from guardstream.providers.toolkit.fields import map_strings
 from guardstream.providers.answers.whole import BODIES, SAID, Body
+from guardstream.providers.toolkit.fields import map_strings
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.flow import Flow, fail_closed
+from guardstream.stream.flows.chunks import ChunkFlow
+from guardstream.stream.flows.flow import Flow, fail_closed
 from guardstream.stream.observers import Observing
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result

@@ -16,7 +16,7 @@ from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.flow import Flow, Sent
+from guardstream.stream.flows.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
 from guardstream.stream.options import Delivering
 from guardstream.stream.outcome import Outcome

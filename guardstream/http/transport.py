@@ -48,11 +48,11 @@ from guardstream.http.other_answers import guarded, guarded_in
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
+from guardstream.providers.answers.whole import BODIES
 from guardstream.providers.dashscope import DashScope
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
-from guardstream.providers.answers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.choosing import choosing
+from guardstream.stream.flows.choosing import choosing
 from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
 from guardstream.vault import Vault, Vaults
 

@@ -15,7 +15,7 @@ from guardstream.observability.timeline import Timeline
 from guardstream.play.places import Place, Places
 from guardstream.policy import Policy
 from guardstream.policy.explain import explanation
-from guardstream.stream.flow import Part
+from guardstream.stream.flows.flow import Part
 from guardstream.stream.synchronous import SyncGuardedStream
 
 Chunk: TypeAlias = str | bytes | dict[str, Any]

@@ -11,8 +11,8 @@ from guardstream.errors import AdapterError
 from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
-from guardstream.providers.toolkit.fields import is_record
 from guardstream.providers.generic.text import PlainText
+from guardstream.providers.toolkit.fields import is_record
 
 if TYPE_CHECKING:
     from guardstream.providers.generic.json_format import JSONFormat

@@ -11,7 +11,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -28,6 +27,7 @@ from guardstream.providers.spec import (
     Tree,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
 

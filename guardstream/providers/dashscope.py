@@ -11,8 +11,6 @@ from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -25,6 +23,8 @@ from guardstream.providers.spec import (
     Spec,
     Tree,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 
 _TEXT = Leaf("grown", "text", "text")
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _KINDS = ("reasoning_type", "reasoningType")
 """Of an object, and of its JSON."""

@@ -11,8 +11,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, only, replaced
-from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -26,6 +24,8 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
 )
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.runs import Runs
 
 _TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")

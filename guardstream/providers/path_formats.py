@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.generic.json_format import JSONFormat
+from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.nodes import (
     ABOUT,
     META,

@@ -12,8 +12,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -26,6 +24,8 @@ from guardstream.providers.spec import (
     Spec,
     Tree,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 
 _ERROR = Leaf("whole", "text", "error")
 

@@ -64,7 +64,13 @@ from guardstream.providers.toolkit.nodes import (
 )
 from guardstream.providers.toolkit.parsed import map_parsed
 from guardstream.providers.toolkit.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
-from guardstream.providers.toolkit.readers import Findings, Found, check_readable, compiled, relabelled
+from guardstream.providers.toolkit.readers import (
+    Findings,
+    Found,
+    check_readable,
+    compiled,
+    relabelled,
+)
 from guardstream.providers.toolkit.unknown import Unknowns, too_deep
 
 __all__ = [

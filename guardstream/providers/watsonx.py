@@ -10,8 +10,8 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _SPEC: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import Leaf, Spec, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 
 class Writer(SpecAdapter):

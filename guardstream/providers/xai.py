@@ -13,14 +13,6 @@ from typing import Any, ClassVar, TypeGuard
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.objects import (
-    Event,
-    Objects,
-    message_json,
-    message_like,
-)
-from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -37,6 +29,14 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
 )
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import (
+    Event,
+    Objects,
+    message_json,
+    message_like,
+)
+from guardstream.providers.toolkit.protobuf import is_message, known_alone
 
 _CALL: Spec = {
     "id": NAME,

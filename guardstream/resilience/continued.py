@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from guardstream.events import Event, Finding, Form, Stage, Text
-from guardstream.stream.flow import MakeStage
+from guardstream.stream.flows.flow import MakeStage
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Handlers
 from guardstream.stream.context import AsyncContext, TextStream, check_kept, hide
-from guardstream.stream.flow import Around
+from guardstream.stream.flows.flow import Around
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
 from guardstream.stream.observers import Joined, StreamRecord
 from guardstream.stream.opening import (

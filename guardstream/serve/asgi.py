@@ -21,7 +21,7 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import Route, Routes, Settings
 from guardstream.serve.websocket import Connection
-from guardstream.stream.choosing import choosing
+from guardstream.stream.flows.choosing import choosing
 from guardstream.vault import Vault
 
 Routing: TypeAlias = Route | tuple[str, Guard | None]

@@ -27,7 +27,7 @@ from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
 from guardstream.serve.source_ids import SourceIds
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.flows.frames import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
 

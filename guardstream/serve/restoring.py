@@ -17,7 +17,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
 from guardstream.serve.endings import guarded_message
-from guardstream.stream.flow import Sent
+from guardstream.stream.flows.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
 

@@ -1,7 +1,7 @@
 """Whether the source of an event stream gives its events ids: it then does its own replay.
 
 The source is asked, not what is released: the beginning of an event goes out without its id while
-the event's end is held (`stream/event_fields.py`).
+the event's end is held (`stream/flows/event_fields.py`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from guardstream.events import Finding
 from guardstream.hints import check_known
 from guardstream.providers.adapter import Slot
-from guardstream.stream.flow import Flow, Part, Sent
+from guardstream.stream.flows.flow import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered
 

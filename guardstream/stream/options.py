@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from guardstream.events import Finding
 from guardstream.stream.callbacks import Handlers, Returned
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.flow import Part
+from guardstream.stream.flows.flow import Part
 from guardstream.stream.observers import Observing
 from guardstream.stream.result import Result, ToolCall
 

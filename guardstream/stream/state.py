@@ -17,7 +17,7 @@ from guardstream.providers.adapter import NONE
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
 from guardstream.stream.deadlines import Watch
-from guardstream.stream.flow import Flow, Known, Sent
+from guardstream.stream.flows.flow import Flow, Known, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
 from guardstream.stream.options import Options
 from guardstream.stream.result import Meter, Result, Stats

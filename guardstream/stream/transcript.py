@@ -9,7 +9,7 @@ from typing import Any
 
 from guardstream.events import Finding, FinishReason
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.flow import Part
+from guardstream.stream.flows.flow import Part
 from guardstream.stream.result import Result, ToolCall
 
 

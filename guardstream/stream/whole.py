@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guardstream.events import Finding, Finish, FinishReason, Form, Stage, text_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
-from guardstream.stream.flow import blocking, following, stage_error
+from guardstream.stream.flows.flow import blocking, following, stage_error
 from guardstream.stream.result import Result
 
 if TYPE_CHECKING:

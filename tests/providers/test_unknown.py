@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
-from guardstream.stream import unknown
-from guardstream.stream.unknown import UnknownTexts
+from guardstream.stream.flows import unknown
+from guardstream.stream.flows.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
 from tests.support.effort import lines_executed
 

@@ -12,9 +12,9 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.http.stream import WireGuard
-from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.flows.chunks import ChunkFlow
+from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.result import Meter
-from guardstream.stream.text import TextFlow
 from tests.vault.test_formats import FORMATS
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [bluebird], replacement: '<w>'}]"))

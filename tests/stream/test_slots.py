@@ -8,7 +8,7 @@ import pytest
 
 from guardstream.events import Event, Form, Text
 from guardstream.providers.adapter import Slot
-from guardstream.stream.slots import Lanes
+from guardstream.stream.flows.slots import Lanes
 
 
 class Holding:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.providers import ADAPTERS
-from guardstream.providers.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 from guardstream.providers.answers.whole import BODIES
+from guardstream.providers.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 

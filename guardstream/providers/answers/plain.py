@@ -12,7 +12,7 @@ from guardstream.events import FinishReason
 from guardstream.providers import sglang
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.answers.specs import Answer, BedrockBody, OneAnswer
-from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.answers.whole import Body, ChatBody, CompletionBody, MessageBody
 from guardstream.providers.openai.chat import REASONS
 from guardstream.providers.spec import (
     ABOUT,
@@ -27,7 +27,7 @@ from guardstream.providers.spec import (
     Spec,
     Tree,
 )
-from guardstream.providers.answers.whole import Body, ChatBody, CompletionBody, MessageBody
+from guardstream.providers.toolkit.fields import fields_of
 
 _TEXT = Leaf("delta", "text", "text")
 _WHOLE = Tree(Leaf("whole", "text", "said"), frozenset({"id", "generation_id", "document_ids"}))

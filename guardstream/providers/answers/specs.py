@@ -12,18 +12,18 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers import cohere, ollama, watsonx
-from guardstream.providers.bedrock import converse as bedrock
-from guardstream.providers.protocols.a2a import Events
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
+from guardstream.providers.answers.whole import Body, said_in
+from guardstream.providers.bedrock import converse as bedrock
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
+from guardstream.providers.protocols.a2a import Events
 from guardstream.providers.protocols.mcp import Messages
-from guardstream.providers.toolkit.objects import rpc_error
 from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
-from guardstream.providers.answers.whole import Body, said_in
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.objects import rpc_error
 
 Answer = dict[str, Any]
 

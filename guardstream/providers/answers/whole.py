@@ -14,15 +14,15 @@ from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
 from guardstream.providers.openai.responses_spec import response_spec
-from guardstream.providers.toolkit.paths import rebuilt
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.paths import rebuilt
 
 SAID: dict[str, Any] = {}
 """A placeholder for a message that is inserted into the body later, because chunks are counted."""

@@ -13,9 +13,9 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
+from guardstream.providers.spec import constructed, plain
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.toolkit.parsed import parsed
-from guardstream.providers.spec import constructed, plain
 
 TURN = 1000
 """A slot's number is its block's index, and this for each message before it."""

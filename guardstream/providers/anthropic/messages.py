@@ -15,8 +15,8 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
 """What the helper adds after raw events."""

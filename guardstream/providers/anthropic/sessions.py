@@ -15,7 +15,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -32,6 +31,7 @@ from guardstream.providers.spec import (
     constructed,
     named_by_type,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 PARTS = 1000
 """A slot's number is its event's times this, and that of the entry in the event's content."""

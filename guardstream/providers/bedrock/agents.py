@@ -18,9 +18,9 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.bedrock.converse import FAULT, FAULTS
+from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import BYTES, fields_of
-from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
 
 _ANSWER = Leaf("delta", "text", "text")
 _SOURCES = Tree(Leaf("whole", "text", "citation"))

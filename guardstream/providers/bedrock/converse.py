@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -28,6 +27,7 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 CITATION = Tree(Leaf("whole", "text", "citation"))
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))

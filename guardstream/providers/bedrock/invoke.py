@@ -16,9 +16,9 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.providers import detect
 from guardstream.providers.adapter import Adapter, Passes, Reading, Unknown
-from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.bedrock.converse import Bedrock
 from guardstream.providers.bedrock.agents import BedrockAgent
+from guardstream.providers.bedrock.converse import Bedrock
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import BYTES
 

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
@@ -29,6 +28,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "google.genai.types"

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -27,6 +26,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.toolkit.streamed import Streamed
 
 _IDS = (

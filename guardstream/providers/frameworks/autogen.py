@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading
+from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.growing import Repeating
-from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Spec, Tree
 
 _CHUNK = "ModelClientStreamingChunkEvent"
 

@@ -24,8 +24,6 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.anthropic.messages import REASONS, Anthropic
-from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.nested import Nested
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -40,6 +38,8 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.nested import Nested
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "claude_agent_sdk.types"

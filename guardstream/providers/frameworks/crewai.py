@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
+from guardstream.providers.spec import META, NAME, REQUEST, Leaf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.growing import Repeating
 from guardstream.providers.toolkit.reused import is_whole
-from guardstream.providers.spec import META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _TEXT = Leaf("delta", "text", "text")
 _NEW = Leaf("delta", "tool_args", "arguments")

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Piece, Reading
+from guardstream.providers.spec import KEEP, META, SKIP, Leaf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.growing import Repeating
-from guardstream.providers.spec import KEEP, META, SKIP, Leaf, Path, Spec, Tree
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
+from guardstream.providers.spec import ABOUT, END, META, NAME, Leaf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.growing import Growing
-from guardstream.providers.spec import ABOUT, END, META, NAME, Leaf, Path, Spec, Tree
 
 _TEXT = Leaf("delta", "text", "text")
 

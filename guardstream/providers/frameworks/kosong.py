@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.runs import Runs
-from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
 
 _MEDIA: Spec = {"url": KEEP, "id": META}
 

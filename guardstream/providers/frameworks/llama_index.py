@@ -11,8 +11,6 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     META,
@@ -25,6 +23,8 @@ from guardstream.providers.spec import (
     Spec,
     Tree,
 )
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.growing import Growing
 
 _NEW = Leaf("delta", "text", "text")
 _GROWN = Leaf("grown", "text", "text")

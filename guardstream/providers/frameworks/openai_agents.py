@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Passes, Reading, Unknown
+from guardstream.providers.openai.responses import OpenAIResponses
+from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.growing import Growing
-from guardstream.providers.openai.responses import OpenAIResponses
-from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 
 _RAW = "raw_response_event"
 

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Unknown
-from guardstream.providers.toolkit.envelope import Envelope
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -27,6 +24,9 @@ from guardstream.providers.spec import (
     Spec,
     Tree,
 )
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.growing import Growing
 
 _MARKS: dict[str, Spec] = {
     **dict.fromkeys(("content_type", "ai_model_id", "encoding", "choice_index"), META),

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
+from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.growing import Repeating
-from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
 _ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"), frozenset({"id", "type"}))

@@ -22,9 +22,6 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.bedrock.converse import CITATION, TOOL_USE, Bedrock
-from guardstream.providers.toolkit.fields import fields_of, index_in
-from guardstream.providers.toolkit.nested import Nested, with_inner, within
-from guardstream.providers.toolkit.nodes import REQUEST, SKIP, Either, OneOf
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -37,6 +34,9 @@ from guardstream.providers.spec import (
     Values,
     VariedSpecAdapter,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.nested import Nested, with_inner, within
+from guardstream.providers.toolkit.nodes import REQUEST, SKIP, Either, OneOf
 from guardstream.providers.toolkit.streamed import Streamed
 
 _GIVEN = Leaf("whole", "text", "tool_result")

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, cast
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, is_record
 from guardstream.providers.toolkit.nodes import ABOUT, END, PASSED, Leaf, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
-from guardstream.providers.spec import SpecAdapter
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",

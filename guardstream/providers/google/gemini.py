@@ -13,11 +13,11 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, only
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
-from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.toolkit.fields import fields_of, index_in, only
+from guardstream.providers.toolkit.runs import Runs
 
 _TYPES = "google.genai.types"
 

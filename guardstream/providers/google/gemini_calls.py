@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Slot
-from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.google.gemini_spec import camel
+from guardstream.providers.toolkit.fields import fields_of
 
 
 def get(fields: Mapping[str, Any], name: str) -> Any:

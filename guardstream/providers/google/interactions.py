@@ -11,7 +11,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -26,6 +25,7 @@ from guardstream.providers.spec import (
     Tree,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
 _MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "name", "data", "status"})
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)

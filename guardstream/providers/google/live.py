@@ -14,11 +14,11 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.google.gemini_calls import Calls, get
 from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
-from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
+from guardstream.providers.toolkit.fields import fields_of, only
+from guardstream.providers.toolkit.runs import Runs
 
 _TYPES = "google.genai.types"
 _HEARD, _SPOKEN = "heard", "spoken"

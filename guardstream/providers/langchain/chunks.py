@@ -11,8 +11,8 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})
 TEXT = Slot(0, "text", "content")

@@ -24,10 +24,10 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.toolkit.fields import has_text
+from guardstream.providers.generic.text import PlainText
 from guardstream.providers.langchain.chunks import TEXT, LangChain
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.generic.text import PlainText
+from guardstream.providers.toolkit.fields import has_text
 
 _GROWING = Slot(0, "text", "$.data.chunk")
 """What a parser gives as it grows: its values repeat text, but not to the letter."""

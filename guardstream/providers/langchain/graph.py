@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.langchain.chunks import LangChain, is_message
 from guardstream.providers.langchain.growing import GrowingMessages
 from guardstream.providers.langchain.messages import JSONMessages, Messages
 from guardstream.providers.langchain.values import Values
+from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.marks import is_mark
 
 _STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})

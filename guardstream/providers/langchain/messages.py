@@ -11,13 +11,13 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.langchain.cut_calls import refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
+from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.parsed import same_value
 from guardstream.providers.toolkit.reused import Reused
 from guardstream.providers.toolkit.runs import Runs
-from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.langchain.protocol_messages import (
     TURN,
     Block,
@@ -28,6 +27,7 @@ from guardstream.providers.langchain.protocol_messages import (
 from guardstream.providers.langchain.protocol_spec import EVENTS, MESSAGE, PAIR, STATES
 from guardstream.providers.langchain.values import Values
 from guardstream.providers.spec import Leaf, OneOf, Path, Spec, VariedSpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 _SLOTS = {
     "text": ("text", "text"),

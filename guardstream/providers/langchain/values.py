@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
-from guardstream.providers.toolkit.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.toolkit.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.streamed import Streamed

@@ -10,10 +10,10 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Unknown
-from guardstream.providers.toolkit.envelope import Envelope
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.spec import sibling
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 
 class Mistral(Envelope):

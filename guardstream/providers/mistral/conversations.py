@@ -12,7 +12,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.mistral.chat import event_like
 from guardstream.providers.spec import (
     KEEP,
@@ -28,6 +27,7 @@ from guardstream.providers.spec import (
     Tree,
     named_by_type,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
 _CITED = Leaf("whole", "text", "citation")
 _REFERENCES: dict[str, Spec] = {

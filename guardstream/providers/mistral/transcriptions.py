@@ -13,7 +13,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.mistral.chat import event_like
 from guardstream.providers.spec import (
     APART,
@@ -25,6 +24,7 @@ from guardstream.providers.spec import (
     SpecAdapter,
     named_by_type,
 )
+from guardstream.providers.toolkit.fields import fields_of
 
 DELTA, DONE = "transcription.text.delta", "transcription.done"
 _SEGMENT: Spec = {

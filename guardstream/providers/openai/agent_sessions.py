@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -32,6 +31,7 @@ from guardstream.providers.spec import (
     named_by_type,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 PARTS = 1000
 """A slot's number is its item's times this, and that of the part in the item."""

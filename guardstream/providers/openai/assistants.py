@@ -11,7 +11,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -25,6 +24,7 @@ from guardstream.providers.spec import (
     Tree,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 _FILE: Spec = dict.fromkeys(("file_id", "url", "detail"), META)
 _MARKS = frozenset({"type", "file_id", "id", "file_name", "index"})

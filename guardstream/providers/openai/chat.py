@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.openai import litellm
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, only
+from guardstream.providers.openai import litellm
 from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR, TEXT
 from guardstream.providers.openai.chat_chunks import (
     Calls,
@@ -23,8 +22,9 @@ from guardstream.providers.openai.chat_chunks import (
     only_arguments,
     only_part,
 )
-from guardstream.providers.toolkit.readers import Found
 from guardstream.providers.spec import UNKNOWN, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, index_in, only
+from guardstream.providers.toolkit.readers import Found
 
 REASONS: dict[str, FinishReason] = {
     "stop": "stop",

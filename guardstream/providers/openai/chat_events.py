@@ -14,10 +14,8 @@ from typing import Any, ClassVar
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
-from guardstream.providers.toolkit.parsed import parsed
 from guardstream.providers.spec import (
     ABOUT,
     KEEP,
@@ -30,6 +28,8 @@ from guardstream.providers.spec import (
     SpecAdapter,
     constructed,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
+from guardstream.providers.toolkit.parsed import parsed
 
 _HELPER = "openai.lib.streaming.chat"
 

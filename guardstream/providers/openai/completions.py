@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import PADDING
 from guardstream.providers.spec import (
@@ -27,6 +26,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
 )
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
 _CHOICE: Spec = {
     "index": NUMBER,

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.spec import (
     ABOUT,
     APART,
@@ -23,6 +22,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
 )
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _IMAGE: Spec = {
     **dict.fromkeys(("type", "b64_json"), KEEP),

@@ -14,7 +14,6 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import NEW, Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.openai.realtime_end import FIRST, Ending
 from guardstream.providers.openai.realtime_spec import (
     INPUT,
@@ -24,6 +23,7 @@ from guardstream.providers.openai.realtime_spec import (
     TRANSLATING,
 )
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of, index_in
 
 _CALLS = ("function_call", "mcp_call", "mcp_approval_request")
 _REASONS: dict[Any, FinishReason] = {

@@ -15,10 +15,10 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
-from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, OVER, PANEL, SPEC, STREAMED
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
+from guardstream.providers.toolkit.fields import fields_of
 
 CALLS = {
     "function_call": "arguments",

@@ -13,9 +13,9 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
 from guardstream.providers.spec import constructed, plain
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 PARTS = 1000
 """A slot's number is its output item's times this, and that of the part in the item."""

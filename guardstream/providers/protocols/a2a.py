@@ -15,18 +15,6 @@ from typing import Any, ClassVar, TypeGuard
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.objects import (
-    Event,
-    Objects,
-    dumped,
-    message_json,
-    message_like,
-    model_like,
-    root_of,
-    with_changes,
-)
-from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     APART,
     END,
@@ -43,6 +31,18 @@ from guardstream.providers.spec import (
     Tree,
     sibling,
 )
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import (
+    Event,
+    Objects,
+    dumped,
+    message_json,
+    message_like,
+    model_like,
+    root_of,
+    with_changes,
+)
+from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.toolkit.streamed import Streamed
 
 _MARKS = dict.fromkeys(("kind", "taskId", "contextId", "messageId", "artifactId"), META)

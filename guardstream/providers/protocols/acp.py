@@ -13,15 +13,6 @@ from typing import Any, ClassVar
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.objects import (
-    Event,
-    Objects,
-    dumped,
-    model_like,
-    rpc_error,
-    with_changes,
-)
 from guardstream.providers.spec import (
     APART,
     END,
@@ -38,6 +29,15 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
     sibling,
+)
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.objects import (
+    Event,
+    Objects,
+    dumped,
+    model_like,
+    rpc_error,
+    with_changes,
 )
 
 _BLOCK_MARKS = frozenset({"type", "mimeType", "data", "blob", "uri", "audience", "terminalId"})

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Unknown
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
-from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
 
 _MARKS = dict.fromkeys(
     ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META

@@ -14,16 +14,6 @@ from typing import Any, ClassVar, get_args
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Unknown
-from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.objects import (
-    Event,
-    Objects,
-    dumped,
-    model_like,
-    root_of,
-    rpc_error,
-    with_changes,
-)
 from guardstream.providers.spec import (
     APART,
     KEEP,
@@ -36,6 +26,16 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
     sibling,
+)
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import (
+    Event,
+    Objects,
+    dumped,
+    model_like,
+    root_of,
+    rpc_error,
+    with_changes,
 )
 
 _GIVEN = Leaf("whole", "text", "tool_result")

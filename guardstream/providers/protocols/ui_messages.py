@@ -11,9 +11,6 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.blocks import Block, Blocks
-from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -27,6 +24,9 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
 )
+from guardstream.providers.toolkit.blocks import Block, Blocks
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.runs import Runs
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
 _ERROR = Leaf("whole", "text", "error")

@@ -13,9 +13,9 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
+from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.streamed import Streamed
 
 _MODULE = "pydantic_ai.messages"

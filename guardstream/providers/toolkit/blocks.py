@@ -12,9 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.marks import is_mark
-from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 
 
 class Block(NamedTuple):

@@ -19,8 +19,8 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.hooks import hooks_of
+from guardstream.providers.toolkit.fields import fields_of, replaced
 
 
 class Envelope:

@@ -15,7 +15,12 @@ from types import MemberDescriptorType
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.providers.toolkit.protobuf import fields_in, is_message, is_message_class, message_with
+from guardstream.providers.toolkit.protobuf import (
+    fields_in,
+    is_message,
+    is_message_class,
+    message_with,
+)
 
 LISTS = (list, tuple, set, frozenset, deque)
 """The types of collections of items without names."""

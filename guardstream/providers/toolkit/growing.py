@@ -12,11 +12,11 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Again, Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.toolkit.delta_or_cumulative import DeltaOrCumulative
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 from guardstream.providers.toolkit.readers import Found
-from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TURN = 1_000_000

@@ -48,7 +48,7 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, streaming, values
 from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.on_block import blocked_message
 

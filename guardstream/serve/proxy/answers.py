@@ -17,10 +17,10 @@ from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
 from guardstream.operations import gated
-from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.errors import BLOCKED_CODE
-from guardstream.providers.generic.text import PlainText
 from guardstream.providers.answers.whole import BODIES
+from guardstream.providers.errors import BLOCKED_CODE
+from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.providers.generic.text import PlainText
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
 from guardstream.stream.options import Delivering

@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 
 from guardstream.serve.proxy.worker_thread import WorkerThread
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 
 MANY = 1024

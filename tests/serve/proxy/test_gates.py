@@ -20,7 +20,7 @@ from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.operations import operations
 from guardstream.serve.proxy import SettingsError
 from guardstream.serve.proxy.worker_thread import WorkerThread
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
 

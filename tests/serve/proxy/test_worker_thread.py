@@ -13,7 +13,7 @@ from guardstream.serve.proxy.long_events import MANY
 from guardstream.serve.proxy.loop_budget import LoopBudget
 from guardstream.serve.proxy.memory_budget import MemoryBudget
 from guardstream.serve.proxy.worker_thread import SHORT, FairQueue, Job, WorkerThread
-from guardstream.stream.frames import LONG_EVENT
+from guardstream.stream.flows.frames import LONG_EVENT
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 

@@ -11,9 +11,9 @@ from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
 from guardstream.providers import ADAPTERS, Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
-from guardstream.providers.toolkit.fields import is_record
-from guardstream.providers.hooks import hooks_of
 from guardstream.providers.generic.text import PlainText
+from guardstream.providers.hooks import hooks_of
+from guardstream.providers.toolkit.fields import is_record
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
     from guardstream.providers.generic.json_format import JSONFormat
-    from guardstream.stream.format_hints import FormatHints
+    from guardstream.stream.flows.format_hints import FormatHints
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
 """Returns the adapter for the first chunk of a stream; the chunk is None for an empty stream."""

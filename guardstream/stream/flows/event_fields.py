@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from guardstream.framing.frames import Frame
 from guardstream.framing.sse import Blank, encode
-from guardstream.stream.flow import Sent
+from guardstream.stream.flows.flow import Sent
 
 # The letters come first, so that the regular expression finds them in a long event at once; a line
 # may begin after a byte order mark, and after CR alone.

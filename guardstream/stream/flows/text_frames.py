@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from guardstream.framing.frames import EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import json_bytes
-from guardstream.stream.flow import Sent
-from guardstream.stream.other_frames import OtherFrames
-from guardstream.stream.text import TextFlow
+from guardstream.stream.flows.flow import Sent
+from guardstream.stream.flows.other_frames import OtherFrames
+from guardstream.stream.flows.text import TextFlow
 
 _CHANGE = " "
 """What rules see where the event name changes: no word goes on there."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from guardstream.errors import AdapterError
 from guardstream.events import Event
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
-from guardstream.stream.fast_path import FastPath
-from guardstream.stream.flow import MakeStage, Part, Sent, fail_closed
-from guardstream.stream.pieces import PieceFlow
+from guardstream.stream.flows.fast_path import FastPath
+from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
+from guardstream.stream.flows.pieces import PieceFlow
+from guardstream.stream.flows.slots import Track
 from guardstream.stream.result import Meter
-from guardstream.stream.slots import Track
 
 if TYPE_CHECKING:
     from guardstream.providers.toolkit.alike import Alike

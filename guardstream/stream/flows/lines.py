@@ -11,8 +11,8 @@ from typing import Any
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.lines import EventText
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.bytes import WireFlow
-from guardstream.stream.flow import Part, Sent
+from guardstream.stream.flows.bytes import WireFlow
+from guardstream.stream.flows.flow import Part, Sent
 
 
 class LineFlow:

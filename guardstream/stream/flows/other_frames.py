@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from guardstream.framing.frames import Frame
-from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.flows.chunks import ChunkFlow
 
 _PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:[./][a-z_]+)+|[a-z]+(?:_[a-z]+)+")
 """How formats name their events: lower-case words, joined by dots, slashes or underscores."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Piece, Slot
-from guardstream.stream.slots import Lanes
+from guardstream.stream.flows.slots import Lanes
 
 
 def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> str | None:

@@ -10,8 +10,8 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Adapter, Slot
 from guardstream.providers.hooks import Hooks
-from guardstream.stream.flow import Part, Sent, following
-from guardstream.stream.slots import Lanes
+from guardstream.stream.flows.flow import Part, Sent, following
+from guardstream.stream.flows.slots import Lanes
 
 C = TypeVar("C")
 

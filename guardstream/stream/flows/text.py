@@ -8,7 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.flow import Sent, blocking, feed_of, following, stage_error
+from guardstream.stream.flows.flow import Sent, blocking, feed_of, following, stage_error
 from guardstream.stream.result import Meter
 
 

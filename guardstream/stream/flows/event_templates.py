@@ -12,7 +12,7 @@ from guardstream.framing.templates import Template, template
 
 if TYPE_CHECKING:
     from guardstream.providers.toolkit.alike import Alike
-    from guardstream.stream.chunks import ChunkFlow
+    from guardstream.stream.flows.chunks import ChunkFlow
 
 
 class EventTemplates:

@@ -17,13 +17,13 @@ from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
-from guardstream.stream.added import Added
-from guardstream.stream.choices import Choices
-from guardstream.stream.flow import MakeStage, Part, Sent, blocking
-from guardstream.stream.repeats import repeated
+from guardstream.stream.flows.added import Added
+from guardstream.stream.flows.choices import Choices
+from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
+from guardstream.stream.flows.repeats import repeated
+from guardstream.stream.flows.slots import Lane, Lanes, Track
+from guardstream.stream.flows.unknown import UnknownTexts
 from guardstream.stream.result import Meter
-from guardstream.stream.slots import Lane, Lanes, Track
-from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardstream.events import Event, Text
-from guardstream.stream.flow import feed_of, stage_error
+from guardstream.stream.flows.flow import feed_of, stage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from guardstream.providers.toolkit.alike import Alike
+    from guardstream.stream.flows.slots import Track
     from guardstream.stream.result import Meter
-    from guardstream.stream.slots import Track
 
 
 class FastPath:

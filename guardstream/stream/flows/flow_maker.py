@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.generic.text import PlainText
-from guardstream.stream.choosing import (
+from guardstream.stream.flows.choosing import (
     Choose,
     check_is_text,
     check_reads_text,
     check_text,
     own_formats,
 )
-from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.cumulative import Growth
-from guardstream.stream.event_lines import EventLines
-from guardstream.stream.flow import Around, Flow, MakeStage
-from guardstream.stream.json_lines import JSONLines
+from guardstream.stream.flows.chunks import ChunkFlow
+from guardstream.stream.flows.cumulative import Growth
+from guardstream.stream.flows.event_lines import EventLines
+from guardstream.stream.flows.flow import Around, Flow, MakeStage
+from guardstream.stream.flows.json_lines import JSONLines
+from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
-from guardstream.stream.text import TextFlow
 from guardstream.stream.whole import findings_in, is_harmless
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ class FlowMaker:
 
     def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow of bytes, or of server-sent events as `str`, which is built on it."""
-        from guardstream.stream.bytes import WireFlow
+        from guardstream.stream.flows.bytes import WireFlow
 
         fails = self.on_block == "error"
         make = partial(self._flow, meter=meter, breaks_off=fails)
         harmless = partial(is_harmless, self.policy)
         said = partial(blocked_message, message=self.policy.block_message) if fails else None
         if isinstance(chunk, str):
-            from guardstream.stream.lines import LineFlow
+            from guardstream.stream.flows.lines import LineFlow
 
             return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, said))
         media = self.media or self.framing

@@ -13,10 +13,10 @@ from guardstream.framing.frames import EventFrames, Frame, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Unknown
-from guardstream.stream.choosing import Choose, beginning_of
-from guardstream.stream.fast_path import FastPath
-from guardstream.stream.flow import Sent
-from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
+from guardstream.stream.flows.choosing import Choose, beginning_of
+from guardstream.stream.flows.fast_path import FastPath
+from guardstream.stream.flows.flow import Sent
+from guardstream.stream.flows.frames import LONG_EVENT, Check, FrameFlow, Make
 from guardstream.stream.on_block import BlockError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardstream.stream.flow import Sent
+from guardstream.stream.flows.flow import Sent
 
 _MOST = 64
 """How many events may wait."""

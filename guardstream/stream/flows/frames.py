@@ -14,20 +14,20 @@ from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
-from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
-from guardstream.providers.hooks import hooks_of
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.generic.text import PlainText
-from guardstream.stream.choosing import Choose
-from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.event_fields import EventFields, with_retry
-from guardstream.stream.event_templates import EventTemplates
-from guardstream.stream.flow import Known, Part, Sent
+from guardstream.providers.hooks import hooks_of
+from guardstream.stream.flows.choosing import Choose
+from guardstream.stream.flows.chunks import ChunkFlow
+from guardstream.stream.flows.event_fields import EventFields, with_retry
+from guardstream.stream.flows.event_templates import EventTemplates
+from guardstream.stream.flows.flow import Known, Part, Sent
+from guardstream.stream.flows.other_frames import OtherFrames, name_beside
+from guardstream.stream.flows.text import TextFlow
+from guardstream.stream.flows.text_frames import TextFrames
+from guardstream.stream.flows.waiting_events import WaitingEvents
 from guardstream.stream.on_block import BlockError
-from guardstream.stream.other_frames import OtherFrames, name_beside
-from guardstream.stream.text import TextFlow
-from guardstream.stream.text_frames import TextFrames
-from guardstream.stream.waiting_events import WaitingEvents
 
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from guardstream.events import Event, Finish, Form, Stage, text_of
 from guardstream.providers.adapter import NONE, Call, Piece, Slot
-from guardstream.stream.continued import Continued
-from guardstream.stream.flow import MakeStage, stage_error
+from guardstream.stream.flows.continued import Continued
+from guardstream.stream.flows.flow import MakeStage, stage_error
 
 
 @dataclass(slots=True, eq=False)
