@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from guardstream import AdapterError
@@ -13,6 +15,14 @@ from guardstream.providers.generic.text import SLOT
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_every_adapter_has_a_name(name: str) -> None:
     assert type(named(name)) is ADAPTERS[name]
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_adapter_that_is_passed_can_be_copied(name: str) -> None:
+    adapter = named(name)
+    assert type(deepcopy(adapter)) is type(adapter)
+    # Python 3.14 copies no iterators of `itertools` any more.
+    assert "itertools" not in {type(value).__module__ for value in vars(adapter).values()}
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:

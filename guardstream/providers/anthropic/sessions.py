@@ -10,7 +10,6 @@ is the caller's own and passes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from guardstream.events import FinishReason
@@ -185,7 +184,7 @@ class AnthropicSessions(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[str, int] = {}  # of events, by their ids
-        self._next = count()  # the numbers to come
+        self._next = 0  # the number of the next event
         self._came_whole: set[int] = set()  # messages
         self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
         self._ids: dict[int, Any] = {}  # of those messages, as they went out
@@ -216,7 +215,8 @@ class AnthropicSessions(SpecAdapter):
         return self._numbers[own] if own in self._numbers else self._new_number(own)
 
     def _new_number(self, own: str) -> int:
-        number = self._numbers[own] = next(self._next)
+        number = self._numbers[own] = self._next
+        self._next += 1
         return number
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
