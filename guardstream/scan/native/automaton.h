@@ -13,7 +13,6 @@
 
 #define WANTED (-2)
 #define UNMET (-3) /* an obligation has failed */
-#define BROKEN (-4)
 #define TOO_MANY (-5)
 
 /* The place that is made first: there the pattern has matched, no lookaround of it. */
@@ -1481,7 +1480,8 @@ keyed(Automaton *self, int32_t left)
     return 0;
 }
 
-/* Put accepts into the notes: how many; of each start, end, late, and its hold's sources. */
+/* Put accepts into the notes: how many; of each start, end, late, and its hold's sources. Returns
+   where they begin, NONE if there are none, or BROKEN. */
 static int32_t
 accepts_kept(Automaton *self, const Ints *accepts)
 {

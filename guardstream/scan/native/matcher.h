@@ -159,18 +159,19 @@ wait_for(Attempt *attempt, int32_t step, int32_t at, int32_t captures)
 
 /* --- captures ------------------------------------------------------------------------------ */
 
+/* The captures with one more, in front of the `rest`; or BROKEN. */
 static int32_t
 capture_made(Attempt *attempt, int32_t number, int32_t start, int32_t end, int32_t rest)
 {
     if (grown((void **)&attempt->capture, &attempt->capture_room, (int64_t)attempt->captures + 1,
               sizeof(Capture)) < 0) {
-        return ERROR - 1;
+        return BROKEN;
     }
     attempt->capture[attempt->captures] = (Capture){number, start, end, rest};
     return attempt->captures++;
 }
 
-/* The captures with the group's last opening closed, or below NONE on error. */
+/* The captures with the group's last opening closed, or BROKEN. */
 static int32_t
 capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
 {
@@ -189,7 +190,7 @@ capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
     for (int32_t newer = captures; before; before--, newer = attempt->capture[newer].rest) {
         Capture copy = attempt->capture[newer];
         if (capture_made(attempt, copy.number, copy.start, copy.end, attempt->captures + 1) < 0) {
-            return ERROR - 1;
+            return BROKEN;
         }
     }
     Capture closed = attempt->capture[open];
@@ -286,8 +287,8 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
-/* What is captured once a counter has had so many rounds, the last of which began at `begun`; below
-   NONE on error. */
+/* What is captured once a counter has had so many rounds, the last of which began at `begun`; or
+   BROKEN. */
 static int32_t
 capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count, int32_t begun)
 {
@@ -417,10 +418,10 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
         return 1;
     case STEP_OPEN:
         *captures = capture_made(attempt, step->number, *at, STILL_OPEN, *captures);
-        return *captures < NONE ? ERROR : 1;
+        return *captures == BROKEN ? ERROR : 1;
     case STEP_CLOSE:
         *captures = capture_closed(attempt, *captures, step->number, *at);
-        return *captures < NONE ? ERROR : 1;
+        return *captures == BROKEN ? ERROR : 1;
     case STEP_REFERENCE:
         result = repeated(attempt, step, *at, *captures);
         break;
@@ -458,7 +459,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
         }
         int32_t captures = capture_counted(attempt, next->captures, step->number,
                                            more ? round : 0, more ? next->at : AT_REST);
-        if (captures < NONE) {
+        if (captures == BROKEN) {
             return ERROR;
         }
         int32_t leads = more ? attempt->matcher->ways.at[step->first] : step->after;

@@ -1,7 +1,8 @@
 /* Growing arrays, and tables that number what they are given: equal keys have equal numbers.
 
    All sizes are checked against MAX_INTS, all allocations for failure. A function that can fail
-   returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). */
+   returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). Where NONE is
+   an answer, the error is BROKEN. */
 
 #ifndef GUARDSTREAM_MEMORY_H
 #define GUARDSTREAM_MEMORY_H
@@ -17,6 +18,7 @@
 
 #define NONE (-1)
 #define ERROR (-1)
+#define BROKEN (-4) /* below WANTED and UNMET */
 #define MAX_INTS (1 << 28)
 
 static int
