@@ -1335,6 +1335,28 @@ stream_keep(Stream *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Append what the end of the text accepts of a run to the hits. */
+static int
+run_ended(Stream *self, const Run *run)
+{
+    Automaton *automaton = &self->machine->automata[run->pattern];
+    Cache *cache = &automaton->cache;
+    Ints *accepts = &self->machine->bench.accepts;
+    int32_t notes = cache->notes.count, at = NONE;
+    accepts->count = 0;
+    if (at_end(automaton, run->node, accepts) < 0
+        || (at = accepts_kept(automaton, accepts)) == BROKEN) {
+        return ERROR;
+    }
+    int result = at == NONE ? 0
+                            : accepts_taken(cache, at, run->pattern,
+                                            self->now.runs.registers + run->registers,
+                                            self->now.offset, &self->hits);
+    /* They have been taken, and no transition names them. */
+    cache->notes.count = notes;
+    return result;
+}
+
 /* ends(): file what the end of the text accepts */
 static PyObject *
 stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
@@ -1346,20 +1368,7 @@ stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
     int32_t count;
     const Run *run = stand_runs(self->machine, &self->now, &count);
     for (; count; run++, count--) {
-        Automaton *automaton = &self->machine->automata[run->pattern];
-        Ints *accepts = &self->machine->bench.accepts;
-        accepts->count = 0;
-        int32_t notes = automaton->cache.notes.count, at = NONE;
-        if (at_end(automaton, run->node, accepts) < 0
-            || (at = accepts_kept(automaton, accepts)) == BROKEN) {
-            return NULL;
-        }
-        int result = at == NONE ? 0
-                                : accepts_taken(&automaton->cache, at, run->pattern,
-                                                self->now.runs.registers + run->registers,
-                                                self->now.offset, &self->hits);
-        automaton->cache.notes.count = notes;
-        if (result < 0) {
+        if (run_ended(self, run) < 0) {
             return NULL;
         }
     }
@@ -1438,6 +1447,19 @@ stream_disable(Stream *self, PyObject *given)
 
 /* --- reading again -------------------------------------------------------------------------- */
 
+/* File all hits, those of eager patterns, too. */
+static int
+hits_all_filed(Stream *self)
+{
+    for (int32_t index = 0; index < self->hits.count; index++) {
+        if (stream_file(self, &self->hits.at[index]) < 0) {
+            return ERROR;
+        }
+    }
+    self->hits.count = 0;
+    return 0;
+}
+
 /* Let the run in `other`, the only one, go on with a class. */
 static int
 again_step(Stream *self, int32_t class, int mode, int64_t offset)
@@ -1496,13 +1518,7 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
             return result == TOO_MANY ? TOO_MANY : ERROR;
         }
     }
-    for (int32_t index = 0; index < self->hits.count; index++) {
-        if (stream_file(self, &self->hits.at[index]) < 0) {
-            return ERROR;
-        }
-    }
-    self->hits.count = 0;
-    return 0;
+    return hits_all_filed(self);
 }
 
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
@@ -1593,24 +1609,7 @@ stream_restart(Stream *self, PyObject *args)
     }
     const Run *run = run_of(self, pattern);
     if (result == 0 && ended && run != NULL) {
-        Automaton *automaton = &self->machine->automata[pattern];
-        Ints *accepts = &self->machine->bench.accepts;
-        accepts->count = 0;
-        int32_t notes = automaton->cache.notes.count, note = NONE;
-        if (at_end(automaton, run->node, accepts) < 0
-            || (note = accepts_kept(automaton, accepts)) == BROKEN) {
-            result = ERROR;
-        }
-        else if (note != NONE) {
-            result = accepts_taken(&automaton->cache, note, pattern,
-                                   self->now.runs.registers + run->registers, self->now.offset,
-                                   &self->hits);
-        }
-        automaton->cache.notes.count = notes;
-        for (int32_t index = 0; result == 0 && index < self->hits.count; index++) {
-            result = stream_file(self, &self->hits.at[index]);
-        }
-        self->hits.count = 0;
+        result = run_ended(self, run) < 0 ? ERROR : hits_all_filed(self);
     }
     if (result < 0) {
         self->broken = 1;
