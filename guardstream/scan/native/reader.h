@@ -290,11 +290,8 @@ reader_run(Reader *self, PyObject *args)
     PyObject *text, *settled = NULL;
     Py_ssize_t begin, end;
     Given given;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end) || !is_given(&given, text)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > given.length) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end) || !is_given(&given, text)
+        || !is_part(begin, end, given.length)) {
         return NULL;
     }
     int due = all_run(self, &given, &begin, end, &settled);

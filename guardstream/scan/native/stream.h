@@ -1052,11 +1052,8 @@ stream_run(Stream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)
+        || !is_part(begin, end, PyUnicode_GetLength(text))) {
         return NULL;
     }
     if (is_busy(self) || (begin = stream_read(self, text, begin, end)) < 0) {
@@ -1589,11 +1586,8 @@ stream_restart(Stream *self, PyObject *args)
     Py_ssize_t begin, at;
     long long base, until;
     if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
-        || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > at || at > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+        || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)
+        || !is_part(begin, at, PyUnicode_GetLength(text))) {
         return NULL;
     }
     candidates_remove(&self->now.open, pattern);

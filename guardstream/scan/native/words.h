@@ -596,11 +596,8 @@ word_stream_run(WordStream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)
+        || !is_part(begin, end, PyUnicode_GetLength(text))) {
         return NULL;
     }
     if (is_word_busy(self) || (begin = word_read(self, text, begin, end)) < 0) {
