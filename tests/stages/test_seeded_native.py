@@ -45,7 +45,7 @@ BUGS = {
     ),
     "characters are alike to a lookahead that begins": Change(
         "automaton.h",
-        "asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);",
+        "asks = asks < 0 ? asks : with_obligations_asks(self, asks, entry->obligations);",
         "",
     ),
     "characters are alike to a lookbehind under way": Change(

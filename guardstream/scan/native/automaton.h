@@ -44,7 +44,9 @@ typedef struct {
 #define PLACE_INTS 11 /* a place as Python gives it, with its number before */
 
 typedef struct {
-    int32_t place, condition, duties, opens; /* `duties` are obligations: lookaheads under way */
+    int32_t place, condition;
+    int32_t obligations; /* lookaheads under way: a set of them */
+    int32_t opens;
 } Entry;
 
 typedef struct {
@@ -54,7 +56,7 @@ typedef struct {
 enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
 
 typedef struct {
-    int32_t place, left, duties;
+    int32_t place, left, obligations;
     int32_t first, count;       /* its entries */
     int32_t ahead, ahead_count; /* what can become of it */
     int32_t asks;               /* the bits of the next character that matter to it */
@@ -83,7 +85,7 @@ typedef struct {
     int32_t row, row_count; /* its edges by class */
     int32_t idle;
     Live starts, holds;
-} Node;
+} State;
 
 typedef struct {
     int32_t target;
@@ -94,16 +96,17 @@ typedef struct {
 
 /* What is forgotten when it grows too large. What every character asks for stands together. */
 typedef struct {
-    Node *node;
+    State *state;
     Edge *edge;
     Ints rows, notes, registers;
-    Numbers closures, items, advanced, item_sets, duties, duty_sets, aheads, leasts, states;
-    Numbers edges; /* by node, and what it asks of a character */
+    Numbers closures, items, advanced, item_sets, obligations, obligation_sets, aheads, leasts;
+    Numbers states;
+    Numbers edges; /* by state, and what it asks of a character */
     Part *closure, *step;
     Entry *entry;
     Way *way;
     Item *item;
-    int32_t closure_room, step_room, entry_room, way_room, item_room, node_room, edge_room;
+    int32_t closure_room, step_room, entry_room, way_room, item_room, state_room, edge_room;
     int32_t entries, ways;
     Ints ahead_lists, idle;
 } Cache;
@@ -145,8 +148,8 @@ static void
 cache_free(Cache *cache)
 {
     Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
-                          &cache->duties, &cache->duty_sets, &cache->aheads, &cache->leasts,
-                          &cache->states, &cache->edges};
+                          &cache->obligations, &cache->obligation_sets, &cache->aheads,
+                          &cache->leasts, &cache->states, &cache->edges};
     for (int index = 0; index < 10; index++) {
         numbers_free(numbers[index]);
     }
@@ -160,7 +163,7 @@ cache_free(Cache *cache)
     PyMem_Free(cache->entry);
     PyMem_Free(cache->way);
     PyMem_Free(cache->item);
-    PyMem_Free(cache->node);
+    PyMem_Free(cache->state);
     PyMem_Free(cache->edge);
     memset(cache, 0, sizeof(*cache));
 }
@@ -169,7 +172,7 @@ static int64_t
 cache_bytes(const Cache *cache)
 {
     const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
-                                &cache->item_sets, &cache->duties, &cache->duty_sets,
+                                &cache->item_sets, &cache->obligations, &cache->obligation_sets,
                                 &cache->aheads, &cache->leasts, &cache->states,
                                 &cache->edges};
     int64_t bytes = 0;
@@ -181,7 +184,7 @@ cache_bytes(const Cache *cache)
            + cache->registers.room + cache->idle.room);
     bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
     bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
-    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(Node) * cache->node_room;
+    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(State) * cache->state_room;
     return bytes + (int64_t)sizeof(Edge) * cache->edge_room;
 }
 
@@ -191,7 +194,7 @@ cache_start(Cache *cache)
 {
     int32_t none = 0;
     return numbers_of(&cache->item_sets, &none, 0) < 0
-            || numbers_of(&cache->duty_sets, &none, 0) < 0
+            || numbers_of(&cache->obligation_sets, &none, 0) < 0
         ? ERROR
         : 0;
 }
@@ -327,28 +330,28 @@ is_possible(const Automaton *self, int32_t condition)
 
 /* --- items: what a thread has read, and what may follow ------------------------------------ */
 
-static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t duties);
+static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations);
 static int32_t steps_of(Automaton *self, int32_t item, int32_t signature);
 
 /* A set of obligations with one more. */
 static int32_t
-duties_with(Automaton *self, int32_t duties, int32_t negate, int32_t item)
+obligations_with(Automaton *self, int32_t obligations, int32_t negate, int32_t item)
 {
     int32_t key[2] = {negate, item};
-    int32_t duty = numbers_of(&self->cache.duties, key, 2), found = ERROR;
+    int32_t obligation = numbers_of(&self->cache.obligations, key, 2), found = ERROR;
     Ints all = {0};
-    if (duty >= 0
-        && ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
-                       numbers_length(&self->cache.duty_sets, duties)) >= 0
-        && ints_push(&all, duty) >= 0) {
-        found = numbers_of(&self->cache.duty_sets, all.at, ints_unique(all.at, all.count));
+    if (obligation >= 0
+        && ints_append(&all, numbers_key(&self->cache.obligation_sets, obligations),
+                       numbers_length(&self->cache.obligation_sets, obligations)) >= 0
+        && ints_push(&all, obligation) >= 0) {
+        found = numbers_of(&self->cache.obligation_sets, all.at, ints_unique(all.at, all.count));
     }
     ints_free(&all);
     return found;
 }
 
 static int32_t
-duties_joined(Automaton *self, int32_t left, int32_t right)
+obligations_joined(Automaton *self, int32_t left, int32_t right)
 {
     if (left == right || right == NOTHING) {
         return left;
@@ -356,7 +359,7 @@ duties_joined(Automaton *self, int32_t left, int32_t right)
     if (left == NOTHING) {
         return right;
     }
-    Numbers *sets = &self->cache.duty_sets;
+    Numbers *sets = &self->cache.obligation_sets;
     Ints all = {0};
     int32_t found = ERROR;
     if (ints_append(&all, numbers_key(sets, left), numbers_length(sets, left)) >= 0
@@ -395,12 +398,12 @@ looked(Automaton *self, const Ints *items, int32_t signature, Ints *reached)
 
 /* What is left of one obligation, appended to `left`; UNMET if it has failed. */
 static int
-duty_advanced(Automaton *self, int32_t duty, int32_t signature, Ints *left)
+obligation_advanced(Automaton *self, int32_t obligation, int32_t signature, Ints *left)
 {
     Ints items = {0}, reached = {0};
-    int32_t negate = *numbers_key(&self->cache.duties, duty), result = ERROR;
-    if (ints_append(&items, numbers_key(&self->cache.duties, duty),
-                    numbers_length(&self->cache.duties, duty)) < 0
+    int32_t negate = *numbers_key(&self->cache.obligations, obligation), result = ERROR;
+    if (ints_append(&items, numbers_key(&self->cache.obligations, obligation),
+                    numbers_length(&self->cache.obligations, obligation)) < 0
         || ints_push(&reached, negate) < 0) {
         goto done;
     }
@@ -410,7 +413,7 @@ duty_advanced(Automaton *self, int32_t duty, int32_t signature, Ints *left)
     }
     else if (result == 0 && reached.count > 1) {
         int32_t count = 1 + ints_unique(reached.at + 1, reached.count - 1);
-        int32_t after = numbers_of(&self->cache.duties, reached.at, count);
+        int32_t after = numbers_of(&self->cache.obligations, reached.at, count);
         result = after < 0 ? ERROR : ints_push(left, after);
     }
     else if (result == 0 && !negate) {
@@ -424,20 +427,20 @@ done:
 
 /* What is left of obligations after a character: a set, or UNMET. */
 static int32_t
-duties_advanced(Automaton *self, int32_t duties, int32_t signature)
+obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
 {
-    if (duties == NOTHING) {
+    if (obligations == NOTHING) {
         return NOTHING;
     }
     Ints all = {0}, left = {0};
-    int32_t result = ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
-                                 numbers_length(&self->cache.duty_sets, duties));
+    int32_t result = ints_append(&all, numbers_key(&self->cache.obligation_sets, obligations),
+                                 numbers_length(&self->cache.obligation_sets, obligations));
     for (int32_t index = 0; result >= 0 && index < all.count; index++) {
-        result = duty_advanced(self, all.at[index], signature, &left);
+        result = obligation_advanced(self, all.at[index], signature, &left);
     }
     if (result >= 0) {
         int32_t none = 0;
-        result = numbers_of(&self->cache.duty_sets, left.count ? left.at : &none,
+        result = numbers_of(&self->cache.obligation_sets, left.count ? left.at : &none,
                             ints_unique(left.at, left.count));
     }
     ints_free(&all);
@@ -462,7 +465,7 @@ before_round(const Numbers *rounds, int32_t round, int32_t loop)
     return OUTSIDE;
 }
 
-/* Find what may follow a place, in order of preference, in entries (place, condition, duties,
+/* Find what may follow a place, in order of preference, in entries (place, condition, obligations,
    opens); `rounds` are those begun on the way in which nothing has been read yet. */
 static int
 followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
@@ -539,7 +542,7 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                 continue;
             }
             if (!accepts && alive) {
-                next[2] = duties_with(self, key[2], place.negate, aside);
+                next[2] = obligations_with(self, key[2], place.negate, aside);
                 if (next[2] < 0) {
                     return ERROR;
                 }
@@ -625,7 +628,7 @@ static int
 is_certain(const Automaton *self, const Entry *entry)
 {
     return self->place[entry->place].kind == MATCH && entry->condition == FREE
-        && entry->duties == NOTHING;
+        && entry->obligations == NOTHING;
 }
 
 /* The bits that a condition asks for. */
@@ -651,13 +654,14 @@ with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t cou
 
 /* Bits, and those that obligations ask of the next character. */
 static int32_t
-with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
+with_obligations_asks(Automaton *self, int32_t asks, int32_t obligations)
 {
     const Cache *cache = &self->cache;
-    const int32_t *duty = numbers_key(&cache->duty_sets, duties);
-    for (int32_t count = numbers_length(&cache->duty_sets, duties); count; count--, duty++) {
-        asks = with_items_asks(self, asks, numbers_key(&cache->duties, *duty) + 1,
-                               numbers_length(&cache->duties, *duty) - 1);
+    const int32_t *obligation = numbers_key(&cache->obligation_sets, obligations);
+    int32_t count = numbers_length(&cache->obligation_sets, obligations);
+    for (; count; count--, obligation++) {
+        asks = with_items_asks(self, asks, numbers_key(&cache->obligations, *obligation) + 1,
+                               numbers_length(&cache->obligations, *obligation) - 1);
     }
     return asks;
 }
@@ -667,12 +671,12 @@ with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
 static int32_t
 item_asks(Automaton *self, const Item *item)
 {
-    int32_t asks = with_duties_asks(self, self->behind, item->duties);
+    int32_t asks = with_obligations_asks(self, self->behind, item->obligations);
     for (int32_t index = item->first; asks >= 0 && index < item->first + item->count; index++) {
         const Entry *entry = &self->cache.entry[index];
         int32_t asked = condition_asks(self, entry->condition);
         asks = asked < 0 ? asked : either(self, asks, asked);
-        asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);
+        asks = asks < 0 ? asks : with_obligations_asks(self, asks, entry->obligations);
     }
     return asks;
 }
@@ -684,7 +688,7 @@ item_filled(Automaton *self, Item *item, Part part)
 {
     Cache *cache = &self->cache;
     int32_t certain = 0, length = 0, cuts = 0;
-    for (int32_t index = 0; item->duties == NOTHING && index < part.count; index++) {
+    for (int32_t index = 0; item->obligations == NOTHING && index < part.count; index++) {
         if (is_certain(self, &cache->entry[part.first + index])) {
             length = certain++ ? length : index;
         }
@@ -715,7 +719,7 @@ item_filled(Automaton *self, Item *item, Part part)
     item->ahead_count = item->count;
     for (int32_t index = 0; index < item->count; index++) {
         const Entry *entry = &cache->entry[item->first + index];
-        int32_t key[4] = {entry->place, entry->condition, entry->duties, item->duties};
+        int32_t key[4] = {entry->place, entry->condition, entry->obligations, item->obligations};
         int32_t ahead = numbers_of(&cache->aheads, key, 4);
         if (ahead < 0 || ints_push(&cache->ahead_lists, ahead) < 0) {
             return ERROR;
@@ -727,7 +731,7 @@ item_filled(Automaton *self, Item *item, Part part)
 
 /* The item at a place; `left` has the bits of what stands before it. */
 static int32_t
-item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
+item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
 {
     Cache *cache = &self->cache;
     left = behind_of(self, left);
@@ -739,13 +743,13 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
         return closure;
     }
     Part part = cache->closure[closure];
-    int32_t key[3] = {place, part.matched ? left : NOTHING, duties};
+    int32_t key[3] = {place, part.matched ? left : NOTHING, obligations};
     int32_t number = numbers_find(&cache->items, key, 3);
     if (number == NONE) {
         Item item = {0};
         item.place = key[0];
         item.left = key[1];
-        item.duties = key[2];
+        item.obligations = key[2];
         item.ends = ENDS_UNKNOWN;
         if (item_filled(self, &item, part) < 0
             || grown((void **)&cache->item, &cache->item_room, (int64_t)cache->items.count + 1,
@@ -773,7 +777,7 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
 {
     const Item item = self->cache.item[number];
     int matched = 0;
-    int32_t kept = duties_advanced(self, item.duties, signature);
+    int32_t kept = obligations_advanced(self, item.obligations, signature);
     if (kept < 0) {
         return kept == UNMET ? 0 : kept;
     }
@@ -782,16 +786,16 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
         if (!holds(self, entry.condition, signature)) {
             continue;
         }
-        int32_t begun = duties_advanced(self, entry.duties, signature);
+        int32_t begun = obligations_advanced(self, entry.obligations, signature);
         if (begun == UNMET) {
             continue;
         }
-        int32_t duties = begun < 0 ? begun : duties_joined(self, kept, begun);
-        if (duties < 0) {
-            return duties;
+        int32_t obligations = begun < 0 ? begun : obligations_joined(self, kept, begun);
+        if (obligations < 0) {
+            return obligations;
         }
         const Place *place = &self->place[entry.place];
-        if (place->kind == MATCH && duties == NOTHING) {
+        if (place->kind == MATCH && obligations == NOTHING) {
             matched = 1;
             if (self->cuts) {
                 break;
@@ -800,8 +804,9 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
         }
         int32_t ends = place->kind != CHAR && entry.place != self->pending;
         int32_t target = place->kind != CHAR
-            ? item_at(self, self->pending, NOTHING, duties)
-            : item_at(self, place->after != NONE ? place->after : entry.place, signature, duties);
+            ? item_at(self, self->pending, NOTHING, obligations)
+            : item_at(self, place->after != NONE ? place->after : entry.place, signature,
+                      obligations);
         if (target < 0) {
             return target;
         }
@@ -863,9 +868,9 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
 /* --- states ------------------------------------------------------------------------------- */
 
 static const Thread *
-threads_of(const Cache *cache, const Node *node)
+threads_of(const Cache *cache, const State *state)
 {
-    return (const Thread *)(cache->states.pool.at + node->first);
+    return (const Thread *)(cache->states.pool.at + state->first);
 }
 
 /* Where candidates began, of one register and fixed distance each. */
@@ -905,34 +910,34 @@ state_of(Automaton *self, const Ints *key)
     }
     int32_t before = 1 + self->behinds.count / 2;
     const Thread *threads = (const Thread *)(key->at + before);
-    Node node = {0};
-    node.left = key->at[0];
-    node.asks = NONE;
-    node.first = cache->states.pool.count + before;
-    node.count = (key->count - before) / 4;
-    int32_t looking = both(self, node.left, self->looks);
+    State state = {0};
+    state.left = key->at[0];
+    state.asks = NONE;
+    state.first = cache->states.pool.count + before;
+    state.count = (key->count - before) / 4;
+    int32_t looking = both(self, state.left, self->looks);
     if (looking < 0) {
         return ERROR;
     }
-    node.idle = !node.count && looking == NOTHING;
+    state.idle = !state.count && looking == NOTHING;
     for (int32_t index = 1; index < before; index++) {
-        node.idle = node.idle && key->at[index] == NOTHING;
+        state.idle = state.idle && key->at[index] == NOTHING;
     }
     for (int32_t index = before; index < key->count; index++) {
         int32_t needed = (index - before) % 4 ? key->at[index] + 1 : 0;
-        node.registers = needed > node.registers ? needed : node.registers;
+        state.registers = needed > state.registers ? needed : state.registers;
     }
-    if (live_of(self, threads, node.count, 0, &node.starts) < 0) {
+    if (live_of(self, threads, state.count, 0, &state.starts) < 0) {
         return ERROR;
     }
-    node.holds = node.starts;
-    if ((self->group && live_of(self, threads, node.count, 1, &node.holds) < 0)
-        || grown((void **)&cache->node, &cache->node_room, (int64_t)cache->states.count + 1,
-                 sizeof(Node)) < 0
+    state.holds = state.starts;
+    if ((self->group && live_of(self, threads, state.count, 1, &state.holds) < 0)
+        || grown((void **)&cache->state, &cache->state_room, (int64_t)cache->states.count + 1,
+                 sizeof(State)) < 0
         || (number = numbers_of(&cache->states, key->at, key->count)) < 0) {
         return ERROR;
     }
-    cache->node[number] = node;
+    cache->state[number] = state;
     return number;
 }
 
@@ -958,12 +963,12 @@ with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t 
 
 /* What a lookbehind's own items lead to: a set; those that accept are in it. */
 static int32_t
-side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
+side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
 {
     Cache *cache = &self->cache;
     Ints items = {0}, reached = {0};
-    int32_t side = numbers_key(&cache->states, node)[1 + index];
-    int32_t root = item_at(self, self->behinds.at[2 * index], cache->node[node].left, NOTHING);
+    int32_t side = numbers_key(&cache->states, state)[1 + index];
+    int32_t root = item_at(self, self->behinds.at[2 * index], cache->state[state].left, NOTHING);
     int32_t result = root < 0 ? root : ints_push(&items, root);
     if (result >= 0) {
         result = ints_append(&items, numbers_key(&cache->item_sets, side),
@@ -989,13 +994,13 @@ side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
 /* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there.
    `left` are the signature's own bits that are asked of the last character. */
 static int32_t
-sides_of(Automaton *self, int32_t node, int32_t signature, int32_t left, Ints *sides)
+sides_of(Automaton *self, int32_t state, int32_t signature, int32_t left, Ints *sides)
 {
     int32_t bits = NOTHING;
     for (int32_t index = 0; bits >= 0 && index < self->behinds.count / 2; index++) {
         /* A lookbehind within builds on those before it. */
         int32_t below = either(self, signature, bits);
-        int32_t set = below < 0 ? below : side_of(self, node, index, below);
+        int32_t set = below < 0 ? below : side_of(self, state, index, below);
         if (set < 0 || ints_push(sides, set) < 0) {
             return set < 0 ? set : ERROR;
         }
@@ -1032,7 +1037,7 @@ sides_alive(Automaton *self, Ints *sides)
 
 /* The state without candidates after a character of this signature. */
 static int32_t
-idle_node(Automaton *self, int32_t signature)
+idle_state(Automaton *self, int32_t signature)
 {
     int32_t known = ints_get(&self->cache.idle, signature);
     if (known != NONE) {
@@ -1271,12 +1276,12 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
 
 /* Advance the threads; returns whether a match leaves no room for another beginning. */
 static int
-advanced(Automaton *self, int32_t node, int32_t signature)
+advanced(Automaton *self, int32_t state, int32_t signature)
 {
     Bench *bench = self->bench;
-    int32_t count = self->cache.node[node].count;
+    int32_t count = self->cache.state[state].count;
     for (int32_t place = 0; place < count; place++) {
-        const Thread *threads = threads_of(&self->cache, &self->cache.node[node]);
+        const Thread *threads = threads_of(&self->cache, &self->cache.state[state]);
         const Thread thread = threads[place];
         int32_t hold, start = start_of(self, &thread);
         int32_t steps = steps_of(self, thread.item, signature);
@@ -1505,15 +1510,15 @@ accepts_kept(Automaton *self, const Ints *accepts)
     return first;
 }
 
-/* Build the transition of a node on a class of characters. */
+/* Build the transition of a state on a class of characters. */
 static int
-transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edge)
+transition(Automaton *self, int32_t state, int32_t signature, int mode, Edge *edge)
 {
     Bench *bench = self->bench;
     bench->mode = mode;
     bench->sides.count = 0;
     int32_t left = behind_of(self, signature);
-    int32_t bits = left < 0 ? left : sides_of(self, node, signature, left, &bench->sides);
+    int32_t bits = left < 0 ? left : sides_of(self, state, signature, left, &bench->sides);
     left = bits < 0 ? bits : either(self, left, bits);
     if (left < 0 || sides_alive(self, &bench->sides) < 0) {
         return left < 0 ? left : ERROR;
@@ -1527,14 +1532,14 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     }
     bench->clock++;
     bench->threads = bench->accepts.count = 0;
-    int complete = advanced(self, node, seen);
+    int complete = advanced(self, state, seen);
     if (complete == 0 && mode & BEGINS) {
-        complete = begun(self, self->cache.node[node].left, seen);
+        complete = begun(self, self->cache.state[state].left, seen);
     }
     if (complete < 0) {
         return complete;
     }
-    if (bench->threads > self->most_threads && self->cache.node[node].count) {
+    if (bench->threads > self->most_threads && self->cache.state[state].count) {
         return TOO_MANY;
     }
     if (all_used(self) < 0 || numbered(self, &edge->moves) < 0 || keyed(self, left) < 0) {
@@ -1545,39 +1550,39 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     if (edge->target < 0 || edge->accepts == BROKEN) {
         return ERROR;
     }
-    const Node *target = &self->cache.node[edge->target];
+    const State *target = &self->cache.state[edge->target];
     edge->registers = target->idle ? NONE : target->registers;
     return 0;
 }
 
-/* The bits of the next character that matter in a node: to its threads, to what begins there, and
+/* The bits of the next character that matter in a state: to its threads, to what begins there, and
    to the lookbehinds. */
 static int32_t
-node_asks(Automaton *self, int32_t number)
+state_asks(Automaton *self, int32_t number)
 {
     Cache *cache = &self->cache;
-    if (cache->node[number].asks != NONE) {
-        return cache->node[number].asks;
+    if (cache->state[number].asks != NONE) {
+        return cache->state[number].asks;
     }
-    int32_t root = item_at(self, self->first, cache->node[number].left, NOTHING);
+    int32_t root = item_at(self, self->first, cache->state[number].left, NOTHING);
     int32_t asks = root < 0 ? root : cache->item[root].asks;
     for (int32_t index = 0; asks >= 0 && index < self->behinds.count / 2; index++) {
         int32_t first = self->behinds.at[2 * index];
-        root = item_at(self, first, cache->node[number].left, NOTHING);
+        root = item_at(self, first, cache->state[number].left, NOTHING);
         asks = root < 0 ? root : with_items_asks(self, asks, &root, 1);
         int32_t side = numbers_key(&cache->states, number)[1 + index];
         asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),
                                numbers_length(&cache->item_sets, side));
     }
-    const Node *node = &cache->node[number];
-    const Thread *thread = threads_of(cache, node);
-    for (int32_t index = 0; asks >= 0 && index < node->count; index++, thread++) {
+    const State *state = &cache->state[number];
+    const Thread *thread = threads_of(cache, state);
+    for (int32_t index = 0; asks >= 0 && index < state->count; index++, thread++) {
         asks = with_items_asks(self, asks, &thread->item, 1);
     }
-    return asks < 0 ? asks : (cache->node[number].asks = asks);
+    return asks < 0 ? asks : (cache->state[number].asks = asks);
 }
 
-/* A node's transition on what it asks of a character: the number of an edge. */
+/* A state's transition on what it asks of a character: the number of an edge. */
 static int32_t
 edge_on(Automaton *self, int32_t number, int32_t asked)
 {
@@ -1600,21 +1605,21 @@ edge_on(Automaton *self, int32_t number, int32_t asked)
     return known;
 }
 
-/* A node's transition on a class as this pattern tells them apart, which is new to it: the number of
-   an edge. Classes that the node does not tell apart share one. */
+/* A state's transition on a class as this pattern tells them apart, which is new to it: the number
+   of an edge. Classes that the state does not tell apart share one. */
 static int32_t
 edge_of(Automaton *self, int32_t number, int32_t local)
 {
     Cache *cache = &self->cache;
-    int32_t asks = node_asks(self, number);
+    int32_t asks = state_asks(self, number);
     int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
     int32_t edge = asked < 0 ? asked : edge_on(self, number, asked);
     if (edge < 0) {
         return edge;
     }
-    if (local >= cache->node[number].row_count) {
+    if (local >= cache->state[number].row_count) {
         /* The row moves to where there is room for it. */
-        int32_t old = cache->node[number].row, count = cache->node[number].row_count;
+        int32_t old = cache->state[number].row, count = cache->state[number].row_count;
         int32_t room = local < 4 ? 4 : 2 * (local + 1), first = cache->rows.count;
         for (int32_t index = 0; index < room; index++) {
             int32_t value = index < count ? cache->rows.at[old + index] : NONE;
@@ -1622,18 +1627,18 @@ edge_of(Automaton *self, int32_t number, int32_t local)
                 return ERROR;
             }
         }
-        cache->node[number].row = first;
-        cache->node[number].row_count = room;
+        cache->state[number].row = first;
+        cache->state[number].row_count = room;
     }
-    return cache->rows.at[cache->node[number].row + local] = edge;
+    return cache->rows.at[cache->state[number].row + local] = edge;
 }
 
 /* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */
 static int
 at_end(Automaton *self, int32_t number, Ints *accepts)
 {
-    for (int32_t index = 0; index < self->cache.node[number].count; index++) {
-        const Thread thread = threads_of(&self->cache, &self->cache.node[number])[index];
+    for (int32_t index = 0; index < self->cache.state[number].count; index++) {
+        const Thread thread = threads_of(&self->cache, &self->cache.state[number])[index];
         if (self->cache.item[thread.item].ends == ENDS) {
             if (ended(self, &thread, accepts) < 0) {
                 return ERROR;
@@ -1651,28 +1656,29 @@ at_end(Automaton *self, int32_t number, Ints *accepts)
 static int32_t item_renewed(Automaton *self, const Cache *old, int32_t number);
 
 static int32_t
-duties_renewed(Automaton *self, const Cache *old, int32_t number)
+obligations_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     Ints all = {0}, made = {0};
     int32_t result = 0, none = 0;
-    int32_t length = numbers_length(&old->duty_sets, number);
+    int32_t length = numbers_length(&old->obligation_sets, number);
     for (int32_t index = 0; result >= 0 && index < length; index++) {
-        int32_t duty = numbers_key(&old->duty_sets, number)[index];
-        const int32_t *items = numbers_key(&old->duties, duty);
+        int32_t obligation = numbers_key(&old->obligation_sets, number)[index];
+        const int32_t *items = numbers_key(&old->obligations, obligation);
         made.count = 0;
         result = ints_push(&made, items[0]);
-        for (int32_t item = 1; result >= 0 && item < numbers_length(&old->duties, duty); item++) {
+        int32_t end = numbers_length(&old->obligations, obligation);
+        for (int32_t item = 1; result >= 0 && item < end; item++) {
             int32_t renewed = item_renewed(self, old, items[item]);
             result = renewed < 0 ? renewed : ints_push(&made, renewed);
         }
         if (result >= 0) {
             int32_t count = 1 + ints_unique(made.at + 1, made.count - 1);
-            int32_t duty_now = numbers_of(&self->cache.duties, made.at, count);
-            result = duty_now < 0 ? ERROR : ints_push(&all, duty_now);
+            int32_t obligation_now = numbers_of(&self->cache.obligations, made.at, count);
+            result = obligation_now < 0 ? ERROR : ints_push(&all, obligation_now);
         }
     }
     if (result >= 0) {
-        result = numbers_of(&self->cache.duty_sets, all.count ? all.at : &none,
+        result = numbers_of(&self->cache.obligation_sets, all.count ? all.at : &none,
                             ints_unique(all.at, all.count));
     }
     ints_free(&all);
@@ -1685,8 +1691,8 @@ static int32_t
 item_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const Item *item = &old->item[number];
-    int32_t duties = duties_renewed(self, old, item->duties);
-    return duties < 0 ? duties : item_at(self, item->place, item->left, duties);
+    int32_t obligations = obligations_renewed(self, old, item->obligations);
+    return obligations < 0 ? obligations : item_at(self, item->place, item->left, obligations);
 }
 
 static int32_t
@@ -1708,7 +1714,7 @@ set_renewed(Automaton *self, const Cache *old, int32_t number)
 
 /* An old state as it is known now. */
 static int32_t
-node_renewed(Automaton *self, const Cache *old, int32_t number)
+state_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const int32_t *key = numbers_key(&old->states, number);
     int32_t length = numbers_length(&old->states, number), before = 1 + self->behinds.count / 2;

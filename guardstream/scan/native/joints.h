@@ -16,7 +16,7 @@
 #define MAX_REST (REST << 4)
 
 typedef struct {
-    int32_t pattern, node;
+    int32_t pattern, state;
     int32_t registers, count; /* where its registers begin, and how many there are */
 } Run;
 
@@ -49,7 +49,8 @@ typedef struct {
 #define ACCEPT_INTS 3 /* pattern, note of the pattern's edge, where its registers began before */
 
 typedef struct {
-    Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
+    Numbers known; /* by what the sleeping patterns ask of the last character, and the patterns that
+                      are awake, each with its state */
     Joint *joint;
     Run *run;
     Leap *leap; /* those that are not usual: an open hash table, where the joint of a free place
@@ -123,7 +124,7 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     key->count = 1 + 2 * runs->count;
     for (int32_t index = 0; index < runs->count; index++) {
         key->at[2 * index + 1] = runs->runs[index].pattern;
-        key->at[2 * index + 2] = runs->runs[index].node;
+        key->at[2 * index + 2] = runs->runs[index].state;
     }
     if (grown((void **)&self->joint, &self->joint_room, (int64_t)known + 1, sizeof(Joint)) < 0
         || grown((void **)&self->run, &self->run_room, (int64_t)self->runs + runs->count + 1,

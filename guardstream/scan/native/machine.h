@@ -418,15 +418,15 @@ machine_count(Machine *self, Automaton *automaton)
     self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
 }
 
-/* A node's transition on a class as the pattern tells them apart: the number of an edge, or NONE. */
+/* A state's transition on a class as the pattern tells them apart: an edge's number, or NONE. */
 static inline int32_t
 known_edge(const Automaton *automaton, int32_t number, int32_t local)
 {
-    const Node *node = &automaton->cache.node[number];
-    return local < node->row_count ? automaton->cache.rows.at[node->row + local] : NONE;
+    const State *state = &automaton->cache.state[number];
+    return local < state->row_count ? automaton->cache.rows.at[state->row + local] : NONE;
 }
 
-/* A node's transition on a class: the number of an edge, ERROR, or WANTED or TOO_MANY of `wanted`. */
+/* A state's transition on a class: an edge's number, ERROR, or WANTED or TOO_MANY of `wanted`. */
 static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {
@@ -592,9 +592,9 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             return WANTED;
         }
         int32_t local = machine_local(self, pattern, last);
-        int32_t node = local < 0 ? ERROR
-                                 : idle_node(automaton, automaton->local_signature.at[local]);
-        int32_t edge = node < 0 ? node : machine_edge(self, pattern, node, class);
+        int32_t state = local < 0 ? ERROR
+                                  : idle_state(automaton, automaton->local_signature.at[local]);
+        int32_t edge = state < 0 ? state : machine_edge(self, pattern, state, class);
         if (edge < 0
             || grown((void **)&self->wake, &self->wake_room, (int64_t)self->wakes + 1,
                      sizeof(Wake)) < 0) {
@@ -602,7 +602,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             return edge < 0 ? edge : ERROR;
         }
         const Edge *leads = &automaton->cache.edge[edge];
-        if (leads->accepts != NONE || !automaton->cache.node[leads->target].idle) {
+        if (leads->accepts != NONE || !automaton->cache.state[leads->target].idle) {
             Wake wake = {pattern, *leads};
             self->wake[self->wakes++] = wake;
             span.count++;

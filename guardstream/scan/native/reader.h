@@ -12,7 +12,7 @@
 
 typedef struct {
     PyObject *stream_type, *word_stream_type;
-} State;
+} ModuleState;
 
 typedef struct {
     PyObject_HEAD
@@ -67,7 +67,7 @@ given_code(const Given *given, Py_ssize_t index)
 
 /* List the searches by kind. */
 static int
-reader_take(Reader *self, const State *state)
+reader_take(Reader *self, const ModuleState *state)
 {
     Py_ssize_t count = PyTuple_Size(self->searches);
     if (count > MAX_SEARCHES) {

@@ -199,7 +199,7 @@ runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
             const int64_t *from, int64_t offset)
 {
     int32_t count = edge->registers;
-    count = count == NONE ? cache->node[edge->target].registers : count;
+    count = count == NONE ? cache->state[edge->target].registers : count;
     if (grown((void **)&runs->runs, &runs->room, (int64_t)runs->count + 1, sizeof(Run)) < 0
         || grown((void **)&runs->registers, &runs->register_room,
                  (int64_t)runs->register_count + count, sizeof(int64_t)) < 0) {
@@ -255,8 +255,8 @@ static int64_t
 run_oldest(const Stream *self, const Run *run, int holding)
 {
     const Cache *cache = &self->machine->automata[run->pattern].cache;
-    const Node *node = &cache->node[run->node];
-    return live_oldest(cache, holding ? &node->holds : &node->starts,
+    const State *state = &cache->state[run->state];
+    return live_oldest(cache, holding ? &state->holds : &state->starts,
                        self->now.runs.registers + run->registers, self->now.offset);
 }
 
@@ -298,21 +298,21 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
                 if (run->pattern != pattern) {
                     continue;
                 }
-                int32_t node = ints_get(&renewed, run->node);
-                if (node == NONE) {
-                    node = node_renewed(automaton, old, run->node);
-                    if (node < 0 || ints_set(&renewed, run->node, node) < 0) {
-                        node = NONE;
+                int32_t state = ints_get(&renewed, run->state);
+                if (state == NONE) {
+                    state = state_renewed(automaton, old, run->state);
+                    if (state < 0 || ints_set(&renewed, run->state, state) < 0) {
+                        state = NONE;
                     }
                 }
-                if (node == NONE) {
+                if (state == NONE) {
                     stream->broken = 1;
                     stream->now.runs.count = stream->mark.runs.count = 0;
                     stream->other.count = 0;
                     result = ERROR;
                     break;
                 }
-                run->node = node;
+                run->state = state;
             }
         }
     }
@@ -594,9 +594,9 @@ awake_edges(Stream *self, int32_t class)
     for (const Run *end = run + count; run < end; run++, followed++) {
         const Automaton *automaton = &machine->automata[run->pattern];
         int32_t local = locals[run->pattern];
-        int32_t number = local == MISSING ? NONE : known_edge(automaton, run->node, local);
+        int32_t number = local == MISSING ? NONE : known_edge(automaton, run->state, local);
         if (number == NONE) {
-            number = machine_edge(machine, run->pattern, run->node, class);
+            number = machine_edge(machine, run->pattern, run->state, class);
         }
         if (number < 0) {
             return number;
@@ -832,7 +832,7 @@ joint_asked(Machine *machine, int32_t number)
             continue;
         }
         const Cache *cache = &machine->automata[run->pattern].cache;
-        const Live *live = &cache->node[run->node].holds;
+        const Live *live = &cache->state[run->state].holds;
         distance = live->distance > distance ? live->distance : distance;
         for (int32_t which = 0; which < live->count; which++) {
             if (ints_push(holds, run->registers + cache->registers.at[live->first + which]) < 0) {
@@ -988,7 +988,7 @@ stream_is_alike(Stream *self, PyObject *given)
         if (self->off && self->off[its->pattern]) {
             continue;
         }
-        if (!count || run->pattern != its->pattern || run->node != its->node
+        if (!count || run->pattern != its->pattern || run->state != its->state
             || run->count != its->count) {
             Py_RETURN_FALSE;
         }
@@ -1341,7 +1341,7 @@ run_ended(Stream *self, const Run *run)
     Ints *accepts = &self->machine->bench.accepts;
     int32_t notes = cache->notes.count, at = NONE;
     accepts->count = 0;
-    if (at_end(automaton, run->node, accepts) < 0
+    if (at_end(automaton, run->state, accepts) < 0
         || (at = accepts_kept(automaton, accepts)) == BROKEN) {
         return ERROR;
     }
@@ -1469,12 +1469,13 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     Edge edge = {NONE, NONE, NONE, NONE};
     int32_t result = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
-        result = machine_edge(machine, run.pattern, run.node, class);
+        result = machine_edge(machine, run.pattern, run.state, class);
         edge = result < 0 ? edge : automaton->cache.edge[result];
     }
     else if (local >= 0) {
         machine->wanted = run.pattern;
-        result = transition(automaton, run.node, automaton->local_signature.at[local], mode, &edge);
+        result = transition(automaton, run.state, automaton->local_signature.at[local], mode,
+                            &edge);
         machine_count(machine, automaton);
     }
     if (result < 0) {
@@ -1530,19 +1531,19 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     if (class < 0 || (!automaton->loaded && machine_load(machine, pattern) < 0)) {
         return ERROR;
     }
-    int32_t node;
+    int32_t state;
     for (;;) {
         int32_t local = machine_local(machine, pattern, class);
-        node = local < 0 ? ERROR : idle_node(automaton, automaton->local_signature.at[local]);
-        if (node >= 0) {
+        state = local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
+        if (state >= 0) {
             break;
         }
         machine->wanted = pattern;
-        if (node != WANTED || machine_fetch(machine) < 0) {
+        if (state != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
     }
-    Edge edge = {node, NONE, NONE, NONE};
+    Edge edge = {state, NONE, NONE, NONE};
     self->other.count = self->other.register_count = 0;
     if (runs_follow(&self->other, pattern, &automaton->cache, &edge, NULL, 0) < 0) {
         return ERROR;
@@ -1564,13 +1565,13 @@ run_put(Stream *self, int32_t pattern)
 {
     const Run run = self->other.runs[0];
     const Cache *cache = &self->machine->automata[pattern].cache;
-    Edge edge = {run.node, NONE, NONE, NONE};
+    Edge edge = {run.state, NONE, NONE, NONE};
     self->other.count = 0;
     if (stand_part(self->machine, &self->now) < 0) {
         return ERROR;
     }
     runs_remove(&self->now.runs, pattern);
-    return cache->node[run.node].idle
+    return cache->state[run.state].idle
         ? 0
         : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
 }
@@ -1620,12 +1621,12 @@ run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offs
 {
     Automaton *automaton = &self->machine->automata[run->pattern];
     const Cache *cache = &automaton->cache;
-    const Node *node = &cache->node[run->node];
+    const State *state = &cache->state[run->state];
     Ints key = {0};
-    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
+    int32_t result = ints_append(&key, numbers_key(&cache->states, run->state),
                                  1 + automaton->behinds.count / 2);
-    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
-        const Thread *thread = &threads_of(cache, node)[index];
+    for (int32_t index = 0; result >= 0 && index < state->count; index++) {
+        const Thread *thread = &threads_of(cache, state)[index];
         const Place *place = &automaton->place[cache->item[thread->item].place];
         int64_t opened = thread->hold == NOWHERE ? offset + 1
             : thread->hold >= 0                  ? registers[thread->hold]
