@@ -448,15 +448,60 @@ obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
     return result;
 }
 
+/* Where a walk has come that looks for what may follow a place. */
+typedef struct {
+    int32_t place, condition, obligations;
+    int32_t round; /* the newest round on the way in which nothing has been read yet, or NONE */
+    int32_t opens; /* whether the masked group has opened on the way */
+} Point;
+
+#define ENTRY_INTS 3 /* of a point: place, condition, obligations */
+#define SEEN_INTS 4  /* and its round: it need not be looked at twice */
+#define POINT_INTS 5
+
+/* The walk over all places that read no character. */
+typedef struct {
+    Ints pending;   /* points, the preferred last */
+    Numbers seen;   /* points that have been looked at */
+    Numbers found;  /* what may follow, in order of preference */
+    Ints opens;     /* of each whether the masked group opens first */
+    Numbers rounds; /* pairs of a loop and the round before, NONE before the first */
+    int32_t left;   /* the bits of what stands before the place */
+    int looked_back;
+} Walk;
+
+static void
+walk_free(Walk *walk)
+{
+    ints_free(&walk->pending);
+    numbers_free(&walk->seen);
+    numbers_free(&walk->found);
+    ints_free(&walk->opens);
+    numbers_free(&walk->rounds);
+}
+
+static int
+point_push(Walk *walk, Point point)
+{
+    return ints_append(&walk->pending, (const int32_t *)&point, POINT_INTS) < 0 ? ERROR : 0;
+}
+
+/* Begin a round of a loop, after another one: its number, or ERROR. */
+static int32_t
+round_begun(Walk *walk, int32_t loop, int32_t round)
+{
+    int32_t begun[2] = {loop, round};
+    return numbers_of(&walk->rounds, begun, 2);
+}
+
 #define OUTSIDE (-2)
 
-/* The round before that of a loop, of those begun on the way: pairs of a loop and the round before,
-   NONE before the first. OUTSIDE if there is none of the loop. */
+/* The round before that of a loop, of those begun on the way; OUTSIDE if none is of the loop. */
 static int32_t
-before_round(const Numbers *rounds, int32_t round, int32_t loop)
+round_before(const Walk *walk, int32_t round, int32_t loop)
 {
     while (round != NONE) {
-        const int32_t *begun = numbers_key(rounds, round);
+        const int32_t *begun = numbers_key(&walk->rounds, round);
         round = begun[1];
         if (begun[0] == loop) {
             return round;
@@ -465,162 +510,174 @@ before_round(const Numbers *rounds, int32_t round, int32_t loop)
     return OUTSIDE;
 }
 
-/* Find what may follow a place, in order of preference, in entries (place, condition, obligations,
-   opens); `rounds` are those begun on the way in which nothing has been read yet. */
+/* Note that a place may follow which reads a character, or at which the pattern has matched. */
 static int
-followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
-         Ints *opens, Numbers *rounds, int32_t *looked_back)
+entry_found(Automaton *self, Walk *walk, Point point)
 {
-    int32_t start[5] = {first, FREE, NOTHING, NONE, 0};
-    if (ints_append(pending, start, 5) < 0) {
+    point.condition = joined(self, point.condition, self->place[point.place].condition);
+    if (point.condition < 0 || !is_possible(self, point.condition)) {
+        return point.condition < 0 ? ERROR : 0;
+    }
+    int32_t known = walk->found.count;
+    int32_t number = numbers_of(&walk->found, (const int32_t *)&point, ENTRY_INTS);
+    return number < 0 || (number == known && ints_push(&walk->opens, point.opens) < 0) ? ERROR : 0;
+}
+
+/* Take an obligation on, unless the lookahead is decided here: returns whether the walk goes on. */
+static int
+look_begun(Automaton *self, const Walk *walk, const Place *place, Point *point)
+{
+    int32_t aside = item_at(self, place->aside, walk->left, NOTHING);
+    if (aside < 0) {
+        return aside;
+    }
+    int accepts = self->cache.item[aside].accepts, alive = self->cache.item[aside].alive;
+    if (place->negate ? accepts : !(accepts || alive)) {
+        return 0;
+    }
+    if (!accepts && alive) {
+        point->obligations = obligations_with(self, point->obligations, place->negate, aside);
+    }
+    return point->obligations < 0 ? ERROR : 1;
+}
+
+/* Do what a place asks for that reads no character: returns whether the walk goes on. */
+static int
+place_passed(Automaton *self, Walk *walk, const Place *place, Point *point)
+{
+    switch (place->kind) {
+    case BEHIND:
+        walk->looked_back = 1;
+        return holds(self, place->condition, walk->left);
+    case AHEAD:
+        point->condition = joined(self, point->condition, place->condition);
+        return point->condition < 0 ? ERROR : 1;
+    case OPEN:
+    case SHUT:
+        point->opens = place->kind == OPEN;
+        return 1;
+    case LOOK:
+        walk->looked_back = 1;
+        return place->aside == NONE ? 1 : look_begun(self, walk, place, point);
+    case ROUND:
+        point->round = round_begun(walk, place->out, point->round);
+        return point->round < 0 ? ERROR : 1;
+    default:
+        return 1;
+    }
+}
+
+/* Go on by all ways of a place. Where it `begins` a round, all but the way out are in it. */
+static int
+ways_pushed(Automaton *self, Walk *walk, const Place *place, Point point, int begins)
+{
+    int32_t outside = point.round;
+    int32_t inside = begins ? round_begun(walk, point.place, outside) : outside;
+    if (begins && inside < 0) {
         return ERROR;
     }
-    while (pending->count) {
-        int32_t key[4], count = pending->count - 5;
-        memcpy(key, pending->at + count, 4 * sizeof(int32_t));
-        int32_t round = key[3], opened = pending->at[count + 4];
-        pending->count = count;
-        const Place place = self->place[key[0]];
-        if (place.kind == UNKNOWN) {
-            self->wanted = key[0];
-            return WANTED;
-        }
-        int32_t before = place.kind == LOOP ? before_round(rounds, round, key[0]) : OUTSIDE;
-        if (before != OUTSIDE && place.out != NONE) {
-            /* An empty round ends the loop, as in `regex`, whatever it has asked. */
-            int32_t next[5] = {place.out, key[1], key[2], before, opened};
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
-            continue;
-        }
-        int32_t known = seen->count, number = numbers_of(seen, key, 4);
-        if (number < 0) {
+    for (int32_t way = place->count - 1; way >= 0; way--) {
+        point.place = self->ways.at[place->first + way];
+        point.round = point.place == place->out ? outside : inside;
+        if (point_push(walk, point) < 0) {
             return ERROR;
-        }
-        if (number < known) {
-            continue;
-        }
-        if (place.kind == CHAR || place.kind == MATCH) {
-            int32_t entry[3] = {key[0], joined(self, key[1], place.condition), key[2]};
-            if (entry[1] < 0) {
-                return ERROR;
-            }
-            if (is_possible(self, entry[1])) {
-                known = kept->count;
-                number = numbers_of(kept, entry, 3);
-                if (number < 0 || (number == known && ints_push(opens, opened) < 0)) {
-                    return ERROR;
-                }
-            }
-            continue;
-        }
-        int32_t next[5] = {NONE, key[1], key[2], round, opened};
-        if (place.kind == BEHIND) {
-            *looked_back = 1;
-            if (!holds(self, place.condition, left)) {
-                continue;
-            }
-        }
-        else if (place.kind == AHEAD) {
-            next[1] = joined(self, key[1], place.condition);
-            if (next[1] < 0) {
-                return ERROR;
-            }
-        }
-        else if (place.kind == OPEN || place.kind == SHUT) {
-            next[4] = place.kind == OPEN;
-        }
-        else if (place.kind == LOOK && place.aside != NONE) {
-            *looked_back = 1;
-            int32_t aside = item_at(self, place.aside, left, NOTHING);
-            if (aside < 0) {
-                return aside;
-            }
-            int accepts = self->cache.item[aside].accepts, alive = self->cache.item[aside].alive;
-            if (place.negate ? accepts : !(accepts || alive)) {
-                continue;
-            }
-            if (!accepts && alive) {
-                next[2] = obligations_with(self, key[2], place.negate, aside);
-                if (next[2] < 0) {
-                    return ERROR;
-                }
-            }
-        }
-        else if (place.kind == ROUND) {
-            int32_t begun[2] = {place.out, round};
-            next[3] = numbers_of(rounds, begun, 2);
-            if (next[3] < 0) {
-                return ERROR;
-            }
-        }
-        if (place.after != NONE) {
-            next[0] = place.after;
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
-            continue;
-        }
-        int32_t begun[2] = {key[0], round}, inside = round;
-        if (place.kind == LOOP && before == OUTSIDE
-            && (inside = numbers_of(rounds, begun, 2)) < 0) {
-            return ERROR;
-        }
-        for (int32_t way = place.count - 1; way >= 0; way--) {
-            next[0] = self->ways.at[place.first + way];
-            next[3] = next[0] == place.out ? round : inside;
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
         }
     }
     return 0;
 }
 
-/* The epsilon closure of a place: its number. */
+/* Go on from a point. */
+static int
+point_followed(Automaton *self, Walk *walk, Point point)
+{
+    const Place *place = &self->place[point.place];
+    if (place->kind == UNKNOWN) {
+        self->wanted = point.place;
+        return WANTED;
+    }
+    int32_t before = place->kind == LOOP ? round_before(walk, point.round, point.place) : OUTSIDE;
+    if (before != OUTSIDE && place->out != NONE) {
+        /* An empty round ends the loop, as in `regex`, whatever it has asked. */
+        point.place = place->out;
+        point.round = before;
+        return point_push(walk, point);
+    }
+    int32_t known = walk->seen.count;
+    int32_t number = numbers_of(&walk->seen, (const int32_t *)&point, SEEN_INTS);
+    if (number < known) {
+        return number < 0 ? ERROR : 0;
+    }
+    if (place->kind == CHAR || place->kind == MATCH) {
+        return entry_found(self, walk, point);
+    }
+    int goes_on = place_passed(self, walk, place, &point);
+    if (goes_on <= 0) {
+        return goes_on;
+    }
+    if (place->after != NONE) {
+        point.place = place->after;
+        return point_push(walk, point);
+    }
+    return ways_pushed(self, walk, place, point, place->kind == LOOP && before == OUTSIDE);
+}
+
+/* Walk from a place to all that may follow it. */
+static int
+followed(Automaton *self, Walk *walk, int32_t first)
+{
+    Ints *pending = &walk->pending;
+    int result = point_push(walk, (Point){first, FREE, NOTHING, NONE, 0});
+    while (result >= 0 && pending->count) {
+        Point point;
+        pending->count -= POINT_INTS;
+        memcpy(&point, pending->at + pending->count, sizeof(point));
+        result = point_followed(self, walk, point);
+    }
+    return result;
+}
+
+/* Keep what a walk from a place has found as its epsilon closure: its number, or ERROR. */
+static int32_t
+closure_kept(Automaton *self, int32_t place, const Walk *walk)
+{
+    Cache *cache = &self->cache;
+    int32_t key[2] = {place, walk->left}, count = walk->found.count, number;
+    if (grown((void **)&cache->entry, &cache->entry_room, (int64_t)cache->entries + count,
+              sizeof(Entry)) < 0
+        || grown((void **)&cache->closure, &cache->closure_room,
+                 (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
+        || (number = numbers_of(&cache->closures, key, 2)) < 0) {
+        return ERROR;
+    }
+    cache->closure[number] = (Part){cache->entries, count, walk->looked_back};
+    for (int32_t index = 0; index < count; index++) {
+        const int32_t *found = numbers_key(&walk->found, index);
+        cache->entry[cache->entries++]
+            = (Entry){found[0], found[1], found[2], walk->opens.at[index]};
+    }
+    return number;
+}
+
+/* The epsilon closure of a place after what has the bits `left`: its number. */
 static int32_t
 closure_of(Automaton *self, int32_t place, int32_t left)
 {
-    Cache *cache = &self->cache;
     int32_t key[2] = {place, left};
-    int32_t number = numbers_find(&cache->closures, key, 2);
+    int32_t number = numbers_find(&self->cache.closures, key, 2);
     if (number != NONE) {
         return number;
     }
     if (self->depth >= MAX_DEPTH) {
         return failed("lookaheads stand too deep within one another");
     }
-    Numbers seen = {0}, kept = {0}, rounds = {0};
-    Ints pending = {0}, opens = {0};
-    int32_t looked_back = 0;
+    Walk walk = {.left = left};
     self->depth++;
-    int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &rounds,
-                              &looked_back);
+    int32_t result = followed(self, &walk, place);
     self->depth--;
-    if (result >= 0
-        && (grown((void **)&cache->entry, &cache->entry_room,
-                  (int64_t)cache->entries + kept.count, sizeof(Entry)) < 0
-            || grown((void **)&cache->closure, &cache->closure_room,
-                     (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
-            || (number = numbers_of(&cache->closures, key, 2)) < 0)) {
-        result = ERROR;
-    }
     if (result >= 0) {
-        Part part = {cache->entries, kept.count, looked_back};
-        for (int32_t index = 0; index < kept.count; index++) {
-            const int32_t *entry = numbers_key(&kept, index);
-            Entry made = {entry[0], entry[1], entry[2], opens.at[index]};
-            cache->entry[cache->entries++] = made;
-        }
-        cache->closure[number] = part;
-        result = number;
+        result = closure_kept(self, place, &walk);
     }
-    numbers_free(&seen);
-    numbers_free(&kept);
-    ints_free(&pending);
-    numbers_free(&rounds);
-    ints_free(&opens);
+    walk_free(&walk);
     return result;
 }
 
