@@ -192,9 +192,8 @@ cache_bytes(const Cache *cache)
 static int
 cache_start(Cache *cache)
 {
-    int32_t none = 0;
-    return numbers_of(&cache->item_sets, &none, 0) < 0
-            || numbers_of(&cache->obligation_sets, &none, 0) < 0
+    Ints none = {0};
+    return set_of(&cache->item_sets, &none) < 0 || set_of(&cache->obligation_sets, &none) < 0
         ? ERROR
         : 0;
 }
@@ -344,7 +343,7 @@ obligations_with(Automaton *self, int32_t obligations, int32_t negate, int32_t i
         && ints_append(&all, numbers_key(&self->cache.obligation_sets, obligations),
                        numbers_length(&self->cache.obligation_sets, obligations)) >= 0
         && ints_push(&all, obligation) >= 0) {
-        found = numbers_of(&self->cache.obligation_sets, all.at, ints_unique(all.at, all.count));
+        found = set_of(&self->cache.obligation_sets, &all);
     }
     ints_free(&all);
     return found;
@@ -364,7 +363,7 @@ obligations_joined(Automaton *self, int32_t left, int32_t right)
     int32_t found = ERROR;
     if (ints_append(&all, numbers_key(sets, left), numbers_length(sets, left)) >= 0
         && ints_append(&all, numbers_key(sets, right), numbers_length(sets, right)) >= 0) {
-        found = numbers_of(sets, all.at, ints_unique(all.at, all.count));
+        found = set_of(sets, &all);
     }
     ints_free(&all);
     return found;
@@ -439,9 +438,7 @@ obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
         result = obligation_advanced(self, all.at[index], signature, &left);
     }
     if (result >= 0) {
-        int32_t none = 0;
-        result = numbers_of(&self->cache.obligation_sets, left.count ? left.at : &none,
-                            ints_unique(left.at, left.count));
+        result = set_of(&self->cache.obligation_sets, &left);
     }
     ints_free(&all);
     ints_free(&left);
@@ -1039,9 +1036,7 @@ side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
         }
     }
     if (result >= 0) {
-        int32_t none = 0;
-        result = numbers_of(&cache->item_sets, reached.count ? reached.at : &none,
-                            ints_unique(reached.at, reached.count));
+        result = set_of(&cache->item_sets, &reached);
     }
     ints_free(&items);
     ints_free(&reached);
@@ -1073,7 +1068,7 @@ sides_alive(Automaton *self, Ints *sides)
     Cache *cache = &self->cache;
     for (int32_t index = 0; index < sides->count; index++) {
         Ints alive = {0};
-        int32_t length = numbers_length(&cache->item_sets, sides->at[index]), none = 0, set = 0;
+        int32_t length = numbers_length(&cache->item_sets, sides->at[index]), set = 0;
         for (int32_t place = 0; set >= 0 && place < length; place++) {
             int32_t item = numbers_key(&cache->item_sets, sides->at[index])[place];
             if (cache->item[item].alive) {
@@ -1081,7 +1076,7 @@ sides_alive(Automaton *self, Ints *sides)
             }
         }
         if (set >= 0) {
-            set = numbers_of(&cache->item_sets, alive.count ? alive.at : &none, alive.count);
+            set = set_of(&cache->item_sets, &alive);
         }
         ints_free(&alive);
         if (set < 0) {
@@ -1188,7 +1183,7 @@ leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
     int32_t result = ints_append(&all, numbers_key(&self->cache.leasts, left),
                                  numbers_length(&self->cache.leasts, left));
     if (result >= 0 && (result = ints_append(&all, more, count)) >= 0) {
-        result = numbers_of(&self->cache.leasts, all.at, ints_unique(all.at, all.count));
+        result = set_of(&self->cache.leasts, &all);
     }
     if (result >= 0 && result != left) {
         self->blurred = 1;
@@ -1716,7 +1711,7 @@ static int32_t
 obligations_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     Ints all = {0}, made = {0};
-    int32_t result = 0, none = 0;
+    int32_t result = 0;
     int32_t length = numbers_length(&old->obligation_sets, number);
     for (int32_t index = 0; result >= 0 && index < length; index++) {
         int32_t obligation = numbers_key(&old->obligation_sets, number)[index];
@@ -1735,8 +1730,7 @@ obligations_renewed(Automaton *self, const Cache *old, int32_t number)
         }
     }
     if (result >= 0) {
-        result = numbers_of(&self->cache.obligation_sets, all.count ? all.at : &none,
-                            ints_unique(all.at, all.count));
+        result = set_of(&self->cache.obligation_sets, &all);
     }
     ints_free(&all);
     ints_free(&made);
@@ -1756,14 +1750,13 @@ static int32_t
 set_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     Ints made = {0};
-    int32_t result = 0, none = 0, length = numbers_length(&old->item_sets, number);
+    int32_t result = 0, length = numbers_length(&old->item_sets, number);
     for (int32_t index = 0; result >= 0 && index < length; index++) {
         int32_t item = item_renewed(self, old, numbers_key(&old->item_sets, number)[index]);
         result = item < 0 ? item : ints_push(&made, item);
     }
     if (result >= 0) {
-        result = numbers_of(&self->cache.item_sets, made.count ? made.at : &none,
-                            ints_unique(made.at, made.count));
+        result = set_of(&self->cache.item_sets, &made);
     }
     ints_free(&made);
     return result;

@@ -253,6 +253,15 @@ numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
     return numbers->count++;
 }
 
+/* The number of a set of ints; they are put in order. */
+static int32_t
+set_of(Numbers *sets, Ints *members)
+{
+    int32_t none = 0; /* an empty list may have no memory yet */
+    int32_t count = ints_unique(members->at, members->count);
+    return numbers_of(sets, count ? members->at : &none, count);
+}
+
 /* The number of a key, NONE if it has none. */
 static int32_t
 numbers_find(const Numbers *numbers, const int32_t *key, int32_t length)
