@@ -1326,54 +1326,66 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
     return item.accepts && self->cuts;
 }
 
+/* Let the masked group open where a way opens it first: returns whether the way may be taken. */
+static int
+opened_by(Automaton *self, const Way *way, int32_t *hold)
+{
+    if (*hold != NONE || !way->opens || !self->group) {
+        return 1;
+    }
+    if (!(self->bench->mode & OPENS)) {
+        return 0;
+    }
+    *hold = single(self, HERE);
+    return *hold < 0 ? ERROR : 1;
+}
+
+/* Add what a thread leads to: returns whether one has matched and cuts all others. */
+static int
+thread_advanced(Automaton *self, const Thread *thread, Part part)
+{
+    int32_t hold, start = start_of(self, thread);
+    if (hold_of(self, thread, &hold) < 0) {
+        return ERROR;
+    }
+    int cut = 0;
+    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
+        const Way way = self->cache.way[part.first + index];
+        int32_t end = way.ends ? HERE : thread->end == NOWHERE ? NO_END : thread->end;
+        int32_t opened = hold;
+        cut = opened_by(self, &way, &opened);
+        cut = cut <= 0 ? cut : added(self, way.item, start, opened, end);
+    }
+    return cut;
+}
+
 /* Advance the threads; returns whether a match leaves no room for another beginning. */
 static int
 advanced(Automaton *self, int32_t state, int32_t signature)
 {
     Bench *bench = self->bench;
     int32_t count = self->cache.state[state].count;
-    for (int32_t place = 0; place < count; place++) {
+    for (int32_t index = 0; index < count; index++) {
         const Thread *threads = threads_of(&self->cache, &self->cache.state[state]);
-        const Thread thread = threads[place];
-        int32_t hold, start = start_of(self, &thread);
+        const Thread thread = threads[index];
         int32_t steps = steps_of(self, thread.item, signature);
         if (steps < 0) {
             return steps;
         }
-        if (hold_of(self, &thread, &hold) < 0) {
-            return ERROR;
-        }
         const Part part = self->cache.step[steps];
-        for (int32_t index = 0; index < part.count; index++) {
-            const Way way = self->cache.way[part.first + index];
-            int32_t opened = hold;
-            if (hold == NONE && way.opens && self->group && !(bench->mode & OPENS)) {
-                continue;
-            }
-            if (hold == NONE && way.opens && self->group && (opened = single(self, HERE)) < 0) {
-                return ERROR;
-            }
-            int32_t end = way.ends ? HERE : thread.end == NOWHERE ? NO_END : thread.end;
-            int cut = added(self, way.item, start, opened, end);
-            if (cut > 0) {
-                cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
-                               signature);
-                return cut < 0 ? cut : 1;
-            }
-            if (cut < 0) {
-                return cut;
-            }
+        int cut = thread_advanced(self, &thread, part), inside = cut > 0;
+        if (cut == 0 && part.matched) {
+            cut = ended(self, &thread, &bench->accepts) < 0 ? ERROR : self->cuts;
+            /* What begins at this character is not inside a match that ended before it. */
+            inside = thread.end != NOWHERE;
         }
-        if (part.matched) {
-            if (ended(self, &thread, &bench->accepts) < 0) {
-                return ERROR;
-            }
-            if (self->cuts) {
-                /* What begins at this character is not inside a match that ended before it. */
-                int cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
-                                   signature);
-                return cut < 0 ? cut : thread.end != NOWHERE;
-            }
+        if (cut > 0) {
+            cut = hold_for(self, &bench->accepts, threads + index + 1, count - index - 1,
+                           signature);
+            return cut < 0 ? cut : inside;
+        }
+        if (cut < 0) {
+            return cut;
         }
     }
     return 0;
@@ -1389,21 +1401,14 @@ begun(Automaton *self, int32_t left, int32_t signature)
         return steps;
     }
     const Part part = self->cache.step[steps];
-    for (int32_t index = 0; index < part.count; index++) {
+    int cut = 0;
+    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
         const Way way = self->cache.way[part.first + index];
         int32_t opened = NONE;
-        if (way.opens && self->group && !(self->bench->mode & OPENS)) {
-            continue;
-        }
-        if (way.opens && self->group && (opened = single(self, HERE)) < 0) {
-            return ERROR;
-        }
-        int cut = added(self, way.item, HERE, opened, NO_END);
-        if (cut) {
-            return cut < 0 ? cut : 0;
-        }
+        cut = opened_by(self, &way, &opened);
+        cut = cut <= 0 ? cut : added(self, way.item, HERE, opened, NO_END);
     }
-    return 0;
+    return cut < 0 ? cut : 0;
 }
 
 /* --- registers ---------------------------------------------------------------------------- */
