@@ -17,7 +17,7 @@ except ImportError:
 else:
     BUILT = True
 
-MOST = 64
+MAX_SEARCHES = 64
 """How many searches the extension reads together."""
 
 Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
@@ -76,7 +76,7 @@ def reader_of(
     `feed` appends what it reads to `parts`, lets `tail` become at most `most` characters long, and
     does not read a text in which `unseen` finds something.
     """
-    if BUILT and len(searches) <= MOST:
+    if BUILT and len(searches) <= MAX_SEARCHES:
         kinds = _native.Stream, _native.WordStream
         natives = tuple([search for search in searches if isinstance(search, kinds)])
         if len(natives) == len(searches):

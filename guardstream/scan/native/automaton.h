@@ -1,5 +1,17 @@
 /* One pattern's automaton, built where the text has been: `closure.py`, `registers.py` and `dfa.py`
-   over tables of ints. What is what, and why, is told there.
+   over tables of ints. What is what, and why, is told there. A list is where it begins in a table,
+   and its length; a set is the number of its key. What there is in Python, and here:
+
+       Items._followed                     Walk, followed, closure_of
+       Item, Items.at                      Item, item_filled, item_at
+       Items._step, Items.advance          stepped, steps_of
+       Items._advanced, Items._looked      obligations_advanced, looked
+       Contexts.after                      sides_of, with_behind: each state has a context of its own
+       State, Transition                   State, Edge
+       _Step                               Bench: advanced, begun, added, hold_for, held_by_both
+       renumbered                          all_used, numbered, keyed
+       Automaton._build, State.__missing__ transition, edge_on, edge_of
+       Automaton.at_end                    at_end
 
    Python is never called from here, so that nothing moves while it is built. Where a place is not
    known yet, a function returns WANTED and names it; what has been built so far stands, and the
@@ -15,11 +27,13 @@
 #define UNMET (-3) /* an obligation has failed */
 #define TOO_MANY (-5)
 
-/* The place that is made first: there the pattern has matched, no lookaround of it. */
+/* The place that `Program` makes first: there the pattern has matched, no lookaround of it. */
 #define MATCHED 0
 
+/* As `nfa.Kind` has them; UNKNOWN is a place that Python has not told of yet. */
 enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, ROUND, MATCH };
 
+/* As in nfa.py. */
 #define VARIABLE (-1)
 
 /* As in registers.py. */
@@ -28,9 +42,9 @@ enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, ROUND, 
 #define AFTER (-1)
 #define HERE (-2)
 #define BACK(distance) (HERE - (distance))
-#define NO_END INT32_MIN
+#define NO_END INT32_MIN /* no source is as small */
 
-#define MAX_DEPTH 300
+#define MAX_DEPTH 300 /* of closures and steps that need one another, which take the stack */
 #define FREE 0    /* the condition that asks nothing */
 #define NOTHING 0 /* the set without obligations, without items, without bits */
 
@@ -41,20 +55,24 @@ typedef struct {
     int32_t first, count; /* its ways */
 } Place;
 
-#define PLACE_INTS 11 /* a place as Python gives it, with its number before */
+#define PLACE_INTS 11 /* a place as `NativeProgram._places` gives it, with its number before */
 
+/* As `closure.Entry`: what may follow an item. */
 typedef struct {
     int32_t place, condition;
     int32_t obligations; /* lookaheads under way: a set of them */
     int32_t opens;
 } Entry;
 
+/* As `closure.Way`: an item that a character leads to. */
 typedef struct {
     int32_t item, opens, ends;
 } Way;
 
+/* Whether an item matches if the text ends; ENDS_ASKED while that is found out. */
 enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
 
+/* As `closure.Item`. */
 typedef struct {
     int32_t place, left, obligations;
     int32_t first, count;       /* its entries */
@@ -63,20 +81,23 @@ typedef struct {
     uint8_t accepts, alive, ends;
 } Item;
 
+/* What a character leads an item to, in ways, or what may follow a place, in entries. */
 typedef struct {
     int32_t first, count;
     int32_t matched; /* of steps: the pattern has matched; of closures: it depends on the left */
 } Part;
 
+/* As `registers.Thread`. */
 typedef struct {
     int32_t item, start, hold, end;
 } Thread;
 
-/* Where candidates began: the longest fixed distance, and registers. */
+/* As `registers.Live`, where candidates began: the longest fixed distance, and registers. */
 typedef struct {
     int32_t distance, first, count;
 } Live;
 
+/* As `dfa.State` and its context. */
 typedef struct {
     int32_t left;           /* the bits of the last character */
     int32_t first, count;   /* its threads, in the pool of `states` */
@@ -87,10 +108,11 @@ typedef struct {
     Live starts, holds;
 } State;
 
+/* As `dfa.Transition`. */
 typedef struct {
     int32_t target;
-    int32_t moves;   /* what the registers become, in `notes`, or NONE */
-    int32_t accepts; /* what matches, in `notes`, or NONE */
+    int32_t moves;     /* what the registers become, in `notes`, or NONE */
+    int32_t accepts;   /* what matches, in `notes`, or NONE */
     int32_t registers; /* how many the target has, or NONE where it is idle or not looked at */
 } Edge;
 
@@ -111,14 +133,18 @@ typedef struct {
     Ints ahead_lists, idle;
 } Cache;
 
-/* What one transition is put together in. */
+/* What one transition is put together in. What is noted of an item or a list of sources holds if
+   its mark is the clock's: so nothing need be cleared for the next transition. */
 typedef struct {
     Thread *thread; /* with sources in place of registers */
     int32_t threads, thread_room;
     Ints accepts; /* start, hold, end, late */
-    Ints seen, seen_at, accepted_at, ahead, numbered, number, used, key, cut, sides;
+    Ints seen, seen_at, accepted_at; /* by item: its mark, its thread, its accept */
+    Ints ahead;                      /* by what can become of items: its mark */
+    Ints numbered, number;           /* by list of sources: its mark, its register */
+    Ints used, key, cut, sides;
     int32_t clock;
-    int mode; /* what it may do */
+    int mode; /* what it may do: BEGINS, OPENS */
 } Bench;
 
 #define BEGINS 1 /* a match may begin at the character */

@@ -7,16 +7,17 @@
 #include "characters.h"
 #include "joints.h"
 
-#define MAX_SHARE 8
-#define JOINT_SHARE 4 /* joint states may take such a part of what the automata may, besides */
+#define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
+#define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
 
-/* What is known of a pattern. */
+/* What is done about a pattern: the flags of `stepper.Handling`, in its order. */
 #define HOLDS 1 /* text waits for its candidates */
 #define EAGER 2 /* what it accepts is a match at once */
 #define LOOSE 4 /* every accept counts, until one of them is confirmed */
 #define PLAIN 8 /* its match is certain once nothing older lives */
 
-/* What a character may ask for: that somebody looks, that matches which are certain are taken. */
+/* What a character may ask for: that somebody looks, that matches which are certain are taken. As in
+   `words/forms.py`. */
 #define DUE 1
 #define CERTAIN 2
 

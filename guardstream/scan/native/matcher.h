@@ -9,6 +9,7 @@
 
 #include "machine.h"
 
+/* As `native.NativeMatcher` numbers them. */
 enum {
     STEP_CHAR,
     STEP_SPLIT,
@@ -23,6 +24,7 @@ enum {
     STEP_MATCH
 };
 
+/* As `native._ANCHORS` has them. */
 enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
@@ -34,10 +36,10 @@ typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
 
-#define STEP_INTS 10
-#define MAX_LETTERS 20000
-#define MAX_CASES 3 /* as in `native.py` */
-#define MAX_NESTED 200
+#define STEP_INTS 10 /* as `NativeMatcher._rows` gives them */
+#define MAX_CHARACTERS 20000 /* that are known: beyond that all are forgotten */
+#define MAX_CASES 3          /* as in `native.py` */
+#define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
    0: their start is how many rounds there have been, their end where the last has begun. */
@@ -817,7 +819,7 @@ matcher_run(Matcher *self, PyObject *args)
         || high < low || !is_within(first, 0, self->steps)) {
         return PyErr_Occurred() ? NULL : (failed("a part of the text is not in it"), NULL);
     }
-    if (self->letters.count > MAX_LETTERS && !self->readers) {
+    if (self->letters.count > MAX_CHARACTERS && !self->readers) {
         letters_forget(self);
     }
     Attempt attempt = {0};

@@ -7,7 +7,7 @@
 #include "words.h"
 #include <structmember.h>
 
-#define MAX_SEARCHES 64
+#define MAX_SEARCHES 64 /* as in `reader.py` */
 #define SHORT 32 /* of how many characters a text is short */
 
 typedef struct {

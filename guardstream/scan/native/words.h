@@ -1,4 +1,5 @@
-/* Steps the states of a word index over a text (`aho_corasick.py`, which builds them). */
+/* Steps the states of a word index over a text (`aho_corasick.py`, which builds them). A node is the
+   number of a state; it may have none in Python yet (`words/forms.py`). */
 
 #ifndef GUARDSTREAM_WORDS_H
 #define GUARDSTREAM_WORDS_H
@@ -14,7 +15,7 @@ typedef struct {
     uint64_t starts; /* a bit for each letter of the live text: whether a word may begin there */
 } WordNode;
 
-#define MOST_LETTERS 63 /* of a live text for which there is a bit */
+#define MAX_LIVING 63 /* as in aho_corasick.py: of so many letters `starts` has a bit each */
 
 /* A transition; they stand in an open hash table, since most states have few and classes are
    many. */
@@ -286,7 +287,8 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* The same of the words that may begin at `begin`: returns COMPLETE if one of them is complete. */
+/* Whether a text from `begin` to its end begins a word that is longer, or is COMPLETE, of those that
+   may begin there (`WordIndex._grows`). */
 static int
 word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t length,
            int may_begin)
@@ -324,7 +326,7 @@ word_made(WordTable *self, int32_t node, int32_t class, int32_t *target)
         return ERROR;
     }
     if (code == NONE || live == Py_None || self->edges >= MAX_WORD_EDGES
-        || PyUnicode_GetLength(live) >= MOST_LETTERS) {
+        || PyUnicode_GetLength(live) >= MAX_LIVING) {
         return 0;
     }
     PyObject *letter = PyUnicode_FromOrdinal(code), *left = NULL;

@@ -90,7 +90,7 @@ FREE = Condition()
 
 
 class Kind(IntEnum):
-    """What a place does."""
+    """What a place does. The extension has the same numbers (`automaton.h`)."""
 
     CHAR = auto()  # takes one character that fulfils the condition
     AHEAD = auto()  # asks for the next character, or the end
