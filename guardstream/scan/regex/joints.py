@@ -13,7 +13,7 @@ from itertools import count
 from operator import or_
 from typing import TYPE_CHECKING, TypeAlias
 
-from guardstream.scan.building import check_not_building
+from guardstream.scan.building import building
 from guardstream.scan.regex.dfa import State, Transition, moved
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
@@ -217,8 +217,7 @@ class Joints:
         offsets = sorted({offset for own in owned for offset in own})
         places = {offset: place for place, offset in enumerate(offsets)}
         numbers = tuple([tuple([places[offset] for offset in own]) for own in owned])
-        check_not_building(self.machine.alphabet.lock)
-        with self.machine.alphabet.lock:
+        with building(self.machine.alphabet.lock):
             return self._to(kind, states, numbers)[0], tuple(offsets)
 
     def _to(
@@ -239,8 +238,7 @@ class Joints:
         awake do not tell apart.
         """
         machine = self.machine
-        check_not_building(machine.alphabet.lock)
-        with machine.alphabet.lock:
+        with building(machine.alphabet.lock):
             number = machine.classes[character]
             signature = machine.alphabet.signatures[number]
             waking = machine.wakes(joint.kind, number)

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
-from guardstream.scan.building import check_not_building
+from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
@@ -211,9 +211,7 @@ class NativeMachine:
         return self._of(automaton).given(automaton)
 
     def _more(self, pattern: int, place: int) -> _Places:
-        lock = self._machine.alphabet.lock
-        check_not_building(lock)
-        with lock:
+        with building(self._machine.alphabet.lock):
             return self._of(self._machine.automata[pattern]).more(place)
 
     def _of(self, automaton: Automaton) -> NativeProgram:

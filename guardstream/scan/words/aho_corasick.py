@@ -14,7 +14,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.scan.building import build_lock, check_not_building
+from guardstream.scan.building import build_lock, building
 from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
@@ -137,8 +137,7 @@ class WordState(dict[str, "WordState"]):
 
     def __missing__(self, character: str) -> WordState:
         index = self.index
-        check_not_building(index.lock)
-        with index.lock:
+        with building(index.lock):
             index.count()
             state = self[character] = index.after(self, index.class_of(character))
         return state

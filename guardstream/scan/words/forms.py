@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from guardstream.scan.building import check_not_building
+from guardstream.scan.building import building
 from guardstream.scan.pages import Telling
 from guardstream.scan.regex import forms
 
@@ -73,8 +73,7 @@ else:
             """Where a state stands; it is entered when first asked for."""
             if state.place and self._start is self.index.start:
                 return state.place
-            check_not_building(self.index.lock)
-            with self.index.lock:
+            with building(self.index.lock):
                 return self._placed(state)
 
         def _placed(self, state: WordState) -> tuple[_native.WordTable, int]:
@@ -102,16 +101,14 @@ else:
             return state
 
         def _class_of(self, code: int) -> tuple[int, int, bool, bytes]:
-            check_not_building(self.index.lock)
-            with self.index.lock:
+            with building(self.index.lock):
                 number, rows = self._telling.told(chr(code))
                 return number, *self.index.letter(number), rows
 
         def _built(
             self, table: _native.WordTable, node: int, number: int
         ) -> tuple[_native.WordTable, int]:
-            check_not_building(self.index.lock)
-            with self.index.lock:
+            with building(self.index.lock):
                 after = self._placed(self.index.after(self.state(table, node), number))
                 if table is after[0]:
                     table.link(node, number, after[1])
