@@ -101,13 +101,13 @@ def _page(number: int) -> str:
 
 
 def changes(page: str, judges: Judges) -> dict[int, int]:
-    """Where a page's characters change, and the bits that do: each pattern finds the runs of its
-    characters, which have its bit."""
+    """The indexes at which a page's characters change, and the bits that do: each pattern finds the
+    runs of its characters, which have its bit."""
     found: dict[int, int] = {}
     for bit, judge in judges:
         for run in judge.finditer(page):
-            for place in run.span():
-                found[place] = found.get(place, 0) ^ bit
+            for index in run.span():
+                found[index] = found.get(index, 0) ^ bit
     return found
 
 
@@ -121,12 +121,12 @@ def told_apart(
     by others: the answer for a character is the bits that it has. Some characters stand `alone`."""
     begin = ord(page[0])
     found = {0: 0, SIZE: 0, **known}
-    for place, bits in changes(page, judges).items():
-        found[place] = found.get(place, 0) ^ bits
+    for index, bits in changes(page, judges).items():
+        found[index] = found.get(index, 0) ^ bits
     for character in alone:
-        place = ord(character) - begin
-        found.setdefault(place, 0)
-        found.setdefault(place + 1, 0)
+        index = ord(character) - begin
+        found.setdefault(index, 0)
+        found.setdefault(index + 1, 0)
     answer = 0
     for first, end in pairwise(sorted(found)):
         answer ^= found[first]

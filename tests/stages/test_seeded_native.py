@@ -35,7 +35,7 @@ BUGS = {
     ),
     "a lookbehind of more than one character never matches": Change(
         "automaton.h",
-        "matches = cache->item[items[place]].accepts;",
+        "matches = cache->item[items[member]].accepts;",
         "matches = 0;",
     ),
     "characters are alike to a state in which a match may begin": Change(
@@ -155,8 +155,8 @@ BUGS = {
     ),
     "joint states lead on from any other": Change(
         "joints.h",
-        "(self->leap[place].joint != joint || self->leap[place].class != class)",
-        "self->leap[place].class != class",
+        "(self->leap[at].joint != joint || self->leap[at].class != class)",
+        "self->leap[at].class != class",
     ),
     "joint states lead on by any class as they first did": Change(
         "joints.h", "if (leap->class == class) {", "if (leap->class != NONE) {"

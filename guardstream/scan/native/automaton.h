@@ -1035,8 +1035,8 @@ with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t 
     int matches = cache->item[root].accepts;
     const int32_t *items = numbers_key(&cache->item_sets, set);
     int32_t length = numbers_length(&cache->item_sets, set);
-    for (int32_t place = 0; !matches && place < length; place++) {
-        matches = cache->item[items[place]].accepts;
+    for (int32_t member = 0; !matches && member < length; member++) {
+        matches = cache->item[items[member]].accepts;
     }
     return matches ? either(self, bits, self->behinds.at[2 * index + 1]) : bits;
 }
@@ -1054,8 +1054,8 @@ side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
         result = ints_append(&items, numbers_key(&cache->item_sets, side),
                              numbers_length(&cache->item_sets, side));
     }
-    for (int32_t place = 0; result >= 0 && place < items.count; place++) {
-        result = steps_of(self, items.at[place], signature);
+    for (int32_t member = 0; result >= 0 && member < items.count; member++) {
+        result = steps_of(self, items.at[member], signature);
         Part part = result < 0 ? (Part){0} : cache->step[result];
         for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
             result = ints_push(&reached, cache->way[way].item);
@@ -1095,8 +1095,8 @@ sides_alive(Automaton *self, Ints *sides)
     for (int32_t index = 0; index < sides->count; index++) {
         Ints alive = {0};
         int32_t length = numbers_length(&cache->item_sets, sides->at[index]), set = 0;
-        for (int32_t place = 0; set >= 0 && place < length; place++) {
-            int32_t item = numbers_key(&cache->item_sets, sides->at[index])[place];
+        for (int32_t member = 0; set >= 0 && member < length; member++) {
+            int32_t item = numbers_key(&cache->item_sets, sides->at[index])[member];
             if (cache->item[item].alive) {
                 set = ints_push(&alive, item);
             }

@@ -53,7 +53,7 @@ typedef struct {
                       are awake, each with its state */
     Joint *joint;
     Run *run;
-    Leap *leap; /* those that are not usual: an open hash table, where the joint of a free place
+    Leap *leap; /* those that are not usual: an open hash table, where the joint of a free slot
                    is NONE */
     int32_t joint_room, runs, run_room, leaps, leap_room;
     Ints notes, holds, key;
@@ -145,18 +145,18 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     return number;
 }
 
-/* The place of a joint state and class in a table that has room. */
+/* The slot of a joint state and class in a table that has room. */
 static inline Leap *
-leap_place(const Joints *self, int32_t joint, int32_t class)
+leap_slot(const Joints *self, int32_t joint, int32_t class)
 {
     uint32_t mask = (uint32_t)self->leap_room - 1;
     uint32_t hash = ((uint32_t)joint * 0x9E3779B1u ^ (uint32_t)class) * 0x85EBCA6Bu;
-    uint32_t place = (hash ^ hash >> 15) & mask;
-    while (self->leap[place].joint != NONE
-           && (self->leap[place].joint != joint || self->leap[place].class != class)) {
-        place = (place + 1) & mask;
+    uint32_t at = (hash ^ hash >> 15) & mask;
+    while (self->leap[at].joint != NONE
+           && (self->leap[at].joint != joint || self->leap[at].class != class)) {
+        at = (at + 1) & mask;
     }
-    return &self->leap[place];
+    return &self->leap[at];
 }
 
 /* Where a joint state has led on a class; NULL if it has not been there. */
@@ -167,7 +167,7 @@ joints_leap(const Joints *self, int32_t joint, int32_t class)
     if (leap->class == class) {
         return leap;
     }
-    leap = self->leap_room ? leap_place(self, joint, class) : NULL;
+    leap = self->leap_room ? leap_slot(self, joint, class) : NULL;
     return leap == NULL || leap->joint == NONE ? NULL : leap;
 }
 
@@ -189,9 +189,9 @@ leaps_grown(Joints *self)
         return ERROR;
     }
     memset(self->leap, 0xFF, (size_t)self->leap_room * sizeof(Leap));
-    for (int32_t place = 0; place < room; place++) {
-        if (old[place].joint != NONE) {
-            *leap_place(self, old[place].joint, old[place].class) = old[place];
+    for (int32_t at = 0; at < room; at++) {
+        if (old[at].joint != NONE) {
+            *leap_slot(self, old[at].joint, old[at].class) = old[at];
         }
     }
     PyMem_Free(old);
@@ -264,7 +264,7 @@ joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
     if (leaps_grown(self) < 0) {
         return ERROR;
     }
-    *leap_place(self, joint, class) = leap;
+    *leap_slot(self, joint, class) = leap;
     self->leaps++;
     return 0;
 }

@@ -1,7 +1,7 @@
-/* Matches one pattern at one place: for captures, and for back-references (`matcher.Matcher`).
+/* Matches one pattern at one offset: for captures, and for back-references (`matcher.Matcher`).
 
    The ways of the pattern are tried in order of preference, and never the same step at the same
-   place of the text twice, unless what back-references refer to differs. Python is asked only
+   offset of the text twice, unless what back-references refer to differs. Python is asked only
    before: which sets the text's characters are in. */
 
 #ifndef GUARDSTREAM_MATCHER_H
@@ -54,7 +54,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *classify; /* (code) -> the sets that the character is in */
     Step *step;
-    uint8_t *meets; /* whether several ways may come to a step at the same place of the text */
+    uint8_t *meets; /* whether several ways may come to a step at the same offset */
     int32_t steps, group, sets;
     Ints ways, referred;
     Numbers letters; /* the characters that are known, and their sets: */
@@ -63,7 +63,7 @@ typedef struct {
     int32_t readers; /* how many attempts use their numbers */
 } Matcher;
 
-/* A step at a place, with the number of what references refer to. */
+/* A step at an offset, with the number of what references refer to. */
 typedef struct {
     int32_t step, at, known;
 } Tried;
@@ -104,8 +104,8 @@ seen_slot(Tried *slots, int32_t room, const Tried *tried)
 {
     const int32_t key[3] = {tried->step, tried->at, tried->known};
     uint32_t mask = (uint32_t)room - 1;
-    for (uint32_t place = hash_of(key, 3) & mask;; place = (place + 1) & mask) {
-        Tried *slot = &slots[place];
+    for (uint32_t at = hash_of(key, 3) & mask;; at = (at + 1) & mask) {
+        Tried *slot = &slots[at];
         if (slot->step == NONE || !memcmp(slot, tried, sizeof(Tried))) {
             return slot;
         }
@@ -646,7 +646,7 @@ led_to(uint8_t *meets, int32_t *led, int32_t step)
     }
 }
 
-/* Tell the steps to which several ways may come at the same place: only there it has to be noted
+/* Tell the steps to which several ways may come at the same offset: only there it has to be noted
    what has been tried. Where it depends on references, that is everywhere. */
 static int
 meets_told(Matcher *self)
@@ -667,7 +667,7 @@ meets_told(Matcher *self)
         led_to(self->meets, led, step->after);
         led_to(self->meets, led, step->aside);
         if (step->kind == STEP_ATOMIC && step->after != NONE) {
-            self->meets[step->after] = 1; /* from two places it may come to one */
+            self->meets[step->after] = 1; /* from two offsets it may come to one */
         }
         self->meets[index] |= self->referred.count > 0;
     }
@@ -853,12 +853,12 @@ matcher_run(Matcher *self, PyObject *args)
 }
 
 static PyMethodDef matcher_methods[] = {
-    {"run", (PyCFunction)matcher_run, METH_VARARGS, "Match at one place of a text."},
+    {"run", (PyCFunction)matcher_run, METH_VARARGS, "Match at one offset of a text."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot matcher_slots[] = {
-    {Py_tp_doc, "Matches one pattern at one place of a text."},
+    {Py_tp_doc, "Matches one pattern at one offset of a text."},
     {Py_tp_new, matcher_new},
     {Py_tp_dealloc, matcher_dealloc},
     {Py_tp_traverse, matcher_traverse},

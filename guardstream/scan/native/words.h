@@ -223,14 +223,14 @@ word_table_live(WordTable *self, PyObject *given)
     return Py_BuildValue("(OKi)", live, (unsigned long long)node->starts, (int)node->joined);
 }
 
-/* Where a transition stands, or would; there is always a free place. */
+/* Where a transition stands, or would; there is always a free slot. */
 static WordEdge *
 word_edge(const WordTable *self, int32_t node, int32_t class)
 {
     uint32_t mask = (uint32_t)self->edge_room - 1;
     uint32_t hash = ((uint32_t)node * 0x9E3779B1u) ^ ((uint32_t)class * 0x85EBCA6Bu);
-    for (uint32_t place = (hash ^ (hash >> 15)) & mask;; place = (place + 1) & mask) {
-        WordEdge *edge = &self->edge[place];
+    for (uint32_t at = (hash ^ (hash >> 15)) & mask;; at = (at + 1) & mask) {
+        WordEdge *edge = &self->edge[at];
         if (edge->target == NONE || (edge->node == node && edge->class == class)) {
             return edge;
         }

@@ -369,7 +369,7 @@ class _Step:
         automaton = self._automaton
         group, cuts = automaton.program.group, automaton.cuts
         threads = list(threads)
-        for place, thread in enumerate(threads):
+        for index, thread in enumerate(threads):
             ways, matched = automaton.items.advance(thread.item, self._signature)
             start, hold = start_of(thread), hold_of(thread)
             for item, opens, ends in ways:
@@ -378,13 +378,13 @@ class _Step:
                 opened = (HERE,) if hold is None and opens and group else hold
                 end = HERE if ends else None if thread.end == NOWHERE else thread.end
                 if self._add(item, start, opened, end):
-                    self._hold_for(threads[place + 1 :])
+                    self._hold_for(threads[index + 1 :])
                     return True
             if matched:
                 accept = automaton.ended(thread)
                 self.accepts.append(accept)
                 if cuts:
-                    self._hold_for(threads[place + 1 :])
+                    self._hold_for(threads[index + 1 :])
                     # What begins at this character is not inside a match that ended before it.
                     return accept.late
         return False
@@ -441,10 +441,10 @@ class _Step:
         if known >= 0:
             least = self._least(self.threads[known].hold, hold)
             self.threads[known] = self.threads[known]._replace(hold=least)
-        place = self._accepted.get(item)
-        if place is not None:
-            accept = self.accepts[place]
-            self.accepts[place] = accept._replace(hold=self._least(accept.hold, hold))
+        index = self._accepted.get(item)
+        if index is not None:
+            accept = self.accepts[index]
+            self.accepts[index] = accept._replace(hold=self._least(accept.hold, hold))
 
     def _least(self, own: Least | None, others: Iterable[Source]) -> Least:
         """The least of a candidate's own hold-back and others."""

@@ -215,8 +215,8 @@ class Joints:
         states = tuple([runs[pattern][0] for pattern in sorted(runs)])
         owned = [runs[state.pattern][1][: state.size] for state in states]
         offsets = sorted({offset for own in owned for offset in own})
-        places = {offset: place for place, offset in enumerate(offsets)}
-        numbers = tuple([tuple([places[offset] for offset in own]) for own in owned])
+        registers = {offset: number for number, offset in enumerate(offsets)}
+        numbers = tuple([tuple([registers[offset] for offset in own]) for own in owned])
         with building(self.machine.alphabet.lock):
             return self._to(kind, states, numbers)[0], tuple(offsets)
 
@@ -279,7 +279,7 @@ class Joints:
             steps.sort()  # by their patterns
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
-        places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
+        registers: dict[Least, int] = {}  # their numbers, by what they become
         accepts: list[tuple[int, Accept]] = []
         for pattern, (target, moves, accepted), own in steps:
             if accepted:
@@ -295,10 +295,10 @@ class Joints:
                 if moves is None
                 else [mapped(least, own) for least in moves]
             )
-            numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
+            numbers.append(tuple([registers.setdefault(least, len(registers)) for least in leasts]))
         leap = self._to(waking.kind, tuple(states), tuple(numbers))
-        stay = list(places) == [(place,) for place in places.values()]
-        become = None if stay else moving(tuple(places))
+        stay = list(registers) == [(number,) for number in registers.values()]
+        become = None if stay else moving(tuple(registers))
         if accepts:
             return leap[0], (become, tuple(accepts))
         return (leap[0], become) if become else leap

@@ -116,12 +116,12 @@ class Unwritten(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A step of a compiled pattern; `after` is the next, or `ways` are the choices, of which `out`
-    leads out of a loop. `number` is its index among the program's places.
+    """A state of the NFA; it is called a place, since elsewhere a state is one of the DFA.
 
-    `distance` is how many characters the match has here, `opened` how many since the masked group
-    opened. `source` is the node that it was made of. `unwritten` is what its ways are made of when
-    the text first reaches it.
+    `after` is the next place, or `ways` are the choices, of which `out` leads out of a loop.
+    `number` is its index among the program's places. `distance` is how many characters the match
+    has here, `opened` how many since the masked group opened. `source` is the node that it was made
+    of. `unwritten` is what its ways are made of when the text first reaches it.
     """
 
     kind: Kind
