@@ -16,8 +16,8 @@
 #define LOOSE 4 /* every accept counts, until one of them is confirmed */
 #define PLAIN 8 /* its match is certain once nothing older lives */
 
-/* What a character may ask for: that somebody looks, that matches which are certain are taken. As in
-   `words/forms.py`. */
+/* What a character may ask for: attention (`match.Steps`), or only that matches which are certain are
+   taken. As in `words/forms.py`. */
 #define DUE 1
 #define CERTAIN 2
 

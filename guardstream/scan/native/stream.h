@@ -433,7 +433,7 @@ is_lost(const Stream *self, int32_t pattern)
     return 0;
 }
 
-/* Whether matches are certain, and whether somebody must look: an eager pattern has matched, a match
+/* Whether matches are certain, or the character needs attention: an eager pattern has matched, a match
    is certain that is not plain, or a candidate that is masked as it comes has ended. */
 static int
 needs_attention(const Stream *self)
@@ -1262,7 +1262,7 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
 }
 
 /* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
-   which somebody else must settle one) */
+   which Python must settle one) */
 static PyObject *
 stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -1679,13 +1679,13 @@ stream_due(Stream *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef stream_members[] = {
-    {"due", (getter)stream_due, NULL, "Whether somebody must look.", NULL},
+    {"due", (getter)stream_due, NULL, "Whether the last character needs attention.", NULL},
     {"offset", (getter)stream_offset, NULL, "How many characters have been read.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef stream_methods[] = {
-    {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
+    {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to what needs attention."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
     {"fork", (PyCFunction)stream_fork, METH_NOARGS, "A stream that goes on from here by itself."},
     {"is_alike", (PyCFunction)stream_is_alike, METH_O, "Whether another stands as this does."},

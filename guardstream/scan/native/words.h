@@ -670,7 +670,7 @@ static PyMethodDef word_stream_methods[] = {
     {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
     {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
     {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},
-    {"take", (PyCFunction)word_stream_take, METH_NOARGS, "Let nobody look at the words again."},
+    {"take", (PyCFunction)word_stream_take, METH_NOARGS, "Mark the words as settled."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -145,7 +145,7 @@ class Place:
         return self.ways if self.after is None else (self.after,)
 
     def lead_nowhere(self) -> None:
-        """Let go of what comes after it, which somebody else knows now."""
+        """Let go of what comes after it, which is kept elsewhere now."""
         self.after = self.out = self.aside = self.source = None
         self.ways = ()
 

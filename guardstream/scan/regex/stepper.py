@@ -213,8 +213,9 @@ class Stepper:
     """One stream's patterns that are awake, and their matches that are not settled.
 
     The patterns stand in a joint state with the registers of all, or each by itself as a run.
-    `due` says that somebody must look: a match may be certain, or a candidate that is masked as it
-    comes has ended; `plain` that there is nothing but certain matches, which `settled` takes.
+    `due` says that the last character needs attention: a match may be certain, or a candidate that
+    is masked as it arrives has ended; `plain` that there is nothing but certain matches, which
+    `settled` takes.
     """
 
     __slots__ = (
@@ -292,8 +293,8 @@ class Stepper:
     # Reading
 
     def glide(self, text: str) -> int:
-        """Read all of the text and return how many characters are held then; or nothing, where
-        somebody must look before its end or joint states do not do, and return -1."""
+        """Read all of the text and return how many characters are held then. Read nothing and
+        return -1 where a character needs attention, or joint states are not used."""
         joint, joints = self._joint, self._joints
         if joint is None or self._open or self._lost or joints.rest > 0:
             return -1
@@ -441,7 +442,7 @@ class Stepper:
             self._note(candidate)
 
     def _look(self) -> None:
-        """Find out whether somebody must look, and for what."""
+        """Find out whether the last character needs attention, and for what."""
         handling = self._machine.handling
         self.due = other = bool(self._hits or self._failures)
         for pattern, found in self._open.items():

@@ -119,8 +119,8 @@ class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
     `held` is how many characters ago the oldest live candidate began, 0 if none lives. `certain`
-    are the matches of the words found, (rule, began, ended) in characters ago; None if somebody
-    must look at them. `built` has the transitions by class of characters; `place` is kept for the
+    are the matches of the words found, (rule, began, ended) in characters ago; None if they
+    need attention. `built` has the transitions by class of characters; `place` is kept for the
     native form.
     """
 
@@ -147,8 +147,8 @@ class WordIndex:
     """The words of some rules, sorted; shared between streams.
 
     `whole` are words that must stand alone, `parts` words that may stand anywhere; both give each
-    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words; at those
-    of `plain` rules nobody must look.
+    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words; those
+    of `plain` rules need no attention.
     """
 
     def __init__(
@@ -594,7 +594,7 @@ class WordStepper:
         return self.state.certain is not None
 
     def take(self) -> None:
-        """Let nobody look at the words that the last character has completed again."""
+        """Mark the words that the last character has completed as settled."""
         self.due = False
 
     def settled(self) -> list[tuple[int, int, int]]:
