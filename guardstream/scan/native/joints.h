@@ -1,15 +1,15 @@
 /* The states of all patterns that are awake as one, so that a character is one look-up
    (`stepper.Joints`): there are few of them while a text goes on as it did.
 
-   They are bounded, and let be where a text keeps coming to new ones. */
+   They are bounded, and rest where a text keeps leading to new ones. */
 
 #ifndef GUARDSTREAM_JOINTS_H
 #define GUARDSTREAM_JOINTS_H
 
 #include "automaton.h"
 
-/* After so many characters it is looked whether joint states are worth their building; where more
-   than one in WORTH was new, they are let be for REST characters, and twice as long each time. */
+/* After TRIAL characters they have to be worth building: if more than one character in WORTH led to
+   a new one, they rest for REST characters, and for twice as many each time. */
 #define TRIAL 4096
 #define WORTH 2
 #define REST 65536
@@ -86,8 +86,7 @@ joints_bytes(const Joints *self)
         + (int64_t)sizeof(int32_t) * ((int64_t)self->notes.room + self->holds.room);
 }
 
-/* Whether the next character is to be read by joint states, and nobody has to look whether they are
-   worth it. */
+/* Whether the next character is to be read by joint states, and no trial of them ends with it. */
 static inline int
 joints_go_on(const Joints *self)
 {

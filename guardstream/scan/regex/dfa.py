@@ -45,17 +45,16 @@ MAX_WEIGHT = 400_000
 RE2 does; a unit is about 100 bytes."""
 
 MAX_THREADS = 4_000
-"""How many threads a state may have that another leads to. Only counters within counters come
-there, and the pattern fails: beyond it each character would cost milliseconds."""
+"""How many threads a transition may lead to. Only counters within counters reach that, and then the
+pattern fails: each character would cost milliseconds."""
 
 MAX_SHARE = 4
-"""One automaton may take a part of that; with more it is flushed alone."""
-
+"""An automaton that takes more than such a part of the weight is flushed alone."""
 
 Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...]]"
 """Where a character leads: the state, what each of its registers is the least of (None if they stay
-as they are), and the matches that the character completes. A plain tuple is taken apart in a third
-of the time that one with names takes."""
+as they are), and the matches that the character completes. To unpack a plain tuple takes a third of
+the time that it takes with a NamedTuple."""
 
 
 def moved(

@@ -25,13 +25,13 @@ MAX_WEIGHT = 120_000
 bytes."""
 
 TRIAL = 4_096
-"""After so many transitions had to be built it is looked whether that was worth while."""
+"""After how many transitions that had to be built it is checked whether they were worth it."""
 
 WORTH = 4
-"""How many characters must have been read for each of them."""
+"""They were if so many characters have been read for each of them, on average."""
 
 REST = 2_048
-"""For so many characters joint states are let be where there were fewer, for twice as many each
+"""Where they were not, joint states are not used for so many characters, and for twice as many each
 time, up to MAX_REST."""
 
 MAX_REST = 262_144
@@ -51,8 +51,8 @@ Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 
 @lru_cache(maxsize=4_096)
 def moving(leasts: Sequence[Least]) -> Moves:
-    """What `moved` does by these, sooner where there are one or two registers, each that of one
-    source alone, as nearly always; the same for many transitions."""
+    """What `moved` does with these as a function of its own: faster where there are one or two
+    registers, each with one source, as nearly always. Many transitions share it."""
     sources = [least[0] for least in leasts if len(least) == 1]
     if len(sources) < len(leasts) or not 1 <= len(sources) <= 2:
         return partial(moved, leasts)
@@ -176,11 +176,11 @@ class Joint(dict[str, Leap]):
 
 
 class Joints:
-    """The joint states of a machine: bounded, and let be where a text keeps coming to new ones,
+    """The joint states of a machine: bounded, and at rest where a text keeps leading to new ones,
     since building one costs more than stepping its patterns.
 
-    `read` counts the characters that have been read by them, `rest` those for which they are still
-    let be.
+    `read` counts the characters that have been read by them, `rest` those for which they are not
+    used yet.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -257,7 +257,7 @@ class Joints:
         return leap
 
     def _judge(self) -> None:
-        """Let joint states be for a while, unless building them was worth while."""
+        """Let joint states rest for a while, unless they were worth building."""
         if self.read < WORTH * self._missed:
             self.rest, self._pause = self._pause, min(2 * self._pause, MAX_REST)
         else:

@@ -35,16 +35,17 @@ MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
 
 COUNTED = 3
-"""Patterns that count so many letters of a word before they tell any apart are searched for by
-themselves. Their states follow how long a word is, whatever it spells: there are far fewer of them,
-and of others, than of pairs."""
+"""Patterns that count so many letters of a word before they tell any apart have a search of their
+own. Their states depend on how long a word is, those of others on what it is: both together would
+be far more, one for each pair."""
 
 SPELLED = 3
-"""So are those of the others that tell so many letters apart: their states follow what is spelled,
-those of the rest the shape of words."""
+"""So do those of the others that tell so many letters apart: their states depend on the spelling of
+words, those of the rest on their shape."""
 
 STEPS_PER_CHARACTER = 1_000
-"""How many steps of confirming each character read pays for, up to those of a whole window."""
+"""How many steps of confirming each character that is read pays for; at most those of a window can
+be saved up."""
 
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
@@ -67,9 +68,9 @@ class PatternSet:
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
     read as translated by it, character for character. With `releases`, candidates that overflow are
-    dropped, and their groups may open again. `form` is what searches, the one that there
-    is unless told otherwise. `searches` make what a stream is searched by: each of
-    them looks for some of the patterns.
+    dropped, and their groups may open again. `form` is the form of the search, by default the one
+    that `forms.chosen` returns. `searches` make the searches of a stream, each for some of the
+    patterns.
     """
 
     def __init__(
@@ -200,7 +201,7 @@ def _look_back(pattern: Pattern) -> int:
 
 
 def _read(steps: AnyStepper, text: str) -> None:
-    """Read a text of which nobody asks what is found."""
+    """Read a text whatever is found in it."""
     at = 0
     while at < len(text):
         at = steps.run(text, at, len(text))
@@ -218,8 +219,8 @@ class Share(NamedTuple):
     behind: int
 
 
-class HalfBudget:
-    """What of a budget may go to candidates that overflow: `kept` steps are for matches."""
+class ReservingBudget:
+    """What candidates that overflow may take of a budget: `kept` steps of it are for matches."""
 
     def __init__(self, budget: Budget, kept: int) -> None:
         self._budget = budget
@@ -567,13 +568,13 @@ class PatternScan:
 
     def prune(self, window: Window) -> None:
         """See `Scan.prune`: what is approximated may make text wait for nothing."""
-        share = HalfBudget(self, self._allowance() // 2)
+        budget = ReservingBudget(self, self._allowance() // 2)
         for pattern in self._set.approximated:
             try:
                 while not self._can_go_on(
-                    pattern, start := self._steps.began(pattern), window, share
+                    pattern, start := self._steps.began(pattern), window, budget
                 ):
-                    self._settle_at(pattern, start, window, share)
+                    self._settle_at(pattern, start, window, budget)
             except OverBudgetError:
                 # What cannot be decided within the budget is taken to go on.
                 continue

@@ -34,13 +34,13 @@ ALONE = -1
 """The class of characters of a page that are told apart one by one, when the text has them."""
 
 MANY = SIZE // 4
-"""If more characters of a page are, all of them are."""
+"""If more characters of a page than this are ALONE, all of them are."""
 
 TOLD = 3
-"""By how many first letters most ends of a text are told from all words."""
+"""How many first letters tell most ends of a text from all words."""
 
 MAX_AGE = 1 << 20
-"""Where counting how long ago a candidate began ends; it has overflowed long before."""
+"""The largest age of a candidate that is counted; it has overflowed long before."""
 
 MAX_COUNT = 9
 """How many repetitions of a letter are counted."""
@@ -370,13 +370,13 @@ class WordIndex:
 
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
-        """Behind a character that is ignored: nothing is decided by it."""
+        """After a character that is ignored: nothing is decided by it."""
         return shape._replace(
             ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
         )
 
     def _repeated(self, shape: Shape, times: int, joins: bool) -> Shape:
-        """Behind a letter once more, or several times: words that end in it reach further."""
+        """After the last letter once more, or several times: words that end in it reach further."""
         ages, starts = _begun(shape, shape.last)
         counts = _more(shape.counts, times)
         waiting = {
@@ -415,13 +415,13 @@ class WordIndex:
 
     @staticmethod
     def _separated(shape: Shape, joins: bool, found: tuple[Found, ...]) -> Shape:
-        """Behind a separator, which may stand inside a word."""
+        """After a separator, which may stand inside a word."""
         return shape._replace(
             ages=_aged(shape), joined=joins, waiting=(), found=found, gap=shape.gap + 1
         )
 
     def _grown(self, shape: Shape, letters: str, joins: bool, decided: tuple[Found, ...]) -> Shape:
-        """Behind letters: some candidates go on, some are complete, some begin."""
+        """After letters: some candidates go on, some are complete, some begin."""
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
         if shape.after_space and not shape.gap:
