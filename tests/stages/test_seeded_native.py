@@ -72,7 +72,7 @@ BUGS = {
     ),
     "a match settles although an older candidate lives": Change(
         "stream.h",
-        "int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);",
+        "int certain = match.start < pattern_oldest(self, match.pattern, 0);",
         "int certain = 1;",
     ),
     "text is not held once there was something to look at": Change(

@@ -12,17 +12,17 @@ typedef struct {
     int32_t pattern;
     uint8_t late;    /* the automaton went on without what begins after it */
     uint8_t written; /* nothing waits for it: it has overflowed, or its group captured nothing */
-} Candidate;
+} OpenMatch;
 
 typedef struct {
-    Candidate *at;
+    OpenMatch *at;
     int32_t count, room;
-} Candidates;
+} OpenMatches;
 
 /* Where a stream stands. */
 typedef struct {
     Runs runs; /* in a joint state only the registers: the rest stands there */
-    Candidates open;
+    OpenMatches open;
     int64_t offset;
     int32_t last;
     int32_t joint; /* the joint state of its runs, or NONE if that is not known */
@@ -39,9 +39,9 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs other;      /* the run of a pattern that reads the text again */
-    Candidates hits; /* what the last character has completed of eager patterns */
-    Lost *lost;      /* the patterns whose candidates have overflowed and live on */
+    Runs other;       /* the run of a pattern that reads the text again */
+    OpenMatches hits; /* what the last character has completed of eager patterns */
+    Lost *lost;       /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
     Failure *failures; /* the patterns that came to have too many threads, and are disabled */
     int32_t failure_count, failure_room, failure_mark;
@@ -66,12 +66,12 @@ is_busy(const Stream *self)
 /* --- runs --------------------------------------------------------------------------------- */
 
 static int
-candidates_push(Candidates *all, const Candidate *candidate)
+matches_push(OpenMatches *all, const OpenMatch *match)
 {
-    if (grown((void **)&all->at, &all->room, (int64_t)all->count + 1, sizeof(Candidate)) < 0) {
+    if (grown((void **)&all->at, &all->room, (int64_t)all->count + 1, sizeof(OpenMatch)) < 0) {
         return ERROR;
     }
-    all->at[all->count++] = *candidate;
+    all->at[all->count++] = *match;
     return 0;
 }
 
@@ -132,14 +132,14 @@ stand_copy(const Machine *machine, Stand *to, const Stand *from)
         || grown((void **)&to->runs.registers, &to->runs.register_room,
                  registers, sizeof(int64_t)) < 0
         || grown((void **)&to->open.at, &to->open.room, from->open.count,
-                 sizeof(Candidate)) < 0) {
+                 sizeof(OpenMatch)) < 0) {
         return ERROR;
     }
     if (registers) {
         memcpy(to->runs.registers, from->runs.registers, (size_t)registers * sizeof(int64_t));
     }
     if (from->open.count) {
-        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(Candidate));
+        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(OpenMatch));
     }
     to->runs.register_count = registers;
     to->open.count = from->open.count;
@@ -323,7 +323,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
 /* --- what is accepted --------------------------------------------------------------------- */
 
 static int
-candidate_order(const Candidate *a, const Candidate *b)
+match_order(const OpenMatch *a, const OpenMatch *b)
 {
     if (a->start != b->start) {
         return a->start < b->start ? -1 : 1;
@@ -336,17 +336,17 @@ candidate_order(const Candidate *a, const Candidate *b)
 
 /* File a match until it is settled. */
 static int
-stream_file(Stream *self, const Candidate *new)
+stream_file(Stream *self, const OpenMatch *new)
 {
-    Candidates *open = &self->now.open;
+    OpenMatches *open = &self->now.open;
     int32_t kept = 0, at;
     if (!(self->machine->flags[new->pattern] & LOOSE)) {
         /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it
            is held from where the first of them is, since they come back then. */
         Automaton *automaton = &self->machine->automata[new->pattern];
-        Candidate held = *new;
+        OpenMatch held = *new;
         for (int32_t index = 0; index < open->count; index++) {
-            const Candidate *known = &open->at[index];
+            const OpenMatch *known = &open->at[index];
             if (known->pattern != new->pattern || known->start < new->start) {
                 open->at[kept++] = *known;
             }
@@ -357,26 +357,26 @@ stream_file(Stream *self, const Candidate *new)
             }
         }
         open->count = kept;
-        return candidates_push(open, &held);
+        return matches_push(open, &held);
     }
     for (int32_t index = 0; index < open->count; index++) {
-        const Candidate *known = &open->at[index];
-        if (known->pattern == new->pattern && candidate_order(known, new) == 0
+        const OpenMatch *known = &open->at[index];
+        if (known->pattern == new->pattern && match_order(known, new) == 0
             && known->late == new->late && !known->written) {
             return 0;
         }
     }
-    if (candidates_push(open, new) < 0) {
+    if (matches_push(open, new) < 0) {
         return ERROR;
     }
     /* A pattern's matches stand in order, among those of others. */
     for (at = 0; at < open->count - 1; at++) {
-        if (open->at[at].pattern == new->pattern && candidate_order(&open->at[at], new) > 0) {
+        if (open->at[at].pattern == new->pattern && match_order(&open->at[at], new) > 0) {
             break;
         }
     }
     memmove(open->at + at + 1, open->at + at,
-            (size_t)(open->count - 1 - at) * sizeof(Candidate));
+            (size_t)(open->count - 1 - at) * sizeof(OpenMatch));
     open->at[at] = *new;
     return 0;
 }
@@ -384,11 +384,11 @@ stream_file(Stream *self, const Candidate *new)
 /* Take the accepts of an edge, in the notes from `at` on, on the character at `offset`. */
 static int
 accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *registers,
-              int64_t offset, Candidates *into)
+              int64_t offset, OpenMatches *into)
 {
     const int32_t *note = cache->notes.at + at;
     for (int32_t count = *note++; count; count--) {
-        Candidate found = {0};
+        OpenMatch found = {0};
         found.pattern = pattern;
         found.start = resolved(note[0], registers, offset);
         found.end = resolved(note[1], registers, offset);
@@ -397,7 +397,7 @@ accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *re
         /* Where nothing is masked, text waits only if what comes after the match is read again. */
         found.written = !found.late && found.hold >= found.end;
         note += 4 + note[3];
-        if (candidates_push(into, &found) < 0) {
+        if (matches_push(into, &found) < 0) {
             return ERROR;
         }
     }
@@ -410,7 +410,7 @@ hits_filed(Stream *self)
 {
     int32_t kept = 0;
     for (int32_t index = 0; index < self->hits.count; index++) {
-        Candidate hit = self->hits.at[index];
+        OpenMatch hit = self->hits.at[index];
         if (self->machine->flags[hit.pattern] & EAGER) {
             self->hits.at[kept++] = hit;
         }
@@ -433,14 +433,14 @@ is_lost(const Stream *self, int32_t pattern)
     return 0;
 }
 
-/* Whether matches are certain, or the character needs attention: an eager pattern has matched, a match
-   is certain that is not plain, or a candidate that is masked as it comes has ended. */
+/* Whether matches are certain, or the character needs attention: an eager pattern has matched, a
+   match is certain that is not plain, or a candidate that is masked as it arrives has ended. */
 static int
 needs_attention(const Stream *self)
 {
     int needs = self->hits.count || self->failure_count ? DUE : 0;
     for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->start < pattern_oldest(self, open->pattern, 0)) {
             needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : DUE;
         }
@@ -454,7 +454,7 @@ needs_attention(const Stream *self)
 }
 
 static void
-candidates_remove(Candidates *open, int32_t pattern)
+matches_remove(OpenMatches *open, int32_t pattern)
 {
     int32_t kept = 0;
     for (int32_t index = 0; index < open->count; index++) {
@@ -481,7 +481,7 @@ pattern_disable(Stream *self, int32_t pattern)
     }
     self->off[pattern] = 1;
     runs_remove(&self->now.runs, pattern);
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     return 0;
 }
 
@@ -510,7 +510,7 @@ pattern_hold(const Stream *self, int32_t pattern)
     }
     hold = hold < self->now.offset ? hold : self->now.offset;
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->pattern == pattern && open->hold < hold) {
             hold = open->hold;
         }
@@ -883,7 +883,7 @@ oldest_hold(const Stream *self)
     const uint8_t *flags = self->machine->flags;
     int64_t oldest = runs_hold(self);
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
             && !(self->lost_count && is_lost(self, open->pattern))) {
             oldest = open->hold;
@@ -1166,18 +1166,18 @@ stream_waiting(Stream *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-candidate_tuple(const Candidate *candidate)
+match_tuple(const OpenMatch *match)
 {
-    return Py_BuildValue("(iLLLOO)", (int)candidate->pattern, (long long)candidate->start,
-                         (long long)candidate->hold, (long long)candidate->end,
-                         candidate->late ? Py_True : Py_False,
-                         candidate->written ? Py_True : Py_False);
+    return Py_BuildValue("(iLLLOO)", (int)match->pattern, (long long)match->start,
+                         (long long)match->hold, (long long)match->end,
+                         match->late ? Py_True : Py_False,
+                         match->written ? Py_True : Py_False);
 }
 
 static int
-append_candidate(PyObject *list, const Candidate *candidate)
+append_open(PyObject *list, const OpenMatch *match)
 {
-    PyObject *made = candidate_tuple(candidate);
+    PyObject *made = match_tuple(match);
     int result = made == NULL ? ERROR : PyList_Append(list, made);
     Py_XDECREF(made);
     return result;
@@ -1189,7 +1189,7 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *found = PyList_New(0);
     for (int32_t index = 0; found && index < self->hits.count; index++) {
-        if (append_candidate(found, &self->hits.at[index]) < 0) {
+        if (append_open(found, &self->hits.at[index]) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1218,7 +1218,7 @@ stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
 /* Append what of a plain pattern's match is masked, if that is anything: (label, start, end), and
    where the match began if that is asked for. */
 static int
-append_match(const Stream *self, PyObject *list, const Candidate *match, int began)
+append_match(const Stream *self, PyObject *list, const OpenMatch *match, int began)
 {
     int32_t tail = self->machine->tails.at[match->pattern];
     int64_t start = tail < 0 ? match->start : match->hold;
@@ -1238,20 +1238,20 @@ append_match(const Stream *self, PyObject *list, const Candidate *match, int beg
 static int
 stream_settle(Stream *self, PyObject *found, PyObject *others)
 {
-    Candidates *open = &self->now.open;
+    OpenMatches *open = &self->now.open;
     int32_t kept = 0, result = 0;
     for (int32_t index = 0; result == 0 && index < open->count; index++) {
-        const Candidate candidate = open->at[index];
-        int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);
-        int plain = self->machine->flags[candidate.pattern] & PLAIN;
+        const OpenMatch match = open->at[index];
+        int certain = match.start < pattern_oldest(self, match.pattern, 0);
+        int plain = self->machine->flags[match.pattern] & PLAIN;
         if (certain && plain) {
-            result = append_match(self, found, &candidate, others != NULL);
+            result = append_match(self, found, &match, others != NULL);
             continue;
         }
         if (certain && others != NULL) {
-            result = append_pattern(others, candidate.pattern);
+            result = append_pattern(others, match.pattern);
         }
-        open->at[kept++] = candidate;
+        open->at[kept++] = match;
     }
     if (result < 0) {
         self->broken = 1;
@@ -1275,15 +1275,15 @@ stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("(NN)", found, others);
 }
 
-/* candidates(pattern) -> its matches that are not settled */
+/* open_matches(pattern) -> its matches that are not settled */
 static PyObject *
-stream_candidates(Stream *self, PyObject *given)
+stream_open_matches(Stream *self, PyObject *given)
 {
     int32_t pattern;
     PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
-        if (open->pattern == pattern && append_candidate(found, open) < 0) {
+        const OpenMatch *open = &self->now.open.at[index];
+        if (open->pattern == pattern && append_open(found, open) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1300,7 +1300,7 @@ stream_blurred(Stream *self, PyObject *given)
         : PyBool_FromLong(self->machine->automata[pattern].blurred);
 }
 
-/* keep(pattern, candidates): these are its matches that are not settled */
+/* keep(pattern, matches): these are its matches that are not settled */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
@@ -1312,20 +1312,20 @@ stream_keep(Stream *self, PyObject *args)
     if (!is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     for (Py_ssize_t index = 0; index < PyList_Size(list); index++) {
         long long start, end, hold;
         int own, late, written;
         PyObject *given = PyList_GetItem(list, index);
         if (!PyTuple_Check(given)) {
-            PyErr_SetString(PyExc_TypeError, "a candidate must be a tuple");
+            PyErr_SetString(PyExc_TypeError, "a match must be a tuple");
             return NULL;
         }
         if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)) {
             return NULL;
         }
-        Candidate made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
-        if (candidates_push(&self->now.open, &made) < 0) {
+        OpenMatch made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
+        if (matches_push(&self->now.open, &made) < 0) {
             return NULL;
         }
     }
@@ -1591,7 +1591,7 @@ stream_restart(Stream *self, PyObject *args)
         || !is_part(begin, at, PyUnicode_GetLength(text))) {
         return NULL;
     }
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     self->busy = 1;
     int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
@@ -1698,7 +1698,7 @@ static PyMethodDef stream_methods[] = {
     {"hits", (PyCFunction)stream_hits, METH_NOARGS, "What eager patterns have matched."},
     {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
-    {"candidates", (PyCFunction)stream_candidates, METH_O, "A pattern's open matches."},
+    {"open_matches", (PyCFunction)stream_open_matches, METH_O, "A pattern's open matches."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},
     {"ends", (PyCFunction)stream_ends, METH_NOARGS, "File what the text's end accepts."},

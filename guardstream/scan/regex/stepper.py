@@ -29,7 +29,7 @@ MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
 
-class Candidate(NamedTuple):
+class OpenMatch(NamedTuple):
     """An accepted match that something older may still undo, or that may be refused.
 
     It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
     written: bool = False
 
 
-def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Candidate:
+def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> OpenMatch:
     """What a transition on the character at `offset` accepts."""
     start = resolve(accept.start, registers, offset)
     hold = start
@@ -53,7 +53,7 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
         hold = min([resolve(source, registers, offset) for source in accept.hold])
     end = resolve(accept.end, registers, offset)
     # Where nothing is masked, text waits only if what comes after the match is read again.
-    return Candidate(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
+    return OpenMatch(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
 
 
 NO_GROUP = -1
@@ -73,7 +73,7 @@ class Handling(NamedTuple):
     label: int = 0
     tail: int = NO_GROUP
 
-    def masked(self, match: Candidate) -> tuple[int, int, int]:
+    def masked(self, match: OpenMatch) -> tuple[int, int, int]:
         """What of a match is masked: its label, start and end."""
         if self.tail == NO_GROUP:
             return self.label, match.start, match.end
@@ -201,7 +201,7 @@ _Stand: TypeAlias = tuple[
     Joint | None,
     tuple[int, ...],
     dict[int, Run] | None,
-    dict[int, tuple[Candidate, ...]],
+    dict[int, tuple[OpenMatch, ...]],
     int,
     int,
     frozenset[int],
@@ -242,8 +242,8 @@ class Stepper:
         self._joint: Joint | None = None
         self._registers: tuple[int, ...] = ()
         self._runs: dict[int, Run] | None = {}
-        self._open: dict[int, tuple[Candidate, ...]] = {}
-        self._hits: list[Candidate] = []
+        self._open: dict[int, tuple[OpenMatch, ...]] = {}
+        self._hits: list[OpenMatch] = []
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
         self._failures: tuple[tuple[int, int], ...] = ()
@@ -420,7 +420,7 @@ class Stepper:
         number = machine.classes[character]
         signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
-        found: list[Candidate] = []
+        found: list[OpenMatch] = []
         for pattern, (state, registers) in awake.items():
             target, moves, accepts = state[signature & state.asks]
             if accepts:
@@ -438,8 +438,8 @@ class Stepper:
         self._runs = after
         self._kind = kind
         self.offset = offset + 1
-        for candidate in found:
-            self._note(candidate)
+        for match in found:
+            self._note(match)
 
     def _look(self) -> None:
         """Find out whether the last character needs attention, and for what."""
@@ -456,35 +456,35 @@ class Stepper:
 
     # What is accepted
 
-    def _note(self, candidate: Candidate) -> None:
-        if self._machine.handling[candidate.pattern].eager:
-            self._hits.append(candidate)
+    def _note(self, match: OpenMatch) -> None:
+        if self._machine.handling[match.pattern].eager:
+            self._hits.append(match)
         else:
-            self._file(candidate)
+            self._file(match)
 
-    def _file(self, candidate: Candidate) -> None:
-        known = self._open.get(candidate.pattern, ())
-        if self._machine.handling[candidate.pattern].loose:
-            if candidate in known:
+    def _file(self, match: OpenMatch) -> None:
+        known = self._open.get(match.pattern, ())
+        if self._machine.handling[match.pattern].loose:
+            if match in known:
                 return
-            kept = sorted((*known, candidate))
+            kept = sorted((*known, match))
         else:
             # An accepting thread undoes what threads after it had accepted.
-            undone = [c for c in known if c.start >= candidate.start]
-            kept = [*known[: len(known) - len(undone)], self._holding_for(candidate, undone)]
-        self._open = {**self._open, candidate.pattern: tuple(kept)}
+            undone = [m for m in known if m.start >= match.start]
+            kept = [*known[: len(known) - len(undone)], self._holding_for(match, undone)]
+        self._open = {**self._open, match.pattern: tuple(kept)}
 
-    def _holding_for(self, candidate: Candidate, undone: Sequence[Candidate]) -> Candidate:
-        """The candidate, held from where the first is of those that it undoes: they come back if it
-        is refused."""
-        automaton = self._machine.automata[candidate.pattern]
+    def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
+        """The match, held from where the first is of those that it undoes: they come back if it is
+        refused."""
+        automaton = self._machine.automata[match.pattern]
         holds = [each.hold for each in undone if not each.written]
-        if not automaton.least_hold or min(holds, default=candidate.hold) >= candidate.hold:
-            return candidate
+        if not automaton.least_hold or min(holds, default=match.hold) >= match.hold:
+            return match
         automaton.blurred = True
-        return candidate._replace(hold=min(holds), written=False)
+        return match._replace(hold=min(holds), written=False)
 
-    def hits(self) -> list[Candidate]:
+    def hits(self) -> list[OpenMatch]:
         """What the last character has completed of eager patterns, once."""
         found, self._hits = self._hits, []
         return found
@@ -506,18 +506,18 @@ class Stepper:
         self.due = self.plain = False
         return [masked for _, masked in self._taken()[0]]
 
-    def _taken(self) -> tuple[list[tuple[Candidate, tuple[int, int, int]]], list[int]]:
+    def _taken(self) -> tuple[list[tuple[OpenMatch, tuple[int, int, int]]], list[int]]:
         """The matches that have become certain, each with what is masked of it if that is anything,
         and the patterns that are not plain but have one."""
-        found: list[Candidate] = []
+        found: list[OpenMatch] = []
         others = []
-        for pattern, candidates in list(self._open.items()):
+        for pattern, matches in list(self._open.items()):
             oldest = self.began(pattern)
-            if candidates[0].start >= oldest:
+            if matches[0].start >= oldest:
                 continue
             if self._machine.handling[pattern].plain:
-                found += [c for c in candidates if c.start < oldest]
-                self.keep(pattern, [c for c in candidates if c.start >= oldest])
+                found += [m for m in matches if m.start < oldest]
+                self.keep(pattern, [m for m in matches if m.start >= oldest])
             else:
                 others.append(pattern)
         masked = [(match, self._machine.handling[match.pattern].masked(match)) for match in found]
@@ -527,15 +527,15 @@ class Stepper:
         """The patterns that have matches which are not settled."""
         return list(self._open)
 
-    def candidates(self, pattern: int) -> Sequence[Candidate]:
+    def open_matches(self, pattern: int) -> Sequence[OpenMatch]:
         """A pattern's matches that are not settled."""
         return self._open.get(pattern, ())
 
-    def keep(self, pattern: int, candidates: list[Candidate]) -> None:
+    def keep(self, pattern: int, matches: list[OpenMatch]) -> None:
         """Let these be the pattern's matches that are not settled."""
         self._open = {number: each for number, each in self._open.items() if number != pattern}
-        if candidates:
-            self._open[pattern] = tuple(candidates)
+        if matches:
+            self._open[pattern] = tuple(matches)
 
     def ends(self) -> None:
         """Note what the end of the text accepts."""
@@ -559,9 +559,9 @@ class Stepper:
                     oldest = state.holds.oldest(registers, offset)
                     if oldest < held:
                         held = oldest
-        for pattern, candidates in self._open.items():
+        for pattern, matches in self._open.items():
             if handling[pattern].holds and pattern not in lost:
-                held = min([held, *(c.hold for c in candidates if not c.written)])
+                held = min([held, *(m.hold for m in matches if not m.written)])
         return held
 
     def oldest(self) -> int:
@@ -646,7 +646,7 @@ class Stepper:
         offset if no text waits for it."""
         if not self._machine.handling[pattern].holds:
             return self.offset
-        holds = [candidate.hold for candidate in self.candidates(pattern)]
+        holds = [match.hold for match in self.open_matches(pattern)]
         return min([self.offset, self.waits(pattern), *holds])
 
     # Reading again
