@@ -140,11 +140,9 @@ class State(dict[Asked, Transition]):
         """The state after a character at which no match may begin, of one without candidates."""
         return self.automaton.passed(self, signature)
 
-    def without(
-        self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
-    ) -> tuple[State, tuple[int, ...]]:
-        """The state without some of its threads, and its registers."""
-        return self.automaton.without(self, is_dropped, registers)
+    def without(self, is_dropped: Callable[[Thread], bool]) -> State:
+        """The state without some of its threads; the registers stay as they are."""
+        return self.automaton.without(self, is_dropped)
 
     def end(self) -> list[Accept]:
         """What the end of the text accepts."""
@@ -267,14 +265,12 @@ class Automaton:
             self._contexts.renewed(state.context),
         )
 
-    def without(
-        self, state: State, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
-    ) -> tuple[State, tuple[int, ...]]:
+    def without(self, state: State, is_dropped: Callable[[Thread], bool]) -> State:
         """See `State.without`."""
         with self.alphabet.lock:
             state = self._renewed(state)
             kept = tuple(thread for thread in state.threads if not is_dropped(thread))
-            return self._state(kept, state.context), registers
+            return self._state(kept, state.context)
 
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, if the automaton cuts the first only. The end is seen

@@ -620,10 +620,8 @@ class Stepper:
             return
         state, registers = run
         offset = self.offset
-        self._put(
-            pattern,
-            *state.without(lambda thread: thread.began(registers, offset)[1] <= hold, registers),
-        )
+        kept = state.without(lambda thread: thread.began(registers, offset)[1] <= hold)
+        self._put(pattern, kept, registers)
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
