@@ -187,7 +187,7 @@ BUGS = {
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
     ),
     "the last way of a match is tried in place of the first": Change(
-        "matcher.h", "next.step = ways[0];", "next.step = ways[step->count - 1];"
+        "matcher.h", "next->step = ways[0];", "next->step = ways[step->count - 1];"
     ),
     "a back-reference reads any text": Change(
         "matcher.h", "if (code[index] != code[at] && ", "if (0 && "

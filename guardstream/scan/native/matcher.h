@@ -476,6 +476,49 @@ counted(Attempt *attempt, const Step *step, Pending *next)
     return ways > 0;
 }
 
+/* Take the first way of a choice, and let the others wait: returns whether there is one. */
+static int
+parted(Attempt *attempt, const Step *step, Pending *next)
+{
+    const int32_t *ways = attempt->matcher->ways.at + step->first;
+    for (int32_t way = step->count - 1; way > 0; way--) {
+        if (wait_for(attempt, ways[way], next->at, next->captures) < 0) {
+            return ERROR;
+        }
+    }
+    if (step->count) {
+        next->step = ways[0];
+    }
+    return step->count > 0;
+}
+
+/* Lead on from a step, no further than `end`: sets what comes next; returns whether the way leads on,
+   or below 0. */
+static int
+led_on(Attempt *attempt, const Step *step, Pending *next, int32_t end, int depth)
+{
+    if (step->kind == STEP_SPLIT) {
+        return parted(attempt, step, next);
+    }
+    if (step->kind == STEP_COUNT) {
+        return counted(attempt, step, next);
+    }
+    int result = taken(attempt, step, &next->at, &next->captures, depth);
+    if (result <= 0 || (end != NONE && next->at > end) || step->after == NONE) {
+        return result < 0 ? result : 0;
+    }
+    next->step = step->after;
+    return 1;
+}
+
+/* Whether a step has been tried before at its offset; it has been from now on. */
+static int
+was_tried(Attempt *attempt, Seen *seen, const Pending *next)
+{
+    Tried key = {next->step, next->at, captures_known(attempt, next->captures, next->at)};
+    return key.known < 0 ? ERROR : is_seen(seen, &key);
+}
+
 /* Try what is pending beyond `base`, the newest first; see `matched`. */
 static int32_t
 tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, int32_t *into,
@@ -484,18 +527,17 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
     const Matcher *matcher = attempt->matcher;
     while (attempt->waiting > base) {
         Pending next = attempt->pending[--attempt->waiting];
-        /* On to where the way ends, or parts: the other ways wait. */
-        for (;;) {
+        int goes_on = 1;
+        while (goes_on) {
             const Step *step = &matcher->step[next.step];
-            if (matcher->meets[next.step] || next.step == first) {
-                Tried key = {next.step, next.at, captures_known(attempt, next.captures, next.at)};
-                int known = key.known < 0 ? ERROR : is_seen(seen, &key);
+            int known = matcher->meets[next.step] || next.step == first
+                ? was_tried(attempt, seen, &next)
+                : 0;
+            if (known) {
                 if (known < 0) {
                     return ERROR;
                 }
-                if (known) {
-                    break;
-                }
+                break;
             }
             if (++attempt->steps > attempt->left) {
                 return OVER_BUDGET;
@@ -507,37 +549,10 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
                 }
                 break;
             }
-            if (step->kind == STEP_SPLIT) {
-                const int32_t *ways = matcher->ways.at + step->first;
-                for (int32_t way = step->count - 1; way > 0; way--) {
-                    if (wait_for(attempt, ways[way], next.at, next.captures) < 0) {
-                        return ERROR;
-                    }
-                }
-                if (!step->count) {
-                    break;
-                }
-                next.step = ways[0];
-                continue;
+            goes_on = led_on(attempt, step, &next, end, depth);
+            if (goes_on < 0) {
+                return goes_on;
             }
-            if (step->kind == STEP_COUNT) {
-                int ways = counted(attempt, step, &next);
-                if (ways < 0) {
-                    return ERROR;
-                }
-                if (!ways) {
-                    break;
-                }
-                continue;
-            }
-            int result = taken(attempt, step, &next.at, &next.captures, depth);
-            if (result < 0) {
-                return result;
-            }
-            if (!result || (end != NONE && next.at > end) || step->after == NONE) {
-                break;
-            }
-            next.step = step->after;
         }
     }
     return NO_MATCH;
