@@ -176,6 +176,26 @@ signature_taken(Automaton *self, PyObject *given)
     return number;
 }
 
+/* Give each lookbehind's bit the number of a signature. */
+static int
+behinds_numbered(Automaton *self)
+{
+    for (int32_t index = 0; index < self->behinds.count; index += 2) {
+        int32_t bit = self->behinds.at[index + 1];
+        if (!is_within(self->behinds.at[index], 0, self->places)
+            || !is_within(bit, 0, self->bits.count)) {
+            return ERROR;
+        }
+        memset(self->scratch, 0, (size_t)self->words * sizeof(uint32_t));
+        self->scratch[bit / 32] = 1u << (bit % 32);
+        self->behinds.at[index + 1] = scratch_number(self);
+        if (self->behinds.at[index + 1] < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
 /* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
    most_threads, behind, looks, plain, end). */
 static int
@@ -214,20 +234,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || !is_within(self->pending, 0, self->places)) {
         return PyErr_Occurred() ? ERROR : failed("a table of the search is cut off");
     }
-    for (int32_t index = 0; index < self->behinds.count; index += 2) {
-        if (!is_within(self->behinds.at[index], 0, self->places)
-            || !is_within(self->behinds.at[index + 1], 0, self->bits.count)) {
-            return ERROR;
-        }
-        memset(self->scratch, 0, (size_t)self->words * sizeof(uint32_t));
-        int32_t bit = self->behinds.at[index + 1];
-        self->scratch[bit / 32] = 1u << (bit % 32);
-        self->behinds.at[index + 1] = scratch_number(self);
-        if (self->behinds.at[index + 1] < 0) {
-            return ERROR;
-        }
-    }
-    return cache_start(&self->cache);
+    return behinds_numbered(self) < 0 ? ERROR : cache_start(&self->cache);
 }
 
 static int
@@ -645,6 +652,27 @@ begin_taken(Machine *self, PyObject *given)
     return result;
 }
 
+/* Walk the conditions of a pattern, from `at` on, once, so that `may_begin` stays in them. */
+static int
+firsts_checked(const Machine *self, int32_t at)
+{
+    const Ints *firsts = &self->firsts;
+    while (is_within(at, 0, firsts->count) && firsts->at[at] != NONE) {
+        for (int part = 0; part < 2; part++) {
+            if (!is_within(at, 0, firsts->count)
+                || !is_within(firsts->at[at], 0, firsts->count - at)) {
+                return ERROR;
+            }
+            for (int32_t count = firsts->at[at++]; count; count--, at++) {
+                if (!is_within(firsts->at[at], 0, 32 * self->words)) {
+                    return ERROR;
+                }
+            }
+        }
+    }
+    return PyErr_Occurred() ? ERROR : 0;
+}
+
 static int
 machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
                PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin)
@@ -673,23 +701,8 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
         return ERROR;
     }
     memcpy(self->flags, bytes, (size_t)patterns);
-    /* Each pattern's conditions are walked once, so that `may_begin` stays in them. */
-    for (Py_ssize_t pattern = 0; pattern < patterns; pattern++) {
-        int32_t at = self->first_at.at[pattern];
-        while (is_within(at, 0, self->firsts.count) && self->firsts.at[at] != NONE) {
-            for (int part = 0; part < 2; part++) {
-                if (!is_within(at, 0, self->firsts.count)
-                    || !is_within(self->firsts.at[at], 0, self->firsts.count - at)) {
-                    return ERROR;
-                }
-                for (int32_t count = self->firsts.at[at++]; count; count--, at++) {
-                    if (!is_within(self->firsts.at[at], 0, 32 * self->words)) {
-                        return ERROR;
-                    }
-                }
-            }
-        }
-        if (PyErr_Occurred()) {
+    for (int32_t pattern = 0; pattern < self->patterns; pattern++) {
+        if (firsts_checked(self, self->first_at.at[pattern]) < 0) {
             return ERROR;
         }
     }
