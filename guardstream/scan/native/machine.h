@@ -1,5 +1,5 @@
 /* What all streams of a set of patterns share: the classes of characters, each pattern's automaton,
-   and for each pair of classes which sleeping patterns wake (`stepper.Machine`). */
+   and for each pair of classes which sleeping patterns wake (`machine.Machine`). */
 
 #ifndef GUARDSTREAM_MACHINE_H
 #define GUARDSTREAM_MACHINE_H
@@ -10,7 +10,7 @@
 #define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
 #define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
 
-/* What is done about a pattern: the flags of `stepper.Handling`, in its order. */
+/* What is done about a pattern: the flags of `machine.Handling`, in its order. */
 #define HOLDS 1 /* text waits for its candidates */
 #define EAGER 2 /* what it accepts is a match at once */
 #define LOOSE 4 /* every accept counts, until one of them is confirmed */

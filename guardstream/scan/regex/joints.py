@@ -11,14 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import count
 from operator import or_
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from guardstream.scan.building import building
 from guardstream.scan.regex.dfa import State, Transition, moved
+from guardstream.scan.regex.machine import Machine, Waking
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
-
-if TYPE_CHECKING:
-    from guardstream.scan.regex.stepper import Machine, Waking
 
 MAX_WEIGHT = 120_000
 """The weight of all joint states of a set of patterns before they are flushed; a unit is about 100

@@ -22,11 +22,11 @@ from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, 
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.fragments import numbers
+from guardstream.scan.regex.machine import Handling, Machine
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as StepKind
 from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.rewrite import other_cases
-from guardstream.scan.regex.stepper import Handling, Machine
 from guardstream.scan.words.normalize import Table
 
 UNIT = 100

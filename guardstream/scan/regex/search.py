@@ -25,10 +25,11 @@ from guardstream.scan.regex.analysis import counts, spells
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
+from guardstream.scan.regex.machine import NO_GROUP, Classes, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import NO_GROUP, Classes, Handling, Machine, OpenMatch
+from guardstream.scan.regex.stepper import OpenMatch
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
