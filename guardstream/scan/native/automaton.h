@@ -162,7 +162,7 @@ typedef struct {
     Ints behind_of; /* a signature's bits that are asked of the last character */
     Ints local_signature, local_of;
     Ints behinds; /* the lookbehinds: place, bit */
-    int32_t first, pending, behind, looks, plain, end;
+    int32_t first, pending, behind, looks, last, end;
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
@@ -1121,7 +1121,7 @@ idle_state(Automaton *self, int32_t signature)
     if (known != NONE) {
         return known;
     }
-    int32_t left = both(self, signature, self->plain), count = self->behinds.count / 2;
+    int32_t left = both(self, signature, self->last), count = self->behinds.count / 2;
     Ints key = {0};
     int32_t result = left < 0 ? left : ints_push(&key, left);
     for (int32_t index = 0; result >= 0 && index < count; index++) {

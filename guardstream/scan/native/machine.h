@@ -197,14 +197,14 @@ behinds_numbered(Automaton *self)
 }
 
 /* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
-   most_threads, behind, looks, plain, end). */
+   most_threads, behind, looks, last, end). */
 static int
 program_taken(Automaton *self, PyObject *given, int32_t bits)
 {
-    PyObject *own, *places, *behinds, *behind, *looks, *plain, *end;
+    PyObject *own, *places, *behinds, *behind, *looks, *last, *end;
     if (!PyArg_ParseTuple(given, "SOSiipppiSSSS", &own, &places, &behinds, &self->first,
                           &self->pending, &self->group, &self->cuts, &self->least_hold,
-                          &self->most_threads, &behind, &looks, &plain, &end)
+                          &self->most_threads, &behind, &looks, &last, &end)
         || ints_taken(own, &self->bits) < 0) {
         return ERROR;
     }
@@ -226,7 +226,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || ints_taken(behinds, &self->behinds) < 0
         || (self->behind = signature_taken(self, behind)) < 0
         || (self->looks = signature_taken(self, looks)) < 0
-        || (self->plain = signature_taken(self, plain)) < 0
+        || (self->last = signature_taken(self, last)) < 0
         || (self->end = signature_taken(self, end)) < 0) {
         return PyErr_Occurred() ? ERROR : failed("a program has no bits");
     }

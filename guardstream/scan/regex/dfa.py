@@ -41,8 +41,8 @@ from guardstream.scan.regex.registers import (
 )
 
 MAX_WEIGHT = 400_000
-"""The weight of all states and transitions of a set of patterns before the caches are flushed, as
-RE2 does; a unit is about 100 bytes."""
+"""The weight of all states and transitions of a set of patterns, in the extension of those of one
+search, before the caches are flushed, as RE2 does; a unit is about 100 bytes."""
 
 MAX_THREADS = 4_000
 """How many threads a transition may lead to. Only counters within counters reach that, and then the
@@ -237,7 +237,7 @@ class Automaton:
 
     def idle(self, left: int) -> State:
         """The state without candidates after a character of this signature."""
-        left &= self.program.behind & ~self.program.looks
+        left &= self.program.last
         state = self._idle.get(left)
         if state is None:
             state = self._idle[left] = self._state((), self._contexts.beginning(left))

@@ -106,7 +106,7 @@ class Machine:
         for index in members:
             program = automata[index].program
             self.firsts[index] = program.firsts
-            self.asked |= program.behind & ~program.looks
+            self.asked |= program.last
         self._starters: dict[int, list[int]] = {}
         self._wakes: dict[tuple[int, int], Waking] = {}
         self._numbers: dict[tuple[object, ...], int] = {}

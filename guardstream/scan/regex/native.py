@@ -77,7 +77,6 @@ class NativeProgram(Program):
         for lookbehind in self.lookbehinds:
             behinds.append(lookbehind.first.number)
             behinds.append(self._index[lookbehind.bit.bit_length() - 1])
-        plain = self.behind & ~self.looks
         return (
             array("i", self._own).tobytes(),
             self._rows,
@@ -88,7 +87,7 @@ class NativeProgram(Program):
             automaton.cuts,
             automaton.least_hold,
             dfa.MAX_THREADS,
-            *(self._signature(bits) for bits in (self.behind, self.looks, plain, END)),
+            *(self._signature(bits) for bits in (self.behind, self.looks, self.last, END)),
         )
 
     def more(self, number: int) -> _Places:

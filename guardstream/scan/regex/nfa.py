@@ -197,6 +197,11 @@ class Program:
         self.pending = self._place(Kind.MATCH)
         self.firsts = self._first_conditions()
 
+    @property
+    def last(self) -> int:
+        """Of the bits in `behind` those that the last character has itself."""
+        return self.behind & ~self.looks
+
     def _first_conditions(self) -> list[Condition]:
         conditions: dict[Condition, None] = {}
         seen: set[Place] = set()
