@@ -4,7 +4,7 @@
 
        Items._followed                     Walk, followed, closure_of
        Item, Items.at                      Item, item_filled, item_at
-       Items._step, Items.advance          stepped, steps_of
+       Items._step, _way, Items.advance    stepped, entry_target, way_added, steps_of
        Items._advanced, Items._looked      obligations_advanced, looked
        Contexts.after                      sides_of, with_behind: each state has a context of its own
        State, Transition                   State, Edge
@@ -68,6 +68,8 @@ typedef struct {
 typedef struct {
     int32_t item, opens, ends;
 } Way;
+
+#define WAY_INTS 3
 
 /* Whether an item matches if the text ends; ENDS_ASKED while that is found out. */
 enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
@@ -851,6 +853,38 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
     return number;
 }
 
+/* The item that an entry leads to: after its character, or where a match only waits for its
+   obligations. */
+static int32_t
+entry_target(Automaton *self, const Entry *entry, int32_t signature, int32_t obligations)
+{
+    const Place *place = &self->place[entry->place];
+    if (place->kind == MATCH) {
+        return item_at(self, self->pending, NOTHING, obligations);
+    }
+    int32_t after = place->after != NONE ? place->after : entry->place;
+    return item_at(self, after, signature, obligations);
+}
+
+/* Add a way, if its item can go on or has matched; one of the same item before it is preferred. */
+static int
+way_added(const Automaton *self, Ints *ways, Way way)
+{
+    int32_t known = 0;
+    while (known < ways->count && ways->at[known] != way.item) {
+        known += WAY_INTS;
+    }
+    if (known < ways->count) {
+        ways->at[known + 1] |= way.opens && !self->cuts;
+        return 0;
+    }
+    const Item *item = &self->cache.item[way.item];
+    if (!item->alive && !item->accepts) {
+        return 0;
+    }
+    return ints_append(ways, (const int32_t *)&way, WAY_INTS) < 0 ? ERROR : 0;
+}
+
 /* Find what a character leads an item to; returns whether the pattern has matched before it. */
 static int
 stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
@@ -874,34 +908,18 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
         if (obligations < 0) {
             return obligations;
         }
-        const Place *place = &self->place[entry.place];
-        if (place->kind == MATCH && obligations == NOTHING) {
+        int is_match = self->place[entry.place].kind == MATCH;
+        if (is_match && obligations == NOTHING) {
             matched = 1;
             if (self->cuts) {
                 break;
             }
             continue;
         }
-        int32_t ends = place->kind != CHAR && entry.place != self->pending;
-        int32_t target = place->kind != CHAR
-            ? item_at(self, self->pending, NOTHING, obligations)
-            : item_at(self, place->after != NONE ? place->after : entry.place, signature,
-                      obligations);
-        if (target < 0) {
-            return target;
-        }
-        int32_t known = 0;
-        while (known < ways->count && ways->at[known] != target) {
-            known += 3;
-        }
-        if (known < ways->count) {
-            ways->at[known + 1] |= entry.opens && !self->cuts;
-        }
-        else if (self->cache.item[target].alive || self->cache.item[target].accepts) {
-            int32_t way[3] = {target, entry.opens, ends};
-            if (ints_append(ways, way, 3) < 0) {
-                return ERROR;
-            }
+        int32_t target = entry_target(self, &entry, signature, obligations);
+        Way way = {target, entry.opens, is_match && entry.place != self->pending};
+        if (target < 0 || way_added(self, ways, way) < 0) {
+            return target < 0 ? target : ERROR;
         }
     }
     return matched;
@@ -925,7 +943,7 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
     int32_t matched = stepped(self, item, signature, &ways), result = matched;
     self->depth--;
     if (result >= 0
-        && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / 3,
+        && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / WAY_INTS,
                   sizeof(Way)) < 0
             || grown((void **)&cache->step, &cache->step_room,
                      (int64_t)cache->advanced.count + 1, sizeof(Part)) < 0
@@ -933,8 +951,8 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
         result = ERROR;
     }
     if (result >= 0) {
-        Part part = {cache->ways, ways.count / 3, matched};
-        for (int32_t index = 0; index < ways.count; index += 3) {
+        Part part = {cache->ways, ways.count / WAY_INTS, matched};
+        for (int32_t index = 0; index < ways.count; index += WAY_INTS) {
             Way way = {ways.at[index], ways.at[index + 1], ways.at[index + 2]};
             cache->way[cache->ways++] = way;
         }
