@@ -133,7 +133,7 @@ BUGS = {
         "joints.h", "registers_stay(&self->moves) ? 0 : self->moves.count;", "0;"
     ),
     "joint states accept nothing": Change(
-        "joints.h", "{moves > 0, self->accepts.count / ACCEPT_INTS};", "{moves > 0, 0};"
+        "joints.h", "{moves > 0, self->accepts.count / JOINT_ACCEPT_INTS};", "{moves > 0, 0};"
     ),
     "joint states that move no register accept nothing": Change(
         "joints.h", "if (!head[0] && !head[1]) {", "if (!head[0]) {"

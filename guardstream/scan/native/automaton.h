@@ -94,6 +94,16 @@ typedef struct {
     int32_t item, start, hold, end;
 } Thread;
 
+#define THREAD_INTS 4
+
+/* As `registers.Accept`, of which the hold is the number of a list of sources. */
+typedef struct {
+    int32_t start, hold, end, late;
+} Accept;
+
+#define ACCEPT_INTS 4
+#define NOTE_INTS 4 /* of an accept in the notes: start, end, late, and how many sources follow */
+
 /* As `registers.Live`, where candidates began: the longest fixed distance, and registers. */
 typedef struct {
     int32_t distance, first, count;
@@ -140,7 +150,7 @@ typedef struct {
 typedef struct {
     Thread *thread; /* with sources in place of registers */
     int32_t threads, thread_room;
-    Ints accepts; /* start, hold, end, late */
+    Ints accepts; /* `Accept`s */
     Ints seen, seen_at, accepted_at; /* by item: its mark, its thread, its accept */
     Ints ahead;                      /* by what can become of items: its mark */
     Ints numbered, number;           /* by list of sources: its mark, its register */
@@ -965,6 +975,14 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
 
 /* --- states ------------------------------------------------------------------------------- */
 
+/* How many ints of a state's key come before its threads: the bits of the last character, and a set
+   of items for each lookbehind. */
+static int32_t
+context_ints(const Automaton *self)
+{
+    return 1 + self->behinds.count / 2;
+}
+
 static const Thread *
 threads_of(const Cache *cache, const State *state)
 {
@@ -997,7 +1015,7 @@ live_of(Automaton *self, const Thread *threads, int32_t count, int holding, Live
     return 0;
 }
 
-/* The state of a key: the last character's bits, a set of items for each lookbehind, threads. */
+/* The state of a key: its context, and its threads. */
 static int32_t
 state_of(Automaton *self, const Ints *key)
 {
@@ -1006,13 +1024,13 @@ state_of(Automaton *self, const Ints *key)
     if (number != NONE) {
         return number;
     }
-    int32_t before = 1 + self->behinds.count / 2;
+    int32_t before = context_ints(self);
     const Thread *threads = (const Thread *)(key->at + before);
     State state = {0};
     state.left = key->at[0];
     state.asks = NONE;
     state.first = cache->states.pool.count + before;
-    state.count = (key->count - before) / 4;
+    state.count = (key->count - before) / THREAD_INTS;
     int32_t looking = both(self, state.left, self->looks);
     if (looking < 0) {
         return ERROR;
@@ -1022,7 +1040,7 @@ state_of(Automaton *self, const Ints *key)
         state.idle = state.idle && key->at[index] == NOTHING;
     }
     for (int32_t index = before; index < key->count; index++) {
-        int32_t needed = (index - before) % 4 ? key->at[index] + 1 : 0;
+        int32_t needed = (index - before) % THREAD_INTS ? key->at[index] + 1 : 0;
         state.registers = needed > state.registers ? needed : state.registers;
     }
     if (live_of(self, threads, state.count, 0, &state.starts) < 0) {
@@ -1191,6 +1209,12 @@ hold_of(Automaton *self, const Thread *thread, int32_t *hold)
     return *hold < 0 ? ERROR : 0;
 }
 
+static Accept *
+accept_at(const Ints *accepts, int32_t index)
+{
+    return (Accept *)(accepts->at + index);
+}
+
 /* Note an accept. If its group never opened, it is empty: it counts as opened at the end, or at the
    last character where the match may be refused (`Automaton.opened`). */
 static int
@@ -1203,8 +1227,8 @@ noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, 
             return ERROR;
         }
     }
-    int32_t accept[4] = {start, hold, end, late};
-    return ints_append(accepts, accept, 4) < 0 ? ERROR : 0;
+    int32_t accept[ACCEPT_INTS] = {start, hold, end, late};
+    return ints_append(accepts, accept, ACCEPT_INTS) < 0 ? ERROR : 0;
 }
 
 /* Note the accept of a thread whose match is decided by the next character. */
@@ -1283,12 +1307,12 @@ hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count, int32
             return ERROR;
         }
     }
-    int32_t *held = &accepts->at[accepts->count - 3];
-    int32_t least = leasts_joined(self, *held, sources->at, sources->count);
+    Accept *last = accept_at(accepts, accepts->count - ACCEPT_INTS);
+    int32_t least = leasts_joined(self, last->hold, sources->at, sources->count);
     if (least < 0) {
         return ERROR;
     }
-    *held = least;
+    last->hold = least;
     return 0;
 }
 
@@ -1323,12 +1347,12 @@ held_by_both(Automaton *self, int32_t item, int32_t hold)
         *known = least;
     }
     if (self->cache.item[item].accepts) {
-        int32_t *known = &bench->accepts.at[bench->accepted_at.at[item] + 1];
-        int32_t least = leasts_both(self, *known, hold);
+        Accept *known = accept_at(&bench->accepts, bench->accepted_at.at[item]);
+        int32_t least = leasts_both(self, known->hold, hold);
         if (least < 0) {
             return ERROR;
         }
-        *known = least;
+        known->hold = least;
     }
     return 0;
 }
@@ -1569,7 +1593,7 @@ keyed(Automaton *self, int32_t left)
     for (int32_t index = 0; index < bench->threads; index++) {
         const Thread *thread = &bench->thread[index];
         const Place *place = &self->place[self->cache.item[thread->item].place];
-        int32_t made[4] = {thread->item, FIXED, NOWHERE, NOWHERE};
+        int32_t made[THREAD_INTS] = {thread->item, FIXED, NOWHERE, NOWHERE};
         if (place->distance == VARIABLE) {
             made[1] = bench->number.at[single(self, thread->start)];
         }
@@ -1579,15 +1603,15 @@ keyed(Automaton *self, int32_t left)
         if (thread->end != NO_END) {
             made[3] = bench->number.at[single(self, thread->end)];
         }
-        if (ints_append(key, made, 4) < 0) {
+        if (ints_append(key, made, THREAD_INTS) < 0) {
             return ERROR;
         }
     }
     return 0;
 }
 
-/* Put accepts into the notes: how many; of each start, end, late, and its hold's sources. Returns
-   where they begin, NONE if there are none, or BROKEN. */
+/* Put accepts into the notes: how many; of each NOTE_INTS, and its hold's sources. Returns where they
+   begin, NONE if there are none, or BROKEN. */
 static int32_t
 accepts_kept(Automaton *self, const Ints *accepts)
 {
@@ -1596,15 +1620,15 @@ accepts_kept(Automaton *self, const Ints *accepts)
         return NONE;
     }
     int32_t first = notes->count;
-    if (ints_push(notes, accepts->count / 4) < 0) {
+    if (ints_push(notes, accepts->count / ACCEPT_INTS) < 0) {
         return BROKEN;
     }
-    for (int32_t index = 0; index < accepts->count; index += 4) {
-        const int32_t *accept = accepts->at + index;
-        int32_t length = numbers_length(&self->cache.leasts, accept[1]);
-        int32_t made[4] = {accept[0], accept[2], accept[3], length};
-        if (ints_append(notes, made, 4) < 0
-            || ints_append(notes, numbers_key(&self->cache.leasts, accept[1]), length) < 0) {
+    for (int32_t index = 0; index < accepts->count; index += ACCEPT_INTS) {
+        const Accept *accept = accept_at(accepts, index);
+        int32_t length = numbers_length(&self->cache.leasts, accept->hold);
+        int32_t note[NOTE_INTS] = {accept->start, accept->end, accept->late, length};
+        if (ints_append(notes, note, NOTE_INTS) < 0
+            || ints_append(notes, numbers_key(&self->cache.leasts, accept->hold), length) < 0) {
             return BROKEN;
         }
     }
@@ -1816,7 +1840,7 @@ static int32_t
 state_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const int32_t *key = numbers_key(&old->states, number);
-    int32_t length = numbers_length(&old->states, number), before = 1 + self->behinds.count / 2;
+    int32_t length = numbers_length(&old->states, number), before = context_ints(self);
     Ints made = {0};
     int32_t result = ints_push(&made, key[0]);
     for (int32_t index = 1; result >= 0 && index < length; index++) {
@@ -1824,7 +1848,7 @@ state_renewed(Automaton *self, const Cache *old, int32_t number)
         if (index < before) {
             value = set_renewed(self, old, value);
         }
-        else if ((index - before) % 4 == 0) {
+        else if ((index - before) % THREAD_INTS == 0) {
             value = item_renewed(self, old, value);
         }
         else {

@@ -29,7 +29,8 @@ typedef struct {
 /* Where a joint state leads on a class of characters. Most change no register and accept nothing;
    what others do stands in the notes: whether registers move, and how many patterns accept; then of
    each of the target's registers, if they move, how many sources it is the least of, and these; then
-   what matches, in ACCEPT_INTS each. Leaps are many and looked up at random: they have to be small. */
+   what matches, in JOINT_ACCEPT_INTS each. Leaps are many and looked up at random: they have to be
+   small. */
 typedef struct {
     int32_t joint, class, target;
     int32_t notes; /* where they begin, or NONE */
@@ -46,7 +47,7 @@ typedef struct {
 
 #define NOT_YET (-2)
 
-#define ACCEPT_INTS 3 /* pattern, note of the pattern's edge, where its registers began before */
+#define JOINT_ACCEPT_INTS 3 /* pattern, note of its edge, where its registers began before */
 
 typedef struct {
     Numbers known; /* by what the sleeping patterns ask of the last character, and the patterns that
@@ -235,7 +236,7 @@ static int32_t
 joints_note(Joints *self)
 {
     int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
-    const int32_t head[2] = {moves > 0, self->accepts.count / ACCEPT_INTS};
+    const int32_t head[2] = {moves > 0, self->accepts.count / JOINT_ACCEPT_INTS};
     if (!head[0] && !head[1]) {
         return NONE;
     }

@@ -393,10 +393,10 @@ accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *re
         found.start = resolved(note[0], registers, offset);
         found.end = resolved(note[1], registers, offset);
         found.late = (uint8_t)note[2];
-        found.hold = least_of(note + 4, note[3], registers, offset);
+        found.hold = least_of(note + NOTE_INTS, note[3], registers, offset);
         /* Where nothing is masked, text waits only if what comes after the match is read again. */
         found.written = !found.late && found.hold >= found.end;
-        note += 4 + note[3];
+        note += NOTE_INTS + note[3];
         if (matches_push(into, &found) < 0) {
             return ERROR;
         }
@@ -526,8 +526,8 @@ edge_accepts(Stream *self, const Followed *followed, int worth)
 {
     Machine *machine = self->machine;
     int32_t pattern = followed->pattern, at = followed->registers;
-    const int32_t note[ACCEPT_INTS] = {pattern, followed->edge.accepts, at};
-    if (worth && ints_append(&machine->joints.accepts, note, ACCEPT_INTS) < 0) {
+    const int32_t note[JOINT_ACCEPT_INTS] = {pattern, followed->edge.accepts, at};
+    if (worth && ints_append(&machine->joints.accepts, note, JOINT_ACCEPT_INTS) < 0) {
         return ERROR;
     }
     return accepts_taken(&machine->automata[pattern].cache, note[1], pattern,
@@ -669,7 +669,7 @@ notes_followed(Stream *self, const Leap *leap)
         }
         note = registers_put(next->registers, count, note, now->registers, self->now.offset);
     }
-    for (; accepts; accepts--, note += ACCEPT_INTS) {
+    for (; accepts; accepts--, note += JOINT_ACCEPT_INTS) {
         if (accepts_taken(&machine->automata[note[0]].cache, note[1], note[0],
                           now->registers + note[2], self->now.offset, &self->hits) < 0) {
             return ERROR;
@@ -1624,7 +1624,7 @@ run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offs
     const State *state = &cache->state[run->state];
     Ints key = {0};
     int32_t result = ints_append(&key, numbers_key(&cache->states, run->state),
-                                 1 + automaton->behinds.count / 2);
+                                 context_ints(automaton));
     for (int32_t index = 0; result >= 0 && index < state->count; index++) {
         const Thread *thread = &threads_of(cache, state)[index];
         const Place *place = &automaton->place[cache->item[thread->item].place];
@@ -1632,7 +1632,7 @@ run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offs
             : thread->hold >= 0                  ? registers[thread->hold]
                                                  : offset - place->opened;
         if (opened > hold) {
-            result = ints_append(&key, (const int32_t *)thread, 4);
+            result = ints_append(&key, (const int32_t *)thread, THREAD_INTS);
         }
     }
     result = result < 0 ? ERROR : state_of(automaton, &key);
