@@ -4,7 +4,6 @@ a few of them, as long as neighbours mostly have the same answer.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -63,28 +62,6 @@ class Pages(Generic[Answer]):
             rows = list(self._judge(page_of(character)))
             known = self._known[number] = [row.first for row in rows], rows
         return known
-
-
-class Telling:
-    """What the native form is told of characters: the `row` that each is in, and with the first of
-    a page also those `beside` it that are known."""
-
-    def __init__(
-        self, row: Callable[[str], Row[int]], beside: Callable[[str], Iterable[Row[int]]]
-    ) -> None:
-        self._row = row
-        self._beside = beside
-        self._pages: set[int] = set()  # those of which has been told
-
-    def told(self, character: str) -> tuple[int, bytes]:
-        """The answer for a character, and rows as ints: of each the answer, its first and its last
-        character."""
-        rows, page = [self._row(character)], ord(character) // SIZE
-        if page not in self._pages:
-            self._pages.add(page)
-            if rows[0].last - rows[0].first < SIZE - 1:  # else it is all of the page
-                rows += self._beside(character)
-        return rows[0].answer, array("i", [number for row in rows for number in row]).tobytes()
 
 
 def page_of(character: str) -> str:

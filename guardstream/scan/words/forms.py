@@ -8,11 +8,12 @@ new table.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from guardstream.scan.building import building
-from guardstream.scan.pages import Telling
+from guardstream.scan.pages import SIZE, Row
 from guardstream.scan.regex import forms
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ else:
         def _begun(self) -> None:
             index = self.index
             self._start = index.start
-            self._telling = Telling(index.class_row, index.beside)
+            self._told: set[int] = set()  # the pages of which the table has been told
             self._table = _native.WordTable(
                 self._class_of, self._built, [], *self._lists, index.holds
             )
@@ -102,8 +103,20 @@ else:
 
         def _class_of(self, code: int) -> tuple[int, int, bool, bytes]:
             with building(self.index.lock):
-                number, rows = self._telling.told(chr(code))
-                return number, *self.index.letter(number), rows
+                rows = self._rows(chr(code))
+                ints = array("i", [number for row in rows for number in row])
+                number = rows[0].answer
+                return number, *self.index.letter(number), ints.tobytes()
+
+        def _rows(self, character: str) -> list[Row[int]]:
+            """The class of a character; with the first of a page also those of the characters
+            beside it that are known."""
+            rows, page = [self.index.class_row(character)], ord(character) // SIZE
+            if page not in self._told:
+                self._told.add(page)
+                if rows[0].last - rows[0].first < SIZE - 1:  # else it is all of the page
+                    rows += self.index.beside(character)
+            return rows
 
         def _built(
             self, table: _native.WordTable, node: int, number: int
