@@ -106,12 +106,14 @@ class Kind(IntEnum):
 
 class Unwritten(NamedTuple):
     """A choice or a counter that its program writes out when the text first reaches it: of a
-    counter `low` rounds are wanted then, and `more` may follow, None without end."""
+    counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
+    masked group may open in it."""
 
     program: Program
     node: Alt | Repeat
     low: int
     more: int | None
+    opens: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -226,8 +228,8 @@ class Program:
             place, distance, opened = reached.pop()
             while _is_measured(place, distance, opened):
                 if place.unwritten is not None and place.out is not None:
-                    inside = place.opened == BEFORE and not place.negate
-                    opened = BEFORE if inside else VARIABLE
+                    stays_before = place.opened == BEFORE and not place.unwritten.opens
+                    opened = BEFORE if stays_before else VARIABLE
                     place, distance = place.out, VARIABLE
                 elif place.after is not None:
                     distance, opened = _beyond(place)
@@ -354,9 +356,8 @@ class Program:
     def _later(self, node: Alt | Repeat, low: int, more: int | None, after: Place) -> Place:
         """A place from which the node is written out when the text reaches it."""
         place = self._place(Kind.SPLIT)
-        place.unwritten, place.out = Unwritten(self, node, low, more), after
-        # In such a place it says whether the masked group may open in it.
-        place.negate = bool(self.group) and self.group in captured(node)
+        opens = bool(self.group) and self.group in captured(node)
+        place.unwritten, place.out = Unwritten(self, node, low, more, opens), after
         return place
 
     # What is written out when the text reaches it
@@ -389,7 +390,7 @@ class Program:
 
     def written(self, place: Place, unwritten: Unwritten) -> Sequence[Place]:
         """The ways of a place that the text has reached."""
-        _, node, low, more = unwritten
+        _, node, low, more, _ = unwritten
         after = place.out
         assert after is not None
         if isinstance(node, Alt):
