@@ -67,28 +67,21 @@ class Found(NamedTuple):
 class Shape(NamedTuple):
     """What a state is: all that later characters can ask of the text so far.
 
-    `prefix` is the live text as folded; `ages` say for each of its letters how many source
-    characters ago it began, `starts` whether a word may begin there. `joined`: the last character
-    continues words. `waiting` are complete words whose end is not decided, `found` those that the
-    last character has completed. `last` is the last letter where repeated ones are passed over,
-    `counts` tell how often each letter of `prefix` stood then, and `gap` how many separators have
-    been passed over since. `alone`: the last letter stands alone so far, so that white space after
-    it may spell out a word; `spaced`: such white space has been passed over since, `after_space`:
-    before the last letter.
+    The live text is the longest end of the text that begins some word.
     """
 
-    prefix: str = ""
-    ages: tuple[int, ...] = ()
-    starts: tuple[bool, ...] = ()
-    joined: bool = False
-    waiting: tuple[Found, ...] = ()
-    found: tuple[Found, ...] = ()
-    last: str = ""
-    gap: int = 0
-    counts: tuple[int, ...] = ()
-    alone: bool = False
-    spaced: bool = False
-    after_space: bool = False
+    prefix: str = ""  # the live text, as folded
+    ages: tuple[int, ...] = ()  # of each of its letters: how many source characters ago it began
+    starts: tuple[bool, ...] = ()  # of each: whether a word may begin there
+    joined: bool = False  # the last character continues words
+    waiting: tuple[Found, ...] = ()  # complete words whose end is not decided
+    found: tuple[Found, ...] = ()  # those that the last character has completed
+    last: str = ""  # the last letter, where repeated ones are passed over
+    gap: int = 0  # how many separators have been passed over since the last letter
+    counts: tuple[int, ...] = ()  # of each letter of `prefix`: how often it stood in a row
+    alone: bool = False  # the last letter stands alone so far: white space may spell out a word
+    spaced: bool = False  # such white space has been passed over since the last letter
+    after_space: bool = False  # it had been passed over before the last letter
 
 
 class Living(NamedTuple):
