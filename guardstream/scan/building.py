@@ -14,6 +14,11 @@ from guardstream.forks import kept_across_forks
 
 BuildLock: TypeAlias = "RLock"
 
+_INTERRUPTED = (
+    "the handler of a signal, or a finalizer, guards text while it interrupts a guard of "
+    "the same rules: guard its text elsewhere, or with a guard of its own"
+)
+
 
 def build_lock() -> BuildLock:
     """A lock for building, which is free in a forked process."""
@@ -26,7 +31,8 @@ def building(lock: BuildLock) -> BuildLock:
     Raises RuntimeError as `check_not_building` does. What is built as a part of something else
     takes the lock itself.
     """
-    check_not_building(lock)
+    if lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks an RLock
+        raise RuntimeError(_INTERRUPTED)
     return lock
 
 
@@ -35,8 +41,5 @@ def check_not_building(lock: BuildLock) -> None:
 
     Streams call it before they read, since reading may build.
     """
-    if lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks an RLock
-        raise RuntimeError(
-            "the handler of a signal, or a finalizer, guards text while it interrupts a guard of "
-            "the same rules: guard its text elsewhere, or with a guard of its own"
-        )
+    if lock._is_owned():  # type: ignore[attr-defined]
+        raise RuntimeError(_INTERRUPTED)
