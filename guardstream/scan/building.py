@@ -1,5 +1,5 @@
-"""What a thread builds for all streams is not seen half built: by other threads because of a lock,
-and by itself because of the check here.
+"""Keeps what is built for all streams from being seen half built: a lock keeps out other threads,
+and a check the thread itself.
 
 The handler of a signal, or a finalizer, may interrupt a thread anywhere, and guard text with the
 same rules. If it needs what the thread is building, its stream fails; the thread's own goes on.
@@ -14,16 +14,32 @@ from guardstream.forks import kept_across_forks
 
 BuildLock: TypeAlias = "RLock"
 
+_INTERRUPTED = (
+    "the handler of a signal, or a finalizer, guards text while it interrupts a guard of "
+    "the same rules: guard its text elsewhere, or with a guard of its own"
+)
+
 
 def build_lock() -> BuildLock:
     """A lock for building, which is free in a forked process."""
     return kept_across_forks(RLock())
 
 
-def check_not_building(lock: BuildLock) -> None:
-    """RuntimeError if this thread holds the lock. Streams call it before they begin to build."""
+def building(lock: BuildLock) -> BuildLock:
+    """Return the lock, to be held while something is built.
+
+    Raises RuntimeError as `check_not_building` does. What is built as a part of something else
+    takes the lock itself.
+    """
     if lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks an RLock
-        raise RuntimeError(
-            "the handler of a signal, or a finalizer, guards text while it interrupts a guard of "
-            "the same rules: guard its text elsewhere, or with a guard of its own"
-        )
+        raise RuntimeError(_INTERRUPTED)
+    return lock
+
+
+def check_not_building(lock: BuildLock) -> None:
+    """Raise RuntimeError if this thread holds the lock: it has been interrupted while it builds.
+
+    Streams call it before they read, since reading may build.
+    """
+    if lock._is_owned():  # type: ignore[attr-defined]
+        raise RuntimeError(_INTERRUPTED)

@@ -40,8 +40,8 @@ class Match(NamedTuple):
 class Window:
     """The end of the text as far as it may still be asked for; it begins at offset `base`.
 
-    What is read is appended to `parts`, which are joined only when somebody looks: few chunks are
-    looked at.
+    What is read is appended to `parts`, which are joined only when the text is asked for: few
+    chunks need that.
     """
 
     __slots__ = ("base", "parts")
@@ -73,11 +73,15 @@ class Window:
 
 
 class Steps(Protocol):
-    """What steps a search."""
+    """What steps a search.
+
+    A character needs attention if after it a match may be settled, or if a candidate has ended that
+    is masked as it arrives: then the search is asked what has changed.
+    """
 
     def run(self, text: str, begin: int, end: int, /) -> int:
-        """Read `text[begin:end]` up to the first character after which somebody must look; return
-        the index after the last character read."""
+        """Read `text[begin:end]` up to the first character that needs attention; return the index
+        after the last character read."""
         ...
 
     def unread(self) -> None:
@@ -86,7 +90,7 @@ class Steps(Protocol):
 
     @property
     def due(self) -> bool:
-        """Whether somebody must look at what the last character has changed."""
+        """Whether the last character needs attention."""
         ...
 
     def held_back(self) -> int:
@@ -103,8 +107,8 @@ class Scan(Protocol):
         ...
 
     def watched(self) -> bool:
-        """Whether somebody must look after each character, since a candidate that overflowed lives
-        on and the steps do not tell when it ends."""
+        """Whether every character needs attention, since a candidate that overflowed lives on and
+        the steps do not tell when it ends."""
         ...
 
     def settle(self, window: Window) -> list[Match]:

@@ -4,7 +4,6 @@ a few of them, as long as neighbours mostly have the same answer.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -65,28 +64,6 @@ class Pages(Generic[Answer]):
         return known
 
 
-class Telling:
-    """What the native form is told of characters: the `row` that each is in, and with the first of
-    a page also those `beside` it that are known."""
-
-    def __init__(
-        self, row: Callable[[str], Row[int]], beside: Callable[[str], Iterable[Row[int]]]
-    ) -> None:
-        self._row = row
-        self._beside = beside
-        self._pages: set[int] = set()  # those of which has been told
-
-    def told(self, character: str) -> tuple[int, bytes]:
-        """The answer for a character, and rows as ints: of each the answer, its first and its last
-        character."""
-        rows, page = [self._row(character)], ord(character) // SIZE
-        if page not in self._pages:
-            self._pages.add(page)
-            if rows[0].last - rows[0].first < SIZE - 1:  # else it is all of the page
-                rows += self._beside(character)
-        return rows[0].answer, array("i", [number for row in rows for number in row]).tobytes()
-
-
 def page_of(character: str) -> str:
     """All characters of the page that a character is in."""
     return _page(ord(character) // SIZE)
@@ -101,13 +78,13 @@ def _page(number: int) -> str:
 
 
 def changes(page: str, judges: Judges) -> dict[int, int]:
-    """Where a page's characters change, and the bits that do: each pattern finds the runs of its
-    characters, which have its bit."""
+    """The indexes at which a page's characters change, and the bits that do: each pattern finds the
+    runs of its characters, which have its bit."""
     found: dict[int, int] = {}
     for bit, judge in judges:
         for run in judge.finditer(page):
-            for place in run.span():
-                found[place] = found.get(place, 0) ^ bit
+            for index in run.span():
+                found[index] = found.get(index, 0) ^ bit
     return found
 
 
@@ -121,12 +98,12 @@ def told_apart(
     by others: the answer for a character is the bits that it has. Some characters stand `alone`."""
     begin = ord(page[0])
     found = {0: 0, SIZE: 0, **known}
-    for place, bits in changes(page, judges).items():
-        found[place] = found.get(place, 0) ^ bits
+    for index, bits in changes(page, judges).items():
+        found[index] = found.get(index, 0) ^ bits
     for character in alone:
-        place = ord(character) - begin
-        found.setdefault(place, 0)
-        found.setdefault(place + 1, 0)
+        index = ord(character) - begin
+        found.setdefault(index, 0)
+        found.setdefault(index + 1, 0)
     answer = 0
     for first, end in pairwise(sorted(found)):
         answer ^= found[first]

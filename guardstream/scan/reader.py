@@ -17,7 +17,7 @@ except ImportError:
 else:
     BUILT = True
 
-MOST = 64
+MAX_SEARCHES = 64
 """How many searches the extension reads together."""
 
 Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
@@ -25,8 +25,8 @@ Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
 matches that the character has made certain: the rule, start and end of each."""
 
 Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
-"""The index after the last character read, how many characters are held there, whether somebody
-must look there, and what has been settled before that."""
+"""The index after the last character read, how many characters are held there, whether it needs
+attention (`match.Steps`), and what has been settled before that."""
 
 FindUnseen: TypeAlias = Callable[[str], object]
 """Finds characters that are not seen in a text; all of them are beyond ASCII."""
@@ -39,7 +39,7 @@ class Reader(Protocol):
     been read: their sum, but while a text is looked at from event to event.
 
     `feed` is for the common case. It reads nothing while `busy`, nor once `position` is beyond
-    `trim_at`, so that somebody can trim what was read.
+    `trim_at`, so that its caller can trim what was read.
     """
 
     tail: str
@@ -59,12 +59,12 @@ class Reader(Protocol):
         ...
 
     def read(self, text: str, /) -> int | Ran:
-        """Read a text for somebody who keeps it. Return how many characters are held if there is
+        """Read a text for a caller that keeps it. Return how many characters are held if there is
         nothing else to say, otherwise what `run` returns."""
         ...
 
     def run(self, text: str, begin: int, end: int, /) -> Ran:
-        """Read `text[begin:end]` up to the first character after which somebody must look."""
+        """Read `text[begin:end]` up to the first character that needs attention."""
         ...
 
 
@@ -76,7 +76,7 @@ def reader_of(
     `feed` appends what it reads to `parts`, lets `tail` become at most `most` characters long, and
     does not read a text in which `unseen` finds something.
     """
-    if BUILT and len(searches) <= MOST:
+    if BUILT and len(searches) <= MAX_SEARCHES:
         kinds = _native.Stream, _native.WordStream
         natives = tuple([search for search in searches if isinstance(search, kinds)])
         if len(natives) == len(searches):
@@ -88,7 +88,7 @@ def reader_of(
 
 
 class MixedReader:
-    """A reader for searches of any form; it leaves every match to whoever looks."""
+    """A reader for searches of any form; it leaves every match to its caller."""
 
     def __init__(
         self, searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
@@ -147,7 +147,7 @@ class MixedReader:
 
 
 class PythonReader(MixedReader):
-    """A reader for searches in Python; it settles what needs no look."""
+    """A reader for searches in Python; it settles what needs no attention."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class PythonReader(MixedReader):
         self._glides = [search.glide for search in searches]
 
     def read(self, text: str) -> int | Ran:
-        """See `Reader.read`; nearly always nobody must look."""
+        """See `Reader.read`; nearly always no character needs attention."""
         held = 0
         for glide in self._glides:
             waits = glide(text)
@@ -190,15 +190,15 @@ class PythonReader(MixedReader):
 
 
 def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
-    """Read `text[begin:end]` by each of the searches, up to the first character after which
-    somebody must look at one of them."""
+    """Read `text[begin:end]` by each of the searches, up to the first character that needs the
+    attention of one of them."""
     end, due = _stopped(searches, text, begin, end)
     return end, _held(searches), due, None
 
 
 def _stopped(searches: Sequence[Steps], text: str, begin: int, end: int) -> tuple[int, bool]:
-    """Read as `run` does; return the index after the last character read, and whether somebody must
-    look there."""
+    """Read as `run` does; return the index after the last character read, and whether it needs
+    attention."""
     for number, search in enumerate(searches):
         stop = search.run(text, begin, end)
         if stop < end:

@@ -44,13 +44,13 @@ def forks(
                 own = Window()
                 own.base = window.base
                 own.text = window.text[: fork.offset - window.base]
-                yield Fork(scan, fork, _Steps(fork.steps, own, _Places(fork.offset)))
+                yield Fork(scan, fork, _Steps(fork.steps, own, _Offsets(fork.offset)))
 
 
-_Place: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
+_Mark: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
 
 
-class _Places:
+class _Offsets:
     """Where what is seen stands in the source: offsets of both count code points from the start."""
 
     __slots__ = ("_gaps", "read", "seen")
@@ -59,13 +59,13 @@ class _Places:
         self.read = self.seen = offset
         self._gaps: tuple[tuple[int, int], ...] = ()  # from where so many are missing in all
 
-    def here(self) -> _Place:
+    def here(self) -> _Mark:
         """What has been read."""
         return self.read, self.seen, self._gaps
 
-    def put(self, place: _Place) -> None:
+    def put(self, mark: _Mark) -> None:
         """Go back to where one was."""
-        self.read, self.seen, self._gaps = place
+        self.read, self.seen, self._gaps = mark
 
     def skip(self, length: int) -> None:
         """Read characters that are not seen."""
@@ -129,45 +129,45 @@ class _Steps:
     """What steps a fork, see `match.Steps`: a text is read that is seen as a whole, or not at
     all."""
 
-    __slots__ = ("_inner", "_mark", "due", "places", "window")
+    __slots__ = ("_inner", "_mark", "due", "offsets", "window")
 
-    def __init__(self, inner: AnyStepper, window: Window, places: _Places) -> None:
+    def __init__(self, inner: AnyStepper, window: Window, offsets: _Offsets) -> None:
         self._inner = inner
         self.window = window
-        self.places = places
-        self._mark = places.here()
+        self.offsets = offsets
+        self._mark = offsets.here()
         self.due = False
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
-        self._mark = self.places.here()
+        self._mark = self.offsets.here()
         self.due = False
         if begin < end and unseen().match(text, begin):
-            self.places.skip(end - begin)
+            self.offsets.skip(end - begin)
             return end
         stop = self._inner.run(text, begin, end)
         self.due = bool(self._inner.due)
-        self.places.take(stop - begin)
+        self.offsets.take(stop - begin)
         self.window.parts.append(text[begin:stop])
         return stop
 
     def unread(self) -> None:
         """See `Steps.unread`."""
-        seen = self.places.seen
-        self.places.put(self._mark)
-        if self.places.seen < seen:
+        seen = self.offsets.seen
+        self.offsets.put(self._mark)
+        if self.offsets.seen < seen:
             self._inner.unread()
-            self.window.text = self.window.text[: self.places.seen - seen]
+            self.window.text = self.window.text[: self.offsets.seen - seen]
         self.due = False
 
     def held_back(self) -> int:
         """See `Steps.held_back`."""
-        return self.places.read - self.hold()
+        return self.offsets.read - self.hold()
 
     def hold(self) -> int:
         """Where the oldest hold-back begins in the source."""
         held = self._inner.held()
-        return self.places.read if held >= self.places.seen else self.places.source(held)
+        return self.offsets.read if held >= self.offsets.seen else self.offsets.source(held)
 
 
 class Fork:
@@ -191,17 +191,17 @@ class Fork:
         last character that is not seen."""
         if not self.of.is_alike(self._inner):
             return False
-        places = self._steps.places
-        return places.seen - self._inner.steps.oldest() <= places.since
+        offsets = self._steps.offsets
+        return offsets.seen - self._inner.steps.oldest() <= offsets.since
 
     def at_rest(self) -> Resting:
         """What is kept of it while it stands alike."""
-        return Resting(self.of, self._steps.window, self._steps.places)
+        return Resting(self.of, self._steps.window, self._steps.offsets)
 
     def oldest(self) -> int:
         """Where the oldest candidate of both began: nothing older is found any more."""
-        places, oldest = self._steps.places, self._inner.steps.oldest()
-        own = places.read if oldest >= places.seen else places.source(oldest)
+        offsets, oldest = self._steps.offsets, self._inner.steps.oldest()
+        own = offsets.read if oldest >= offsets.seen else offsets.source(oldest)
         return min(own, self.of.steps.oldest())
 
     def watched(self) -> bool:
@@ -221,7 +221,7 @@ class Fork:
         return self._placed(self._inner.finish(self._steps.window))
 
     def _placed(self, found: Iterable[Match]) -> list[Match]:
-        return [self._steps.places.match(match) for match in found]
+        return [self._steps.offsets.match(match) for match in found]
 
     def hold(self) -> int:
         """See `Scan.hold`."""
@@ -231,8 +231,8 @@ class Fork:
         """See `Scan.needed`: it keeps a window of its own."""
         needed = self._inner.needed()
         self._steps.window.forget(needed)
-        self._steps.places.forget(needed)
-        return self._steps.places.read
+        self._steps.offsets.forget(needed)
+        return self._steps.offsets.read
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -244,7 +244,7 @@ class Fork:
 
     def _last(self, source: int) -> int:
         """The last character that is seen up to an offset of the source."""
-        return self._steps.places.before(source + 1) - 1
+        return self._steps.offsets.before(source + 1) - 1
 
     def prune(self, window: Window) -> None:  # noqa: ARG002
         """See `Scan.prune`."""
@@ -252,7 +252,7 @@ class Fork:
 
     def wrote(self, upto: int, window: Window) -> None:  # noqa: ARG002
         """See `Scan.wrote`."""
-        self._inner.wrote(self._steps.places.before(upto), self._steps.window)
+        self._inner.wrote(self._steps.offsets.before(upto), self._steps.window)
 
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
@@ -269,19 +269,19 @@ class Resting:
     `read` is the offset in the source up to which it has read.
     """
 
-    __slots__ = ("_of", "_places", "_window", "read")
+    __slots__ = ("_of", "_offsets", "_window", "read")
 
-    def __init__(self, of: PatternScan, window: Window, places: _Places) -> None:
+    def __init__(self, of: PatternScan, window: Window, offsets: _Offsets) -> None:
         self._of = of
         self._window = window
-        self._places = places
-        self.read = places.read
+        self._offsets = offsets
+        self.read = offsets.read
 
     def is_over(self, offset: int) -> bool:
         """Whether no match can look back at what is not seen, of those that have begun before an
         offset in the source or begin there."""
         begun = min(offset, self._of.oldest())
-        return self._places.since + begun - self.read > self._of.share.behind
+        return self._offsets.since + begun - self.read > self._of.share.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
         """The fork for some rules, as it would stand if it had read what has come since; `window`
@@ -290,7 +290,7 @@ class Resting:
         if inner is None:
             return None
         new = window.slice(self.read, inner.offset)
-        self._places.take(len(new))
+        self._offsets.take(len(new))
         self._window.parts.append(new)
-        self._window.base += self._places.number_anew()
-        return Fork(self._of, inner, _Steps(inner.steps, self._window, self._places))
+        self._window.base += self._offsets.number_anew()
+        return Fork(self._of, inner, _Steps(inner.steps, self._window, self._offsets))

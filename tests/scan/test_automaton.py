@@ -46,7 +46,7 @@ def program(pattern: str, group: int = 0) -> tuple[Program, CharSets]:
 
 
 def automaton(pattern: str, *, cuts: bool = True, group: int = 0) -> Automaton:
-    """A pattern's automaton; `numbers` gives its classes."""
+    """A pattern's automaton."""
     return Automaton(program(pattern, group)[0], Alphabet(), cuts=cuts)
 
 

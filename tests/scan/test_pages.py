@@ -10,7 +10,7 @@ import regex
 from guardstream.scan.pages import Pages, Row, page_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import Alphabet
-from guardstream.scan.regex.stepper import Classes
+from guardstream.scan.regex.machine import Classes
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import TRANSLATED, WORD_NAMES, Folding, Table
 

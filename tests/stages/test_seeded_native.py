@@ -35,7 +35,7 @@ BUGS = {
     ),
     "a lookbehind of more than one character never matches": Change(
         "automaton.h",
-        "matches = cache->item[items[place]].accepts;",
+        "matches = cache->item[items[member]].accepts;",
         "matches = 0;",
     ),
     "characters are alike to a state in which a match may begin": Change(
@@ -45,7 +45,7 @@ BUGS = {
     ),
     "characters are alike to a lookahead that begins": Change(
         "automaton.h",
-        "asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);",
+        "asks = asks < 0 ? asks : with_obligations_asks(self, asks, entry->obligations);",
         "",
     ),
     "characters are alike to a lookbehind under way": Change(
@@ -72,7 +72,7 @@ BUGS = {
     ),
     "a match settles although an older candidate lives": Change(
         "stream.h",
-        "int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);",
+        "int certain = match.start < pattern_oldest(self, match.pattern, 0);",
         "int certain = 1;",
     ),
     "text is not held once there was something to look at": Change(
@@ -133,7 +133,7 @@ BUGS = {
         "joints.h", "registers_stay(&self->moves) ? 0 : self->moves.count;", "0;"
     ),
     "joint states accept nothing": Change(
-        "joints.h", "{moves > 0, self->accepts.count / ACCEPT_INTS};", "{moves > 0, 0};"
+        "joints.h", "{moves > 0, self->accepts.count / JOINT_ACCEPT_INTS};", "{moves > 0, 0};"
     ),
     "joint states that move no register accept nothing": Change(
         "joints.h", "if (!head[0] && !head[1]) {", "if (!head[0]) {"
@@ -155,8 +155,8 @@ BUGS = {
     ),
     "joint states lead on from any other": Change(
         "joints.h",
-        "(self->leap[place].joint != joint || self->leap[place].class != class)",
-        "self->leap[place].class != class",
+        "(self->leap[at].joint != joint || self->leap[at].class != class)",
+        "self->leap[at].class != class",
     ),
     "joint states lead on by any class as they first did": Change(
         "joints.h", "if (leap->class == class) {", "if (leap->class != NONE) {"
@@ -187,7 +187,7 @@ BUGS = {
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
     ),
     "the last way of a match is tried in place of the first": Change(
-        "matcher.h", "next.step = ways[0];", "next.step = ways[step->count - 1];"
+        "matcher.h", "next->step = ways[0];", "next->step = ways[step->count - 1];"
     ),
     "a back-reference reads any text": Change(
         "matcher.h", "if (code[index] != code[at] && ", "if (0 && "

@@ -1,5 +1,17 @@
 /* One pattern's automaton, built where the text has been: `closure.py`, `registers.py` and `dfa.py`
-   over tables of ints. What is what, and why, is told there.
+   over tables of ints. What is what, and why, is told there. A list is where it begins in a table,
+   and its length; a set is the number of its key. What there is in Python, and here:
+
+       Items._followed                     Walk, followed, closure_of
+       Item, Items.at                      Item, item_filled, item_at
+       Items._step, _way, Items.advance    stepped, entry_target, way_added, steps_of
+       Items._advanced, Items._looked      obligations_advanced, looked
+       Contexts.after                      sides_of, with_behind: each state has a context of its own
+       State, Transition                   State, Edge
+       _Step                               Bench: advanced, begun, added, hold_for, held_by_both
+       renumbered                          all_used, numbered, keyed
+       Automaton._build, State.__missing__ transition, edge_on, edge_of
+       Automaton.at_end                    at_end
 
    Python is never called from here, so that nothing moves while it is built. Where a place is not
    known yet, a function returns WANTED and names it; what has been built so far stands, and the
@@ -13,14 +25,15 @@
 
 #define WANTED (-2)
 #define UNMET (-3) /* an obligation has failed */
-#define BROKEN (-4)
 #define TOO_MANY (-5)
 
-/* The place that is made first: there the pattern has matched, no lookaround of it. */
+/* The place that `Program` makes first: there the pattern has matched, no lookaround of it. */
 #define MATCHED 0
 
+/* As `nfa.Kind` has them; UNKNOWN is a place that Python has not told of yet. */
 enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, ROUND, MATCH };
 
+/* As in nfa.py. */
 #define VARIABLE (-1)
 
 /* As in registers.py. */
@@ -29,9 +42,9 @@ enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, ROUND, 
 #define AFTER (-1)
 #define HERE (-2)
 #define BACK(distance) (HERE - (distance))
-#define NO_END INT32_MIN
+#define NO_END INT32_MIN /* no source is as small */
 
-#define MAX_DEPTH 300
+#define MAX_DEPTH 300 /* of closures and steps that need one another, which take the stack */
 #define FREE 0    /* the condition that asks nothing */
 #define NOTHING 0 /* the set without obligations, without items, without bits */
 
@@ -42,40 +55,61 @@ typedef struct {
     int32_t first, count; /* its ways */
 } Place;
 
-#define PLACE_INTS 11 /* a place as Python gives it, with its number before */
+#define PLACE_INTS 11 /* a place as `NativeProgram._places` gives it, with its number before */
 
+/* As `closure.Entry`: what may follow an item. */
 typedef struct {
-    int32_t place, condition, duties, opens; /* `duties` are obligations: lookaheads under way */
+    int32_t place, condition;
+    int32_t obligations; /* lookaheads under way: a set of them */
+    int32_t opens;
 } Entry;
 
+/* As `closure.Way`: an item that a character leads to. */
 typedef struct {
     int32_t item, opens, ends;
 } Way;
 
+#define WAY_INTS 3
+
+/* Whether an item matches if the text ends; ENDS_ASKED while that is found out. */
 enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
 
+/* As `closure.Item`. */
 typedef struct {
-    int32_t place, left, duties;
+    int32_t place, left, obligations;
     int32_t first, count;       /* its entries */
     int32_t ahead, ahead_count; /* what can become of it */
     int32_t asks;               /* the bits of the next character that matter to it */
     uint8_t accepts, alive, ends;
 } Item;
 
+/* What a character leads an item to, in ways, or what may follow a place, in entries. */
 typedef struct {
     int32_t first, count;
     int32_t matched; /* of steps: the pattern has matched; of closures: it depends on the left */
 } Part;
 
+/* As `registers.Thread`. */
 typedef struct {
     int32_t item, start, hold, end;
 } Thread;
 
-/* Where candidates began: the longest fixed distance, and registers. */
+#define THREAD_INTS 4
+
+/* As `registers.Accept`, of which the hold is the number of a list of sources. */
+typedef struct {
+    int32_t start, hold, end, late;
+} Accept;
+
+#define ACCEPT_INTS 4
+#define NOTE_INTS 4 /* of an accept in the notes: start, end, late, and how many sources follow */
+
+/* As `registers.Live`, where candidates began: the longest fixed distance, and registers. */
 typedef struct {
     int32_t distance, first, count;
 } Live;
 
+/* As `dfa.State` and its context. */
 typedef struct {
     int32_t left;           /* the bits of the last character */
     int32_t first, count;   /* its threads, in the pool of `states` */
@@ -84,39 +118,45 @@ typedef struct {
     int32_t row, row_count; /* its edges by class */
     int32_t idle;
     Live starts, holds;
-} Node;
+} State;
 
+/* As `dfa.Transition`. */
 typedef struct {
     int32_t target;
-    int32_t moves;   /* what the registers become, in `notes`, or NONE */
-    int32_t accepts; /* what matches, in `notes`, or NONE */
+    int32_t moves;     /* what the registers become, in `notes`, or NONE */
+    int32_t accepts;   /* what matches, in `notes`, or NONE */
     int32_t registers; /* how many the target has, or NONE where it is idle or not looked at */
 } Edge;
 
 /* What is forgotten when it grows too large. What every character asks for stands together. */
 typedef struct {
-    Node *node;
+    State *state;
     Edge *edge;
     Ints rows, notes, registers;
-    Numbers closures, items, advanced, item_sets, duties, duty_sets, aheads, leasts, states;
-    Numbers edges; /* by node, and what it asks of a character */
+    Numbers closures, items, advanced, item_sets, obligations, obligation_sets, aheads, leasts;
+    Numbers states;
+    Numbers edges; /* by state, and what it asks of a character */
     Part *closure, *step;
     Entry *entry;
     Way *way;
     Item *item;
-    int32_t closure_room, step_room, entry_room, way_room, item_room, node_room, edge_room;
+    int32_t closure_room, step_room, entry_room, way_room, item_room, state_room, edge_room;
     int32_t entries, ways;
     Ints ahead_lists, idle;
 } Cache;
 
-/* What one transition is put together in. */
+/* What one transition is put together in. What is noted of an item or a list of sources holds if
+   its mark is the clock's: so nothing need be cleared for the next transition. */
 typedef struct {
     Thread *thread; /* with sources in place of registers */
     int32_t threads, thread_room;
-    Ints accepts; /* start, hold, end, late */
-    Ints seen, seen_at, accepted_at, ahead, numbered, number, used, key, cut, sides;
+    Ints accepts; /* `Accept`s */
+    Ints seen, seen_at, accepted_at; /* by item: its mark, its thread, its accept */
+    Ints ahead;                      /* by what can become of items: its mark */
+    Ints numbered, number;           /* by list of sources: its mark, its register */
+    Ints used, key, cut, sides;
     int32_t clock;
-    int mode; /* what it may do */
+    int mode; /* what it may do: BEGINS, OPENS */
 } Bench;
 
 #define BEGINS 1 /* a match may begin at the character */
@@ -134,7 +174,7 @@ typedef struct {
     Ints behind_of; /* a signature's bits that are asked of the last character */
     Ints local_signature, local_of;
     Ints behinds; /* the lookbehinds: place, bit */
-    int32_t first, pending, behind, looks, plain, end;
+    int32_t first, pending, behind, looks, last, end;
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
@@ -146,8 +186,8 @@ static void
 cache_free(Cache *cache)
 {
     Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
-                          &cache->duties, &cache->duty_sets, &cache->aheads, &cache->leasts,
-                          &cache->states, &cache->edges};
+                          &cache->obligations, &cache->obligation_sets, &cache->aheads,
+                          &cache->leasts, &cache->states, &cache->edges};
     for (int index = 0; index < 10; index++) {
         numbers_free(numbers[index]);
     }
@@ -161,7 +201,7 @@ cache_free(Cache *cache)
     PyMem_Free(cache->entry);
     PyMem_Free(cache->way);
     PyMem_Free(cache->item);
-    PyMem_Free(cache->node);
+    PyMem_Free(cache->state);
     PyMem_Free(cache->edge);
     memset(cache, 0, sizeof(*cache));
 }
@@ -170,7 +210,7 @@ static int64_t
 cache_bytes(const Cache *cache)
 {
     const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
-                                &cache->item_sets, &cache->duties, &cache->duty_sets,
+                                &cache->item_sets, &cache->obligations, &cache->obligation_sets,
                                 &cache->aheads, &cache->leasts, &cache->states,
                                 &cache->edges};
     int64_t bytes = 0;
@@ -182,7 +222,7 @@ cache_bytes(const Cache *cache)
            + cache->registers.room + cache->idle.room);
     bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
     bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
-    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(Node) * cache->node_room;
+    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(State) * cache->state_room;
     return bytes + (int64_t)sizeof(Edge) * cache->edge_room;
 }
 
@@ -190,9 +230,8 @@ cache_bytes(const Cache *cache)
 static int
 cache_start(Cache *cache)
 {
-    int32_t none = 0;
-    return numbers_of(&cache->item_sets, &none, 0) < 0
-            || numbers_of(&cache->duty_sets, &none, 0) < 0
+    Ints none = {0};
+    return set_of(&cache->item_sets, &none) < 0 || set_of(&cache->obligation_sets, &none) < 0
         ? ERROR
         : 0;
 }
@@ -328,28 +367,28 @@ is_possible(const Automaton *self, int32_t condition)
 
 /* --- items: what a thread has read, and what may follow ------------------------------------ */
 
-static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t duties);
+static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations);
 static int32_t steps_of(Automaton *self, int32_t item, int32_t signature);
 
 /* A set of obligations with one more. */
 static int32_t
-duties_with(Automaton *self, int32_t duties, int32_t negate, int32_t item)
+obligations_with(Automaton *self, int32_t obligations, int32_t negate, int32_t item)
 {
     int32_t key[2] = {negate, item};
-    int32_t duty = numbers_of(&self->cache.duties, key, 2), found = ERROR;
+    int32_t obligation = numbers_of(&self->cache.obligations, key, 2), found = ERROR;
     Ints all = {0};
-    if (duty >= 0
-        && ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
-                       numbers_length(&self->cache.duty_sets, duties)) >= 0
-        && ints_push(&all, duty) >= 0) {
-        found = numbers_of(&self->cache.duty_sets, all.at, ints_unique(all.at, all.count));
+    if (obligation >= 0
+        && ints_append(&all, numbers_key(&self->cache.obligation_sets, obligations),
+                       numbers_length(&self->cache.obligation_sets, obligations)) >= 0
+        && ints_push(&all, obligation) >= 0) {
+        found = set_of(&self->cache.obligation_sets, &all);
     }
     ints_free(&all);
     return found;
 }
 
 static int32_t
-duties_joined(Automaton *self, int32_t left, int32_t right)
+obligations_joined(Automaton *self, int32_t left, int32_t right)
 {
     if (left == right || right == NOTHING) {
         return left;
@@ -357,12 +396,12 @@ duties_joined(Automaton *self, int32_t left, int32_t right)
     if (left == NOTHING) {
         return right;
     }
-    Numbers *sets = &self->cache.duty_sets;
+    Numbers *sets = &self->cache.obligation_sets;
     Ints all = {0};
     int32_t found = ERROR;
     if (ints_append(&all, numbers_key(sets, left), numbers_length(sets, left)) >= 0
         && ints_append(&all, numbers_key(sets, right), numbers_length(sets, right)) >= 0) {
-        found = numbers_of(sets, all.at, ints_unique(all.at, all.count));
+        found = set_of(sets, &all);
     }
     ints_free(&all);
     return found;
@@ -396,12 +435,12 @@ looked(Automaton *self, const Ints *items, int32_t signature, Ints *reached)
 
 /* What is left of one obligation, appended to `left`; UNMET if it has failed. */
 static int
-duty_advanced(Automaton *self, int32_t duty, int32_t signature, Ints *left)
+obligation_advanced(Automaton *self, int32_t obligation, int32_t signature, Ints *left)
 {
     Ints items = {0}, reached = {0};
-    int32_t negate = *numbers_key(&self->cache.duties, duty), result = ERROR;
-    if (ints_append(&items, numbers_key(&self->cache.duties, duty),
-                    numbers_length(&self->cache.duties, duty)) < 0
+    int32_t negate = *numbers_key(&self->cache.obligations, obligation), result = ERROR;
+    if (ints_append(&items, numbers_key(&self->cache.obligations, obligation),
+                    numbers_length(&self->cache.obligations, obligation)) < 0
         || ints_push(&reached, negate) < 0) {
         goto done;
     }
@@ -411,7 +450,7 @@ duty_advanced(Automaton *self, int32_t duty, int32_t signature, Ints *left)
     }
     else if (result == 0 && reached.count > 1) {
         int32_t count = 1 + ints_unique(reached.at + 1, reached.count - 1);
-        int32_t after = numbers_of(&self->cache.duties, reached.at, count);
+        int32_t after = numbers_of(&self->cache.obligations, reached.at, count);
         result = after < 0 ? ERROR : ints_push(left, after);
     }
     else if (result == 0 && !negate) {
@@ -425,36 +464,79 @@ done:
 
 /* What is left of obligations after a character: a set, or UNMET. */
 static int32_t
-duties_advanced(Automaton *self, int32_t duties, int32_t signature)
+obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
 {
-    if (duties == NOTHING) {
+    if (obligations == NOTHING) {
         return NOTHING;
     }
     Ints all = {0}, left = {0};
-    int32_t result = ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
-                                 numbers_length(&self->cache.duty_sets, duties));
+    int32_t result = ints_append(&all, numbers_key(&self->cache.obligation_sets, obligations),
+                                 numbers_length(&self->cache.obligation_sets, obligations));
     for (int32_t index = 0; result >= 0 && index < all.count; index++) {
-        result = duty_advanced(self, all.at[index], signature, &left);
+        result = obligation_advanced(self, all.at[index], signature, &left);
     }
     if (result >= 0) {
-        int32_t none = 0;
-        result = numbers_of(&self->cache.duty_sets, left.count ? left.at : &none,
-                            ints_unique(left.at, left.count));
+        result = set_of(&self->cache.obligation_sets, &left);
     }
     ints_free(&all);
     ints_free(&left);
     return result;
 }
 
+/* Where a walk has come that looks for what may follow a place. */
+typedef struct {
+    int32_t place, condition, obligations;
+    int32_t round; /* the newest round on the way in which nothing has been read yet, or NONE */
+    int32_t opens; /* whether the masked group has opened on the way */
+} Point;
+
+#define ENTRY_INTS 3 /* of a point: place, condition, obligations */
+#define SEEN_INTS 4  /* and its round: it need not be looked at twice */
+#define POINT_INTS 5
+
+/* The walk over all places that read no character. */
+typedef struct {
+    Ints pending;   /* points, the preferred last */
+    Numbers seen;   /* points that have been looked at */
+    Numbers found;  /* what may follow, in order of preference */
+    Ints opens;     /* of each whether the masked group opens first */
+    Numbers rounds; /* pairs of a loop and the round before, NONE before the first */
+    int32_t left;   /* the bits of what stands before the place */
+    int looked_back;
+} Walk;
+
+static void
+walk_free(Walk *walk)
+{
+    ints_free(&walk->pending);
+    numbers_free(&walk->seen);
+    numbers_free(&walk->found);
+    ints_free(&walk->opens);
+    numbers_free(&walk->rounds);
+}
+
+static int
+point_push(Walk *walk, Point point)
+{
+    return ints_append(&walk->pending, (const int32_t *)&point, POINT_INTS) < 0 ? ERROR : 0;
+}
+
+/* Begin a round of a loop, after another one: its number, or ERROR. */
+static int32_t
+round_begun(Walk *walk, int32_t loop, int32_t round)
+{
+    int32_t begun[2] = {loop, round};
+    return numbers_of(&walk->rounds, begun, 2);
+}
+
 #define OUTSIDE (-2)
 
-/* The round before that of a loop, of those begun on the way: pairs of a loop and the round before,
-   NONE before the first. OUTSIDE if there is none of the loop. */
+/* The round before that of a loop, of those begun on the way; OUTSIDE if none is of the loop. */
 static int32_t
-before_round(const Numbers *rounds, int32_t round, int32_t loop)
+round_before(const Walk *walk, int32_t round, int32_t loop)
 {
     while (round != NONE) {
-        const int32_t *begun = numbers_key(rounds, round);
+        const int32_t *begun = numbers_key(&walk->rounds, round);
         round = begun[1];
         if (begun[0] == loop) {
             return round;
@@ -463,162 +545,174 @@ before_round(const Numbers *rounds, int32_t round, int32_t loop)
     return OUTSIDE;
 }
 
-/* Find what may follow a place, in order of preference, in entries (place, condition, duties,
-   opens); `rounds` are those begun on the way in which nothing has been read yet. */
+/* Note that a place may follow which reads a character, or at which the pattern has matched. */
 static int
-followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
-         Ints *opens, Numbers *rounds, int32_t *looked_back)
+entry_found(Automaton *self, Walk *walk, Point point)
 {
-    int32_t start[5] = {first, FREE, NOTHING, NONE, 0};
-    if (ints_append(pending, start, 5) < 0) {
+    point.condition = joined(self, point.condition, self->place[point.place].condition);
+    if (point.condition < 0 || !is_possible(self, point.condition)) {
+        return point.condition < 0 ? ERROR : 0;
+    }
+    int32_t known = walk->found.count;
+    int32_t number = numbers_of(&walk->found, (const int32_t *)&point, ENTRY_INTS);
+    return number < 0 || (number == known && ints_push(&walk->opens, point.opens) < 0) ? ERROR : 0;
+}
+
+/* Take an obligation on, unless the lookahead is decided here: returns whether the walk goes on. */
+static int
+look_begun(Automaton *self, const Walk *walk, const Place *place, Point *point)
+{
+    int32_t aside = item_at(self, place->aside, walk->left, NOTHING);
+    if (aside < 0) {
+        return aside;
+    }
+    int accepts = self->cache.item[aside].accepts, alive = self->cache.item[aside].alive;
+    if (place->negate ? accepts : !(accepts || alive)) {
+        return 0;
+    }
+    if (!accepts && alive) {
+        point->obligations = obligations_with(self, point->obligations, place->negate, aside);
+    }
+    return point->obligations < 0 ? ERROR : 1;
+}
+
+/* Do what a place asks for that reads no character: returns whether the walk goes on. */
+static int
+place_passed(Automaton *self, Walk *walk, const Place *place, Point *point)
+{
+    switch (place->kind) {
+    case BEHIND:
+        walk->looked_back = 1;
+        return holds(self, place->condition, walk->left);
+    case AHEAD:
+        point->condition = joined(self, point->condition, place->condition);
+        return point->condition < 0 ? ERROR : 1;
+    case OPEN:
+    case SHUT:
+        point->opens = place->kind == OPEN;
+        return 1;
+    case LOOK:
+        walk->looked_back = 1;
+        return place->aside == NONE ? 1 : look_begun(self, walk, place, point);
+    case ROUND:
+        point->round = round_begun(walk, place->out, point->round);
+        return point->round < 0 ? ERROR : 1;
+    default:
+        return 1;
+    }
+}
+
+/* Go on by all ways of a place. Where it `begins` a round, all but the way out are in it. */
+static int
+ways_pushed(Automaton *self, Walk *walk, const Place *place, Point point, int begins)
+{
+    int32_t outside = point.round;
+    int32_t inside = begins ? round_begun(walk, point.place, outside) : outside;
+    if (begins && inside < 0) {
         return ERROR;
     }
-    while (pending->count) {
-        int32_t key[4], count = pending->count - 5;
-        memcpy(key, pending->at + count, 4 * sizeof(int32_t));
-        int32_t round = key[3], opened = pending->at[count + 4];
-        pending->count = count;
-        const Place place = self->place[key[0]];
-        if (place.kind == UNKNOWN) {
-            self->wanted = key[0];
-            return WANTED;
-        }
-        int32_t before = place.kind == LOOP ? before_round(rounds, round, key[0]) : OUTSIDE;
-        if (before != OUTSIDE && place.out != NONE) {
-            /* An empty round ends the loop, as in `regex`, whatever it has asked. */
-            int32_t next[5] = {place.out, key[1], key[2], before, opened};
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
-            continue;
-        }
-        int32_t known = seen->count, number = numbers_of(seen, key, 4);
-        if (number < 0) {
+    for (int32_t way = place->count - 1; way >= 0; way--) {
+        point.place = self->ways.at[place->first + way];
+        point.round = point.place == place->out ? outside : inside;
+        if (point_push(walk, point) < 0) {
             return ERROR;
-        }
-        if (number < known) {
-            continue;
-        }
-        if (place.kind == CHAR || place.kind == MATCH) {
-            int32_t entry[3] = {key[0], joined(self, key[1], place.condition), key[2]};
-            if (entry[1] < 0) {
-                return ERROR;
-            }
-            if (is_possible(self, entry[1])) {
-                known = kept->count;
-                number = numbers_of(kept, entry, 3);
-                if (number < 0 || (number == known && ints_push(opens, opened) < 0)) {
-                    return ERROR;
-                }
-            }
-            continue;
-        }
-        int32_t next[5] = {NONE, key[1], key[2], round, opened};
-        if (place.kind == BEHIND) {
-            *looked_back = 1;
-            if (!holds(self, place.condition, left)) {
-                continue;
-            }
-        }
-        else if (place.kind == AHEAD) {
-            next[1] = joined(self, key[1], place.condition);
-            if (next[1] < 0) {
-                return ERROR;
-            }
-        }
-        else if (place.kind == OPEN || place.kind == SHUT) {
-            next[4] = place.kind == OPEN;
-        }
-        else if (place.kind == LOOK && place.aside != NONE) {
-            *looked_back = 1;
-            int32_t aside = item_at(self, place.aside, left, NOTHING);
-            if (aside < 0) {
-                return aside;
-            }
-            int accepts = self->cache.item[aside].accepts, alive = self->cache.item[aside].alive;
-            if (place.negate ? accepts : !(accepts || alive)) {
-                continue;
-            }
-            if (!accepts && alive) {
-                next[2] = duties_with(self, key[2], place.negate, aside);
-                if (next[2] < 0) {
-                    return ERROR;
-                }
-            }
-        }
-        else if (place.kind == ROUND) {
-            int32_t begun[2] = {place.out, round};
-            next[3] = numbers_of(rounds, begun, 2);
-            if (next[3] < 0) {
-                return ERROR;
-            }
-        }
-        if (place.after != NONE) {
-            next[0] = place.after;
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
-            continue;
-        }
-        int32_t begun[2] = {key[0], round}, inside = round;
-        if (place.kind == LOOP && before == OUTSIDE
-            && (inside = numbers_of(rounds, begun, 2)) < 0) {
-            return ERROR;
-        }
-        for (int32_t way = place.count - 1; way >= 0; way--) {
-            next[0] = self->ways.at[place.first + way];
-            next[3] = next[0] == place.out ? round : inside;
-            if (ints_append(pending, next, 5) < 0) {
-                return ERROR;
-            }
         }
     }
     return 0;
 }
 
-/* The epsilon closure of a place: its number. */
+/* Go on from a point. */
+static int
+point_followed(Automaton *self, Walk *walk, Point point)
+{
+    const Place *place = &self->place[point.place];
+    if (place->kind == UNKNOWN) {
+        self->wanted = point.place;
+        return WANTED;
+    }
+    int32_t before = place->kind == LOOP ? round_before(walk, point.round, point.place) : OUTSIDE;
+    if (before != OUTSIDE && place->out != NONE) {
+        /* An empty round ends the loop, as in `regex`, whatever it has asked. */
+        point.place = place->out;
+        point.round = before;
+        return point_push(walk, point);
+    }
+    int32_t known = walk->seen.count;
+    int32_t number = numbers_of(&walk->seen, (const int32_t *)&point, SEEN_INTS);
+    if (number < known) {
+        return number < 0 ? ERROR : 0;
+    }
+    if (place->kind == CHAR || place->kind == MATCH) {
+        return entry_found(self, walk, point);
+    }
+    int goes_on = place_passed(self, walk, place, &point);
+    if (goes_on <= 0) {
+        return goes_on;
+    }
+    if (place->after != NONE) {
+        point.place = place->after;
+        return point_push(walk, point);
+    }
+    return ways_pushed(self, walk, place, point, place->kind == LOOP && before == OUTSIDE);
+}
+
+/* Walk from a place to all that may follow it. */
+static int
+followed(Automaton *self, Walk *walk, int32_t first)
+{
+    Ints *pending = &walk->pending;
+    int result = point_push(walk, (Point){first, FREE, NOTHING, NONE, 0});
+    while (result >= 0 && pending->count) {
+        Point point;
+        pending->count -= POINT_INTS;
+        memcpy(&point, pending->at + pending->count, sizeof(point));
+        result = point_followed(self, walk, point);
+    }
+    return result;
+}
+
+/* Keep what a walk from a place has found as its epsilon closure: its number, or ERROR. */
+static int32_t
+closure_kept(Automaton *self, int32_t place, const Walk *walk)
+{
+    Cache *cache = &self->cache;
+    int32_t key[2] = {place, walk->left}, count = walk->found.count, number;
+    if (grown((void **)&cache->entry, &cache->entry_room, (int64_t)cache->entries + count,
+              sizeof(Entry)) < 0
+        || grown((void **)&cache->closure, &cache->closure_room,
+                 (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
+        || (number = numbers_of(&cache->closures, key, 2)) < 0) {
+        return ERROR;
+    }
+    cache->closure[number] = (Part){cache->entries, count, walk->looked_back};
+    for (int32_t index = 0; index < count; index++) {
+        const int32_t *found = numbers_key(&walk->found, index);
+        cache->entry[cache->entries++]
+            = (Entry){found[0], found[1], found[2], walk->opens.at[index]};
+    }
+    return number;
+}
+
+/* The epsilon closure of a place after what has the bits `left`: its number. */
 static int32_t
 closure_of(Automaton *self, int32_t place, int32_t left)
 {
-    Cache *cache = &self->cache;
     int32_t key[2] = {place, left};
-    int32_t number = numbers_find(&cache->closures, key, 2);
+    int32_t number = numbers_find(&self->cache.closures, key, 2);
     if (number != NONE) {
         return number;
     }
     if (self->depth >= MAX_DEPTH) {
         return failed("lookaheads stand too deep within one another");
     }
-    Numbers seen = {0}, kept = {0}, rounds = {0};
-    Ints pending = {0}, opens = {0};
-    int32_t looked_back = 0;
+    Walk walk = {.left = left};
     self->depth++;
-    int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &rounds,
-                              &looked_back);
+    int32_t result = followed(self, &walk, place);
     self->depth--;
-    if (result >= 0
-        && (grown((void **)&cache->entry, &cache->entry_room,
-                  (int64_t)cache->entries + kept.count, sizeof(Entry)) < 0
-            || grown((void **)&cache->closure, &cache->closure_room,
-                     (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
-            || (number = numbers_of(&cache->closures, key, 2)) < 0)) {
-        result = ERROR;
-    }
     if (result >= 0) {
-        Part part = {cache->entries, kept.count, looked_back};
-        for (int32_t index = 0; index < kept.count; index++) {
-            const int32_t *entry = numbers_key(&kept, index);
-            Entry made = {entry[0], entry[1], entry[2], opens.at[index]};
-            cache->entry[cache->entries++] = made;
-        }
-        cache->closure[number] = part;
-        result = number;
+        result = closure_kept(self, place, &walk);
     }
-    numbers_free(&seen);
-    numbers_free(&kept);
-    ints_free(&pending);
-    numbers_free(&rounds);
-    ints_free(&opens);
+    walk_free(&walk);
     return result;
 }
 
@@ -626,7 +720,7 @@ static int
 is_certain(const Automaton *self, const Entry *entry)
 {
     return self->place[entry->place].kind == MATCH && entry->condition == FREE
-        && entry->duties == NOTHING;
+        && entry->obligations == NOTHING;
 }
 
 /* The bits that a condition asks for. */
@@ -652,13 +746,14 @@ with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t cou
 
 /* Bits, and those that obligations ask of the next character. */
 static int32_t
-with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
+with_obligations_asks(Automaton *self, int32_t asks, int32_t obligations)
 {
     const Cache *cache = &self->cache;
-    const int32_t *duty = numbers_key(&cache->duty_sets, duties);
-    for (int32_t count = numbers_length(&cache->duty_sets, duties); count; count--, duty++) {
-        asks = with_items_asks(self, asks, numbers_key(&cache->duties, *duty) + 1,
-                               numbers_length(&cache->duties, *duty) - 1);
+    const int32_t *obligation = numbers_key(&cache->obligation_sets, obligations);
+    int32_t count = numbers_length(&cache->obligation_sets, obligations);
+    for (; count; count--, obligation++) {
+        asks = with_items_asks(self, asks, numbers_key(&cache->obligations, *obligation) + 1,
+                               numbers_length(&cache->obligations, *obligation) - 1);
     }
     return asks;
 }
@@ -668,12 +763,12 @@ with_duties_asks(Automaton *self, int32_t asks, int32_t duties)
 static int32_t
 item_asks(Automaton *self, const Item *item)
 {
-    int32_t asks = with_duties_asks(self, self->behind, item->duties);
+    int32_t asks = with_obligations_asks(self, self->behind, item->obligations);
     for (int32_t index = item->first; asks >= 0 && index < item->first + item->count; index++) {
         const Entry *entry = &self->cache.entry[index];
         int32_t asked = condition_asks(self, entry->condition);
         asks = asked < 0 ? asked : either(self, asks, asked);
-        asks = asks < 0 ? asks : with_duties_asks(self, asks, entry->duties);
+        asks = asks < 0 ? asks : with_obligations_asks(self, asks, entry->obligations);
     }
     return asks;
 }
@@ -685,7 +780,7 @@ item_filled(Automaton *self, Item *item, Part part)
 {
     Cache *cache = &self->cache;
     int32_t certain = 0, length = 0, cuts = 0;
-    for (int32_t index = 0; item->duties == NOTHING && index < part.count; index++) {
+    for (int32_t index = 0; item->obligations == NOTHING && index < part.count; index++) {
         if (is_certain(self, &cache->entry[part.first + index])) {
             length = certain++ ? length : index;
         }
@@ -716,7 +811,7 @@ item_filled(Automaton *self, Item *item, Part part)
     item->ahead_count = item->count;
     for (int32_t index = 0; index < item->count; index++) {
         const Entry *entry = &cache->entry[item->first + index];
-        int32_t key[4] = {entry->place, entry->condition, entry->duties, item->duties};
+        int32_t key[4] = {entry->place, entry->condition, entry->obligations, item->obligations};
         int32_t ahead = numbers_of(&cache->aheads, key, 4);
         if (ahead < 0 || ints_push(&cache->ahead_lists, ahead) < 0) {
             return ERROR;
@@ -728,7 +823,7 @@ item_filled(Automaton *self, Item *item, Part part)
 
 /* The item at a place; `left` has the bits of what stands before it. */
 static int32_t
-item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
+item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
 {
     Cache *cache = &self->cache;
     left = behind_of(self, left);
@@ -740,13 +835,13 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
         return closure;
     }
     Part part = cache->closure[closure];
-    int32_t key[3] = {place, part.matched ? left : NOTHING, duties};
+    int32_t key[3] = {place, part.matched ? left : NOTHING, obligations};
     int32_t number = numbers_find(&cache->items, key, 3);
     if (number == NONE) {
         Item item = {0};
         item.place = key[0];
         item.left = key[1];
-        item.duties = key[2];
+        item.obligations = key[2];
         item.ends = ENDS_UNKNOWN;
         if (item_filled(self, &item, part) < 0
             || grown((void **)&cache->item, &cache->item_room, (int64_t)cache->items.count + 1,
@@ -768,13 +863,45 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
     return number;
 }
 
+/* The item that an entry leads to: after its character, or where a match only waits for its
+   obligations. */
+static int32_t
+entry_target(Automaton *self, const Entry *entry, int32_t signature, int32_t obligations)
+{
+    const Place *place = &self->place[entry->place];
+    if (place->kind == MATCH) {
+        return item_at(self, self->pending, NOTHING, obligations);
+    }
+    int32_t after = place->after != NONE ? place->after : entry->place;
+    return item_at(self, after, signature, obligations);
+}
+
+/* Add a way, if its item can go on or has matched; one of the same item before it is preferred. */
+static int
+way_added(const Automaton *self, Ints *ways, Way way)
+{
+    int32_t known = 0;
+    while (known < ways->count && ways->at[known] != way.item) {
+        known += WAY_INTS;
+    }
+    if (known < ways->count) {
+        ways->at[known + 1] |= way.opens && !self->cuts;
+        return 0;
+    }
+    const Item *item = &self->cache.item[way.item];
+    if (!item->alive && !item->accepts) {
+        return 0;
+    }
+    return ints_append(ways, (const int32_t *)&way, WAY_INTS) < 0 ? ERROR : 0;
+}
+
 /* Find what a character leads an item to; returns whether the pattern has matched before it. */
 static int
 stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
 {
     const Item item = self->cache.item[number];
     int matched = 0;
-    int32_t kept = duties_advanced(self, item.duties, signature);
+    int32_t kept = obligations_advanced(self, item.obligations, signature);
     if (kept < 0) {
         return kept == UNMET ? 0 : kept;
     }
@@ -783,41 +910,26 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
         if (!holds(self, entry.condition, signature)) {
             continue;
         }
-        int32_t begun = duties_advanced(self, entry.duties, signature);
+        int32_t begun = obligations_advanced(self, entry.obligations, signature);
         if (begun == UNMET) {
             continue;
         }
-        int32_t duties = begun < 0 ? begun : duties_joined(self, kept, begun);
-        if (duties < 0) {
-            return duties;
+        int32_t obligations = begun < 0 ? begun : obligations_joined(self, kept, begun);
+        if (obligations < 0) {
+            return obligations;
         }
-        const Place *place = &self->place[entry.place];
-        if (place->kind == MATCH && duties == NOTHING) {
+        int is_match = self->place[entry.place].kind == MATCH;
+        if (is_match && obligations == NOTHING) {
             matched = 1;
             if (self->cuts) {
                 break;
             }
             continue;
         }
-        int32_t ends = place->kind != CHAR && entry.place != self->pending;
-        int32_t target = place->kind != CHAR
-            ? item_at(self, self->pending, NOTHING, duties)
-            : item_at(self, place->after != NONE ? place->after : entry.place, signature, duties);
-        if (target < 0) {
-            return target;
-        }
-        int32_t known = 0;
-        while (known < ways->count && ways->at[known] != target) {
-            known += 3;
-        }
-        if (known < ways->count) {
-            ways->at[known + 1] |= entry.opens && !self->cuts;
-        }
-        else if (self->cache.item[target].alive || self->cache.item[target].accepts) {
-            int32_t way[3] = {target, entry.opens, ends};
-            if (ints_append(ways, way, 3) < 0) {
-                return ERROR;
-            }
+        int32_t target = entry_target(self, &entry, signature, obligations);
+        Way way = {target, entry.opens, is_match && entry.place != self->pending};
+        if (target < 0 || way_added(self, ways, way) < 0) {
+            return target < 0 ? target : ERROR;
         }
     }
     return matched;
@@ -841,7 +953,7 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
     int32_t matched = stepped(self, item, signature, &ways), result = matched;
     self->depth--;
     if (result >= 0
-        && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / 3,
+        && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / WAY_INTS,
                   sizeof(Way)) < 0
             || grown((void **)&cache->step, &cache->step_room,
                      (int64_t)cache->advanced.count + 1, sizeof(Part)) < 0
@@ -849,8 +961,8 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
         result = ERROR;
     }
     if (result >= 0) {
-        Part part = {cache->ways, ways.count / 3, matched};
-        for (int32_t index = 0; index < ways.count; index += 3) {
+        Part part = {cache->ways, ways.count / WAY_INTS, matched};
+        for (int32_t index = 0; index < ways.count; index += WAY_INTS) {
             Way way = {ways.at[index], ways.at[index + 1], ways.at[index + 2]};
             cache->way[cache->ways++] = way;
         }
@@ -863,10 +975,18 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
 
 /* --- states ------------------------------------------------------------------------------- */
 
-static const Thread *
-threads_of(const Cache *cache, const Node *node)
+/* How many ints of a state's key come before its threads: the bits of the last character, and a set
+   of items for each lookbehind. */
+static int32_t
+context_ints(const Automaton *self)
 {
-    return (const Thread *)(cache->states.pool.at + node->first);
+    return 1 + self->behinds.count / 2;
+}
+
+static const Thread *
+threads_of(const Cache *cache, const State *state)
+{
+    return (const Thread *)(cache->states.pool.at + state->first);
 }
 
 /* Where candidates began, of one register and fixed distance each. */
@@ -895,7 +1015,7 @@ live_of(Automaton *self, const Thread *threads, int32_t count, int holding, Live
     return 0;
 }
 
-/* The state of a key: the last character's bits, a set of items for each lookbehind, threads. */
+/* The state of a key: its context, and its threads. */
 static int32_t
 state_of(Automaton *self, const Ints *key)
 {
@@ -904,36 +1024,36 @@ state_of(Automaton *self, const Ints *key)
     if (number != NONE) {
         return number;
     }
-    int32_t before = 1 + self->behinds.count / 2;
+    int32_t before = context_ints(self);
     const Thread *threads = (const Thread *)(key->at + before);
-    Node node = {0};
-    node.left = key->at[0];
-    node.asks = NONE;
-    node.first = cache->states.pool.count + before;
-    node.count = (key->count - before) / 4;
-    int32_t looking = both(self, node.left, self->looks);
+    State state = {0};
+    state.left = key->at[0];
+    state.asks = NONE;
+    state.first = cache->states.pool.count + before;
+    state.count = (key->count - before) / THREAD_INTS;
+    int32_t looking = both(self, state.left, self->looks);
     if (looking < 0) {
         return ERROR;
     }
-    node.idle = !node.count && looking == NOTHING;
+    state.idle = !state.count && looking == NOTHING;
     for (int32_t index = 1; index < before; index++) {
-        node.idle = node.idle && key->at[index] == NOTHING;
+        state.idle = state.idle && key->at[index] == NOTHING;
     }
     for (int32_t index = before; index < key->count; index++) {
-        int32_t needed = (index - before) % 4 ? key->at[index] + 1 : 0;
-        node.registers = needed > node.registers ? needed : node.registers;
+        int32_t needed = (index - before) % THREAD_INTS ? key->at[index] + 1 : 0;
+        state.registers = needed > state.registers ? needed : state.registers;
     }
-    if (live_of(self, threads, node.count, 0, &node.starts) < 0) {
+    if (live_of(self, threads, state.count, 0, &state.starts) < 0) {
         return ERROR;
     }
-    node.holds = node.starts;
-    if ((self->group && live_of(self, threads, node.count, 1, &node.holds) < 0)
-        || grown((void **)&cache->node, &cache->node_room, (int64_t)cache->states.count + 1,
-                 sizeof(Node)) < 0
+    state.holds = state.starts;
+    if ((self->group && live_of(self, threads, state.count, 1, &state.holds) < 0)
+        || grown((void **)&cache->state, &cache->state_room, (int64_t)cache->states.count + 1,
+                 sizeof(State)) < 0
         || (number = numbers_of(&cache->states, key->at, key->count)) < 0) {
         return ERROR;
     }
-    cache->node[number] = node;
+    cache->state[number] = state;
     return number;
 }
 
@@ -951,36 +1071,34 @@ with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t 
     int matches = cache->item[root].accepts;
     const int32_t *items = numbers_key(&cache->item_sets, set);
     int32_t length = numbers_length(&cache->item_sets, set);
-    for (int32_t place = 0; !matches && place < length; place++) {
-        matches = cache->item[items[place]].accepts;
+    for (int32_t member = 0; !matches && member < length; member++) {
+        matches = cache->item[items[member]].accepts;
     }
     return matches ? either(self, bits, self->behinds.at[2 * index + 1]) : bits;
 }
 
 /* What a lookbehind's own items lead to: a set; those that accept are in it. */
 static int32_t
-side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
+side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
 {
     Cache *cache = &self->cache;
     Ints items = {0}, reached = {0};
-    int32_t side = numbers_key(&cache->states, node)[1 + index];
-    int32_t root = item_at(self, self->behinds.at[2 * index], cache->node[node].left, NOTHING);
+    int32_t side = numbers_key(&cache->states, state)[1 + index];
+    int32_t root = item_at(self, self->behinds.at[2 * index], cache->state[state].left, NOTHING);
     int32_t result = root < 0 ? root : ints_push(&items, root);
     if (result >= 0) {
         result = ints_append(&items, numbers_key(&cache->item_sets, side),
                              numbers_length(&cache->item_sets, side));
     }
-    for (int32_t place = 0; result >= 0 && place < items.count; place++) {
-        result = steps_of(self, items.at[place], signature);
+    for (int32_t member = 0; result >= 0 && member < items.count; member++) {
+        result = steps_of(self, items.at[member], signature);
         Part part = result < 0 ? (Part){0} : cache->step[result];
         for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
             result = ints_push(&reached, cache->way[way].item);
         }
     }
     if (result >= 0) {
-        int32_t none = 0;
-        result = numbers_of(&cache->item_sets, reached.count ? reached.at : &none,
-                            ints_unique(reached.at, reached.count));
+        result = set_of(&cache->item_sets, &reached);
     }
     ints_free(&items);
     ints_free(&reached);
@@ -990,13 +1108,13 @@ side_of(Automaton *self, int32_t node, int32_t index, int32_t signature)
 /* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there.
    `left` are the signature's own bits that are asked of the last character. */
 static int32_t
-sides_of(Automaton *self, int32_t node, int32_t signature, int32_t left, Ints *sides)
+sides_of(Automaton *self, int32_t state, int32_t signature, int32_t left, Ints *sides)
 {
     int32_t bits = NOTHING;
     for (int32_t index = 0; bits >= 0 && index < self->behinds.count / 2; index++) {
         /* A lookbehind within builds on those before it. */
         int32_t below = either(self, signature, bits);
-        int32_t set = below < 0 ? below : side_of(self, node, index, below);
+        int32_t set = below < 0 ? below : side_of(self, state, index, below);
         if (set < 0 || ints_push(sides, set) < 0) {
             return set < 0 ? set : ERROR;
         }
@@ -1012,15 +1130,15 @@ sides_alive(Automaton *self, Ints *sides)
     Cache *cache = &self->cache;
     for (int32_t index = 0; index < sides->count; index++) {
         Ints alive = {0};
-        int32_t length = numbers_length(&cache->item_sets, sides->at[index]), none = 0, set = 0;
-        for (int32_t place = 0; set >= 0 && place < length; place++) {
-            int32_t item = numbers_key(&cache->item_sets, sides->at[index])[place];
+        int32_t length = numbers_length(&cache->item_sets, sides->at[index]), set = 0;
+        for (int32_t member = 0; set >= 0 && member < length; member++) {
+            int32_t item = numbers_key(&cache->item_sets, sides->at[index])[member];
             if (cache->item[item].alive) {
                 set = ints_push(&alive, item);
             }
         }
         if (set >= 0) {
-            set = numbers_of(&cache->item_sets, alive.count ? alive.at : &none, alive.count);
+            set = set_of(&cache->item_sets, &alive);
         }
         ints_free(&alive);
         if (set < 0) {
@@ -1033,13 +1151,13 @@ sides_alive(Automaton *self, Ints *sides)
 
 /* The state without candidates after a character of this signature. */
 static int32_t
-idle_node(Automaton *self, int32_t signature)
+idle_state(Automaton *self, int32_t signature)
 {
     int32_t known = ints_get(&self->cache.idle, signature);
     if (known != NONE) {
         return known;
     }
-    int32_t left = both(self, signature, self->plain), count = self->behinds.count / 2;
+    int32_t left = both(self, signature, self->last), count = self->behinds.count / 2;
     Ints key = {0};
     int32_t result = left < 0 ? left : ints_push(&key, left);
     for (int32_t index = 0; result >= 0 && index < count; index++) {
@@ -1091,6 +1209,12 @@ hold_of(Automaton *self, const Thread *thread, int32_t *hold)
     return *hold < 0 ? ERROR : 0;
 }
 
+static Accept *
+accept_at(const Ints *accepts, int32_t index)
+{
+    return (Accept *)(accepts->at + index);
+}
+
 /* Note an accept. If its group never opened, it is empty: it counts as opened at the end, or at the
    last character where the match may be refused (`Automaton.opened`). */
 static int
@@ -1103,8 +1227,8 @@ noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, 
             return ERROR;
         }
     }
-    int32_t accept[4] = {start, hold, end, late};
-    return ints_append(accepts, accept, 4) < 0 ? ERROR : 0;
+    int32_t accept[ACCEPT_INTS] = {start, hold, end, late};
+    return ints_append(accepts, accept, ACCEPT_INTS) < 0 ? ERROR : 0;
 }
 
 /* Note the accept of a thread whose match is decided by the next character. */
@@ -1127,7 +1251,7 @@ leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
     int32_t result = ints_append(&all, numbers_key(&self->cache.leasts, left),
                                  numbers_length(&self->cache.leasts, left));
     if (result >= 0 && (result = ints_append(&all, more, count)) >= 0) {
-        result = numbers_of(&self->cache.leasts, all.at, ints_unique(all.at, all.count));
+        result = set_of(&self->cache.leasts, &all);
     }
     if (result >= 0 && result != left) {
         self->blurred = 1;
@@ -1183,12 +1307,12 @@ hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count, int32
             return ERROR;
         }
     }
-    int32_t *held = &accepts->at[accepts->count - 3];
-    int32_t least = leasts_joined(self, *held, sources->at, sources->count);
+    Accept *last = accept_at(accepts, accepts->count - ACCEPT_INTS);
+    int32_t least = leasts_joined(self, last->hold, sources->at, sources->count);
     if (least < 0) {
         return ERROR;
     }
-    *held = least;
+    last->hold = least;
     return 0;
 }
 
@@ -1223,12 +1347,12 @@ held_by_both(Automaton *self, int32_t item, int32_t hold)
         *known = least;
     }
     if (self->cache.item[item].accepts) {
-        int32_t *known = &bench->accepts.at[bench->accepted_at.at[item] + 1];
-        int32_t least = leasts_both(self, *known, hold);
+        Accept *known = accept_at(&bench->accepts, bench->accepted_at.at[item]);
+        int32_t least = leasts_both(self, known->hold, hold);
         if (least < 0) {
             return ERROR;
         }
-        *known = least;
+        known->hold = least;
     }
     return 0;
 }
@@ -1270,54 +1394,66 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
     return item.accepts && self->cuts;
 }
 
+/* Let the masked group open where a way opens it first: returns whether the way may be taken. */
+static int
+opened_by(Automaton *self, const Way *way, int32_t *hold)
+{
+    if (*hold != NONE || !way->opens || !self->group) {
+        return 1;
+    }
+    if (!(self->bench->mode & OPENS)) {
+        return 0;
+    }
+    *hold = single(self, HERE);
+    return *hold < 0 ? ERROR : 1;
+}
+
+/* Add what a thread leads to: returns whether one has matched and cuts all others. */
+static int
+thread_advanced(Automaton *self, const Thread *thread, Part part)
+{
+    int32_t hold, start = start_of(self, thread);
+    if (hold_of(self, thread, &hold) < 0) {
+        return ERROR;
+    }
+    int cut = 0;
+    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
+        const Way way = self->cache.way[part.first + index];
+        int32_t end = way.ends ? HERE : thread->end == NOWHERE ? NO_END : thread->end;
+        int32_t opened = hold;
+        cut = opened_by(self, &way, &opened);
+        cut = cut <= 0 ? cut : added(self, way.item, start, opened, end);
+    }
+    return cut;
+}
+
 /* Advance the threads; returns whether a match leaves no room for another beginning. */
 static int
-advanced(Automaton *self, int32_t node, int32_t signature)
+advanced(Automaton *self, int32_t state, int32_t signature)
 {
     Bench *bench = self->bench;
-    int32_t count = self->cache.node[node].count;
-    for (int32_t place = 0; place < count; place++) {
-        const Thread *threads = threads_of(&self->cache, &self->cache.node[node]);
-        const Thread thread = threads[place];
-        int32_t hold, start = start_of(self, &thread);
+    int32_t count = self->cache.state[state].count;
+    for (int32_t index = 0; index < count; index++) {
+        const Thread *threads = threads_of(&self->cache, &self->cache.state[state]);
+        const Thread thread = threads[index];
         int32_t steps = steps_of(self, thread.item, signature);
         if (steps < 0) {
             return steps;
         }
-        if (hold_of(self, &thread, &hold) < 0) {
-            return ERROR;
-        }
         const Part part = self->cache.step[steps];
-        for (int32_t index = 0; index < part.count; index++) {
-            const Way way = self->cache.way[part.first + index];
-            int32_t opened = hold;
-            if (hold == NONE && way.opens && self->group && !(bench->mode & OPENS)) {
-                continue;
-            }
-            if (hold == NONE && way.opens && self->group && (opened = single(self, HERE)) < 0) {
-                return ERROR;
-            }
-            int32_t end = way.ends ? HERE : thread.end == NOWHERE ? NO_END : thread.end;
-            int cut = added(self, way.item, start, opened, end);
-            if (cut > 0) {
-                cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
-                               signature);
-                return cut < 0 ? cut : 1;
-            }
-            if (cut < 0) {
-                return cut;
-            }
+        int cut = thread_advanced(self, &thread, part), inside = cut > 0;
+        if (cut == 0 && part.matched) {
+            cut = ended(self, &thread, &bench->accepts) < 0 ? ERROR : self->cuts;
+            /* What begins at this character is not inside a match that ended before it. */
+            inside = thread.end != NOWHERE;
         }
-        if (part.matched) {
-            if (ended(self, &thread, &bench->accepts) < 0) {
-                return ERROR;
-            }
-            if (self->cuts) {
-                /* What begins at this character is not inside a match that ended before it. */
-                int cut = hold_for(self, &bench->accepts, threads + place + 1, count - place - 1,
-                                   signature);
-                return cut < 0 ? cut : thread.end != NOWHERE;
-            }
+        if (cut > 0) {
+            cut = hold_for(self, &bench->accepts, threads + index + 1, count - index - 1,
+                           signature);
+            return cut < 0 ? cut : inside;
+        }
+        if (cut < 0) {
+            return cut;
         }
     }
     return 0;
@@ -1333,21 +1469,14 @@ begun(Automaton *self, int32_t left, int32_t signature)
         return steps;
     }
     const Part part = self->cache.step[steps];
-    for (int32_t index = 0; index < part.count; index++) {
+    int cut = 0;
+    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
         const Way way = self->cache.way[part.first + index];
         int32_t opened = NONE;
-        if (way.opens && self->group && !(self->bench->mode & OPENS)) {
-            continue;
-        }
-        if (way.opens && self->group && (opened = single(self, HERE)) < 0) {
-            return ERROR;
-        }
-        int cut = added(self, way.item, HERE, opened, NO_END);
-        if (cut) {
-            return cut < 0 ? cut : 0;
-        }
+        cut = opened_by(self, &way, &opened);
+        cut = cut <= 0 ? cut : added(self, way.item, HERE, opened, NO_END);
     }
-    return 0;
+    return cut < 0 ? cut : 0;
 }
 
 /* --- registers ---------------------------------------------------------------------------- */
@@ -1464,7 +1593,7 @@ keyed(Automaton *self, int32_t left)
     for (int32_t index = 0; index < bench->threads; index++) {
         const Thread *thread = &bench->thread[index];
         const Place *place = &self->place[self->cache.item[thread->item].place];
-        int32_t made[4] = {thread->item, FIXED, NOWHERE, NOWHERE};
+        int32_t made[THREAD_INTS] = {thread->item, FIXED, NOWHERE, NOWHERE};
         if (place->distance == VARIABLE) {
             made[1] = bench->number.at[single(self, thread->start)];
         }
@@ -1474,14 +1603,15 @@ keyed(Automaton *self, int32_t left)
         if (thread->end != NO_END) {
             made[3] = bench->number.at[single(self, thread->end)];
         }
-        if (ints_append(key, made, 4) < 0) {
+        if (ints_append(key, made, THREAD_INTS) < 0) {
             return ERROR;
         }
     }
     return 0;
 }
 
-/* Put accepts into the notes: how many; of each start, end, late, and its hold's sources. */
+/* Put accepts into the notes: how many; of each NOTE_INTS, and its hold's sources. Returns where they
+   begin, NONE if there are none, or BROKEN. */
 static int32_t
 accepts_kept(Automaton *self, const Ints *accepts)
 {
@@ -1490,30 +1620,30 @@ accepts_kept(Automaton *self, const Ints *accepts)
         return NONE;
     }
     int32_t first = notes->count;
-    if (ints_push(notes, accepts->count / 4) < 0) {
+    if (ints_push(notes, accepts->count / ACCEPT_INTS) < 0) {
         return BROKEN;
     }
-    for (int32_t index = 0; index < accepts->count; index += 4) {
-        const int32_t *accept = accepts->at + index;
-        int32_t length = numbers_length(&self->cache.leasts, accept[1]);
-        int32_t made[4] = {accept[0], accept[2], accept[3], length};
-        if (ints_append(notes, made, 4) < 0
-            || ints_append(notes, numbers_key(&self->cache.leasts, accept[1]), length) < 0) {
+    for (int32_t index = 0; index < accepts->count; index += ACCEPT_INTS) {
+        const Accept *accept = accept_at(accepts, index);
+        int32_t length = numbers_length(&self->cache.leasts, accept->hold);
+        int32_t note[NOTE_INTS] = {accept->start, accept->end, accept->late, length};
+        if (ints_append(notes, note, NOTE_INTS) < 0
+            || ints_append(notes, numbers_key(&self->cache.leasts, accept->hold), length) < 0) {
             return BROKEN;
         }
     }
     return first;
 }
 
-/* Build the transition of a node on a class of characters. */
+/* Build the transition of a state on a class of characters. */
 static int
-transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edge)
+transition(Automaton *self, int32_t state, int32_t signature, int mode, Edge *edge)
 {
     Bench *bench = self->bench;
     bench->mode = mode;
     bench->sides.count = 0;
     int32_t left = behind_of(self, signature);
-    int32_t bits = left < 0 ? left : sides_of(self, node, signature, left, &bench->sides);
+    int32_t bits = left < 0 ? left : sides_of(self, state, signature, left, &bench->sides);
     left = bits < 0 ? bits : either(self, left, bits);
     if (left < 0 || sides_alive(self, &bench->sides) < 0) {
         return left < 0 ? left : ERROR;
@@ -1527,14 +1657,14 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     }
     bench->clock++;
     bench->threads = bench->accepts.count = 0;
-    int complete = advanced(self, node, seen);
+    int complete = advanced(self, state, seen);
     if (complete == 0 && mode & BEGINS) {
-        complete = begun(self, self->cache.node[node].left, seen);
+        complete = begun(self, self->cache.state[state].left, seen);
     }
     if (complete < 0) {
         return complete;
     }
-    if (bench->threads > self->most_threads && self->cache.node[node].count) {
+    if (bench->threads > self->most_threads && self->cache.state[state].count) {
         return TOO_MANY;
     }
     if (all_used(self) < 0 || numbered(self, &edge->moves) < 0 || keyed(self, left) < 0) {
@@ -1545,39 +1675,39 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     if (edge->target < 0 || edge->accepts == BROKEN) {
         return ERROR;
     }
-    const Node *target = &self->cache.node[edge->target];
+    const State *target = &self->cache.state[edge->target];
     edge->registers = target->idle ? NONE : target->registers;
     return 0;
 }
 
-/* The bits of the next character that matter in a node: to its threads, to what begins there, and
+/* The bits of the next character that matter in a state: to its threads, to what begins there, and
    to the lookbehinds. */
 static int32_t
-node_asks(Automaton *self, int32_t number)
+state_asks(Automaton *self, int32_t number)
 {
     Cache *cache = &self->cache;
-    if (cache->node[number].asks != NONE) {
-        return cache->node[number].asks;
+    if (cache->state[number].asks != NONE) {
+        return cache->state[number].asks;
     }
-    int32_t root = item_at(self, self->first, cache->node[number].left, NOTHING);
+    int32_t root = item_at(self, self->first, cache->state[number].left, NOTHING);
     int32_t asks = root < 0 ? root : cache->item[root].asks;
     for (int32_t index = 0; asks >= 0 && index < self->behinds.count / 2; index++) {
         int32_t first = self->behinds.at[2 * index];
-        root = item_at(self, first, cache->node[number].left, NOTHING);
+        root = item_at(self, first, cache->state[number].left, NOTHING);
         asks = root < 0 ? root : with_items_asks(self, asks, &root, 1);
         int32_t side = numbers_key(&cache->states, number)[1 + index];
         asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),
                                numbers_length(&cache->item_sets, side));
     }
-    const Node *node = &cache->node[number];
-    const Thread *thread = threads_of(cache, node);
-    for (int32_t index = 0; asks >= 0 && index < node->count; index++, thread++) {
+    const State *state = &cache->state[number];
+    const Thread *thread = threads_of(cache, state);
+    for (int32_t index = 0; asks >= 0 && index < state->count; index++, thread++) {
         asks = with_items_asks(self, asks, &thread->item, 1);
     }
-    return asks < 0 ? asks : (cache->node[number].asks = asks);
+    return asks < 0 ? asks : (cache->state[number].asks = asks);
 }
 
-/* A node's transition on what it asks of a character: the number of an edge. */
+/* A state's transition on what it asks of a character: the number of an edge. */
 static int32_t
 edge_on(Automaton *self, int32_t number, int32_t asked)
 {
@@ -1600,21 +1730,21 @@ edge_on(Automaton *self, int32_t number, int32_t asked)
     return known;
 }
 
-/* A node's transition on a class as this pattern tells them apart, which is new to it: the number of
-   an edge. Classes that the node does not tell apart share one. */
+/* A state's transition on a class as this pattern tells them apart, which is new to it: the number
+   of an edge. Classes that the state does not tell apart share one. */
 static int32_t
 edge_of(Automaton *self, int32_t number, int32_t local)
 {
     Cache *cache = &self->cache;
-    int32_t asks = node_asks(self, number);
+    int32_t asks = state_asks(self, number);
     int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
     int32_t edge = asked < 0 ? asked : edge_on(self, number, asked);
     if (edge < 0) {
         return edge;
     }
-    if (local >= cache->node[number].row_count) {
+    if (local >= cache->state[number].row_count) {
         /* The row moves to where there is room for it. */
-        int32_t old = cache->node[number].row, count = cache->node[number].row_count;
+        int32_t old = cache->state[number].row, count = cache->state[number].row_count;
         int32_t room = local < 4 ? 4 : 2 * (local + 1), first = cache->rows.count;
         for (int32_t index = 0; index < room; index++) {
             int32_t value = index < count ? cache->rows.at[old + index] : NONE;
@@ -1622,18 +1752,18 @@ edge_of(Automaton *self, int32_t number, int32_t local)
                 return ERROR;
             }
         }
-        cache->node[number].row = first;
-        cache->node[number].row_count = room;
+        cache->state[number].row = first;
+        cache->state[number].row_count = room;
     }
-    return cache->rows.at[cache->node[number].row + local] = edge;
+    return cache->rows.at[cache->state[number].row + local] = edge;
 }
 
 /* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */
 static int
 at_end(Automaton *self, int32_t number, Ints *accepts)
 {
-    for (int32_t index = 0; index < self->cache.node[number].count; index++) {
-        const Thread thread = threads_of(&self->cache, &self->cache.node[number])[index];
+    for (int32_t index = 0; index < self->cache.state[number].count; index++) {
+        const Thread thread = threads_of(&self->cache, &self->cache.state[number])[index];
         if (self->cache.item[thread.item].ends == ENDS) {
             if (ended(self, &thread, accepts) < 0) {
                 return ERROR;
@@ -1651,29 +1781,29 @@ at_end(Automaton *self, int32_t number, Ints *accepts)
 static int32_t item_renewed(Automaton *self, const Cache *old, int32_t number);
 
 static int32_t
-duties_renewed(Automaton *self, const Cache *old, int32_t number)
+obligations_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     Ints all = {0}, made = {0};
-    int32_t result = 0, none = 0;
-    int32_t length = numbers_length(&old->duty_sets, number);
+    int32_t result = 0;
+    int32_t length = numbers_length(&old->obligation_sets, number);
     for (int32_t index = 0; result >= 0 && index < length; index++) {
-        int32_t duty = numbers_key(&old->duty_sets, number)[index];
-        const int32_t *items = numbers_key(&old->duties, duty);
+        int32_t obligation = numbers_key(&old->obligation_sets, number)[index];
+        const int32_t *items = numbers_key(&old->obligations, obligation);
         made.count = 0;
         result = ints_push(&made, items[0]);
-        for (int32_t item = 1; result >= 0 && item < numbers_length(&old->duties, duty); item++) {
+        int32_t end = numbers_length(&old->obligations, obligation);
+        for (int32_t item = 1; result >= 0 && item < end; item++) {
             int32_t renewed = item_renewed(self, old, items[item]);
             result = renewed < 0 ? renewed : ints_push(&made, renewed);
         }
         if (result >= 0) {
             int32_t count = 1 + ints_unique(made.at + 1, made.count - 1);
-            int32_t duty_now = numbers_of(&self->cache.duties, made.at, count);
-            result = duty_now < 0 ? ERROR : ints_push(&all, duty_now);
+            int32_t obligation_now = numbers_of(&self->cache.obligations, made.at, count);
+            result = obligation_now < 0 ? ERROR : ints_push(&all, obligation_now);
         }
     }
     if (result >= 0) {
-        result = numbers_of(&self->cache.duty_sets, all.count ? all.at : &none,
-                            ints_unique(all.at, all.count));
+        result = set_of(&self->cache.obligation_sets, &all);
     }
     ints_free(&all);
     ints_free(&made);
@@ -1685,22 +1815,21 @@ static int32_t
 item_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const Item *item = &old->item[number];
-    int32_t duties = duties_renewed(self, old, item->duties);
-    return duties < 0 ? duties : item_at(self, item->place, item->left, duties);
+    int32_t obligations = obligations_renewed(self, old, item->obligations);
+    return obligations < 0 ? obligations : item_at(self, item->place, item->left, obligations);
 }
 
 static int32_t
 set_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     Ints made = {0};
-    int32_t result = 0, none = 0, length = numbers_length(&old->item_sets, number);
+    int32_t result = 0, length = numbers_length(&old->item_sets, number);
     for (int32_t index = 0; result >= 0 && index < length; index++) {
         int32_t item = item_renewed(self, old, numbers_key(&old->item_sets, number)[index]);
         result = item < 0 ? item : ints_push(&made, item);
     }
     if (result >= 0) {
-        result = numbers_of(&self->cache.item_sets, made.count ? made.at : &none,
-                            ints_unique(made.at, made.count));
+        result = set_of(&self->cache.item_sets, &made);
     }
     ints_free(&made);
     return result;
@@ -1708,10 +1837,10 @@ set_renewed(Automaton *self, const Cache *old, int32_t number)
 
 /* An old state as it is known now. */
 static int32_t
-node_renewed(Automaton *self, const Cache *old, int32_t number)
+state_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const int32_t *key = numbers_key(&old->states, number);
-    int32_t length = numbers_length(&old->states, number), before = 1 + self->behinds.count / 2;
+    int32_t length = numbers_length(&old->states, number), before = context_ints(self);
     Ints made = {0};
     int32_t result = ints_push(&made, key[0]);
     for (int32_t index = 1; result >= 0 && index < length; index++) {
@@ -1719,7 +1848,7 @@ node_renewed(Automaton *self, const Cache *old, int32_t number)
         if (index < before) {
             value = set_renewed(self, old, value);
         }
-        else if ((index - before) % 4 == 0) {
+        else if ((index - before) % THREAD_INTS == 0) {
             value = item_renewed(self, old, value);
         }
         else {

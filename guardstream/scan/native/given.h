@@ -61,4 +61,15 @@ is_within(int32_t number, int32_t low, int32_t high)
     return 0;
 }
 
+/* Whether `text[begin:end]` lies in a text of some length; an error is set otherwise. */
+static int
+is_part(Py_ssize_t begin, Py_ssize_t end, Py_ssize_t length)
+{
+    if (0 <= begin && begin <= end && end <= length) {
+        return 1;
+    }
+    PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    return 0;
+}
+
 #endif

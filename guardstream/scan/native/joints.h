@@ -1,22 +1,22 @@
 /* The states of all patterns that are awake as one, so that a character is one look-up
    (`stepper.Joints`): there are few of them while a text goes on as it did.
 
-   They are bounded, and let be where a text keeps coming to new ones. */
+   They are bounded, and rest where a text keeps leading to new ones. */
 
 #ifndef GUARDSTREAM_JOINTS_H
 #define GUARDSTREAM_JOINTS_H
 
 #include "automaton.h"
 
-/* After so many characters it is looked whether joint states are worth their building; where more
-   than one in WORTH was new, they are let be for REST characters, and twice as long each time. */
+/* After TRIAL characters they have to be worth building: if more than one character in WORTH led to
+   a new one, they rest for REST characters, and for twice as many each time. */
 #define TRIAL 4096
 #define WORTH 2
 #define REST 65536
 #define MAX_REST (REST << 4)
 
 typedef struct {
-    int32_t pattern, node;
+    int32_t pattern, state;
     int32_t registers, count; /* where its registers begin, and how many there are */
 } Run;
 
@@ -29,7 +29,8 @@ typedef struct {
 /* Where a joint state leads on a class of characters. Most change no register and accept nothing;
    what others do stands in the notes: whether registers move, and how many patterns accept; then of
    each of the target's registers, if they move, how many sources it is the least of, and these; then
-   what matches, in ACCEPT_INTS each. Leaps are many and looked up at random: they have to be small. */
+   what matches, in JOINT_ACCEPT_INTS each. Leaps are many and looked up at random: they have to be
+   small. */
 typedef struct {
     int32_t joint, class, target;
     int32_t notes; /* where they begin, or NONE */
@@ -46,13 +47,14 @@ typedef struct {
 
 #define NOT_YET (-2)
 
-#define ACCEPT_INTS 3 /* pattern, note of the pattern's edge, where its registers began before */
+#define JOINT_ACCEPT_INTS 3 /* pattern, note of its edge, where its registers began before */
 
 typedef struct {
-    Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
+    Numbers known; /* by what the sleeping patterns ask of the last character, and the patterns that
+                      are awake, each with its state */
     Joint *joint;
     Run *run;
-    Leap *leap; /* those that are not usual: an open hash table, where the joint of a free place
+    Leap *leap; /* those that are not usual: an open hash table, where the joint of a free slot
                    is NONE */
     int32_t joint_room, runs, run_room, leaps, leap_room;
     Ints notes, holds, key;
@@ -85,8 +87,7 @@ joints_bytes(const Joints *self)
         + (int64_t)sizeof(int32_t) * ((int64_t)self->notes.room + self->holds.room);
 }
 
-/* Whether the next character is to be read by joint states, and nobody has to look whether they are
-   worth it. */
+/* Whether the next character is to be read by joint states, and no trial of them ends with it. */
 static inline int
 joints_go_on(const Joints *self)
 {
@@ -123,7 +124,7 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     key->count = 1 + 2 * runs->count;
     for (int32_t index = 0; index < runs->count; index++) {
         key->at[2 * index + 1] = runs->runs[index].pattern;
-        key->at[2 * index + 2] = runs->runs[index].node;
+        key->at[2 * index + 2] = runs->runs[index].state;
     }
     if (grown((void **)&self->joint, &self->joint_room, (int64_t)known + 1, sizeof(Joint)) < 0
         || grown((void **)&self->run, &self->run_room, (int64_t)self->runs + runs->count + 1,
@@ -144,18 +145,18 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     return number;
 }
 
-/* The place of a joint state and class in a table that has room. */
+/* The slot of a joint state and class in a table that has room. */
 static inline Leap *
-leap_place(const Joints *self, int32_t joint, int32_t class)
+leap_slot(const Joints *self, int32_t joint, int32_t class)
 {
     uint32_t mask = (uint32_t)self->leap_room - 1;
     uint32_t hash = ((uint32_t)joint * 0x9E3779B1u ^ (uint32_t)class) * 0x85EBCA6Bu;
-    uint32_t place = (hash ^ hash >> 15) & mask;
-    while (self->leap[place].joint != NONE
-           && (self->leap[place].joint != joint || self->leap[place].class != class)) {
-        place = (place + 1) & mask;
+    uint32_t at = (hash ^ hash >> 15) & mask;
+    while (self->leap[at].joint != NONE
+           && (self->leap[at].joint != joint || self->leap[at].class != class)) {
+        at = (at + 1) & mask;
     }
-    return &self->leap[place];
+    return &self->leap[at];
 }
 
 /* Where a joint state has led on a class; NULL if it has not been there. */
@@ -166,7 +167,7 @@ joints_leap(const Joints *self, int32_t joint, int32_t class)
     if (leap->class == class) {
         return leap;
     }
-    leap = self->leap_room ? leap_place(self, joint, class) : NULL;
+    leap = self->leap_room ? leap_slot(self, joint, class) : NULL;
     return leap == NULL || leap->joint == NONE ? NULL : leap;
 }
 
@@ -188,9 +189,9 @@ leaps_grown(Joints *self)
         return ERROR;
     }
     memset(self->leap, 0xFF, (size_t)self->leap_room * sizeof(Leap));
-    for (int32_t place = 0; place < room; place++) {
-        if (old[place].joint != NONE) {
-            *leap_place(self, old[place].joint, old[place].class) = old[place];
+    for (int32_t at = 0; at < room; at++) {
+        if (old[at].joint != NONE) {
+            *leap_slot(self, old[at].joint, old[at].class) = old[at];
         }
     }
     PyMem_Free(old);
@@ -235,7 +236,7 @@ static int32_t
 joints_note(Joints *self)
 {
     int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
-    const int32_t head[2] = {moves > 0, self->accepts.count / ACCEPT_INTS};
+    const int32_t head[2] = {moves > 0, self->accepts.count / JOINT_ACCEPT_INTS};
     if (!head[0] && !head[1]) {
         return NONE;
     }
@@ -263,7 +264,7 @@ joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
     if (leaps_grown(self) < 0) {
         return ERROR;
     }
-    *leap_place(self, joint, class) = leap;
+    *leap_slot(self, joint, class) = leap;
     self->leaps++;
     return 0;
 }

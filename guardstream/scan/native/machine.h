@@ -1,5 +1,5 @@
 /* What all streams of a set of patterns share: the classes of characters, each pattern's automaton,
-   and for each pair of classes which sleeping patterns wake (`stepper.Machine`). */
+   and for each pair of classes which sleeping patterns wake (`machine.Machine`). */
 
 #ifndef GUARDSTREAM_MACHINE_H
 #define GUARDSTREAM_MACHINE_H
@@ -7,16 +7,17 @@
 #include "characters.h"
 #include "joints.h"
 
-#define MAX_SHARE 8
-#define JOINT_SHARE 4 /* joint states may take such a part of what the automata may, besides */
+#define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
+#define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
 
-/* What is known of a pattern. */
+/* What is done about a pattern: the flags of `machine.Handling`, in its order. */
 #define HOLDS 1 /* text waits for its candidates */
 #define EAGER 2 /* what it accepts is a match at once */
 #define LOOSE 4 /* every accept counts, until one of them is confirmed */
 #define PLAIN 8 /* its match is certain once nothing older lives */
 
-/* What a character may ask for: that somebody looks, that matches which are certain are taken. */
+/* What a character may ask for: attention (`match.Steps`), or only that matches which are certain are
+   taken. As in `words/forms.py`. */
 #define DUE 1
 #define CERTAIN 2
 
@@ -175,15 +176,35 @@ signature_taken(Automaton *self, PyObject *given)
     return number;
 }
 
+/* Give each lookbehind's bit the number of a signature. */
+static int
+behinds_numbered(Automaton *self)
+{
+    for (int32_t index = 0; index < self->behinds.count; index += 2) {
+        int32_t bit = self->behinds.at[index + 1];
+        if (!is_within(self->behinds.at[index], 0, self->places)
+            || !is_within(bit, 0, self->bits.count)) {
+            return ERROR;
+        }
+        memset(self->scratch, 0, (size_t)self->words * sizeof(uint32_t));
+        self->scratch[bit / 32] = 1u << (bit % 32);
+        self->behinds.at[index + 1] = scratch_number(self);
+        if (self->behinds.at[index + 1] < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
 /* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
-   most_threads, behind, looks, plain, end). */
+   most_threads, behind, looks, last, end). */
 static int
 program_taken(Automaton *self, PyObject *given, int32_t bits)
 {
-    PyObject *own, *places, *behinds, *behind, *looks, *plain, *end;
+    PyObject *own, *places, *behinds, *behind, *looks, *last, *end;
     if (!PyArg_ParseTuple(given, "SOSiipppiSSSS", &own, &places, &behinds, &self->first,
                           &self->pending, &self->group, &self->cuts, &self->least_hold,
-                          &self->most_threads, &behind, &looks, &plain, &end)
+                          &self->most_threads, &behind, &looks, &last, &end)
         || ints_taken(own, &self->bits) < 0) {
         return ERROR;
     }
@@ -205,7 +226,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || ints_taken(behinds, &self->behinds) < 0
         || (self->behind = signature_taken(self, behind)) < 0
         || (self->looks = signature_taken(self, looks)) < 0
-        || (self->plain = signature_taken(self, plain)) < 0
+        || (self->last = signature_taken(self, last)) < 0
         || (self->end = signature_taken(self, end)) < 0) {
         return PyErr_Occurred() ? ERROR : failed("a program has no bits");
     }
@@ -213,20 +234,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || !is_within(self->pending, 0, self->places)) {
         return PyErr_Occurred() ? ERROR : failed("a table of the search is cut off");
     }
-    for (int32_t index = 0; index < self->behinds.count; index += 2) {
-        if (!is_within(self->behinds.at[index], 0, self->places)
-            || !is_within(self->behinds.at[index + 1], 0, self->bits.count)) {
-            return ERROR;
-        }
-        memset(self->scratch, 0, (size_t)self->words * sizeof(uint32_t));
-        int32_t bit = self->behinds.at[index + 1];
-        self->scratch[bit / 32] = 1u << (bit % 32);
-        self->behinds.at[index + 1] = scratch_number(self);
-        if (self->behinds.at[index + 1] < 0) {
-            return ERROR;
-        }
-    }
-    return cache_start(&self->cache);
+    return behinds_numbered(self) < 0 ? ERROR : cache_start(&self->cache);
 }
 
 static int
@@ -418,15 +426,15 @@ machine_count(Machine *self, Automaton *automaton)
     self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
 }
 
-/* A node's transition on a class as the pattern tells them apart: the number of an edge, or NONE. */
+/* A state's transition on a class as the pattern tells them apart: an edge's number, or NONE. */
 static inline int32_t
 known_edge(const Automaton *automaton, int32_t number, int32_t local)
 {
-    const Node *node = &automaton->cache.node[number];
-    return local < node->row_count ? automaton->cache.rows.at[node->row + local] : NONE;
+    const State *state = &automaton->cache.state[number];
+    return local < state->row_count ? automaton->cache.rows.at[state->row + local] : NONE;
 }
 
-/* A node's transition on a class: the number of an edge, ERROR, or WANTED or TOO_MANY of `wanted`. */
+/* A state's transition on a class: an edge's number, ERROR, or WANTED or TOO_MANY of `wanted`. */
 static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {
@@ -592,9 +600,9 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             return WANTED;
         }
         int32_t local = machine_local(self, pattern, last);
-        int32_t node = local < 0 ? ERROR
-                                 : idle_node(automaton, automaton->local_signature.at[local]);
-        int32_t edge = node < 0 ? node : machine_edge(self, pattern, node, class);
+        int32_t state = local < 0 ? ERROR
+                                  : idle_state(automaton, automaton->local_signature.at[local]);
+        int32_t edge = state < 0 ? state : machine_edge(self, pattern, state, class);
         if (edge < 0
             || grown((void **)&self->wake, &self->wake_room, (int64_t)self->wakes + 1,
                      sizeof(Wake)) < 0) {
@@ -602,7 +610,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             return edge < 0 ? edge : ERROR;
         }
         const Edge *leads = &automaton->cache.edge[edge];
-        if (leads->accepts != NONE || !automaton->cache.node[leads->target].idle) {
+        if (leads->accepts != NONE || !automaton->cache.state[leads->target].idle) {
             Wake wake = {pattern, *leads};
             self->wake[self->wakes++] = wake;
             span.count++;
@@ -644,6 +652,27 @@ begin_taken(Machine *self, PyObject *given)
     return result;
 }
 
+/* Walk the conditions of a pattern, from `at` on, once, so that `may_begin` stays in them. */
+static int
+firsts_checked(const Machine *self, int32_t at)
+{
+    const Ints *firsts = &self->firsts;
+    while (is_within(at, 0, firsts->count) && firsts->at[at] != NONE) {
+        for (int part = 0; part < 2; part++) {
+            if (!is_within(at, 0, firsts->count)
+                || !is_within(firsts->at[at], 0, firsts->count - at)) {
+                return ERROR;
+            }
+            for (int32_t count = firsts->at[at++]; count; count--, at++) {
+                if (!is_within(firsts->at[at], 0, 32 * self->words)) {
+                    return ERROR;
+                }
+            }
+        }
+    }
+    return PyErr_Occurred() ? ERROR : 0;
+}
+
 static int
 machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
                PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin)
@@ -672,23 +701,8 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
         return ERROR;
     }
     memcpy(self->flags, bytes, (size_t)patterns);
-    /* Each pattern's conditions are walked once, so that `may_begin` stays in them. */
-    for (Py_ssize_t pattern = 0; pattern < patterns; pattern++) {
-        int32_t at = self->first_at.at[pattern];
-        while (is_within(at, 0, self->firsts.count) && self->firsts.at[at] != NONE) {
-            for (int part = 0; part < 2; part++) {
-                if (!is_within(at, 0, self->firsts.count)
-                    || !is_within(self->firsts.at[at], 0, self->firsts.count - at)) {
-                    return ERROR;
-                }
-                for (int32_t count = self->firsts.at[at++]; count; count--, at++) {
-                    if (!is_within(self->firsts.at[at], 0, 32 * self->words)) {
-                        return ERROR;
-                    }
-                }
-            }
-        }
-        if (PyErr_Occurred()) {
+    for (int32_t pattern = 0; pattern < self->patterns; pattern++) {
+        if (firsts_checked(self, self->first_at.at[pattern]) < 0) {
             return ERROR;
         }
     }

@@ -1,7 +1,7 @@
-/* Matches one pattern at one place: for captures, and for back-references (`matcher.Matcher`).
+/* Matches one pattern at one offset: for captures, and for back-references (`matcher.Matcher`).
 
    The ways of the pattern are tried in order of preference, and never the same step at the same
-   place of the text twice, unless what back-references refer to differs. Python is asked only
+   offset of the text twice, unless what back-references refer to differs. Python is asked only
    before: which sets the text's characters are in. */
 
 #ifndef GUARDSTREAM_MATCHER_H
@@ -9,6 +9,7 @@
 
 #include "machine.h"
 
+/* As `native.NativeMatcher` numbers them. */
 enum {
     STEP_CHAR,
     STEP_SPLIT,
@@ -23,6 +24,7 @@ enum {
     STEP_MATCH
 };
 
+/* As `native._ANCHORS` has them. */
 enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 
 /* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
@@ -34,10 +36,10 @@ typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
 
-#define STEP_INTS 10
-#define MAX_LETTERS 20000
-#define MAX_CASES 3 /* as in `native.py` */
-#define MAX_NESTED 200
+#define STEP_INTS 10 /* as `NativeMatcher._rows` gives them */
+#define MAX_CHARACTERS 20000 /* that are known: beyond that all are forgotten */
+#define MAX_CASES 3          /* as in `native.py` */
+#define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
    0: their start is how many rounds there have been, their end where the last has begun. */
@@ -52,7 +54,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *classify; /* (code) -> the sets that the character is in */
     Step *step;
-    uint8_t *meets; /* whether several ways may come to a step at the same place of the text */
+    uint8_t *meets; /* whether several ways may come to a step at the same offset */
     int32_t steps, group, sets;
     Ints ways, referred;
     Numbers letters; /* the characters that are known, and their sets: */
@@ -61,7 +63,7 @@ typedef struct {
     int32_t readers; /* how many attempts use their numbers */
 } Matcher;
 
-/* A step at a place, with the number of what references refer to. */
+/* A step at an offset, with the number of what references refer to. */
 typedef struct {
     int32_t step, at, known;
 } Tried;
@@ -102,8 +104,8 @@ seen_slot(Tried *slots, int32_t room, const Tried *tried)
 {
     const int32_t key[3] = {tried->step, tried->at, tried->known};
     uint32_t mask = (uint32_t)room - 1;
-    for (uint32_t place = hash_of(key, 3) & mask;; place = (place + 1) & mask) {
-        Tried *slot = &slots[place];
+    for (uint32_t at = hash_of(key, 3) & mask;; at = (at + 1) & mask) {
+        Tried *slot = &slots[at];
         if (slot->step == NONE || !memcmp(slot, tried, sizeof(Tried))) {
             return slot;
         }
@@ -159,18 +161,19 @@ wait_for(Attempt *attempt, int32_t step, int32_t at, int32_t captures)
 
 /* --- captures ------------------------------------------------------------------------------ */
 
+/* The captures with one more, in front of the `rest`; or BROKEN. */
 static int32_t
 capture_made(Attempt *attempt, int32_t number, int32_t start, int32_t end, int32_t rest)
 {
     if (grown((void **)&attempt->capture, &attempt->capture_room, (int64_t)attempt->captures + 1,
               sizeof(Capture)) < 0) {
-        return ERROR - 1;
+        return BROKEN;
     }
     attempt->capture[attempt->captures] = (Capture){number, start, end, rest};
     return attempt->captures++;
 }
 
-/* The captures with the group's last opening closed, or below NONE on error. */
+/* The captures with the group's last opening closed, or BROKEN. */
 static int32_t
 capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
 {
@@ -189,7 +192,7 @@ capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
     for (int32_t newer = captures; before; before--, newer = attempt->capture[newer].rest) {
         Capture copy = attempt->capture[newer];
         if (capture_made(attempt, copy.number, copy.start, copy.end, attempt->captures + 1) < 0) {
-            return ERROR - 1;
+            return BROKEN;
         }
     }
     Capture closed = attempt->capture[open];
@@ -286,8 +289,8 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
-/* What is captured once a counter has had so many rounds, the last of which began at `begun`; below
-   NONE on error. */
+/* What is captured once a counter has had so many rounds, the last of which began at `begun`; or
+   BROKEN. */
 static int32_t
 capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count, int32_t begun)
 {
@@ -417,10 +420,10 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
         return 1;
     case STEP_OPEN:
         *captures = capture_made(attempt, step->number, *at, STILL_OPEN, *captures);
-        return *captures < NONE ? ERROR : 1;
+        return *captures == BROKEN ? ERROR : 1;
     case STEP_CLOSE:
         *captures = capture_closed(attempt, *captures, step->number, *at);
-        return *captures < NONE ? ERROR : 1;
+        return *captures == BROKEN ? ERROR : 1;
     case STEP_REFERENCE:
         result = repeated(attempt, step, *at, *captures);
         break;
@@ -458,7 +461,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
         }
         int32_t captures = capture_counted(attempt, next->captures, step->number,
                                            more ? round : 0, more ? next->at : AT_REST);
-        if (captures < NONE) {
+        if (captures == BROKEN) {
             return ERROR;
         }
         int32_t leads = more ? attempt->matcher->ways.at[step->first] : step->after;
@@ -473,6 +476,49 @@ counted(Attempt *attempt, const Step *step, Pending *next)
     return ways > 0;
 }
 
+/* Take the first way of a choice, and let the others wait: returns whether there is one. */
+static int
+parted(Attempt *attempt, const Step *step, Pending *next)
+{
+    const int32_t *ways = attempt->matcher->ways.at + step->first;
+    for (int32_t way = step->count - 1; way > 0; way--) {
+        if (wait_for(attempt, ways[way], next->at, next->captures) < 0) {
+            return ERROR;
+        }
+    }
+    if (step->count) {
+        next->step = ways[0];
+    }
+    return step->count > 0;
+}
+
+/* Lead on from a step, no further than `end`: sets what comes next; returns whether the way leads on,
+   or below 0. */
+static int
+led_on(Attempt *attempt, const Step *step, Pending *next, int32_t end, int depth)
+{
+    if (step->kind == STEP_SPLIT) {
+        return parted(attempt, step, next);
+    }
+    if (step->kind == STEP_COUNT) {
+        return counted(attempt, step, next);
+    }
+    int result = taken(attempt, step, &next->at, &next->captures, depth);
+    if (result <= 0 || (end != NONE && next->at > end) || step->after == NONE) {
+        return result < 0 ? result : 0;
+    }
+    next->step = step->after;
+    return 1;
+}
+
+/* Whether a step has been tried before at its offset; it has been from now on. */
+static int
+was_tried(Attempt *attempt, Seen *seen, const Pending *next)
+{
+    Tried key = {next->step, next->at, captures_known(attempt, next->captures, next->at)};
+    return key.known < 0 ? ERROR : is_seen(seen, &key);
+}
+
 /* Try what is pending beyond `base`, the newest first; see `matched`. */
 static int32_t
 tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, int32_t *into,
@@ -481,18 +527,17 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
     const Matcher *matcher = attempt->matcher;
     while (attempt->waiting > base) {
         Pending next = attempt->pending[--attempt->waiting];
-        /* On to where the way ends, or parts: the other ways wait. */
-        for (;;) {
+        int goes_on = 1;
+        while (goes_on) {
             const Step *step = &matcher->step[next.step];
-            if (matcher->meets[next.step] || next.step == first) {
-                Tried key = {next.step, next.at, captures_known(attempt, next.captures, next.at)};
-                int known = key.known < 0 ? ERROR : is_seen(seen, &key);
+            int known = matcher->meets[next.step] || next.step == first
+                ? was_tried(attempt, seen, &next)
+                : 0;
+            if (known) {
                 if (known < 0) {
                     return ERROR;
                 }
-                if (known) {
-                    break;
-                }
+                break;
             }
             if (++attempt->steps > attempt->left) {
                 return OVER_BUDGET;
@@ -504,37 +549,10 @@ tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, in
                 }
                 break;
             }
-            if (step->kind == STEP_SPLIT) {
-                const int32_t *ways = matcher->ways.at + step->first;
-                for (int32_t way = step->count - 1; way > 0; way--) {
-                    if (wait_for(attempt, ways[way], next.at, next.captures) < 0) {
-                        return ERROR;
-                    }
-                }
-                if (!step->count) {
-                    break;
-                }
-                next.step = ways[0];
-                continue;
+            goes_on = led_on(attempt, step, &next, end, depth);
+            if (goes_on < 0) {
+                return goes_on;
             }
-            if (step->kind == STEP_COUNT) {
-                int ways = counted(attempt, step, &next);
-                if (ways < 0) {
-                    return ERROR;
-                }
-                if (!ways) {
-                    break;
-                }
-                continue;
-            }
-            int result = taken(attempt, step, &next.at, &next.captures, depth);
-            if (result < 0) {
-                return result;
-            }
-            if (!result || (end != NONE && next.at > end) || step->after == NONE) {
-                break;
-            }
-            next.step = step->after;
         }
     }
     return NO_MATCH;
@@ -643,7 +661,7 @@ led_to(uint8_t *meets, int32_t *led, int32_t step)
     }
 }
 
-/* Tell the steps to which several ways may come at the same place: only there it has to be noted
+/* Tell the steps to which several ways may come at the same offset: only there it has to be noted
    what has been tried. Where it depends on references, that is everywhere. */
 static int
 meets_told(Matcher *self)
@@ -664,7 +682,7 @@ meets_told(Matcher *self)
         led_to(self->meets, led, step->after);
         led_to(self->meets, led, step->aside);
         if (step->kind == STEP_ATOMIC && step->after != NONE) {
-            self->meets[step->after] = 1; /* from two places it may come to one */
+            self->meets[step->after] = 1; /* from two offsets it may come to one */
         }
         self->meets[index] |= self->referred.count > 0;
     }
@@ -816,7 +834,7 @@ matcher_run(Matcher *self, PyObject *args)
         || high < low || !is_within(first, 0, self->steps)) {
         return PyErr_Occurred() ? NULL : (failed("a part of the text is not in it"), NULL);
     }
-    if (self->letters.count > MAX_LETTERS && !self->readers) {
+    if (self->letters.count > MAX_CHARACTERS && !self->readers) {
         letters_forget(self);
     }
     Attempt attempt = {0};
@@ -850,12 +868,12 @@ matcher_run(Matcher *self, PyObject *args)
 }
 
 static PyMethodDef matcher_methods[] = {
-    {"run", (PyCFunction)matcher_run, METH_VARARGS, "Match at one place of a text."},
+    {"run", (PyCFunction)matcher_run, METH_VARARGS, "Match at one offset of a text."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot matcher_slots[] = {
-    {Py_tp_doc, "Matches one pattern at one place of a text."},
+    {Py_tp_doc, "Matches one pattern at one offset of a text."},
     {Py_tp_new, matcher_new},
     {Py_tp_dealloc, matcher_dealloc},
     {Py_tp_traverse, matcher_traverse},

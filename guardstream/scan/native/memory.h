@@ -1,7 +1,8 @@
 /* Growing arrays, and tables that number what they are given: equal keys have equal numbers.
 
    All sizes are checked against MAX_INTS, all allocations for failure. A function that can fail
-   returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). */
+   returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). Where NONE is
+   an answer, the error is BROKEN. */
 
 #ifndef GUARDSTREAM_MEMORY_H
 #define GUARDSTREAM_MEMORY_H
@@ -17,6 +18,7 @@
 
 #define NONE (-1)
 #define ERROR (-1)
+#define BROKEN (-4) /* below WANTED and UNMET */
 #define MAX_INTS (1 << 28)
 
 static int
@@ -134,8 +136,8 @@ ints_unique(int32_t *values, int32_t count)
 
 /* --- numbers for keys --------------------------------------------------------------------- */
 
-/* A place of a hash table: a number with the hash of its key, so that other keys are told apart
-   without a look at them. The number of a free place is NONE. */
+/* An entry of a hash table: a number with the hash of its key, so that other keys are told apart
+   without a look at them. The number of a free slot is NONE. */
 typedef struct {
     uint32_t hash;
     int32_t number;
@@ -182,8 +184,8 @@ static Slot *
 numbers_slot(const Numbers *numbers, const int32_t *key, int32_t length, uint32_t hash)
 {
     uint32_t mask = (uint32_t)numbers->slot_room - 1;
-    for (uint32_t place = hash & mask;; place = (place + 1) & mask) {
-        Slot *slot = &numbers->slots[place];
+    for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
+        Slot *slot = &numbers->slots[at];
         if (slot->number == NONE
             || (slot->hash == hash && numbers_length(numbers, slot->number) == length
                 && !memcmp(numbers_key(numbers, slot->number), key,
@@ -193,7 +195,7 @@ numbers_slot(const Numbers *numbers, const int32_t *key, int32_t length, uint32_
     }
 }
 
-/* Keep half of the places free. */
+/* Keep half of the slots free. */
 static int
 numbers_rehash(Numbers *numbers)
 {
@@ -214,11 +216,11 @@ numbers_rehash(Numbers *numbers)
     uint32_t mask = (uint32_t)numbers->slot_room - 1;
     for (const Slot *slot = old; slot < old + room; slot++) {
         if (slot->number != NONE) {
-            uint32_t place = slot->hash & mask;
-            while (numbers->slots[place].number != NONE) {
-                place = (place + 1) & mask;
+            uint32_t at = slot->hash & mask;
+            while (numbers->slots[at].number != NONE) {
+                at = (at + 1) & mask;
             }
-            numbers->slots[place] = *slot;
+            numbers->slots[at] = *slot;
         }
     }
     PyMem_Free(old);
@@ -249,6 +251,15 @@ numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
     }
     *slot = (Slot){hash, numbers->count};
     return numbers->count++;
+}
+
+/* The number of a set of ints; they are put in order. */
+static int32_t
+set_of(Numbers *sets, Ints *members)
+{
+    int32_t none = 0; /* an empty list may have no memory yet */
+    int32_t count = ints_unique(members->at, members->count);
+    return numbers_of(sets, count ? members->at : &none, count);
 }
 
 /* The number of a key, NONE if it has none. */

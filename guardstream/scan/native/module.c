@@ -14,7 +14,7 @@
 static int
 native_exec(PyObject *module)
 {
-    State *state = PyModule_GetState(module);
+    ModuleState *state = PyModule_GetState(module);
     PyType_Spec *specs[] = {&characters_spec, &machine_spec,     &stream_spec,  &word_list_spec,
                             &word_table_spec, &word_stream_spec, &matcher_spec, &reader_spec};
     const char *names[] = {"Characters", "Machine",    "Stream",  "WordList",
@@ -38,7 +38,7 @@ native_exec(PyObject *module)
 static int
 native_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    State *state = PyModule_GetState(module);
+    ModuleState *state = PyModule_GetState(module);
     Py_VISIT(state->stream_type);
     Py_VISIT(state->word_stream_type);
     return 0;
@@ -47,7 +47,7 @@ native_traverse(PyObject *module, visitproc visit, void *arg)
 static int
 native_clear(PyObject *module)
 {
-    State *state = PyModule_GetState(module);
+    ModuleState *state = PyModule_GetState(module);
     Py_CLEAR(state->stream_type);
     Py_CLEAR(state->word_stream_type);
     return 0;
@@ -62,7 +62,7 @@ static struct PyModuleDef native_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_native",
     .m_doc = "Searches streams for patterns and words, over tables of ints.",
-    .m_size = sizeof(State),
+    .m_size = sizeof(ModuleState),
     .m_slots = native_slots,
     .m_traverse = native_traverse,
     .m_clear = native_clear,

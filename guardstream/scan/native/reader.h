@@ -7,12 +7,12 @@
 #include "words.h"
 #include <structmember.h>
 
-#define MAX_SEARCHES 64
+#define MAX_SEARCHES 64 /* as in `reader.py` */
 #define SHORT 32 /* of how many characters a text is short */
 
 typedef struct {
     PyObject *stream_type, *word_stream_type;
-} State;
+} ModuleState;
 
 typedef struct {
     PyObject_HEAD
@@ -25,7 +25,7 @@ typedef struct {
     PyObject *tail;       /* the text that is held */
     long long written;    /* how much of the text came before it */
     long long position;   /* how much has been read */
-    long long trim_at;    /* where `feed` stops, so that somebody trims the parts */
+    long long trim_at;    /* where `feed` stops, so that the parts are trimmed */
     Py_ssize_t most;      /* how long the tail may become in `feed` */
     char busy;            /* whether `feed` takes nothing */
 } Reader;
@@ -67,7 +67,7 @@ given_code(const Given *given, Py_ssize_t index)
 
 /* List the searches by kind. */
 static int
-reader_take(Reader *self, const State *state)
+reader_take(Reader *self, const ModuleState *state)
 {
     Py_ssize_t count = PyTuple_Size(self->searches);
     if (count > MAX_SEARCHES) {
@@ -237,8 +237,8 @@ all_settle(const Reader *self, Py_ssize_t index, PyObject *settled)
     return result;
 }
 
-/* Read a text from `begin` to `end`, up to the first character after which somebody must look:
-   returns what that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have
+/* Read a text from `begin` to `end`, up to the first character that needs attention: returns what
+   that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have
    been made certain before that, otherwise NULL. */
 static int
 all_run(const Reader *self, const Given *given, Py_ssize_t *begin, Py_ssize_t end,
@@ -280,8 +280,8 @@ all_ran(const Reader *self, Py_ssize_t index, int due, PyObject *settled)
                          settled == NULL ? Py_NewRef(Py_None) : settled);
 }
 
-/* run(text, begin, end) -> (index, held, due, settled): read up to the first character after which
-   somebody must look, which is `due` then. What has been `settled` before that are (index, held,
+/* run(text, begin, end) -> (index, held, due, settled): read up to the first character that needs
+   attention, which is `due` then. What has been `settled` before that are (index, held,
    matches): the index after a character, how many characters are held there, and what is masked of
    the matches that it has made certain. */
 static PyObject *
@@ -290,11 +290,8 @@ reader_run(Reader *self, PyObject *args)
     PyObject *text, *settled = NULL;
     Py_ssize_t begin, end;
     Given given;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end) || !is_given(&given, text)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > given.length) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end) || !is_given(&given, text)
+        || !is_part(begin, end, given.length)) {
         return NULL;
     }
     int due = all_run(self, &given, &begin, end, &settled);
@@ -443,7 +440,7 @@ static PyMemberDef reader_members[] = {
 static PyMethodDef reader_methods[] = {
     {"feed", (PyCFunction)reader_feed, METH_O, "Read a text and release what is not held."},
     {"read", (PyCFunction)reader_read, METH_O, "Read a text."},
-    {"run", (PyCFunction)reader_run, METH_VARARGS, "Read on to where somebody must look."},
+    {"run", (PyCFunction)reader_run, METH_VARARGS, "Read on to what needs attention."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,17 +12,17 @@ typedef struct {
     int32_t pattern;
     uint8_t late;    /* the automaton went on without what begins after it */
     uint8_t written; /* nothing waits for it: it has overflowed, or its group captured nothing */
-} Candidate;
+} OpenMatch;
 
 typedef struct {
-    Candidate *at;
+    OpenMatch *at;
     int32_t count, room;
-} Candidates;
+} OpenMatches;
 
 /* Where a stream stands. */
 typedef struct {
     Runs runs; /* in a joint state only the registers: the rest stands there */
-    Candidates open;
+    OpenMatches open;
     int64_t offset;
     int32_t last;
     int32_t joint; /* the joint state of its runs, or NONE if that is not known */
@@ -39,9 +39,9 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs other;      /* the run of a pattern that reads the text again */
-    Candidates hits; /* what the last character has completed of eager patterns */
-    Lost *lost;      /* the patterns whose candidates have overflowed and live on */
+    Runs other;       /* the run of a pattern that reads the text again */
+    OpenMatches hits; /* what the last character has completed of eager patterns */
+    Lost *lost;       /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
     Failure *failures; /* the patterns that came to have too many threads, and are disabled */
     int32_t failure_count, failure_room, failure_mark;
@@ -66,12 +66,12 @@ is_busy(const Stream *self)
 /* --- runs --------------------------------------------------------------------------------- */
 
 static int
-candidates_push(Candidates *all, const Candidate *candidate)
+matches_push(OpenMatches *all, const OpenMatch *match)
 {
-    if (grown((void **)&all->at, &all->room, (int64_t)all->count + 1, sizeof(Candidate)) < 0) {
+    if (grown((void **)&all->at, &all->room, (int64_t)all->count + 1, sizeof(OpenMatch)) < 0) {
         return ERROR;
     }
-    all->at[all->count++] = *candidate;
+    all->at[all->count++] = *match;
     return 0;
 }
 
@@ -132,14 +132,14 @@ stand_copy(const Machine *machine, Stand *to, const Stand *from)
         || grown((void **)&to->runs.registers, &to->runs.register_room,
                  registers, sizeof(int64_t)) < 0
         || grown((void **)&to->open.at, &to->open.room, from->open.count,
-                 sizeof(Candidate)) < 0) {
+                 sizeof(OpenMatch)) < 0) {
         return ERROR;
     }
     if (registers) {
         memcpy(to->runs.registers, from->runs.registers, (size_t)registers * sizeof(int64_t));
     }
     if (from->open.count) {
-        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(Candidate));
+        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(OpenMatch));
     }
     to->runs.register_count = registers;
     to->open.count = from->open.count;
@@ -199,7 +199,7 @@ runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
             const int64_t *from, int64_t offset)
 {
     int32_t count = edge->registers;
-    count = count == NONE ? cache->node[edge->target].registers : count;
+    count = count == NONE ? cache->state[edge->target].registers : count;
     if (grown((void **)&runs->runs, &runs->room, (int64_t)runs->count + 1, sizeof(Run)) < 0
         || grown((void **)&runs->registers, &runs->register_room,
                  (int64_t)runs->register_count + count, sizeof(int64_t)) < 0) {
@@ -255,8 +255,8 @@ static int64_t
 run_oldest(const Stream *self, const Run *run, int holding)
 {
     const Cache *cache = &self->machine->automata[run->pattern].cache;
-    const Node *node = &cache->node[run->node];
-    return live_oldest(cache, holding ? &node->holds : &node->starts,
+    const State *state = &cache->state[run->state];
+    return live_oldest(cache, holding ? &state->holds : &state->starts,
                        self->now.runs.registers + run->registers, self->now.offset);
 }
 
@@ -298,21 +298,21 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
                 if (run->pattern != pattern) {
                     continue;
                 }
-                int32_t node = ints_get(&renewed, run->node);
-                if (node == NONE) {
-                    node = node_renewed(automaton, old, run->node);
-                    if (node < 0 || ints_set(&renewed, run->node, node) < 0) {
-                        node = NONE;
+                int32_t state = ints_get(&renewed, run->state);
+                if (state == NONE) {
+                    state = state_renewed(automaton, old, run->state);
+                    if (state < 0 || ints_set(&renewed, run->state, state) < 0) {
+                        state = NONE;
                     }
                 }
-                if (node == NONE) {
+                if (state == NONE) {
                     stream->broken = 1;
                     stream->now.runs.count = stream->mark.runs.count = 0;
                     stream->other.count = 0;
                     result = ERROR;
                     break;
                 }
-                run->node = node;
+                run->state = state;
             }
         }
     }
@@ -323,7 +323,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
 /* --- what is accepted --------------------------------------------------------------------- */
 
 static int
-candidate_order(const Candidate *a, const Candidate *b)
+match_order(const OpenMatch *a, const OpenMatch *b)
 {
     if (a->start != b->start) {
         return a->start < b->start ? -1 : 1;
@@ -336,17 +336,17 @@ candidate_order(const Candidate *a, const Candidate *b)
 
 /* File a match until it is settled. */
 static int
-stream_file(Stream *self, const Candidate *new)
+stream_file(Stream *self, const OpenMatch *new)
 {
-    Candidates *open = &self->now.open;
+    OpenMatches *open = &self->now.open;
     int32_t kept = 0, at;
     if (!(self->machine->flags[new->pattern] & LOOSE)) {
         /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it
            is held from where the first of them is, since they come back then. */
         Automaton *automaton = &self->machine->automata[new->pattern];
-        Candidate held = *new;
+        OpenMatch held = *new;
         for (int32_t index = 0; index < open->count; index++) {
-            const Candidate *known = &open->at[index];
+            const OpenMatch *known = &open->at[index];
             if (known->pattern != new->pattern || known->start < new->start) {
                 open->at[kept++] = *known;
             }
@@ -357,26 +357,26 @@ stream_file(Stream *self, const Candidate *new)
             }
         }
         open->count = kept;
-        return candidates_push(open, &held);
+        return matches_push(open, &held);
     }
     for (int32_t index = 0; index < open->count; index++) {
-        const Candidate *known = &open->at[index];
-        if (known->pattern == new->pattern && candidate_order(known, new) == 0
+        const OpenMatch *known = &open->at[index];
+        if (known->pattern == new->pattern && match_order(known, new) == 0
             && known->late == new->late && !known->written) {
             return 0;
         }
     }
-    if (candidates_push(open, new) < 0) {
+    if (matches_push(open, new) < 0) {
         return ERROR;
     }
     /* A pattern's matches stand in order, among those of others. */
     for (at = 0; at < open->count - 1; at++) {
-        if (open->at[at].pattern == new->pattern && candidate_order(&open->at[at], new) > 0) {
+        if (open->at[at].pattern == new->pattern && match_order(&open->at[at], new) > 0) {
             break;
         }
     }
     memmove(open->at + at + 1, open->at + at,
-            (size_t)(open->count - 1 - at) * sizeof(Candidate));
+            (size_t)(open->count - 1 - at) * sizeof(OpenMatch));
     open->at[at] = *new;
     return 0;
 }
@@ -384,20 +384,20 @@ stream_file(Stream *self, const Candidate *new)
 /* Take the accepts of an edge, in the notes from `at` on, on the character at `offset`. */
 static int
 accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *registers,
-              int64_t offset, Candidates *into)
+              int64_t offset, OpenMatches *into)
 {
     const int32_t *note = cache->notes.at + at;
     for (int32_t count = *note++; count; count--) {
-        Candidate found = {0};
+        OpenMatch found = {0};
         found.pattern = pattern;
         found.start = resolved(note[0], registers, offset);
         found.end = resolved(note[1], registers, offset);
         found.late = (uint8_t)note[2];
-        found.hold = least_of(note + 4, note[3], registers, offset);
+        found.hold = least_of(note + NOTE_INTS, note[3], registers, offset);
         /* Where nothing is masked, text waits only if what comes after the match is read again. */
         found.written = !found.late && found.hold >= found.end;
-        note += 4 + note[3];
-        if (candidates_push(into, &found) < 0) {
+        note += NOTE_INTS + note[3];
+        if (matches_push(into, &found) < 0) {
             return ERROR;
         }
     }
@@ -410,7 +410,7 @@ hits_filed(Stream *self)
 {
     int32_t kept = 0;
     for (int32_t index = 0; index < self->hits.count; index++) {
-        Candidate hit = self->hits.at[index];
+        OpenMatch hit = self->hits.at[index];
         if (self->machine->flags[hit.pattern] & EAGER) {
             self->hits.at[kept++] = hit;
         }
@@ -433,14 +433,14 @@ is_lost(const Stream *self, int32_t pattern)
     return 0;
 }
 
-/* Whether matches are certain, and whether somebody must look: an eager pattern has matched, a match
-   is certain that is not plain, or a candidate that is masked as it comes has ended. */
+/* Whether matches are certain, or the character needs attention: an eager pattern has matched, a
+   match is certain that is not plain, or a candidate that is masked as it arrives has ended. */
 static int
 needs_attention(const Stream *self)
 {
     int needs = self->hits.count || self->failure_count ? DUE : 0;
     for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->start < pattern_oldest(self, open->pattern, 0)) {
             needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : DUE;
         }
@@ -454,7 +454,7 @@ needs_attention(const Stream *self)
 }
 
 static void
-candidates_remove(Candidates *open, int32_t pattern)
+matches_remove(OpenMatches *open, int32_t pattern)
 {
     int32_t kept = 0;
     for (int32_t index = 0; index < open->count; index++) {
@@ -481,7 +481,7 @@ pattern_disable(Stream *self, int32_t pattern)
     }
     self->off[pattern] = 1;
     runs_remove(&self->now.runs, pattern);
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     return 0;
 }
 
@@ -510,7 +510,7 @@ pattern_hold(const Stream *self, int32_t pattern)
     }
     hold = hold < self->now.offset ? hold : self->now.offset;
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->pattern == pattern && open->hold < hold) {
             hold = open->hold;
         }
@@ -526,8 +526,8 @@ edge_accepts(Stream *self, const Followed *followed, int worth)
 {
     Machine *machine = self->machine;
     int32_t pattern = followed->pattern, at = followed->registers;
-    const int32_t note[ACCEPT_INTS] = {pattern, followed->edge.accepts, at};
-    if (worth && ints_append(&machine->joints.accepts, note, ACCEPT_INTS) < 0) {
+    const int32_t note[JOINT_ACCEPT_INTS] = {pattern, followed->edge.accepts, at};
+    if (worth && ints_append(&machine->joints.accepts, note, JOINT_ACCEPT_INTS) < 0) {
         return ERROR;
     }
     return accepts_taken(&machine->automata[pattern].cache, note[1], pattern,
@@ -594,9 +594,9 @@ awake_edges(Stream *self, int32_t class)
     for (const Run *end = run + count; run < end; run++, followed++) {
         const Automaton *automaton = &machine->automata[run->pattern];
         int32_t local = locals[run->pattern];
-        int32_t number = local == MISSING ? NONE : known_edge(automaton, run->node, local);
+        int32_t number = local == MISSING ? NONE : known_edge(automaton, run->state, local);
         if (number == NONE) {
-            number = machine_edge(machine, run->pattern, run->node, class);
+            number = machine_edge(machine, run->pattern, run->state, class);
         }
         if (number < 0) {
             return number;
@@ -669,7 +669,7 @@ notes_followed(Stream *self, const Leap *leap)
         }
         note = registers_put(next->registers, count, note, now->registers, self->now.offset);
     }
-    for (; accepts; accepts--, note += ACCEPT_INTS) {
+    for (; accepts; accepts--, note += JOINT_ACCEPT_INTS) {
         if (accepts_taken(&machine->automata[note[0]].cache, note[1], note[0],
                           now->registers + note[2], self->now.offset, &self->hits) < 0) {
             return ERROR;
@@ -832,7 +832,7 @@ joint_asked(Machine *machine, int32_t number)
             continue;
         }
         const Cache *cache = &machine->automata[run->pattern].cache;
-        const Live *live = &cache->node[run->node].holds;
+        const Live *live = &cache->state[run->state].holds;
         distance = live->distance > distance ? live->distance : distance;
         for (int32_t which = 0; which < live->count; which++) {
             if (ints_push(holds, run->registers + cache->registers.at[live->first + which]) < 0) {
@@ -883,7 +883,7 @@ oldest_hold(const Stream *self)
     const uint8_t *flags = self->machine->flags;
     int64_t oldest = runs_hold(self);
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
+        const OpenMatch *open = &self->now.open.at[index];
         if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
             && !(self->lost_count && is_lost(self, open->pattern))) {
             oldest = open->hold;
@@ -988,7 +988,7 @@ stream_is_alike(Stream *self, PyObject *given)
         if (self->off && self->off[its->pattern]) {
             continue;
         }
-        if (!count || run->pattern != its->pattern || run->node != its->node
+        if (!count || run->pattern != its->pattern || run->state != its->state
             || run->count != its->count) {
             Py_RETURN_FALSE;
         }
@@ -1052,11 +1052,8 @@ stream_run(Stream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)
+        || !is_part(begin, end, PyUnicode_GetLength(text))) {
         return NULL;
     }
     if (is_busy(self) || (begin = stream_read(self, text, begin, end)) < 0) {
@@ -1169,18 +1166,18 @@ stream_waiting(Stream *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-candidate_tuple(const Candidate *candidate)
+match_tuple(const OpenMatch *match)
 {
-    return Py_BuildValue("(iLLLOO)", (int)candidate->pattern, (long long)candidate->start,
-                         (long long)candidate->hold, (long long)candidate->end,
-                         candidate->late ? Py_True : Py_False,
-                         candidate->written ? Py_True : Py_False);
+    return Py_BuildValue("(iLLLOO)", (int)match->pattern, (long long)match->start,
+                         (long long)match->hold, (long long)match->end,
+                         match->late ? Py_True : Py_False,
+                         match->written ? Py_True : Py_False);
 }
 
 static int
-append_candidate(PyObject *list, const Candidate *candidate)
+append_open(PyObject *list, const OpenMatch *match)
 {
-    PyObject *made = candidate_tuple(candidate);
+    PyObject *made = match_tuple(match);
     int result = made == NULL ? ERROR : PyList_Append(list, made);
     Py_XDECREF(made);
     return result;
@@ -1192,7 +1189,7 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *found = PyList_New(0);
     for (int32_t index = 0; found && index < self->hits.count; index++) {
-        if (append_candidate(found, &self->hits.at[index]) < 0) {
+        if (append_open(found, &self->hits.at[index]) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1221,7 +1218,7 @@ stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
 /* Append what of a plain pattern's match is masked, if that is anything: (label, start, end), and
    where the match began if that is asked for. */
 static int
-append_match(const Stream *self, PyObject *list, const Candidate *match, int began)
+append_match(const Stream *self, PyObject *list, const OpenMatch *match, int began)
 {
     int32_t tail = self->machine->tails.at[match->pattern];
     int64_t start = tail < 0 ? match->start : match->hold;
@@ -1241,20 +1238,20 @@ append_match(const Stream *self, PyObject *list, const Candidate *match, int beg
 static int
 stream_settle(Stream *self, PyObject *found, PyObject *others)
 {
-    Candidates *open = &self->now.open;
+    OpenMatches *open = &self->now.open;
     int32_t kept = 0, result = 0;
     for (int32_t index = 0; result == 0 && index < open->count; index++) {
-        const Candidate candidate = open->at[index];
-        int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);
-        int plain = self->machine->flags[candidate.pattern] & PLAIN;
+        const OpenMatch match = open->at[index];
+        int certain = match.start < pattern_oldest(self, match.pattern, 0);
+        int plain = self->machine->flags[match.pattern] & PLAIN;
         if (certain && plain) {
-            result = append_match(self, found, &candidate, others != NULL);
+            result = append_match(self, found, &match, others != NULL);
             continue;
         }
         if (certain && others != NULL) {
-            result = append_pattern(others, candidate.pattern);
+            result = append_pattern(others, match.pattern);
         }
-        open->at[kept++] = candidate;
+        open->at[kept++] = match;
     }
     if (result < 0) {
         self->broken = 1;
@@ -1265,7 +1262,7 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
 }
 
 /* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
-   which somebody else must settle one) */
+   which Python must settle one) */
 static PyObject *
 stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -1278,15 +1275,15 @@ stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("(NN)", found, others);
 }
 
-/* candidates(pattern) -> its matches that are not settled */
+/* open_matches(pattern) -> its matches that are not settled */
 static PyObject *
-stream_candidates(Stream *self, PyObject *given)
+stream_open_matches(Stream *self, PyObject *given)
 {
     int32_t pattern;
     PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->now.open.count; index++) {
-        const Candidate *open = &self->now.open.at[index];
-        if (open->pattern == pattern && append_candidate(found, open) < 0) {
+        const OpenMatch *open = &self->now.open.at[index];
+        if (open->pattern == pattern && append_open(found, open) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1303,7 +1300,7 @@ stream_blurred(Stream *self, PyObject *given)
         : PyBool_FromLong(self->machine->automata[pattern].blurred);
 }
 
-/* keep(pattern, candidates): these are its matches that are not settled */
+/* keep(pattern, matches): these are its matches that are not settled */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
@@ -1315,24 +1312,46 @@ stream_keep(Stream *self, PyObject *args)
     if (!is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     for (Py_ssize_t index = 0; index < PyList_Size(list); index++) {
         long long start, end, hold;
         int own, late, written;
         PyObject *given = PyList_GetItem(list, index);
         if (!PyTuple_Check(given)) {
-            PyErr_SetString(PyExc_TypeError, "a candidate must be a tuple");
+            PyErr_SetString(PyExc_TypeError, "a match must be a tuple");
             return NULL;
         }
         if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)) {
             return NULL;
         }
-        Candidate made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
-        if (candidates_push(&self->now.open, &made) < 0) {
+        OpenMatch made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
+        if (matches_push(&self->now.open, &made) < 0) {
             return NULL;
         }
     }
     Py_RETURN_NONE;
+}
+
+/* Append what the end of the text accepts of a run to the hits. */
+static int
+run_ended(Stream *self, const Run *run)
+{
+    Automaton *automaton = &self->machine->automata[run->pattern];
+    Cache *cache = &automaton->cache;
+    Ints *accepts = &self->machine->bench.accepts;
+    int32_t notes = cache->notes.count, at = NONE;
+    accepts->count = 0;
+    if (at_end(automaton, run->state, accepts) < 0
+        || (at = accepts_kept(automaton, accepts)) == BROKEN) {
+        return ERROR;
+    }
+    int result = at == NONE ? 0
+                            : accepts_taken(cache, at, run->pattern,
+                                            self->now.runs.registers + run->registers,
+                                            self->now.offset, &self->hits);
+    /* They have been taken, and no transition names them. */
+    cache->notes.count = notes;
+    return result;
 }
 
 /* ends(): file what the end of the text accepts */
@@ -1346,20 +1365,7 @@ stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
     int32_t count;
     const Run *run = stand_runs(self->machine, &self->now, &count);
     for (; count; run++, count--) {
-        Automaton *automaton = &self->machine->automata[run->pattern];
-        Ints *accepts = &self->machine->bench.accepts;
-        accepts->count = 0;
-        int32_t notes = automaton->cache.notes.count, at = NONE;
-        if (at_end(automaton, run->node, accepts) < 0
-            || (at = accepts_kept(automaton, accepts)) == BROKEN) {
-            return NULL;
-        }
-        int result = at == NONE ? 0
-                                : accepts_taken(&automaton->cache, at, run->pattern,
-                                                self->now.runs.registers + run->registers,
-                                                self->now.offset, &self->hits);
-        automaton->cache.notes.count = notes;
-        if (result < 0) {
+        if (run_ended(self, run) < 0) {
             return NULL;
         }
     }
@@ -1438,6 +1444,19 @@ stream_disable(Stream *self, PyObject *given)
 
 /* --- reading again -------------------------------------------------------------------------- */
 
+/* File all hits, those of eager patterns, too. */
+static int
+hits_all_filed(Stream *self)
+{
+    for (int32_t index = 0; index < self->hits.count; index++) {
+        if (stream_file(self, &self->hits.at[index]) < 0) {
+            return ERROR;
+        }
+    }
+    self->hits.count = 0;
+    return 0;
+}
+
 /* Let the run in `other`, the only one, go on with a class. */
 static int
 again_step(Stream *self, int32_t class, int mode, int64_t offset)
@@ -1450,12 +1469,13 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     Edge edge = {NONE, NONE, NONE, NONE};
     int32_t result = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
-        result = machine_edge(machine, run.pattern, run.node, class);
+        result = machine_edge(machine, run.pattern, run.state, class);
         edge = result < 0 ? edge : automaton->cache.edge[result];
     }
     else if (local >= 0) {
         machine->wanted = run.pattern;
-        result = transition(automaton, run.node, automaton->local_signature.at[local], mode, &edge);
+        result = transition(automaton, run.state, automaton->local_signature.at[local], mode,
+                            &edge);
         machine_count(machine, automaton);
     }
     if (result < 0) {
@@ -1496,13 +1516,7 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
             return result == TOO_MANY ? TOO_MANY : ERROR;
         }
     }
-    for (int32_t index = 0; index < self->hits.count; index++) {
-        if (stream_file(self, &self->hits.at[index]) < 0) {
-            return ERROR;
-        }
-    }
-    self->hits.count = 0;
-    return 0;
+    return hits_all_filed(self);
 }
 
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
@@ -1517,19 +1531,19 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     if (class < 0 || (!automaton->loaded && machine_load(machine, pattern) < 0)) {
         return ERROR;
     }
-    int32_t node;
+    int32_t state;
     for (;;) {
         int32_t local = machine_local(machine, pattern, class);
-        node = local < 0 ? ERROR : idle_node(automaton, automaton->local_signature.at[local]);
-        if (node >= 0) {
+        state = local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
+        if (state >= 0) {
             break;
         }
         machine->wanted = pattern;
-        if (node != WANTED || machine_fetch(machine) < 0) {
+        if (state != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
     }
-    Edge edge = {node, NONE, NONE, NONE};
+    Edge edge = {state, NONE, NONE, NONE};
     self->other.count = self->other.register_count = 0;
     if (runs_follow(&self->other, pattern, &automaton->cache, &edge, NULL, 0) < 0) {
         return ERROR;
@@ -1551,13 +1565,13 @@ run_put(Stream *self, int32_t pattern)
 {
     const Run run = self->other.runs[0];
     const Cache *cache = &self->machine->automata[pattern].cache;
-    Edge edge = {run.node, NONE, NONE, NONE};
+    Edge edge = {run.state, NONE, NONE, NONE};
     self->other.count = 0;
     if (stand_part(self->machine, &self->now) < 0) {
         return ERROR;
     }
     runs_remove(&self->now.runs, pattern);
-    return cache->node[run.node].idle
+    return cache->state[run.state].idle
         ? 0
         : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
 }
@@ -1573,14 +1587,11 @@ stream_restart(Stream *self, PyObject *args)
     Py_ssize_t begin, at;
     long long base, until;
     if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
-        || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)) {
+        || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)
+        || !is_part(begin, at, PyUnicode_GetLength(text))) {
         return NULL;
     }
-    if (begin < 0 || begin > at || at > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
-        return NULL;
-    }
-    candidates_remove(&self->now.open, pattern);
+    matches_remove(&self->now.open, pattern);
     self->busy = 1;
     int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
@@ -1593,24 +1604,7 @@ stream_restart(Stream *self, PyObject *args)
     }
     const Run *run = run_of(self, pattern);
     if (result == 0 && ended && run != NULL) {
-        Automaton *automaton = &self->machine->automata[pattern];
-        Ints *accepts = &self->machine->bench.accepts;
-        accepts->count = 0;
-        int32_t notes = automaton->cache.notes.count, note = NONE;
-        if (at_end(automaton, run->node, accepts) < 0
-            || (note = accepts_kept(automaton, accepts)) == BROKEN) {
-            result = ERROR;
-        }
-        else if (note != NONE) {
-            result = accepts_taken(&automaton->cache, note, pattern,
-                                   self->now.runs.registers + run->registers, self->now.offset,
-                                   &self->hits);
-        }
-        automaton->cache.notes.count = notes;
-        for (int32_t index = 0; result == 0 && index < self->hits.count; index++) {
-            result = stream_file(self, &self->hits.at[index]);
-        }
-        self->hits.count = 0;
+        result = run_ended(self, run) < 0 ? ERROR : hits_all_filed(self);
     }
     if (result < 0) {
         self->broken = 1;
@@ -1627,18 +1621,18 @@ run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offs
 {
     Automaton *automaton = &self->machine->automata[run->pattern];
     const Cache *cache = &automaton->cache;
-    const Node *node = &cache->node[run->node];
+    const State *state = &cache->state[run->state];
     Ints key = {0};
-    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
-                                 1 + automaton->behinds.count / 2);
-    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
-        const Thread *thread = &threads_of(cache, node)[index];
+    int32_t result = ints_append(&key, numbers_key(&cache->states, run->state),
+                                 context_ints(automaton));
+    for (int32_t index = 0; result >= 0 && index < state->count; index++) {
+        const Thread *thread = &threads_of(cache, state)[index];
         const Place *place = &automaton->place[cache->item[thread->item].place];
         int64_t opened = thread->hold == NOWHERE ? offset + 1
             : thread->hold >= 0                  ? registers[thread->hold]
                                                  : offset - place->opened;
         if (opened > hold) {
-            result = ints_append(&key, (const int32_t *)thread, 4);
+            result = ints_append(&key, (const int32_t *)thread, THREAD_INTS);
         }
     }
     result = result < 0 ? ERROR : state_of(automaton, &key);
@@ -1685,13 +1679,13 @@ stream_due(Stream *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef stream_members[] = {
-    {"due", (getter)stream_due, NULL, "Whether somebody must look.", NULL},
+    {"due", (getter)stream_due, NULL, "Whether the last character needs attention.", NULL},
     {"offset", (getter)stream_offset, NULL, "How many characters have been read.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef stream_methods[] = {
-    {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
+    {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to what needs attention."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
     {"fork", (PyCFunction)stream_fork, METH_NOARGS, "A stream that goes on from here by itself."},
     {"is_alike", (PyCFunction)stream_is_alike, METH_O, "Whether another stands as this does."},
@@ -1704,7 +1698,7 @@ static PyMethodDef stream_methods[] = {
     {"hits", (PyCFunction)stream_hits, METH_NOARGS, "What eager patterns have matched."},
     {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
-    {"candidates", (PyCFunction)stream_candidates, METH_O, "A pattern's open matches."},
+    {"open_matches", (PyCFunction)stream_open_matches, METH_O, "A pattern's open matches."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},
     {"ends", (PyCFunction)stream_ends, METH_NOARGS, "File what the text's end accepts."},

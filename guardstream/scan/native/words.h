@@ -1,4 +1,5 @@
-/* Steps the states of a word index over a text (`aho_corasick.py`, which builds them). */
+/* Steps the states of a word index over a text (`aho_corasick.py`, which builds them). A node is the
+   number of a state; it may have none in Python yet (`words/forms.py`). */
 
 #ifndef GUARDSTREAM_WORDS_H
 #define GUARDSTREAM_WORDS_H
@@ -14,7 +15,7 @@ typedef struct {
     uint64_t starts; /* a bit for each letter of the live text: whether a word may begin there */
 } WordNode;
 
-#define MOST_LETTERS 63 /* of a live text for which there is a bit */
+#define MAX_LIVING 63 /* as in aho_corasick.py: of so many letters `starts` has a bit each */
 
 /* A transition; they stand in an open hash table, since most states have few and classes are
    many. */
@@ -222,14 +223,14 @@ word_table_live(WordTable *self, PyObject *given)
     return Py_BuildValue("(OKi)", live, (unsigned long long)node->starts, (int)node->joined);
 }
 
-/* Where a transition stands, or would; there is always a free place. */
+/* Where a transition stands, or would; there is always a free slot. */
 static WordEdge *
 word_edge(const WordTable *self, int32_t node, int32_t class)
 {
     uint32_t mask = (uint32_t)self->edge_room - 1;
     uint32_t hash = ((uint32_t)node * 0x9E3779B1u) ^ ((uint32_t)class * 0x85EBCA6Bu);
-    for (uint32_t place = (hash ^ (hash >> 15)) & mask;; place = (place + 1) & mask) {
-        WordEdge *edge = &self->edge[place];
+    for (uint32_t at = (hash ^ (hash >> 15)) & mask;; at = (at + 1) & mask) {
+        WordEdge *edge = &self->edge[at];
         if (edge->target == NONE || (edge->node == node && edge->class == class)) {
             return edge;
         }
@@ -286,7 +287,8 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* The same of the words that may begin at `begin`: returns COMPLETE if one of them is complete. */
+/* Whether a text from `begin` to its end begins a word that is longer, or is COMPLETE, of those that
+   may begin there (`WordIndex._grows`). */
 static int
 word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t length,
            int may_begin)
@@ -324,7 +326,7 @@ word_made(WordTable *self, int32_t node, int32_t class, int32_t *target)
         return ERROR;
     }
     if (code == NONE || live == Py_None || self->edges >= MAX_WORD_EDGES
-        || PyUnicode_GetLength(live) >= MOST_LETTERS) {
+        || PyUnicode_GetLength(live) >= MAX_LIVING) {
         return 0;
     }
     PyObject *letter = PyUnicode_FromOrdinal(code), *left = NULL;
@@ -596,11 +598,8 @@ word_stream_run(WordStream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
-        return NULL;
-    }
-    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
-        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)
+        || !is_part(begin, end, PyUnicode_GetLength(text))) {
         return NULL;
     }
     if (is_word_busy(self) || (begin = word_read(self, text, begin, end)) < 0) {
@@ -671,7 +670,7 @@ static PyMethodDef word_stream_methods[] = {
     {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
     {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
     {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},
-    {"take", (PyCFunction)word_stream_take, METH_NOARGS, "Let nobody look at the words again."},
+    {"take", (PyCFunction)word_stream_take, METH_NOARGS, "Mark the words as settled."},
     {NULL, NULL, 0, NULL},
 };
 

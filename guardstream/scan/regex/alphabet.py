@@ -150,8 +150,8 @@ class CharSets:
         judges = self._by_regex + self._by_case if cased else self._by_regex
         judges = [(bit << len(KINDS), judge) for bit, judge in judges]
         known = dict(kinds)
-        for place, sets in edges.items():
-            known[place] = known.get(place, 0) ^ (sets & ~asked) << len(KINDS)
+        for index, sets in edges.items():
+            known[index] = known.get(index, 0) ^ (sets & ~asked) << len(KINDS)
         alone: dict[str, int] = {}
         if ord(page[0]) // SIZE in _FOLDED_ON:
             alone = {

@@ -1,5 +1,5 @@
-"""What stands before a place, as far as a pattern looks back: the last character, and how far the
-pattern's lookbehinds have come, each an automaton of its own that runs along with the text.
+"""What stands before a character, as far as a pattern looks back: the last character, and how far
+the pattern's lookbehinds have come, each an automaton of its own that runs along with the text.
 
 It does not depend on the candidates that are under way, so that states with other candidates share
 what is found out about it.
@@ -20,7 +20,7 @@ Sides: TypeAlias = tuple[frozenset[Item], ...]
 
 
 class Context(dict[int, "Context"]):
-    """What stands before a place: the bits of the last character and of the lookbehinds that match
+    """What stands before a character: the bits of the last one and of the lookbehinds that match
     there (`left`), and the lookbehinds' own items (`sides`).
 
     It holds the contexts that a character leads to, by what is asked of its signature (`asks`); a

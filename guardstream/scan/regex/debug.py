@@ -55,7 +55,7 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
         run = steps.state(0)
         threads = () if run is None else tuple(_threads(*run, offset + 1, program))
         held = offset + 1 - scan.hold()
-        accepts = tuple((match.start, match.end) for match in steps.candidates(0))
+        accepts = tuple((match.start, match.end) for match in steps.open_matches(0))
         yield Row(offset, character, threads, held, accepts, _spans(found))
     yield Row(len(text), "", (), 0, (), _spans(scan.finish(window)))
 

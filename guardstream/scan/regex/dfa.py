@@ -41,21 +41,20 @@ from guardstream.scan.regex.registers import (
 )
 
 MAX_WEIGHT = 400_000
-"""The weight of all states and transitions of a set of patterns before the caches are flushed, as
-RE2 does; a unit is about 100 bytes."""
+"""The weight of all states and transitions of a set of patterns, in the extension of those of one
+search, before the caches are flushed, as RE2 does; a unit is about 100 bytes."""
 
 MAX_THREADS = 4_000
-"""How many threads a state may have that another leads to. Only counters within counters come
-there, and the pattern fails: beyond it each character would cost milliseconds."""
+"""How many threads a transition may lead to. Only counters within counters reach that, and then the
+pattern fails: each character would cost milliseconds."""
 
 MAX_SHARE = 4
-"""One automaton may take a part of that; with more it is flushed alone."""
-
+"""An automaton that takes more than such a part of the weight is flushed alone."""
 
 Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...]]"
 """Where a character leads: the state, what each of its registers is the least of (None if they stay
-as they are), and the matches that the character completes. A plain tuple is taken apart in a third
-of the time that one with names takes."""
+as they are), and the matches that the character completes. To unpack a plain tuple takes a third of
+the time that it takes with a NamedTuple."""
 
 
 def moved(
@@ -141,11 +140,9 @@ class State(dict[Asked, Transition]):
         """The state after a character at which no match may begin, of one without candidates."""
         return self.automaton.passed(self, signature)
 
-    def without(
-        self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
-    ) -> tuple[State, tuple[int, ...]]:
-        """The state without some of its threads, and its registers."""
-        return self.automaton.without(self, is_dropped, registers)
+    def without(self, is_dropped: Callable[[Thread], bool]) -> State:
+        """The state without some of its threads; the registers stay as they are."""
+        return self.automaton.without(self, is_dropped)
 
     def end(self) -> list[Accept]:
         """What the end of the text accepts."""
@@ -240,7 +237,7 @@ class Automaton:
 
     def idle(self, left: int) -> State:
         """The state without candidates after a character of this signature."""
-        left &= self.program.behind & ~self.program.looks
+        left &= self.program.last
         state = self._idle.get(left)
         if state is None:
             state = self._idle[left] = self._state((), self._contexts.beginning(left))
@@ -268,14 +265,12 @@ class Automaton:
             self._contexts.renewed(state.context),
         )
 
-    def without(
-        self, state: State, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
-    ) -> tuple[State, tuple[int, ...]]:
+    def without(self, state: State, is_dropped: Callable[[Thread], bool]) -> State:
         """See `State.without`."""
         with self.alphabet.lock:
             state = self._renewed(state)
             kept = tuple(thread for thread in state.threads if not is_dropped(thread))
-            return self._state(kept, state.context), registers
+            return self._state(kept, state.context)
 
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, if the automaton cuts the first only. The end is seen
@@ -369,7 +364,7 @@ class _Step:
         automaton = self._automaton
         group, cuts = automaton.program.group, automaton.cuts
         threads = list(threads)
-        for place, thread in enumerate(threads):
+        for index, thread in enumerate(threads):
             ways, matched = automaton.items.advance(thread.item, self._signature)
             start, hold = start_of(thread), hold_of(thread)
             for item, opens, ends in ways:
@@ -378,13 +373,13 @@ class _Step:
                 opened = (HERE,) if hold is None and opens and group else hold
                 end = HERE if ends else None if thread.end == NOWHERE else thread.end
                 if self._add(item, start, opened, end):
-                    self._hold_for(threads[place + 1 :])
+                    self._hold_for(threads[index + 1 :])
                     return True
             if matched:
                 accept = automaton.ended(thread)
                 self.accepts.append(accept)
                 if cuts:
-                    self._hold_for(threads[place + 1 :])
+                    self._hold_for(threads[index + 1 :])
                     # What begins at this character is not inside a match that ended before it.
                     return accept.late
         return False
@@ -441,10 +436,10 @@ class _Step:
         if known >= 0:
             least = self._least(self.threads[known].hold, hold)
             self.threads[known] = self.threads[known]._replace(hold=least)
-        place = self._accepted.get(item)
-        if place is not None:
-            accept = self.accepts[place]
-            self.accepts[place] = accept._replace(hold=self._least(accept.hold, hold))
+        index = self._accepted.get(item)
+        if index is not None:
+            accept = self.accepts[index]
+            self.accepts[index] = accept._replace(hold=self._least(accept.hold, hold))
 
     def _least(self, own: Least | None, others: Iterable[Source]) -> Least:
         """The least of a candidate's own hold-back and others."""

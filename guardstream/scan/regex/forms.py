@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.fragments import ASCII
 from guardstream.scan.regex.joints import Joints
+from guardstream.scan.regex.machine import Machine
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.samples import ANSWER, LONG_ANSWER
-from guardstream.scan.regex.stepper import Machine, Stepper
+from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words.normalize import Table
 
 try:

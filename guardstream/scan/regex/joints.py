@@ -11,27 +11,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import count
 from operator import or_
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from guardstream.scan.building import check_not_building
+from guardstream.scan.building import building
 from guardstream.scan.regex.dfa import State, Transition, moved
+from guardstream.scan.regex.machine import Machine, Waking
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
-
-if TYPE_CHECKING:
-    from guardstream.scan.regex.stepper import Machine, Waking
 
 MAX_WEIGHT = 120_000
 """The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
 bytes."""
 
 TRIAL = 4_096
-"""After so many transitions had to be built it is looked whether that was worth while."""
+"""After how many transitions that had to be built it is checked whether they were worth it."""
 
 WORTH = 4
-"""How many characters must have been read for each of them."""
+"""They were if so many characters have been read for each of them, on average."""
 
 REST = 2_048
-"""For so many characters joint states are let be where there were fewer, for twice as many each
+"""Where they were not, joint states are not used for so many characters, and for twice as many each
 time, up to MAX_REST."""
 
 MAX_REST = 262_144
@@ -51,8 +49,8 @@ Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 
 @lru_cache(maxsize=4_096)
 def moving(leasts: Sequence[Least]) -> Moves:
-    """What `moved` does by these, sooner where there are one or two registers, each that of one
-    source alone, as nearly always; the same for many transitions."""
+    """What `moved` does with these as a function of its own: faster where there are one or two
+    registers, each with one source, as nearly always. Many transitions share it."""
     sources = [least[0] for least in leasts if len(least) == 1]
     if len(sources) < len(leasts) or not 1 <= len(sources) <= 2:
         return partial(moved, leasts)
@@ -176,11 +174,11 @@ class Joint(dict[str, Leap]):
 
 
 class Joints:
-    """The joint states of a machine: bounded, and let be where a text keeps coming to new ones,
+    """The joint states of a machine: bounded, and at rest where a text keeps leading to new ones,
     since building one costs more than stepping its patterns.
 
-    `read` counts the characters that have been read by them, `rest` those for which they are still
-    let be.
+    `read` counts the characters that have been read by them, `rest` those for which they are not
+    used yet.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -215,10 +213,9 @@ class Joints:
         states = tuple([runs[pattern][0] for pattern in sorted(runs)])
         owned = [runs[state.pattern][1][: state.size] for state in states]
         offsets = sorted({offset for own in owned for offset in own})
-        places = {offset: place for place, offset in enumerate(offsets)}
-        numbers = tuple([tuple([places[offset] for offset in own]) for own in owned])
-        check_not_building(self.machine.alphabet.lock)
-        with self.machine.alphabet.lock:
+        registers = {offset: number for number, offset in enumerate(offsets)}
+        numbers = tuple([tuple([registers[offset] for offset in own]) for own in owned])
+        with building(self.machine.alphabet.lock):
             return self._to(kind, states, numbers)[0], tuple(offsets)
 
     def _to(
@@ -239,8 +236,7 @@ class Joints:
         awake do not tell apart.
         """
         machine = self.machine
-        check_not_building(machine.alphabet.lock)
-        with machine.alphabet.lock:
+        with building(machine.alphabet.lock):
             number = machine.classes[character]
             signature = machine.alphabet.signatures[number]
             waking = machine.wakes(joint.kind, number)
@@ -259,7 +255,7 @@ class Joints:
         return leap
 
     def _judge(self) -> None:
-        """Let joint states be for a while, unless building them was worth while."""
+        """Let joint states rest for a while, unless they were worth building."""
         if self.read < WORTH * self._missed:
             self.rest, self._pause = self._pause, min(2 * self._pause, MAX_REST)
         else:
@@ -281,7 +277,7 @@ class Joints:
             steps.sort()  # by their patterns
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
-        places: dict[Least, int] = {}  # of what registers become, in the order in which they stand
+        registers: dict[Least, int] = {}  # their numbers, by what they become
         accepts: list[tuple[int, Accept]] = []
         for pattern, (target, moves, accepted), own in steps:
             if accepted:
@@ -297,10 +293,10 @@ class Joints:
                 if moves is None
                 else [mapped(least, own) for least in moves]
             )
-            numbers.append(tuple([places.setdefault(least, len(places)) for least in leasts]))
+            numbers.append(tuple([registers.setdefault(least, len(registers)) for least in leasts]))
         leap = self._to(waking.kind, tuple(states), tuple(numbers))
-        stay = list(places) == [(place,) for place in places.values()]
-        become = None if stay else moving(tuple(places))
+        stay = list(registers) == [(number,) for number in registers.values()]
+        become = None if stay else moving(tuple(registers))
         if accepts:
             return leap[0], (become, tuple(accepts))
         return (leap[0], become) if become else leap

@@ -1,7 +1,7 @@
-"""Matches one pattern at one place: for captures, and for back-references.
+"""Matches one pattern at one offset: for captures, and for back-references.
 
-It tries the ways of a pattern in order of preference, as `regex` does, and never the same place of
-the pattern at the same place of the text twice, unless what back-references refer to differs, or
+It tries the ways of a pattern in order of preference, as `regex` does, and never the same step at
+the same offset of the text twice, unless what back-references refer to differs, or
 how many rounds of a large counter there have been: so its work is linear for a pattern without
 them. Each step is paid for by the caller, who may refuse.
 
@@ -339,12 +339,12 @@ class Matcher:
             return None
         text = attempt.text
         for index in range(found.start, found.end):
-            place = at + index - found.start
-            if place >= len(text):
+            here = at + index - found.start
+            if here >= len(text):
                 attempt.ran_out = True
                 return None
-            if text[index] != text[place] and not (
-                node.ignore_case and is_in(node.alike(text[index]), text[place])
+            if text[index] != text[here] and not (
+                node.ignore_case and is_in(node.alike(text[index]), text[here])
             ):
                 return None
         return at + found.end - found.start, captures

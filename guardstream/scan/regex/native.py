@@ -15,18 +15,18 @@ from functools import cached_property
 from typing import Self, TypeAlias
 
 from guardstream.scan import _native
-from guardstream.scan.building import check_not_building
+from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.fragments import numbers
+from guardstream.scan.regex.machine import Handling, Machine
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
-from guardstream.scan.regex.matcher import Kind as Does
+from guardstream.scan.regex.matcher import Kind as StepKind
 from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.rewrite import other_cases
-from guardstream.scan.regex.stepper import Handling, Machine
 from guardstream.scan.words.normalize import Table
 
 UNIT = 100
@@ -45,6 +45,7 @@ _Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
 
 def _flags(handling: Handling) -> int:
+    """What is done about a pattern, a bit each (`machine.h`)."""
     return sum(flag << number for number, flag in enumerate(handling[:4]))
 
 
@@ -76,7 +77,6 @@ class NativeProgram(Program):
         for lookbehind in self.lookbehinds:
             behinds.append(lookbehind.first.number)
             behinds.append(self._index[lookbehind.bit.bit_length() - 1])
-        plain = self.behind & ~self.looks
         return (
             array("i", self._own).tobytes(),
             self._rows,
@@ -87,7 +87,7 @@ class NativeProgram(Program):
             automaton.cuts,
             automaton.least_hold,
             dfa.MAX_THREADS,
-            *(self._signature(bits) for bits in (self.behind, self.looks, plain, END)),
+            *(self._signature(bits) for bits in (self.behind, self.looks, self.last, END)),
         )
 
     def more(self, number: int) -> _Places:
@@ -100,7 +100,7 @@ class NativeProgram(Program):
 
     def _places(self, places: Sequence[Place]) -> _Places:
         """Places, but for those that are not written out: how many there are of all, and
-        conditions, the places and their ways as rows of ints."""
+        conditions, the places and their ways as rows of ints, see `Place` in `automaton.h`."""
         conditions: dict[Condition, int] = {}
         rows: list[int] = []
         ways: list[int] = []
@@ -210,9 +210,7 @@ class NativeMachine:
         return self._of(automaton).given(automaton)
 
     def _more(self, pattern: int, place: int) -> _Places:
-        lock = self._machine.alphabet.lock
-        check_not_building(lock)
-        with lock:
+        with building(self._machine.alphabet.lock):
             return self._of(self._machine.automata[pattern]).more(place)
 
     def _of(self, automaton: Automaton) -> NativeProgram:
@@ -234,17 +232,18 @@ class NativeStepper(_native.Stream):
         return super().__new__(cls, machine.native)
 
 
-_DOES = {
+# What the extension calls the kinds of steps, and of assertions (`matcher.h`).
+_STEP_KINDS = {
     kind: number
     for number, kind in enumerate(
         (
-            Does.CHAR,
-            Does.SPLIT,
-            Does.COUNT,
-            Does.OPEN,
-            Does.CLOSE,
-            Does.REFERENCE,
-            Does.ASSERT,
+            StepKind.CHAR,
+            StepKind.SPLIT,
+            StepKind.COUNT,
+            StepKind.OPEN,
+            StepKind.CLOSE,
+            StepKind.REFERENCE,
+            StepKind.ASSERT,
         )
     )
 }
@@ -308,11 +307,11 @@ class NativeMatcher(Matcher):
         return sets + array("i", others[:MAX_CASES]).tobytes()
 
     def _rows(self) -> tuple[array[int], array[int]]:
-        """The steps and their choices as rows of ints."""
+        """The steps and their choices as rows of ints, see `Step` in `matcher.h`."""
         rows, ways = array("i"), array("i")
         self._number(self.first)
         for step in self._steps:
-            kind, node = _DOES.get(step.kind, _MATCH), step.node
+            kind, node = _STEP_KINDS.get(step.kind, _MATCH), step.node
             after, aside = (
                 -1 if other is None else self._number(other) for other in (step.after, step.aside)
             )
@@ -330,7 +329,7 @@ class NativeMatcher(Matcher):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
                 if not node.ahead:
                     least, most = min_width(node.item), max_width(node.item) or 0
-            elif step.kind is Does.ATOMIC:
+            elif step.kind is StepKind.ATOMIC:
                 kind = _ATOMIC
             choices = [self._number(way) for way in step.ways]
             set_of = self._sets.setdefault(fragment, len(self._sets)) if fragment else 0

@@ -90,7 +90,7 @@ FREE = Condition()
 
 
 class Kind(IntEnum):
-    """What a place does."""
+    """What a place does. The extension has the same numbers (`automaton.h`)."""
 
     CHAR = auto()  # takes one character that fulfils the condition
     AHEAD = auto()  # asks for the next character, or the end
@@ -106,22 +106,24 @@ class Kind(IntEnum):
 
 class Unwritten(NamedTuple):
     """A choice or a counter that its program writes out when the text first reaches it: of a
-    counter `low` rounds are wanted then, and `more` may follow, None without end."""
+    counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
+    masked group may open in it."""
 
     program: Program
     node: Alt | Repeat
     low: int
     more: int | None
+    opens: bool
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A step of a compiled pattern; `after` is the next, or `ways` are the choices, of which `out`
-    leads out of a loop. `number` is its index among the program's places.
+    """A state of the NFA; it is called a place, since elsewhere a state is one of the DFA.
 
-    `distance` is how many characters the match has here, `opened` how many since the masked group
-    opened. `source` is the node that it was made of. `unwritten` is what its ways are made of when
-    the text first reaches it.
+    `after` is the next place, or `ways` are the choices, of which `out` leads out of a loop.
+    `number` is its index among the program's places. `distance` is how many characters the match
+    has here, `opened` how many since the masked group opened. `source` is the node that it was made
+    of. `unwritten` is what its ways are made of when the text first reaches it.
     """
 
     kind: Kind
@@ -145,7 +147,7 @@ class Place:
         return self.ways if self.after is None else (self.after,)
 
     def lead_nowhere(self) -> None:
-        """Let go of what comes after it, which somebody else knows now."""
+        """Let go of what comes after it, which is kept elsewhere now."""
         self.after = self.out = self.aside = self.source = None
         self.ways = ()
 
@@ -197,6 +199,11 @@ class Program:
         self.pending = self._place(Kind.MATCH)
         self.firsts = self._first_conditions()
 
+    @property
+    def last(self) -> int:
+        """Of the bits in `behind` those that the last character has itself."""
+        return self.behind & ~self.looks
+
     def _first_conditions(self) -> list[Condition]:
         conditions: dict[Condition, None] = {}
         seen: set[Place] = set()
@@ -221,8 +228,8 @@ class Program:
             place, distance, opened = reached.pop()
             while _is_measured(place, distance, opened):
                 if place.unwritten is not None and place.out is not None:
-                    inside = place.opened == BEFORE and not place.negate
-                    opened = BEFORE if inside else VARIABLE
+                    stays_before = place.opened == BEFORE and not place.unwritten.opens
+                    opened = BEFORE if stays_before else VARIABLE
                     place, distance = place.out, VARIABLE
                 elif place.after is not None:
                     distance, opened = _beyond(place)
@@ -349,9 +356,8 @@ class Program:
     def _later(self, node: Alt | Repeat, low: int, more: int | None, after: Place) -> Place:
         """A place from which the node is written out when the text reaches it."""
         place = self._place(Kind.SPLIT)
-        place.unwritten, place.out = Unwritten(self, node, low, more), after
-        # In such a place it says whether the masked group may open in it.
-        place.negate = bool(self.group) and self.group in captured(node)
+        opens = bool(self.group) and self.group in captured(node)
+        place.unwritten, place.out = Unwritten(self, node, low, more, opens), after
         return place
 
     # What is written out when the text reaches it
@@ -384,7 +390,7 @@ class Program:
 
     def written(self, place: Place, unwritten: Unwritten) -> Sequence[Place]:
         """The ways of a place that the text has reached."""
-        _, node, low, more = unwritten
+        _, node, low, more, _ = unwritten
         after = place.out
         assert after is not None
         if isinstance(node, Alt):

@@ -153,8 +153,8 @@ class Parsed:
 def parse(pattern: str, space: str = " ") -> Parsed:
     """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded.
 
-    `space` is a pattern without groups, and each space stands for it that is neither in a class nor
-    behind a backslash.
+    `space` is a pattern without groups. It takes the place of each space that is neither in a class
+    nor escaped by a backslash.
     """
     parser = _Parser(pattern, space)
     try:

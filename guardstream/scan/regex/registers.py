@@ -18,7 +18,7 @@ FIXED = -1
 """In a Thread: the item's distance says where it began."""
 
 NOWHERE = -2
-"""In a Thread: there is no such place yet."""
+"""In a Thread: there is no such offset yet."""
 
 Source: TypeAlias = int
 """Where an offset comes from in a transition on the character at offset `p`: a register's number,

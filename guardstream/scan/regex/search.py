@@ -25,26 +25,28 @@ from guardstream.scan.regex.analysis import counts, spells
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
+from guardstream.scan.regex.machine import NO_GROUP, Classes, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import NO_GROUP, Candidate, Classes, Handling, Machine
+from guardstream.scan.regex.stepper import OpenMatch
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
 
 COUNTED = 3
-"""Patterns that count so many letters of a word before they tell any apart are searched for by
-themselves. Their states follow how long a word is, whatever it spells: there are far fewer of them,
-and of others, than of pairs."""
+"""Patterns that count so many letters of a word before they tell any apart have a search of their
+own. Their states depend on how long a word is, those of others on what it is: both together would
+be far more, one for each pair."""
 
 SPELLED = 3
-"""So are those of the others that tell so many letters apart: their states follow what is spelled,
-those of the rest the shape of words."""
+"""So do those of the others that tell so many letters apart: their states depend on the spelling of
+words, those of the rest on their shape."""
 
 STEPS_PER_CHARACTER = 1_000
-"""How many steps of confirming each character read pays for, up to those of a whole window."""
+"""How many steps of confirming each character that is read pays for; at most those of a window can
+be saved up."""
 
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
@@ -67,9 +69,9 @@ class PatternSet:
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
     read as translated by it, character for character. With `releases`, candidates that overflow are
-    dropped, and their groups may open again. `form` is what searches, the one that there
-    is unless told otherwise. `searches` make what a stream is searched by: each of
-    them looks for some of the patterns.
+    dropped, and their groups may open again. `form` is the form of the search, by default the one
+    that `forms.chosen` returns. `searches` make the searches of a stream, each for some of the
+    patterns.
     """
 
     def __init__(
@@ -200,7 +202,7 @@ def _look_back(pattern: Pattern) -> int:
 
 
 def _read(steps: AnyStepper, text: str) -> None:
-    """Read a text of which nobody asks what is found."""
+    """Read a text whatever is found in it."""
     at = 0
     while at < len(text):
         at = steps.run(text, at, len(text))
@@ -218,8 +220,8 @@ class Share(NamedTuple):
     behind: int
 
 
-class HalfBudget:
-    """What of a budget may go to candidates that overflow: `kept` steps are for matches."""
+class ReservingBudget:
+    """What candidates that overflow may take of a budget: `kept` steps of it are for matches."""
 
     def __init__(self, budget: Budget, kept: int) -> None:
         self._budget = budget
@@ -283,7 +285,7 @@ class PatternScan:
         """Where the oldest candidate began, or match that is not settled; the present offset if
         there is neither."""
         steps = self._steps
-        matches = [steps.candidates(pattern)[0] for pattern in steps.waiting()]
+        matches = [steps.open_matches(pattern)[0] for pattern in steps.waiting()]
         return min([steps.oldest(), *[start for _, start, *_ in matches]])
 
     # Settling
@@ -292,7 +294,7 @@ class PatternScan:
         """See `Scan.settle`."""
         found, self._standing = self._standing, []
         for hit in self._steps.hits():
-            found += self._fired(Candidate(*hit), window)
+            found += self._fired(OpenMatch(*hit), window)
         certain, others = self._steps.certain()
         found += [Match(*each) for each in certain]
         for pattern in others:
@@ -303,7 +305,7 @@ class PatternScan:
         """See `Scan.finish`."""
         self._steps.ends()
         found = [
-            match for hit in self._steps.hits() for match in self._fired(Candidate(*hit), window)
+            match for hit in self._steps.hits() for match in self._fired(OpenMatch(*hit), window)
         ]
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=True)
@@ -317,6 +319,10 @@ class PatternScan:
             found += self._settled(pattern, window, last=True, ended=False)
         return found + self._failures()
 
+    def _open(self, pattern: int) -> list[OpenMatch]:
+        """A pattern's matches that are not settled."""
+        return list(map(OpenMatch._make, self._steps.open_matches(pattern)))
+
     def _failures(self) -> list[Match]:
         """The patterns that have come to be too large to be followed."""
         return [
@@ -324,7 +330,7 @@ class PatternScan:
             for pattern, hold in self._steps.failures()
         ]
 
-    def _fired(self, match: Candidate, window: Window) -> list[Match]:
+    def _fired(self, match: OpenMatch, window: Window) -> list[Match]:
         rule = self._set.patterns[match.pattern].rule
         # What comes before the hold-back is written: an empty group holds nothing.
         end = max(match.hold, match.end)
@@ -347,28 +353,27 @@ class PatternScan:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
         found: list[Match] = []
-        candidates: Sequence[Candidate] = ()
+        matches: Sequence[OpenMatch] = ()
         cuts = self._set.automata[pattern].cuts
         try:
-            while waiting := self._steps.candidates(pattern):
-                candidates = list(map(Candidate._make, waiting))
-                oldest = self.offset + 1 if last else self._oldest(pattern)
-                if candidates[0].start >= oldest:
+            while matches := self._open(pattern):
+                oldest = self.offset + 1 if last else self._steps.began(pattern)
+                if matches[0].start >= oldest:
                     break
                 if cuts:
-                    self._steps.keep(pattern, candidates[1:])
-                    found += self._taken(candidates[0], window, ended=ended)
-                elif self._confirmed(candidates, oldest, window, found, ended=ended):
+                    self._steps.keep(pattern, matches[1:])
+                    found += self._taken(matches[0], window, ended=ended)
+                elif self._confirmed(matches, oldest, window, found, ended=ended):
                     break
         except Exception:
             compiled = self._set.patterns[pattern]
             self._steps.keep(pattern, [])
-            holds = [candidate.hold for candidate in candidates if compiled.holds]
+            holds = [match.hold for match in matches if compiled.holds]
             hold = min(holds, default=self.offset)
             found.append(Match(compiled.rule, hold, self.offset, failed=True))
         return found
 
-    def _taken(self, match: Candidate, window: Window, *, ended: bool) -> list[Match]:
+    def _taken(self, match: OpenMatch, window: Window, *, ended: bool) -> list[Match]:
         """Take a pattern's oldest match: nothing can undo it, but its judge may refuse it."""
         pattern, compiled = match.pattern, self._set.patterns[match.pattern]
         tested = compiled.confirm is not None
@@ -391,7 +396,7 @@ class PatternScan:
 
     def _confirmed(
         self,
-        candidates: Sequence[Candidate],
+        matches: Sequence[OpenMatch],
         oldest: int,
         window: Window,
         found: list[Match],
@@ -400,9 +405,9 @@ class PatternScan:
     ) -> bool:
         """Confirm an approximated pattern's matches that began before `oldest`, up to the first
         that is not refused; returns whether there was none. `ended` if the text ends here."""
-        pattern = candidates[0].pattern
+        pattern = matches[0].pattern
         compiled = self._set.patterns[pattern]
-        begin = max(candidates[0].start, self._horizon())
+        begin = max(matches[0].start, self._horizon())
         while (match := self._find(pattern, begin, window)) is not None:
             if match.start >= oldest:
                 break
@@ -412,7 +417,7 @@ class PatternScan:
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = match.start + 1
-        kept = [candidate for candidate in candidates if candidate.start >= oldest]
+        kept = [each for each in matches if each.start >= oldest]
         if match is not None and match not in kept:
             # An older start has accepted in its place; it is not settled itself.
             insort(kept, match)
@@ -433,7 +438,7 @@ class PatternScan:
                 return True
         return False
 
-    def _spans(self, pattern: int, match: Candidate, window: Window) -> Sequence[tuple[int, int]]:
+    def _spans(self, pattern: int, match: OpenMatch, window: Window) -> Sequence[tuple[int, int]]:
         """What of a match is masked: all of it, or each capture of the group."""
         compiled, base = self._set.patterns[pattern], window.base
         if not compiled.group:
@@ -470,14 +475,14 @@ class PatternScan:
 
     # Reading again
 
-    def _find(self, pattern: int, begin: int, window: Window) -> Candidate | None:
+    def _find(self, pattern: int, begin: int, window: Window) -> OpenMatch | None:
         """The first match from `begin` on, as `regex` finds it, of an approximated pattern."""
         starts = range(max(begin, window.base), self.offset)
         return self._first_of(pattern, starts, window, self)
 
     def _first_of(
         self, pattern: int, starts: Iterable[int], window: Window, budget: Budget
-    ) -> Candidate | None:
+    ) -> OpenMatch | None:
         """The first match that begins at one of the starts."""
         base = window.base
         text = self._read_as(window)[: self.offset - base]
@@ -489,7 +494,7 @@ class PatternScan:
                 hold = found.spans[0][0] + base if found.spans else end
                 if not self._set.patterns[pattern].group:
                     hold = start
-                return Candidate(pattern, start, hold, end, late=False, written=hold == end)
+                return OpenMatch(pattern, start, hold, end, late=False, written=hold == end)
         return None
 
     def _restart(
@@ -525,10 +530,6 @@ class PatternScan:
         if left < 0:
             raise OverBudgetError
 
-    def _oldest(self, pattern: int) -> int:
-        """Where the pattern's oldest candidate began; beyond the present if none lives."""
-        return self._steps.began(pattern)
-
     def _read_as(self, window: Window) -> str:
         table = self._set.table
         return window.text if table is None else window.text.translate(table)
@@ -548,7 +549,7 @@ class PatternScan:
             if pattern not in flowing and self._set.patterns[pattern].holds:
                 held += [
                     (hold, pattern)
-                    for _, _, hold, _, _, written in steps.candidates(pattern)
+                    for _, _, hold, _, _, written in steps.open_matches(pattern)
                     if not written
                 ]
         return held
@@ -567,13 +568,13 @@ class PatternScan:
 
     def prune(self, window: Window) -> None:
         """See `Scan.prune`: what is approximated may make text wait for nothing."""
-        share = HalfBudget(self, self._allowance() // 2)
+        budget = ReservingBudget(self, self._allowance() // 2)
         for pattern in self._set.approximated:
             try:
                 while not self._can_go_on(
-                    pattern, start := self._steps.began(pattern), window, share
+                    pattern, start := self._steps.began(pattern), window, budget
                 ):
-                    self._settle_at(pattern, start, window, share)
+                    self._settle_at(pattern, start, window, budget)
             except OverBudgetError:
                 # What cannot be decided within the budget is taken to go on.
                 continue
@@ -616,10 +617,9 @@ class PatternScan:
             else:
                 self._steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
-                candidates = map(Candidate._make, self._steps.candidates(pattern))
                 self._steps.keep(
                     pattern,
-                    [c._replace(written=c.written or c.hold <= hold) for c in candidates],
+                    [m._replace(written=m.written or m.hold <= hold) for m in self._open(pattern)],
                 )
 
     def wrote(self, upto: int, window: Window) -> None:
@@ -630,16 +630,16 @@ class PatternScan:
             if not compiled.group or compiled.confirm is not None or not compiled.holds:
                 continue
             kept = []
-            for candidate in map(Candidate._make, self._steps.candidates(pattern)):
-                key = pattern, candidate.start, candidate.end
-                if candidate.hold < upto and not candidate.written:
-                    end = masked[key] = self._masked.get(key) or self._masked_to(candidate, window)
-                    candidate = candidate._replace(written=end <= upto)
-                kept.append(candidate)
+            for match in self._open(pattern):
+                key = pattern, match.start, match.end
+                if match.hold < upto and not match.written:
+                    end = masked[key] = self._masked.get(key) or self._masked_to(match, window)
+                    match = match._replace(written=end <= upto)
+                kept.append(match)
             self._steps.keep(pattern, kept)
         self._masked = masked
 
-    def _masked_to(self, match: Candidate, window: Window) -> int:
+    def _masked_to(self, match: OpenMatch, window: Window) -> int:
         """Where what is masked of a match ends; the match's end where that takes too long."""
         try:
             spans = self._spans(match.pattern, match, window)
@@ -653,8 +653,8 @@ class PatternScan:
         while self._waits(pattern) <= hold:
             began = self._steps.began(pattern)
             start = min(began, self._waits(pattern))
-            candidates = map(Candidate._make, self._steps.candidates(pattern))
-            match = next((c for c in candidates if (c.hold if group else c.start) <= hold), None)
+            matches = self._open(pattern)
+            match = next((m for m in matches if (m.hold if group else m.start) <= hold), None)
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
@@ -670,8 +670,7 @@ class PatternScan:
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
-        candidates = map(Candidate._make, self._steps.candidates(pattern))
-        holds = [candidate.hold for candidate in candidates if not candidate.written]
+        holds = [match.hold for match in self._open(pattern) if not match.written]
         return min([self._steps.waits(pattern), *holds])
 
     def overflowing(self, window: Window) -> bool:

@@ -6,30 +6,17 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from itertools import count
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.building import check_not_building
-from guardstream.scan.pages import SIZE
-from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.dfa import (
-    Alphabet,
-    Automaton,
-    State,
-    TooManyThreadsError,
-    Transition,
-    moved,
-)
+from guardstream.scan.regex.dfa import Alphabet, State, TooManyThreadsError, moved
 from guardstream.scan.regex.joints import Joint, Joints, Run
-from guardstream.scan.regex.nfa import Condition
+from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.registers import Accept, resolve
 
-MAX_CHARACTERS = 50_000
-"""How many characters' classes are remembered."""
 
-
-class Candidate(NamedTuple):
+class OpenMatch(NamedTuple):
     """An accepted match that something older may still undo, or that may be refused.
 
     It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
@@ -44,8 +31,14 @@ class Candidate(NamedTuple):
     late: bool
     written: bool = False
 
+    def masked(self, handling: Handling) -> tuple[int, int, int]:
+        """What of the match is masked: its label, start and end."""
+        if handling.tail == NO_GROUP:
+            return handling.label, self.start, self.end
+        return handling.label, self.hold, self.end - handling.tail
 
-def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Candidate:
+
+def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> OpenMatch:
     """What a transition on the character at `offset` accepts."""
     start = resolve(accept.start, registers, offset)
     hold = start
@@ -53,155 +46,14 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
         hold = min([resolve(source, registers, offset) for source in accept.hold])
     end = resolve(accept.end, registers, offset)
     # Where nothing is masked, text waits only if what comes after the match is read again.
-    return Candidate(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
-
-
-NO_GROUP = -1
-
-
-class Handling(NamedTuple):
-    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
-    it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
-    (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
-    matches, which bear the number `label`, the last `tail` characters are not masked, nor what
-    comes before the hold-back; or all of a match is, with NO_GROUP."""
-
-    holds: bool = True
-    eager: bool = False
-    loose: bool = False
-    plain: bool = False
-    label: int = 0
-    tail: int = NO_GROUP
-
-    def masked(self, match: Candidate) -> tuple[int, int, int]:
-        """What of a match is masked: its label, start and end."""
-        if self.tail == NO_GROUP:
-            return self.label, match.start, match.end
-        return self.label, match.hold, match.end - self.tail
-
-
-class Classes(dict[str, int]):
-    """The number of each character's class; one that is new is judged by all sets.
-
-    Only the sets whose bits are in `told` tell characters apart: the fewer classes there are, the
-    sooner it is known where a joint state leads on each.
-    """
-
-    def __init__(self, sets: CharSets, alphabet: Alphabet, told: int) -> None:
-        self.sets = sets
-        self.told = told
-        self._alphabet = alphabet
-        self._numbers: dict[int, int] = {}
-        self._pages: dict[int, int] = {}  # those whose characters are all of one class
-
-    def __missing__(self, character: str) -> int:
-        page = ord(character) // SIZE
-        with self._alphabet.lock:
-            number = self._pages.get(page)
-            if number is None:
-                number = self._judged(character)
-                if self.sets.fills_page(character):
-                    self._pages[page] = number
-            if len(self) > MAX_CHARACTERS:
-                self.clear()
-            self[character] = number
-        return number
-
-    def _judged(self, character: str) -> int:
-        signature = self.sets.signature(character) & self.told
-        number = self._numbers.get(signature)
-        if number is None:
-            # In this order, or an interrupt in between could give two the same number.
-            self._alphabet.signatures.append(signature)
-            number = self._numbers[signature] = len(self._alphabet.signatures) - 1
-        return number
-
-
-class Waking(NamedTuple):
-    """What a character does to the patterns that sleep: the `kind` of it that they ask for after
-    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`."""
-
-    number: int
-    kind: int
-    steps: Mapping[int, Transition]
-
-
-class Machine:
-    """The automata of a set's patterns, by index, what is done about each, and what wakes it.
-
-    Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
-    character while it sleeps, `firsts` what the first character of each pattern's matches must be.
-    """
-
-    def __init__(
-        self,
-        automata: Sequence[Automaton],
-        handling: Sequence[Handling],
-        classes: Classes,
-        alphabet: Alphabet,
-        members: Collection[int],
-    ) -> None:
-        self.automata = automata
-        self.members = members
-        self.handling = handling
-        self.classes = classes
-        self.alphabet = alphabet
-        self.firsts: list[Sequence[Condition]] = [()] * len(automata)
-        self.asked = 0
-        for index in members:
-            program = automata[index].program
-            self.firsts[index] = program.firsts
-            self.asked |= program.behind & ~program.looks
-        self._starters: dict[int, list[int]] = {}
-        self._wakes: dict[tuple[int, int], Waking] = {}
-        self._numbers: dict[tuple[object, ...], int] = {}
-        self._fresh = count()
-        alphabet.flushed.append(lambda _: self._forget())
-
-    def _forget(self) -> None:
-        self._wakes.clear()
-        self._numbers.clear()
-
-    def kind(self, last: int) -> int:
-        """What of a character's class the sleeping patterns ask after it."""
-        return self.alphabet.signatures[last] & self.asked
-
-    def wakes(self, kind: int, number: int) -> Waking:
-        """What a character of class `number` does to the sleeping patterns, after one of a kind."""
-        known = self._wakes.get((kind, number))
-        if known is None:
-            with self.alphabet.lock:
-                signature = self.alphabet.signatures[number]
-                steps: dict[int, Transition] = {}
-                for index in self._starting(number):
-                    transition = self.automata[index].idle(kind).on(signature)
-                    target, _, accepts = transition
-                    if accepts or not target.idle:
-                        steps[index] = transition
-                after = self.kind(number)
-                key = after, *steps, *steps.values()
-                same = self._numbers.setdefault(key, next(self._fresh))
-                known = self._wakes[kind, number] = Waking(same, after, steps)
-        return known
-
-    def _starting(self, number: int) -> list[int]:
-        """The patterns that may begin with a character of the class."""
-        starters = self._starters.get(number)
-        if starters is None:
-            signature = self.alphabet.signatures[number]
-            starters = self._starters[number] = [
-                index
-                for index, firsts in enumerate(self.firsts)
-                if any(condition.holds(signature) for condition in firsts)
-            ]
-        return starters
+    return OpenMatch(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
 
 
 _Stand: TypeAlias = tuple[
     Joint | None,
     tuple[int, ...],
     dict[int, Run] | None,
-    dict[int, tuple[Candidate, ...]],
+    dict[int, tuple[OpenMatch, ...]],
     int,
     int,
     frozenset[int],
@@ -213,8 +65,9 @@ class Stepper:
     """One stream's patterns that are awake, and their matches that are not settled.
 
     The patterns stand in a joint state with the registers of all, or each by itself as a run.
-    `due` says that somebody must look: a match may be certain, or a candidate that is masked as it
-    comes has ended; `plain` that there is nothing but certain matches, which `settled` takes.
+    `due` says that the last character needs attention: a match may be certain, or a candidate that
+    is masked as it arrives has ended; `plain` that there is nothing but certain matches, which
+    `settled` takes.
     """
 
     __slots__ = (
@@ -241,8 +94,8 @@ class Stepper:
         self._joint: Joint | None = None
         self._registers: tuple[int, ...] = ()
         self._runs: dict[int, Run] | None = {}
-        self._open: dict[int, tuple[Candidate, ...]] = {}
-        self._hits: list[Candidate] = []
+        self._open: dict[int, tuple[OpenMatch, ...]] = {}
+        self._hits: list[OpenMatch] = []
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
         self._failures: tuple[tuple[int, int], ...] = ()
@@ -292,8 +145,8 @@ class Stepper:
     # Reading
 
     def glide(self, text: str) -> int:
-        """Read all of the text and return how many characters are held then; or nothing, where
-        somebody must look before its end or joint states do not do, and return -1."""
+        """Read all of the text and return how many characters are held then. Read nothing and
+        return -1 where a character needs attention, or joint states are not used."""
         joint, joints = self._joint, self._joints
         if joint is None or self._open or self._lost or joints.rest > 0:
             return -1
@@ -419,7 +272,7 @@ class Stepper:
         number = machine.classes[character]
         signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
-        found: list[Candidate] = []
+        found: list[OpenMatch] = []
         for pattern, (state, registers) in awake.items():
             target, moves, accepts = state[signature & state.asks]
             if accepts:
@@ -437,11 +290,11 @@ class Stepper:
         self._runs = after
         self._kind = kind
         self.offset = offset + 1
-        for candidate in found:
-            self._note(candidate)
+        for match in found:
+            self._note(match)
 
     def _look(self) -> None:
-        """Find out whether somebody must look, and for what."""
+        """Find out whether the last character needs attention, and for what."""
         handling = self._machine.handling
         self.due = other = bool(self._hits or self._failures)
         for pattern, found in self._open.items():
@@ -455,35 +308,35 @@ class Stepper:
 
     # What is accepted
 
-    def _note(self, candidate: Candidate) -> None:
-        if self._machine.handling[candidate.pattern].eager:
-            self._hits.append(candidate)
+    def _note(self, match: OpenMatch) -> None:
+        if self._machine.handling[match.pattern].eager:
+            self._hits.append(match)
         else:
-            self._file(candidate)
+            self._file(match)
 
-    def _file(self, candidate: Candidate) -> None:
-        known = self._open.get(candidate.pattern, ())
-        if self._machine.handling[candidate.pattern].loose:
-            if candidate in known:
+    def _file(self, match: OpenMatch) -> None:
+        known = self._open.get(match.pattern, ())
+        if self._machine.handling[match.pattern].loose:
+            if match in known:
                 return
-            kept = sorted((*known, candidate))
+            kept = sorted((*known, match))
         else:
             # An accepting thread undoes what threads after it had accepted.
-            undone = [c for c in known if c.start >= candidate.start]
-            kept = [*known[: len(known) - len(undone)], self._holding_for(candidate, undone)]
-        self._open = {**self._open, candidate.pattern: tuple(kept)}
+            undone = [m for m in known if m.start >= match.start]
+            kept = [*known[: len(known) - len(undone)], self._holding_for(match, undone)]
+        self._open = {**self._open, match.pattern: tuple(kept)}
 
-    def _holding_for(self, candidate: Candidate, undone: Sequence[Candidate]) -> Candidate:
-        """The candidate, held from where the first is of those that it undoes: they come back if it
-        is refused."""
-        automaton = self._machine.automata[candidate.pattern]
+    def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
+        """The match, held from where the first is of those that it undoes: they come back if it is
+        refused."""
+        automaton = self._machine.automata[match.pattern]
         holds = [each.hold for each in undone if not each.written]
-        if not automaton.least_hold or min(holds, default=candidate.hold) >= candidate.hold:
-            return candidate
+        if not automaton.least_hold or min(holds, default=match.hold) >= match.hold:
+            return match
         automaton.blurred = True
-        return candidate._replace(hold=min(holds), written=False)
+        return match._replace(hold=min(holds), written=False)
 
-    def hits(self) -> list[Candidate]:
+    def hits(self) -> list[OpenMatch]:
         """What the last character has completed of eager patterns, once."""
         found, self._hits = self._hits, []
         return found
@@ -505,36 +358,37 @@ class Stepper:
         self.due = self.plain = False
         return [masked for _, masked in self._taken()[0]]
 
-    def _taken(self) -> tuple[list[tuple[Candidate, tuple[int, int, int]]], list[int]]:
+    def _taken(self) -> tuple[list[tuple[OpenMatch, tuple[int, int, int]]], list[int]]:
         """The matches that have become certain, each with what is masked of it if that is anything,
         and the patterns that are not plain but have one."""
-        found: list[Candidate] = []
+        found: list[OpenMatch] = []
         others = []
-        for pattern, candidates in list(self._open.items()):
+        for pattern, matches in list(self._open.items()):
             oldest = self.began(pattern)
-            if candidates[0].start >= oldest:
+            if matches[0].start >= oldest:
                 continue
             if self._machine.handling[pattern].plain:
-                found += [c for c in candidates if c.start < oldest]
-                self.keep(pattern, [c for c in candidates if c.start >= oldest])
+                found += [m for m in matches if m.start < oldest]
+                self.keep(pattern, [m for m in matches if m.start >= oldest])
             else:
                 others.append(pattern)
-        masked = [(match, self._machine.handling[match.pattern].masked(match)) for match in found]
+        handling = self._machine.handling
+        masked = [(match, match.masked(handling[match.pattern])) for match in found]
         return [each for each in masked if each[1][1] < each[1][2]], others
 
     def waiting(self) -> list[int]:
         """The patterns that have matches which are not settled."""
         return list(self._open)
 
-    def candidates(self, pattern: int) -> Sequence[Candidate]:
+    def open_matches(self, pattern: int) -> Sequence[OpenMatch]:
         """A pattern's matches that are not settled."""
         return self._open.get(pattern, ())
 
-    def keep(self, pattern: int, candidates: list[Candidate]) -> None:
+    def keep(self, pattern: int, matches: list[OpenMatch]) -> None:
         """Let these be the pattern's matches that are not settled."""
         self._open = {number: each for number, each in self._open.items() if number != pattern}
-        if candidates:
-            self._open[pattern] = tuple(candidates)
+        if matches:
+            self._open[pattern] = tuple(matches)
 
     def ends(self) -> None:
         """Note what the end of the text accepts."""
@@ -558,9 +412,9 @@ class Stepper:
                     oldest = state.holds.oldest(registers, offset)
                     if oldest < held:
                         held = oldest
-        for pattern, candidates in self._open.items():
+        for pattern, matches in self._open.items():
             if handling[pattern].holds and pattern not in lost:
-                held = min([held, *(c.hold for c in candidates if not c.written)])
+                held = min([held, *(m.hold for m in matches if not m.written)])
         return held
 
     def oldest(self) -> int:
@@ -619,10 +473,8 @@ class Stepper:
             return
         state, registers = run
         offset = self.offset
-        self._put(
-            pattern,
-            *state.without(lambda thread: thread.began(registers, offset)[1] <= hold, registers),
-        )
+        kept = state.without(lambda thread: thread.began(registers, offset)[1] <= hold)
+        self._put(pattern, kept, registers)
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
@@ -645,7 +497,7 @@ class Stepper:
         offset if no text waits for it."""
         if not self._machine.handling[pattern].holds:
             return self.offset
-        holds = [candidate.hold for candidate in self.candidates(pattern)]
+        holds = [match.hold for match in self.open_matches(pattern)]
         return min([self.offset, self.waits(pattern), *holds])
 
     # Reading again

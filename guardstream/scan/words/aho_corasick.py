@@ -14,7 +14,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.scan.building import build_lock, check_not_building
+from guardstream.scan.building import build_lock, building
 from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
@@ -34,13 +34,13 @@ ALONE = -1
 """The class of characters of a page that are told apart one by one, when the text has them."""
 
 MANY = SIZE // 4
-"""If more characters of a page are, all of them are."""
+"""If more characters of a page than this are ALONE, all of them are."""
 
 TOLD = 3
-"""By how many first letters most ends of a text are told from all words."""
+"""How many first letters tell most ends of a text from all words."""
 
 MAX_AGE = 1 << 20
-"""Where counting how long ago a candidate began ends; it has overflowed long before."""
+"""The largest age of a candidate that is counted; it has overflowed long before."""
 
 MAX_COUNT = 9
 """How many repetitions of a letter are counted."""
@@ -67,28 +67,21 @@ class Found(NamedTuple):
 class Shape(NamedTuple):
     """What a state is: all that later characters can ask of the text so far.
 
-    `prefix` is the live text as folded; `ages` say for each of its letters how many source
-    characters ago it began, `starts` whether a word may begin there. `joined`: the last character
-    continues words. `waiting` are complete words whose end is not decided, `found` those that the
-    last character has completed. `last` is the last letter where repeated ones are passed over,
-    `counts` tell how often each letter of `prefix` stood then, and `gap` how many separators have
-    been passed over since. `alone`: the last letter stands alone so far, so that white space after
-    it may spell out a word; `spaced`: such white space has been passed over since, `after_space`:
-    before the last letter.
+    The live text is the longest end of the text that begins some word.
     """
 
-    prefix: str = ""
-    ages: tuple[int, ...] = ()
-    starts: tuple[bool, ...] = ()
-    joined: bool = False
-    waiting: tuple[Found, ...] = ()
-    found: tuple[Found, ...] = ()
-    last: str = ""
-    gap: int = 0
-    counts: tuple[int, ...] = ()
-    alone: bool = False
-    spaced: bool = False
-    after_space: bool = False
+    prefix: str = ""  # the live text, as folded
+    ages: tuple[int, ...] = ()  # of each of its letters: how many source characters ago it began
+    starts: tuple[bool, ...] = ()  # of each: whether a word may begin there
+    joined: bool = False  # the last character continues words
+    waiting: tuple[Found, ...] = ()  # complete words whose end is not decided
+    found: tuple[Found, ...] = ()  # those that the last character has completed
+    last: str = ""  # the last letter, where repeated ones are passed over
+    gap: int = 0  # how many separators have been passed over since the last letter
+    counts: tuple[int, ...] = ()  # of each letter of `prefix`: how often it stood in a row
+    alone: bool = False  # the last letter stands alone so far: white space may spell out a word
+    spaced: bool = False  # such white space has been passed over since the last letter
+    after_space: bool = False  # it had been passed over before the last letter
 
 
 class Living(NamedTuple):
@@ -119,8 +112,8 @@ class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
     `held` is how many characters ago the oldest live candidate began, 0 if none lives. `certain`
-    are the matches of the words found, (rule, began, ended) in characters ago; None if somebody
-    must look at them. `built` has the transitions by class of characters; `place` is kept for the
+    are the matches of the words found, (rule, began, ended) in characters ago; None if they
+    need attention. `built` has the transitions by class of characters; `place` is kept for the
     native form.
     """
 
@@ -137,8 +130,7 @@ class WordState(dict[str, "WordState"]):
 
     def __missing__(self, character: str) -> WordState:
         index = self.index
-        check_not_building(index.lock)
-        with index.lock:
+        with building(index.lock):
             index.count()
             state = self[character] = index.after(self, index.class_of(character))
         return state
@@ -148,8 +140,8 @@ class WordIndex:
     """The words of some rules, sorted; shared between streams.
 
     `whole` are words that must stand alone, `parts` words that may stand anywhere; both give each
-    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words; at those
-    of `plain` rules nobody must look.
+    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words; those
+    of `plain` rules need no attention.
     """
 
     def __init__(
@@ -371,13 +363,13 @@ class WordIndex:
 
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
-        """Behind a character that is ignored: nothing is decided by it."""
+        """After a character that is ignored: nothing is decided by it."""
         return shape._replace(
             ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
         )
 
     def _repeated(self, shape: Shape, times: int, joins: bool) -> Shape:
-        """Behind a letter once more, or several times: words that end in it reach further."""
+        """After the last letter once more, or several times: words that end in it reach further."""
         ages, starts = _begun(shape, shape.last)
         counts = _more(shape.counts, times)
         waiting = {
@@ -416,13 +408,13 @@ class WordIndex:
 
     @staticmethod
     def _separated(shape: Shape, joins: bool, found: tuple[Found, ...]) -> Shape:
-        """Behind a separator, which may stand inside a word."""
+        """After a separator, which may stand inside a word."""
         return shape._replace(
             ages=_aged(shape), joined=joins, waiting=(), found=found, gap=shape.gap + 1
         )
 
     def _grown(self, shape: Shape, letters: str, joins: bool, decided: tuple[Found, ...]) -> Shape:
-        """Behind letters: some candidates go on, some are complete, some begin."""
+        """After letters: some candidates go on, some are complete, some begin."""
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
         if shape.after_space and not shape.gap:
@@ -595,7 +587,7 @@ class WordStepper:
         return self.state.certain is not None
 
     def take(self) -> None:
-        """Let nobody look at the words that the last character has completed again."""
+        """Mark the words that the last character has completed as settled."""
         self.due = False
 
     def settled(self) -> list[tuple[int, int, int]]:

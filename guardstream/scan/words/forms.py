@@ -8,11 +8,12 @@ new table.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from guardstream.scan.building import check_not_building
-from guardstream.scan.pages import Telling
+from guardstream.scan.building import building
+from guardstream.scan.pages import SIZE, Row
 from guardstream.scan.regex import forms
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ else:
         def _begun(self) -> None:
             index = self.index
             self._start = index.start
-            self._telling = Telling(index.class_row, index.beside)
+            self._told: set[int] = set()  # the pages of which the table has been told
             self._table = _native.WordTable(
                 self._class_of, self._built, [], *self._lists, index.holds
             )
@@ -73,8 +74,7 @@ else:
             """Where a state stands; it is entered when first asked for."""
             if state.place and self._start is self.index.start:
                 return state.place
-            check_not_building(self.index.lock)
-            with self.index.lock:
+            with building(self.index.lock):
                 return self._placed(state)
 
         def _placed(self, state: WordState) -> tuple[_native.WordTable, int]:
@@ -102,16 +102,26 @@ else:
             return state
 
         def _class_of(self, code: int) -> tuple[int, int, bool, bytes]:
-            check_not_building(self.index.lock)
-            with self.index.lock:
-                number, rows = self._telling.told(chr(code))
-                return number, *self.index.letter(number), rows
+            with building(self.index.lock):
+                rows = self._rows(chr(code))
+                ints = array("i", [number for row in rows for number in row])
+                number = rows[0].answer
+                return number, *self.index.letter(number), ints.tobytes()
+
+        def _rows(self, character: str) -> list[Row[int]]:
+            """The class of a character; with the first of a page also those of the characters
+            beside it that are known."""
+            rows, page = [self.index.class_row(character)], ord(character) // SIZE
+            if page not in self._told:
+                self._told.add(page)
+                if rows[0].last - rows[0].first < SIZE - 1:  # else it is all of the page
+                    rows += self.index.beside(character)
+            return rows
 
         def _built(
             self, table: _native.WordTable, node: int, number: int
         ) -> tuple[_native.WordTable, int]:
-            check_not_building(self.index.lock)
-            with self.index.lock:
+            with building(self.index.lock):
                 after = self._placed(self.index.after(self.state(table, node), number))
                 if table is after[0]:
                     table.link(node, number, after[1])

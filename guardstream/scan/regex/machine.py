@@ -1,0 +1,152 @@
+"""What all streams of a set of patterns share: the classes of characters, each pattern's automaton,
+and for each pair of classes which sleeping patterns wake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+from typing import NamedTuple
+
+from guardstream.scan.pages import SIZE
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.dfa import Alphabet, Automaton, Transition
+from guardstream.scan.regex.nfa import Condition
+
+MAX_CHARACTERS = 50_000
+"""How many characters' classes are remembered."""
+
+NO_GROUP = -1
+"""The `tail` of a pattern of which the whole match is masked."""
+
+
+class Handling(NamedTuple):
+    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
+    it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
+    (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
+    matches, which bear the number `label`, the last `tail` characters are not masked, nor what
+    comes before the hold-back; or all of a match is, with NO_GROUP."""
+
+    holds: bool = True
+    eager: bool = False
+    loose: bool = False
+    plain: bool = False
+    label: int = 0
+    tail: int = NO_GROUP
+
+
+class Classes(dict[str, int]):
+    """The number of each character's class; one that is new is judged by all sets.
+
+    Only the sets whose bits are in `told` tell characters apart: the fewer classes there are, the
+    sooner it is known where a joint state leads on each.
+    """
+
+    def __init__(self, sets: CharSets, alphabet: Alphabet, told: int) -> None:
+        self.sets = sets
+        self.told = told
+        self._alphabet = alphabet
+        self._numbers: dict[int, int] = {}
+        self._pages: dict[int, int] = {}  # those whose characters are all of one class
+
+    def __missing__(self, character: str) -> int:
+        page = ord(character) // SIZE
+        with self._alphabet.lock:
+            number = self._pages.get(page)
+            if number is None:
+                number = self._judged(character)
+                if self.sets.fills_page(character):
+                    self._pages[page] = number
+            if len(self) > MAX_CHARACTERS:
+                self.clear()
+            self[character] = number
+        return number
+
+    def _judged(self, character: str) -> int:
+        signature = self.sets.signature(character) & self.told
+        number = self._numbers.get(signature)
+        if number is None:
+            # In this order, or an interrupt in between could give two the same number.
+            self._alphabet.signatures.append(signature)
+            number = self._numbers[signature] = len(self._alphabet.signatures) - 1
+        return number
+
+
+class Waking(NamedTuple):
+    """What a character does to the patterns that sleep: the `kind` of it that they ask for after
+    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`."""
+
+    number: int
+    kind: int
+    steps: Mapping[int, Transition]
+
+
+class Machine:
+    """The automata of a set's patterns, by index, what is done about each, and what wakes it.
+
+    Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
+    character while it sleeps, `firsts` what the first character of each pattern's matches must be.
+    """
+
+    def __init__(
+        self,
+        automata: Sequence[Automaton],
+        handling: Sequence[Handling],
+        classes: Classes,
+        alphabet: Alphabet,
+        members: Collection[int],
+    ) -> None:
+        self.automata = automata
+        self.members = members
+        self.handling = handling
+        self.classes = classes
+        self.alphabet = alphabet
+        self.firsts: list[Sequence[Condition]] = [()] * len(automata)
+        self.asked = 0
+        for index in members:
+            program = automata[index].program
+            self.firsts[index] = program.firsts
+            self.asked |= program.last
+        self._starters: dict[int, list[int]] = {}
+        self._wakes: dict[tuple[int, int], Waking] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._fresh = count()
+        alphabet.flushed.append(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._wakes.clear()
+        self._numbers.clear()
+
+    def kind(self, last: int) -> int:
+        """What of a character's class the sleeping patterns ask after it."""
+        return self.alphabet.signatures[last] & self.asked
+
+    def wakes(self, kind: int, number: int) -> Waking:
+        """What a character of class `number` does to the sleeping patterns, after one of a kind."""
+        known = self._wakes.get((kind, number))
+        if known is None:
+            with self.alphabet.lock:
+                signature = self.alphabet.signatures[number]
+                steps: dict[int, Transition] = {}
+                for index in self._starting(number):
+                    transition = self.automata[index].idle(kind).on(signature)
+                    target, _, accepts = transition
+                    if accepts or not target.idle:
+                        steps[index] = transition
+                after = self.kind(number)
+                key = after, *steps, *steps.values()
+                same = self._numbers.setdefault(key, next(self._fresh))
+                known = self._wakes[kind, number] = Waking(same, after, steps)
+        return known
+
+    def _starting(self, number: int) -> list[int]:
+        """The patterns that may begin with a character of the class."""
+        starters = self._starters.get(number)
+        if starters is None:
+            signature = self.alphabet.signatures[number]
+            starters = self._starters[number] = [
+                index
+                for index, firsts in enumerate(self.firsts)
+                if any(condition.holds(signature) for condition in firsts)
+            ]
+        return starters
