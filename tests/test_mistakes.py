@@ -258,6 +258,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(GUARD.wrap_sync([b"plain"])),
         "if the bytes are plain text, pass framing='text'",
     ),
+    "lines of events without their ends": (
+        lambda: list(GUARD.wrap_sync([b'data: {"a": 1}', b"", b"data: [DONE]", b""])),
+        "the chunks are lines without their ends: add them, or wrap the bytes as they come",
+    ),
     "a format's class": (
         lambda: GUARD.wrap_sync([{}], provider=JSONFormat),
         "such as JSONFormat('mine', text='$.token'), not the class 'JSONFormat'",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from guardstream.cli.installed import check_installed
 from guardstream.cli.output import UsageError, note
+from guardstream.policy.key_file import hashed, new_key, parse_entries, read_entries
 from guardstream.policy.serving import KeyFile
 
 
@@ -24,10 +24,6 @@ def new(
     Without a file the entry is printed to standard error. UsageError for a name that exists, and
     for a limit that cannot be read.
     """
-    check_installed("key", {"starlette": "starlette"}, "serve")
-    from guardstream.serve.proxy.key_file import parse_entries, read_entries
-    from guardstream.serve.proxy.keys import hashed, new_key
-
     key = new_key()
     said = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
     said |= {"other": True if other else None}

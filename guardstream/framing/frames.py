@@ -115,6 +115,10 @@ class _Plain:
 
 
 _AS_TEXT = "; if the bytes are plain text, pass framing='text'"
+_AS_LINES = "; the chunks are lines without their ends: add them, or wrap the bytes as they come"
+
+_JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
+"""Where the line of another event goes on with an event's data."""
 
 _ERROR = b"error:"
 """A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
@@ -186,7 +190,8 @@ class EventFrames(_Plain):
         for item in items:
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
-        raise AdapterError("the stream ends inside a server-sent event" + _AS_TEXT)
+        hint = _AS_LINES if _JOINED.search(rest) else _AS_TEXT
+        raise AdapterError("the stream ends inside a server-sent event" + hint)
 
     def _frame(self, item: sse.Item) -> Frame:
         if isinstance(item, sse.Comment):

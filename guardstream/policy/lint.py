@@ -26,6 +26,7 @@ from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Origin, PlacedRule
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
+    ANY,
     Alt,
     Assert,
     Atomic,
@@ -34,10 +35,11 @@ from guardstream.scan.regex.ast import (
     Group,
     Look,
     Node,
+    Reference,
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import inside, walk
+from guardstream.scan.regex.rewrite import inside, walk, with_inside
 from guardstream.scan.words.normalize import whole_by_default
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
@@ -277,7 +279,7 @@ def _longest(rule: Rule) -> int | None:
         return None
     longest = max((len(word.casefold()) for word in rule.words), default=0)
     for parsed in map(parse, rule.patterns):
-        for node in _masked(parsed, rule.group):
+        for node in _masked(_bounded(parsed.tree), parsed, rule.group):
             width = max_width(node)
             if width is None:
                 return None
@@ -302,7 +304,7 @@ def _may_overflow(built: CompiledPolicy, rule: Rule) -> bool:
 
 def _is_long(pattern: str, limit: int) -> bool:
     """Return whether a match, with its lookaheads, may have more than `limit` characters."""
-    width = max_width(parse(pattern).tree)
+    width = max_width(_bounded(parse(pattern).tree))
     return width is None or width >= limit or regex.search(r"\(\?[=!]", pattern) is not None
 
 
@@ -389,7 +391,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
             "leave out ^ and $, or let them mean lines with (?m)"
         )
     yield from _as_yaml(pattern)
-    width = max_width(next(_masked(parsed, group)))
+    width = max_width(next(_masked(_bounded(parsed.tree), parsed, group)))
     if width is None:
         yield (
             f"the pattern is unbounded: {limit} characters are held at most, the rest overflows; "
@@ -424,12 +426,29 @@ def _as_yaml(pattern: str) -> Iterator[str]:
         )
 
 
-def _masked(parsed: Parsed, group: str | int | None) -> Iterator[Node]:
-    """Yield what of a pattern is masked: every group of that name, or all."""
+def _masked(tree: Node, parsed: Parsed, group: str | int | None) -> Iterator[Node]:
+    """Yield what of a pattern's tree is masked: every group of that name, or all."""
     number = parsed.names.get(group) if isinstance(group, str) else group
-    groups = (node for node in walk(parsed.tree) if isinstance(node, Group))
+    groups = (node for node in walk(tree) if isinstance(node, Group))
     found = [node.item for node in groups if node.number == number]
-    yield from found or [parsed.tree]
+    yield from found or [tree]
+
+
+def _bounded(tree: Node) -> Node:
+    """Return a tree in which as many characters as its group can match stand for each
+    back-reference. One to a group without a bound, or inside its own group, stays."""
+    widths: dict[int, int | None] = {}
+
+    def bounded(node: Node) -> Node:
+        if isinstance(node, Reference):
+            width = widths.get(node.number)
+            return node if width is None else Repeat(ANY, 0, width, lazy=False)
+        made = with_inside(node, tuple(map(bounded, inside(node))))
+        if isinstance(made, Group):
+            widths[made.number] = max_width(made)
+        return made
+
+    return bounded(tree)
 
 
 def _quadratic(node: Node) -> bool:

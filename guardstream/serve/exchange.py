@@ -62,7 +62,8 @@ _SHORT = 4 * 1024
 _MANY = 256
 """How many media types are logged when they pass unread, each once."""
 
-_UNREAD = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"}
+_TRAILERS = "http.response.trailers"
+_UNREAD = {"http.response.pathsend", "http.response.zerocopysend", _TRAILERS}
 """Extensions through which text would bypass the guard."""
 
 
@@ -131,7 +132,9 @@ class Exchange:
     async def _take(self, message: Message) -> None:
         """Take a message from the application."""
         kind = message["type"]
-        if self._client.complete and self._body is None:
+        if kind == _TRAILERS:
+            _LOG.error("left out the trailers of a response: they cannot be guarded")
+        elif self._client.complete and self._body is None:
             await self._end_again(message)
         elif kind == "http.response.start":
             await self._begin(message)
@@ -159,6 +162,7 @@ class Exchange:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
+        message.pop("trailers", None)  # a server that is told of them waits for them
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
             self._silent = True

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
+from guardstream.policy.key_file import hashed
 from guardstream.serve.proxy.key_file import KeysOfFile
-from guardstream.serve.proxy.keys import hashed
 from tests.cli.test_serve import command, running, workers_of
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, completion

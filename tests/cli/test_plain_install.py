@@ -63,6 +63,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "schema",
         "debug a+b aab",
         "demo --speed 0",
+        "key new web",
+        "key new web --file keys.yaml --tokens 100000/d",
     ],
 )
 def test_a_command_that_needs_no_extra_works(tmp_path: Path, command: str) -> None:
@@ -75,7 +77,6 @@ def test_a_command_that_needs_no_extra_works(tmp_path: Path, command: str) -> No
     [
         ("serve policy.yaml", "serve"),
         ("play", "serve"),
-        ("key new web", "serve"),
         ("extproc policy.yaml", "envoy"),
         ("bulk redact policy.yaml data.jsonl clean", "bulk"),
     ],

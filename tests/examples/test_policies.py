@@ -17,11 +17,11 @@ from guardstream.cli import explain
 from guardstream.observability import read_audit
 from guardstream.policy import build, inline, lint
 from guardstream.policy.document import read
+from guardstream.policy.key_file import hashed
 from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.proxy import ServeOptions, section_options
-from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.proxy.upstreams import Target
 from tests.resilience.providers import Provider, broken
 from tests.support.sources import Source

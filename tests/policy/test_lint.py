@@ -124,6 +124,10 @@ def test_a_word_longer_than_what_is_held_is_named() -> None:
         (r"a[0-9]*[a-z]*!", None, "the pattern is unbounded"),
         (r"a(?:[a-z]+\s)+!", None, "the pattern is unbounded"),
         ("a{1,5}", None, ""),
+        (r"([\"'])\w{3}\1", None, ""),
+        (r"(?<part>[a-z]{1,9})-(\1{2})", None, "a match can have 28 characters, 20 can be held"),
+        (r"([a-z]{1,5})-(?<v>\1\1)", "v", ""),
+        (r"([a-z]+)-\1", None, "the pattern is unbounded"),
         ("(", None, ""),
     ],
 )

@@ -692,6 +692,17 @@ async def test_nothing_goes_out_after_the_end(kind: str) -> None:
         assert "secret" not in str(visit.sent)
 
 
+@pytest.mark.parametrize(
+    "kind", [HTML, "application/json", "text/plain", "text/event-stream", "image/png"]
+)
+async def test_a_response_without_its_trailers_is_complete(kind: str) -> None:
+    trailers = {"type": "http.response.trailers", "headers": [(b"x-own", b"secret")]}
+    start = {**begun(kind), "trailers": True}
+    visit = await fetch(guarded(sending(start, said(b"1"), trailers)))
+    assert (visit.status, visit.complete) == (200, True)
+    assert "trailers" not in str(visit.sent)
+
+
 @pytest.mark.parametrize("status", [204, 304])
 async def test_what_has_no_body_gets_none(status: int) -> None:
     visit = await fetch(guarded(sending(begun(HTML, status), said(b"a secret"))))

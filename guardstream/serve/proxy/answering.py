@@ -35,6 +35,7 @@ from guardstream.serve.proxy.answers import (
     guarded_answer,
     guarded_error,
     judged_answer,
+    unguarded,
 )
 from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
@@ -91,7 +92,7 @@ class Answering:
             elif response.status == _NOTHING:
                 await self._nothing(guard, response)
             elif response.status >= 300:
-                raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
+                raise unguarded("the upstream redirects the request")
             elif self.match.endpoint.provider:
                 await self._said(guard, response, media)
             else:
@@ -155,7 +156,7 @@ class Answering:
         if self.method == "HEAD" or response.status in _BODILESS:
             await self._nothing(guard, response)
         elif not fails and response.status >= 300:
-            raise UpstreamError(502, "unguarded_answer", "the upstream redirects the request")
+            raise unguarded("the upstream redirects the request")
         elif not fails and is_unread(media):
             await self.unread(response, guard)
         elif fails:
@@ -378,8 +379,7 @@ def _media(response: Incoming) -> str:
     parts = ", ".join(values(response.headers, b"content-range"))
     why = why_unreadable(response.status, said, parts)
     if why is not None:
-        why = f"the upstream's answer cannot be guarded, because {why}"
-        raise UpstreamError(502, "unguarded_answer", why)
+        raise unguarded(f"the upstream's answer cannot be guarded, because {why}")
     return media_of(said)
 
 

@@ -46,6 +46,11 @@ def deadline_error() -> UpstreamError:
     return UpstreamError(504, "deadline", TOO_LONG)
 
 
+def unguarded(why: str) -> UpstreamError:
+    """Return the error for an answer that cannot be guarded; `why` has nothing that was sent."""
+    return UpstreamError(502, "unguarded_answer", why, why)
+
+
 TOO_LONG = "the answer took longer than the policy allows"
 
 T = TypeVar("T")
@@ -71,7 +76,7 @@ def guarded_answer(
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
-        raise _unguarded("the upstream's answer is nested too deeply") from error
+        raise unguarded("the upstream's answer is nested too deeply") from error
 
 
 async def judged_answer(
@@ -98,7 +103,7 @@ async def judged_answer(
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", guarded_message(guard, error)) from error
     except RecursionError as error:
-        raise _unguarded("the upstream's answer is nested too deeply") from error
+        raise unguarded("the upstream's answer is nested too deeply") from error
 
 
 async def _judged(
@@ -167,7 +172,7 @@ def guarded_error(guard: Guard, body: bytes) -> bytes | None:
         guarded = guard_error(guard, value)
         return body if guarded is value else json_bytes(guarded, len(body))
     except GuardstreamError as error:
-        raise _unguarded("the upstream's error cannot be guarded") from error
+        raise unguarded("the upstream's error cannot be guarded") from error
 
 
 def _by_kind(
@@ -176,7 +181,7 @@ def _by_kind(
     answer = endpoint.answer
     kind = kind_of(media)
     if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
-        raise _unguarded("the upstream's answer has a content type that cannot be guarded")
+        raise unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "model":
         return _said(guard, endpoint.provider, body, attributes)
     if answer == "speech":
@@ -186,7 +191,7 @@ def _by_kind(
         if results is not None:
             return Guarded(results)
         if answer == "results":
-            raise _unguarded("the results of a batch are not lines of JSON")
+            raise unguarded("the results of a batch are not lines of JSON")
         return _file(guard, media, body, attributes)
     if answer == "transcript" and kind != "json":
         return Guarded(_cues(guard, _utf8(body)).encode())
@@ -229,7 +234,7 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
 def _only_line(out: bytes) -> bytes:
     lines = [line for line in out.split(b"\n") if line.strip()]
     if len(lines) != 1:  # a block's message in a stream has no place in a whole answer
-        raise _unguarded("the policy ended the answer, which its format cannot express")
+        raise unguarded("the policy ended the answer, which its format cannot express")
     return lines[0]
 
 
@@ -389,7 +394,7 @@ def _utf8(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise _unguarded("the upstream's answer is not in UTF-8") from error
+        raise unguarded("the upstream's answer is not in UTF-8") from error
 
 
 def _object(body: bytes, what: str = "answer") -> dict[str, Any]:
@@ -400,7 +405,3 @@ def _object(body: bytes, what: str = "answer") -> dict[str, Any]:
     if value is None:
         raise UpstreamError(502, "upstream_invalid", f"the upstream's {what} is not a JSON object")
     return value
-
-
-def _unguarded(why: str) -> UpstreamError:
-    return UpstreamError(502, "unguarded_answer", why)

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Protocol, Self
 
 from guardstream.serve.bodies import BodyError, Inflating
-from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.proxy.answers import UpstreamError, unguarded
 from guardstream.serve.routes import Headers, values
 from guardstream.serve.source_ids import SourceIds
 from guardstream.stream.loops import aclose_source
@@ -67,6 +67,7 @@ _FIELD = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _PLAIN, _ZLIB = ("", "identity"), ("gzip", "x-gzip", "deflate")
+_NOT_READ = ("br", "zstd", "compress")
 _EITHER = 47
 """zlib's window for the formats gzip and zlib, detected by their beginning."""
 
@@ -85,10 +86,11 @@ async def readable(answer: Incoming) -> Incoming:
     elif not all(_TOKEN.fullmatch(name) and _FIELD.fullmatch(v) for name, v in answer.headers):
         why = "the upstream's answer has a header with control characters"
     elif encoding not in (*_PLAIN, *_ZLIB):
-        why = "the upstream's answer is compressed with an encoding that was not requested"
+        named = encoding if encoding in _NOT_READ else "an unknown encoding"
+        why = f"the upstream's answer is compressed with {named}, which was not requested"
     if why:
         await aclose_source(answer)
-        raise UpstreamError(502, "unguarded_answer", why)
+        raise unguarded(why)
     return answer if encoding in _PLAIN else _Inflated(answer)
 
 

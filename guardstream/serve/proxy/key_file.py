@@ -1,24 +1,16 @@
-"""Files of clients' keys: a mapping of names to entries, in the form of `keys` in the section
-`serve`."""
+"""The keys in a file of clients' keys, read again when it changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from guardstream.errors import PolicyError
-from guardstream.policy import document, problems
-from guardstream.policy.files import Seen, decoded, read_bytes
-from guardstream.policy.operational import Setting, rate_of, revealed_key
+from guardstream.policy.files import Seen, read_bytes
+from guardstream.policy.key_file import LARGEST, entries_in, hashed
+from guardstream.policy.operational import rate_of, revealed_key
 from guardstream.policy.serving import KeyFile
-from guardstream.serve.proxy.keys import Key, hashed
-
-_LARGEST = 16 * 1024 * 1024
-"""The maximum bytes of a key file."""
-
-_ENTRIES: TypeAdapter[dict[Setting, KeyFile]] = TypeAdapter(dict[Setting, KeyFile])
+from guardstream.serve.proxy.keys import Key
 
 
 def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
@@ -27,27 +19,6 @@ def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
     assert sha256 is not None
     tokens = rate_of(entry.tokens) if entry.tokens else None
     return Key(name, sha256, entry.policy, entry.at_once, tokens, entry.other)
-
-
-def read_entries(path: Path) -> Mapping[str, KeyFile]:
-    """Return the entries of a file. PolicyError for an invalid file."""
-    return _entries(path, read_bytes(path, _LARGEST))
-
-
-def _entries(path: Path, data: bytes) -> Mapping[str, KeyFile]:
-    return parse_entries(path, decoded(path, data))
-
-
-def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
-    """Return the entries in the text of a file. PolicyError for an invalid text."""
-    read = document.read(text)
-    wrong = list(read.problems)
-    if not wrong:
-        try:
-            return _ENTRIES.validate_python({} if read.value is None else read.value)
-        except ValidationError as error:
-            wrong = problems.of_validation(error, read, KeyFile)
-    raise PolicyError("\n".join(problems.lines_of(str(path), wrong)))
 
 
 class KeysOfFile:
@@ -67,10 +38,10 @@ class KeysOfFile:
         if self._seen is not None and not self._seen.changed():
             return None
         self._seen = Seen(self._path)
-        data = read_bytes(self._path, _LARGEST)
+        data = read_bytes(self._path, LARGEST)
         self._seen.read(data)
         keys = []
-        for name, entry in _entries(self._path, data).items():
+        for name, entry in entries_in(self._path, data).items():
             if entry.policy is not None and entry.policy not in self._policies:
                 known = ", ".join(self._policies)
                 raise PolicyError(

@@ -1,15 +1,12 @@
 """Keys of clients, their permissions, and the keys that are sent to upstreams.
 
-A key that the proxy creates has 256 random bits, so that its SHA-256 needs no salt. Only hashes are
-compared, never keys.
+Only hashes are compared, never keys.
 """
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -19,12 +16,10 @@ from urllib.parse import unquote_plus
 
 from guardstream.errors import GuardstreamError
 from guardstream.http.queries import KEY_PARAMETERS, is_key
+from guardstream.policy.key_file import hashed
 from guardstream.serve.routes import Headers, values
 
 log = logging.getLogger("guardstream.serve")
-
-PREFIX = "gsk-"
-"""The prefix of keys that the proxy creates, by which secret scanners recognise them."""
 
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where the clients of providers put their key."""
@@ -57,16 +52,6 @@ class Key:
 
 KeyFunction: TypeAlias = Callable[[str], Key | Awaitable[Key | None] | None]
 """Returns the key of a SHA-256 in hex; None if there is none."""
-
-
-def hashed(key: str) -> str:
-    """Return the SHA-256 of a key, in hex."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def new_key() -> str:
-    """Return a key of 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(32)
 
 
 class KeysError(GuardstreamError):

@@ -142,7 +142,20 @@ def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
         (b"", "upstream_error (closed early)"),
         (b"SSH-2.0-secret\r\n\r\n", "upstream_error (no http)"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsecret", "upstream_error (closed early)"),
-        (b"HTTP/1.1 302 Found\r\nlocation: /secret\r\n\r\n", "unguarded_answer"),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: /secret\r\n\r\n",
+            "unguarded_answer (the upstream redirects the request)",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 6\r\n\r\nsecret",
+            "unguarded_answer (the upstream's answer is compressed with br, which was not "
+            "requested)",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: secret\r\ncontent-length: 1\r\n\r\nx",
+            "unguarded_answer (the upstream's answer is compressed with an unknown encoding, which "
+            "was not requested)",
+        ),
     ],
 )
 def test_the_log_says_how_an_upstream_failed(

@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.errors import PolicyError
+from guardstream.policy.key_file import hashed, new_key
 from guardstream.serve import MemoryReplay
 from guardstream.serve.from_policy import redis_of
 from guardstream.serve.journal import Replay
@@ -34,7 +35,7 @@ from guardstream.serve.proxy.budgets import of_text, reserved, used
 from guardstream.serve.proxy.caller import BoundsError, Caller
 from guardstream.serve.proxy.endpoints import EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile
-from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
+from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.objects import ObjectFinder, created_ids, referenced_ids
 from guardstream.serve.proxy.requests import read
 from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError, Stored, window

@@ -16,10 +16,10 @@ from guardstream import Guard, Policy
 from guardstream.framing import aws
 from guardstream.http.media import AMAZON
 from guardstream.http.sniffing import Sniffer, sniff
+from guardstream.policy.key_file import hashed
 from guardstream.serve.proxy import Key, SettingsError
 from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile
-from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.proxy.state import MemoryState, Stored
 from tests.attacks.raw import answer_to
 from tests.attacks.test_proxy import ALIASES

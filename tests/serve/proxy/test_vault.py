@@ -16,8 +16,8 @@ from guardstream import Guard, Policy, PolicyError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.operations import operations
+from guardstream.policy.key_file import hashed
 from guardstream.serve.journal import Replay
-from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import RedisStore, VaultError, Vaults
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
