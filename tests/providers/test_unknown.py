@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
+from guardstream.providers.adapter import Piece, Slot
 from guardstream.stream import unknown
 from guardstream.stream.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
@@ -671,6 +672,22 @@ def test_a_value_that_is_the_same_in_each_chunk_is_soon_judged_no_more() -> None
     assert len(checked) < 90
     texts.judge("$.region", "us")
     assert checked[-2:] == ["us", ("eu-west" * 10)[-64:] + "us"]
+
+
+def test_what_stands_beside_each_chunk_is_soon_judged_no_more() -> None:
+    checked: list[str] = []
+
+    def check(text: str) -> list[Text]:
+        checked.append(text)
+        return [Text(text)]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    for place in range(1000):
+        for number, token in enumerate(("gpt-4o", f"{place} words", f"{place} words")):
+            slot = Slot(0, "text", "logprobs", number)
+            assert texts.goes_on(Piece(slot, token, "aside"), repeats=False)
+    assert sum("gpt-4o" in each for each in checked) < 20
+    assert sum("words" in each for each in checked) < 1000
 
 
 def test_what_is_found_in_such_a_value_is_reported_each_time() -> None:
