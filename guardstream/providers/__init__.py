@@ -93,6 +93,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "crewai": "guardstream.providers.frameworks.crewai:CrewAI",
         "semantic_kernel": "guardstream.providers.frameworks.semantic_kernel:SemanticKernel",
         "agno": "guardstream.providers.frameworks.agno:Agno",
+        "microsoft_agents": "guardstream.providers.frameworks.microsoft_agents:MicrosoftAgents",
         "adk": "guardstream.providers.frameworks.adk:ADK",
         "claude_agents": "guardstream.providers.frameworks.claude_agents:ClaudeAgents",
         "strands": "guardstream.providers.frameworks.strands:Strands",

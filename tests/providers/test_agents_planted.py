@@ -19,6 +19,7 @@ from tests.providers.test_agents import (
     message,
     strands,
 )
+from tests.providers.test_microsoft_agents import run, workflow
 
 WORD = "quizzaciously"
 GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
@@ -54,6 +55,8 @@ SOURCES: dict[str, list[Event]] = {
     ],
     "agno": dumped(agno(["one ", "two"])),
     "semantic_kernel": dumped([each for each in kernel(["one ", "two"]) if each.items]),
+    "microsoft_agents": dumped([*run(["one ", "two"], ["{}"])]),
+    "microsoft_agents, in a workflow": dumped([*workflow(["one ", "two"])]),
 }
 
 

@@ -44,6 +44,7 @@ from tests.providers import (
     test_langchain_protocol,
     test_langgraph,
     test_lmstudio,
+    test_microsoft_agents,
     test_mistral,
     test_mistral_conversations,
     test_mistral_transcription,
@@ -263,6 +264,9 @@ FORMATS: dict[str, Make] = {
         test_agents.StreamFrame("llm_call_completed", {"response": "".join(pieces)}),
     ],
     "semantic_kernel": test_agents.kernel,
+    "microsoft_agents": lambda pieces: [
+        test_microsoft_agents.Update(test_microsoft_agents.text(each)) for each in pieces
+    ],
     "cumulative_text": lambda pieces: list(accumulate(pieces)),
     "sse_events": lambda pieces: test_sse_objects.events(test_sse_objects.openai(pieces)),
     "events": _between(None, lambda piece: {"text": piece}),
