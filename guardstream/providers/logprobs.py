@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from guardstream.providers.adapter import Piece, Slot
-from guardstream.providers.fields import fields_of, names_in
+from guardstream.providers.fields import BYTES, fields_of, names_in
 from guardstream.providers.nodes import Path
 from guardstream.providers.paths import keys
 from guardstream.providers.readers import Found
@@ -21,7 +21,7 @@ from guardstream.providers.readers import Found
 def spelled(value: Any) -> list[str]:
     """Return the texts in log probabilities: tokens, then unknown names of fields.
 
-    Tokens are strings at any depth, and the keys of objects that have only numbers. A token may end
+    Tokens are strings and bytes at any depth, and the keys of objects that have only numbers. A token may end
     inside a character, so what their bytes spell out follows them where that differs.
     """
     found: list[str] = []
@@ -61,6 +61,8 @@ _SPELLING = frozenset(
 def _spell(value: Any, found: list[str], names: list[str]) -> None:
     if isinstance(value, str):
         found += [value] if value else ()
+    elif isinstance(value, BYTES):
+        found += [str(value, "utf-8", "replace")] if value else ()
     elif isinstance(value, (list, tuple)):
         for item in value:
             if type(item) not in _SILENT:

@@ -213,6 +213,15 @@ def test_bytes_are_guarded_as_text() -> None:
     assert out == [b"a *********", b"\xff\xfe *********", b"\xff\x00"]
 
 
+def test_bytes_in_place_of_a_mark_and_in_what_spells_out_a_text_are_guarded_too() -> None:
+    said: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "so "}}]}
+    (out,) = GUARD.wrap_sync([said | {"id": b"a blue bird", "model": b"\xff\x00", "object": b"a1"}])
+    assert (out["id"], out["model"], out["object"]) == (b"a *********", b"\xff\x00", b"a1")
+    said["choices"][0]["logprobs"] = {"content": [{"token": "so ", "raw": b"blue bird"}]}
+    (out,) = GUARD.wrap_sync([said])
+    assert out["choices"][0]["logprobs"] is None
+
+
 def test_many_paths_are_guarded() -> None:
     whole = {"body": {f"field{n}": {"text": "a blue bird"} for n in range(1000)}}
     (out,) = GUARD.wrap_sync([whole], provider="json")
