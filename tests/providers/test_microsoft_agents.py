@@ -32,7 +32,7 @@ class Content(Shown):
         self.additional_properties: dict[str, Any] = {}
         self.text: Any = None
         self.call_id = self.name = self.arguments = self.id = None
-        self.result = self.items = self.inputs = self.usage_details = self.function_call = None
+        self.result = self.items = self.inputs = self.outputs = self.usage_details = self.function_call = None
         self.__dict__.update(fields)
 
 
@@ -183,19 +183,19 @@ def test_a_refusal_is_no_answer() -> None:
         assert {each.channel for each in result.findings} == {"refusal"}
 
 
-def test_code_is_what_a_tool_is_asked() -> None:
+@pytest.mark.parametrize(("tool", "name"), [("tool_call", "inputs"), ("tool_result", "outputs")])
+def test_code_and_what_it_prints_come_in_pieces(tool: str, name: str) -> None:
+    def content(piece: str, **fields: Any) -> Content:
+        inner = [text(piece, **fields)]
+        return Content(f"code_interpreter_{tool}", call_id="c1", **{name: inner}, **fields)
+
     for pieces in cuttings(TEXT):
-        source = [
-            Update(Content("code_interpreter_tool_call", call_id="c1", inputs=[text(each)]))
-            for each in pieces
-        ]
-        done = text(TEXT, merge_mode="replace")
-        tool = "code_interpreter_tool_call"
-        source.append(Update(Content(tool, call_id="c1", inputs=[done], merge_mode="replace")))
+        source = [Update(content(each)) for each in pieces]
+        source.append(Update(content(TEXT, merge_mode="replace")))
         out, _ = guarded(source)
         assert not left_raw(out)
-        codes = [each.inputs[0].text for update in out for each in update.contents]
-        assert ("".join(codes[:-1]), codes[-1]) == (SAID, SAID)
+        said = [getattr(each, name)[0].text for update in out for each in update.contents]
+        assert ("".join(said[:-1]), said[-1]) == (SAID, SAID)
 
 
 def test_an_update_may_repeat_all_of_a_message() -> None:

@@ -74,6 +74,7 @@ _CONTENT: dict[str, Spec] = {
     "raw_representation": ABOUT,
 }
 _CODE = {**_CONTENT, "text": Leaf("delta", "tool_args", "code")}
+_PRINTED = {**_CONTENT, "text": Leaf("delta", "text", "printed")}
 _CONTENTS: Spec = [
     OneOf(
         "type",
@@ -81,6 +82,7 @@ _CONTENTS: Spec = [
             "text": {**_CONTENT, "text": Leaf("delta", "text", "text")},
             "text_reasoning": {**_CONTENT, "text": Leaf("delta", "thinking", "thinking")},
             "code_interpreter_tool_call": {**_CONTENT, "inputs": [_CODE]},
+            "code_interpreter_tool_result": {**_CONTENT, "outputs": [_PRINTED]},
             "function_result": {**_CONTENT, "result": _TEXTS},
         },
         {**_CONTENT, "inputs": _VALUE},
@@ -318,7 +320,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         content = fields_of(update["contents"][piece.slot.number])
         if field == "text" and _is_refusal(content):
             channel = field = "refusal"
-        called = channel == "tool_args"
+        called = channel == "tool_args" or field == "printed"
         key = (field, content.get("call_id") or run.call) if called else field
         slot = earlier = run.slots.get(key)
         if slot is None or not (called or run.last == key):
@@ -373,7 +375,13 @@ class MicrosoftAgents(VariedSpecAdapter):
         return [_with_update(chunk, {"contents": [], "finish_reason": told})]
 
 
-_PLACED = frozenset({"text", "thinking", "arguments", "code"})
+_NESTED = {
+    "code": ("code_interpreter_tool_call", "inputs"),
+    "printed": ("code_interpreter_tool_result", "outputs"),
+}
+"""Types of contents, and their fields, whose contents have the text of a slot's field."""
+
+_PLACED = frozenset({"text", "thinking", "arguments", *_NESTED})
 """Fields whose text goes on from update to update."""
 
 
@@ -450,8 +458,11 @@ def _content(content: Any, slot: Slot, text: str) -> Any:
     """Return a content like `content` with only `text`; None if it is of another kind."""
     fields = fields_of(content)
     kind = fields.get("type")
-    if slot.field == "code" and kind == "code_interpreter_tool_call" and fields.get("inputs"):
-        return _only(content, {"inputs": [_only(fields["inputs"][0], {"text": text})]})
+    if slot.field in _NESTED:
+        outer, name = _NESTED[slot.field]
+        inner = fields.get(name) or () if kind == outer else ()
+        told = [_only(each, {"text": text}) for each in inner if fields_of(each).get("text")]
+        return _only(content, {name: told[:1]}) if told else None
     if slot.field == "arguments" and kind == "function_call":
         return _only(content, {"arguments": text})
     if kind != _KINDS.get(slot.channel):
