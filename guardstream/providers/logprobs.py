@@ -21,8 +21,8 @@ from guardstream.providers.readers import Found
 def spelled(value: Any) -> list[str]:
     """Return the texts in log probabilities: tokens, then unknown names of fields.
 
-    Tokens are strings and bytes at any depth, and the keys of objects that have only numbers. A token may end
-    inside a character, so what their bytes spell out follows them where that differs.
+    Tokens are strings and bytes at any depth, and the keys of objects that have only numbers. A
+    token may end inside a character, so what their bytes spell out follows them where that differs.
     """
     found: list[str] = []
     names: list[str] = []

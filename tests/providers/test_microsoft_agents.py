@@ -32,7 +32,8 @@ class Content(Shown):
         self.additional_properties: dict[str, Any] = {}
         self.text: Any = None
         self.call_id = self.name = self.arguments = self.id = None
-        self.result = self.items = self.inputs = self.outputs = self.usage_details = self.function_call = None
+        self.result = self.items = self.inputs = self.outputs = None
+        self.usage_details = self.function_call = None
         self.__dict__.update(fields)
 
 

@@ -25,6 +25,7 @@ from tests.providers import (
     responses,
     test_acp,
     test_agent_sessions,
+    test_ag2,
     test_agents,
     test_answers,
     test_anthropic_sessions,
@@ -264,6 +265,7 @@ FORMATS: dict[str, Make] = {
         test_agents.StreamFrame("llm_call_completed", {"response": "".join(pieces)}),
     ],
     "semantic_kernel": test_agents.kernel,
+    "ag2": lambda pieces: [test_ag2.ModelMessageChunk(content=piece) for piece in pieces],
     "microsoft_agents": lambda pieces: [
         test_microsoft_agents.Update(test_microsoft_agents.text(each)) for each in pieces
     ],
