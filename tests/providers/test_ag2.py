@@ -141,6 +141,16 @@ class OpenAIShellCommandChunk(BaseEvent):
 
 
 @dataclass
+class TranscriptionChunkEvent(BaseEvent):
+    content: str
+
+
+@dataclass
+class TranscriptionCompletedEvent(BaseEvent):
+    content: str
+
+
+@dataclass
 class Announcement(BaseEvent):
     """An event that no adapter knows."""
 
@@ -258,6 +268,24 @@ def test_what_a_task_says_is_a_text_of_its_own() -> None:
             assert "".join(each.content for each in parts if each.task_id == task) == SAID
         over = [each.result for each in out if isinstance(each, TaskCompleted)]
         assert over == [SAID, {"id": SAID}]
+
+
+def test_what_a_task_says_goes_on_after_a_response() -> None:
+    response = ModelResponse(ModelMessage("so"))
+    source = [TaskProgress("t1", "a sec"), response, TaskProgress("t1", "ret, no")]
+    out, _ = guarded(source)
+    told = [each.content for each in out if isinstance(each, TaskProgress)]
+    assert "".join(told) == "a ######, no"
+
+
+def test_what_the_user_says_is_a_text_of_its_own() -> None:
+    for pieces in cuttings(TEXT):
+        said = [*map(TranscriptionChunkEvent, pieces), TranscriptionCompletedEvent(TEXT)]
+        out, result = guarded([*said, *said])
+        assert not left_raw(out)
+        assert result.text == ""
+        chunks = [each.content for each in out if isinstance(each, TranscriptionChunkEvent)]
+        assert "".join(chunks) == SAID * 2
 
 
 def test_commands_are_what_a_tool_is_asked() -> None:

@@ -150,7 +150,7 @@ _REASONS: Mapping[str, FinishReason] = {
 
 class AG2(VariedSpecAdapter):
     """The adapter for events. A model's texts go on from response to response, but each response
-    repeats only its own."""
+    repeats only its own. A task is a choice of its own."""
 
     name = "ag2"
     spec: ClassVar[Spec] = _SPECS["ModelMessageChunk"]
@@ -159,9 +159,10 @@ class AG2(VariedSpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._turn = self._begun = 0  # which text of the model it is, and its response's first
-        self._open: dict[Slot, None] = {}  # texts of the turn, in order
+        self._heard = 0  # which of the user's texts it is
+        self._open: dict[Slot, None] = {}  # texts that go on, in order
         self._before: dict[str, Slot] = {}  # the last texts of the model, by their fields
-        self._tasks: dict[Any, int] = {}  # the numbers of tasks, by their ids
+        self._tasks: dict[Any, int] = {}  # the choices of tasks, by their ids
         self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given
         self._streamed = Streamed()
 
@@ -184,8 +185,10 @@ class AG2(VariedSpecAdapter):
         if leaf.field in ("text", "thinking"):
             return Slot(0, leaf.channel, leaf.field, self._turn)
         if leaf.field == "progress":
-            task = event.get("task_id")
-            number = self._tasks.setdefault(task, len(self._tasks))
+            choice = self._tasks.setdefault(event.get("task_id"), len(self._tasks) + 1)
+            return Slot(choice, leaf.channel, leaf.field)
+        if leaf.field == "heard":
+            number = self._heard
         elif leaf.field in ("commands", "stdout", "stderr"):
             number = _TURN * self._turn + _LIST * _index(event, "output_index")
             number += _index(event, "command_index")
@@ -200,19 +203,11 @@ class AG2(VariedSpecAdapter):
         found = [self._placed(piece, event, calls, whole) for piece in pieces]
         self._streamed.note(found)
         here = {each.slot: None for each in found if each.kind == "delta"}
-        over: list[Slot] = []
-        if kind in _OVER:
-            over = [*self._open]
-            self._open.clear()
-        elif kind in ("TranscriptionCompletedEvent", "TaskEvent") and not here:
-            over = [slot for slot in self._open if slot.field in ("heard", "progress")]
-            over = [
-                slot for slot in over if slot.number == self._tasks.get(event.get("task_id"), 0)
-            ]
+        over = self._ended(kind, event)
         self._open |= here
         reading = Reading(
             found,
-            (0,),
+            (self._tasks.get(event.get("task_id"), 0),),
             closed=over,
             joined=self._joined(here),
             calls=calls,
@@ -223,6 +218,21 @@ class AG2(VariedSpecAdapter):
         self._turn += 1
         self._begun = self._turn
         return reading._replace(finished={0: _reason(event)}, usage=event.get("usage") or None)
+
+    def _ended(self, kind: str, event: Mapping[str, Any]) -> list[Slot]:
+        """Return the texts that an event ends."""
+        over: list[Slot] = []
+        if kind in _OVER:
+            over = [slot for slot in self._open if slot.field not in ("heard", "progress")]
+        elif kind == "TranscriptionCompletedEvent":
+            over = [slot for slot in self._open if slot.field == "heard"]
+            self._heard += 1
+        elif kind == "TaskEvent" and "content" not in event:
+            task = self._tasks.get(event.get("task_id"))
+            over = [slot for slot in self._open if slot.choice == task]
+        for slot in over:
+            del self._open[slot]
+        return over
 
     def _joined(self, slots: Iterable[Slot]) -> dict[Slot, Slot]:
         """Return the texts of the model that begin, with those before them, which readers join."""
@@ -281,7 +291,9 @@ class AG2(VariedSpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return the response of a model with the text so far."""
+        """Return the response of a model with the text so far; tasks have none."""
+        if choice:
+            return []
         text = released(Slot(0, "text", "text", self._turn))
         message = _made(chunk, "ModelMessage", {"content": text}) if text else None
         return [_made(chunk, "ModelResponse", {"message": message, "finish_reason": reason})]
