@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -319,6 +320,10 @@ async def manager() -> AsyncIterator[str]:
     yield ""
 
 
+class Publisher:
+    def subscribe(self, _function: Any) -> None: ...
+
+
 class Awaitable:
     def __await__(self) -> Any:
         yield
@@ -330,6 +335,9 @@ class Awaitable:
         (coroutine, "await it first"),
         (Awaitable, "await it first"),
         (manager, "'async with ... as stream'"),
+        (lambda: contextlib.closing(SimpleNamespace()), "'with ... as stream'"),
+        (Publisher, r"ag2\.events\(run\)"),
+        (lambda: SimpleNamespace(stream=Publisher()), r"ag2\.events\(run\)"),
         (lambda: agen, "call it first"),
         (lambda: "text", r"use check\(\)"),
         (lambda: ["text"], r"use wrap_sync\(\)"),

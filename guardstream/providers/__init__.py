@@ -93,6 +93,8 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "crewai": "guardstream.providers.frameworks.crewai:CrewAI",
         "semantic_kernel": "guardstream.providers.frameworks.semantic_kernel:SemanticKernel",
         "agno": "guardstream.providers.frameworks.agno:Agno",
+        "microsoft_agents": "guardstream.providers.frameworks.microsoft_agents:MicrosoftAgents",
+        "ag2": "guardstream.providers.frameworks.ag2:AG2",
         "adk": "guardstream.providers.frameworks.adk:ADK",
         "claude_agents": "guardstream.providers.frameworks.claude_agents:ClaudeAgents",
         "strands": "guardstream.providers.frameworks.strands:Strands",

@@ -28,10 +28,20 @@ def _check_async(stream: object) -> None:
     _check_response(stream, "wrap()", "aiter_bytes")
     if inspect.isawaitable(stream):
         raise TypeError("wrap() was given a coroutine, not a stream: await it first")
+    if hasattr(getattr(stream, "stream", stream), "subscribe"):
+        raise TypeError(
+            f"wrap() was given a {type(stream).__qualname__!r}, which has subscribers, and no end: "
+            "wrap an iterator of what they get; AG2's is guardstream.integrations.ag2.events(run)"
+        )
     if hasattr(stream, "__aenter__"):
         raise TypeError(
             "wrap() was given a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
+        )
+    if hasattr(stream, "__enter__"):
+        raise TypeError(
+            "wrap() was given a context manager, not a stream: "
+            "enter it first, 'with ... as stream', and wrap the stream"
         )
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap() was given a whole text, not a stream: use check()")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
+from tests.providers import test_ag2
 from tests.providers.changes import CHANGES, Event, at, leaves, planted, put, said, ways
 from tests.providers.test_agents import (
     ARGUMENTS,
@@ -19,6 +20,7 @@ from tests.providers.test_agents import (
     message,
     strands,
 )
+from tests.providers.test_microsoft_agents import run, workflow
 
 WORD = "quizzaciously"
 GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
@@ -54,6 +56,9 @@ SOURCES: dict[str, list[Event]] = {
     ],
     "agno": dumped(agno(["one ", "two"])),
     "semantic_kernel": dumped([each for each in kernel(["one ", "two"]) if each.items]),
+    "ag2": test_ag2.as_dicts([*test_ag2.run(["one ", "two"])]),
+    "microsoft_agents": dumped([*run(["one ", "two"], ["{}"])]),
+    "microsoft_agents, in a workflow": dumped([*workflow(["one ", "two"])]),
 }
 
 

@@ -190,6 +190,12 @@ def test_the_signature_of_a_prediction_is_the_application_s_own() -> None:
         )
 
 
+def test_a_prediction_may_come_alone() -> None:
+    source = [Prediction({"answer": "a secret"}, Completions(None, {"answer": ["a secret"]}))]
+    (out,) = GUARD.wrap_sync(source)
+    assert out == Prediction({"answer": "a ######"}, Completions(None, {"answer": ["a ######"]}))
+
+
 def test_the_log_probabilities_of_a_prediction_go_with_its_text() -> None:
     def told(tokens: list[str]) -> Prediction:
         return Prediction({"answer": "".join(tokens), "logprobs": {"tokens": tokens}}, None)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
+from guardstream.providers.adapter import Piece, Slot
 from guardstream.stream.flows import unknown
 from guardstream.stream.flows.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
@@ -210,6 +211,15 @@ def test_bytes_are_guarded_as_text() -> None:
     values = (b"a blue bird", b"\xff\xfe blue bird", b"\xff\x00")
     out = [each["dreams"] for each in GUARD.wrap_sync(with_text("openai_chat", *values))]
     assert out == [b"a *********", b"\xff\xfe *********", b"\xff\x00"]
+
+
+def test_bytes_in_place_of_a_mark_and_in_what_spells_out_a_text_are_guarded_too() -> None:
+    said: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "so "}}]}
+    (out,) = GUARD.wrap_sync([said | {"id": b"a blue bird", "model": b"\xff\x00", "object": b"a1"}])
+    assert (out["id"], out["model"], out["object"]) == (b"a *********", b"\xff\x00", b"a1")
+    said["choices"][0]["logprobs"] = {"content": [{"token": "so ", "raw": b"blue bird"}]}
+    (out,) = GUARD.wrap_sync([said])
+    assert out["choices"][0]["logprobs"] is None
 
 
 def test_many_paths_are_guarded() -> None:
@@ -671,6 +681,22 @@ def test_a_value_that_is_the_same_in_each_chunk_is_soon_judged_no_more() -> None
     assert len(checked) < 90
     texts.judge("$.region", "us")
     assert checked[-2:] == ["us", ("eu-west" * 10)[-64:] + "us"]
+
+
+def test_what_stands_beside_each_chunk_is_soon_judged_no_more() -> None:
+    checked: list[str] = []
+
+    def check(text: str) -> list[Text]:
+        checked.append(text)
+        return [Text(text)]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    for place in range(1000):
+        for number, token in enumerate(("gpt-4o", f"{place} words", f"{place} words")):
+            slot = Slot(0, "text", "logprobs", number)
+            assert texts.goes_on(Piece(slot, token, "aside"), repeats=False)
+    assert sum("gpt-4o" in each for each in checked) < 20
+    assert sum("words" in each for each in checked) < 1000
 
 
 def test_what_is_found_in_such_a_value_is_reported_each_time() -> None:

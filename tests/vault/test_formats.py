@@ -24,6 +24,7 @@ from tests.providers import (
     messages,
     responses,
     test_acp,
+    test_ag2,
     test_agent_sessions,
     test_agents,
     test_answers,
@@ -44,6 +45,7 @@ from tests.providers import (
     test_langchain_protocol,
     test_langgraph,
     test_lmstudio,
+    test_microsoft_agents,
     test_mistral,
     test_mistral_conversations,
     test_mistral_transcription,
@@ -263,6 +265,10 @@ FORMATS: dict[str, Make] = {
         test_agents.StreamFrame("llm_call_completed", {"response": "".join(pieces)}),
     ],
     "semantic_kernel": test_agents.kernel,
+    "ag2": lambda pieces: [test_ag2.ModelMessageChunk(content=piece) for piece in pieces],
+    "microsoft_agents": lambda pieces: [
+        test_microsoft_agents.Update(test_microsoft_agents.text(each)) for each in pieces
+    ],
     "cumulative_text": lambda pieces: list(accumulate(pieces)),
     "sse_events": lambda pieces: test_sse_objects.events(test_sse_objects.openai(pieces)),
     "events": _between(None, lambda piece: {"text": piece}),

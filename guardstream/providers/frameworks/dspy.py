@@ -15,6 +15,8 @@ from guardstream.providers.toolkit.growing import Repeating
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 
+_PREDICTION = frozenset({"_store", "_completions"})
+
 _PIECE = Leaf("delta", "text", "text")
 
 _FIELDS = Tree(Leaf("copy", "text", "prediction"), about=frozenset({"logprobs"}))
@@ -46,10 +48,12 @@ class DSPy(Repeating):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a field, or a status message."""
+        """Return whether `chunk` is a piece of a field, a status message, or a prediction: of a
+        cached answer, nothing else comes."""
         if isinstance(chunk, (str, bytes, dict)):
             return False
-        return fields_of(chunk).keys() >= _CHUNK or type(chunk).__name__ == "StatusMessage"
+        keys = fields_of(chunk).keys()
+        return keys >= _CHUNK or keys >= _PREDICTION or type(chunk).__name__ == "StatusMessage"
 
     def spec_of(self, chunk: Any) -> Spec:
         keys = fields_of(chunk).keys()

@@ -7,10 +7,12 @@ are judged by themselves, and removed if the text that they spell out has change
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from guardstream.providers.adapter import Piece
-from guardstream.providers.toolkit.fields import fields_of, names_in
+from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.toolkit.fields import BYTES, fields_of, names_in
 from guardstream.providers.toolkit.nodes import Path
 from guardstream.providers.toolkit.paths import keys
 from guardstream.providers.toolkit.readers import Found
@@ -19,8 +21,8 @@ from guardstream.providers.toolkit.readers import Found
 def spelled(value: Any) -> list[str]:
     """Return the texts in log probabilities: tokens, then unknown names of fields.
 
-    Tokens are strings at any depth, and the keys of objects that have only numbers. A token may end
-    inside a character, so what their bytes spell out follows them where that differs.
+    Tokens are strings and bytes at any depth, and the keys of objects that have only numbers. A
+    token may end inside a character, so what their bytes spell out follows them where that differs.
     """
     found: list[str] = []
     names: list[str] = []
@@ -59,6 +61,8 @@ _SPELLING = frozenset(
 def _spell(value: Any, found: list[str], names: list[str]) -> None:
     if isinstance(value, str):
         found += [value] if value else ()
+    elif isinstance(value, BYTES):
+        found += [str(value, "utf-8", "replace")] if value else ()
     elif isinstance(value, (list, tuple)):
         for item in value:
             if type(item) not in _SILENT:
@@ -125,26 +129,26 @@ def numbered(
         if piece.kind == "delta":
             choice = leaves[owner].path[:scope]
             texts[choice] = texts.get(choice, "") + piece.text
-    apart = {
-        place
-        for place, each in enumerate(leaves)
-        if each.leaf.kind == "about"
-        and chosen_text(each.value) != (texts.get(each.path[:scope]) or None)
-    }
     found: list[Piece] = []
     places: list[int] = []
-    numbers: dict[int, int] = {}
-    for owner, piece in zip(owners, pieces, strict=True):
-        told = [piece]
-        if owner in apart and owner not in numbers:
-            whole = spelled_whole(leaves[owner].value)
-            told = [piece._replace(text=whole), piece] if whole else told
-        for each in told:
-            slot = each.slot
-            if owner in apart:
-                numbers[owner] = numbers.get(owner, 0) + 1
-                field = f"{slot.field}{keys(leaves[owner].steps)}"
-                slot = slot._replace(field=field, number=numbers[owner])
-            found.append(each._replace(slot=slot))
-            places.append(owner)
+    for owner, group in groupby(zip(owners, pieces, strict=True), itemgetter(0)):
+        leaf, told = leaves[owner], [piece for _, piece in group]
+        if leaf.leaf.kind == "about":
+            told = _apart(leaf, told, texts.get(leaf.path[:scope]) or None)
+        found += told
+        places += [owner] * len(told)
     return found, places
+
+
+def _apart(leaf: Found, tokens: list[Piece], said: str | None) -> list[Piece]:
+    """Return the pieces of one value, numbered if it does not spell out what its chunk `said`."""
+    chosen = chosen_text(leaf.value)
+    if chosen == said:
+        return tokens
+    choice, channel, field, _, name = tokens[0].slot
+    field = f"{field}{keys(leaf.steps)}"
+    texts = [chosen or spelled_whole(leaf.value), *[token.text for token in tokens]]
+    return [
+        Piece(Slot(choice, channel, field, number, name), text, "aside")
+        for number, text in enumerate(filter(None, texts), 1)
+    ]

@@ -212,7 +212,7 @@ def _leaf_reader(leaf: Leaf) -> Reader:
     return read
 
 
-_SCALARS = frozenset({str, bytes, int, float, bool})
+_SCALARS = frozenset({str, int, float, bool})
 
 
 def _read_mark(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -221,8 +221,19 @@ def _read_mark(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if not is_mark(value):
             found.append(Found(MARK, value, steps, path))
             found.marks = True
+    elif isinstance(value, BYTES):
+        if not _is_binary(value):
+            read_unknown(value, steps, path, found)
     elif type(value) not in _SCALARS:
         _read_inside(value, steps, path, found)
+
+
+def _is_binary(value: Any) -> bool:
+    """Return whether bytes are certainly no text that could be read."""
+    try:
+        return is_mark(str(value, "utf-8"))
+    except UnicodeDecodeError:
+        return True
 
 
 def _read_padding(value: Any, steps: Steps, path: Path, found: Findings) -> None:

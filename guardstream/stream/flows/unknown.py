@@ -58,7 +58,7 @@ class UnknownTexts:
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._shown: dict[str, str] = {}
-        self._requested: dict[Slot, tuple[str, str]] = {}  # of the request, with those before
+        self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
@@ -174,14 +174,16 @@ class UnknownTexts:
 
         One that `repeats` is nearly always the last one again, as the request's text is.
         """
-        last, tail = self._requested.get(piece.slot, ("", ""))
+        last, before, passed = self._requested.get(piece.slot, ("", "", True))
         if repeats and piece.text == last:
             return True
         if not last and len(self._requested) == REQUESTED:
             return False
-        joined = tail + piece.text
-        self._requested[piece.slot] = piece.text, joined[-self._memory :]
-        return not last or self._is_unchanged(joined)
+        joined = before[-self._memory :] + piece.text
+        if joined != before:  # one that is in each chunk is soon the same
+            passed = not last or self._is_unchanged(joined)
+            self._requested[piece.slot] = piece.text, joined, passed
+        return passed
 
     def passes(self, place: Hashable, mark: str) -> bool:
         """Return whether a mark goes out: no rule changes it, alone or joined with earlier ones
@@ -234,8 +236,10 @@ class UnknownTexts:
         return self._noted(key, self._check(key))
 
     def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
-        """Cache the events of a text without findings, because names and keys recur."""
-        if len(events) == 1 and len(self._harmless) < _REMEMBERED and events[0] == Text(text):
+        """Cache a text without findings, because names and keys recur."""
+        if len(events) == 1 and events[0] == Text(text):
+            if len(self._harmless) == _REMEMBERED:
+                self._harmless.clear()
             self._harmless.add(text)
         return events
 

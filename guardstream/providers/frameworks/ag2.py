@@ -1,0 +1,369 @@
+"""AG2, from version 1: the events of an agent's stream.
+
+https://docs.ag2.ai/. A model's text and reasoning come in pieces; the message and the response
+after them repeat the text. The class of an event says what it is; in a dict, `__event__` does.
+Events with calls are copied, because the agent that runs the calls adds to them what their
+arguments say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    Either,
+    Leaf,
+    Path,
+    Spec,
+    Tree,
+    VariedSpecAdapter,
+    sibling,
+)
+from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.streamed import Streamed
+
+_MARKS: dict[str, Spec] = {"created_at": NUMBER, "__event__": META}
+
+_COPY = Leaf("copy", "text", "value")
+_TEXTS = Tree(_COPY)
+"""Values of tools and of the application, whatever their fields are called."""
+
+_VALUE = Tree(_COPY, frozenset({"id", "type", "status"}), frozenset({"encrypted_content"}))
+_ERROR = Tree(Leaf("copy", "text", "error"))
+_RAW: dict[str, Spec] = dict.fromkeys(("item", "part", "block", "grounding_metadata"), ABOUT)
+"""What the provider sent."""
+
+_CALL: dict[str, Spec] = {
+    **_MARKS,
+    **_RAW,
+    **dict.fromkeys(("id", "source", "thought_signature", "_serialized_arguments"), META),
+    "name": NAME,
+    "arguments": Leaf("whole", "tool_args", "arguments"),
+    "vendor_metadata": _TEXTS,
+}
+_CALLS: dict[str, Spec] = {**_MARKS, "calls": [_CALL]}
+_RESULT: dict[str, Spec] = {
+    **_MARKS,
+    **_RAW,
+    "parent_id": META,
+    "name": NAME,
+    "result": Tree(_COPY, frozenset({"__event__", "kind"})),
+    "error": _ERROR,
+}
+_MESSAGE: dict[str, Spec] = {
+    **_MARKS,
+    "content": Leaf("copy", "text", "text"),
+    "metadata": _TEXTS,
+}
+_USAGE: dict[str, Spec] = {
+    **_MARKS,
+    **dict.fromkeys(("kind", "model", "provider", "finish_reason"), META),
+    "label": NAME,
+    "usage": KEEP,
+}
+_USAGE["parts"] = [_USAGE]
+
+_ASKED: dict[str, Spec] = {
+    **_MARKS,
+    **dict.fromkeys(("id", "task_id", "tool_call_id", "timeout"), META),
+    "content": Leaf("whole", "text", "question"),
+}
+_TASK: dict[str, Spec] = {
+    **_MARKS,
+    **dict.fromkeys(("task_id", "parent_tool_call_id", "expires_at", "task_stream"), META),
+    "agent_name": NAME,
+    **dict.fromkeys(("objective", "spec", "payload", "reason"), _TEXTS),
+    "content": Leaf("delta", "text", "progress"),
+    "result": Either(Leaf("copy", "text", "progress"), _TEXTS),
+    "usage": KEEP,
+    **dict.fromkeys(("error", "_content"), _ERROR),
+}
+_COMMAND: dict[str, Spec] = {
+    **_MARKS,
+    **dict.fromkeys(("command_index", "output_index"), NUMBER),
+    "item_id": META,
+    "content": Leaf("delta", "tool_args", "commands"),
+    **{name: Leaf("delta", "text", name) for name in ("stdout", "stderr")},
+}
+
+_SOUND: dict[str, Spec] = {**_MARKS, "content": META}
+_OBSERVER: dict[str, Spec] = {**_MARKS, "name": NAME}
+
+_SPECS: dict[str, dict[str, Spec]] = {
+    "ModelMessageChunk": {**_MARKS, "content": Leaf("delta", "text", "text")},
+    "ModelReasoning": {
+        **_MARKS,
+        "content": Leaf("delta", "thinking", "thinking"),
+        "item": _VALUE,
+    },
+    "ModelMessage": _MESSAGE,
+    "ModelResponse": {
+        **_MARKS,
+        **dict.fromkeys(("model", "provider", "response_id", "response_force"), META),
+        "message": _MESSAGE,
+        "tool_calls": _CALLS,
+        "usage": KEEP,
+        "files": [{"data": META, "metadata": _TEXTS}],
+        "finish_reason": END,
+    },
+    "ToolCallsEvent": _CALLS,
+    **dict.fromkeys(("ToolCallEvent", "ClientToolCallEvent"), _CALL),
+    "ToolResultsEvent": {**_MARKS, "results": [_RESULT]},
+    "ToolResultEvent": _RESULT,
+    "UsageEvent": _USAGE,
+    "ModelRequest": {**_MARKS, "parts": REQUEST},
+    "HumanMessage": {**_MARKS, "parent_id": META, "content": REQUEST},
+    "HumanInputRequest": _ASKED,
+    "TaskEvent": _TASK,
+    **dict.fromkeys(("OpenAIShellCommandChunk", "OpenAIShellOutputChunk"), _COMMAND),
+    "TranscriptionChunkEvent": {**_MARKS, "content": Leaf("delta", "text", "heard")},
+    "TranscriptionCompletedEvent": {**_MARKS, "content": Leaf("copy", "text", "heard")},
+    **dict.fromkeys(("SynthesizedAudioEvent", "RecordedAudioEvent"), _SOUND),
+    **dict.fromkeys(("ObserverStarted", "ObserverCompleted"), _OBSERVER),
+}
+"""By the class of an event, or the first of its bases that is known."""
+
+_STREAMED = {"ModelMessageChunk": "text", "ModelReasoning": "thinking"}
+"""Classes of events with pieces of a response, and the fields of their slots."""
+
+_OVER = frozenset({"ModelMessage", "ModelResponse"})
+"""What ends the texts of a model's response."""
+
+_REASONS: Mapping[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+class AG2(VariedSpecAdapter):
+    """The adapter for events. A model's texts go on from response to response, but each response
+    repeats only its own. A task is a choice of its own."""
+
+    name = "ag2"
+    spec: ClassVar[Spec] = _SPECS["ModelMessageChunk"]
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._turn = self._begun = 0  # which text of the model it is, and its response's first
+        self._heard = 0  # which of the user's texts it is
+        self._open: dict[Slot, None] = {}  # texts that go on, in order
+        self._before: dict[str, Slot] = {}  # the last texts of the model, by their fields
+        self._tasks: dict[Any, int] = {}  # the choices of tasks, by their ids
+        self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given
+        self._streamed = Streamed()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        if isinstance(chunk, dict):
+            return _kind(chunk) in _SPECS
+        return hasattr(type(chunk), "_event_fields_") and "created_at" in fields_of(chunk)
+
+    def taken(self, chunk: Any) -> Any:
+        """Return an event with copies of its calls, without their arguments as values."""
+        return _own(chunk)
+
+    def spec_of(self, chunk: Any) -> Spec:
+        spec: Spec = _SPECS.get(_kind(chunk), _MARKS)
+        return spec
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.field in ("text", "thinking"):
+            return Slot(0, leaf.channel, leaf.field, self._turn)
+        if leaf.field == "progress":
+            choice = self._tasks.setdefault(event.get("task_id"), len(self._tasks) + 1)
+            return Slot(choice, leaf.channel, leaf.field)
+        if leaf.field == "heard":
+            number = self._heard
+        elif leaf.field in ("commands", "stdout", "stderr"):
+            number = _TURN * self._turn + _LIST * _index(event, "output_index")
+            number += _index(event, "command_index")
+        else:
+            number = path[-1] if path and leaf.field == "arguments" else 0
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = _kind(chunk)
+        calls: dict[Slot, Call] = {}
+        whole: list[Slot] = []
+        found = [self._placed(piece, event, calls, whole) for piece in pieces]
+        self._streamed.note(found)
+        here = {each.slot: None for each in found if each.kind == "delta"}
+        over = self._ended(kind, event)
+        self._open |= here
+        reading = Reading(
+            found,
+            (self._tasks.get(event.get("task_id"), 0),),
+            closed=over,
+            joined=self._joined(here),
+            calls=calls,
+            complete=[*whole, *calls],
+        )
+        if kind != "ModelResponse":
+            return reading
+        self._turn += 1
+        self._begun = self._turn
+        return reading._replace(finished={0: _reason(event)}, usage=event.get("usage") or None)
+
+    def _ended(self, kind: str, event: Mapping[str, Any]) -> list[Slot]:
+        """Return the texts that an event ends."""
+        over: list[Slot] = []
+        if kind in _OVER:
+            over = [slot for slot in self._open if slot.field not in ("heard", "progress")]
+        elif kind == "TranscriptionCompletedEvent":
+            over = [slot for slot in self._open if slot.field == "heard"]
+            self._heard += 1
+        elif kind == "TaskEvent" and "content" not in event:
+            task = self._tasks.get(event.get("task_id"))
+            over = [slot for slot in self._open if slot.choice == task]
+        for slot in over:
+            del self._open[slot]
+        return over
+
+    def _joined(self, slots: Iterable[Slot]) -> dict[Slot, Slot]:
+        """Return the texts of the model that begin, with those before them, which readers join."""
+        joined = {}
+        for slot in slots:
+            if slot.field in ("text", "thinking"):
+                earlier = self._before.get(slot.field)
+                self._before[slot.field] = slot
+                if earlier not in (None, slot):
+                    joined[slot] = earlier
+        return joined
+
+    def _placed(
+        self,
+        piece: Piece,
+        event: Mapping[str, Any],
+        calls: dict[Slot, Call],
+        whole: list[Slot],
+    ) -> Piece:
+        """Return a piece in the slot of its text: a repetition in that of what it repeats, a new
+        call, or a message that was not streamed, in one of its own."""
+        slot, text, kind = piece
+        if kind == "copy" and slot.field == "text":
+            known = self._streamed.find(piece, channel="text")
+            if known is not None and known.number >= self._begun:
+                return piece._replace(slot=known)
+            self._turn += 1
+            whole.append(slot._replace(number=self._turn))
+            return Piece(whole[-1], text)
+        if kind == "copy" and slot.field != "progress":
+            return piece._replace(slot=self._streamed.find(piece) or slot)
+        if kind != "whole" or slot.channel != "tool_args":
+            return piece
+        call = _call(event, slot.number)
+        known = self._calls.get((call.get("id"), text))
+        if known is not None:
+            return Piece(known, text, "copy")
+        own = slot._replace(number=len(self._calls))
+        self._calls[call.get("id"), text] = own
+        calls[own] = Call(str(call.get("name")), call.get("id"))
+        return piece._replace(slot=own)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event with a piece of a text."""
+        for kind, field in _STREAMED.items():
+            if slot.field == field or (slot.is_answer and field == "text"):
+                return [_piece(chunk, kind, text)]
+        fields = fields_of(chunk)
+        name = "content" if slot.field in ("progress", "commands", "heard") else slot.field
+        if name not in fields:
+            return []
+        blank = dict.fromkeys({"stdout", "stderr"} & fields.keys())
+        blank |= {"payload": {}} if "payload" in fields else {}
+        return [replaced(chunk, {**blank, name: text})]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the response of a model with the text so far; tasks have none."""
+        if choice:
+            return []
+        text = released(Slot(0, "text", "text", self._turn))
+        message = _made(chunk, "ModelMessage", {"content": text}) if text else None
+        return [_made(chunk, "ModelResponse", {"message": message, "finish_reason": reason})]
+
+
+_TURN, _LIST = 1_000_000, 1_000
+"""Of a command's number, for each turn before it, and for each output before it."""
+
+
+def _index(event: Mapping[str, Any], name: str) -> int:
+    index = event.get(name)
+    return index if isinstance(index, int) else 0
+
+
+def _kind(chunk: Any) -> str:
+    """Return the name of an event's class, or of the first of its bases that is known."""
+    if isinstance(chunk, dict):
+        return _BASES.get(name := str(chunk.get("__event__")).rpartition(".")[2], name)
+    return next((each.__name__ for each in type(chunk).__mro__ if each.__name__ in _SPECS), "")
+
+
+_BASES = {
+    "BuiltinToolCallEvent": "ToolCallEvent",
+    **dict.fromkeys(("ToolErrorEvent", "ToolNotFoundEvent"), "ToolResultEvent"),
+    "BuiltinToolResultEvent": "ToolResultEvent",
+    "DrainedModelRequest": "ModelRequest",
+    "ToolApprovalRequest": "HumanInputRequest",
+    **{f"Task{what}": "TaskEvent" for what in ("Started", "Progress", "Completed", "Failed")},
+    **{f"Task{what}": "TaskEvent" for what in ("Expired", "Cancelled")},
+}
+"""The classes of events in dicts, whose bases are not known."""
+
+
+def _reason(event: Mapping[str, Any]) -> FinishReason:
+    called = bool(fields_of(event.get("tool_calls") or {}).get("calls"))
+    return _REASONS.get(str(event.get("finish_reason")), "tool_calls" if called else "stop")
+
+
+def _call(event: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    """Return the fields of a call in an event."""
+    if "tool_calls" in event:
+        event = fields_of(event["tool_calls"])
+    return fields_of(event["calls"][place]) if "calls" in event else event
+
+
+def _own(event: Any) -> Any:
+    if isinstance(event, dict):
+        return event
+    fields = fields_of(event)
+    if "_serialized_arguments" in fields:
+        return replaced(event, {"_serialized_arguments": None})
+    if fields.get("calls"):
+        return replaced(event, {"calls": [*map(_own, fields["calls"])]})
+    calls = fields.get("tool_calls")
+    return event if not calls else replaced(event, {"tool_calls": _own(calls)})
+
+
+def _piece(chunk: Any, kind: str, text: str) -> Any:
+    """Return an event with a piece of the model's text, like `chunk` if that is one, too."""
+    if _kind(chunk) != kind:
+        return _made(chunk, kind, {"content": text})
+    kept = {name: each for name, each in fields_of(chunk).items() if name in _MARKS}
+    return only(chunk, {**kept, "content": text})
+
+
+_EVENTS = "ag2.events.types"
+
+
+def _made(chunk: Any, kind: str, fields: dict[str, Any]) -> Any:
+    """Return another event beside `chunk`."""
+    if isinstance(chunk, dict):
+        return {"__event__": f"{_EVENTS}.{kind}", **fields}
+    return sibling(chunk, _EVENTS, kind)(**fields)
