@@ -218,6 +218,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(GUARD.wrap_sync([OLLAMA, OLLAMA])),
         "a line of JSON in the format 'ollama': wrap the response's bytes, or what json.loads",
     ),
+    "several lines of JSON as one text": (
+        lambda: list(GUARD.wrap_sync([f"{OLLAMA}\nnull\n{OLLAMA}\n"])),
+        "a line of JSON in the format 'ollama': wrap the response's bytes, or what json.loads",
+    ),
     "a response": (
         lambda: GUARD.wrap(Response()),
         "wrap() was given a 'Response': give it its bytes, response.aiter_bytes()",

@@ -1,4 +1,4 @@
-"""Adapters for the wire formats of providers, one module each; no provider's SDK is imported."""
+"""Adapters for the wire formats of providers; no provider's SDK is imported."""
 
 from __future__ import annotations
 

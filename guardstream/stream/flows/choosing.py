@@ -249,8 +249,11 @@ def check_is_text(choose: Choose) -> None:
 
 def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
     """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk of a
-    format, of the policy or of a provider."""
-    if first[:1] == "{" and (found := _format_of(first, own)):
+    format, of the policy or of a provider, or begins with one."""
+    found = None
+    if first[:1] == "{":
+        found = _format_of(first, own) or _format_of(first.splitlines()[0], own)
+    if found:
         raise AdapterError(
             f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
             "or what json.loads makes of each line; if it is text, pass framing='text'"
