@@ -8,8 +8,6 @@ what is found out about it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 from typing import TypeAlias
 
 from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
@@ -24,11 +22,12 @@ class Context(dict[int, "Context"]):
     there (`left`), and the lookbehinds' own items (`sides`).
 
     It holds the contexts that a character leads to, by what is asked of its signature (`asks`); a
-    missing one is built when it is first needed. `root` is the item in which a match begins here.
-    Where no lookbehind is under way or matches, the context is `idle`.
+    missing one is built when it is first needed. `root` is the item in which a match begins here,
+    `roots` are those in which the lookbehinds do. Where no lookbehind is under way or matches, the
+    context is `idle`.
     """
 
-    __slots__ = ("asks", "contexts", "idle", "left", "root", "sides")
+    __slots__ = ("asks", "contexts", "idle", "left", "root", "roots", "sides")
 
     # Two contexts are never the same, whatever they lead to.
     __eq__ = object.__eq__
@@ -41,10 +40,12 @@ class Context(dict[int, "Context"]):
         self.left = left
         self.sides = sides
         self.root = items.at(program.first, left)
+        self.roots = tuple([items.at(lookbehind.first, left) for lookbehind in program.lookbehinds])
         self.idle = not any(sides) and not left & program.looks
-        asked = [items.at(lookbehind.first, left).asks for lookbehind in program.lookbehinds]
-        asked += [item.asks for side in sides for item in side]
-        self.asks = reduce(or_, asked, self.root.asks)
+        self.asks = self.root.asks
+        for side in (self.roots, *sides):
+            for item in side:
+                self.asks |= item.asks
 
     def __missing__(self, asked: int) -> Context:
         context = self[asked] = self.contexts.after(self, asked)
@@ -82,14 +83,13 @@ class Contexts:
 
     def after(self, context: Context, signature: int) -> Context:
         """The context that a character of this signature leads to."""
-        at, advance, program = self.items.at, self.items.advance, self.items.program
+        advance, program = self.items.advance, self.items.program
         sides, matched = [], 0
-        for lookbehind, items in zip(program.lookbehinds, context.sides, strict=True):
+        begun = zip(program.lookbehinds, context.roots, context.sides, strict=True)
+        for lookbehind, root, items in begun:
             # A lookbehind within builds on those before it.
             below = signature | matched
-            side: set[Item] = set()
-            for item in (at(lookbehind.first, context.left), *items):
-                side.update([way.item for way in advance(item, below).ways])
+            side = [way.item for item in (root, *items) for way in advance(item, below).ways]
             matched |= self._bit(lookbehind, below, side)
             sides.append(frozenset([item for item in side if item.alive]) or NO_ITEMS)
         return self._of(signature & program.behind | matched, tuple(sides))
