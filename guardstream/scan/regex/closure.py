@@ -186,13 +186,15 @@ class Items:
 
     def _step(self, item: Item, signature: int) -> Steps:
         kept = self._advanced(item.obligations, signature)
+        if kept is None:
+            return DEAD_END
         ways: dict[Item, Way] = {}
         matched = False
-        for entry in item.entries if kept is not None else ():
+        for entry in item.entries:
             if not entry.condition.holds(signature):
                 continue
             begun = self._advanced(entry.obligations, signature)
-            if begun is None or kept is None:
+            if begun is None:
                 continue
             if entry.place.kind is Kind.MATCH and not (kept or begun):
                 matched = True
@@ -216,9 +218,11 @@ class Items:
         return Way(self.at(pending, 0, obligations), entry.opens, place is not pending)
 
     def _advanced(
-        self, obligations: Iterable[Obligation], signature: int
+        self, obligations: frozenset[Obligation], signature: int
     ) -> frozenset[Obligation] | None:
         """What is left of the obligations; None if one of them has failed."""
+        if not obligations:
+            return NOTHING
         left = set()
         for negate, items in obligations:
             met, after = self._looked(items, signature)
