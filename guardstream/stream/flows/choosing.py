@@ -149,16 +149,14 @@ def _is_anywhere(chunk: object) -> bool:
     return isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE
 
 
-def _detach(adapter: Adapter[Any], chunk: Any, policy: Policy | None) -> None:
+def _detach(adapter: Any, chunk: Any, policy: Policy | None) -> None:
     """Let the adapter of records in no format of the package copy them, as their producer may keep
     adding to what is in them."""
-    if not is_record(chunk):
+    if getattr(adapter, "taken", adapter) is not None or not is_record(chunk):
         return
-    from guardstream.providers.generic.any_json import AnyJSON
-    from guardstream.providers.generic.json_format import JSONFormat
-    from guardstream.providers.toolkit.detached import detached
+    if policy and guards(policy, UNKNOWN):
+        from guardstream.providers.toolkit.detached import detached
 
-    if isinstance(adapter, (AnyJSON, JSONFormat)) and policy and guards(policy, UNKNOWN):
         adapter.taken = detached
 
 
