@@ -105,6 +105,19 @@ def test_what_a_producer_adds_later_is_not_in_what_has_gone_out(kind: Any, provi
     assert {type(each) for each in out} == {kind}
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_the_same_holds_for_records_in_a_list(kind: Any) -> None:
+    def events() -> Iterator[Any]:
+        message = Model(text="")
+        for piece in TEXT:
+            yield kind([message, piece])
+            message.text += piece
+
+    out = list(GUARD.wrap_sync(events()))
+    assert [message.text for message, _ in out[:3]] == ["", "a", "a "]
+    assert not any("secret" in message.text for message, _ in out)
+
+
 def test_what_is_one_object_in_a_copy_stays_one() -> None:
     inner = Plain("x", beside=["a"])
     copied = detached(Plain("y", beside=[inner, inner]))  # type: ignore[list-item]

@@ -23,7 +23,7 @@ def detached(chunk: Any) -> Any:
     """Return a copy of a chunk, with copies of the records, lists and dicts in it.
 
     Objects of other kinds stay the same. So does a chunk that is nested too deeply to be read, or
-    contains itself.
+    contains itself. AdapterError for a record that cannot be copied.
     """
     try:
         return _Copies().of(chunk)

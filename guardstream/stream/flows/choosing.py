@@ -152,7 +152,10 @@ def _is_anywhere(chunk: object) -> bool:
 def _detach(adapter: Any, chunk: Any, policy: Policy | None) -> None:
     """Let the adapter of records in no format of the package copy them, as their producer may keep
     adding to what is in them."""
-    if getattr(adapter, "taken", adapter) is not None or not is_record(chunk):
+    has_records = is_record(chunk) or (
+        isinstance(chunk, (list, tuple)) and any(map(is_record, chunk))
+    )
+    if getattr(adapter, "taken", adapter) is not None or not has_records:
         return
     if policy and guards(policy, UNKNOWN):
         from guardstream.providers.toolkit.detached import detached
