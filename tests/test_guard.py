@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -396,3 +396,23 @@ def test_a_stream_says_whether_it_is_open() -> None:
     assert repr(stream) == "<SyncGuardedStream, open>"
     stream.text()
     assert repr(stream) == "<SyncGuardedStream, finish 'stop'>"
+
+
+class LazyAnswer:
+    """A stream that reads itself to its end once it is asked for what it does not have."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = iter(texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.texts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(list(self.texts), name)
+
+
+def test_a_stream_is_not_asked_for_what_its_class_does_not_define() -> None:
+    assert guard().wrap_sync(LazyAnswer(["a", "b"])).text() == "ab"
+    with pytest.raises(TypeError, match="given a plain iterator: use wrap_sync"):
+        guard().wrap(answer := LazyAnswer(["a", "b"]))  # type: ignore[arg-type]
+    assert list(answer) == ["a", "b"]

@@ -6,12 +6,40 @@ None of these packages is imported: the classes are those of the incoming reques
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from typing import Any
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.http.sniffing import Sniffer
+
+_CODINGS = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip"})
+_CODINGS |= {"aes128gcm", "x-compress", "x-gzip", "zstd"}
+"""The registered content codings, by which a body is not what it says: RFC 9110, section 8.4.1."""
+
+_PLAIN = b"plain"
+"""Bytes that have none of them."""
+
+
+def still_encoded(response: Any) -> str:
+    """Return the content codings of an answer that its client does not undo; "" if there are none.
+
+    Which ones it undoes depends on the packages that are installed.
+    """
+    said = response.headers.get("content-encoding", "")
+    codings = [each.strip().lower() for each in said.split(",")]
+    kind: Any = type(response)
+    return ", ".join(each for each in codings if each in _CODINGS and not _undoes(kind, each))
+
+
+@cache
+def _undoes(response: Callable[..., Any], coding: str) -> bool:
+    """Return whether responses of a class undo a coding: bytes that do not have it show that."""
+    try:
+        read: bytes = response(200, headers={"content-encoding": coding}, content=_PLAIN).content
+    except Exception:
+        return True
+    return read != _PLAIN
 
 
 def class_beside(request: Any, name: str) -> Any:

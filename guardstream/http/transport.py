@@ -31,6 +31,7 @@ from guardstream.http.httpx_objects import (
     SyncSource,
     async_body,
     class_beside,
+    still_encoded,
     sync_body,
     whole_body,
 )
@@ -89,9 +90,6 @@ _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _PARTS = ("range", "if-range")
 """Headers that ask for a part of an answer, which could not be guarded."""
-
-_UNDONE = {"", "identity", "gzip", "deflate"}
-"""The content encodings that all of these clients decode."""
 
 _ABOUT_ANSWER = ("http_version", "reason_phrase")
 """The extensions of an httpx response that are kept; others would give access to the raw answer."""
@@ -252,8 +250,9 @@ class _Guarding(_Base):  # type: ignore[misc]
         status, said = response.status_code, response.headers.get("content-type", "")
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
-        why = why_unreadable(status, said, response.headers.get("content-range", ""))
         media = media_of(said)
+        why = _why_encoded(response, media)
+        why = why or why_unreadable(status, said, response.headers.get("content-range", ""))
         other = self._other == "guard" and self._provider_of(request) is None
         if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):
             return "charset"
@@ -567,6 +566,12 @@ def _charset(response: Any) -> str | None:
         raise AdapterError(f"an answer of the type {said!r} is in no known charset") from None
 
 
+def _why_encoded(response: Any, media: str) -> str | None:
+    """Return why an answer cannot be read if its client does not undo its content coding."""
+    codings = "" if is_unread(media) else still_encoded(response)
+    return f"its client does not undo its content-encoding {codings!r}" if codings else None
+
+
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
     """Return whether an answer is guarded while it streams; a short text with a length is not."""
     told = response.headers.get("content-length", "")
@@ -580,19 +585,12 @@ def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     BlockedError if a rule blocks it, AdapterError if it cannot be guarded.
     """
     guard.refuse_operations("guarding an answer in no known format")
-    media, encoding = _media(response), response.headers.get("content-encoding", "")
-    undone = {each.strip().lower() for each in encoding.split(",")} <= _UNDONE
+    media = _media(response)
     with _raised("answer"):
         charset = _charset(response)
         if charset is not None:
             return guarded_in(charset, guard, media, body, {}).body
-        found = guarded(guard, media, body, {}, files=True)
-    if not (undone or found.is_read):  # it may be a text, compressed
-        raise AdapterError(
-            f"an answer that is not text, with content-encoding {encoding!r}, which was not asked "
-            "for, is not guarded: other='pass' lets it through"
-        )
-    return found.body
+        return guarded(guard, media, body, {}, files=True).body
 
 
 def _whole_answer(

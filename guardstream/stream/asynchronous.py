@@ -148,7 +148,11 @@ class GuardedStream(Outcome[C], AsyncContext):
             await self._until_closed()
             return
         self.state.queue.clear()
-        await self._close("cancelled")
+        try:
+            await self._close("cancelled")
+        except BaseException:
+            await self._conclude_quietly()
+            raise
         if not self._closed:
             await self._until_closed()
         await self._conclude()
@@ -259,10 +263,7 @@ class GuardedStream(Outcome[C], AsyncContext):
             return  # there is a reader again, which sees that the stream has to end
         await self._close("cancelled")
         if not self.state.queue:  # otherwise the reader of the rest concludes
-            try:
-                await self._conclude()
-            except Exception as error:
-                hide(error)
+            await self._conclude_quietly()
 
     # -- the end
 
@@ -289,18 +290,25 @@ class GuardedStream(Outcome[C], AsyncContext):
         except BaseException as error:
             await self._fail(error)
             raise
-        await self._close(reason_at_end(state.ended, self._sources))
+        try:
+            await self._close(reason_at_end(state.ended, self._sources))
+        except BaseException as error:
+            if sent:  # it is not delivered
+                state.finish = reason_of(error)
+            await self._fail(error)
+            raise
         state.queue.extend(sent)
 
     async def _fail(self, error: BaseException) -> None:
         """End the stream because of `error`, which is about to be raised."""
         self.state.note_error(error)
-        await self._close(reason_of(error))
+        try:
+            await self._close(reason_of(error))
+        except BaseException:
+            await self._conclude_quietly()
+            raise
         if not isinstance(error, StopRequestedError):
-            try:
-                await self._conclude()
-            except Exception as other_error:
-                hide(other_error)
+            await self._conclude_quietly()
 
     async def _close(self, reason: FinishReason) -> None:
         """Close the source. Only this method and `__del__` do that."""
@@ -351,6 +359,13 @@ class GuardedStream(Outcome[C], AsyncContext):
             raise
         finally:
             self.state.report()
+
+    async def _conclude_quietly(self) -> None:
+        """Conclude where another error is raised, or nobody can be told of one."""
+        try:
+            await self._conclude()
+        except Exception as error:
+            hide(error)
 
     # -- callbacks
 

@@ -127,11 +127,12 @@ async def aclose_source(*sources: object) -> None:
             with _time_limit():
                 await _aclose_all(open_sources)
     except asyncio.CancelledError:
-        if not shielded and _needs_shield():  # a scope was cancelled meanwhile, and stays so
-            await aclose_source(*open_sources)
-            return
-        # A task's own `cancel` passes a shield: what it interrupted is closed in another task.
-        running_loop().spawn(lambda: aclose_source(*open_sources))
+        if not shielded and _needs_shield():  # a scope was cancelled meanwhile, perhaps beside it
+            with suppress(asyncio.CancelledError):
+                await aclose_source(*open_sources)
+        else:
+            # A task's own `cancel` passes a shield: what it interrupted is closed in another task.
+            running_loop().spawn(lambda: aclose_source(*open_sources))
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 from guardstream.stream.opening import REOPENING
@@ -20,25 +20,25 @@ def check_open(stream: object, options: Mapping[str, object]) -> None:
             )
 
 
-def _check_async(stream: object) -> None:
+def _check_async(stream: Any) -> None:
     if inspect.iscoroutine(stream):
         stream.close()
-    if hasattr(stream, "__aiter__") or hasattr(stream, "__anext__"):
+    if isinstance(stream, AsyncIterable) or _has(stream, "__anext__"):
         return
     _check_response(stream, "wrap()", "aiter_bytes")
     if inspect.isawaitable(stream):
         raise TypeError("wrap() was given a coroutine, not a stream: await it first")
-    if hasattr(getattr(stream, "stream", stream), "subscribe"):
+    if _has(stream.stream if _has(stream, "stream") else stream, "subscribe"):
         raise TypeError(
             f"wrap() was given a {type(stream).__qualname__!r}, which has subscribers, and no end: "
             "wrap an iterator of what they get; AG2's is guardstream.integrations.ag2.events(run)"
         )
-    if hasattr(stream, "__aenter__"):
+    if _has(stream, "__aenter__"):
         raise TypeError(
             "wrap() was given a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
         )
-    if hasattr(stream, "__enter__"):
+    if _has(stream, "__enter__"):
         raise TypeError(
             "wrap() was given a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
@@ -64,9 +64,9 @@ def check_sync(stream: object) -> None:
         )
     if isinstance(stream, Iterable):
         return
-    if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):
+    if isinstance(stream, AsyncIterable) or _has(stream, "__aenter__"):
         raise TypeError("wrap_sync() was given an async stream: use wrap()")
-    if hasattr(stream, "__enter__"):
+    if _has(stream, "__enter__"):
         raise TypeError(
             "wrap_sync() was given a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
@@ -93,14 +93,20 @@ def check_function(function: Any) -> None:
 def _check_response(stream: object, name: str, chunks: str) -> None:
     """Raise for a response or a whole answer, and name where its stream is."""
     given = type(stream).__qualname__
-    if hasattr(stream, chunks):
+    if _has(stream, chunks):
         raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
-    if hasattr(stream, "body_iterator"):
+    if _has(stream, "body_iterator"):
         raise TypeError(
             f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
         )
-    if hasattr(stream, "model_fields_set"):
+    if _has(stream, "model_fields_set"):
         raise TypeError(
             f"{name} was given one object, a {given!r}, not a stream: ask for a stream "
             "(stream=True), or guard its text with check()"
         )
+
+
+def _has(stream: object, name: str) -> bool:
+    """Return whether an object or its class defines an attribute, without a call of `__getattr__`:
+    CAMEL's streams read themselves to the end to answer it."""
+    return inspect.getattr_static(stream, name, None) is not None or hasattr(stream.__class__, name)

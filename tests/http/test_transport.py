@@ -12,6 +12,7 @@ from typing import Any
 
 import anthropic
 import httpx
+import httpx2
 import openai
 import pytest
 
@@ -429,6 +430,29 @@ def test_a_text_that_stays_compressed_is_no_file(encoding: str, kind: str) -> No
     client = sync_client(lambda _: httpx.Response(200, headers=headers, content=packed))
     with client as http, pytest.raises(AdapterError, match="content-encoding"):
         http.get(OTHER)
+
+
+@pytest.mark.parametrize("package", [httpx, httpx2])
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
+def test_a_coding_that_the_client_does_not_undo_is_named(package: Any, kind: str) -> None:
+    headers = {"content-type": kind, "content-encoding": "gzip, dcz"}
+
+    def answer(_: Any) -> Any:
+        return package.Response(200, headers=headers, stream=package.ByteStream(b"\x5e\x2a\x4d"))
+
+    transport = SyncGuardTransport(guard(), package.MockTransport(answer))
+    with package.Client(transport=transport) as http, pytest.raises(AdapterError, match="'dcz'"):
+        http.post(URL, json=HELLO)
+
+
+@pytest.mark.parametrize("package", [httpx, httpx2])
+def test_what_is_no_coding_changes_nothing(package: Any) -> None:
+    headers = {"content-type": "text/plain", "content-encoding": "utf-8"}
+    source = package.MockTransport(
+        lambda _: package.Response(200, headers=headers, content=b"a secret")
+    )
+    with package.Client(transport=SyncGuardTransport(guard(), source)) as http:
+        assert http.get(OTHER).text == "a ######"
 
 
 def test_an_answer_of_two_types_is_refused() -> None:

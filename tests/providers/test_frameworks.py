@@ -332,6 +332,19 @@ def test_what_an_agents_step_calls_a_tool_with_is_no_document(arguments: Any) ->
     assert stream.blocked_by is None
 
 
+def test_a_call_with_more_fields_than_smolagents_has_is_another_format() -> None:
+    """Chatlas yields its calls among its texts."""
+
+    @dataclass
+    class Request(StepCall):
+        content_type: str = "tool_request"
+
+    for pieces in cuttings(TEXT):
+        stream = GUARD.wrap_sync([Request("run", {}, "c1"), *pieces])
+        assert "".join(each for each in stream if isinstance(each, str)) == MASKED
+        assert stream.result.text == MASKED
+
+
 def test_what_is_told_so_far_becomes_what_was_released_so_far() -> None:
     for make in (llama_index, told_as_a_whole):
         for pieces in cuttings(TEXT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import JSONFormat
+from guardstream.providers.toolkit.detached import detached
 from guardstream.providers.toolkit.fields import fields_of
 from tests.providers.laws import EMPTY, GUARD, cuttings
 from tests.providers.xai_messages import CHUNK, message
@@ -86,6 +88,44 @@ def test_objects_are_guarded_by_a_format_of_ones_own(kind: Any) -> None:
         assert all(each.beside == ["a secret"] for each in source)
         same = list(EMPTY.wrap_sync(source, provider=mine()))
         assert all(a is b for a, b in zip(same, source, strict=True))
+
+
+@pytest.mark.parametrize("kind", [Plain, Frozen, Struct, Model])
+@pytest.mark.parametrize("provider", [None, mine()])
+def test_what_a_producer_adds_later_is_not_in_what_has_gone_out(kind: Any, provider: Any) -> None:
+    def events() -> Iterator[Any]:
+        so_far = [""]
+        for piece in TEXT:
+            yield kind(text=piece, beside=so_far)
+            so_far[0] += piece
+
+    out = list(GUARD.wrap_sync(events(), provider=provider))
+    assert not any("secret" in each.beside[0] for each in out)
+    assert [each.beside[0] for each in out[:3]] == ["", "a", "a "]
+    assert {type(each) for each in out} == {kind}
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_the_same_holds_for_records_in_a_list(kind: Any) -> None:
+    def events() -> Iterator[Any]:
+        message = Model(text="")
+        for piece in TEXT:
+            yield kind([message, piece])
+            message.text += piece
+
+    out = list(GUARD.wrap_sync(events()))
+    assert [message.text for message, _ in out[:3]] == ["", "a", "a "]
+    assert not any("secret" in message.text for message, _ in out)
+
+
+def test_what_is_one_object_in_a_copy_stays_one() -> None:
+    inner = Plain("x", beside=["a"])
+    copied = detached(Plain("y", beside=[inner, inner]))  # type: ignore[list-item]
+    first, second = copied.beside
+    assert first is second is not inner
+    assert first == inner
+    inner.beside.append(inner)  # type: ignore[arg-type]
+    assert detached(inner) is inner
 
 
 class Pair(NamedTuple):

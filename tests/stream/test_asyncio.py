@@ -7,22 +7,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any
 
+import anyio
 import pytest
 
 from guardstream import GuardedStream
-from tests.support.sources import Silent, guard
+from tests.support.sources import Silent, Source, guard
 
 
 async def drain(stream: GuardedStream[Any]) -> str:
     return "".join([chunk async for chunk in stream])
 
 
-def within_ten_seconds(test: Callable[[], Awaitable[None]]) -> Any:
+def within_ten_seconds(test: Callable[..., Awaitable[None]]) -> Any:
     """A test that waits for ever fails."""
 
     @wraps(test)
-    async def bounded() -> None:
-        await asyncio.wait_for(test(), 10)
+    async def bounded(**given: Any) -> None:
+        await asyncio.wait_for(test(**given), 10)
 
     return pytest.mark.asyncio(bounded)
 
@@ -45,6 +46,38 @@ async def test_a_timeout_is_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await drain(guard().wrap(source))
+    assert source.closed == 1
+
+
+class SlowToClose(Source):
+    """A source that is being closed when its consumer is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(["forbidden"])
+        self.closing = asyncio.Event()
+
+    async def aclose(self) -> None:
+        self.closing.set()
+        await asyncio.sleep(0.01)
+        await super().aclose()
+
+
+@within_ten_seconds
+@pytest.mark.parametrize("scope_is_first", [True, False])
+async def test_a_cancellation_while_closing_is_not_lost_beside_one_of_a_scope(
+    scope_is_first: bool,
+) -> None:
+    async def consume() -> None:
+        with scope:
+            await drain(guard().wrap(source))
+
+    source, scope = SlowToClose(), anyio.CancelScope()
+    task = asyncio.create_task(consume())
+    await source.closing.wait()
+    for cancel in (scope.cancel, task.cancel) if scope_is_first else (task.cancel, scope.cancel):
+        cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
     assert source.closed == 1
 
 

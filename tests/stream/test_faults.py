@@ -6,6 +6,7 @@ at each await, those while closing and in callbacks included.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -172,6 +173,24 @@ async def test_a_consumer_that_is_cancelled(chunks: Sequence[Any], hooked: bool)
             await run.read()
         run.check()
         assert [each async for each in run.stream] == []
+
+
+@EACH
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_consumer_whose_task_is_cancelled(chunks: Sequence[Any]) -> None:
+    async def read(at: int) -> None:
+        runs.append(Run(chunks, Steps(at, tasks[-1].cancel)))
+        await runs[-1].read()
+
+    runs: list[Run] = []
+    tasks: list[asyncio.Task[None]] = []
+    for at in range(await counted(Run(chunks)) - 1):  # the last await is that of `on_finish`
+        tasks.append(asyncio.create_task(read(at)))
+        await asyncio.wait(tasks[-1:])
+        for _ in range(5):  # what it was closing is closed by another task
+            await anyio.lowlevel.checkpoint()
+        assert tasks[-1].cancelled()
+        runs[-1].check()
 
 
 @EACH

@@ -119,6 +119,11 @@ def line(text: str) -> str:
         ["{}\n", line("sec"), "that is all\n", line("ret")],
         ['"sec"\n', '"ret"\n'],
         [line("a"), '"sec"', '"ret"'],
+        ["ok\n", line("sec") + "null\n", line("ret") + "null\n"],
+        [line("a "), line("sec") + "ok\n", "ok\n" + line("ret")],
+        ["null\n" + line("sec"), "null\n" + line("ret")],
+        ["null\n", line("sec") + "null\n" + line("ret")],
+        ['{\n "t": "sec"\n}\nok\n', '{\n "t": "ret"\n}\nok\n'],
     ],
 )
 def test_lines_of_json_are_refused_where_a_match_spans_two(chunks: list[str]) -> None:
@@ -131,10 +136,16 @@ def test_lines_of_json_are_refused_where_a_match_spans_two(chunks: list[str]) ->
 
 @pytest.mark.parametrize("text", [r"s\u0065cret", r"a \"s\u0065cret\""])
 def test_lines_of_json_are_refused_where_escapes_hide_a_match(text: str) -> None:
-    stream = GUARD.wrap_sync(["{}\n", f'{{"t": "{text}"}}\n', line("more")])
-    with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
-        stream.text()
-    assert "cret" not in stream.result.text
+    for beside in ("", "null\n"):
+        stream = GUARD.wrap_sync(["{}\n", f'{{"t": "{text}"}}\n{beside}', line("more")])
+        with pytest.raises(AdapterError, match=r"lines of JSON.*framing='text'"):
+            stream.text()
+        assert "cret" not in stream.result.text
+
+
+def test_json_in_the_prose_of_one_chunk_is_text() -> None:
+    prose = 'Send this:\n{"t": "\\nsecret"}\nor that:\n{"t": "a secret"}\n'
+    assert GUARD.wrap_sync([prose, prose]).text() == GUARD.check(prose + prose).text
 
 
 @pytest.mark.parametrize("end", ['{"t": "sec', '{"t": "a"}\n{"t": "sec', '0:"sec'])

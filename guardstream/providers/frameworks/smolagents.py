@@ -49,8 +49,9 @@ _STEP: Spec = {
     "name": NAME,
 }
 
+_CALL = frozenset({"name", "arguments", "id"})
+
 _STEPS = (
-    frozenset({"name", "arguments", "id"}),
     frozenset({"output", "is_final_answer"}),
     frozenset({"model_output_message", "timing"}),
     frozenset({"task", "task_images"}),
@@ -69,7 +70,7 @@ class Smolagents(Repeating):
         if isinstance(chunk, (str, bytes, dict)):
             return False
         keys = fields_of(chunk).keys()
-        return _is_delta(keys) or any(step <= keys for step in _STEPS)
+        return _is_delta(keys) or keys == _CALL or any(step <= keys for step in _STEPS)
 
     def spec_of(self, chunk: Any) -> Spec:
         return _DELTA if _is_delta(fields_of(chunk).keys()) else _STEP

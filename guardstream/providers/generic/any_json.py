@@ -46,6 +46,8 @@ class AnyJSON(SpecAdapter):
     name = "json"
     spec: ClassVar[Spec] = {}
     repeats = False
+    taken: Callable[[Any], Any] | None = None
+    """Copies chunks whose producer may keep changing them."""
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

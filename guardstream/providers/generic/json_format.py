@@ -9,7 +9,7 @@ as text that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from guardstream.events import FinishReason
@@ -48,6 +48,8 @@ class JSONFormat(SpecAdapter):
     harmless: ClassVar[Leaf] = PASSED
     beside: ClassVar[Mapping[str, Spec]] = {}
     """Other fields of chunks, by path, in formats that come with the package."""
+    taken: Callable[[Any], Any] | None = None
+    """Copies chunks whose producer may keep changing them."""
 
     def __init__(
         self,

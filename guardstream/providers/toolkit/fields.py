@@ -124,7 +124,11 @@ _RECORDS = (
 def is_record(value: object) -> bool:
     """Return whether a value is an object that consists of its fields: a model, a dataclass, a
     message."""
-    kind = type(value)
+    return is_record_class(type(value))
+
+
+def is_record_class(kind: type[Any]) -> bool:
+    """Return whether a class is one of such objects."""
     return is_message_class(kind) or any(hasattr(kind, name) for name in _RECORDS)
 
 

@@ -30,6 +30,8 @@ _MASK = "\ufdd0"
 _SCALAR = re.compile(r"[-0-9tfn]|\"")
 """How a value begins that is neither an object nor an array."""
 
+_ANY_END = re.compile(r"[\r\n]+")
+
 _PART = re.compile(
     r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|N(aN?)?|-?(I(n(f(i(n(it?)?)?)?)?)?)?|\.|[.\d]*[eE][-+]?"
 )
@@ -38,6 +40,17 @@ _PART = re.compile(
 _DECODER = json.JSONDecoder()
 
 _PLACE = re.compile(r"\[[0-9]+\]")
+
+_ENDS = ("\n", "\r")
+
+_OTHERS = 32
+"""How many lines of other text may come before the first line of JSON."""
+
+_AFTER_VALUE = re.compile(r"[ \t]*(?:[\r\n{\[]|\Z)")
+"""What comes after a value of a line; after others there is prose."""
+
+_WORD = re.compile(r"\w+\s*[\r\n]")
+"""What a server writes before a line to keep a connection open, such as `null`, or how it is."""
 
 _PATHS = 4096
 """How many paths such lines may have text at."""
@@ -53,6 +66,7 @@ class JSONLines:
         self._find = find
         self._memory = memory
         self._chunks = 0
+        self._others = 0  # chunks with other text
         self._is_mixed = False  # whether other text came after lines, or before them
         self._tails: dict[str, str] = {}  # the last text at each path
 
@@ -67,11 +81,15 @@ class JSONLines:
             return True
         lines = _lines(said) or self._scalars(said, chunk)
         if lines is None:
-            rest = _after_values(said)
+            lines, rest = _leading_values(said)
             if self._chunks > 1 and not self._is_mixed and _is_cut(said, rest):
                 raise _refusal("some are cut")
             self._is_mixed = self._is_mixed or bool(rest)
-            return self._chunks > 0
+            if self._chunks or lines or _WORD.match(said):
+                lines += _lines_in(rest)
+            self._others += 1
+            if not lines:
+                return self._chunks > 0 or (chunk.endswith(_ENDS) and self._others < _OTHERS)
         self._chunks += any(not isinstance(value, (int, float, NoneType)) for _, value in lines)
         for line, value in lines:
             for path, text in _texts(value, "$"):
@@ -94,7 +112,7 @@ class JSONLines:
             values = [(line, json.loads(line)) for line in said.splitlines() if line.strip()]
         except (ValueError, RecursionError):
             return None
-        is_line = chunk.endswith(("\n", "\r")) or (self._chunks > 0 and not self._is_mixed)
+        is_line = chunk.endswith(_ENDS) or (self._chunks > 0 and not self._is_mixed)
         return values if is_line or not any(isinstance(value, str) for _, value in values) else None
 
     def _spans_lines(self, path: str, text: str) -> bool:
@@ -136,7 +154,7 @@ def _lines(chunk: str) -> list[tuple[str, Any]]:
     have text, or lines of such values."""
     if not _begins_as_json(chunk):
         return []
-    lines = [line.strip() for line in re.split(r"[\r\n]+", chunk) if line.strip()]
+    lines = [line.strip() for line in _ANY_END.split(chunk) if line.strip()]
     for each in (lines, [chunk]):
         values = [_value(line) for line in each]
         if None not in values:
@@ -144,19 +162,30 @@ def _lines(chunk: str) -> list[tuple[str, Any]]:
     return []
 
 
+def _lines_in(text: str) -> list[tuple[str, Any]]:
+    """Return the lines of a text that have JSON with text, with their values."""
+    found = [line.strip() for line in _ANY_END.split(text)]
+    values = [(line, _value(line)) for line in found if _begins_as_json(line)]
+    return [(line, value) for line, value in values if value is not None]
+
+
 def _begins_as_json(chunk: str) -> bool:
     return chunk.startswith(("{", "[")) or _CODE.match(chunk) is not None
 
 
-def _after_values(text: str) -> str:
-    """Return what comes after the objects and arrays that a text begins with."""
+def _leading_values(text: str) -> tuple[list[tuple[str, Any]], str]:
+    """Return the lines of objects and arrays with text that a text begins with, and what comes
+    after all values."""
+    found = []
     while text.startswith(("{", "[")):
         try:
-            _, end = _DECODER.raw_decode(text)
+            value, end = _DECODER.raw_decode(text)
         except (ValueError, RecursionError):
-            return text
+            break
+        if _has_text(value) and _AFTER_VALUE.match(text, end):
+            found.append((text[:end], value))
         text = text[end:].lstrip()
-    return text
+    return found, text
 
 
 def _is_cut(text: str, rest: str) -> bool:
@@ -185,10 +214,15 @@ def _value(line: str) -> Any:
         value = json.loads(line[code.end() :] if code else line)
     except (ValueError, RecursionError):
         return None
-    in_array = isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value)
     if code:
         return {code[0]: value}
-    return value if isinstance(value, dict) or in_array else None
+    return value if _has_text(value) else None
+
+
+def _has_text(value: Any) -> bool:
+    """Return whether a value is an object, or an array with text."""
+    in_array = isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value)
+    return isinstance(value, dict) or in_array
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

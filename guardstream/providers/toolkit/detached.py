@@ -1,0 +1,70 @@
+"""Copies of objects whose producer may keep changing what is in them.
+
+A client often collects an answer in one object and lets each of its events refer to that. An event
+that was guarded would then show the unguarded text once the client has added it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from guardstream.providers.toolkit.fields import (
+    LISTS,
+    fields_of,
+    is_record_class,
+    listed,
+    replaced,
+)
+
+
+def detached(chunk: Any) -> Any:
+    """Return a copy of a chunk, with copies of the records, lists and dicts in it.
+
+    Objects of other kinds stay the same. So does a chunk that is nested too deeply to be read, or
+    contains itself. AdapterError for a record that cannot be copied.
+    """
+    try:
+        return _Copies().of(chunk)
+    except RecursionError:
+        return chunk
+
+
+class _Copies:
+    """Makes one copy of each object, so that what was one object stays one."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Any, Any]] = {}  # both, so that no other has the object's id
+
+    def of(self, value: Any) -> Any:
+        """Return a copy of a value; the value itself if it cannot be changed."""
+        kind: Any = type(value)
+        copy = _copying(kind)
+        if copy is None:
+            return value
+        made = self._made.get(id(value))
+        if made is None:
+            made = self._made[id(value)] = (value, copy(self, value))
+        return made[1]
+
+    def _of_dict(self, value: dict[str, Any]) -> dict[str, Any]:
+        return {name: self.of(item) for name, item in value.items()}
+
+    def _of_list(self, value: Any) -> Any:
+        return listed(value, [self.of(item) for item in value])
+
+    def _of_record(self, value: Any) -> Any:
+        fields = fields_of(value)
+        copies = {name: self.of(field) for name, field in fields.items()}
+        return replaced(value, {n: new for n, new in copies.items() if new is not fields[n]})
+
+
+@cache
+def _copying(kind: type[Any]) -> Callable[[_Copies, Any], Any] | None:
+    """Return what copies objects of a class; None if they stay as they are."""
+    if kind is dict:
+        return _Copies._of_dict
+    if issubclass(kind, LISTS):
+        return _Copies._of_list
+    return _Copies._of_record if is_record_class(kind) or issubclass(kind, Mapping) else None
