@@ -21,7 +21,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import Mended, mended, verdict
+from guardstream.jsonstream.verdict import Repaired, repaired, verdict
 from guardstream.policy.files import read_text
 from guardstream.policy.json_schemas import from_file
 
@@ -115,12 +115,12 @@ def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:
         verdict = _of_document(chunks, ask)
     if verdict[0] is not None and Path(file).suffix.lower() in (".jsonl", ".ndjson"):
         note(f"{file}: if each line is a document, pass --lines")
-    yield _said(texts, *verdict)
+    yield _report(texts, *verdict)
 
 
-def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None, Mended | None]:
+def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None, Repaired | None]:
     if ask.repair:
-        found = mended(chunks, ask.repair, ask.schema, duplicates=ask.duplicates)
+        found = repaired(chunks, ask.repair, ask.schema, duplicates=ask.duplicates)
         return found.error, found
     first = next(chunks, "")
     # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
@@ -137,12 +137,11 @@ def _of_lines(texts: _Texts, ask: Ask) -> Iterator[dict[str, Any]]:
         if not line.strip(" \t\r\n\ufeff"):
             continue
         chunks = iter([line]) if ask.chunk is None else cut(iter([line]), ask.chunk)
-        said = _said(None, *_of_document(chunks, ask))
-        yield said | {"line": number}
+        yield _report(None, *_of_document(chunks, ask)) | {"line": number}
     if texts.broken_at is not None:
         reason = "not valid UTF-8"
         wrong = JSONSyntaxError(reason, texts.position[1] - 1, *texts.position, "")
-        yield _said(None, wrong, None)
+        yield _report(None, wrong, None)
 
 
 def _lines(texts: Iterator[str]) -> Iterator[str]:
@@ -156,8 +155,8 @@ def _lines(texts: Iterator[str]) -> Iterator[str]:
     yield "".join(pending)
 
 
-def _said(
-    texts: _Texts | None, wrong: DocumentError | None, mended: Mended | None
+def _report(
+    texts: _Texts | None, wrong: DocumentError | None, repaired: Repaired | None
 ) -> dict[str, Any]:
     # The text ends where it is no UTF-8; all that was wrong before that comes first.
     broken_at = texts.broken_at if texts else None
@@ -166,14 +165,14 @@ def _said(
         wrong = JSONSyntaxError("not valid UTF-8", broken_at, *texts.position, pointer)
     names = ("offset", "line", "column", "pointer", "message")
     if wrong is None:
-        said = {"valid": True, **dict.fromkeys(names)}
+        report = {"valid": True, **dict.fromkeys(names)}
     else:
         found = wrong.offset, wrong.line, wrong.column, wrong.pointer, wrong.reason
-        said = {"valid": False, **dict(zip(names, found, strict=True))}
-    if mended:
-        repairs = [{"kind": each.kind, "offset": each.start} for each in mended.repairs]
-        said |= {"repairs": repairs, "json": None if wrong else mended.text}
-    return said
+        report = {"valid": False, **dict(zip(names, found, strict=True))}
+    if repaired:
+        repairs = [{"kind": each.kind, "offset": each.start} for each in repaired.repairs]
+        report |= {"repairs": repairs, "json": None if wrong else repaired.text}
+    return report
 
 
 class _Texts:

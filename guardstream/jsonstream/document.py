@@ -61,7 +61,7 @@ class Checks(Protocol):
         ...
 
 
-class Source:
+class SourceText:
     """The text of a document so far, read by offsets; adding and reading take linear time."""
 
     def __init__(self, offset: int) -> None:
@@ -119,7 +119,7 @@ class Document:
         self.start = offset
         self._schema = schema
         self._refused: SchemaViolationError | None = None
-        self._source = Source(offset) if schema and schema.reads_source else None
+        self._source = SourceText(offset) if schema and schema.reads_source else None
         self.ended = False  # complete or invalid
         self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
@@ -257,14 +257,14 @@ class Document:
     def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
         assert self._schema
         path, value = refused.path or [], self.value
-        pointer, words = self._schema.explain(path, refused.told, value, refused.by)
+        pointer, words = self._schema.explain(path, refused.explained, value, refused.by)
         for part in path:
             inside = isinstance(value, dict) and part in value
             inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)
             value = value[part] if inside else None
         if refused.whole:
             return Explanation(pointer, words, described(value))
-        return Explanation(pointer, words, came(refused.told, refused.offset, tokens, value))
+        return Explanation(pointer, words, came(refused.explained, refused.offset, tokens, value))
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:

@@ -46,7 +46,7 @@ class Release:
         return 0 if self._finished else self._waiting + self._stage.held
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return the events that are settled."""
         return [] if self._finished else self._pass(self._stage.feed(text))
 
     def finish(self) -> list[Event]:
