@@ -39,9 +39,9 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import inside, walk, with_inside
-from guardstream.scan.words.normalize import whole_by_default
-from guardstream.stages.confirm import confirmation_of
+from guardstream.scan.regex.rewrite import fragments, inside, walk, with_inside
+from guardstream.scan.words.normalize import Table, whole_by_default
+from guardstream.stages.confirm import confirmation_of, translation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -64,6 +64,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _irreversible(built, placed)
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
+        found += _never_found(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
         found += _far_keywords(placed, rule)
@@ -199,6 +200,41 @@ def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"
         yield _about(placed.origin, message, "normalize")
+
+
+def _never_found(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of characters in patterns that normalisation turns into others, so that they are never
+    found."""
+    table = Table(translation_of(rule) if rule.patterns else frozenset())
+    for index, pattern in enumerate(rule.patterns):
+        turned = {
+            character: table[ord(character)]
+            for fragment in fragments(parse(pattern).tree)
+            for character in {*_AS_LETTERS, *fragment}
+            if _loses(fragment, character, table[ord(character)])
+        }
+        if turned:
+            changes = " and ".join(f"{old!r} into {new!r}" for old, new in sorted(turned.items()))
+            instead = " and ".join(map(repr, sorted(set(turned.values()))))
+            message = f"'normalize' turns {changes} before patterns match: match {instead} there"
+            yield _about(placed.origin, message, "pattern", index)
+
+
+_AS_LETTERS = "01"
+"""Digits that `confusables` turns into letters; a pattern hardly ever names them one by one."""
+
+_PRIVATE = "\ue000"
+
+
+def _loses(fragment: str, character: str, turned: str) -> bool:
+    """Return whether a set of characters has a character, but not what it is turned into.
+
+    A negated set, which also has characters that nobody names, is meant to exclude the latter.
+    """
+    if turned == character:
+        return False
+    has = regex.compile(fragment, regex.V0).fullmatch
+    return bool(has(character)) and not has(turned) and not has(_PRIVATE)
 
 
 def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
