@@ -331,8 +331,8 @@ def _parsed(text: str) -> Any:
     except RecursionError:
         raise BulkError("a line is nested too deeply to be judged") from None
     except ValueError as error:
-        said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
-        raise BulkError(f"a line is not JSON that can be judged: {said}") from None
+        reason = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
+        raise BulkError(f"a line is not JSON that can be judged: {reason}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -381,8 +381,8 @@ def _parquet(path: str, file: IO[bytes]) -> Iterator[Any]:
         with parquet.ParquetFile(file) as opened_file:
             yield opened_file
     except arrow.ArrowException as error:
-        said = str(error).partition("\n")[0].rstrip(".")
-        raise BulkError(f"{path}: is not Parquet that can be read: {said}") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise BulkError(f"{path}: is not Parquet that can be read: {reason}") from error
 
 
 def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:

@@ -313,14 +313,14 @@ def _discard_unless_used(job: Job, name: str) -> None:
 
 def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
     """Return what must be the same for a run to continue."""
-    told = [(file.path, file.format, file.target, file.key) for file in files]
+    listed = [(file.path, file.format, file.target, file.key) for file in files]
     return {
         "version": __version__,
         "policy": job.guard.policy.fingerprint,
         "columns": job.columns,
         "parts": sum(len(file.parts) for file in files),
         "size": job.part_size,
-        "files": sha256(repr(told).encode()).hexdigest(),
+        "files": sha256(repr(listed).encode()).hexdigest(),
     }
 
 

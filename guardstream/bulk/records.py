@@ -176,7 +176,7 @@ class _Guarded:
         self._message = guard.policy.block_message
         self._report = report
         self._blocked = self._masked = False
-        self._said = ""
+        self._last_text = ""
 
     def feed(self, text: str) -> str:
         if self.over:
@@ -203,5 +203,5 @@ class _Guarded:
             elif isinstance(event, Finish):
                 self.over = True
                 self._blocked = event.reason == "content_filter"
-        self._said = text or self._said
-        return text + following(self._said, self._message) if self._blocked else text
+        self._last_text = text or self._last_text
+        return text + following(self._last_text, self._message) if self._blocked else text

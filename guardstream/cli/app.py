@@ -252,12 +252,12 @@ def explain(
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
     if text is not None:
-        said = explain_command.explain_text(policy, text, channel, allow_code or [])
+        output = explain_command.explain_text(policy, text, channel, allow_code or [])
     elif rule is not None:
-        said = explain_command.rule(policy, rule)
+        output = explain_command.rule(policy, rule)
     else:
-        said = explain_command.whole(policy) if yaml else explain_command.table(policy)
-    print(said, end="")
+        output = explain_command.whole(policy) if yaml else explain_command.table(policy)
+    print(output, end="")
 
 
 @app.command(name="eval")

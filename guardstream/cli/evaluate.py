@@ -224,8 +224,8 @@ def _share(share: Share) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    said: dict[str, Any] = {"line": place.example.line, "start": place.start, "end": place.end}
-    return said | {"rule": place.rule} if place.rule else said
+    fields: dict[str, Any] = {"line": place.example.line, "start": place.start, "end": place.end}
+    return fields | {"rule": place.rule} if place.rule else fields
 
 
 def _kind(kind: Kind) -> dict[str, Any]:

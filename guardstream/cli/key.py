@@ -25,9 +25,9 @@ def new(
     for a limit that cannot be read.
     """
     key = new_key()
-    said = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
-    said |= {"other": True if other else None}
-    given = {field: value for field, value in said.items() if value is not None}
+    fields = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
+    fields |= {"other": True if other else None}
+    given = {field: value for field, value in fields.items() if value is not None}
     try:
         KeyFile.model_validate(given)
     except ValueError as error:

@@ -144,17 +144,19 @@ class Place:
         """Return the error if there was no value; None if there was one, or an empty array."""
         if self.met or self._kind in ("an array", "nothing"):
             return None
-        said = f"there is nothing at {self._path!r}"
+        message = f"there is nothing at {self._path!r}"
         if self._kind == _FILLED:
-            return f"{said}: there is an array on the way, and 'item' names its elements"
+            return f"{message}: there is an array on the way, and 'item' names its elements"
         if self._kind != "an object":
-            return f"{said}: there is {self._kind} on the way"
+            return f"{message}: there is {self._kind} on the way"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
-        said = f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
+        message = f"{message}: the keys there are {', '.join(names) or 'none'}{more}"
         if self._path.startswith(("$", "/")):
-            return said + ("; '*' stands for the elements of an array" if "*" in self._path else "")
-        return said + ("; with brackets a path begins with '$.'" if "[" in self._path else "")
+            hint = "; '*' stands for the elements of an array" if "*" in self._path else ""
+        else:
+            hint = "; with brackets a path begins with '$.'" if "[" in self._path else ""
+        return message + hint
 
     @property
     def elements(self) -> str:

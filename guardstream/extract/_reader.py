@@ -207,7 +207,7 @@ class Reader:
                 self._source = SourceText(document.offset - len(piece.text))
             error: DocumentError | None = document.error
             if error:
-                raise ExtractError(self._said(error), error.offset, self.partial) from error
+                raise ExtractError(self._message(error), error.offset, self.partial) from error
             self._source.add(piece.text)
             self.offset = document.accepted
             yield piece
@@ -215,7 +215,7 @@ class Reader:
                 self.over = True
                 return
 
-    def _said(self, error: DocumentError) -> str:
+    def _message(self, error: DocumentError) -> str:
         """Return what is wrong with the document, and what may help."""
         if isinstance(error, JSONSyntaxError):
             prose = not (self._fenced or error.pointer or self.partial is not None)

@@ -54,9 +54,9 @@ class _Work(Generic[T]):
         return iter(())
 
     def _check_met(self, place: Place) -> None:
-        said = place.missing()
-        if said:
-            raise ExtractError(said, self.reader.offset, self.reader.partial)
+        message = place.missing()
+        if message:
+            raise ExtractError(message, self.reader.offset, self.reader.partial)
 
 
 class Whole(_Work[T]):

@@ -137,12 +137,12 @@ def _histogram(values: Sequence[float], heading: str) -> str:
         for n, count in enumerate(counts)
         if count
     )
-    said = ", ".join(f"{name} {_short(value)}" for name, value in percentiles(values).items())
+    summary = ", ".join(f"{name} {_short(value)}" for name, value in percentiles(values).items())
     return (
-        f'<svg viewBox="0 0 720 118" role="img" aria-label="{escape(heading)}: {said}">{bars}'
+        f'<svg viewBox="0 0 720 118" role="img" aria-label="{escape(heading)}: {summary}">{bars}'
         f'<text x="0" y="114">{_short(low)}</text>'
         f'<text x="720" y="114" text-anchor="end">{_short(high)}</text></svg>'
-        f'<p class="soft">{said}</p>'
+        f'<p class="soft">{summary}</p>'
     )
 
 

@@ -202,7 +202,7 @@ class _Picture:
         bottom = _TOP + len(_LANES) * (_LANE + _GAP)
         height = bottom + 34 + _LINE * len(lines)
         stats = self._stats
-        title = f"A guarded stream: {stats.characters_in} characters came in, {self._said()}"
+        title = f"A guarded stream: {stats.characters_in} characters came in, {self._totals()}"
         body = [
             f'<rect class="ground" width="{_WIDTH}" height="{height}" rx="6"/>',
             f'<text x="16" y="26">{escape(title)}</text>',
@@ -223,7 +223,7 @@ class _Picture:
             f"<title>{escape(title)}</title><style>{_STYLE}</style>{''.join(body)}</svg>\n"
         )
 
-    def _said(self) -> str:
+    def _totals(self) -> str:
         stats = self._stats
         return (
             f"{stats.characters_out} went out, {stats.held_max} held at most; finish {self._finish}"
@@ -277,15 +277,15 @@ class _Picture:
         )
 
     def _marks(self, bottom: int) -> Iterator[str]:
-        told = 0
+        marked = 0
         for step in self._steps:
             x = self._x(step.at)
-            for finding in self._findings[told : step.findings]:
+            for finding in self._findings[marked : step.findings]:
                 yield (
                     f'<line class="found" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{bottom - _GAP}">'
                     f"<title>{escape(_line(finding))}</title></line>"
                 )
-            told = max(told, step.findings)
+            marked = max(marked, step.findings)
         x = self._x(self._span)
         yield f'<line class="end" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{bottom - _GAP}"/>'
 

@@ -126,12 +126,12 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     parts = [part for part in (error.problem, error.context) if part]
     if parts and parts[0].startswith("but "):
         parts.reverse()
-    said = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
+    message = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
     begun = error.context_mark
-    if place and begun and begun.line < place.line and _BRACKETED.search(said):
-        said += f" that begins at line {begun.line + 1}, column {begun.column + 1}"
-    hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in said), "")
-    return Problem(mark, f"not valid YAML: {said}{hint}")
+    if place and begun and begun.line < place.line and _BRACKETED.search(message):
+        message += f" that begins at line {begun.line + 1}, column {begun.column + 1}"
+    hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in message), "")
+    return Problem(mark, f"not valid YAML: {message}{hint}")
 
 
 _TUPLE = re.compile(r"\(('[^']*'),\)")

@@ -194,17 +194,17 @@ def extraction(loader: Loader, merged: MergedPolicy) -> Mapping[str, Any]:
     section = merged.file.extract
     if section is None:
         return MappingProxyType({})
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         name: getattr(section, name)
         for name in section.model_fields_set - {"schema_", "schemas", "draft", "formats"}
     }
     if section.limits is not None:
         limits = section.limits
-        said["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
+        options["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
     if section.schema_ is not None:
         source = merged.settings["extract"]
-        said["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
-    return MappingProxyType(said)
+        options["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
+    return MappingProxyType(options)
 
 
 def _channels(section: JsonFile) -> list[Channel]:

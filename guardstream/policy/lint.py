@@ -74,15 +74,13 @@ def warnings(built: CompiledPolicy) -> list[str]:
         for index, pattern in enumerate(rule.patterns):
             notes = pattern_warnings(pattern, rule.group, built.file.max_holdback)
             found += [_about(placed.origin, note, "pattern", index) for note in notes]
-    said = [Problem(mark, f"warning: {text}") for mark, text in found]
-    lines = problems.lines_of(built.source.name, said)
+    lines = problems.warnings_of(built.source.name, found)
     return lines + (warnings(built.input) if built.input else [])
 
 
 def missing_keys(built: CompiledPolicy) -> list[str]:
     """Return a warning for each secret that the policy needs and the environment does not have."""
-    said = [Problem(mark, f"warning: {text}") for mark, text in _keys(built)]
-    return problems.lines_of(built.source.name, said)
+    return problems.warnings_of(built.source.name, _keys(built))
 
 
 def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
@@ -107,8 +105,8 @@ def _keys(built: CompiledPolicy) -> Iterator[Problem]:
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
     for section in OPERATIONAL:
-        said = getattr(built.file, section)
-        for path, secret in secrets_of(said) if isinstance(said, BaseModel) else ():
+        values = getattr(built.file, section)
+        for path, secret in secrets_of(values) if isinstance(values, BaseModel) else ():
             name = named_secret(secret) or secret
             if not os.environ.get(name):
                 mark = built.source.document.mark((section, *path))

@@ -33,6 +33,11 @@ def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
     return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
 
 
+def warnings_of(name: str, problems: Iterable[Problem]) -> list[str]:
+    """Return the lines of a file's `problems` that do not keep it from loading."""
+    return lines_of(name, [Problem(mark, f"warning: {text}") for mark, text in problems])
+
+
 def of_validation(
     error: ValidationError, document: Document, whole: type[BaseModel] = PolicyFile
 ) -> list[Problem]:

@@ -269,8 +269,8 @@ class LimitsFile(Model):
 def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:
     for value in options.values():
         if isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value):
-            said = f"key_env: {value[2:-1]}"
-            raise ValueError(f"${{…}} is only for secrets: for a key write {said!r}")
+            instead = f"key_env: {value[2:-1]}"
+            raise ValueError(f"${{…}} is only for secrets: for a key write {instead!r}")
     return options
 
 

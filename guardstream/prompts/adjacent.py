@@ -26,11 +26,11 @@ def join_values(parts: Any, texts: Texts, role: str) -> Any:
     finds a value by itself stays as it is.
     """
 
-    def join(_first: int, said: list[str]) -> str | None:
+    def join(_first: int, contents: list[str]) -> str | None:
         rules = texts.rules_for(role, alone=True)
         if rules is None:
             return None
-        whole, borders = "".join(said), [0, *accumulate(map(len, said))]
+        whole, borders = "".join(contents), [0, *accumulate(map(len, contents))]
         across = [
             found
             for found in findings_in(rules, whole)
@@ -40,7 +40,7 @@ def join_values(parts: Any, texts: Texts, role: str) -> Any:
             return None
         inside = [
             (start + found.start, start + found.end)
-            for start, text in zip(borders, said, strict=False)
+            for start, text in zip(borders, contents, strict=False)
             for found in findings_in(rules, text)
         ]
         free = (
@@ -55,8 +55,8 @@ def join_values(parts: Any, texts: Texts, role: str) -> Any:
 def join_stand_ins(parts: Any, texts: Texts, place: Place) -> Any:
     """Return `parts` with texts as one part where only together they hold a stand-in."""
 
-    def join(first: int, said: list[str]) -> str | None:
-        whole = "".join(said)
+    def join(first: int, contents: list[str]) -> str | None:
+        whole = "".join(contents)
         guarded = texts.guard(whole, "text", place.at(first))
         return None if guarded == whole else guarded
 
@@ -70,8 +70,8 @@ def _joined(parts: Any, join: _Join) -> Any:
     made: list[Any] = []
     for is_text, run in groupby(enumerate(parts), lambda each: _text_of(each[1]) is not None):
         numbers, given = zip(*run, strict=True)
-        said = [_text_of(part) or "" for part in given]
-        joined = join(numbers[0], said) if is_text and len(said) > 1 else None
+        contents = [_text_of(part) or "" for part in given]
+        joined = join(numbers[0], contents) if is_text and len(contents) > 1 else None
         made += given if joined is None else [_as_one(given, joined)]
     return parts if len(made) == len(parts) else made
 

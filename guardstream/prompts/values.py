@@ -68,9 +68,9 @@ class Values:
         `what` describes the value, with a placeholder (`{!r}`) for its `kind`.
         """
         if self._refuses and self._texts.judges(place.role):
-            said = what.format("<str>" if self._texts.has_match(kind) else kind)
+            named = what.format("<str>" if self._texts.has_match(kind) else kind)
             remedy = "'unknown: guard' in the policy's 'input' guards each string in it as text"
-            raise self._texts.error(place.path, f"{said} at {{}} is not known; {remedy}")
+            raise self._texts.error(place.path, f"{named} at {{}} is not known; {remedy}")
 
     def odd(self, value: Any, place: Place) -> Any:
         """Guard a value of another type than the expected text or object.

@@ -25,11 +25,11 @@ LENGTH = 6
 def hashed(key: bytes, conversation: str, rule: str, value: str, attempt: int = 0) -> str:
     """The id of a value; `attempt` gives others, where one is taken."""
     parts = (conversation, rule, value, str(attempt))
-    told = b"".join(
+    message = b"".join(
         len(data).to_bytes(8, "big") + data
         for data in (part.encode("utf-8", "surrogatepass") for part in parts)
     )
-    number = int.from_bytes(hmac.digest(key, told, hashlib.sha256), "big")
+    number = int.from_bytes(hmac.digest(key, message, hashlib.sha256), "big")
     symbols = ""
     for _ in range(LENGTH):
         number, digit = divmod(number, len(SYMBOLS))

@@ -109,7 +109,7 @@ class _Veiled:
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
-        self._behind = shown
+        self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._came = Source()
         self._ahead: list[str] = []  # what `find` has only read, and `_came` has not
@@ -150,12 +150,12 @@ class _Veiled:
         self._fed += len(text)
         if len(self._ahead) == _MOST_AHEAD:
             self._catch_up()
-        said = self._pass(text)
-        if len(said) == 1 and type(event := said[0]) is Text and event.text == text:
-            return said
-        said = self._seen(said)
+        events = self._pass(text)
+        if len(events) == 1 and type(event := events[0]) is Text and event.text == text:
+            return events
+        events = self._reveal(events)
         self._count()
-        return said
+        return events
 
     def _feed_carefully(self, text: str) -> list[Event]:
         if self._finished:
@@ -181,9 +181,9 @@ class _Veiled:
         """Pass on what became of a text in which a stand-in may have been found."""
         self._tail = self._find.tail
         self._most = _SHORT - len(self._tail) if self._find.only_reads else -1
-        said = self._through(events)
+        passed = self._through(events)
         self._count()
-        return said
+        return passed
 
     def finish(self) -> list[Event]:
         """Take the source's end."""
@@ -193,7 +193,7 @@ class _Veiled:
         self._most, self._tail = -1, ""
         events = self._through(self._find.finish())
         if not self._finished:
-            events += self._seen(self._inner.finish())
+            events += self._reveal(self._inner.finish())
         self.held = 0
         return events
 
@@ -202,37 +202,37 @@ class _Veiled:
 
     def _through(self, events: list[Event]) -> list[Event]:
         """Pass on what was released of the source, with stand-ins hidden."""
-        said: list[Event] = []
+        passed: list[Event] = []
         for event in events:
             if isinstance(event, Text) and not self._finished:
                 for match in _private.finditer(event.text):
                     self._note(self._fed + match.end(), match[0])
                 self._fed += len(event.text)
-                said += self._seen(self._inner.feed(event.text))
-        return said
+                passed += self._reveal(self._inner.feed(event.text))
+        return passed
 
-    def _seen(self, events: list[Event]) -> list[Event]:
+    def _reveal(self, events: list[Event]) -> list[Event]:
         """Return the inner stage's events, with hidden texts replaced by what they become."""
         if len(events) == 1 and type(events[0]) is Text and events[0].text.isascii():
             return events
-        said: list[Event] = []
+        revealed: list[Event] = []
         for event in events:
             if isinstance(event, Text):
                 text = _private.sub(self._shown, event.text)
-                said += [Text(text)] if text else []
+                revealed += [Text(text)] if text else []
             elif isinstance(event, Finding):
                 start, end = self._source(event.start), self._source(event.end)
-                said.append(replace(event, start=start, end=end))
+                revealed.append(replace(event, start=start, end=end))
             else:
                 self._finished, self._most = True, -1
-                said.append(event)
-        return said
+                revealed.append(event)
+        return revealed
 
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
-        return self._behind(text, self._came.around(at), self._private)
+        return self._show(text, self._came.around(at), self._private)
 
     def _private(self, text: str, becomes: str) -> str:
         self._turned_to(self)
