@@ -53,12 +53,11 @@ def repaired(
     chunks: Iterable[str],
     repair: frozenset[Kind],
     schema: Checks | None = None,
-    limits: Limits | None = None,
     *,
     duplicates: bool = False,
 ) -> Repaired:
     """Return the text as JSON, with the repairs in `repair`; otherwise like `verdict`."""
-    finder = Documents(DocumentOptions(schema, limits, duplicates, repair=repair), None)
+    finder = Documents(DocumentOptions(schema, duplicates=duplicates, repair=repair), None)
     parts: list[str] = []
     repairs: list[Repair] = []
     first: Document | None = None

@@ -130,14 +130,13 @@ class AuditLog:
 
     def _append(self, data: bytes) -> None:
         data += b"\n"
-        with self._lock:
-            file = self._opened()
-            if self._torn:
-                data = b"\n" + data  # after what an earlier write did not finish
-            self._torn = True
-            if os.write(file, data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            self._torn = False
+        file = self._opened()
+        if self._torn:
+            data = b"\n" + data  # after what an earlier write did not finish
+        self._torn = True
+        if os.write(file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._torn = False
 
     def _sync(self) -> None:
         if self._fsync and self._file is not None:

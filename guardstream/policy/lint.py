@@ -239,7 +239,7 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of words that the rule's own checks or exceptions always let pass."""
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
-    confirm = confirmation_of(replace(rule, keywords=()), timeout=0.5)
+    confirm = confirmation_of(replace(rule, keywords=()))
     if confirm is None:
         return
 

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import regex
 
 from guardstream.events import Event, Finding, Stage, Text
+from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import REACH, Around
@@ -95,6 +96,17 @@ class Veil:
 
         each: regex.Pattern[str] = each_in(self._labels, self._ids)
         return str(each.sub(shown, text))
+
+
+class Everywhere:
+    """Covers every text, and every value in a document, with the same veil."""
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+
+    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
+        """Return `stage` so that it does not see stand-ins."""
+        return self._veil.over(stage)
 
 
 class _Veiled:

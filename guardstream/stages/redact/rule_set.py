@@ -34,9 +34,8 @@ class RuleSet:
     """Compiled rules, shared between streams and threads; `stage` begins one stream.
 
     `max_holdback` bounds the held text in code points, `on_overflow` says what happens to a
-    candidate that would exceed it. `on_error` says what happens to a stream whose rule fails, and
-    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError for a
-    rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
+    candidate that would exceed it, and `on_error` what happens to a stream whose rule fails. Raises
+    RuleError for a rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class RuleSet:
         max_holdback: int = 256,
         on_overflow: OnOverflow = "mask",
         on_error: OnError = "block",
-        confirm_timeout: float = 0.5,
     ) -> None:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
@@ -56,8 +54,7 @@ class RuleSet:
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
         self.on_error = on_error
-        self._timeout = confirm_timeout
-        self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
+        self._confirms = [confirmation_of(rule) for rule in self.rules]
         self.forking = frozenset(
             number
             for number, rule in enumerate(self.rules)
