@@ -119,7 +119,7 @@ class Reader:
         return _with_open_string(value, self._document.state) if self._ended else value
 
     def partial_until(self, end: int) -> Any:
-        """The value as it was at the offset where a token ends, however much has come since.
+        """Return the value as it was at `end`, the offset where a token ends.
 
         This reads the document again, so it is for errors alone.
         """
@@ -133,7 +133,7 @@ class Reader:
         return self._source.text
 
     def read(self, start: int, end: int) -> str:
-        """The document's text between the offsets of tokens."""
+        """Return the document's text between two offsets of tokens."""
         return self._source.read(start, end)
 
     def feed(self, chunk: Any) -> Iterator[Part]:
@@ -173,7 +173,7 @@ class Reader:
         *,
         end: int | None = None,
     ) -> ExtractError:
-        """The error for a value that the model refuses; `hint` is for a value refused whole.
+        """Return the error for a value that the model refuses; `hint` is for a value refused whole.
 
         `end` is the offset of the end of a value that is not the whole document.
         """
@@ -187,7 +187,7 @@ class Reader:
         return ExtractError(reason, self.place(end), self.partial, index=index)
 
     def place(self, end: int | None) -> int:
-        """Where in the stream the text that ends at `end` does, an offset of tokens."""
+        """Return the offset in the stream of `end`, an offset of tokens."""
         if end is None:
             return self.offset
         if isinstance(self._document, RepairedDocument):
@@ -240,7 +240,7 @@ def _kinds(repair: Any) -> frozenset[Kind]:
 
 
 def _with_open_string(value: Any, state: LexerState) -> Any:
-    """The value with the string in which the text ended, where one is open."""
+    """Return the value, including the open string in which the text ended."""
     if state.step is not in_string or state.kind != STRING:
         return value
     text, container = "".join(state.parts), value

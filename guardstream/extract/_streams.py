@@ -1,4 +1,4 @@
-"""Drives what reads a stream: asynchronous or plain, its chunks go in and values come out."""
+"""Drives the work on a stream, asynchronous or plain: chunks go in, values come out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 
 
 class Work(Protocol[T_co]):
-    """Makes values of chunks. `over` says that no more are wanted."""
+    """Turns chunks into values. `over` says that no more chunks are needed."""
 
     @property
     def over(self) -> bool: ...

@@ -201,7 +201,7 @@ class Chain:
         self._last = NO_LINE
 
     def link(self) -> dict[str, Any]:
-        """The fields of the next line about the line before it."""
+        """Return the fields of the next line that refer to the line before it."""
         return {"chain": self.id, "n": self._number, "before": self._last}
 
     def note(self, line: bytes) -> None:
@@ -211,7 +211,7 @@ class Chain:
         self.unsigned += 1
 
     def claims(self) -> dict[str, Any]:
-        """The signed claims: the number of lines, and the digest of the last."""
+        """Return the claims to sign: the number of lines, and the digest of the last."""
         return {"chain": self.id, "n": self._number, "last": self._last}
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML page: no scripts, nothing fetched, light and dark, for print, too."""
+"""A report as one HTML page, without scripts and external files, for screen and print."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _bar(count: int, most: int) -> str:
 
 
 def _histogram(values: Sequence[float], heading: str) -> str:
-    """Bars of equal width over the range of the values, and what half of them stay under."""
+    """Return a histogram of the values, with their percentiles."""
     low, high = min(values), max(values)
     width = (high - low) / _BINS or 1
     counts = [0] * _BINS
@@ -147,7 +147,7 @@ def _histogram(values: Sequence[float], heading: str) -> str:
 
 
 def _short(value: float) -> str:
-    """A number with three digits that count."""
+    """Return a number with three significant digits."""
     if value == 0:
         return "0"
     digits = max(0, 2 - floor(log10(abs(value))))

@@ -89,8 +89,8 @@ class Json:
         return not self.requested and (not tool or self.tools[ANY_TOOL].schema is not _NO_CALL)
 
     def _may_be_part(self, found: Settings | None) -> bool:
-        """Return whether a string may pass of which no schema can judge: a schema of the policy's
-        must judge, one of the request's need not."""
+        """Return whether a string may pass that no schema can judge: a schema of the policy must be
+        able to, one of the request need not."""
         schema = found.schema if found else None
         return schema is None or (self.requested and schema is not _NO_CALL)
 

@@ -1,4 +1,4 @@
-"""What is valid in a policy but probably not intended: one warning each, with its place.
+"""Warns of what is valid in a policy but probably not intended, each time with its place.
 
 The errors of a policy that does not load are reported by loading it. Only the file's own rules are
 checked, because the files that it extends have warnings of their own.
@@ -440,7 +440,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
 
 
 def _is_whole(node: Node) -> bool:
-    """Return whether a pattern begins with the begin of a text and ends with its end."""
+    """Return whether a pattern is anchored at both ends of a text."""
     if isinstance(node, Group):
         return _is_whole(node.item)
     if not isinstance(node, Cat) or not node.items:
@@ -450,7 +450,7 @@ def _is_whole(node: Node) -> bool:
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:
-    """Warn of what YAML has changed in a pattern, which loads but finds nothing."""
+    """Warn of a pattern that YAML has changed, so that it loads but finds nothing."""
     if "\b" in pattern:
         yield r"the pattern contains a backspace: in double quotes \b is one, so use single quotes"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:

@@ -1,4 +1,4 @@
-"""Verifies audit logs: that no line of a chain was changed, removed or moved."""
+"""Verifies that no line of an audit log's chain was changed, removed or moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a rule compares words, and what confirms its matches."""
+"""Derives from a rule how words are compared, and what confirms its matches."""
 
 from __future__ import annotations
 

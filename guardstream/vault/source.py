@@ -1,4 +1,4 @@
-"""The end of a text as the model wrote it: the text before a stand-in decides if it is restored."""
+"""Keeps the end of a text as the model wrote it, which decides whether a stand-in is restored."""
 
 from __future__ import annotations
 

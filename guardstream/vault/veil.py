@@ -1,4 +1,4 @@
-"""Takes stand-ins out of a text before rules see it, and then puts in what they become.
+"""Hides the stand-ins in a text from rules, and then writes what they become.
 
 Rules see one character in the place of a stand-in, of the private use areas of the planes 15 and
 16, which is no letter and no digit, and which they release, mask or block like any other. What
@@ -139,7 +139,7 @@ class _Veiled:
         """How many code points are held back now."""
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be released now."""
+        """Take the next characters and return the events that are settled."""
         if len(text) > self._most or not (text.isascii() or not _has_private(text)):
             return self._feed_carefully(text)
         ran = self._read(text)
@@ -263,7 +263,7 @@ class _Veiled:
         return self._becomes[number] if number < len(self._becomes) else match[0]
 
     def source(self, text: str, meaning: Callable[[str], str]) -> str:
-        """`text` as it was before stand-ins were hidden, each of them as its meaning."""
+        """Return `text` as it was before stand-ins were hidden, each replaced by its meaning."""
 
         def written(match: re.Match[str]) -> str:
             number = ord(match[0]) - _FIRST
@@ -280,6 +280,6 @@ class _Veiled:
             self._more.append(more + (self._more[-1] if self._more else 0))
 
     def _source(self, offset: int) -> int:
-        """The offset in the source of one in what the inner stage has had."""
+        """Return the offset in the source of an offset in the text that the inner stage was fed."""
         number = bisect_left(self._ends, offset + 1) if self._ends else 0
         return offset + (self._more[number - 1] if number else 0)

@@ -1,4 +1,4 @@
-"""Releases one document: its punctuation as it is, its texts as the rules leave them.
+"""Releases one document: punctuation unchanged, texts as the rules leave them.
 
 Each string value, each key if requested, and each number is a text of its own.
 """
@@ -93,7 +93,7 @@ class Passage:
         return self.at
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
-        """Release what is possible of the document's next characters."""
+        """Take the document's next characters, and release as many as possible."""
         if self._inner and len(tokens) == 1 and not self.raw:
             kind, part, start, end = tokens[0]
             if kind in _PARTS and len(part) == len(text) == end - start:
