@@ -121,7 +121,6 @@ class Document:
         self._refused: SchemaViolationError | None = None
         self._source = SourceText(offset) if schema and schema.reads_source else None
         self.ended = False  # complete or invalid
-        self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
         self._walker: Walker | None = None
         self._walk: Callable[[list[Token]], None] | None = None
@@ -186,7 +185,7 @@ class Document:
 
     def feed(self, text: str) -> list[Token]:
         """Take the next characters; return the tokens that they complete or continue."""
-        if self._over:
+        if self.ended:
             return []
         tokens = self._lex(text)
         if self._source is not None:
@@ -206,7 +205,7 @@ class Document:
 
     def finish(self) -> list[Token]:
         """Take the end of the text, which is an error unless the document is complete."""
-        if self._over or self.state.done:
+        if self.ended:
             return []
         tokens = self.lexer.finish()
         self.ended = True
@@ -220,19 +219,17 @@ class Document:
     def forgive(self) -> list[Token]:
         """Continue as if there were no schema. Return the tokens read after the violation."""
         self._refused = self._walker = self._walk = self._schema = None
-        self._over = self.state.done
         self.ended = self.state.ended
         return self._after
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
-        self._over = self.ended = True
+        self.ended = True
         self._refused = self._violation(refused, tokens)
         kept, self._after = cut(tokens, refused.offset)
         return kept
 
     def _end(self, tokens: list[Token]) -> list[Token]:
         """End the document with the final verdict on the whole."""
-        self._over = True
         if not self._schema or not self._walker:
             return tokens
         kind, _, _, end = tokens[-1]

@@ -140,7 +140,7 @@ class Repairer:
         self.offset = offset
         self.done = False
         self.repairs: list[Repair] = []
-        self.origins = Origins(offset)
+        self.origins = Origins(offset, offset)
         self.begun: int | None = None  # the offset of the document's first character
         self._kinds = kinds
         self._holds = "truncated" in kinds

@@ -100,7 +100,7 @@ class RepairedDocument(Document):
 
     def finish(self) -> list[Token]:
         """Take the end of the text; with `truncated`, an open document is closed."""
-        if self._over:
+        if self.ended:
             return []
         tokens = self._lexed(self._repairer.finish())
         return tokens if self.ended or self.blank else [*tokens, *super().finish()]

@@ -97,7 +97,7 @@ Numbers: TypeAlias = Annotated[
 Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
 
 
-_MENDED: list[str] = [*get_args(Kind), "close"]
+_REPAIRS: list[str] = [*get_args(Kind), "close"]
 
 
 def _kinds(value: Any) -> Any:
@@ -117,7 +117,7 @@ Repairs: TypeAlias = Annotated[
             "anyOf": [
                 {"type": ["boolean", "null"]},
                 {"const": "close"},
-                {"type": "array", "items": {"enum": _MENDED}},
+                {"type": "array", "items": {"enum": _REPAIRS}},
             ]
         }
     ),

@@ -50,7 +50,6 @@ class Structure:
         self._broken = False  # the text is not JSON, which is only monitored
         self._document: Document | None = None
         self._passage = Passage(settings, self._output, 0)
-        self._count = 0
         self._prose: Stage | None = None  # guards the text around documents
         self._prose_at = 0
 
@@ -158,7 +157,7 @@ class Structure:
 
     def _end(self) -> None:
         settings = self._settings
-        if not self._count and settings.fences != "keep" and settings.on_violation != "text":
+        if not self._document and settings.fences != "keep" and settings.on_violation != "text":
             place = self._fed, *self._finder.position
             self._violate(JSONSyntaxError("no document in the text", *place, ""))
         self._settle()
@@ -185,7 +184,7 @@ class Structure:
             self._output.text(text, start)
             return
         if not self._prose:
-            broken = self._count and self._settings.on_violation == "text"
+            broken = self._document and self._settings.on_violation == "text"
             restore, stage = self._settings.restore, redact()
             stage = restore(stage, ()) if restore else stage
             self._prose = Tail(stage, Spans(start)) if broken else stage
@@ -229,10 +228,9 @@ class Structure:
         self._end_prose()
         if self._last:
             self._drop_last(self._last)
-        elif self._count and self._settings.fences in ("strip", "require"):
+        elif self._document and self._settings.fences in ("strip", "require"):
             self._output.text("\n", document.start)
         self._document = document
-        self._count += 1
         self._output.begin()
         self._passage = Passage(self._settings, self._output, at, document.source)
 
