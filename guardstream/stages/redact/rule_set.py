@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
@@ -145,26 +146,16 @@ class RuleSet:
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
         """Return an index for each way to compare words."""
-        kinds: dict[
-            tuple[bool, frozenset[str]], tuple[dict[str, list[int]], dict[str, list[int]]]
-        ] = {}
+        kinds: dict[tuple[bool, frozenset[str]], _Words] = {}
         for number, given in words.items():
             rule = self.rules[number]
-            folding = folding_of(rule)
-            whole_word, separators = rule.whole_word, "separators" in folding.names
-            others = Folding(folding.names - {"separators"}) if separators else folding
-            for word in given:
-                compared = others if separators and word and not separable(word) else folding
-                names = compared.names_for(word)
-                if not word or (names and not compared.word(word)):
-                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-                kind = rule.action != "monitor", names
-                parts, whole = kinds.setdefault(kind, ({}, {}))
-                alone = whole_by_default(word) if whole_word is None else whole_word
-                (whole if alone else parts).setdefault(word, []).append(number)
+            for word, names in _with_names(rule, given):
+                alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
+                alike = kinds.setdefault((rule.action != "monitor", names), _Words({}, {}))
+                (alike.whole if alone else alike.parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
         plain = {number for number in words if self._is_plain(number)}
-        for (holds, names), (parts, whole) in kinds.items():
+        for (holds, names), (whole, parts) in kinds.items():
             index = WordIndex(
                 whole, parts, Folding(names), holds=holds, confirm=confirms, plain=plain
             )
@@ -177,3 +168,27 @@ class RuleSet:
         if rule.action in ENDING or self._confirms[number]:
             return False
         return self.on_error == "block" or not rule.patterns
+
+
+class _Words(NamedTuple):
+    """Words that are compared alike, each with the numbers of its rules: whole words, and those
+    that may be parts of others."""
+
+    whole: dict[str, list[int]]
+    parts: dict[str, list[int]]
+
+
+def _with_names(rule: Rule, words: Iterable[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the words of a rule, each with the names of its normalisations.
+
+    Raises RuleError for an empty word.
+    """
+    folding = folding_of(rule)
+    separators = "separators" in folding.names
+    others = Folding(folding.names - {"separators"}) if separators else folding
+    for word in words:
+        compared = others if separators and word and not separable(word) else folding
+        names = compared.names_for(word)
+        if not word or (names and not compared.word(word)):
+            raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+        yield word, names
