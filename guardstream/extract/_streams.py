@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from guardstream.stream.loops import aclose_source
+from guardstream.stream.synchronous import close_source
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -51,10 +52,7 @@ def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None
                 return
         yield from work.finish(stream)
     finally:
-        for each in (chunks, stream):
-            close: Callable[[], object] | None = getattr(each, "close", None)
-            if close:
-                close()
+        close_source(chunks, stream)
 
 
 def _check(stream: object) -> None:

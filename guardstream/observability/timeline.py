@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.result import Result, Stats
+from guardstream.stream.synchronous import close_source
 
 C = TypeVar("C")
 G = TypeVar("G", bound="Watched")
@@ -95,7 +96,7 @@ class Timeline:
                 yield chunk
                 self._step(came)
         finally:
-            await aclose_source(*((stream,) if iterator is stream else (iterator, stream)))
+            await aclose_source(*_sources(iterator, stream))
 
     def _timed_sync(self, stream: Iterable[C]) -> Iterator[C]:
         self._began = self._clock()
@@ -106,9 +107,7 @@ class Timeline:
                 yield chunk
                 self._step(came)
         finally:
-            close = getattr(iterator, "close", None) or getattr(stream, "close", None)
-            if close is not None:
-                close()
+            close_source(*_sources(iterator, stream))
 
     def _step(self, came: float) -> None:
         """Record the effect of the last chunk, because the guard asks for another one."""
@@ -151,6 +150,11 @@ class Timeline:
 
     def _repr_html_(self) -> str:
         return self.svg()
+
+
+def _sources(iterator: object, stream: object) -> tuple[object, ...]:
+    """Return what must be closed: a client's stream may have an iterator of its own."""
+    return (stream,) if iterator is stream else (iterator, stream)
 
 
 _WIDTH, _LEFT, _RIGHT = 960, 92, 24

@@ -24,7 +24,7 @@ _MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "m
 Their value is text only if it contains a space or a character that is not ASCII.
 """
 
-_SAID = ("text", "content")
+_TEXT_KEYS = ("text", "content")
 """Keys of texts, whose values are never files."""
 
 _FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
@@ -188,4 +188,4 @@ class Values:
 def _may_be_file(path: Path) -> bool:
     """Return whether the value at a path may be a file: its field is not one of texts."""
     names = [step for step in path if isinstance(step, str)]
-    return bool(names) and names[-1] not in _SAID
+    return bool(names) and names[-1] not in _TEXT_KEYS
