@@ -22,8 +22,8 @@ from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import REACH, Around
 from guardstream.vault.ids import Ids
-from guardstream.vault.source import Source
 from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
+from guardstream.vault.surroundings import Surroundings
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
 """Returns what a stand-in becomes, given its name, its spelling and its surroundings; None leaves
@@ -123,8 +123,8 @@ class _Veiled:
         self._turned_to = turned_to
         self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
-        self._came = Source()
-        self._ahead: list[str] = []  # what `find` has only read, and `_came` has not
+        self._surroundings = Surroundings()
+        self._ahead: list[str] = []  # what `find` has only read, and `_surroundings` has not
         self._becomes: list[str] = []  # what each private character becomes
         self._texts: list[str] = []  # what each stood for in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
@@ -146,7 +146,7 @@ class _Veiled:
         if ran or self._tail:
             if not isinstance(ran, int):
                 self._catch_up()
-                self._came.add(text)
+                self._surroundings.add(text)
                 return self._after(self._find.follow(text, ran))
             self._ahead.append(text)
             self.held += ran - len(self._tail)
@@ -178,7 +178,7 @@ class _Veiled:
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._came.add(text)
+        self._surroundings.add(text)
         return self._after(self._find.feed(text))
 
     def _catch_up(self) -> None:
@@ -186,7 +186,7 @@ class _Veiled:
         if self._ahead:
             text = "".join(self._ahead)
             self._ahead.clear()
-            self._came.add(text)
+            self._surroundings.add(text)
             self._find.skip(text, self._tail)
 
     def _after(self, events: list[Event]) -> list[Event]:
@@ -244,7 +244,7 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
-        return self._show(text, self._came.around(at), self._private)
+        return self._show(text, self._surroundings.around(at), self._private)
 
     def _private(self, text: str, becomes: str) -> str:
         self._turned_to(self)

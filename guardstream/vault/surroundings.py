@@ -8,7 +8,7 @@ _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
 
 
-class Source:
+class Surroundings:
     """Keeps the end of a text, and tracks the tags that are open in it when asked."""
 
     def __init__(self) -> None:
