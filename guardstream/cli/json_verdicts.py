@@ -61,7 +61,7 @@ def kinds_of(words: str | None) -> frozenset[Kind]:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Options:
     """The options that apply to each document."""
 
     schema: Schema | None
@@ -71,7 +71,7 @@ class Ask:
     lines: bool
 
 
-def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
+def run(options: Options, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
     """Print a verdict on each of the `files`, or on each of their lines; return the exit status.
 
     The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read. `fail_fast`
@@ -80,7 +80,7 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
     count = {"valid": 0, "invalid": 0, "unreadable": 0}
     for file in files:
         named = {"file": file} if len(files) > 1 else {}
-        for line in _read(file, ask):
+        for line in _read(file, options):
             if line is None:
                 count["unreadable"] += 1
                 break
@@ -95,49 +95,51 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
     return BAD_INPUT if count["unreadable"] else INVALID if count["invalid"] else VALID
 
 
-def _read(file: str, ask: Ask) -> Iterator[dict[str, Any] | None]:
+def _read(file: str, options: Options) -> Iterator[dict[str, Any] | None]:
     """Yield the verdicts on a file; None, after an error message, if it cannot be read."""
     try:
-        yield from _verdicts(file, ask)
+        yield from _verdicts(file, options)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         note(f"{file}: cannot be read: {reason}")
         yield None
 
 
-def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:
+def _verdicts(file: str, options: Options) -> Iterator[dict[str, Any]]:
     with _open(file) as source:
         texts = _Texts(source)
-        if ask.lines:
-            yield from _of_lines(texts, ask)
+        if options.lines:
+            yield from _of_lines(texts, options)
             return
-        chunks = iter(texts) if ask.chunk is None else cut(iter(texts), ask.chunk)
-        verdict = _of_document(chunks, ask)
+        chunks = iter(texts) if options.chunk is None else cut(iter(texts), options.chunk)
+        verdict = _of_document(chunks, options)
     if verdict[0] is not None and Path(file).suffix.lower() in (".jsonl", ".ndjson"):
         note(f"{file}: if each line is a document, pass --lines")
     yield _report(texts, *verdict)
 
 
-def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None, Repaired | None]:
-    if ask.repair:
-        found = repaired(chunks, ask.repair, ask.schema, duplicates=ask.duplicates)
+def _of_document(
+    chunks: Iterator[str], options: Options
+) -> tuple[DocumentError | None, Repaired | None]:
+    if options.repair:
+        found = repaired(chunks, options.repair, options.schema, duplicates=options.duplicates)
         return found.error, found
     first = next(chunks, "")
     # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
     start = len(_BOM) if first.startswith(_BOM) else 0
     rest = (text for part in ([first[start:]], chunks) for text in part)
-    return verdict(rest, ask.schema, duplicates=ask.duplicates, offset=start), None
+    return verdict(rest, options.schema, duplicates=options.duplicates, offset=start), None
 
 
-def _of_lines(texts: _Texts, ask: Ask) -> Iterator[dict[str, Any]]:
+def _of_lines(texts: _Texts, options: Options) -> Iterator[dict[str, Any]]:
     """Yield a verdict on each line that is not empty; offsets count from the line's start."""
     number = 0
     for line in _lines(iter(texts)):
         number += 1
         if not line.strip(" \t\r\n\ufeff"):
             continue
-        chunks = iter([line]) if ask.chunk is None else cut(iter([line]), ask.chunk)
-        yield _report(None, *_of_document(chunks, ask)) | {"line": number}
+        chunks = iter([line]) if options.chunk is None else cut(iter([line]), options.chunk)
+        yield _report(None, *_of_document(chunks, options)) | {"line": number}
     if texts.broken_at is not None:
         reason = "not valid UTF-8"
         wrong = JSONSyntaxError(reason, texts.position[1] - 1, *texts.position, "")
