@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import codecs
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from guardstream.cli.chunks import cut
+from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import note
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
@@ -106,7 +104,7 @@ def _read(file: str, options: Options) -> Iterator[dict[str, Any] | None]:
 
 
 def _verdicts(file: str, options: Options) -> Iterator[dict[str, Any]]:
-    with _open(file) as source:
+    with opened(file) as source:
         texts = _Texts(source)
         if options.lines:
             yield from _of_lines(texts, options)
@@ -214,11 +212,3 @@ class _Texts:
         lines = text.count("\n")
         column = len(text) - text.rindex("\n") if lines else column + len(text)
         self.position = line + lines, column
-
-
-def _open(file: str) -> AbstractContextManager[BinaryIO]:
-    if file != "-":
-        return Path(file).open("rb")
-    if sys.stdin is None:
-        raise GuardstreamError("standard input is closed")
-    return nullcontext(sys.stdin.buffer)
