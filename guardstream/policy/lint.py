@@ -203,7 +203,10 @@ def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 def _never_found(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of characters in patterns that normalisation turns into others, so that they are never
     found."""
-    table = Table(translation_of(rule) if rule.patterns else frozenset())
+    names = translation_of(rule) if rule.patterns else None
+    if not names:
+        return
+    table = Table(names)
     for index, pattern in enumerate(rule.patterns):
         turned = {
             character: table[ord(character)]
