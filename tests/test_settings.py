@@ -326,15 +326,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code("a stage by hand", "redact", "rule", "restore"),
     },
     "guardstream.stages.limits.limits.LimitSet": {
-        **{
-            name: f"limits.{name}"
-            for name in ("max_chars", "max_lines", "tokens", "stop", "repeat")
-        },
-        **_code("a stage by hand", "severity"),
+        name: f"limits.{name}" for name in ("max_chars", "max_lines", "tokens", "stop", "repeat")
     },
     "guardstream.stages.redact.RuleSet": {
-        **{name: name for name in ("max_holdback", "on_overflow", "on_error")},
-        **_code("a bound on what no pattern that is let in should need", "confirm_timeout"),
+        name: name for name in ("max_holdback", "on_overflow", "on_error")
     },
     # What the public surface names without saying it in a module's `__all__`.
     "Delivering": DELIVERING,

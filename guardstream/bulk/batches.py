@@ -1,4 +1,4 @@
-"""Guards batches of rows, whatever engine they are from; the batches that come out are alike.
+"""Guards batches of rows from any engine; the guarded batches are of the same type.
 
 A batch is a list of texts, a list of rows (dictionaries), a mapping of columns, an Arrow table or
 record batch, or a data frame of pandas or polars.
@@ -168,7 +168,7 @@ def _pandas(redactor: Redactor, frame: Any) -> Any:
 
 
 def _text_type(dtype: Any) -> Any:
-    """The type of a column whose texts are changed; categories may be new."""
+    """Return the type of a column whose texts have changed, because categories may be new."""
     return "object" if str(dtype) == "category" else dtype
 
 

@@ -1,4 +1,4 @@
-"""Compares what two policies make of the same records; nothing is written."""
+"""Compares the results of two policies for the same records; nothing is written."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Comparer(Redactor):
         self.report.before = self._first.report.findings
 
     def record(self, record: Any) -> Any:
-        """Compare what becomes of a record; it comes back as it is."""
+        """Compare the results for a record; return the record itself."""
         self.note(differs=self._first.record(record) != super().record(record))
         return record
 
     def row(self, row: Mapping[str, Any]) -> Any:
-        """Compare what becomes of a row of a table; it comes back as it is."""
+        """Compare the results for a row of a table; return the row itself."""
         self.note(differs=self._first.row(row) != super().row(row))
         return row
 
     def pieces(self) -> Pieces:
-        """Return what compares a text that comes in pieces."""
+        """Return a comparison of a text that is read in pieces."""
         return _Both(self._first.pieces(), super().pieces(), self.note)
 
     def note(self, *, differs: bool) -> None:
@@ -41,7 +41,7 @@ class Comparer(Redactor):
 
 
 class _Both:
-    """Guards a text by two policies; only digests of what they show are kept."""
+    """Guards a text by two policies; only digests of their outputs are kept."""
 
     def __init__(self, before: Pieces, after: Pieces, note: Callable[..., None]) -> None:
         self._sides = (before, blake2b()), (after, blake2b())

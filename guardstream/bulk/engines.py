@@ -1,4 +1,4 @@
-"""Who works on the parts of a run: this process, several of this machine, or a cluster of Ray."""
+"""Engines: a run's parts are guarded by this process, by several, or by a Ray cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 
 
 def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
-    """Have all parts done; yield the report of each."""
+    """Guard all parts; yield the report of each."""
     if engine == "ray":
         return _on_ray(work, parts, jobs)
     if jobs == 1 or len(parts) < 2:

@@ -63,7 +63,7 @@ _WIDE = re.compile(r"(?:[\x01-\x7f](?:\0|\0{3})(?!\0)){4}")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one worker takes at a time: of a file from `start` to `end`, in bytes or row groups.
+    """The work of one worker at a time: a file from `start` to `end`, in bytes or row groups.
 
     `number` counts the parts of a run, from 0. `version` distinguishes the file from one that takes
     its place later; None is not checked.
@@ -95,7 +95,7 @@ def format_of(path: str) -> Format | None:
 
 
 def version_of(fs: Any, path: str) -> str:
-    """Return a value that another version of the file would not have. Raises FileNotFoundError."""
+    """Return a value that changes with the file. Raises FileNotFoundError."""
     info = dict(fs.info(path))
     if info.pop("time", None) is None:
         return str(fs.ukey(path))
@@ -160,7 +160,9 @@ def writing(
     partial = f"{name}.{token_hex(4)}.partial"
     try:
         with fs.open(partial, "wb") as opened_file:
-            file = opened_file if digest is None else cast("IO[bytes]", _Told(opened_file, digest))
+            file = (
+                opened_file if digest is None else cast("IO[bytes]", _Digested(opened_file, digest))
+            )
             if compressed:
                 with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
                     yield cast("IO[bytes]", inner)
@@ -177,8 +179,8 @@ def writing(
     fs.mv(partial, path)
 
 
-class _Told:
-    """A file that updates a digest with what is written."""
+class _Digested:
+    """A file that updates a digest with everything that is written."""
 
     def __init__(self, file: IO[bytes], digest: _Hash) -> None:
         self._file, self._digest = file, digest
@@ -228,7 +230,7 @@ def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -
 
 
 def _check_version(fs: Any, part: Part) -> None:
-    """Raise BulkError if the file is no longer the one that was cut into parts."""
+    """Raise BulkError if the file has changed since it was cut into parts."""
     if part.version is None:
         return
     try:
@@ -320,7 +322,7 @@ def _decoded(line: bytes) -> str:
 
 
 def _check_narrow(text: str) -> None:
-    """Raise BulkError for a text of which no rule would find anything."""
+    """Raise BulkError for a text in which no rule could find anything."""
     if "\0" in text and _WIDE.search(text):
         raise BulkError("looks like UTF-16 or UTF-32: save the file as UTF-8")
 
@@ -331,8 +333,8 @@ def _parsed(text: str) -> Any:
     except RecursionError:
         raise BulkError("a line is nested too deeply to be judged") from None
     except ValueError as error:
-        said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
-        raise BulkError(f"a line is not JSON that can be judged: {said}") from None
+        reason = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
+        raise BulkError(f"a line is not JSON that can be judged: {reason}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -381,8 +383,8 @@ def _parquet(path: str, file: IO[bytes]) -> Iterator[Any]:
         with parquet.ParquetFile(file) as opened_file:
             yield opened_file
     except arrow.ArrowException as error:
-        said = str(error).partition("\n")[0].rstrip(".")
-        raise BulkError(f"{path}: is not Parquet that can be read: {said}") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise BulkError(f"{path}: is not Parquet that can be read: {reason}") from error
 
 
 def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
@@ -399,7 +401,7 @@ def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | Non
 
 
 def table_writer(source: Any, out: IO[bytes]) -> Any:
-    """Return what writes a table like one that is read: its schema, compressed as it was."""
+    """Return a writer of tables with the schema and the compression of one that is read."""
     metadata = source.metadata
     codec = "snappy"
     if metadata.num_row_groups and metadata.num_columns:

@@ -1,4 +1,4 @@
-"""A run over files: its parts, who works on them, what is done already, and the report.
+"""A run over files: its parts, its workers, the parts that are done already, and the report.
 
 Beside the output there is a folder with the parts that are done. A run that was stopped in any way
 continues where it was when it is started again, as long as policy, files and settings are the same.
@@ -42,7 +42,7 @@ Progress: TypeAlias = Callable[[Iterable[Report], int], Iterable[Report]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is guarded, how, and where the result goes.
+    """The input of a run, how it is guarded, and where the output goes.
 
     - `guard`: applied to each record, and to each text.
     - `source`: a file, a folder, or a pattern such as `logs/*.jsonl`; a path, or a URL of fsspec.
@@ -85,7 +85,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a run, its parts, and where it goes to."""
+    """A file of a run, its parts, and its target."""
 
     path: str
     format: Format
@@ -130,7 +130,7 @@ def run(job: Job, progress: Progress | None = None) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs to know besides its part; it can be pickled."""
+    """Everything a worker needs besides its part; it can be pickled."""
 
     guard: Guard
     before: Guard | None
@@ -203,7 +203,7 @@ _OTHER_TABLES = (".csv", ".tsv", ".json", ".xlsx")
 
 
 def _check_name(target: str, source: str, kind: Format) -> None:
-    """Raise BulkError for the name of an output that promises another format than the input's."""
+    """Raise BulkError if the name of an output suggests another format than the input has."""
     named, suffix = format_of(target), PurePosixPath(target).suffix.lower()
     if suffix and target.endswith(".gz") != source.endswith(".gz"):
         how = "compressed: end its name with .gz" if source.endswith(".gz") else "not compressed"
@@ -222,7 +222,7 @@ def _found(fs: Any, path: str) -> list[str]:
 
 
 def _hidden(name: str) -> bool:
-    """Whether a file is no data: hidden, or of those that engines write beside their data."""
+    """Return whether a file contains no data: if it is hidden, or one that engines add."""
     parts = name.split("/")
     return any(part.startswith(".") for part in parts) or parts[-1] in _BESIDE
 
@@ -257,7 +257,7 @@ def _begun(target: str) -> bool:
 
 
 def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
-    """Make the folder of the parts, with a mark that the run `name` uses it; return the reports of
+    """Create the folder of the parts, and mark it as used by the run `name`; return the reports of
     those that are done."""
     if job.target is None:
         return {}
@@ -312,15 +312,15 @@ def _discard_unless_used(job: Job, name: str) -> None:
 
 
 def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
-    """Return what must be the same for a run to continue."""
-    told = [(file.path, file.format, file.target, file.key) for file in files]
+    """Return the settings that must be the same for a run to continue."""
+    listed = [(file.path, file.format, file.target, file.key) for file in files]
     return {
         "version": __version__,
         "policy": job.guard.policy.fingerprint,
         "columns": job.columns,
         "parts": sum(len(file.parts) for file in files),
         "size": job.part_size,
-        "files": sha256(repr(told).encode()).hexdigest(),
+        "files": sha256(repr(listed).encode()).hexdigest(),
     }
 
 

@@ -65,11 +65,11 @@ class Redactor:
         return guarded
 
     def guards(self, column: str) -> bool:
-        """Whether a column is to be guarded."""
+        """Return whether a column is guarded."""
         return self._columns is None or column in self._columns
 
     def check_columns(self, names: Sequence[str]) -> None:
-        """Raise BulkError if a column that is to be guarded is not among `names`."""
+        """Raise BulkError if a guarded column is not among `names`."""
         missing = sorted((self._columns or frozenset()) - frozenset(names))
         if missing:
             known = ", ".join(sorted(map(str, names)))
@@ -121,7 +121,7 @@ class Redactor:
         return made if changed else value
 
     def _key(self, key: str) -> str:
-        """Guard a key: most are those of the record before, and nothing is found in them."""
+        """Guard a key; most keys are those of the previous record, and contain nothing."""
         if key in self._plain_keys:
             self.report.characters += len(key)
             return key
@@ -134,7 +134,7 @@ class Redactor:
         return shown
 
     def text(self, text: str, channel: str) -> str:
-        """Guard one text; what follows a rule that ends it is left out."""
+        """Guard one text; if a rule ends it, the rest is left out."""
         if not text:
             return text
         self.report.characters += len(text)
@@ -145,12 +145,12 @@ class Redactor:
         return text if result.text == text else result.text
 
     def pieces(self) -> Pieces:
-        """Return what guards a text that comes in pieces, as one record."""
+        """Return a guard for a text that is read in pieces and counts as one record."""
         return _Guarded(self._guard, self.report)
 
 
 class Pieces(Protocol):
-    """Guards a text that is read piece by piece: the answer is that of the whole text.
+    """Guards a text that is read piece by piece, with the same result as the whole text.
 
     `over` says whether a rule has ended the text: the rest of it is not shown.
     """
@@ -176,7 +176,7 @@ class _Guarded:
         self._message = guard.policy.block_message
         self._report = report
         self._blocked = self._masked = False
-        self._said = ""
+        self._last_text = ""
 
     def feed(self, text: str) -> str:
         if self.over:
@@ -203,5 +203,5 @@ class _Guarded:
             elif isinstance(event, Finish):
                 self.over = True
                 self._blocked = event.reason == "content_filter"
-        self._said = text or self._said
-        return text + following(self._said, self._message) if self._blocked else text
+        self._last_text = text or self._last_text
+        return text + following(self._last_text, self._message) if self._blocked else text

@@ -1,4 +1,4 @@
-"""What a run over stored texts has found, in numbers that add up; never a text."""
+"""The counts of a run over stored texts, which can be added up. They contain no text."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class BulkError(GuardstreamError):
 
 
 class FullError(BulkError):
-    """There is no space for what is written."""
+    """There is no space left for the output."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found in so many records.
+    """The counts of some records.
 
     - `records`, `characters`: how many were read; code points of the texts in them.
     - `changed`, `blocked`: records in which something was masked; those that a rule blocks, which
@@ -59,7 +59,7 @@ class Report:
         self.places += other.places[: PLACES - len(self.places)]
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON; `of` reads it again."""
+        """Return the report as JSON values, which `of` reads."""
         return {
             "records": self.records,
             "characters": self.characters,
@@ -73,7 +73,7 @@ class Report:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Report:
-        """The report that `as_dict` has written. Raises KeyError or TypeError for another value."""
+        """Return the report that `as_dict` has written. KeyError or TypeError for another value."""
         names = ("records", "characters", "changed", "blocked", "differ")
         return cls(
             **{name: int(value[name]) for name in names},

@@ -1,4 +1,4 @@
-"""Processes of this machine that all do the same work: started once, given items in order."""
+"""Worker processes on this machine: they are started once, and get items in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _work: Callable[[Any], Any] | None = None
 
 
 def by_processes(work: Callable[[A], R], items: Iterable[A], jobs: int) -> Iterator[R]:
-    """Yield what `work` makes of each item, in order. BulkError if a process dies.
+    """Yield the result of `work` for each item, in order. BulkError if a process dies.
 
     `work` is pickled once for each of the processes, which are started anew.
     """

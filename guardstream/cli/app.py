@@ -131,7 +131,7 @@ def json(
     """Check documents of JSON, a result line for each: exit 0 all valid, 3 not all, 2 bad input."""
     from guardstream.cli import json_verdicts as json_command
 
-    ask = json_command.Ask(
+    options = json_command.Options(
         schema=json_command.schema_of(schema, draft, schemas or [], formats=formats),
         chunk=chunk,
         duplicates=duplicates,
@@ -139,7 +139,7 @@ def json(
         lines=lines,
     )
     files = files or ["-"]
-    raise typer.Exit(json_command.run(ask, files, fail_fast=fail_fast, summary=summary))
+    raise typer.Exit(json_command.run(options, files, fail_fast=fail_fast, summary=summary))
 
 
 @app.command()
@@ -252,12 +252,12 @@ def explain(
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
     if text is not None:
-        said = explain_command.explain_text(policy, text, channel, allow_code or [])
+        output = explain_command.explain_text(policy, text, channel, allow_code or [])
     elif rule is not None:
-        said = explain_command.rule(policy, rule)
+        output = explain_command.rule(policy, rule)
     else:
-        said = explain_command.whole(policy) if yaml else explain_command.table(policy)
-    print(said, end="")
+        output = explain_command.whole(policy) if yaml else explain_command.table(policy)
+    print(output, end="")
 
 
 @app.command(name="eval")
@@ -289,7 +289,7 @@ def evaluate(
     """Measure recall and precision by source and rule, and findings in harmless text by kind."""
     from guardstream.cli import evaluate as evaluate_command
 
-    ask = evaluate_command.Ask(
+    options = evaluate_command.Options(
         policy=policy,
         dataset=dataset,
         harmless=harmless,
@@ -297,7 +297,7 @@ def evaluate(
         bounds=evaluate_command.bounds_of(fail_under or []),
         code=allow_code or [],
     )
-    raise typer.Exit(evaluate_command.evaluate(ask, misses=misses, as_json=json))
+    raise typer.Exit(evaluate_command.evaluate(options, misses=misses, as_json=json))
 
 
 @app.command()

@@ -52,9 +52,9 @@ def rules(before: str, after: str, *, as_json: bool) -> int:
 
 
 def _changes(old: CompiledPolicy, new: CompiledPolicy, section: str) -> Iterator[Change]:
-    said = [built.file.model_dump(by_alias=True, mode="json") for built in (old, new)]
+    files = [built.file.model_dump(by_alias=True, mode="json") for built in (old, new)]
     for key in (name.rstrip("_") for name in (*SETTINGS, *OPERATIONAL)):
-        one, other = (each[key] for each in said)
+        one, other = (each[key] for each in files)
         if one != other and key != "input":
             yield Change(f"{section}{key}", one, other)
     before, after = _by_id(old), _by_id(new)
@@ -79,13 +79,13 @@ def _changed(
     what: str, before: tuple[dict[str, Any], Rule], after: tuple[dict[str, Any], Rule]
 ) -> Iterator[Change]:
     """Yield the keys of a rule that differ; its words may come from a file that has changed."""
-    said = False
+    changed = False
     for key in dict.fromkeys((*before[0], *after[0])):
         one, other = before[0].get(key), after[0].get(key)
         if one != other:
-            said = True
+            changed = True
             yield Change(f"{what}, {key}", one, other)
-    if not said and before[1].words != after[1].words:
+    if not changed and before[1].words != after[1].words:
         yield Change(
             f"{what}, words in its file", *(len(each[1].words) for each in (before, after))
         )

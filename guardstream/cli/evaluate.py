@@ -26,7 +26,7 @@ BOUNDS = ("recall", "precision", "negatives", "harmless")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Options:
     """The arguments of a measurement; `bounds` are what its results must reach, by name."""
 
     policy: str
@@ -63,29 +63,29 @@ def bounds_of(texts: Iterable[str]) -> dict[str, float]:
     return bounds
 
 
-def evaluate(ask: Ask, *, misses: int, as_json: bool) -> int:
+def evaluate(options: Options, *, misses: int, as_json: bool) -> int:
     """Print the results; return the exit status: 1 if a bound is missed."""
-    outcome = measured(ask)
+    outcome = measured(options)
     if as_json:
-        print(json.dumps(as_dict(ask, outcome), indent=2, ensure_ascii=False))
+        print(json.dumps(as_dict(options, outcome), indent=2, ensure_ascii=False))
     else:
         _print(outcome, misses)
     return 1 if outcome.failed else 0
 
 
-def measured(ask: Ask) -> Outcome:
+def measured(options: Options) -> Outcome:
     """Return the results. DatasetError if there is no data, or none that a bound applies to."""
-    if ask.dataset is None and ask.harmless is None:
+    if options.dataset is None and options.harmless is None:
         raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
-    guard = Guard.load(ask.policy, allow_code=ask.code, rules_only=True)
+    guard = Guard.load(options.policy, allow_code=options.code, rules_only=True)
     sources: dict[str, Counts] = {}
-    if ask.dataset:
-        examples = shown(read(ask.dataset), "evaluating")
-        sources = by_source(guard, examples, monitor=ask.monitor)
-    if ask.dataset and not sources:
-        raise DatasetError(f"{ask.dataset}: no line has a 'label' or 'spans'")
-    kinds = _harmless(guard, ask.harmless, monitor=ask.monitor) if ask.harmless else {}
-    return Outcome(sources, kinds, list(_failed(ask.bounds, sources, kinds)))
+    if options.dataset:
+        examples = shown(read(options.dataset), "evaluating")
+        sources = by_source(guard, examples, monitor=options.monitor)
+    if options.dataset and not sources:
+        raise DatasetError(f"{options.dataset}: no line has a 'label' or 'spans'")
+    kinds = _harmless(guard, options.harmless, monitor=options.monitor) if options.harmless else {}
+    return Outcome(sources, kinds, list(_failed(options.bounds, sources, kinds)))
 
 
 def _harmless(guard: Guard, folder: Path, *, monitor: bool) -> dict[str, Kind]:
@@ -188,10 +188,10 @@ def _line(place: Place) -> str:
 # JSON
 
 
-def as_dict(ask: Ask, outcome: Outcome) -> dict[str, Any]:
+def as_dict(options: Options, outcome: Outcome) -> dict[str, Any]:
     """Return the results as JSON values; places are lines and spans, without text."""
     return {
-        "policy": ask.policy,
+        "policy": options.policy,
         "sources": {source: _counts(counts) for source, counts in outcome.sources.items()},
         "harmless": {name: _kind(kind) for name, kind in outcome.kinds.items()},
         "failed": list(outcome.failed),
@@ -224,8 +224,8 @@ def _share(share: Share) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    said: dict[str, Any] = {"line": place.example.line, "start": place.start, "end": place.end}
-    return said | {"rule": place.rule} if place.rule else said
+    fields: dict[str, Any] = {"line": place.example.line, "start": place.start, "end": place.end}
+    return fields | {"rule": place.rule} if place.rule else fields
 
 
 def _kind(kind: Kind) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def table(policy: str) -> str:
     most = _MOST if inner is None else _MOST - min(len(inner.placed), _MOST // 2)
     lines += _table(built, most)
     if inner is not None:
-        said = _table(inner, _MOST - min(len(built.placed), _MOST // 2))
-        lines += ["input, what goes into the model:", *said]
+        rows = _table(inner, _MOST - min(len(built.placed), _MOST // 2))
+        lines += ["input, what goes into the model:", *rows]
     lines.append("one rule: --rule ID; all of it: --yaml; what becomes of a text: --text TEXT")
     return "\n".join(lines) + "\n"
 
@@ -72,7 +72,7 @@ def _settings(built: CompiledPolicy) -> Iterator[str]:
         origin = "" if source is built.source else f"  (from {_name(source)})"
         if name in OPERATIONAL and isinstance(value, dict) and len(_json(value)) > _SHOWN:
             yield f"  {key}:"
-            yield from (f"    {each}: {_short(_json(said), 100)}" for each, said in value.items())
+            yield from (f"    {each}: {_short(_json(part), 100)}" for each, part in value.items())
         else:
             yield f"  {key}: {_short(_json(value), _SHOWN)}{origin}"
 
@@ -114,12 +114,12 @@ def _row(placed: PlacedRule) -> tuple[str, ...]:
 def _looks_for(placed: PlacedRule) -> str:
     rule = placed.rule
     if isinstance(rule.words, WordFile):
-        said = f"the words in {rule.words.file}"
+        text = f"the words in {rule.words.file}"
     elif rule.words:
-        said = ", ".join(rule.words)
+        text = ", ".join(rule.words)
     else:
-        said = " | ".join(rule.pattern or ())
-    return _short(said, 36)
+        text = " | ".join(rule.pattern or ())
+    return _short(text, 36)
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -205,20 +205,20 @@ def _input(built: CompiledPolicy) -> str:
         return ""
     section = built.file.input or InputFile()
     values = section.model_dump(exclude_defaults=True, exclude={"rules", "extends"})
-    said = _yaml(_section(built, "input", values)) if values else ""
-    return "input:\n" + indent(said + _rules(built.input, built), "  ")
+    settings = _yaml(_section(built, "input", values)) if values else ""
+    return "input:\n" + indent(settings + _rules(built.input, built), "  ")
 
 
 def _commented(placed: PlacedRule, top: CompiledPolicy) -> str:
     """Return a rule as YAML, after a comment about its origin and the files that changed it."""
-    said = f"from {_place(placed.origin)}"
-    said += "".join(f", changed by {_place(change)}" for change in placed.changes)
+    comment = f"from {_place(placed.origin)}"
+    comment += "".join(f", changed by {_place(change)}" for change in placed.changes)
     rule = placed.rule.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(placed.rule.words, WordFile):
         rule["words"] = _words(placed, placed.rule.words, top)
     ordered = {"id": placed.rule.id, **{key: value for key, value in rule.items() if key != "id"}}
     body = "".join(f"    {line}\n" for line in _yaml(CommentedMap(ordered)).splitlines())
-    return f"  # {said}\n  - {body.lstrip()}"
+    return f"  # {comment}\n  - {body.lstrip()}"
 
 
 def _words(placed: PlacedRule, words: WordFile, top: CompiledPolicy) -> Any:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import codecs
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from guardstream.cli.chunks import cut
+from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import note
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import Mended, mended, verdict
+from guardstream.jsonstream.verdict import Repaired, repaired, verdict
 from guardstream.policy.files import read_text
 from guardstream.policy.json_schemas import from_file
 
@@ -61,7 +59,7 @@ def kinds_of(words: str | None) -> frozenset[Kind]:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Options:
     """The options that apply to each document."""
 
     schema: Schema | None
@@ -71,7 +69,7 @@ class Ask:
     lines: bool
 
 
-def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
+def run(options: Options, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
     """Print a verdict on each of the `files`, or on each of their lines; return the exit status.
 
     The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read. `fail_fast`
@@ -80,7 +78,7 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
     count = {"valid": 0, "invalid": 0, "unreadable": 0}
     for file in files:
         named = {"file": file} if len(files) > 1 else {}
-        for line in _read(file, ask):
+        for line in _read(file, options):
             if line is None:
                 count["unreadable"] += 1
                 break
@@ -95,54 +93,55 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
     return BAD_INPUT if count["unreadable"] else INVALID if count["invalid"] else VALID
 
 
-def _read(file: str, ask: Ask) -> Iterator[dict[str, Any] | None]:
+def _read(file: str, options: Options) -> Iterator[dict[str, Any] | None]:
     """Yield the verdicts on a file; None, after an error message, if it cannot be read."""
     try:
-        yield from _verdicts(file, ask)
+        yield from _verdicts(file, options)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         note(f"{file}: cannot be read: {reason}")
         yield None
 
 
-def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:
-    with _open(file) as source:
+def _verdicts(file: str, options: Options) -> Iterator[dict[str, Any]]:
+    with opened(file) as source:
         texts = _Texts(source)
-        if ask.lines:
-            yield from _of_lines(texts, ask)
+        if options.lines:
+            yield from _of_lines(texts, options)
             return
-        chunks = iter(texts) if ask.chunk is None else cut(iter(texts), ask.chunk)
-        verdict = _of_document(chunks, ask)
+        chunks = iter(texts) if options.chunk is None else cut(iter(texts), options.chunk)
+        verdict = _of_document(chunks, options)
     if verdict[0] is not None and Path(file).suffix.lower() in (".jsonl", ".ndjson"):
         note(f"{file}: if each line is a document, pass --lines")
-    yield _said(texts, *verdict)
+    yield _report(texts, *verdict)
 
 
-def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None, Mended | None]:
-    if ask.repair:
-        found = mended(chunks, ask.repair, ask.schema, duplicates=ask.duplicates)
+def _of_document(
+    chunks: Iterator[str], options: Options
+) -> tuple[DocumentError | None, Repaired | None]:
+    if options.repair:
+        found = repaired(chunks, options.repair, options.schema, duplicates=options.duplicates)
         return found.error, found
     first = next(chunks, "")
     # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
     start = len(_BOM) if first.startswith(_BOM) else 0
     rest = (text for part in ([first[start:]], chunks) for text in part)
-    return verdict(rest, ask.schema, duplicates=ask.duplicates, offset=start), None
+    return verdict(rest, options.schema, duplicates=options.duplicates, offset=start), None
 
 
-def _of_lines(texts: _Texts, ask: Ask) -> Iterator[dict[str, Any]]:
+def _of_lines(texts: _Texts, options: Options) -> Iterator[dict[str, Any]]:
     """Yield a verdict on each line that is not empty; offsets count from the line's start."""
     number = 0
     for line in _lines(iter(texts)):
         number += 1
         if not line.strip(" \t\r\n\ufeff"):
             continue
-        chunks = iter([line]) if ask.chunk is None else cut(iter([line]), ask.chunk)
-        said = _said(None, *_of_document(chunks, ask))
-        yield said | {"line": number}
+        chunks = iter([line]) if options.chunk is None else cut(iter([line]), options.chunk)
+        yield _report(None, *_of_document(chunks, options)) | {"line": number}
     if texts.broken_at is not None:
         reason = "not valid UTF-8"
         wrong = JSONSyntaxError(reason, texts.position[1] - 1, *texts.position, "")
-        yield _said(None, wrong, None)
+        yield _report(None, wrong, None)
 
 
 def _lines(texts: Iterator[str]) -> Iterator[str]:
@@ -156,8 +155,8 @@ def _lines(texts: Iterator[str]) -> Iterator[str]:
     yield "".join(pending)
 
 
-def _said(
-    texts: _Texts | None, wrong: DocumentError | None, mended: Mended | None
+def _report(
+    texts: _Texts | None, wrong: DocumentError | None, repaired: Repaired | None
 ) -> dict[str, Any]:
     # The text ends where it is no UTF-8; all that was wrong before that comes first.
     broken_at = texts.broken_at if texts else None
@@ -166,14 +165,14 @@ def _said(
         wrong = JSONSyntaxError("not valid UTF-8", broken_at, *texts.position, pointer)
     names = ("offset", "line", "column", "pointer", "message")
     if wrong is None:
-        said = {"valid": True, **dict.fromkeys(names)}
+        report = {"valid": True, **dict.fromkeys(names)}
     else:
         found = wrong.offset, wrong.line, wrong.column, wrong.pointer, wrong.reason
-        said = {"valid": False, **dict(zip(names, found, strict=True))}
-    if mended:
-        repairs = [{"kind": each.kind, "offset": each.start} for each in mended.repairs]
-        said |= {"repairs": repairs, "json": None if wrong else mended.text}
-    return said
+        report = {"valid": False, **dict(zip(names, found, strict=True))}
+    if repaired:
+        repairs = [{"kind": each.kind, "offset": each.start} for each in repaired.repairs]
+        report |= {"repairs": repairs, "json": None if wrong else repaired.text}
+    return report
 
 
 class _Texts:
@@ -213,11 +212,3 @@ class _Texts:
         lines = text.count("\n")
         column = len(text) - text.rindex("\n") if lines else column + len(text)
         self.position = line + lines, column
-
-
-def _open(file: str) -> AbstractContextManager[BinaryIO]:
-    if file != "-":
-        return Path(file).open("rb")
-    if sys.stdin is None:
-        raise GuardstreamError("standard input is closed")
-    return nullcontext(sys.stdin.buffer)

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from guardstream.cli.output import UsageError, note
-from guardstream.policy.key_file import hashed, new_key, parse_entries, read_entries
+from guardstream.policy.files import read_bytes
+from guardstream.policy.key_file import LARGEST, entries_in, hashed, new_key
 from guardstream.policy.serving import KeyFile
 
 
@@ -25,9 +26,9 @@ def new(
     for a limit that cannot be read.
     """
     key = new_key()
-    said = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
-    said |= {"other": True if other else None}
-    given = {field: value for field, value in said.items() if value is not None}
+    fields = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
+    fields |= {"other": True if other else None}
+    given = {field: value for field, value in fields.items() if value is not None}
     try:
         KeyFile.model_validate(given)
     except ValueError as error:
@@ -36,11 +37,11 @@ def new(
     if file is None:
         note(f"put this below 'keys' of the section 'serve', or into its 'key_file':\n{entry}")
         return key
-    if file.exists() and name in read_entries(file):
+    data = read_bytes(file, LARGEST) if file.exists() else b""
+    if name in entries_in(file, data):
         raise UsageError(f"{file}: the key {name!r} already exists: use another name, or remove it")
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
-    more = entry if not before or before.endswith("\n") else "\n" + entry
-    parse_entries(file, before + more)
+    more = entry if not data or data.endswith(b"\n") else "\n" + entry
+    entries_in(file, data + more.encode())
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as opened:
         opened.write(more)

@@ -25,8 +25,8 @@ def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
         for each in found:
             print(_line(each))
     else:
-        said = sarif.log(found) if form == "sarif" else [each._asdict() for each in found]
-        print(json.dumps(said, indent=2))
+        document = sarif.log(found) if form == "sarif" else [each._asdict() for each in found]
+        print(json.dumps(document, indent=2))
     if any(each.level == "error" for each in found):
         return WRONG
     return WARNED if found and strict else CLEAN

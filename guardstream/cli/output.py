@@ -102,5 +102,5 @@ def of_system(error: OSError) -> GuardstreamError:
     if isinstance(error, UnsupportedOperation):
         return MachineError("standard output is closed: send it to a file, or to the null device")
     name = error.filename if error.filename is not None else "standard output"
-    said = f"{os.fsdecode(name)!s}: {(error.strerror or str(error)).lower()}"
-    return MachineError(said) if error.errno in _MACHINE else GuardstreamError(said)
+    message = f"{os.fsdecode(name)!s}: {(error.strerror or str(error)).lower()}"
+    return MachineError(message) if error.errno in _MACHINE else GuardstreamError(message)

@@ -6,7 +6,7 @@ import codecs
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -14,7 +14,7 @@ from typing import BinaryIO, TextIO
 import anyio
 import anyio.to_thread
 
-from guardstream.cli.chunks import cut
+from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
@@ -131,12 +131,8 @@ def _write(text: str) -> None:
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:
-    if file == "-" and sys.stdin is None:
-        raise InputError("standard input is closed")
-    if file == "-":
-        return nullcontext(sys.stdin.buffer)
     try:
-        return Path(file).open("rb")
+        return opened(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{file}: cannot be read: {reason.lower()}") from error

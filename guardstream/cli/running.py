@@ -53,7 +53,7 @@ def run(app: typer.Typer) -> int:
     try:
         status = app(prog_name="guardstream", standalone_mode=False)
     except _RefusedError as error:
-        note(_said(error))
+        note(_message(error))
         return BAD_INPUT
     except (GuardstreamError, OSError) as error:
         wrong = of_system(error) if isinstance(error, OSError) else error
@@ -66,7 +66,7 @@ def run(app: typer.Typer) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _said(error: Any) -> str:
+def _message(error: Any) -> str:
     """Return click's message about a wrong call in one line, with a hint to the help."""
     path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
     message = " ".join(error.format_message().split()).rstrip(".")

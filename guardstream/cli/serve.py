@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from guardstream.cli.installed import check_installed
@@ -44,32 +44,13 @@ def serve(
     from guardstream.serve.proxy.run import serve as run
     from guardstream.serve.proxy.settings import DEFAULT, SettingsError
 
-    named = _named(policies, "--policy", default=DEFAULT)
-    if policy is not None and DEFAULT in named:
-        raise UsageError(
-            f"{policy!r} and --policy {named[DEFAULT]!r}: name one policy for all paths"
-        )
-    named = {DEFAULT: policy, **named} if policy is not None else named
-    if DEFAULT not in named:
-        raise UsageError(
-            "no policy for all paths ('default'): name a file or a pack, guardstream serve POLICY"
-        )
+    named = _policies(policy, policies, DEFAULT)
     section = section_options(named[DEFAULT])
-    address, usual = address_of(section.pop("listen", "127.0.0.1:8080"))
+    address, default_port = address_of(section.pop("listen", "127.0.0.1:8080"))
     processes = section.pop("workers", 1)
-    given = {name: value for name, value in flags.items() if value is not None}
-    _check_one_of(("refuse", "guard", "pass"), given.get("other", "refuse"), "--other")
-    _check_one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
-    _check_one_of(("report", "raise"), given.get("audit_errors", "report"), "--audit-errors")
-    options = {**section, **given, "allow_code": tuple(allow_code)}
+    options = {**section, **_checked(flags), "allow_code": tuple(allow_code)}
     options["policies"] = {**section.get("policies", {}), **named}
-    routed = _named(routes, "--route")
-    for path, name in routed.items():
-        if name not in options["policies"]:
-            raise UsageError(
-                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=FILE"
-            )
-    options["routes"] = {**section.get("routes", {}), **routed}
+    options["routes"] = {**section.get("routes", {}), **_routes(routes, options["policies"])}
     if not options.get("upstream"):
         raise UsageError(
             f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "
@@ -79,7 +60,7 @@ def serve(
         run(
             ServeOptions(**options),
             host=address if host is None else host,
-            port=usual if port is None else port,
+            port=default_port if port is None else port,
             workers=processes if workers is None else workers,
         )
     except SettingsError as error:
@@ -92,6 +73,41 @@ def _check_installed(*, metrics: bool) -> None:
     check_installed("serve", {name: name for name in ("aiohttp", "starlette", "uvicorn")}, "serve")
     if metrics:
         check_installed("--metrics", {"prometheus_client": "prometheus-client"}, "prometheus")
+
+
+def _policies(policy: str | None, policies: Sequence[str], default: str) -> dict[str, str]:
+    """Return the policies that flags name, by name: among them the `default`, for all paths."""
+    named = _named(policies, "--policy", default=default)
+    if policy is not None and default in named:
+        raise UsageError(
+            f"{policy!r} and --policy {named[default]!r}: name one policy for all paths"
+        )
+    named = {default: policy, **named} if policy is not None else named
+    if default not in named:
+        raise UsageError(
+            "no policy for all paths ('default'): name a file or a pack, guardstream serve POLICY"
+        )
+    return named
+
+
+def _checked(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that are given."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    _check_one_of(("refuse", "guard", "pass"), given.get("other", "refuse"), "--other")
+    _check_one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
+    _check_one_of(("report", "raise"), given.get("audit_errors", "report"), "--audit-errors")
+    return given
+
+
+def _routes(routes: Sequence[str], policies: Collection[str]) -> dict[str, str]:
+    """Return the routes that flags name, each to one of the policies."""
+    routed = _named(routes, "--route")
+    for path, name in routed.items():
+        if name not in policies:
+            raise UsageError(
+                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=FILE"
+            )
+    return routed
 
 
 def _check_one_of(choices: Sequence[str], given: str, option: str) -> None:

@@ -30,14 +30,14 @@ def warnings(built: CompiledPolicy) -> list[str]:
     """Return the warnings about the names in a policy's own file, in the form of lint's."""
     source = built.source
     found = [*_sections(source.file), *_serving(source.file, source.folder)]
-    said = [Problem(source.document.mark(path), f"warning: {message}") for path, message in found]
+    warned = [Problem(source.document.mark(path), message) for path, message in found]
     files: dict[str, None] = {}
     for path, given in _schemas(source.file):
         if isinstance(given, str):
             files[given] = None
         else:
-            said += _slips(given, source.document, path)
-    lines = problems.lines_of(source.name, said)
+            warned += _slips(given, source.document, path)
+    lines = problems.warnings_of(source.name, warned)
     return [*lines, *(line for name in files for line in _in_file(source.folder / name))]
 
 
@@ -58,7 +58,7 @@ def _in_file(path: Path) -> list[str]:
     """Return the warnings about the keywords of a schema in a file."""
     text = path.read_text(encoding="utf-8-sig")
     schema = json_schemas.parsed(text, str(path))
-    return problems.lines_of(str(path), _slips(schema, read(text), ()))
+    return problems.warnings_of(str(path), _slips(schema, read(text), ()))
 
 
 def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Problem]:
@@ -66,7 +66,7 @@ def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Probl
     return [
         Problem(
             document.key_mark((*path, *slip.path)),
-            f"warning: {slip.path[-1]!r} is not a keyword of JSON Schema and has no effect, "
+            f"{slip.path[-1]!r} is not a keyword of JSON Schema and has no effect, "
             f"did you mean {slip.meant!r}?",
         )
         for slip in slips(schema)

@@ -26,8 +26,8 @@ def check(
     data, public = _read(answer), _read(key)
     asked = _read(request) if request is not None else None
     try:
-        said = receipt if receipt is not None else found_in(data)
-        found = verify(said.strip(), data, public, request=asked, nonce=nonce, max_age=max_age)
+        token = receipt if receipt is not None else found_in(data)
+        found = verify(token.strip(), data, public, request=asked, nonce=nonce, max_age=max_age)
     except ReceiptError as error:
         print(f"does not hold: {error}")
         return DIFFERS

@@ -214,25 +214,25 @@ def _reading(stream: object, reading: Reading) -> Reading:
         unused = next((name for name in ("tool", "provider") if reading.get(name)), None)
         if unused is not None:
             raise TypeError(f"text_of= defines the text of a chunk: leave {unused}= out")
-    said = getattr(stream, "extraction", None)
-    if not said:
+    defaults = getattr(stream, "extraction", None)
+    if not defaults:
         return reading
-    return {**{name: value for name, value in said.items() if name in _OF_READING}, **reading}
+    return {**{name: value for name, value in defaults.items() if name in _OF_READING}, **reading}
 
 
 _OF_READING = frozenset(Reading.__annotations__)
 
 
-def _said(stream: object, name: str, asked: Any, usual: Any) -> Any:
-    if asked is not None:
-        return asked
-    return (getattr(stream, "extraction", None) or {}).get(name, usual)
+def _option(stream: object, name: str, given: Any, default: Any) -> Any:
+    if given is not None:
+        return given
+    return (getattr(stream, "extraction", None) or {}).get(name, default)
 
 
 def _snapshots(
     stream: object, model: Any, reading: Reading, strings: bool | None
 ) -> Snapshots[Any]:
-    strings = _said(stream, "partial_strings", strings, True)
+    strings = _option(stream, "partial_strings", strings, True)
     return Snapshots(model, _reading(stream, reading), strings=bool(strings))
 
 
@@ -248,10 +248,10 @@ def _items(
         path,
         model,
         _reading(stream, reading),
-        on_invalid=_said(stream, "on_invalid", on_invalid, "raise"),
-        documents=_said(stream, "documents", documents, "one"),
+        on_invalid=_option(stream, "on_invalid", on_invalid, "raise"),
+        documents=_option(stream, "documents", documents, "one"),
     )
 
 
 def _pieces(stream: object, path: str, reading: Reading, documents: Documents | None) -> Pieces:
-    return Pieces(path, _reading(stream, reading), _said(stream, "documents", documents, "one"))
+    return Pieces(path, _reading(stream, reading), _option(stream, "documents", documents, "one"))

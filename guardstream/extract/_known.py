@@ -1,4 +1,4 @@
-"""What is derived from a type before a stream begins: its adapter, and what is computed from that.
+"""Caches what is derived from a type before a stream begins: its adapter, and its early schema.
 
 For a model that contains hundreds of others this takes a tenth of a second. So it is cached for the
 classes and adapters that were used last. Other types are not cached: two unions may compare equal
@@ -37,7 +37,7 @@ class Known:
 
 
 def known(model: Any) -> Known:
-    """Return what is known of a type, or of a TypeAdapter; TypeError for anything else."""
+    """Return the `Known` of a type or a TypeAdapter. TypeError for anything else."""
     if isinstance(model, TypeAdapter):
         return _kept(model, None)
     if isinstance(model, type) and issubclass(model, BaseModel):

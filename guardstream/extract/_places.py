@@ -1,4 +1,4 @@
-"""Where in a document a token stands, and the paths that values are asked for by.
+"""The places of tokens in a document, and the paths by which values are selected.
 
 Three ways to write a path: ijson's, keys joined by dots and `item` for the elements of an array
 (`orders.item.id`); JSONPath's simplest form (`$.orders[*].id`, `$['a b'][0]`); and JSON Pointer
@@ -77,7 +77,7 @@ def _by_steps(wanted: list[_Wanted], *, digits: bool) -> Match:
 
 
 def _by_prefix(path: str) -> Match:
-    """Compare as ijson does: a key may hold dots of its own."""
+    """Compare as ijson does: a key may contain dots."""
 
     def match(steps: Steps) -> int:
         if not steps:
@@ -136,7 +136,7 @@ class Place:
             self._note_kind("a string" if kind == t.STRING else "a number or literal")
 
     def restart(self) -> None:
-        """Another document begins."""
+        """Start over for the next document."""
         self._steps = []
         self._last = self._match(self._steps)
 
@@ -144,21 +144,23 @@ class Place:
         """Return the error if there was no value; None if there was one, or an empty array."""
         if self.met or self._kind in ("an array", "nothing"):
             return None
-        said = f"there is nothing at {self._path!r}"
+        message = f"there is nothing at {self._path!r}"
         if self._kind == _FILLED:
-            return f"{said}: there is an array on the way, and 'item' names its elements"
+            return f"{message}: there is an array on the way, and 'item' names its elements"
         if self._kind != "an object":
-            return f"{said}: there is {self._kind} on the way"
+            return f"{message}: there is {self._kind} on the way"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
-        said = f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
+        message = f"{message}: the keys there are {', '.join(names) or 'none'}{more}"
         if self._path.startswith(("$", "/")):
-            return said + ("; '*' stands for the elements of an array" if "*" in self._path else "")
-        return said + ("; with brackets a path begins with '$.'" if "[" in self._path else "")
+            hint = "; '*' stands for the elements of an array" if "*" in self._path else ""
+        else:
+            hint = "; with brackets a path begins with '$.'" if "[" in self._path else ""
+        return message + hint
 
     @property
     def elements(self) -> str:
-        """The hint for an array at the path where something else was expected."""
+        """The hint for an array that is at the path where something else was expected."""
         path = self._path
         if path.startswith("/"):
             inner = f"{path}/*"
@@ -167,7 +169,7 @@ class Place:
         return f"; an array stands there, {inner!r} is each of its elements"
 
     def _note_kind(self, kind: str) -> None:
-        """A value has begun; the deepest on the way is where the way ended."""
+        """Record that a value has begun: the deepest one on the way is where the way ended."""
         if self._last == 2:
             self.met = True
         elif self._last == 1 and len(self._steps) >= self._farthest and not self.met:
@@ -199,7 +201,7 @@ class TextAt:
         return "" if self._met else self._other
 
     def take(self, token: Token) -> str:
-        """The text that `token` brings at the path."""
+        """Return the text that `token` adds at the path."""
         kind, value, start, end = token
         here = self.place.here
         if here:
@@ -236,7 +238,7 @@ class SpansAt:
         self._depth = 0  # of containers open in it
 
     def take(self, token: Token) -> tuple[int, int] | None:
-        """The span of the value that `token` ends, if it stands at the path."""
+        """Return the span of the value that `token` ends, if it is at the path."""
         kind, _, start, end = token
         here = self._start is None and self.place.here
         if here and kind in (*_BEGIN, *_SCALARS):

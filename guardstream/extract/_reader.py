@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import ValidationError
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._texts import TextOf, Texts
 from guardstream.hints import check_known, hint
-from guardstream.jsonstream.document import Checks, Document, Source
+from guardstream.jsonstream.document import Checks, Document, SourceText
 from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
 from guardstream.jsonstream.errors import (
     DocumentError,
@@ -22,7 +21,7 @@ from guardstream.jsonstream.lexer.scalars import in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
 from guardstream.jsonstream.lexer.tokens import STRING
 from guardstream.jsonstream.repair import USUAL, Kind, kinds_named
-from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.providers import Adapter
 
@@ -45,7 +44,7 @@ class Reading(TypedDict, total=False):
     - `provider`: the adapter of the chunks, or its name; otherwise the first chunk tells.
     - `text_of`: the text of a chunk that no adapter knows, in place of `tool` and `provider`.
     - `fences`: what may stand around the document, as in a policy.
-    - `repair`: kinds of almost-JSON that are mended, or True for all but `truncated`.
+    - `repair`: kinds of almost-JSON that are repaired, or True for all but `truncated`.
     - `duplicates`: whether an object may name a key twice; the last one counts.
     - `limits`: bounds on a document.
     - `schema`: a JSON Schema that each document must fulfil, or a Schema.
@@ -100,17 +99,14 @@ class Reader:
         schema = reading.get("schema")
         if schema is not None:
             checks = schema if isinstance(schema, Schema) else Schema(schema)
-        made: Callable[..., Document] = Document
-        if kinds:
-            made = partial(RepairedDocument, repair=kinds)
-        options: dict[str, Any] = {"limits": limits, "duplicates": reading.get("duplicates", False)}
-        self._new_document = partial(made, checks, build=True, **options)
-        self._rebuilt = partial(Document, build=True, **options)
+        duplicates = reading.get("duplicates", False)
+        options = DocumentOptions(checks, limits, duplicates, build=True, repair=kinds)
+        self._unchecked = DocumentOptions(None, limits, duplicates, build=True)
         self._fenced = fences is not None
-        self._finder = Documents(self._new, fences, repair=kinds)
+        self._finder = Documents(options, fences)
         self._many = documents == "many"
         self._document: Document | None = None
-        self._source = Source(0)
+        self._source = SourceText(0)
         self._ended = False
         self._cut = ""
 
@@ -123,11 +119,11 @@ class Reader:
         return _with_open_string(value, self._document.state) if self._ended else value
 
     def partial_until(self, end: int) -> Any:
-        """The value as it was at the offset where a token ends, however much has come since.
+        """Return the value as it was at `end`, the offset where a token ends.
 
         This reads the document again, so it is for errors alone.
         """
-        document = self._rebuilt(offset=self._source.start)
+        document = self._unchecked.document(self._source.start)
         document.feed(self._source.read(document.start, end) + " ")  # the space ends a number
         return document.value
 
@@ -137,7 +133,7 @@ class Reader:
         return self._source.text
 
     def read(self, start: int, end: int) -> str:
-        """The document's text between the offsets of tokens."""
+        """Return the document's text between two offsets of tokens."""
         return self._source.read(start, end)
 
     def feed(self, chunk: Any) -> Iterator[Part]:
@@ -177,7 +173,7 @@ class Reader:
         *,
         end: int | None = None,
     ) -> ExtractError:
-        """The error for a value that the model refuses; `hint` is for a value refused whole.
+        """Return the error for a value that the model refuses; `hint` is for a value refused whole.
 
         `end` is the offset of the end of a value that is not the whole document.
         """
@@ -191,7 +187,7 @@ class Reader:
         return ExtractError(reason, self.place(end), self.partial, index=index)
 
     def place(self, end: int | None) -> int:
-        """Where in the stream the text that ends at `end` does, an offset of tokens."""
+        """Return the offset in the stream of `end`, an offset of tokens."""
         if end is None:
             return self.offset
         if isinstance(self._document, RepairedDocument):
@@ -208,10 +204,10 @@ class Reader:
             document = piece.document
             if document is not self._document:
                 self._document = document
-                self._source = Source(document.offset - len(piece.text))
+                self._source = SourceText(document.offset - len(piece.text))
             error: DocumentError | None = document.error
             if error:
-                raise ExtractError(self._said(error), error.offset, self.partial) from error
+                raise ExtractError(self._message(error), error.offset, self.partial) from error
             self._source.add(piece.text)
             self.offset = document.accepted
             yield piece
@@ -219,7 +215,7 @@ class Reader:
                 self.over = True
                 return
 
-    def _said(self, error: DocumentError) -> str:
+    def _message(self, error: DocumentError) -> str:
         """Return what is wrong with the document, and what may help."""
         if isinstance(error, JSONSyntaxError):
             prose = not (self._fenced or error.pointer or self.partial is not None)
@@ -233,9 +229,6 @@ class Reader:
             f"{error}: expected {found.expected}, but {found.came} came{_FENCES if prose else ''}"
         )
 
-    def _new(self, offset: int, line: int, column: int) -> Document:
-        return self._new_document(offset=offset, line=line, column=column)
-
 
 def _kinds(repair: Any) -> frozenset[Kind]:
     if isinstance(repair, bool):
@@ -247,7 +240,7 @@ def _kinds(repair: Any) -> frozenset[Kind]:
 
 
 def _with_open_string(value: Any, state: LexerState) -> Any:
-    """The value with the string in which the text ended, where one is open."""
+    """Return the value, including the open string in which the text ended."""
     if state.step is not in_string or state.kind != STRING:
         return value
     text, container = "".join(state.parts), value

@@ -48,12 +48,12 @@ class Shape:
     """The shape of `Any`: values stay plain."""
 
     def member(self, key: str) -> Any:
-        """The declared type of a member."""
+        """Return the declared type of a member."""
         del key
         return Any
 
     def element(self, index: int) -> Any:
-        """The declared type of an element."""
+        """Return the declared type of an element."""
         del index
         return Any
 
@@ -219,7 +219,7 @@ class Undecided(Shape):
 
 
 def shape(kind: Any, *, is_object: bool) -> Shape:
-    """The shape of an object, or array, of the type `kind`."""
+    """Return the shape of an object, or an array, of the type `kind`."""
     found = [each for branch in branches(kind) if (each := _shape(branch, is_object)) is not None]
     if len(found) == 1:
         return found[0]
@@ -267,12 +267,12 @@ def _record(kind: Any) -> Record | None:
 
 
 def is_named_tuple(kind: Any) -> bool:
-    """Whether it is a class of named tuples."""
+    """Return whether a type is a class of named tuples."""
     return _is_class(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _hints(kind: Any) -> dict[str, Any]:
-    """The declared types of a class's fields; `kind` may say what its type variables stand for."""
+    """Return the declared types of a class's fields; `kind` may bind its type variables."""
     origin = get_origin(kind) or kind
     variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
     hints = get_type_hints(origin, include_extras=True)

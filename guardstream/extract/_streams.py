@@ -1,12 +1,13 @@
-"""Drives what reads a stream: asynchronous or plain, its chunks go in and values come out."""
+"""Drives the work on a stream, asynchronous or plain: chunks go in, values come out."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from guardstream.stream.loops import aclose_source
+from guardstream.stream.synchronous import close_source
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -15,7 +16,7 @@ Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 
 
 class Work(Protocol[T_co]):
-    """Makes values of chunks. `over` says that no more are wanted."""
+    """Turns chunks into values. `over` says that no more chunks are needed."""
 
     @property
     def over(self) -> bool: ...
@@ -51,10 +52,7 @@ def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None
                 return
         yield from work.finish(stream)
     finally:
-        for each in (chunks, stream):
-            close: Callable[[], object] | None = getattr(each, "close", None)
-            if close:
-                close()
+        close_source(chunks, stream)
 
 
 def _check(stream: object) -> None:

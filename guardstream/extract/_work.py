@@ -1,4 +1,4 @@
-"""The work of each function on a stream's chunks, without I/O."""
+"""The sans-I/O part of each function: chunks in, values out."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class _Work(Generic[T]):
         raise NotImplementedError
 
     def _end(self) -> Iterator[T]:
-        """The document is over, or the last of many."""
+        """Return the values at the end of the document, or of the last of many."""
         return iter(())
 
     def _check_met(self, place: Place) -> None:
-        said = place.missing()
-        if said:
-            raise ExtractError(said, self.reader.offset, self.reader.partial)
+        message = place.missing()
+        if message:
+            raise ExtractError(message, self.reader.offset, self.reader.partial)
 
 
 class Whole(_Work[T]):
@@ -96,7 +96,7 @@ class Snapshots(Whole[T]):
 
 
 class Items(_Work[T]):
-    """Each value at a path, when it is over."""
+    """Each value at a path, when it is complete."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Pieces(_Work[str]):
 
 
 def plain(text: str) -> Any:
-    """The value that `text` is; a number that is too large for a float is a Decimal."""
+    """Return the value of a JSON text; a number that is too large for a float is a Decimal."""
     return json.loads(text, parse_float=_number)
 
 

@@ -61,7 +61,7 @@ class Checks(Protocol):
         ...
 
 
-class Source:
+class SourceText:
     """The text of a document so far, read by offsets; adding and reading take linear time."""
 
     def __init__(self, offset: int) -> None:
@@ -119,9 +119,8 @@ class Document:
         self.start = offset
         self._schema = schema
         self._refused: SchemaViolationError | None = None
-        self._source = Source(offset) if schema and schema.reads_source else None
+        self._source = SourceText(offset) if schema and schema.reads_source else None
         self.ended = False  # complete or invalid
-        self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
         self._walker: Walker | None = None
         self._walk: Callable[[list[Token]], None] | None = None
@@ -186,7 +185,7 @@ class Document:
 
     def feed(self, text: str) -> list[Token]:
         """Take the next characters; return the tokens that they complete or continue."""
-        if self._over:
+        if self.ended:
             return []
         tokens = self._lex(text)
         if self._source is not None:
@@ -206,7 +205,7 @@ class Document:
 
     def finish(self) -> list[Token]:
         """Take the end of the text, which is an error unless the document is complete."""
-        if self._over or self.state.done:
+        if self.ended:
             return []
         tokens = self.lexer.finish()
         self.ended = True
@@ -220,19 +219,17 @@ class Document:
     def forgive(self) -> list[Token]:
         """Continue as if there were no schema. Return the tokens read after the violation."""
         self._refused = self._walker = self._walk = self._schema = None
-        self._over = self.state.done
         self.ended = self.state.ended
         return self._after
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
-        self._over = self.ended = True
+        self.ended = True
         self._refused = self._violation(refused, tokens)
         kept, self._after = cut(tokens, refused.offset)
         return kept
 
     def _end(self, tokens: list[Token]) -> list[Token]:
         """End the document with the final verdict on the whole."""
-        self._over = True
         if not self._schema or not self._walker:
             return tokens
         kind, _, _, end = tokens[-1]
@@ -257,14 +254,14 @@ class Document:
     def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
         assert self._schema
         path, value = refused.path or [], self.value
-        pointer, words = self._schema.explain(path, refused.told, value, refused.by)
+        pointer, words = self._schema.explain(path, refused.explained, value, refused.by)
         for part in path:
             inside = isinstance(value, dict) and part in value
             inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)
             value = value[part] if inside else None
         if refused.whole:
             return Explanation(pointer, words, described(value))
-        return Explanation(pointer, words, came(refused.told, refused.offset, tokens, value))
+        return Explanation(pointer, words, came(refused.explained, refused.offset, tokens, value))
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:

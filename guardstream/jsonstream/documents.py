@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer.tokens import Token
-from guardstream.jsonstream.repair import Kind, Repair
-from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.repair import Repair
+from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 from guardstream.jsonstream.trial import LONGEST, Trial
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
@@ -68,30 +68,24 @@ Piece: TypeAlias = Prose | Mark | Part
 
 
 class Documents:
-    """Splits a stream into pieces. `new` creates a document at an offset, line and column.
+    """Splits a stream into pieces. `options` say how its documents are read.
 
     Without `fences`, the whole stream is JSON: documents with white space between them. With
     "require", only documents in code fences count, otherwise those in prose do, too. After the part
     with a document's error, the caller may call `go_on` before it takes the next piece: then the
     document's schema is ignored, or, if the text is not JSON, the rest becomes prose. `close` makes
     everything that follows prose. With `or_text` and no fences, so does text that begins with no
-    bracket or quote where a document would begin. `repair` is what `new` repairs in its documents.
+    bracket or quote where a document would begin.
     """
 
     def __init__(
-        self,
-        new: Callable[[int, int, int], Document],
-        fences: Fences | None,
-        *,
-        or_text: bool = False,
-        repair: frozenset[Kind] = frozenset(),
+        self, options: DocumentOptions, fences: Fences | None, *, or_text: bool = False
     ) -> None:
         self.document: Document | None = None
-        self._new = new
+        self._options = options
         self._in_prose = fences is not None
         self._or_text = or_text and fences is None
-        self._repair = repair
-        self._trial = Trial(new, repair)
+        self._trial = Trial(options)
         self._brackets = fences != "require"
         self._state: _State = self._prose if fences else self._between
         self._pending = ""
@@ -120,7 +114,7 @@ class Documents:
     def inside(self) -> Document | None:
         """The open document, if the next characters are its own: feed them to it, then call
         `resume`."""
-        if self._state != self._inside or self._pending or self._repair:
+        if self._state != self._inside or self._pending or self._options.repair:
             return None
         return self.document
 
@@ -131,12 +125,12 @@ class Documents:
         end, piece = self._part(self.document, text, 0, tokens)
         if piece:
             yield piece
-        self._bury()
+        self._end_if_invalid()
         yield from self._divide(text[end:], False)
 
-    def _bury(self) -> None:
+    def _end_if_invalid(self) -> None:
         if self._state == self._inside and self.document and self.document.error:
-            self._state = self._dead
+            self._state = self._after_error
 
     def feed(self, text: str) -> Iterator[Piece]:
         """Take the next characters and split them."""
@@ -172,7 +166,7 @@ class Documents:
                 self._advance(piece.text)
             if piece:
                 yield piece
-                self._bury()
+                self._end_if_invalid()
             elif end == index and state == self._state:
                 self._pending = text[index:]
                 return
@@ -210,7 +204,7 @@ class Documents:
         return self._open(index)
 
     def _open(self, index: int) -> _Step:
-        self.document = self._new(self._offset, self._line, self._column)
+        self.document = self._options.document(self._offset, self._line, self._column)
         self._state = self._inside
         self._block = _FIRST_BLOCK
         return index, None
@@ -386,7 +380,7 @@ class Documents:
             self._state = self._rest if self._closed else self._prose
         return end, Mark(text[index:end], self._offset)
 
-    def _dead(self, text: str, index: int, final: bool) -> _Step:
+    def _after_error(self, text: str, index: int, final: bool) -> _Step:
         """Drop everything after an error, unless the caller continued from it."""
         del index, final
         return len(text), None

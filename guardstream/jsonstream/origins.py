@@ -1,4 +1,4 @@
-"""Maps offsets of repaired text to offsets of the source."""
+"""Maps offsets of a text to offsets of the source that it was made from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from bisect import bisect_right
 
 
 class Origins:
-    """The source position of each character of the repaired text; both begin at `offset`."""
+    """The source position of each character of a text that begins at `made`, its source at
+    `source`.
 
-    def __init__(self, offset: int) -> None:
-        self._made = [offset]  # where the text of each edit begins
-        self._ends = [offset]  # where it ends
-        self._from = [offset]  # and the source that it stands for
-        self._to = [offset]
+    Characters stand for themselves, except in edits.
+    """
+
+    def __init__(self, made: int, source: int) -> None:
+        self._made = [made]  # where the text of each edit begins
+        self._ends = [made]  # where it ends
+        self._from = [source]  # and the source that it stands for
+        self._to = [source]
 
     @property
     def count(self) -> int:

@@ -34,6 +34,7 @@ Kind: TypeAlias = Literal[
 
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USUAL: frozenset[Kind] = KINDS - {"truncated"}
+"""The default repairs, without closing a truncated document, which is incomplete."""
 
 
 def kinds_named(names: Iterable[str]) -> frozenset[Kind]:
@@ -45,8 +46,6 @@ def kinds_named(names: Iterable[str]) -> frozenset[Kind]:
         raise ValueError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
     return KINDS & asked
 
-
-"""The default repairs, without closing a truncated document, which is incomplete."""
 
 _LONGEST = 256
 """How many code points are held to decide what a comma, a key or a word is."""
@@ -141,7 +140,7 @@ class Repairer:
         self.offset = offset
         self.done = False
         self.repairs: list[Repair] = []
-        self.origins = Origins(offset)
+        self.origins = Origins(offset, offset)
         self.begun: int | None = None  # the offset of the document's first character
         self._kinds = kinds
         self._holds = "truncated" in kinds
@@ -250,7 +249,7 @@ class Repairer:
             self.origins.add((made, self._made), (self._base + start, self._base + end))
         return end
 
-    def _mended(self, kind: Kind, start: int, end: int) -> None:
+    def _record(self, kind: Kind, start: int, end: int) -> None:
         self.repairs.append(Repair(kind, self._base + start, self._base + end))
 
     # The steps: each takes some of the text from an index on and returns the next index, or None if
@@ -307,7 +306,7 @@ class Repairer:
         self._step = self._key if opened == "{" else self._value
         self._unsure = self._was_colon = False
         if opened not in "{[":
-            self._mended("python_literals", index, index + 1)
+            self._record("python_literals", index, index + 1)
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
     def _beside(self, text: str, index: int, final: bool) -> int | None:
@@ -335,7 +334,7 @@ class Repairer:
         elif end == len(text) and text[-1] != "," and not final:
             return None
         self._work += 1
-        self._mended("comments", index, end)
+        self._record("comments", index, end)
         return self._put("", index, end)
 
     def _key(self, text: str, index: int, final: bool) -> int | None:
@@ -383,7 +382,7 @@ class Repairer:
         if char in _CLOSING:
             return self._close(text, index, final)
         if "missing_commas" in self._kinds and self._begins(char):
-            self._mended("missing_commas", index, index)
+            self._record("missing_commas", index, index)
             self._step = self._key if self._path[-1] == "{" else self._value
             return self._put(",", index, index)
         return self._as_it_is(text, index, final)
@@ -418,7 +417,7 @@ class Repairer:
         if self._comma:
             self._back()
             comma = self._mark
-            self._mended("trailing_commas", comma, comma + 1)
+            self._record("trailing_commas", comma, comma + 1)
             return self._put("", comma, comma + 1)
         opened = _CLOSING[char]
         if self._was_colon and "missing_values" in self._kinds:
@@ -429,7 +428,7 @@ class Repairer:
         if self._path[-1] not in opened:
             if "brackets" not in self._kinds:
                 return self._as_it_is(text, index, final)
-            self._mended("brackets", index, index + 1)
+            self._record("brackets", index, index + 1)
             if not any(each in opened for each in self._path):
                 return self._put("", index, index + 1)
             # The nested bracket is closed, too: this bracket is read again.
@@ -442,7 +441,7 @@ class Repairer:
 
     def _null(self, index: int) -> int:
         """Insert null for a member without a value."""
-        self._mended("missing_values", index, index)
+        self._record("missing_values", index, index)
         self._unsure = False
         self._end_value()
         return self._put("null", index, index)
@@ -450,7 +449,7 @@ class Repairer:
     def _drop_comma(self, index: int) -> int:
         """Drop a comma with nothing before it; a value must still follow an earlier one."""
         self._work += 1
-        self._mended("missing_values", index, index + 1)
+        self._record("missing_values", index, index + 1)
         return self._put("", index, index + 1)
 
     def _end_value(self) -> None:
@@ -467,7 +466,7 @@ class Repairer:
         self._step = self._string
         self._unsure = is_key and self._holds
         if self._quote != '"':
-            self._mended("single_quotes", index, index + 1)
+            self._record("single_quotes", index, index + 1)
         return self._put('"', index, index + 1)
 
     def _string(self, text: str, index: int, final: bool) -> int | None:
@@ -485,7 +484,7 @@ class Repairer:
         if char == '"':
             return self._put('\\"', index, index + 1)
         if "raw_newlines" in self._kinds:
-            self._mended("raw_newlines", index, index + 1)
+            self._record("raw_newlines", index, index + 1)
             return self._put(json.dumps(char)[1:-1], index, index + 1)
         return self._as_it_is(text, index, final)
 
@@ -497,7 +496,7 @@ class Repairer:
             self._in_word = False
             if self._quote != '"':
                 return self._put(text[index], index, index + 1)
-            self._mended("inner_quotes", index, index + 1)
+            self._record("inner_quotes", index, index + 1)
             return self._put('\\"', index, index + 1)
         self._quote = ""
         if self._is_key:
@@ -539,10 +538,10 @@ class Repairer:
         char = rest[1]
         if (char in _QUOTES or char in _QUOTES.values()) and "single_quotes" in self._kinds:
             if self._quote == '"':
-                self._mended("single_quotes", index, index + 2)
+                self._record("single_quotes", index, index + 2)
             return self._put(char, index, index + 2)
         if char not in '"\\/bfnrtu' and "bad_escapes" in self._kinds:
-            self._mended("bad_escapes", index, index + 1)
+            self._record("bad_escapes", index, index + 1)
             return self._put("\\\\", index, index + 1)
         escape = _escape(rest) if self._holds else None
         end = index + (escape.end() if escape else 2)
@@ -594,9 +593,9 @@ class Repairer:
         if not made:
             return self._as_it_is(text, index, final)
         if kind:
-            self._mended(kind, index, end)
+            self._record(kind, index, end)
         elif end > index + len(word):
-            self._mended("unquoted_values", index, end)
+            self._record("unquoted_values", index, end)
         self._unsure = False
         self._end_value()
         return self._put(made, index, end)

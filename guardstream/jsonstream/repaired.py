@@ -6,6 +6,9 @@ The lexer sees the JSON that `Repairer` returns; errors refer to the source.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from guardstream.jsonstream.document import Checks, Document
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError, SchemaViolationError
@@ -37,8 +40,8 @@ class RepairedDocument(Document):
         self._repairer = Repairer(repair, offset)
         self._line = line
         self._lines = [offset - column]  # the end of each previous line
-        self._said = ""  # the repaired text that was lexed last
-        self._said_at = offset  # its offset
+        self._text = ""  # the repaired text that was lexed last
+        self._text_at = offset  # its offset
         self._given = offset  # how much of it was returned
         self._repairs: list[Repair] = []
         self._error: tuple[DocumentError, DocumentError] | None = None
@@ -87,17 +90,17 @@ class RepairedDocument(Document):
         """Read `text` from `index`, at most up to the next repair, and everything that cannot
         wait."""
         start = self._repairer.offset
-        said = self._repairer.read(text, index, final=final)
+        repaired = self._repairer.read(text, index, final=final)
         end = index + self._repairer.offset - start
         at = text.find("\n", index, end)
         while at >= 0:
             self._lines.append(start + at - index)
             at = text.find("\n", at + 1, end)
-        return self._lexed(said)
+        return self._lexed(repaired)
 
     def finish(self) -> list[Token]:
         """Take the end of the text; with `truncated`, an open document is closed."""
-        if self._over:
+        if self.ended:
             return []
         tokens = self._lexed(self._repairer.finish())
         return tokens if self.ended or self.blank else [*tokens, *super().finish()]
@@ -105,16 +108,16 @@ class RepairedDocument(Document):
     def part(self) -> tuple[str, tuple[Repair, ...]]:
         """Return the repaired text that was accepted since the last part, and its repairs."""
         start, self._given = self._given, max(self.offset, self._given)
-        text = self._said[start - self._said_at : self._given - self._said_at]
+        text = self._text[start - self._text_at : self._given - self._text_at]
         if super().error:
             return text, ()
         repairs, self._repairs = self._repairs, []
         return text, tuple(repairs)
 
-    def _lexed(self, said: str) -> list[Token]:
-        self._said, self._said_at = said, self._said_at + len(self._said)
+    def _lexed(self, repaired: str) -> list[Token]:
+        self._text, self._text_at = repaired, self._text_at + len(self._text)
         self._repairs = self._repairer.repairs
-        tokens = self.feed(said)
+        tokens = self.feed(repaired)
         if self._repairer.done and not self.ended:
             tokens = [*tokens, *super().finish()]  # a top-level number
         if self.state.error:
@@ -130,3 +133,29 @@ class RepairedDocument(Document):
             keyword, why = error.keyword, error.explanation
             return SchemaViolationError(reason, offset, line, column, pointer, keyword, why)
         return JSONSyntaxError(reason, offset, line, column, pointer)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOptions:
+    """How the documents of a stream are read: the arguments of `Document`, and what is repaired."""
+
+    schema: Checks | None = None
+    limits: Limits | None = None
+    duplicates: bool = False
+    build: bool = False
+    repair: frozenset[Kind] = frozenset()
+
+    def document(self, offset: int = 0, line: int = 1, column: int = 1) -> Document:
+        """Return the document that begins at that offset, line and column."""
+        make: Callable[..., Document] = Document
+        if self.repair:
+            make = partial(RepairedDocument, repair=self.repair)
+        return make(
+            self.schema,
+            self.limits,
+            duplicates=self.duplicates,
+            build=self.build,
+            offset=offset,
+            line=line,
+            column=column,
+        )

@@ -3,54 +3,34 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+
+from guardstream.jsonstream.origins import Origins
 
 
 class Spans:
     """Maps positions in a string's decoded text to offsets in the source, both in code points.
 
-    Only escapes, which break the one-to-one mapping, need an entry.
+    Only escapes need an entry.
     """
 
     def __init__(self, start: int) -> None:
         self.length = 0
-        self._decoded: list[int] = []
-        self._source: list[int] = []
-        self._end = start
-        self._in_run = False
+        self._origins = Origins(0, start)
 
     def add(self, text: str, start: int, end: int) -> None:
         """Append a part: a run, or one escape if `text` is shorter than its source."""
-        run = end - start == len(text)
-        if not self._decoded or start != self._end or not run or not self._in_run:
-            self._decoded.append(self.length)
-            self._source.append(start)
-        self._in_run = run
-        self._end = end
-        self.length += len(text)
+        position, self.length = self.length, self.length + len(text)
+        if end - start != len(text):
+            self._origins.add((position, self.length), (start, end))
 
     def start(self, position: int) -> int:
         """Return the offset at which the character at `position` begins; at the end, the next
         one's."""
-        if position >= self.length:
-            return self._end
-        index = bisect_right(self._decoded, position) - 1
-        return self._source[index] + position - self._decoded[index]
-
-    def end(self, position: int) -> int:
-        """Return the offset after the character before `position`."""
-        if not position:
-            return self.start(0)
-        index = bisect_right(self._decoded, position - 1) - 1
-        if index + 1 < len(self._decoded) and self._decoded[index + 1] == position:
-            return self._source[index + 1]
-        if position == self.length:
-            return self._end
-        return self._source[index] + position - self._decoded[index]
+        return self._origins.start(position)
 
     def placed(self, start: int, end: int) -> tuple[int, int]:
         """Return the offsets of the text between two positions."""
-        return self.start(start), self.end(end)
+        return self._origins.start(start), self._origins.end(end)
 
 
 class Spelling:

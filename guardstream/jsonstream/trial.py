@@ -7,14 +7,12 @@ literal, because `[1]` is common in prose.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Kind
-from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 
 LONGEST = 256
 """How many code points are held to distinguish a document or a fence from prose."""
@@ -39,11 +37,12 @@ _ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT
 
 
 class Trial:
-    """Tries documents created by `new`, as in `Documents`; `repair` is what they repair."""
+    """Tries documents that are read with `options`, or without their schema."""
 
-    def __init__(self, new: Callable[[int, int, int], Document], repair: frozenset[Kind]) -> None:
-        self._new = new
-        self._repair = repair
+    def __init__(self, options: DocumentOptions) -> None:
+        self._options = options
+        self._repair = options.repair
+        self._plain = DocumentOptions(duplicates=True, repair=options.repair & _PLAIN)
 
     def begins(self, text: str, *, anywhere: bool) -> bool | None:
         """Return whether `text`, which begins with a bracket, begins a document; None if it still
@@ -52,7 +51,8 @@ class Trial:
         What is undecided after LONGEST code points counts as a document. With `anywhere`, any array
         and an empty object may come here, too.
         """
-        trial, tokens = self._tried(text)
+        trial = self._plain.document()
+        tokens = _read(trial, text)
         kinds = [token[0] for token in tokens]
         if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
             return False
@@ -70,17 +70,9 @@ class Trial:
             return anywhere
         return True if len(text) == LONGEST else None
 
-    def _tried(self, text: str) -> tuple[Document, list[Token]]:
-        """Read `text` as a document without a schema."""
-        if self._repair:
-            trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
-        else:
-            trial = Document(duplicates=True)
-        return trial, _read(trial, text)
-
     def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
         """Return whether an array may be in prose, judged by the beginning of its first value."""
-        trial = self._new(0, 1, 1)
+        trial = self._options.document()
         if not trial.allows_arrays or len(tokens) < 2:
             return trial.allows_arrays
         kind, _, start, _ = tokens[1]

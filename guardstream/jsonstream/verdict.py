@@ -10,7 +10,7 @@ from guardstream.jsonstream.documents import Documents, Part, Piece
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.repair import Kind, Repair
-from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 
 
 def verdict(
@@ -41,7 +41,7 @@ def verdict(
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class Repaired:
     """The result of repairing almost-JSON: the JSON so far, the repairs, and the first error."""
 
     text: str
@@ -49,29 +49,16 @@ class Mended:
     error: DocumentError | None
 
 
-def mended(
+def repaired(
     chunks: Iterable[str],
     repair: frozenset[Kind],
     schema: Checks | None = None,
-    limits: Limits | None = None,
     *,
     duplicates: bool = False,
-) -> Mended:
+) -> Repaired:
     """Return the text as JSON, with the repairs in `repair`; otherwise like `verdict`."""
-
-    def new(offset: int, line: int, column: int) -> Document:
-        return RepairedDocument(
-            schema,
-            limits,
-            repair=repair,
-            duplicates=duplicates,
-            offset=offset,
-            line=line,
-            column=column,
-        )
-
-    finder = Documents(new, None, repair=repair)
-    said: list[str] = []
+    finder = Documents(DocumentOptions(schema, duplicates=duplicates, repair=repair), None)
+    parts: list[str] = []
     repairs: list[Repair] = []
     first: Document | None = None
     fed = 0
@@ -82,16 +69,16 @@ def mended(
         document = piece.document
         first = first or document
         if document is not first and not document.blank:
-            return Mended("".join(said), tuple(repairs), _unexpected(document))
-        said.append(piece.text)
+            return Repaired("".join(parts), tuple(repairs), _unexpected(document))
+        parts.append(piece.text)
         repairs += piece.repairs
         if document.error:
-            return Mended("".join(said), tuple(repairs), document.error)
+            return Repaired("".join(parts), tuple(repairs), document.error)
     if first is None or first.blank:
         end = finder.document.accepted if finder.document else fed
         error = JSONSyntaxError("unexpected end of text", end, *finder.position, "")
-        return Mended("", tuple(repairs), error)
-    return Mended("".join(said).strip(), tuple(repairs), None)
+        return Repaired("", tuple(repairs), error)
+    return Repaired("".join(parts).strip(), tuple(repairs), None)
 
 
 def _pieces(finder: Documents, chunks: Iterable[str]) -> Iterator[Piece]:

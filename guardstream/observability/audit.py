@@ -130,14 +130,13 @@ class AuditLog:
 
     def _append(self, data: bytes) -> None:
         data += b"\n"
-        with self._lock:
-            file = self._opened()
-            if self._torn:
-                data = b"\n" + data  # after what an earlier write did not finish
-            self._torn = True
-            if os.write(file, data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            self._torn = False
+        file = self._opened()
+        if self._torn:
+            data = b"\n" + data  # after what an earlier write did not finish
+        self._torn = True
+        if os.write(file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._torn = False
 
     def _sync(self) -> None:
         if self._fsync and self._file is not None:
@@ -202,7 +201,7 @@ class Chain:
         self._last = NO_LINE
 
     def link(self) -> dict[str, Any]:
-        """The fields of the next line about the line before it."""
+        """Return the fields of the next line that refer to the line before it."""
         return {"chain": self.id, "n": self._number, "before": self._last}
 
     def note(self, line: bytes) -> None:
@@ -212,7 +211,7 @@ class Chain:
         self.unsigned += 1
 
     def claims(self) -> dict[str, Any]:
-        """The signed claims: the number of lines, and the digest of the last."""
+        """Return the claims to sign: the number of lines, and the digest of the last."""
         return {"chain": self.id, "n": self._number, "last": self._last}
 
 

@@ -134,7 +134,7 @@ def _policy(start: StreamStart) -> dict[str, Any]:
 
 
 def _attributes(record: StreamRecord) -> dict[str, Any]:
-    """The attributes of metrics, each with few possible values."""
+    """Return the attributes of metrics, each of which has few possible values."""
     attributes = {**_policy(record.start), **_outcome(record)}
     model = record.start.attributes.get("gen_ai.request.model")
     if model is not None:

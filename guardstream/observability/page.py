@@ -1,4 +1,4 @@
-"""A report as one HTML page: no scripts, nothing fetched, light and dark, for print, too."""
+"""A report as one HTML page, without scripts and external files, for screen and print."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _bar(count: int, most: int) -> str:
 
 
 def _histogram(values: Sequence[float], heading: str) -> str:
-    """Bars of equal width over the range of the values, and what half of them stay under."""
+    """Return a histogram of the values, with their percentiles."""
     low, high = min(values), max(values)
     width = (high - low) / _BINS or 1
     counts = [0] * _BINS
@@ -137,17 +137,17 @@ def _histogram(values: Sequence[float], heading: str) -> str:
         for n, count in enumerate(counts)
         if count
     )
-    said = ", ".join(f"{name} {_short(value)}" for name, value in percentiles(values).items())
+    summary = ", ".join(f"{name} {_short(value)}" for name, value in percentiles(values).items())
     return (
-        f'<svg viewBox="0 0 720 118" role="img" aria-label="{escape(heading)}: {said}">{bars}'
+        f'<svg viewBox="0 0 720 118" role="img" aria-label="{escape(heading)}: {summary}">{bars}'
         f'<text x="0" y="114">{_short(low)}</text>'
         f'<text x="720" y="114" text-anchor="end">{_short(high)}</text></svg>'
-        f'<p class="soft">{said}</p>'
+        f'<p class="soft">{summary}</p>'
     )
 
 
 def _short(value: float) -> str:
-    """A number with three digits that count."""
+    """Return a number with three significant digits."""
     if value == 0:
         return "0"
     digits = max(0, 2 - floor(log10(abs(value))))

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.result import Result, Stats
+from guardstream.stream.synchronous import close_source
 
 C = TypeVar("C")
 G = TypeVar("G", bound="Watched")
@@ -95,7 +96,7 @@ class Timeline:
                 yield chunk
                 self._step(came)
         finally:
-            await aclose_source(*((stream,) if iterator is stream else (iterator, stream)))
+            await aclose_source(*_sources(iterator, stream))
 
     def _timed_sync(self, stream: Iterable[C]) -> Iterator[C]:
         self._began = self._clock()
@@ -106,9 +107,7 @@ class Timeline:
                 yield chunk
                 self._step(came)
         finally:
-            close = getattr(iterator, "close", None) or getattr(stream, "close", None)
-            if close is not None:
-                close()
+            close_source(*_sources(iterator, stream))
 
     def _step(self, came: float) -> None:
         """Record the effect of the last chunk, because the guard asks for another one."""
@@ -151,6 +150,11 @@ class Timeline:
 
     def _repr_html_(self) -> str:
         return self.svg()
+
+
+def _sources(iterator: object, stream: object) -> tuple[object, ...]:
+    """Return what must be closed: a client's stream may have an iterator of its own."""
+    return (stream,) if iterator is stream else (iterator, stream)
 
 
 _WIDTH, _LEFT, _RIGHT = 960, 92, 24
@@ -202,7 +206,7 @@ class _Picture:
         bottom = _TOP + len(_LANES) * (_LANE + _GAP)
         height = bottom + 34 + _LINE * len(lines)
         stats = self._stats
-        title = f"A guarded stream: {stats.characters_in} characters came in, {self._said()}"
+        title = f"A guarded stream: {stats.characters_in} characters came in, {self._totals()}"
         body = [
             f'<rect class="ground" width="{_WIDTH}" height="{height}" rx="6"/>',
             f'<text x="16" y="26">{escape(title)}</text>',
@@ -223,7 +227,7 @@ class _Picture:
             f"<title>{escape(title)}</title><style>{_STYLE}</style>{''.join(body)}</svg>\n"
         )
 
-    def _said(self) -> str:
+    def _totals(self) -> str:
         stats = self._stats
         return (
             f"{stats.characters_out} went out, {stats.held_max} held at most; finish {self._finish}"
@@ -277,15 +281,15 @@ class _Picture:
         )
 
     def _marks(self, bottom: int) -> Iterator[str]:
-        told = 0
+        marked = 0
         for step in self._steps:
             x = self._x(step.at)
-            for finding in self._findings[told : step.findings]:
+            for finding in self._findings[marked : step.findings]:
                 yield (
                     f'<line class="found" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{bottom - _GAP}">'
                     f"<title>{escape(_line(finding))}</title></line>"
                 )
-            told = max(told, step.findings)
+            marked = max(marked, step.findings)
         x = self._x(self._span)
         yield f'<line class="end" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{bottom - _GAP}"/>'
 

@@ -13,8 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
-from guardstream.policy.document import Path as Key
-from guardstream.policy.document import read
+from guardstream.policy.document import KeyPath, read
 from guardstream.policy.files import read_text
 
 LONGEST = 100_000
@@ -27,7 +26,7 @@ def opened(path: Path) -> str:
     The name of a word file that does not exist, or is outside of the policy's folder, stays.
     """
     text = read_text(path)
-    nodes: dict[Key, Node] = {}
+    nodes: dict[KeyPath, Node] = {}
     read(text, nodes=nodes)
     named: dict[int, tuple[int, str]] = {}  # by place: an alias names a file once more
     for key, file in nodes.items():

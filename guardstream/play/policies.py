@@ -18,8 +18,7 @@ from guardstream.guard import Guard
 from guardstream.policy import Policy, build, checks, packs
 from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.diagnostics import Diagnostic, diagnostics
-from guardstream.policy.document import Document, Problem
-from guardstream.policy.document import Path as Key
+from guardstream.policy.document import Document, KeyPath, Problem
 from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader, MergedPolicy, Purpose
 
@@ -109,7 +108,7 @@ def _refused(document: Document) -> Iterator[Problem]:
         yield Problem(document.key_mark(("limits", "tokens")), said)
 
 
-def _rules(document: Document, value: dict[str, Any], prefix: Key) -> Iterator[Problem]:
+def _rules(document: Document, value: dict[str, Any], prefix: KeyPath) -> Iterator[Problem]:
     for index, name in enumerate(_listed(value.get("extends"))):
         if isinstance(name, str) and not name.startswith(packs.PREFIX):
             said = f"only packs can be extended here, as '{packs.PREFIX}NAME'"
@@ -120,7 +119,7 @@ def _rules(document: Document, value: dict[str, Any], prefix: Key) -> Iterator[P
             yield from _rule(document, rule, (*prefix, "rules", number))
 
 
-def _rule(document: Document, rule: dict[str, Any], place: Key) -> Iterator[Problem]:
+def _rule(document: Document, rule: dict[str, Any], place: KeyPath) -> Iterator[Problem]:
     if isinstance(rule.get("words"), dict):
         said = "words come from no files here: write them as a list"
         yield Problem(document.mark((*place, "words")), said)

@@ -13,7 +13,7 @@ from guardstream.events import text_of
 from guardstream.play.policies import built
 from guardstream.policy import inline
 from guardstream.policy.build import CHANNELS, CompiledPolicy
-from guardstream.policy.document import Path, read
+from guardstream.policy.document import KeyPath, read
 from guardstream.policy.sources import PlacedRule
 
 _WHOLE = 200
@@ -80,7 +80,7 @@ def _own(policy: CompiledPolicy, placed: PlacedRule) -> int | None:
 
 
 def _with_test(policy: str, placed: PlacedRule, index: int | None, case: str, output: str) -> str:
-    nodes: dict[Path, Node] = {}
+    nodes: dict[KeyPath, Node] = {}
     read(policy, nodes=nodes)
     test = [f"input: {_quoted(case)}", f"output: {_quoted(output)}"]
     if index is None:
@@ -96,7 +96,7 @@ def _with_test(policy: str, placed: PlacedRule, index: int | None, case: str, ou
     return _after(policy, rule, [f"{pad}tests:", f"{pad}  - {test[0]}", f"{pad}    {test[1]}"])
 
 
-def _with_rule(policy: str, nodes: Mapping[Path, Node], rule: str, test: list[str]) -> str:
+def _with_rule(policy: str, nodes: Mapping[KeyPath, Node], rule: str, test: list[str]) -> str:
     """Add an entry that only adds a test to an inherited rule."""
     flow = f"{{id: {rule}, tests: [{{{', '.join(test)}}}]}}"
     block = [f"id: {rule}", "tests:", f"  - {test[0]}", f"    {test[1]}"]

@@ -116,7 +116,7 @@ class _Checked:
     extraction: Mapping[str, Any]
 
     def compiled(self, loader: Loader) -> CompiledPolicy:
-        """Compile the rules; PolicyError lists all that cannot be compiled."""
+        """Compile the rules. PolicyError lists those that cannot be compiled."""
         placed = self.merged.rules.values()
         return CompiledPolicy(
             file=self.file,
@@ -140,8 +140,7 @@ class _Checked:
 
 
 def _checked(loader: Loader, merged: MergedPolicy) -> _Checked:
-    """Check all that can be checked before rules are compiled; errors are recorded in the
-    loader."""
+    """Check everything that can be checked before rules are compiled; the loader records errors."""
     inner = _checked(loader, _input(merged, merged.input)) if merged.input else None
     for placed in merged.rules.values():
         _check_rule(merged, placed)
@@ -213,7 +212,7 @@ def _check_words_alone(placed: PlacedRule) -> None:
 
 
 def _check_case(placed: PlacedRule) -> None:
-    """Report a rule that is to mind the case of words and to ignore it."""
+    """Report a rule that both ignores the case of words and does not."""
     here, rule = placed.origin_of("ignore_case"), placed.rule
     if not rule.ignore_case and "case" in (rule.normalize or ()):
         message = "'ignore_case: false' contradicts normalisation 'case': leave one of them out"

@@ -19,7 +19,7 @@ from ruamel.yaml.reader import ReaderError
 
 from guardstream.policy import composing
 
-Path: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAX_VALUES = 200_000
 """The maximum number of values in one document, aliases counted each time; long lists belong in
@@ -55,11 +55,11 @@ class Document:
     """The values of a YAML text, the marks of keys and values by path, and the errors."""
 
     value: object = None
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    values: dict[Path, Spot] = field(default_factory=dict)
+    keys: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    values: dict[KeyPath, Spot] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def mark(self, path: Path) -> Mark:
+    def mark(self, path: KeyPath) -> Mark:
         """Return the place of the value at `path`, or of the nearest value around it."""
         while path not in self.values:
             if not path:
@@ -67,11 +67,11 @@ class Document:
             path = path[:-1]
         return Mark(*self.values[path][:2])
 
-    def key_mark(self, path: Path) -> Mark:
+    def key_mark(self, path: KeyPath) -> Mark:
         """Return the place of the key at `path`, or of the value if it has no key."""
         return Mark(*self.keys[path]) if path in self.keys else self.mark(path)
 
-    def inside(self, path: Path, offset: int) -> Mark | None:
+    def inside(self, path: KeyPath, offset: int) -> Mark | None:
         """Return the place of the code point at `offset` in the text at `path`; None if quoting
         hides it."""
         line, column, quotes, text = self.values.get(path, (1, 1, "", None))
@@ -82,7 +82,7 @@ class Document:
 
 
 def read(
-    text: str, *, sound: bool = False, nodes: MutableMapping[Path, Node] | None = None
+    text: str, *, sound: bool = False, nodes: MutableMapping[KeyPath, Node] | None = None
 ) -> Document:
     """Read `text` into plain values: dict, list, str, int, float, bool, None.
 
@@ -126,12 +126,12 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     parts = [part for part in (error.problem, error.context) if part]
     if parts and parts[0].startswith("but "):
         parts.reverse()
-    said = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
+    message = _TUPLE.sub(r"\1", " ".join(", ".join(parts).split()))
     begun = error.context_mark
-    if place and begun and begun.line < place.line and _BRACKETED.search(said):
-        said += f" that begins at line {begun.line + 1}, column {begun.column + 1}"
-    hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in said), "")
-    return Problem(mark, f"not valid YAML: {said}{hint}")
+    if place and begun and begun.line < place.line and _BRACKETED.search(message):
+        message += f" that begins at line {begun.line + 1}, column {begun.column + 1}"
+    hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in message), "")
+    return Problem(mark, f"not valid YAML: {message}{hint}")
 
 
 _TUPLE = re.compile(r"\(('[^']*'),\)")
@@ -186,12 +186,14 @@ class _LimitError(Exception):
 
 
 class _Reader:
-    def __init__(self, document: Document, nodes: MutableMapping[Path, Node] | None = None) -> None:
+    def __init__(
+        self, document: Document, nodes: MutableMapping[KeyPath, Node] | None = None
+    ) -> None:
         self._document = document
         self._nodes = nodes
         self._count = 0
 
-    def read(self, node: Node, path: Path, depth: int) -> object:
+    def read(self, node: Node, path: KeyPath, depth: int) -> object:
         try:
             return self._read(node, path, depth)
         except _LimitError as error:
@@ -201,7 +203,7 @@ class _Reader:
     def _problem(self, node: Node, message: str) -> None:
         self._document.problems.append(Problem(_mark(node), message))
 
-    def _read(self, node: Node, path: Path, depth: int) -> object:
+    def _read(self, node: Node, path: KeyPath, depth: int) -> object:
         self._count += 1
         if self._count > MAX_VALUES:
             raise _LimitError(
@@ -220,7 +222,7 @@ class _Reader:
         assert isinstance(node, ScalarNode)
         return self._scalar(node)
 
-    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
+    def _mapping(self, node: MappingNode, path: KeyPath, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key, value in node.value:
             if not isinstance(key, ScalarNode):

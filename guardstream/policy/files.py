@@ -39,7 +39,7 @@ def _stamp_of(path: str | Path) -> Stamp | None:
 
 
 def _tick(stamp: Stamp) -> float:
-    """Return for how many seconds after a change another one may leave the stamp as it is."""
+    """Return for how many seconds after a change another one may not change the stamp."""
     return _TICK if stamp[0] % _SECOND or stamp[1] % _SECOND else _COARSE_TICK
 
 
@@ -94,7 +94,7 @@ def _meant(path: Path) -> str:
 
 
 def absolute(path: Path) -> Path:
-    """Return the file of a path wherever the process goes; the path if its folder is gone."""
+    """Return the path as an absolute one; as it is if the current folder no longer exists."""
     try:
         return path.absolute()
     except OSError:
@@ -132,7 +132,7 @@ class Seen:
         self._digest = hashlib.sha256(data).digest()
 
     def changed(self) -> bool:
-        """Return whether the file is another one than when it was read."""
+        """Return whether the file has changed since it was read."""
         stamp = _stamp_of(self._name)
         if stamp == self._stamp and self._trusted:
             return False

@@ -89,8 +89,8 @@ class Json:
         return not self.requested and (not tool or self.tools[ANY_TOOL].schema is not _NO_CALL)
 
     def _may_be_part(self, found: Settings | None) -> bool:
-        """Return whether a string may pass of which no schema can judge: a schema of the policy's
-        must judge, one of the request's need not."""
+        """Return whether a string may pass that no schema can judge: a schema of the policy must be
+        able to, one of the request need not."""
         schema = found.schema if found else None
         return schema is None or (self.requested and schema is not _NO_CALL)
 
@@ -194,17 +194,17 @@ def extraction(loader: Loader, merged: MergedPolicy) -> Mapping[str, Any]:
     section = merged.file.extract
     if section is None:
         return MappingProxyType({})
-    said: dict[str, Any] = {
+    options: dict[str, Any] = {
         name: getattr(section, name)
         for name in section.model_fields_set - {"schema_", "schemas", "draft", "formats"}
     }
     if section.limits is not None:
         limits = section.limits
-        said["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
+        options["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
     if section.schema_ is not None:
         source = merged.settings["extract"]
-        said["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
-    return MappingProxyType(said)
+        options["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
+    return MappingProxyType(options)
 
 
 def _channels(section: JsonFile) -> list[Channel]:

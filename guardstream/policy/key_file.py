@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from guardstream.errors import PolicyError
 from guardstream.policy import document, problems
-from guardstream.policy.files import decoded, read_bytes
+from guardstream.policy.files import decoded
 from guardstream.policy.operational import Setting
 from guardstream.policy.serving import KeyFile
 
@@ -38,19 +38,9 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def read_entries(path: Path) -> Mapping[str, KeyFile]:
-    """Return the entries of a file. PolicyError for an invalid file."""
-    return entries_in(path, read_bytes(path, LARGEST))
-
-
 def entries_in(path: Path, data: bytes) -> Mapping[str, KeyFile]:
     """Return the entries in the bytes of a file. PolicyError for invalid ones."""
-    return parse_entries(path, decoded(path, data))
-
-
-def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
-    """Return the entries in the text of a file. PolicyError for an invalid text."""
-    read = document.read(text)
+    read = document.read(decoded(path, data))
     wrong = list(read.problems)
     if not wrong:
         try:

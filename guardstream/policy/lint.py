@@ -1,4 +1,4 @@
-"""What is valid in a policy but probably not intended: one warning each, with its place.
+"""Warns of what is valid in a policy but probably not intended, each time with its place.
 
 The errors of a policy that does not load are reported by loading it. Only the file's own rules are
 checked, because the files that it extends have warnings of their own.
@@ -39,9 +39,9 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import inside, walk, with_inside
-from guardstream.scan.words.normalize import whole_by_default
-from guardstream.stages.confirm import confirmation_of
+from guardstream.scan.regex.rewrite import fragments, inside, walk, with_inside
+from guardstream.scan.words.normalize import Table, whole_by_default
+from guardstream.stages.confirm import confirmation_of, translation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -64,6 +64,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _irreversible(built, placed)
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
+        found += _never_found(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
         found += _far_keywords(placed, rule)
@@ -73,15 +74,13 @@ def warnings(built: CompiledPolicy) -> list[str]:
         for index, pattern in enumerate(rule.patterns):
             notes = pattern_warnings(pattern, rule.group, built.file.max_holdback)
             found += [_about(placed.origin, note, "pattern", index) for note in notes]
-    said = [Problem(mark, f"warning: {text}") for mark, text in found]
-    lines = problems.lines_of(built.source.name, said)
+    lines = problems.warnings_of(built.source.name, found)
     return lines + (warnings(built.input) if built.input else [])
 
 
 def missing_keys(built: CompiledPolicy) -> list[str]:
     """Return a warning for each secret that the policy needs and the environment does not have."""
-    said = [Problem(mark, f"warning: {text}") for mark, text in _keys(built)]
-    return problems.lines_of(built.source.name, said)
+    return problems.warnings_of(built.source.name, _keys(built))
 
 
 def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
@@ -106,8 +105,8 @@ def _keys(built: CompiledPolicy) -> Iterator[Problem]:
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
     for section in OPERATIONAL:
-        said = getattr(built.file, section)
-        for path, secret in secrets_of(said) if isinstance(said, BaseModel) else ():
+        values = getattr(built.file, section)
+        for path, secret in secrets_of(values) if isinstance(values, BaseModel) else ():
             name = named_secret(secret) or secret
             if not os.environ.get(name):
                 mark = built.source.document.mark((section, *path))
@@ -201,11 +200,49 @@ def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
         yield _about(placed.origin, message, "normalize")
 
 
+def _never_found(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of characters in patterns that normalisation turns into others, so that they are never
+    found."""
+    names = translation_of(rule) if rule.patterns else None
+    if not names:
+        return
+    table = Table(names)
+    for index, pattern in enumerate(rule.patterns):
+        turned = {
+            character: table[ord(character)]
+            for fragment in fragments(parse(pattern).tree)
+            for character in {*_AS_LETTERS, *fragment}
+            if _loses(fragment, character, table[ord(character)])
+        }
+        if turned:
+            changes = " and ".join(f"{old!r} into {new!r}" for old, new in sorted(turned.items()))
+            instead = " and ".join(map(repr, sorted(set(turned.values()))))
+            message = f"'normalize' turns {changes} before patterns match: match {instead} there"
+            yield _about(placed.origin, message, "pattern", index)
+
+
+_AS_LETTERS = "01"
+"""Digits that `confusables` turns into letters; a pattern hardly ever names them one by one."""
+
+_PRIVATE = "\ue000"
+
+
+def _loses(fragment: str, character: str, turned: str) -> bool:
+    """Return whether a set of characters has a character, but not what it is turned into.
+
+    A negated set, which also has characters that nobody names, is meant to exclude the latter.
+    """
+    if turned == character:
+        return False
+    has = regex.compile(fragment, regex.V0).fullmatch
+    return bool(has(character)) and not has(turned) and not has(_PRIVATE)
+
+
 def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of words that the rule's own checks or exceptions always let pass."""
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
-    confirm = confirmation_of(replace(rule, keywords=()), timeout=0.5)
+    confirm = confirmation_of(replace(rule, keywords=()))
     if confirm is None:
         return
 
@@ -406,7 +443,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
 
 
 def _is_whole(node: Node) -> bool:
-    """Return whether a pattern begins with the begin of a text and ends with its end."""
+    """Return whether a pattern is anchored at both ends of a text."""
     if isinstance(node, Group):
         return _is_whole(node.item)
     if not isinstance(node, Cat) or not node.items:
@@ -416,7 +453,7 @@ def _is_whole(node: Node) -> bool:
 
 
 def _as_yaml(pattern: str) -> Iterator[str]:
-    """Warn of what YAML has changed in a pattern, which loads but finds nothing."""
+    """Warn of a pattern that YAML has changed, so that it loads but finds nothing."""
     if "\b" in pattern:
         yield r"the pattern contains a backspace: in double quotes \b is one, so use single quotes"
     if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from guardstream.hints import hint
-from guardstream.policy.document import Document, Path, Problem
+from guardstream.policy.document import Document, KeyPath, Problem
 from guardstream.policy.model import MODELS, PolicyFile, keys
 
 _EXPECTED = {
@@ -33,6 +33,11 @@ def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
     return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
 
 
+def warnings_of(name: str, problems: Iterable[Problem]) -> list[str]:
+    """Return the lines of a file's `problems` that do not keep it from loading."""
+    return lines_of(name, [Problem(mark, f"warning: {text}") for mark, text in problems])
+
+
 def of_validation(
     error: ValidationError, document: Document, whole: type[BaseModel] = PolicyFile
 ) -> list[Problem]:
@@ -40,7 +45,7 @@ def of_validation(
 
     `whole` is the model of the root mapping, if that is not a policy.
     """
-    found: dict[Path, Problem] = {}
+    found: dict[KeyPath, Problem] = {}
     for detail in error.errors(include_url=False):
         path = _path(detail["loc"], document)
         if detail["type"] == "extra_forbidden":
@@ -61,21 +66,21 @@ def of_validation(
     return list(found.values())
 
 
-def _path(loc: Path, document: Document) -> Path:
+def _path(loc: KeyPath, document: Document) -> KeyPath:
     """Drop the parts of a location that name a branch of a union instead of a place."""
-    path: Path = ()
+    path: KeyPath = ()
     for part in loc:
         if (*path, part) in document.values:
             path = (*path, part)
     return path
 
 
-def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
+def _unknown_key(path: KeyPath, whole: type[BaseModel]) -> str:
     known = keys(_model_at(path[:-1], whole))
     return f"unknown key {path[-1]!r}, {hint(str(path[-1]), known)}"
 
 
-def _model_at(path: Path, whole: type[BaseModel]) -> type[BaseModel]:
+def _model_at(path: KeyPath, whole: type[BaseModel]) -> type[BaseModel]:
     """Return the model of the mapping that is, or should be, at `path`."""
     names = [part for part in path if isinstance(part, str)]
     # The second and the last are mappings by name, whose last part is a name.

@@ -105,5 +105,5 @@ class Watched:
 
 
 def _changed(files: Files) -> bool:
-    """Return whether a file is another one than when it was read."""
+    """Return whether one of the files has changed since it was read."""
     return any(file.changed() for file in files.values())

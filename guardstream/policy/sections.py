@@ -97,7 +97,7 @@ Numbers: TypeAlias = Annotated[
 Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
 
 
-_MENDED: list[str] = [*get_args(Kind), "close"]
+_REPAIRS: list[str] = [*get_args(Kind), "close"]
 
 
 def _kinds(value: Any) -> Any:
@@ -117,7 +117,7 @@ Repairs: TypeAlias = Annotated[
             "anyOf": [
                 {"type": ["boolean", "null"]},
                 {"const": "close"},
-                {"type": "array", "items": {"enum": _MENDED}},
+                {"type": "array", "items": {"enum": _REPAIRS}},
             ]
         }
     ),
@@ -269,8 +269,8 @@ class LimitsFile(Model):
 def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:
     for value in options.values():
         if isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value):
-            said = f"key_env: {value[2:-1]}"
-            raise ValueError(f"${{…}} is only for secrets: for a key write {said!r}")
+            instead = f"key_env: {value[2:-1]}"
+            raise ValueError(f"${{…}} is only for secrets: for a key write {instead!r}")
     return options
 
 

@@ -205,9 +205,9 @@ class RouteFile(Model):
 
     @model_validator(mode="after")
     def _passes(self) -> RouteFile:
-        said = sorted(self.model_fields_set - {"guard"})
-        if not self.guard and said:
-            raise ValueError(f"a path that is not guarded has no {said[0]!r}: leave it out")
+        given = sorted(self.model_fields_set - {"guard"})
+        if not self.guard and given:
+            raise ValueError(f"a path that is not guarded has no {given[0]!r}: leave it out")
         return self
 
 
@@ -250,9 +250,9 @@ class ReplayFile(Model):
         where, other = ({"prefix", "timeout"}, "a Redis: give 'redis'")
         if self.redis is not None:
             where, other = ({"max_streams", "max_total"}, "a store in memory: leave out 'redis'")
-        said = sorted(where & self.model_fields_set)
-        if said:
-            raise ValueError(f"{said[0]!r} is about {other}")
+        given = sorted(where & self.model_fields_set)
+        if given:
+            raise ValueError(f"{given[0]!r} is about {other}")
         return self
 
 

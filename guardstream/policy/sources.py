@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from guardstream.errors import PolicyError
 from guardstream.policy import packs, problems
-from guardstream.policy.document import Document, Mark, Problem, read
-from guardstream.policy.document import Path as Key
+from guardstream.policy.document import Document, KeyPath, Mark, Problem, read
 from guardstream.policy.files import Seen, decoded, read_bytes
 from guardstream.policy.model import OPERATIONAL, SECTIONS, SETTINGS, PolicyFile, RuleFile
 from guardstream.policy.plugins import NO_CODE, Code
@@ -38,7 +37,7 @@ class Source:
     document: Document
     file: PolicyFile = field(default_factory=PolicyFile)
     problems: list[Problem] = field(default_factory=list)
-    prefix: Key = ()
+    prefix: KeyPath = ()
 
     def report(self, mark: Mark, message: str) -> None:
         """Record one error."""
@@ -57,7 +56,7 @@ class Origin:
         """The rule as it is in the file."""
         return self.source.file.rules[self.index]
 
-    def key(self, *parts: str | int) -> Key:
+    def key(self, *parts: str | int) -> KeyPath:
         """Return the path of one of the rule's values."""
         return (*self.source.prefix, "rules", self.index, *parts)
 

@@ -216,7 +216,7 @@ def shannon(text: str) -> float:
 
 
 def mixed(text: str) -> bool:
-    """Has a digit and a letter, as random keys have and words and numbers have not."""
+    """Contains a digit and a letter, as random keys do, unlike words and numbers."""
     return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
@@ -268,7 +268,7 @@ def basic_credentials(text: str) -> bool:
 
 
 def varied(text: str) -> bool:
-    """Is no place holder: at least six different characters that are letters or digits."""
+    """Is not a placeholder: it has at least six different letters or digits."""
     return len({character for character in text if character.isalnum()}) >= 6
 
 

@@ -1,4 +1,4 @@
-"""Texts side by side in a message: with a vault, a value may begin in one and end in the next.
+"""Adjacent texts in a message: with a vault, a value may begin in one and end in the next.
 
 Such texts become one part, as a stand-in cannot be divided between two.
 """
@@ -16,21 +16,21 @@ _TEXTS = ("text", "input_text", "output_text")
 """The types of parts that are texts."""
 
 _Join: TypeAlias = Callable[[int, list[str]], str | None]
-"""Returns what texts say as one, of which the first has this number; None to leave them."""
+"""Returns some texts as one, or None to leave them; the first of them has this index."""
 
 
 def join_values(parts: Any, texts: Texts, role: str) -> Any:
-    """Return `parts` with texts as one part where a value goes over a border between them.
+    """Return `parts` with texts joined where a value spans the border between them.
 
     Before anything is masked: half of it may be a value that is known. A part in which a rule
     finds a value by itself stays as it is.
     """
 
-    def join(_first: int, said: list[str]) -> str | None:
+    def join(_first: int, contents: list[str]) -> str | None:
         rules = texts.rules_for(role, alone=True)
         if rules is None:
             return None
-        whole, borders = "".join(said), [0, *accumulate(map(len, said))]
+        whole, borders = "".join(contents), [0, *accumulate(map(len, contents))]
         across = [
             found
             for found in findings_in(rules, whole)
@@ -40,7 +40,7 @@ def join_values(parts: Any, texts: Texts, role: str) -> Any:
             return None
         inside = [
             (start + found.start, start + found.end)
-            for start, text in zip(borders, said, strict=False)
+            for start, text in zip(borders, contents, strict=False)
             for found in findings_in(rules, text)
         ]
         free = (
@@ -53,10 +53,10 @@ def join_values(parts: Any, texts: Texts, role: str) -> Any:
 
 
 def join_stand_ins(parts: Any, texts: Texts, place: Place) -> Any:
-    """Return `parts` with texts as one part where only together they hold a stand-in."""
+    """Return `parts` with texts joined where only together they contain a stand-in."""
 
-    def join(first: int, said: list[str]) -> str | None:
-        whole = "".join(said)
+    def join(first: int, contents: list[str]) -> str | None:
+        whole = "".join(contents)
         guarded = texts.guard(whole, "text", place.at(first))
         return None if guarded == whole else guarded
 
@@ -64,20 +64,20 @@ def join_stand_ins(parts: Any, texts: Texts, place: Place) -> Any:
 
 
 def _joined(parts: Any, join: _Join) -> Any:
-    """Return `parts` with each run of texts as one part, unless `join` leaves it."""
+    """Return `parts` with each run of texts joined, unless `join` returns None."""
     if not isinstance(parts, (list, tuple)) or len(parts) < 2:
         return parts
     made: list[Any] = []
     for is_text, run in groupby(enumerate(parts), lambda each: _text_of(each[1]) is not None):
         numbers, given = zip(*run, strict=True)
-        said = [_text_of(part) or "" for part in given]
-        joined = join(numbers[0], said) if is_text and len(said) > 1 else None
+        contents = [_text_of(part) or "" for part in given]
+        joined = join(numbers[0], contents) if is_text and len(contents) > 1 else None
         made += given if joined is None else [_as_one(given, joined)]
     return parts if len(made) == len(parts) else made
 
 
 def _text_of(part: Any) -> str | None:
-    """Return the text of a part that is nothing but a text; None if it is another."""
+    """Return the text of a part that contains nothing else; None for any other part."""
     if isinstance(part, str):
         return part
     fields = mapping_of(part)
@@ -88,7 +88,7 @@ def _text_of(part: Any) -> str | None:
 
 
 def _as_one(parts: Sequence[Any], text: str) -> Any:
-    """Return parts that are texts, as one that says `text`."""
+    """Return parts that are texts as one part with `text`."""
     if all(isinstance(part, str) for part in parts):
         return text
     made: dict[str, Any] = {}

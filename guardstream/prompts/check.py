@@ -123,10 +123,10 @@ class _Messages:
     def _role_of_item(self, kind: str, role: str | None) -> str:
         """Return the role of an item. If its type and its role differ, it is the one that is
         judged."""
-        told = role_of_item(kind, role)
-        if role is not None and self._texts.judges(role) and not self._texts.judges(told):
+        by_type = role_of_item(kind, role)
+        if role is not None and self._texts.judges(role) and not self._texts.judges(by_type):
             return role
-        return told
+        return by_type
 
     def _fields(self, given: Any, fields: Mapping[str, Any], kinds: Fields, place: Place) -> Any:
         """Guard the fields of an object; return the same object if nothing changes."""

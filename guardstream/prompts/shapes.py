@@ -16,7 +16,7 @@ Fields: TypeAlias = Mapping[str, str]
 
 
 def _fields(meta: str = "", **kinds: str) -> Fields:
-    """The fields of an object: those of `meta` by name, others by kind."""
+    """Return the fields of an object: those of `meta` by name, others by kind."""
     names = ["type", "id", "cache_control", *meta.split()]
     return MappingProxyType({**dict.fromkeys(names, "meta"), **kinds})
 
@@ -78,8 +78,8 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
         "marks": _fields("ttl startOffset endOffset start_offset end_offset fps"),
     }
 )
-"""What stands in messages and parts: tool calls and what they call, what tools give, code, spoken
-answers, files, citations."""
+"""The objects in messages and parts: tool calls, tool results, code, spoken answers, files,
+citations."""
 
 ADDRESS = _fields(
     "detail data media_type file_id format mimeType mime_type citations",
@@ -87,7 +87,7 @@ ADDRESS = _fields(
     **dict.fromkeys(("name", "displayName", "display_name", "context"), "text"),
     source="source",
 )
-"""Where an image or another file is from, and what else is said of it."""
+"""The source of an image or another file, and its description."""
 
 ITEMS: Mapping[str, Fields] = MappingProxyType(
     {
@@ -99,7 +99,7 @@ ITEMS: Mapping[str, Fields] = MappingProxyType(
         "item_reference": _fields(),
     }
 )
-"""Items of the Responses API that are no messages."""
+"""Items of the Responses API that are not messages."""
 
 PARTS: Mapping[str, Fields] = MappingProxyType(
     {
@@ -155,4 +155,4 @@ SOURCES: Mapping[str, Fields] = MappingProxyType(
         "file": _fields("file_id"),
     }
 )
-"""Where a document of Anthropic's is from, by type, or one of Bedrock's."""
+"""The source of a document, by Anthropic's types; Bedrock's has no type."""

@@ -107,17 +107,17 @@ class Texts:
 
         def written(match: re.Match[str]) -> str:
             try:
-                said = json.loads(match[0], strict=False)
+                decoded = json.loads(match[0], strict=False)
             except ValueError:
                 return match[0]
             before = len(self.findings)
-            guarded = self.guard(said, channel, place, judged=judged)
+            guarded = self.guard(decoded, channel, place, judged=judged)
             start, end = match.span()
             self.findings[before:] = [
                 replace(found, finding=replace(found.finding, start=start, end=end))
                 for found in self.findings[before:]
             ]
-            if guarded == said:
+            if guarded == decoded:
                 return match[0]
             # As it was written; half of a surrogate pair can only be an escape.
             halves = any("\ud800" <= character <= "\udfff" for character in guarded)

@@ -24,7 +24,7 @@ _MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "m
 Their value is text only if it contains a space or a character that is not ASCII.
 """
 
-_SAID = ("text", "content")
+_TEXT_KEYS = ("text", "content")
 """Keys of texts, whose values are never files."""
 
 _FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
@@ -68,9 +68,9 @@ class Values:
         `what` describes the value, with a placeholder (`{!r}`) for its `kind`.
         """
         if self._refuses and self._texts.judges(place.role):
-            said = what.format("<str>" if self._texts.has_match(kind) else kind)
+            named = what.format("<str>" if self._texts.has_match(kind) else kind)
             remedy = "'unknown: guard' in the policy's 'input' guards each string in it as text"
-            raise self._texts.error(place.path, f"{said} at {{}} is not known; {remedy}")
+            raise self._texts.error(place.path, f"{named} at {{}} is not known; {remedy}")
 
     def odd(self, value: Any, place: Place) -> Any:
         """Guard a value of another type than the expected text or object.
@@ -188,4 +188,4 @@ class Values:
 def _may_be_file(path: Path) -> bool:
     """Return whether the value at a path may be a file: its field is not one of texts."""
     names = [step for step in path if isinstance(step, str)]
-    return bool(names) and names[-1] not in _SAID
+    return bool(names) and names[-1] not in _TEXT_KEYS

@@ -1,4 +1,4 @@
-"""Verifies audit logs: that no line of a chain was changed, removed or moved."""
+"""Verifies that no line of an audit log's chain was changed, removed or moved."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def _checkpoint(
     if key is None:
         return
     try:
-        said = token_of(str(record["checkpoint"]), key, CHECKPOINT, "checkpoint")
+        claims = token_of(str(record["checkpoint"]), key, CHECKPOINT, "checkpoint")
     except ReceiptError as error:
         yield f"{place}: {error}"
         return
-    links = chains.get(str(said.get("chain")), Links())
+    links = chains.get(str(claims.get("chain")), Links())
     here = (record.keys(), record.get("v"), record.get("id"), links.lines, links.last)
-    if here != (_KEYS, 1, said.get("chain"), said.get("n"), said.get("last")):
+    if here != (_KEYS, 1, claims.get("chain"), claims.get("n"), claims.get("last")):
         yield f"{place}: the chain is not what was signed here"
     else:
         links.signed = links.lines

@@ -135,8 +135,8 @@ class Signer:
 
     def _token(self, issuer: str, claims: Mapping[str, Any], kind: str) -> str:
         """Return signed claims: who says them, when, and what."""
-        said = {"iss": issuer, "iat": int(time()), **claims}
-        made: str = self._jwt.encode(said, self._key, algorithm="EdDSA", headers={"typ": kind})
+        payload = {"iss": issuer, "iat": int(time()), **claims}
+        made: str = self._jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": kind})
         return made
 
     def sign(
@@ -261,7 +261,7 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     try:
         if jwt.get_unverified_header(token).get("typ") != kind:
             raise ReceiptError(f"the token is signed, but it is no {name}")
-        said: Mapping[str, Any] = jwt.decode(
+        claims: Mapping[str, Any] = jwt.decode(
             token,
             public,
             algorithms=["EdDSA"],
@@ -272,24 +272,24 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
         raise ReceiptError(f"the {name} was changed, or signed with another key") from error
     except jwt.PyJWTError as error:
         raise ReceiptError(f"the {name} is none that can be read") from error
-    return said
+    return claims
 
 
-def _receipt(said: Mapping[str, Any]) -> Receipt:
+def _receipt(claims: Mapping[str, Any]) -> Receipt:
     try:
         return Receipt(
-            policy=str(said["policy"]),
-            fingerprint=str(said["fingerprint"]),
-            shadow=bool(said["shadow"]),
-            finish=str(said["finish"]),
-            findings={str(action): int(count) for action, count in said["findings"].items()},
-            request=str(said["request"]),
-            answer=str(said["answer"]),
-            size=int(said["size"]),
-            nonce=str(said["jti"]),
-            issued=float(said["iat"]),
-            issuer=str(said["iss"]),
-            number=int(said["n"]),
+            policy=str(claims["policy"]),
+            fingerprint=str(claims["fingerprint"]),
+            shadow=bool(claims["shadow"]),
+            finish=str(claims["finish"]),
+            findings={str(action): int(count) for action, count in claims["findings"].items()},
+            request=str(claims["request"]),
+            answer=str(claims["answer"]),
+            size=int(claims["size"]),
+            nonce=str(claims["jti"]),
+            issued=float(claims["iat"]),
+            issuer=str(claims["iss"]),
+            number=int(claims["n"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReceiptError("the receipt lacks something that each one says") from error

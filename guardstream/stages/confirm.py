@@ -1,4 +1,4 @@
-"""How a rule compares words, and what confirms its matches."""
+"""Derives from a rule how words are compared, and what confirms its matches."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def spacing_of(rule: Rule) -> str:
     return spacing(frozenset(rule.normalize))
 
 
-def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
+def confirmation_of(rule: Rule) -> Confirm | None:
     """Return the rule's validators, allowlist and keywords as one judge; None if it has none.
 
     They see a match as the rule reads it: with one space for whatever a space matched.
     """
     if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
-    return Confirm(_Judge(rule, timeout), rule.keyword_distance if rule.keywords else 0)
+    return Confirm(_Judge(rule), rule.keyword_distance if rule.keywords else 0)
 
 
 class _Judge:
@@ -93,10 +93,10 @@ class _Judge:
 
     __slots__ = ("_allowed", "_fold", "_keywords", "_spaces", "_validators", "_words")
 
-    def __init__(self, rule: Rule, timeout: float) -> None:
+    def __init__(self, rule: Rule) -> None:
         self._fold = str.casefold if rule.ignore_case else str
         self._words = frozenset(map(self._fold, rule.allow_words))
-        self._allowed = _Allowed(rule, timeout) if rule.allow_patterns else None
+        self._allowed = _Allowed(rule) if rule.allow_patterns else None
         self._validators = tuple(rule.validators)
         self._keywords = _Keywords(rule) if rule.keywords else None
         space = spacing_of(rule)
@@ -117,15 +117,18 @@ class _Judge:
         return True
 
 
+_TIMEOUT = 0.5
+"""How many seconds `regex` may take for an allowed pattern; if it takes longer, the rule fails."""
+
+
 class _Allowed:
-    """The patterns of an allowlist; `timeout` is how many seconds each match may take.
+    """The patterns of an allowlist.
 
     They are joined into one pattern if possible, because watching the time takes `regex` longer
     than matching.
     """
 
-    def __init__(self, rule: Rule, timeout: float) -> None:
-        self._timeout = timeout
+    def __init__(self, rule: Rule) -> None:
         patterns = [_checked(rule, number) for number in range(len(rule.allow_patterns))]
         together = [_branch(pattern) for pattern in patterns if is_plain(pattern)]
         alone = [pattern for pattern in patterns if not is_plain(pattern)]
@@ -135,7 +138,7 @@ class _Allowed:
     def match(self, text: str) -> bool:
         """Return whether one of the patterns matches the whole text."""
         for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
-            if pattern.fullmatch(text, timeout=self._timeout):
+            if pattern.fullmatch(text, timeout=_TIMEOUT):
                 return True
         return False
 

@@ -1,4 +1,4 @@
-"""Release modes: settled text waits until a sentence, a paragraph or all of it is whole.
+"""Release modes: settled text waits until a sentence, a paragraph or the whole text is complete.
 
 This is not hold-back: no rule can change the text any more. It has a bound of its own, where it
 fails closed.
@@ -46,11 +46,11 @@ class Release:
         return 0 if self._finished else self._waiting + self._stage.held
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be said now."""
+        """Take the next characters and return the events that are settled."""
         return [] if self._finished else self._pass(self._stage.feed(text))
 
     def finish(self) -> list[Event]:
-        """Take the source's end: it makes the last unit whole."""
+        """Take the source's end, which completes the last unit."""
         return [] if self._finished else self._pass(self._stage.finish())
 
     def _pass(self, events: list[Event]) -> list[Event]:
@@ -89,7 +89,7 @@ class Release:
             ]
 
     def _release(self, out: list[Event]) -> None:
-        """Let out what waits."""
+        """Release the waiting text."""
         if self._waiting:
             out.append(Text("".join(self._parts)))
         self._released += self._waiting

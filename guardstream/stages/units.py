@@ -1,4 +1,4 @@
-"""Where sentences and paragraphs end, in any chunking alike.
+"""Finds where sentences and paragraphs end; the chunking makes no difference.
 
 Sentences end by a simple form of Unicode's rules (UAX #29, SB4 to SB11): after a line feed; after
 a Chinese or Japanese full stop, question or exclamation mark with the marks and closing brackets
@@ -100,7 +100,7 @@ class Paragraphs:
 
 
 class Whole:
-    """The text is one unit, whose end only the source's end tells."""
+    """The whole text is one unit, which ends where the source does."""
 
     def read(self, text: str) -> Iterator[tuple[int, int]]:  # noqa: ARG002
         """See `Units.read`."""

@@ -1,4 +1,4 @@
-"""Where a stand-in stays as it is: a URL with a value in it carries the value to whom it names.
+"""Decides where a stand-in stays as it is: a URL with a value in it sends the value to its host.
 
 Whoever can make a model write a link or an image could have a value fetched from a server of
 theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetch nothing.
@@ -88,7 +88,7 @@ def _step(state: str, mark: str) -> str:
 
 
 def within(state: str, text: str, start: int, end: int) -> str:
-    """The state (see OUTSIDE) at `end` of `text`, if it is `state` at `start`.
+    """Return the state (see OUTSIDE) at `end` of `text`, given the `state` at `start`.
 
     An opening that ends after `start` may begin before it.
     """
@@ -136,7 +136,7 @@ class Around(NamedTuple):
 
 
 def in_address(around: Around) -> bool:
-    """Whether a stand-in is part of a URL, other than whom `mailto:` and `tel:` name.
+    """Return whether a stand-in is part of a URL, except for the recipient of `mailto:` and `tel:`.
 
     In more than REACH code points without any space an address may have begun before them.
     """
@@ -157,12 +157,12 @@ def in_address(around: Around) -> bool:
 
 
 def _as_read(run: str) -> str:
-    """A text without spaces as a renderer of Markdown reads it in a target."""
+    """Return a text without spaces as a Markdown renderer reads it in the target of a link."""
     return html.unescape(_escaped.sub(r"\1", run)) if "\\" in run or "&" in run else run
 
 
 def _harmless(state: str, near: str) -> bool:
-    """Whether what is open, and ends `near`, only names whom to write to or call."""
+    """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
     if state == "m":
         return bool(_harmless_target.search(near))
     if state == "u":

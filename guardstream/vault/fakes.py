@@ -1,4 +1,4 @@
-"""Stand-ins that have the shape of what they stand for, and belong to nobody.
+"""Fakes: stand-ins that look like the values they stand for, and belong to nobody.
 
 - mail addresses at example.com (RFC 2606, section 3): `user-7kq4tw3@example.com`
 - addresses of IPv6 in 2001:db8::/32 (RFC 3849): `2001:db8:3:9ac2:410f::1`
@@ -108,5 +108,5 @@ SHAPES = {
 
 
 def shape_of(label: str, value: str) -> str:
-    """The label of the shape that a rule's value has; the rule's own if there is none."""
+    """Return the label of the shape that a value has; `label`, the rule's own, if it has none."""
     return next((each for each, shape in SHAPES.items() if shape.fits(label, value)), label)

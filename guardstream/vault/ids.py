@@ -23,13 +23,13 @@ LENGTH = 6
 
 
 def hashed(key: bytes, conversation: str, rule: str, value: str, attempt: int = 0) -> str:
-    """The id of a value; `attempt` gives others, where one is taken."""
+    """Return the id of a value. If that is taken, another `attempt` gives another id."""
     parts = (conversation, rule, value, str(attempt))
-    told = b"".join(
+    message = b"".join(
         len(data).to_bytes(8, "big") + data
         for data in (part.encode("utf-8", "surrogatepass") for part in parts)
     )
-    number = int.from_bytes(hmac.digest(key, told, hashlib.sha256), "big")
+    number = int.from_bytes(hmac.digest(key, message, hashlib.sha256), "big")
     symbols = ""
     for _ in range(LENGTH):
         number, digit = divmod(number, len(SYMBOLS))
@@ -38,24 +38,24 @@ def hashed(key: bytes, conversation: str, rule: str, value: str, attempt: int = 
 
 
 def check_symbol(symbols: str) -> str:
-    """The symbol that completes an id."""
+    """Return the check symbol of an id."""
     total = sum(place * SYMBOLS.index(symbol) for place, symbol in enumerate(symbols, 1))
     return SYMBOLS[total % len(SYMBOLS)]
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` is an id: a hash whose check symbol is right, or a number."""
+    """Return whether `text` is an id: a hash with the right check symbol, or a number."""
     return (text.isdecimal() and text.isascii() and text[0] != "0") or is_hash(text)
 
 
 def is_hash(text: str) -> bool:
-    """Whether `text` is a hash whose check symbol is right."""
+    """Return whether `text` is a hash with the right check symbol."""
     right = len(text) == LENGTH + 1 and all(symbol in SYMBOLS for symbol in text)
     return right and check_symbol(text[:-1]) == text[-1]
 
 
 def number_of(found: str) -> int:
-    """A hash as a number, of at most eleven decimal digits."""
+    """Return a hash as a number, of at most eleven decimal digits."""
     number = 0
     for symbol in found:
         number = number * len(SYMBOLS) + SYMBOLS.index(symbol)

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.veiled import Veiled
-from guardstream.stages.json.settings import Place
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import Around
 from guardstream.vault.standin import Name, labels_of
 from guardstream.vault.vault import Vault
-from guardstream.vault.veil import Veil
+from guardstream.vault.veil import Everywhere, Veil
 
 
 def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool = True) -> Policy:
@@ -50,7 +48,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
         if words
     ]
     replacements = {rule: issue(rule) for rule in policy.reversible}
-    return policy.with_veil(Veiled(_Over(veil), replacements, known))
+    return policy.with_veil(Veiled(Everywhere(veil), replacements, known))
 
 
 _SHORT = 5
@@ -61,13 +59,3 @@ def _by_length(values: Sequence[str]) -> Iterator[tuple[bool | None, tuple[str, 
     """Return the rules that find known values: short ones as words, others anywhere."""
     yield None, tuple(value for value in values if len(value) < _SHORT)
     yield False, tuple(value for value in values if len(value) >= _SHORT)
-
-
-class _Over:
-    """Covers every text, and every value in a document."""
-
-    def __init__(self, veil: Veil) -> None:
-        self._veil = veil
-
-    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
-        return self._veil.over(stage)

@@ -11,7 +11,7 @@ from guardstream.stages.json.settings import Place
 from guardstream.vault.addresses import Around, in_address
 from guardstream.vault.standin import ESCAPED, Name, labels_of
 from guardstream.vault.vault import Vault
-from guardstream.vault.veil import Veil
+from guardstream.vault.veil import Everywhere, Veil
 
 CHANNELS = frozenset(("text", "refusal", "thinking"))
 """The channels in which values are restored; in arguments only where the vault allows it."""
@@ -34,7 +34,13 @@ def leaving(policy: Policy, vault: Vault) -> Policy:
 
     Rules do not see issued stand-ins, which stay as they are everywhere.
     """
-    return policy.with_veil(Veiled(_Leaving(vault, vault.labels | _of_rules(policy, vault))))
+
+    def left(name: Name, text: str, _around: Around) -> str | None:
+        return None if vault.value(name) is None else text
+
+    labels = frozenset(vault.labels | _of_rules(policy, vault))
+    veil = Veil(labels, left, ids=vault.ids)
+    return policy.with_veil(Veiled(Everywhere(veil)))
 
 
 def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
@@ -48,19 +54,6 @@ def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CH
 
 def _of_rules(policy: Policy, vault: Vault) -> frozenset[str]:
     return labels_of(policy.input.reversible if policy.input else (), vault.ids)
-
-
-class _Leaving:
-    """Covers every text; stand-ins stay as they are."""
-
-    def __init__(self, vault: Vault, labels: Collection[str]) -> None:
-        def left(name: Name, text: str, _around: Around) -> str | None:
-            return None if vault.value(name) is None else text
-
-        self._leaves = Veil(frozenset(labels), left, ids=vault.ids)
-
-    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
-        return self._leaves.over(stage)
 
 
 class _Over:

@@ -68,7 +68,7 @@ _HOST = (
 
 
 def _either_width(char: str) -> str:
-    """A character class of one letter or digit: either case, half and full width."""
+    """Return the character class of a letter or digit in either case, in half and full width."""
     forms = {char.upper(), char.lower()}
     forms |= {chr(ord(form) + 0xFEE0) for form in forms}
     return "[" + "".join(sorted(forms)) + "]"
@@ -87,7 +87,7 @@ LONGEST = 320
 
 @lru_cache(maxsize=256)
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
-    """Patterns that find what may be stand-ins with these labels; and fakes.
+    """Return the patterns that find possible stand-ins with these labels, and fakes.
 
     If what follows makes it part of a host's name, the match includes as much of that as shows it.
     It may include a backslash before it and underscores after it that do not belong to it: see
@@ -104,7 +104,7 @@ def _pattern(labels: Sequence[str], ids: Ids) -> str:
 
 
 def _groups(labels: Iterable[str]) -> Iterator[list[str]]:
-    """Labels without those of fakes, as many together as one pattern may have."""
+    """Yield the labels, without those of fakes, in groups that fit into one pattern each."""
     group: list[str] = []
     size = 0
     for label in sorted(set(labels) - SHAPES.keys()):
@@ -185,12 +185,12 @@ def read(text: str, labels: frozenset[str]) -> Name | None:
 
 
 def labels_of(rules: Collection[str], ids: Ids) -> frozenset[str]:
-    """The labels of some rules' stand-ins, with that of what is escaped, and those of fakes."""
+    """Return the labels of some rules' stand-ins, and those of escaped texts and of fakes."""
     return frozenset((ESCAPED, *map(label_of, rules), *(SHAPES if ids == "fake" else ())))
 
 
 def named(written: str) -> Name:
-    """The name of a stand-in as it was written."""
+    """Return the name of a stand-in that is written exactly as it was issued."""
     for label, shape in SHAPES.items():
         if regex.fullmatch(shape.pattern, written):
             return Name(label, shape.read(written) or "")

@@ -195,8 +195,8 @@ class Vaults:
         if not isinstance(conversation, (str, int, UUID, NoneType)):
             given = type(conversation).__qualname__
             raise TypeError(f"a conversation is given by its name, a str, not {given!r}")
-        told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
-        data = told.encode("utf-8", "surrogatepass")
+        name = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
+        data = name.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING
         return hmac.digest(self._id_key, kind.encode() + data, hashlib.sha256).hex() + kind
 

@@ -1,4 +1,4 @@
-"""Takes stand-ins out of a text before rules see it, and then puts in what they become.
+"""Hides the stand-ins in a text from rules, and then writes what they become.
 
 Rules see one character in the place of a stand-in, of the private use areas of the planes 15 and
 16, which is no letter and no digit, and which they release, mask or block like any other. What
@@ -17,12 +17,13 @@ from typing import TypeAlias
 import regex
 
 from guardstream.events import Event, Finding, Stage, Text
+from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import REACH, Around
 from guardstream.vault.ids import Ids
-from guardstream.vault.source import Source
 from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
+from guardstream.vault.surroundings import Surroundings
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
 """Returns what a stand-in becomes, given its name, its spelling and its surroundings; None leaves
@@ -97,6 +98,17 @@ class Veil:
         return str(each.sub(shown, text))
 
 
+class Everywhere:
+    """Covers every text, and every value in a document, with the same veil."""
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+
+    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
+        """Return `stage` so that it does not see stand-ins."""
+        return self._veil.over(stage)
+
+
 class _Veiled:
     """One text's stage behind a veil."""
 
@@ -109,10 +121,10 @@ class _Veiled:
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
-        self._behind = shown
+        self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
-        self._came = Source()
-        self._ahead: list[str] = []  # what `find` has only read, and `_came` has not
+        self._surroundings = Surroundings()
+        self._ahead: list[str] = []  # what `find` has only read, and `_surroundings` has not
         self._becomes: list[str] = []  # what each private character becomes
         self._texts: list[str] = []  # what each stood for in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
@@ -127,14 +139,14 @@ class _Veiled:
         """How many code points are held back now."""
 
     def feed(self, text: str) -> list[Event]:
-        """Take the next characters and return what can be released now."""
+        """Take the next characters and return the events that are settled."""
         if len(text) > self._most or not (text.isascii() or not _has_private(text)):
             return self._feed_carefully(text)
         ran = self._read(text)
         if ran or self._tail:
             if not isinstance(ran, int):
                 self._catch_up()
-                self._came.add(text)
+                self._surroundings.add(text)
                 return self._after(self._find.follow(text, ran))
             self._ahead.append(text)
             self.held += ran - len(self._tail)
@@ -150,12 +162,12 @@ class _Veiled:
         self._fed += len(text)
         if len(self._ahead) == _MOST_AHEAD:
             self._catch_up()
-        said = self._pass(text)
-        if len(said) == 1 and type(event := said[0]) is Text and event.text == text:
-            return said
-        said = self._seen(said)
+        events = self._pass(text)
+        if len(events) == 1 and type(event := events[0]) is Text and event.text == text:
+            return events
+        events = self._reveal(events)
         self._count()
-        return said
+        return events
 
     def _feed_carefully(self, text: str) -> list[Event]:
         if self._finished:
@@ -166,7 +178,7 @@ class _Veiled:
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._came.add(text)
+        self._surroundings.add(text)
         return self._after(self._find.feed(text))
 
     def _catch_up(self) -> None:
@@ -174,16 +186,16 @@ class _Veiled:
         if self._ahead:
             text = "".join(self._ahead)
             self._ahead.clear()
-            self._came.add(text)
+            self._surroundings.add(text)
             self._find.skip(text, self._tail)
 
     def _after(self, events: list[Event]) -> list[Event]:
         """Pass on what became of a text in which a stand-in may have been found."""
         self._tail = self._find.tail
         self._most = _SHORT - len(self._tail) if self._find.only_reads else -1
-        said = self._through(events)
+        passed = self._through(events)
         self._count()
-        return said
+        return passed
 
     def finish(self) -> list[Event]:
         """Take the source's end."""
@@ -193,7 +205,7 @@ class _Veiled:
         self._most, self._tail = -1, ""
         events = self._through(self._find.finish())
         if not self._finished:
-            events += self._seen(self._inner.finish())
+            events += self._reveal(self._inner.finish())
         self.held = 0
         return events
 
@@ -202,37 +214,37 @@ class _Veiled:
 
     def _through(self, events: list[Event]) -> list[Event]:
         """Pass on what was released of the source, with stand-ins hidden."""
-        said: list[Event] = []
+        passed: list[Event] = []
         for event in events:
             if isinstance(event, Text) and not self._finished:
                 for match in _private.finditer(event.text):
                     self._note(self._fed + match.end(), match[0])
                 self._fed += len(event.text)
-                said += self._seen(self._inner.feed(event.text))
-        return said
+                passed += self._reveal(self._inner.feed(event.text))
+        return passed
 
-    def _seen(self, events: list[Event]) -> list[Event]:
+    def _reveal(self, events: list[Event]) -> list[Event]:
         """Return the inner stage's events, with hidden texts replaced by what they become."""
         if len(events) == 1 and type(events[0]) is Text and events[0].text.isascii():
             return events
-        said: list[Event] = []
+        revealed: list[Event] = []
         for event in events:
             if isinstance(event, Text):
                 text = _private.sub(self._shown, event.text)
-                said += [Text(text)] if text else []
+                revealed += [Text(text)] if text else []
             elif isinstance(event, Finding):
                 start, end = self._source(event.start), self._source(event.end)
-                said.append(replace(event, start=start, end=end))
+                revealed.append(replace(event, start=start, end=end))
             else:
                 self._finished, self._most = True, -1
-                said.append(event)
-        return said
+                revealed.append(event)
+        return revealed
 
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
-        return self._behind(text, self._came.around(at), self._private)
+        return self._show(text, self._surroundings.around(at), self._private)
 
     def _private(self, text: str, becomes: str) -> str:
         self._turned_to(self)
@@ -251,7 +263,7 @@ class _Veiled:
         return self._becomes[number] if number < len(self._becomes) else match[0]
 
     def source(self, text: str, meaning: Callable[[str], str]) -> str:
-        """`text` as it was before stand-ins were hidden, each of them as its meaning."""
+        """Return `text` as it was before stand-ins were hidden, each replaced by its meaning."""
 
         def written(match: re.Match[str]) -> str:
             number = ord(match[0]) - _FIRST
@@ -268,6 +280,6 @@ class _Veiled:
             self._more.append(more + (self._more[-1] if self._more else 0))
 
     def _source(self, offset: int) -> int:
-        """The offset in the source of one in what the inner stage has had."""
+        """Return the offset in the source of an offset in the text that the inner stage was fed."""
         number = bisect_left(self._ends, offset + 1) if self._ends else 0
         return offset + (self._more[number - 1] if number else 0)

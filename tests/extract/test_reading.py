@@ -280,6 +280,26 @@ def test_a_plain_stream_is_closed_and_a_guarded_one_read():
         next(extract.items_sync(Source([]), "a"))  # type: ignore[arg-type]
 
 
+def test_a_stream_is_closed_although_its_iterator_cannot_be():
+    class Stream:
+        closed = False
+
+        def __iter__(self):
+            try:
+                yield from ORDERS
+            finally:
+                raise OSError("the connection is gone")
+
+        def close(self):
+            self.closed = True
+
+    stream = Stream()
+    found = extract.items_sync(stream, "orders.item")
+    assert next(found) == {"id": 1}
+    found.close()
+    assert stream.closed
+
+
 def test_types_are_known_without_annotations():
     for order in extract.items_sync(["[]"], "item", Order):
         assert_type(order, Order)

@@ -9,6 +9,7 @@ import pytest
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Prose
 from guardstream.jsonstream.lexer.lexer import Limits
+from guardstream.jsonstream.repaired import DocumentOptions
 from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream.corpora import cuttings
 
@@ -17,7 +18,7 @@ NAMES = {Prose: "prose", Mark: "mark", Part: "json"}
 
 def divide(chunks, fences):
     """The pieces as (kind, text), joined, and `!` where a document is wrong."""
-    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), fences)
+    finder = Documents(DocumentOptions(), fences)
     found = []
     feeds = [lambda chunk=chunk: finder.feed(chunk) for chunk in chunks]
     for feed in [*feeds, finder.finish]:
@@ -127,21 +128,21 @@ ROWS = {"items": {"properties": {"id": {"type": "integer"}}, "type": "object"}, 
 def test_an_array_in_prose_counts_where_the_schema_allows_it(schema, text, expected):
     checks = Schema(schema)
     for chunks in cuttings(text, random.Random(len(text))):
-        finder = Documents(lambda o, li, c: Document(checks, offset=o, line=li, column=c), "strip")
+        finder = Documents(DocumentOptions(checks), "strip")
         pieces = [piece for chunk in chunks for piece in finder.feed(chunk)]
         pieces += finder.finish()
         assert "".join(each.text for each in pieces if isinstance(each, Part)) == expected
 
 
 def test_what_waits_is_bounded():
-    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), "strip")
+    finder = Documents(DocumentOptions(), "strip")
     for chunk in ["[" * 10, " " * 10_000, "`" * 10_000, "\n```" + "x" * 10_000]:
         list(finder.feed(chunk))
         assert finder.held <= 256
 
 
 def test_errors_count_lines_through_the_whole_stream():
-    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), None)
+    finder = Documents(DocumentOptions(), None)
     parts = [*finder.feed('{"a":\n1}\n {'), *finder.feed("\n x")]
     error = parts[-1].document.error
     assert (error.offset, error.line, error.column) == (13, 4, 2)

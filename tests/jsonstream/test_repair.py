@@ -9,7 +9,7 @@ import pytest
 from guardstream.events import Finding, Finish
 from guardstream.jsonstream.repair import KINDS, USUAL
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import mended
+from guardstream.jsonstream.verdict import repaired
 from guardstream.stages.json.structure import Settings, Structure
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
@@ -129,7 +129,7 @@ def test_each_kind_is_mended_where_it_is_asked_for(kind, text, mended):
 )
 def test_dots_may_stand_for_what_was_left_out(text, value):
     for chunks in ([text], list(text)):
-        found = mended(chunks, USUAL)
+        found = repaired(chunks, USUAL)
         assert (json.loads(found.text), found.error) == (value, None)
 
 
@@ -145,7 +145,7 @@ def test_dots_may_stand_for_what_was_left_out(text, value):
 )
 def test_the_last_of_two_quotes_ends_a_string_that_ends_with_a_quoted_word(text, value):
     for chunks in ([text], list(text)):
-        found = mended(chunks, USUAL)
+        found = repaired(chunks, USUAL)
         assert (json.loads(found.text), found.error) == (value, None)
 
 
@@ -160,7 +160,7 @@ def test_the_last_of_two_quotes_ends_a_string_that_ends_with_a_quoted_word(text,
 )
 def test_what_is_missing_may_meet_other_mistakes(text, value):
     for chunks in ([text], list(text)):
-        found = mended(chunks, USUAL)
+        found = repaired(chunks, USUAL)
         assert (json.loads(found.text), found.error) == (value, None)
 
 
@@ -191,7 +191,7 @@ def test_no_valid_file_of_the_suite_becomes_another(kinds):
         if path.name.startswith("y_"):
             text = path.read_text(encoding="utf-8")
             for chunks in ([text], list(text)):
-                found = mended(chunks, kinds, duplicates=True)
+                found = repaired(chunks, kinds, duplicates=True)
                 assert found.error is None, path.name
                 assert json.loads(found.text) == json.loads(text), path.name
                 assert not found.repairs, path.name
@@ -236,11 +236,11 @@ def test_rules_see_what_was_mended_and_report_the_source():
 
 
 def test_comments_may_stand_around_the_document():
-    found = mended(["// a\n{", "} /* b */ # c"], USUAL)
+    found = repaired(["// a\n{", "} /* b */ # c"], USUAL)
     assert (found.text, found.error) == ("{}", None)
     assert [each.kind for each in found.repairs] == ["comments"] * 3
-    assert mended(["{} // a\n x"], USUAL).error.offset == 9
-    assert mended(["// a"], USUAL).error.reason == "unexpected end of text"
+    assert repaired(["{} // a\n x"], USUAL).error.offset == 9
+    assert repaired(["// a"], USUAL).error.reason == "unexpected end of text"
 
 
 def test_what_is_held_is_bounded():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -99,6 +99,22 @@ async def test_the_source_is_closed_with_the_stream() -> None:
         async for _ in stream:
             pass
     assert closed == [True]
+
+
+def test_a_client_whose_iterator_is_another_object_is_closed_with_the_stream() -> None:
+    class Client:
+        closed = False
+
+        def __iter__(self) -> Iterator[str]:
+            while True:
+                yield "forbidden "
+
+        def close(self) -> None:
+            self.closed = True
+
+    client, timeline = Client(), Timeline()
+    list(timeline.watch(GUARD.wrap_sync(timeline.source(client))))
+    assert client.closed
 
 
 def test_a_timeline_that_watches_nothing_says_so() -> None:

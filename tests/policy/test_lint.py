@@ -136,6 +136,31 @@ def test_doubtful_patterns_are_named(pattern: str, group: str | None, said: str)
     assert any(said in line for line in found) if said else found == []
 
 
+@pytest.mark.parametrize(
+    ("normalize", "pattern", "turned"),
+    [
+        ("confusables", r"x\d{3}", {"0": "o", "1": "l"}),
+        ("confusables", "(?<![0-9])x", {"0": "o", "1": "l"}),
+        ("confusables", "rot13", {"1": "l"}),
+        ("confusables", "а", {"а": "a"}),
+        ("simplified", "國", {"國": "国"}),
+        ("width", "ｘ", {"ｘ": "x"}),
+        ("confusables", r"[\dol]{3}\w[^0]", {}),
+        ("simplified", r"[國国]\d", {}),
+        ("zero_width", r"\d", {}),
+    ],
+)
+def test_characters_that_normalisation_takes_from_a_pattern_are_named(
+    normalize: str, pattern: str, turned: dict[str, str]
+) -> None:
+    rule = f"{{id: a, pattern: '{pattern}', normalize: [{normalize}], {TESTS}}}"
+    changes = " and ".join(f"{old!r} into {new!r}" for old, new in turned.items())
+    instead = " and ".join(map(repr, sorted(turned.values())))
+    message = f"'normalize' turns {changes} before patterns match: match {instead} there"
+    expected = [f"p:1:26: warning: rule 'a': {message}"]
+    assert lint(f"rules: [{rule}]") == (expected if turned else [])
+
+
 def test_separated_repeats_are_not_quadratic() -> None:
     for pattern in (r"a[0-9]*[a-z]*!", r"a(?:[a-z]+\s)+!", r"a\w+@\w+"):
         assert not [line for line in pattern_warnings(pattern, None, 20) if "quadratic" in line]

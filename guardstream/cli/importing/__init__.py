@@ -55,7 +55,7 @@ _KEYS = (
 def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     """Return the policy for a file, as YAML, and notes on what could not be carried over."""
     text = read_text(path)
-    kind = kind or _told(text, path)
+    kind = kind or _detected(text, path)
     if kind not in FORMATS:
         raise ImportingError(f"unknown format {kind!r}, there are: {', '.join(FORMATS)}")
     made: Draft = FORMATS[kind](text, path)
@@ -67,13 +67,13 @@ def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     return as_yaml(made), [f"{path}: {note}" for note in dict.fromkeys(made.notes)]
 
 
-def _told(text: str, path: Path) -> str:
+def _detected(text: str, path: Path) -> str:
     """Return the format of a file: by its name, and a YAML file's by what is in it."""
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     if suffix in (".yaml", ".yml"):
-        found = _told_yaml(value_of(text, path))
+        found = _detected_yaml(value_of(text, path))
     else:
         found = "words" if wordlist.may_be(text, path) else None
     if found is None:
@@ -85,7 +85,7 @@ def _told(text: str, path: Path) -> str:
     return found
 
 
-def _told_yaml(value: Any) -> str | None:
+def _detected_yaml(value: Any) -> str | None:
     """Return the format of a YAML file by its keys, or those of its first item."""
     value = {"": value} if isinstance(value, list) else value
     if not isinstance(value, dict):

@@ -83,7 +83,7 @@ def _part(holder: dict[str, Any], name: str) -> Any:
 
 
 def _items(made: Draft, section: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The items of a section that are for answers."""
+    """Return the items of a section that apply to answers."""
     found = []
     for place, item in enumerate(_part(section, name)):
         if item.get("outputEnabled", True):

@@ -56,7 +56,7 @@ def read_filter(expression: str) -> Filter:
 
 
 def _parts(expression: str) -> Iterator[str]:
-    """What stands between the outermost `||`, without parentheses around it."""
+    """Return the operands of the outermost `||`, without parentheses around them."""
     expression = _bare(expression)
     parts, depth = [""], 0
     for token in _TOKEN.findall(expression):
@@ -73,7 +73,7 @@ def _parts(expression: str) -> Iterator[str]:
 
 
 def _bare(expression: str) -> str:
-    """An expression without spaces and parentheses around all of it."""
+    """Return an expression without the spaces and parentheses around it."""
     expression = expression.strip()
     depth = 0
     for place, token in enumerate(tokens := _TOKEN.findall(expression)):
@@ -84,6 +84,6 @@ def _bare(expression: str) -> str:
 
 
 def _unquoted(string: str) -> str:
-    """What a string stands for: a raw one between backquotes, or one with escapes."""
+    """Return the value of a string literal: a raw one in backquotes, or one with escapes."""
     inside = string[1:-1]
     return inside if string.startswith("`") else re.sub(r"\\(.)", r"\1", inside)

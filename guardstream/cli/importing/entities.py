@@ -111,7 +111,7 @@ class Wanted:
         self._sides: dict[bool, dict[str, dict[str, Any]]] = {False: {}, True: {}}
 
     def add(self, side: Side, entity: str, keys: Mapping[str, Any]) -> None:
-        """Want an entity; one without a rule is noted."""
+        """Add an entity; note one that no rule finds."""
         if entity not in KNOWN:
             self._made.notes.append(f"entity {entity!r} is left out: no pack has a rule for it")
             return
@@ -130,7 +130,7 @@ class Wanted:
 def _keys(
     rules: Mapping[str, tuple[str, ...]], wanted: Mapping[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """The keys of each rule that finds something wanted; a rule that blocks for one does."""
+    """Return the keys of each rule that finds a wanted entity; it blocks if it does for one."""
     found = [
         (rule, wanted[entity]) for entity, ids in rules.items() if entity in wanted for rule in ids
     ]
@@ -148,5 +148,5 @@ def _choose(side: Side, pack: str, rules: Mapping[str, Mapping[str, Any]]) -> No
 
 @cache
 def _ids(pack: str) -> dict[str, None]:
-    """The ids of a pack's rules, in order."""
+    """Return the ids of a pack's rules, in order."""
     return dict.fromkeys(rule.id for rule in Policy.load(f"guardstream/{pack}").rules)

@@ -25,8 +25,8 @@ from guardstream.cli.importing.write import (
     ImportingError,
     any_of,
     containing,
+    keyword_notes,
     slug,
-    untold_keywords,
 )
 
 _ALLOWLIST = {
@@ -103,7 +103,7 @@ def draft(text: str, path: Path) -> Draft:
 
 
 def _name(rule: dict[str, Any], path: Path) -> str:
-    """The id of a rule; files for older versions have a description alone."""
+    """Return the id of a rule; files for older versions only have a description."""
     found = rule.get("id") or rule.get("description")
     if not found:
         raise ImportingError(f"{path}: a rule without an id")
@@ -130,7 +130,7 @@ def _add(
     if rule.get("skipReport"):
         made.notes.append(f"rule {name!r} is not reported by itself, and is left out")
         return
-    made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
+    made.notes += [f"rule {name!r}: {note}" for note in _lost(rule)]
     found = secrets(rule["regex"], rule.get("secretGroup", rule.get("valueGroup")))
     filters = (every, _filter(made, rule, f"rule {name!r}: its filter"))
     entropy = max(rule.get("entropy", 0.0), *(each.entropy for each in filters))
@@ -151,7 +151,7 @@ def _filter(made: Draft, holder: dict[str, Any], whose: str) -> Filter:
 
 
 def _extended(extend: dict[str, Any]) -> Iterator[str]:
-    """What a configuration that extends another one loses."""
+    """Yield notes on what is lost if a configuration extends another one."""
     for key, value in extend.items():
         if key == "disabledRules":
             yield f"extend.disabledRules {value} is left out: disable them where you extend"
@@ -159,18 +159,18 @@ def _extended(extend: dict[str, Any]) -> Iterator[str]:
             yield f"extend.{key} is left out: import that configuration, and extend its policy"
 
 
-def _untold(rule: dict[str, Any]) -> Iterator[str]:
-    """What a rule has that means nothing in a stream, or nothing here."""
+def _lost(rule: dict[str, Any]) -> Iterator[str]:
+    """Yield notes on the keys of a rule that have no meaning in a stream, or in a policy."""
     if rule.get("path"):
         yield "its path is left out, it holds for every text"
     for key in ("required", "components"):
         if not all(each.get("optional") for each in rule.get(key, ())):
             yield f"{key!r} is left out, it holds without the other rules' findings"
-    yield from untold_keywords(rule.get("keywords"), rule["regex"])
+    yield from keyword_notes(rule.get("keywords"), rule["regex"])
 
 
 def _allowlists(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[dict[str, Any]]:
-    """The allowlists of a rule or of all that can be read: one table, or several."""
+    """Yield the allowlists of a rule, or of all rules: one table, or several."""
     for each in (holder.get("allowlist"), *holder.get("allowlists", ())):
         if each is None:
             continue
@@ -188,7 +188,7 @@ def _is_for(allowlist: dict[str, Any], rule: Any) -> bool:
 
 
 def _left_out(allowlist: dict[str, Any], whose: str, group: bool | None) -> Iterator[str]:
-    """What is left out of an allowlist. Without it more is found, never less."""
+    """Yield notes on what is left out of an allowlist. Without it more is found, never less."""
     about = [key for key in ("paths", "commits") if allowlist.get(key)]
     says = bool(allowlist.get("regexes") or allowlist.get("stopwords"))
     if about and _is_and(allowlist) and says:
@@ -224,7 +224,7 @@ def _anchored(pattern: str) -> bool:
 
 
 def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
-    """The patterns of an allowlist about the secret, made to match it in full.
+    """Yield the patterns of an allowlist about the secret, changed to match it in full.
 
     gitleaks allows what any of its criteria fits, or all with `condition = "AND"`; stop words are
     looked for in the secret, whatever their case.

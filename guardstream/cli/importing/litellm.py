@@ -137,7 +137,7 @@ def draft(text: str, path: Path) -> Draft:
 
 @dataclass(slots=True)
 class _Guardrail:
-    """One guardrail, with its parameters as they stand in the file, then as they fit."""
+    """One guardrail, with its parameters as in the file, and then only those that fit."""
 
     made: Draft
     wanted: entities.Wanted
@@ -267,14 +267,14 @@ class _Guardrail:
 
 
 def _add_secret(side: Side, rule: str, keys: dict[str, Any]) -> None:
-    """Make a side find secrets, those of one rule with some keys."""
+    """Make a side find secrets, with some keys for the rule of one kind."""
     entities.extend(side, "secrets")
     if not any(each["id"] == rule for each in side.rules):
         side.rules.append({"id": rule, **keys})
 
 
 def _worded(words: list[str], keys: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rules for keywords; a star in one stands for any character, or none."""
+    """Yield rules for keywords; a star in one matches any character, or none."""
     action = keys.get("action", "mask")
     plain = [word for word in words if "*" not in word]
     if plain:

@@ -113,7 +113,7 @@ def draft(text: str, path: Path) -> Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Scanner:
-    """One scanner of one direction, with its parameters as they stand in the file."""
+    """One scanner of one direction, with its parameters as in the file."""
 
     made: Draft
     wanted: entities.Wanted
@@ -145,7 +145,7 @@ class _Scanner:
         self.made.notes.append(f"{self.direction} {self.name}{sign}{note}")
 
     def _fitted(self, shape: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters, without those that come from the environment."""
+        """Return the parameters, without those that are set by the environment."""
         whose = f"{self.direction} {self.name}"
         found: dict[str, Any] = fitted(self.params, dict(shape), whose, self.made.notes)
         for key in [key for key, value in found.items() if "${" in repr(value)]:
@@ -176,7 +176,7 @@ class _Scanner:
             self._words(words, kind == "word", keys)
 
     def _words(self, words: list[str], is_word: bool, keys: dict[str, Any]) -> None:
-        """Add words, and as patterns those with a boundary that is not one of letters."""
+        """Add words; those that do not begin and end with a word character become patterns."""
         plain = [word for word in words if not is_word or re.fullmatch(r"\w(.*\w)?", word, re.S)]
         if plain:
             self._rule("substrings", **keys, words=plain, whole_word=is_word)
@@ -226,7 +226,7 @@ class _Scanner:
         self._patterns(params, keys)
 
     def _patterns(self, params: dict[str, Any], keys: dict[str, Any]) -> None:
-        """Add the patterns of its own, and for all other entities the packs' rules."""
+        """Add its own patterns, and the packs' rules for all other entities."""
         wanted = params.get("entity_types") or _USUAL_ENTITIES
         own = {each.get("name"): each for each in params.get("regex_patterns", ())}
         for name in wanted:
@@ -248,7 +248,7 @@ class _Scanner:
 
 
 def _shown(keys: dict[str, Any], entity: str) -> dict[str, Any]:
-    """The keys of a rule, with the name of the entity in what is shown."""
+    """Return the keys of a rule, with the entity's name in the replacement."""
     if "replacement" not in keys:
         return keys
     return {**keys, "replacement": f"<{entity}>"}

@@ -175,5 +175,5 @@ def _context(recogniser: dict[str, Any]) -> list[str]:
 
 
 def _best_score(recogniser: dict[str, Any]) -> float:
-    """The highest score of its patterns; 1 without any."""
+    """Return the highest score of its patterns; 1 if it has none."""
     return max((pattern.get("score", 1) for pattern in recogniser.get("patterns", ())), default=1)

@@ -1,4 +1,4 @@
-"""Patterns of Go's RE2 and Rust's `regex`, written in the dialect of `regex`.
+"""Translates patterns of Go's RE2 and Rust's `regex` into the dialect of Python's `regex`.
 
 https://github.com/google/re2/wiki/Syntax, https://docs.rs/regex/latest/regex/#syntax
 
@@ -61,7 +61,7 @@ _MOST_NESTED = 100
 
 
 def re2(pattern: str) -> str:
-    """Write such a pattern in the dialect of `regex`; as it is if it is nested too deeply."""
+    """Return such a pattern in the dialect of `regex`; unchanged if it is nested too deeply."""
     if pattern.count("(") > _MOST_NESTED and _is_deep(pattern):
         return pattern
     plain = _QUOTED.sub(_unquoted, pattern)
@@ -69,7 +69,7 @@ def re2(pattern: str) -> str:
 
 
 def part(pattern: str) -> str:
-    """Write a pattern in the dialect of `regex`, to stand in another one."""
+    """Return a pattern in the dialect of `regex`, for use inside another one."""
     written = re2(pattern)
     flags = _FLAGS.match(written)
     if flags and flags[3] == ")":
@@ -83,7 +83,7 @@ def _is_deep(pattern: str) -> bool:
 
 
 class _Writer:
-    """Reads a pattern from its beginning, and writes it anew.
+    """Reads a pattern from left to right, and writes it in the other dialect.
 
     A method is told the flags that are `on`, as letters.
     """
@@ -101,7 +101,7 @@ class _Writer:
         return (f"(?{_written(head)})" if _written(head) else "") + "".join(self._out)
 
     def _head(self) -> frozenset[str]:
-        """Take the flags that the pattern begins with."""
+        """Take the flags at the beginning of the pattern."""
         on: frozenset[str] = frozenset()
         while (found := self._look(_FLAGS)) and found[3] == ")" and not found[2]:
             on |= set(found[1])
@@ -141,13 +141,13 @@ class _Writer:
             self._out.append(")")
 
     def _next(self, on: frozenset[str]) -> str:
-        """Return the next character that is no comment, nor a space in a verbose pattern."""
+        """Return the next character, except for comments and spaces in a verbose pattern."""
         while found := self._look(_COMMENT) or ("x" in on and self._look(_SPACES)):
             self._at = found.end()
         return self._pattern[self._at : self._at + 1]
 
     def _piece(self, character: str, on: frozenset[str]) -> None:
-        """Write one thing, and how often it is repeated."""
+        """Write one atom and its quantifier."""
         if character == "\\":
             self._escape(on)
         elif character == "[":
@@ -199,7 +199,7 @@ class _Writer:
         self._at += 2
 
     def _escaped(self) -> None:
-        """Write an escape that means the same in a class and outside."""
+        """Write an escape that means the same inside and outside of a class."""
         code, named = self._look(_CODE), self._look(_PROPERTY)
         if code is not None:
             self._out.append(_character(_number(code)))
@@ -219,7 +219,7 @@ class _Writer:
         self._copy(1)
 
     def _item(self, on: frozenset[str]) -> None:
-        """Write what stands in a class: another class, a character, or two and all between."""
+        """Write an item of a class: another class, a character, or a range."""
         posix = self._look(_POSIX_CLASS)
         kind = self._look(_KIND) if "u" not in on else None
         if posix is not None and posix[2] in _POSIX:
@@ -256,12 +256,12 @@ def _with(on: frozenset[str], flags: re.Match[str]) -> frozenset[str]:
 
 
 def _written(on: frozenset[str]) -> str:
-    """The flags that are written: `U` and `x` are carried out instead."""
+    """Return the flags to write: `U` and `x` are applied instead."""
     return "".join(sorted(on - set("Ux")))
 
 
 def _opened(on: frozenset[str], outer: frozenset[str]) -> str:
-    """The beginning of a group in which other flags hold than around it."""
+    """Return the beginning of a group with other flags than around it."""
     off = _written(outer - on)
     return f"(?{_written(on - outer)}{'-' if off else ''}{off}:"
 
@@ -277,7 +277,7 @@ def _character(number: int) -> str:
 def _ranges(
     characters: frozenset[int], *, negated: bool = False, on: frozenset[str] = frozenset()
 ) -> str:
-    """Some characters, or all others, as what stands in a class."""
+    """Return some characters, or all others, as the inside of a class."""
     left = set(characters)
     if negated and "i" in on:
         left |= {_FOLDED[each] for each in characters & _FOLDED.keys()}

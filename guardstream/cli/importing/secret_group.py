@@ -1,4 +1,4 @@
-"""The group of a pattern that is the secret, as a group of that name."""
+"""Names the group of a pattern that matches the secret."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def secrets(pattern: str, secret: int | str | None = None, *, every: bool = Fals
 
 
 def _chosen(pattern: str, *, every: bool) -> list[tuple[str, int]]:
-    """The pattern, or its variants, each with the number of a group; none without one."""
+    """Return the pattern or its variants, each with a group's number; none if it has no group."""
     variants = _variants(pattern) or [pattern]
     counts = [max(len(_groups(each)), 1) if every else 1 for each in variants]
     return [
@@ -73,7 +73,7 @@ def _chosen(pattern: str, *, every: bool) -> list[tuple[str, int]]:
 
 
 def compiles(pattern: str) -> regex.Pattern[str] | None:
-    """Return a pattern that is compiled; None if it cannot be."""
+    """Return the compiled pattern; None if it cannot be compiled."""
     try:
         return regex.compile(pattern, regex.V0)
     except (regex.error, RecursionError):
@@ -81,7 +81,7 @@ def compiles(pattern: str) -> regex.Pattern[str] | None:
 
 
 def refusal(pattern: str, group: str | int | None) -> str | None:
-    """Return why the engine refuses a pattern with a masked group; None if it takes it."""
+    """Return why the engine refuses a pattern with a masked group; None if it does not."""
     try:
         RuleSet([Rule("x", patterns=(pattern,), group=group)])
     except RuleError as error:
@@ -97,7 +97,7 @@ def _is_structure(inside: str) -> bool:
 
 
 def _inside(pattern: str, number: int) -> str:
-    """What stands in a group, with its parentheses and the flags for all."""
+    """Return a group with its parentheses, and the flags of the whole pattern."""
     start = _groups(pattern)[number - 1]
     depth = 0
     for place, character in _outside_classes(pattern, start):
@@ -108,20 +108,20 @@ def _inside(pattern: str, number: int) -> str:
 
 
 def _outside_classes(pattern: str, start: int = 0) -> Iterator[tuple[int, str]]:
-    """The characters that are no escape and of no class, with their offsets."""
+    """Yield the characters outside of escapes and classes, with their offsets."""
     for found in _TOKEN.finditer(pattern, start):
         if len(found[0]) == 1:
             yield found.start(), found[0]
 
 
 def _name(pattern: str, place: int) -> str:
-    """The name of a group; empty if it has none."""
+    """Return the name of a group; empty if it has none."""
     found = re.match(r"\(\?P?<(\w+)>", pattern[place:])
     return found[1] if found else ""
 
 
 def _variants(pattern: str) -> list[str] | None:
-    """The pattern once for each branch of its alternations that has groups; None for too many."""
+    """Return a variant for each branch of an alternation with groups; None for too many."""
     done: list[str] = []
     open_ = [pattern]
     while open_:
@@ -136,7 +136,7 @@ def _variants(pattern: str) -> list[str] | None:
 
 
 def _split(pattern: str) -> list[str]:
-    """The pattern with one alternation, of which several branches have groups, taken apart."""
+    """Return the variants for one alternation in which several branches have groups."""
     for start, end, cuts in _alternations(pattern):
         head = re.match(r"\((?:\?[\w-]*:)?", pattern[start:]) if start >= 0 else None
         if head is not None and head[0] == "(":
@@ -158,7 +158,7 @@ def _with_flags(flags: str, branch: str) -> str:
 
 
 def _alternations(pattern: str) -> list[tuple[int, int, list[int]]]:
-    """Where each group begins and ends, and where its branches part; the outermost first."""
+    """Return where each group and its branches begin and end; the outermost first."""
     stack: list[tuple[int, list[int]]] = [(-1, [])]
     found: list[tuple[int, int, list[int]]] = []
     for place, character in _outside_classes(pattern):
@@ -174,7 +174,7 @@ def _alternations(pattern: str) -> list[tuple[int, int, list[int]]]:
 
 
 def _groups(pattern: str) -> list[int]:
-    """Where the capturing groups of a pattern begin."""
+    """Return where the capturing groups of a pattern begin."""
     return [
         place
         for place, character in _outside_classes(pattern)
@@ -184,7 +184,7 @@ def _groups(pattern: str) -> list[int]:
 
 
 def _named(pattern: str, number: int) -> str:
-    """The pattern with one capturing group named `secret` and the others capturing nothing."""
+    """Return the pattern with one group named `secret`, and no other capturing groups."""
     out, last = "", 0
     for count, place in enumerate(_groups(pattern), 1):
         found = re.match(r"\(\?P?<\w+>|\(", pattern[place:])

@@ -68,7 +68,7 @@ class _Fitting:
 
 
 def _scalar(value: Any, kind: type) -> Any:
-    """Return a value of the type `kind`, a number also as text; None if it does not fit."""
+    """Return a value as the type `kind`; a number may be text. None if it does not fit."""
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is str:

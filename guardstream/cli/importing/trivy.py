@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.cli.importing.re2 import part, re2
 from guardstream.cli.importing.secret_group import Secrets, secrets
 from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
-from guardstream.cli.importing.write import Draft, containing, slug, untold_keywords
+from guardstream.cli.importing.write import Draft, containing, keyword_notes, slug
 from guardstream.cli.importing.yaml_file import mapping
 from guardstream.stages.rules import SEVERITIES
 
@@ -72,7 +72,7 @@ def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
     if "regex" not in rule:
         made.notes.append(f"{_whose(rule)} has no regex, and is left out")
         return
-    made.notes += [f"{_whose(rule)}: {note}" for note in _untold(rule)]
+    made.notes += [f"{_whose(rule)}: {note}" for note in _lost(rule)]
     named = rule.get("secret-group-name")
     found = Secrets([re2(rule["regex"])], group=False)
     if named and f"<{named}>" in rule["regex"]:
@@ -88,14 +88,14 @@ def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
     made.add(_id(rule), rule.get("title"), severity, found, allowed=own)
 
 
-def _untold(rule: dict[str, Any]) -> Iterator[str]:
+def _lost(rule: dict[str, Any]) -> Iterator[str]:
     if rule.get("path"):
         yield "its path is left out, it holds for every text"
-    yield from untold_keywords(rule.get("keywords"), rule["regex"])
+    yield from keyword_notes(rule.get("keywords"), rule["regex"])
 
 
 def _allowed(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[str]:
-    """The patterns for secrets that are allowed."""
+    """Return the patterns of the secrets that are allowed."""
     for each in holder.get("allow-rules", ()):
         if each.get("regex"):
             yield containing(part(each["regex"]))

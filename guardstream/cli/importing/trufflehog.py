@@ -17,8 +17,8 @@ from guardstream.cli.importing.write import (
     Draft,
     any_of,
     containing,
+    keyword_notes,
     slug,
-    untold_keywords,
 )
 from guardstream.cli.importing.yaml_file import mapping
 
@@ -53,7 +53,7 @@ def _add(made: Draft, name: str, detector: dict[str, Any]) -> None:
     if not patterns:
         made.notes.append(f"{whose} has no regex, and is left out")
         return
-    made.notes += [f"{whose}: {note}" for note in _untold(detector, patterns)]
+    made.notes += [f"{whose}: {note}" for note in _lost(detector, patterns)]
     allowed = list(_allowed(detector))
     for key, pattern in patterns.items():
         own = name if len(patterns) == 1 else slug(f"{name}-{key}")
@@ -61,16 +61,16 @@ def _add(made: Draft, name: str, detector: dict[str, Any]) -> None:
         made.add(own, about, "high", secrets(pattern), entropy=entropy, allowed=allowed)
 
 
-def _untold(detector: dict[str, Any], patterns: dict[str, str]) -> Iterator[str]:
+def _lost(detector: dict[str, Any], patterns: dict[str, str]) -> Iterator[str]:
     if len(patterns) > 1:
         yield "each of its patterns holds without the others"
     if detector.get("exclude_regexes_match"):
         yield "'exclude_regexes_match' is left out, only the secret is seen"
-    yield from untold_keywords(detector.get("keywords"), " ".join(patterns.values()))
+    yield from keyword_notes(detector.get("keywords"), " ".join(patterns.values()))
 
 
 def _allowed(detector: dict[str, Any]) -> Iterator[str]:
-    """The patterns for secrets that are excluded."""
+    """Return the patterns of the secrets that are excluded."""
     for pattern in detector.get("exclude_regexes_capture", ()):
         yield containing(part(pattern))
     words = any_of(detector.get("exclude_words", ()))

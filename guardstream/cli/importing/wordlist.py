@@ -34,7 +34,7 @@ def may_be(text: str, path: Path) -> bool:
 
 
 def draft(text: str, path: Path) -> Draft:
-    """Read a list; what a regular expression would mean stands for itself."""
+    """Read a list; characters that are special in patterns stand for themselves."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     words = [line for line in lines if line and not line.startswith("#")]
     made = Draft.of(path)

@@ -1,4 +1,4 @@
-"""What an importer makes, tried on the engine, and written as a policy."""
+"""The drafts of importers: checked by the engine, and written as a policy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ImportingError(GuardstreamError):
 
 @dataclass(slots=True, kw_only=True)
 class Side:
-    """What a policy looks for in one direction: rules as they stand in the file, and packs.
+    """What a policy looks for in one direction: rules as they are in the file, and packs.
 
     A rule that looks for nothing changes the one of its id in a pack. `taken` are the packs' ids.
     """
@@ -43,7 +43,7 @@ class Side:
 
 @dataclass(slots=True)
 class Draft(Side):
-    """A policy that is being made: its name, what it looks for in answers and prompts, notes."""
+    """A policy in the making: its name, what it looks for in answers and prompts, and notes."""
 
     name: str
     description: str
@@ -52,12 +52,12 @@ class Draft(Side):
 
     @classmethod
     def of(cls, path: Path) -> Draft:
-        """Return an empty draft that is called as the file it comes from."""
+        """Return an empty draft with the name of the file that it comes from."""
         return cls(slug(path.stem), f"Imported from {path.name}")
 
     @property
     def directions(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
-        """What it looks for in prompts and in answers, by the names that other tools have."""
+        """Return the sides for prompts and for answers, by the names that other tools use."""
         return ("input", self.prompts), ("output", self)
 
     def add(
@@ -104,24 +104,24 @@ def containing(pattern: str) -> str:
 
 
 def any_of(words: Iterable[object]) -> str:
-    """Return a pattern for some words, whatever their case; empty without any."""
+    """Return a pattern for some words in any case; empty if there are none."""
     found = "|".join(re.escape(str(word)) for word in words)
     return f"(?i:{found})" if found else ""
 
 
-def untold_keywords(words: list[str] | None, pattern: str) -> Iterator[str]:
-    """Say that keywords are left out, if a pattern does not have one of them in it anyway."""
+def keyword_notes(words: list[str] | None, pattern: str) -> Iterator[str]:
+    """Yield a note that keywords are left out, unless the pattern contains one of them."""
     if words and not any(word.lower() in pattern.lower() for word in words):
         yield f"its keywords {words} are left out, it holds without them"
 
 
 def slug(name: str) -> str:
-    """Return an id made of a name."""
+    """Return a name as an id."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-").lower()[:100] or "rule"
 
 
 def usable(side: Side) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rules that the engine takes, their ids made unique, and notes on the others."""
+    """Return the rules that the engine accepts, with unique ids, and notes on the others."""
     kept: list[dict[str, Any]] = []
     notes: list[str] = []
     seen = dict.fromkeys(side.taken, 1)
@@ -150,7 +150,7 @@ def usable(side: Side) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def as_yaml(draft: Draft) -> str:
-    """Return the policy as YAML; patterns stand in single quotes, so that they read as they are."""
+    """Return the policy as YAML; patterns are in single quotes, so that they need no escapes."""
     head = {"version": 1, "name": draft.name, "description": draft.description, **_side(draft)}
     if not draft.prompts.is_empty:
         head["input"] = _side(draft.prompts)
@@ -163,7 +163,7 @@ def as_yaml(draft: Draft) -> str:
 
 
 def _side(side: Side) -> dict[str, Any]:
-    """The keys for one direction."""
+    """Return the keys for one direction."""
     packs = {"extends": [f"guardstream/{pack}" for pack in side.packs]} if side.packs else {}
     rules = [
         {key: _quoted(value) if key == "pattern" else value for key, value in rule.items()}
@@ -173,7 +173,7 @@ def _side(side: Side) -> dict[str, Any]:
 
 
 def _quoted(patterns: list[str]) -> Any:
-    """In single quotes, unless there is a character that needs an escape."""
+    """Return a text in single quotes, unless one of its characters needs an escape."""
     quoted = [
         SingleQuotedScalarString(pattern) if pattern.isprintable() else pattern
         for pattern in patterns

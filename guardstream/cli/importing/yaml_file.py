@@ -1,4 +1,4 @@
-"""The values in a YAML file that is to be imported."""
+"""Reads the values of a YAML file for an importer."""
 
 from __future__ import annotations
 

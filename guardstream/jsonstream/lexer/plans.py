@@ -242,7 +242,7 @@ def may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> b
 
 
 def nest(state: LexerState, tokens: Sequence[Token]) -> None:
-    """Follow the brackets, and what is between them."""
+    """Update the state for tokens that contain brackets."""
     path, after = state.path, state.after
     for kind, value, _, _ in tokens:
         if kind == COMMA:

@@ -22,7 +22,7 @@ from guardstream.jsonstream.schema.dialects import (
     DRAFT_4,
     DRAFT_7,
     Dialect,
-    Schema,
+    SchemaDict,
     declared,
     without_annotations,
 )
@@ -34,7 +34,7 @@ _OPTIONS = jsonschema_rs.RegexOptions()
 _ERRORS = (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError)
 
 
-class Checks:
+class KeywordChecks:
     """Returns the check for a keyword and its operand, the same one each time."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -67,9 +67,9 @@ class Checks:
 
 
 def validator(
-    schema: Schema | bool,
+    schema: SchemaDict | bool,
     dialect: Dialect,
-    documents: Mapping[str, Schema | bool] | None = None,
+    documents: Mapping[str, SchemaDict | bool] | None = None,
     *,
     formats: bool = False,
     base: str | None = None,
@@ -99,7 +99,7 @@ def _nowhere(address: str) -> None:
     raise ValueError(f"{address!r} was not given")
 
 
-def draft_of(schema: Schema, given: str | None) -> Dialect:
+def draft_of(schema: SchemaDict, given: str | None) -> Dialect:
     """Return the dialect of a schema, and check the schema's shape.
 
     A schema that declares no draft and is invalid in 2020-12 is read as the first of draft-07 and
@@ -118,7 +118,7 @@ def draft_of(schema: Schema, given: str | None) -> Dialect:
     return dialect
 
 
-def check_shape(schema: Schema, dialect: Dialect) -> None:
+def check_shape(schema: SchemaDict, dialect: Dialect) -> None:
     """Raise SchemaError for what the draft's metaschema does not allow, except in annotations."""
     try:
         _metaschema(dialect).validate(schema)

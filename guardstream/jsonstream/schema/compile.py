@@ -12,8 +12,14 @@ from operator import or_
 from typing import Any
 
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.checks import NUMERIC, Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword, listed
+from guardstream.jsonstream.schema.checks import NUMERIC, KeywordChecks, is_integer
+from guardstream.jsonstream.schema.dialects import (
+    CONTENT,
+    WRITTEN,
+    SchemaDict,
+    content_keyword,
+    listed,
+)
 from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -48,7 +54,7 @@ class Compiler:
     """Compiles one schema. Each subschema becomes one node, however often it is referred to."""
 
     def __init__(
-        self, root: Schema, references: References, checks: Checks, evaluator: Evaluator,
+        self, root: SchemaDict, references: References, checks: KeywordChecks, evaluator: Evaluator,
         formats: bool,
     ) -> None:  # fmt: skip
         self._root = root
@@ -57,7 +63,7 @@ class Compiler:
         self._evaluator = evaluator
         self._formats = formats
         self._nodes: dict[int, Node] = {}
-        self._todo: list[tuple[Node, Schema]] = []
+        self._todo: list[tuple[Node, SchemaDict]] = []
         self._unread = _REACHED
         self.ambiguous = False
 
@@ -83,7 +89,7 @@ class Compiler:
             self._todo.append((known, schema))
         return known
 
-    def _fill(self, node: Node, schema: Schema) -> None:
+    def _fill(self, node: Node, schema: SchemaDict) -> None:
         read = self._references.read(schema)
         try:
             self._in_place(node, schema, read)
@@ -99,7 +105,7 @@ class Compiler:
             where = self._references.pointer_of(schema) or "/"
             raise SchemaError(where + str(error)[1:]) from error
 
-    def _in_place(self, node: Node, schema: Schema, read: Schema) -> None:
+    def _in_place(self, node: Node, schema: SchemaDict, read: SchemaDict) -> None:
         same = [self._node(each) for each in read.get("allOf", ())]
         if "$ref" in read:
             same.append(self._node(self._references.resolve(schema, read["$ref"])))
@@ -138,7 +144,7 @@ class Compiler:
         self._nodes[id(node)] = node
         return node
 
-    def _values(self, node: Node, read: Schema) -> None:
+    def _values(self, node: Node, read: SchemaDict) -> None:
         denied = read.get("not")
         if isinstance(denied, bool) or (denied is not None and set(denied) <= {"type"}):
             node.mask &= ~_certain(denied)
@@ -167,7 +173,7 @@ class Compiler:
         numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
         node.number_checks += ((keyword, numbers.__contains__),)
 
-    def _strings_and_numbers(self, node: Node, read: Schema) -> None:
+    def _strings_and_numbers(self, node: Node, read: SchemaDict) -> None:
         if "maxLength" in read:
             node.max_length = int(read["maxLength"])
         node.min_length = int(read.get("minLength", 0))
@@ -188,7 +194,7 @@ class Compiler:
                 node.number_checks += ((keyword, check),)
         _numbers(node, read)
 
-    def _objects(self, node: Node, read: Schema) -> None:
+    def _objects(self, node: Node, read: SchemaDict) -> None:
         node.names = {k: self._node(v) for k, v in read.get("properties", {}).items()}
         node.patterns = tuple(
             (self._check("pattern", pattern), self._node(each))
@@ -207,7 +213,7 @@ class Compiler:
             valid = self._evaluator.valid
             node.name_check = lambda name: valid(names, name, {})
 
-    def _arrays(self, node: Node, read: Schema) -> None:
+    def _arrays(self, node: Node, read: SchemaDict) -> None:
         node.prefix = tuple(self._node(each) for each in read.get("prefixItems", ()))
         if "items" in read:
             node.items = self._node(read["items"])
@@ -216,7 +222,7 @@ class Compiler:
         node.min_items = int(read.get("minItems", 0))
         node.unique = read.get("uniqueItems", False)
 
-    def _unevaluated(self, node: Node, schema: Schema, read: Schema) -> None:
+    def _unevaluated(self, node: Node, schema: SchemaDict, read: SchemaDict) -> None:
         """Let a name or index that no applied schema can evaluate count as unevaluated
         immediately."""
         if "unevaluatedProperties" not in read and "unevaluatedItems" not in read:
@@ -235,7 +241,7 @@ class Compiler:
             node.prefix += (ANY,) * (reach.items - len(node.prefix))
             node.items = self._node(read["unevaluatedItems"])
 
-    def _late(self, node: Node, schema: Schema, read: Schema) -> None:
+    def _late(self, node: Node, schema: SchemaDict, read: SchemaDict) -> None:
         for keyword, kinds in _LATE.items():
             if keyword in read:
                 node.late |= kinds
@@ -247,12 +253,12 @@ class Compiler:
         for each in read.get("dependentSchemas", {}).values():
             self._node(each)
 
-    def _judge(self, node: Node, schema: Schema) -> None:
+    def _judge(self, node: Node, schema: SchemaDict) -> None:
         valid = self._evaluator.valid
         node.judge = lambda value, _source, known: valid(schema, value, known)
 
 
-def _certain(schema: Schema | bool) -> int:
+def _certain(schema: SchemaDict | bool) -> int:
     """Return the kinds of which `schema`, a type or a boolean, allows every value."""
     if isinstance(schema, bool):
         return n.ANYTHING if schema else 0
@@ -264,7 +270,7 @@ def _union(masks: Iterable[int]) -> int:
     return reduce(or_, masks, 0)
 
 
-def _numbers(node: Node, read: Schema) -> None:
+def _numbers(node: Node, read: SchemaDict) -> None:
     """Set what the beginning of a number decides."""
     asked = {keyword for keyword, _ in node.number_checks}
     low, high = read.get("minimum", -inf), read.get("maximum", inf)

@@ -19,7 +19,7 @@ import jsonschema_rs
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema.errors import SchemaError
 
-Schema: TypeAlias = dict[str, Any]
+SchemaDict: TypeAlias = dict[str, Any]
 
 DYNAMIC = "$recursive"
 """The name of the single dynamic anchor of draft 2019-09, which no `$dynamicAnchor` can have."""
@@ -99,7 +99,7 @@ class Dialect:
         """The URI of the metaschema that a schema must be valid for."""
         return self.uri if self.uri.startswith("http") else DRAFT_4.uri
 
-    def read(self, schema: Schema) -> Schema:
+    def read(self, schema: SchemaDict) -> SchemaDict:
         """Return the effective keywords of `schema`, by their names in 2020-12."""
         if self.lonely_ref and "$ref" in schema:
             return {"$ref": schema["$ref"]}
@@ -121,7 +121,7 @@ class Dialect:
             found["type"] = [*listed(found["type"]), "null"]
         return found
 
-    def identifier(self, schema: Schema) -> str | None:
+    def identifier(self, schema: SchemaDict) -> str | None:
         """Return the identifier of `schema`."""
         if self.lonely_ref and "$ref" in schema:
             return None
@@ -129,7 +129,7 @@ class Dialect:
         return found if isinstance(found, str) else None
 
 
-def _elements(found: Schema) -> None:
+def _elements(found: SchemaDict) -> None:
     """Translate `items` as an array, and `additionalItems`, which only counts beside it."""
     extra = found.pop("additionalItems", None)
     if isinstance(found.get("items"), list):
@@ -138,7 +138,7 @@ def _elements(found: Schema) -> None:
             found["items"] = extra
 
 
-def _dependencies(found: Schema) -> None:
+def _dependencies(found: SchemaDict) -> None:
     dependencies = found.pop("dependencies")
     names = {name: each for name, each in dependencies.items() if isinstance(each, list)}
     schemas = {name: each for name, each in dependencies.items() if not isinstance(each, list)}
@@ -148,7 +148,7 @@ def _dependencies(found: Schema) -> None:
         found["dependentSchemas"] = schemas | found.get("dependentSchemas", {})
 
 
-def _exclusive(found: Schema, exclusive: str, bound: str) -> None:
+def _exclusive(found: SchemaDict, exclusive: str, bound: str) -> None:
     """Translate a boolean that makes the other keyword's bound exclusive."""
     if found.pop(exclusive) and bound in found:
         found[exclusive] = found.pop(bound)
@@ -227,12 +227,12 @@ def vocabulary(uri: str) -> Dialect | None:
     return DIALECTS[found[1]] if found else None
 
 
-def content_keyword(read: Schema) -> str:
+def content_keyword(read: SchemaDict) -> str:
     """Return the keyword of the schema behind `CONTENT` in its reading."""
     return next(name for name in reversed(_CONTENT) if name in read[CONTENT])
 
 
-def declared(schema: Schema, given: str | None) -> Dialect:
+def declared(schema: SchemaDict, given: str | None) -> Dialect:
     """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12."""
     if given is not None:
         if given not in DIALECTS:
@@ -249,7 +249,7 @@ def declared(schema: Schema, given: str | None) -> Dialect:
     return found
 
 
-def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
+def subschemas(schema: SchemaDict) -> Iterator[tuple[str, Any]]:
     """Yield the subschemas directly inside `schema`, in any draft, each with its pointer."""
     for keyword, found in schema.items():
         if keyword in _SEVERAL or (keyword == "items" and isinstance(found, list)):
@@ -263,7 +263,7 @@ def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
             yield f"/{keyword}", found
 
 
-def without_annotations(schema: Schema) -> Schema:
+def without_annotations(schema: SchemaDict) -> SchemaDict:
     """Return a copy of `schema` without annotations; all other objects are shared with the copy."""
     plain = deepcopy(schema)
     todo = [plain]

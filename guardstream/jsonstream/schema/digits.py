@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from math import ceil, floor, inf, log10
 from typing import Any, TypeAlias
 
-Check: TypeAlias = tuple[str, Callable[[Any], bool]]
+NamedCheck: TypeAlias = tuple[str, Callable[[Any], bool]]
+"""A check of a value, with its keyword."""
 
 LONGEST = 20
 """How many characters of a number are judged: a float has 17 digits."""
@@ -64,7 +65,7 @@ class Digits:
     values: tuple[float, ...] | None
     zero: bool
     written: bool
-    checks: tuple[Check, ...]
+    checks: tuple[NamedCheck, ...]
     known: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def allows(self, text: str) -> bool:
@@ -163,7 +164,7 @@ class Digits:
 
 
 def digits_of(
-    checks: Sequence[Check],
+    checks: Sequence[NamedCheck],
     bounds: tuple[float, float, bool, bool],
     *,
     step: int = 0,

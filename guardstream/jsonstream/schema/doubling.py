@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from guardstream.jsonstream.schema.dialects import Schema
+from guardstream.jsonstream.schema.dialects import SchemaDict
 from guardstream.jsonstream.schema.refs import References
 
 _STEPS = 200_000
@@ -36,7 +36,7 @@ class _Unsure(Exception):  # noqa: N818  # no error: the safe answer is given
     pass
 
 
-def may_double(references: References, root: Schema) -> bool:
+def may_double(references: References, root: SchemaDict) -> bool:
     """Return whether the ways through `root` may multiply. May be true although they do not."""
     if references.uses("unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"):
         return True  # jsonschema-rs evaluates the schemas beside these keywords again
@@ -53,7 +53,7 @@ class _Ways:
     def __init__(self, references: References) -> None:
         self._references = references
         self._steps = 0
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[int, SchemaDict] = {}
         self._inside: dict[int, list[Counter[int]]] = {}  # by schema, for each member or element
         self._weights: dict[int, int] = {}
         self._most: dict[int, int] = {}
@@ -64,7 +64,7 @@ class _Ways:
         """The number of subschemas."""
         return len(self._schemas)
 
-    def most(self, root: Schema) -> int:
+    def most(self, root: SchemaDict) -> int:
         """Return how many subschemas inspect one value, at most."""
         todo = [root]
         while todo:
@@ -96,7 +96,7 @@ class _Ways:
         self._most[at] = most
         return most
 
-    def _expand(self, schema: Schema) -> list[Counter[int]]:
+    def _expand(self, schema: SchemaDict) -> list[Counter[int]]:
         """Record what applies to a value together with `schema`, and to the values inside it."""
         applied = self._applied(schema)
         self._weights[id(schema)] = applied.total()
@@ -114,9 +114,11 @@ class _Ways:
         self._inside[id(schema)] = places
         return places
 
-    def _members(self, reads: list[tuple[Schema, int]]) -> Iterator[list[tuple[list[Any], int]]]:
+    def _members(
+        self, reads: list[tuple[SchemaDict, int]]
+    ) -> Iterator[list[tuple[list[Any], int]]]:
         """Return what may apply to each named member, and to one that no schema names."""
-        named: dict[str, list[tuple[Schema, int]]] = {}
+        named: dict[str, list[tuple[SchemaDict, int]]] = {}
         others = []  # those about members that they do not name
         for read, n in reads:
             for name in read.get("properties", ()):
@@ -129,7 +131,7 @@ class _Ways:
             yield [(_member(read, name), n) for read, n in by]
         yield [(_member(read, None), n) for read, n in others]
 
-    def _applied(self, schema: Schema) -> Counter[int]:
+    def _applied(self, schema: SchemaDict) -> Counter[int]:
         """Return how often each schema applies to a value that `schema` applies to."""
         known = self._hold.get(id(schema))
         if known is not None:
@@ -149,7 +151,7 @@ class _Ways:
         self._hold[id(schema)] = found
         return found
 
-    def _in_place(self, schema: Schema) -> Iterator[Any]:
+    def _in_place(self, schema: SchemaDict) -> Iterator[Any]:
         read = self._references.read(schema)
         if "$ref" in read:
             yield self._references.resolve(schema, read["$ref"])
@@ -175,7 +177,7 @@ class _Ways:
             raise _Unsure
 
 
-def _member(read: Schema, name: str | None) -> list[Any]:
+def _member(read: SchemaDict, name: str | None) -> list[Any]:
     """Return what may apply to the member `name`, or to one that no schema names."""
     found = [*read.get("patternProperties", {}).values()]
     properties = read.get("properties", {})
@@ -184,7 +186,7 @@ def _member(read: Schema, name: str | None) -> list[Any]:
     return [*found, read.get("additionalProperties")]
 
 
-def _element(read: Schema, index: int) -> list[Any]:
+def _element(read: SchemaDict, index: int) -> list[Any]:
     prefix = read.get("prefixItems", ())
     return [prefix[index] if index < len(prefix) else read.get("items"), read.get("contains")]
 

@@ -13,8 +13,14 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.checks import NUMERIC, Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword, listed
+from guardstream.jsonstream.schema.checks import NUMERIC, KeywordChecks, is_integer
+from guardstream.jsonstream.schema.dialects import (
+    CONTENT,
+    WRITTEN,
+    SchemaDict,
+    content_keyword,
+    listed,
+)
 from guardstream.jsonstream.schema.refs import META, References
 from guardstream.jsonstream.schema.tags import Tags
 
@@ -29,7 +35,7 @@ class Evaluated(NamedTuple):
 NOTHING = Evaluated()
 
 
-class Fault(NamedTuple):
+class Refusal(NamedTuple):
     """Why a schema refuses a value: by `keyword`, or because `inner` was refused at `part`."""
 
     keyword: str
@@ -37,12 +43,12 @@ class Fault(NamedTuple):
     part: tuple[str | int, ...] = ()
 
 
-Outcome: TypeAlias = "Evaluated | Fault"
+Outcome: TypeAlias = "Evaluated | Refusal"
 Known: TypeAlias = "dict[Any, Outcome]"
 Scope: TypeAlias = tuple[tuple[str, int], ...]  # the dynamic anchors encountered, and their schemas
 _Ask: TypeAlias = tuple[Any, Any, Any]  # schema, value, scope
 _Task: TypeAlias = Generator[_Ask, Outcome, Outcome]
-_Step: TypeAlias = "Generator[_Ask, Outcome, Fault | None]"
+_Step: TypeAlias = "Generator[_Ask, Outcome, Refusal | None]"
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
@@ -61,13 +67,13 @@ class Evaluator:
     """Judges values by the schemas of `references`; `checks` returns the check of a leaf
     keyword."""
 
-    def __init__(self, references: References, checks: Checks, formats: bool) -> None:
+    def __init__(self, references: References, checks: KeywordChecks, formats: bool) -> None:
         self._references = references
         self._check = checks
         self._formats = formats
         self._annotates = self._dynamic = True
         self._targets: dict[int, Any] = {}
-        self._plans: dict[int, tuple[Schema, tuple[Any, ...]]] = {}
+        self._plans: dict[int, tuple[SchemaDict, tuple[Any, ...]]] = {}
         self._tags = Tags(references)
 
     def settle(self) -> None:
@@ -76,26 +82,26 @@ class Evaluator:
         self._annotates = references.uses("unevaluatedProperties", "unevaluatedItems")
         self._dynamic = references.uses("$dynamicRef", "$recursiveRef")
 
-    def valid(self, schema: Schema | bool, value: Any, known: Known) -> bool:
+    def valid(self, schema: SchemaDict | bool, value: Any, known: Known) -> bool:
         """Return whether `schema` allows `value`; `known` are earlier answers about the same
         document."""
         return isinstance(self._outcome((schema, value, ()), known), Evaluated)
 
-    def fault(self, schema: Schema | bool, value: Any) -> tuple[str, list[str | int]] | None:
+    def fault(self, schema: SchemaDict | bool, value: Any) -> tuple[str, list[str | int]] | None:
         """Return the keyword that refuses `value`, and the path to the refused value."""
         known: Known = {}
         ask: _Ask = (schema, value, ())
         found = self._outcome(ask, known)
         path: list[str | int] = []
         seen = set()
-        while isinstance(found, Fault):
+        while isinstance(found, Refusal):
             path += found.part
             inner = found.inner
             if inner is None or _key(inner) in seen:
                 return found.keyword, path
             seen.add(_key(inner))
             keyword, found = found.keyword, self._outcome(inner, known)
-            if not isinstance(found, Fault):
+            if not isinstance(found, Refusal):
                 return keyword, path
         return None
 
@@ -107,7 +113,7 @@ class Evaluator:
         asked = set()
         while True:
             answer: Outcome | None = None
-            if isinstance(reply, Evaluated | Fault):
+            if isinstance(reply, Evaluated | Refusal):
                 known[key] = answer = reply
                 if not stack:
                     return reply
@@ -123,24 +129,24 @@ class Evaluator:
             # A schema that depends on itself: nothing else refuses the value.
             reply = known.get(key) or (NOTHING if key in asked else self._begin(*ask))
 
-    def _begin(self, schema: Schema | bool, value: Any, scope: Scope) -> Outcome | _Task:
+    def _begin(self, schema: SchemaDict | bool, value: Any, scope: Scope) -> Outcome | _Task:
         """Return the outcome, or, if it depends on other schemas, the task that finds it."""
         if isinstance(schema, bool):
-            return NOTHING if schema else Fault("false")
+            return NOTHING if schema else Refusal("false")
         read, steps = self._plan(schema)
         if META in read:
             allowed: bool = read[META](value)
-            return NOTHING if allowed else Fault("$ref")
-        fault = self._leaf(read, value)
-        if fault:
-            return Fault(fault)
+            return NOTHING if allowed else Refusal("$ref")
+        keyword = self._leaf(read, value)
+        if keyword:
+            return Refusal(keyword)
         if not steps:
             return NOTHING
         if self._dynamic:
             scope = self._entered(schema, scope)
         return self._task(Question(self, schema, read, value, scope), steps)
 
-    def _plan(self, schema: Schema) -> tuple[Schema, tuple[Any, ...]]:
+    def _plan(self, schema: SchemaDict) -> tuple[SchemaDict, tuple[Any, ...]]:
         """Return the effective keywords of a schema, and the steps for those with subschemas."""
         found = self._plans.get(id(schema))
         if found is None:
@@ -157,46 +163,46 @@ class Evaluator:
     def _task(self, question: Question, steps: tuple[Any, ...]) -> _Task:
         for keyword, kind, step in steps:
             if kind is None or isinstance(question.value, kind):
-                fault: Fault | None = yield from step(question, keyword)
-                if fault is not None:
-                    return fault
+                refusal: Refusal | None = yield from step(question, keyword)
+                if refusal is not None:
+                    return refusal
         if not self._annotates or not (question.names or question.items):
             return NOTHING
         return Evaluated(frozenset(question.names), frozenset(question.items))
 
-    def _leaf(self, read: Schema, value: Any) -> str | None:
+    def _leaf(self, read: SchemaDict, value: Any) -> str | None:
         """Return the keyword without subschemas that refuses `value`."""
         if "type" in read and not any(_TYPES[name](value) for name in listed(read["type"])):
             return "type"
         kind = n.kind_of(value)
         if kind == n.STRING:
-            fault = self._text(read, value)
+            keyword = self._text(read, value)
         elif kind == n.OBJECT:
-            fault = _object(read, value)
+            keyword = _object(read, value)
         elif kind == n.ARRAY:
-            fault = _array(read, value)
+            keyword = _array(read, value)
         else:
-            fault = self._asked(read, NUMERIC, value) if kind == n.NUMBER else None
-        return fault or self._asked(read, ("enum", "const"), value)
+            keyword = self._asked(read, NUMERIC, value) if kind == n.NUMBER else None
+        return keyword or self._asked(read, ("enum", "const"), value)
 
-    def _asked(self, read: Schema, keywords: Iterable[str], value: Any) -> str | None:
+    def _asked(self, read: SchemaDict, keywords: Iterable[str], value: Any) -> str | None:
         """Return the first of the keywords whose check refuses `value`."""
         for keyword in keywords:
             if keyword in read and not self._check(keyword, read[keyword])(value):
                 return keyword
         return None
 
-    def _text(self, read: Schema, value: str) -> str | None:
+    def _text(self, read: SchemaDict, value: str) -> str | None:
         if len(value) > read.get("maxLength", len(value)):
             return "maxLength"
         if len(value) < read.get("minLength", 0):
             return "minLength"
-        fault = self._asked(read, _TEXTS if self._formats else _TEXTS[:-1], value)
-        return content_keyword(read) if fault == CONTENT else fault
+        keyword = self._asked(read, _TEXTS if self._formats else _TEXTS[:-1], value)
+        return content_keyword(read) if keyword == CONTENT else keyword
 
     # -- references
 
-    def _entered(self, schema: Schema, scope: Scope) -> Scope:
+    def _entered(self, schema: SchemaDict, scope: Scope) -> Scope:
         """Return the scope within `schema`: the first resource with a dynamic anchor keeps it."""
         anchors = self._references.dynamic_anchors(schema)
         known = {name for name, _ in scope}
@@ -207,7 +213,9 @@ class Evaluator:
             self._targets[id(anchors[name])] = anchors[name]
         return (*scope, *sorted(new))
 
-    def target(self, schema: Schema, keyword: str, reference: str, scope: Scope) -> Schema | bool:
+    def target(
+        self, schema: SchemaDict, keyword: str, reference: str, scope: Scope
+    ) -> SchemaDict | bool:
         """Return the schema that a reference leads to within `scope`."""
         references = self._references
         if keyword != "$ref":
@@ -225,7 +233,7 @@ class Evaluator:
         """Return whether a member's name matches."""
         return self._check("pattern", pattern)(name)
 
-    def contains_evaluates(self, schema: Schema) -> bool:
+    def contains_evaluates(self, schema: SchemaDict) -> bool:
         """Return whether what `contains` accepts counts as evaluated."""
         return self._references.dialect_of(schema).contains_evaluates
 
@@ -245,7 +253,7 @@ class Question:
     __slots__ = ("items", "judge", "names", "read", "schema", "scope", "value")
 
     def __init__(
-        self, judge: Evaluator, schema: Schema, read: Schema, value: Any, scope: Scope
+        self, judge: Evaluator, schema: SchemaDict, read: SchemaDict, value: Any, scope: Scope
     ) -> None:
         self.judge = judge
         self.schema = schema
@@ -257,32 +265,32 @@ class Question:
 
     def add(self, found: Outcome) -> bool:
         """Add what a schema has evaluated; return whether it allowed the value."""
-        if isinstance(found, Fault):
+        if isinstance(found, Refusal):
             return False
         self.names |= found.names
         self.items |= found.items
         return True
 
-    def here(self, schema: Schema | bool) -> _Step:
+    def here(self, schema: SchemaDict | bool) -> _Step:
         """Ask another schema that must allow the same value."""
         found = yield (schema, self.value, self.scope)
-        if isinstance(found, Fault):
-            return Fault(found.keyword, (schema, self.value, self.scope))
+        if isinstance(found, Refusal):
+            return Refusal(found.keyword, (schema, self.value, self.scope))
         self.add(found)
         return None
 
-    def inside(self, schema: Schema | bool, value: Any, part: str | int, keyword: str) -> _Step:
+    def inside(self, schema: SchemaDict | bool, value: Any, part: str | int, keyword: str) -> _Step:
         """Ask a schema that must allow a value inside; a refusal by `false` is attributed to
         `keyword`."""
         found = yield (schema, value, self.scope)
-        if not isinstance(found, Fault):
+        if not isinstance(found, Refusal):
             return None
         if schema is False:
-            return Fault(keyword)
-        return Fault(found.keyword, (schema, value, self.scope), (part,))
+            return Refusal(keyword)
+        return Refusal(found.keyword, (schema, value, self.scope), (part,))
 
 
-# The steps, one for each keyword. They ask questions, and return the fault if there is one.
+# The steps, one for each keyword. They ask questions, and return the refusal if there is one.
 
 
 def _reference(q: Question, keyword: str) -> _Step:
@@ -291,9 +299,9 @@ def _reference(q: Question, keyword: str) -> _Step:
 
 def _all(q: Question, keyword: str) -> _Step:
     for each in q.read[keyword]:
-        fault = yield from q.here(each)
-        if fault:
-            return fault
+        refusal = yield from q.here(each)
+        if refusal:
+            return refusal
     return None
 
 
@@ -302,12 +310,12 @@ def _choice(q: Question, keyword: str) -> _Step:
     for each in q.judge.left(q.read[keyword], q.value):
         found = yield (each, q.value, q.scope)
         allowed += q.add(found)
-    return None if allowed == 1 or (allowed and keyword == "anyOf") else Fault(keyword)
+    return None if allowed == 1 or (allowed and keyword == "anyOf") else Refusal(keyword)
 
 
 def _not(q: Question, keyword: str) -> _Step:
     found = yield (q.read[keyword], q.value, q.scope)
-    return None if isinstance(found, Fault) else Fault(keyword)
+    return None if isinstance(found, Refusal) else Refusal(keyword)
 
 
 def _condition(q: Question, keyword: str) -> _Step:
@@ -321,9 +329,9 @@ def _condition(q: Question, keyword: str) -> _Step:
 def _dependents(q: Question, keyword: str) -> _Step:
     for name, each in q.read[keyword].items():
         if name in q.value:
-            fault = yield from q.here(each)
-            if fault:
-                return fault
+            refusal = yield from q.here(each)
+            if refusal:
+                return refusal
     return None
 
 
@@ -341,9 +349,9 @@ def _members(q: Question, keyword: str) -> _Step:
         if not apply and "additionalProperties" in read:
             apply, keyword = [read["additionalProperties"]], "additionalProperties"
         for each in apply:
-            fault = yield from q.inside(each, member, name, keyword)
-            if fault:
-                return fault
+            refusal = yield from q.inside(each, member, name, keyword)
+            if refusal:
+                return refusal
         if apply:
             looked_at.append(name)
     q.names.update(looked_at)
@@ -353,17 +361,17 @@ def _members(q: Question, keyword: str) -> _Step:
 def _names(q: Question, keyword: str) -> _Step:
     for name in q.value:
         found = yield (q.read[keyword], name, q.scope)
-        if isinstance(found, Fault):
-            return Fault(keyword)
+        if isinstance(found, Refusal):
+            return Refusal(keyword)
     return None
 
 
 def _other_members(q: Question, keyword: str) -> _Step:
     for name, member in q.value.items():
         if name not in q.names:
-            fault = yield from q.inside(q.read[keyword], member, name, keyword)
-            if fault:
-                return fault
+            refusal = yield from q.inside(q.read[keyword], member, name, keyword)
+            if refusal:
+                return refusal
     q.names |= q.value.keys()
     return None
 
@@ -377,9 +385,9 @@ def _elements(q: Question, keyword: str) -> _Step:
         each = prefix[index] if index < len(prefix) else rest
         if each is None:
             break
-        fault = yield from q.inside(each, item, index, "items")
-        if fault:
-            return fault
+        refusal = yield from q.inside(each, item, index, "items")
+        if refusal:
+            return refusal
         q.items.add(index)
     return None
 
@@ -388,12 +396,12 @@ def _contains(q: Question, keyword: str) -> _Step:
     held = []
     for index, item in enumerate(q.value):
         found = yield (q.read[keyword], item, q.scope)
-        if not isinstance(found, Fault):
+        if not isinstance(found, Refusal):
             held.append(index)
     if len(held) < q.read.get("minContains", 1):
-        return Fault(keyword)
+        return Refusal(keyword)
     if len(held) > q.read.get("maxContains", len(held)):
-        return Fault("maxContains")
+        return Refusal("maxContains")
     if q.judge.contains_evaluates(q.schema):
         q.items.update(held)
     return None
@@ -402,9 +410,9 @@ def _contains(q: Question, keyword: str) -> _Step:
 def _other_elements(q: Question, keyword: str) -> _Step:
     for index, item in enumerate(q.value):
         if index not in q.items:
-            fault = yield from q.inside(q.read[keyword], item, index, keyword)
-            if fault:
-                return fault
+            refusal = yield from q.inside(q.read[keyword], item, index, keyword)
+            if refusal:
+                return refusal
     q.items.update(range(len(q.value)))
     return None
 
@@ -428,7 +436,7 @@ _STEPS: tuple[tuple[tuple[str, ...], type | None, Callable[[Question, str], _Ste
 """Keywords for the value itself come first, then those for its parts, then the unevaluated ones."""
 
 
-def _object(read: Schema, value: dict[str, Any]) -> str | None:
+def _object(read: SchemaDict, value: dict[str, Any]) -> str | None:
     if len(value) > read.get("maxProperties", len(value)):
         return "maxProperties"
     if len(value) < read.get("minProperties", 0):
@@ -441,7 +449,7 @@ def _object(read: Schema, value: dict[str, Any]) -> str | None:
     return None
 
 
-def _array(read: Schema, value: list[Any]) -> str | None:
+def _array(read: SchemaDict, value: list[Any]) -> str | None:
     if len(value) > read.get("maxItems", len(value)):
         return "maxItems"
     if len(value) < read.get("minItems", 0):

@@ -14,7 +14,7 @@ from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.dialects import CONTENT, Schema, listed, without_annotations
+from guardstream.jsonstream.schema.dialects import CONTENT, SchemaDict, listed, without_annotations
 from guardstream.jsonstream.schema.refs import References
 
 _LONGEST = 300  # code points of the expectation: an `enum` may have thousands of values
@@ -45,7 +45,7 @@ _TOKENS = {
 class Expectations:
     """Describes the expectations of one schema; `references` are its own."""
 
-    def __init__(self, root: Schema, references: References) -> None:
+    def __init__(self, root: SchemaDict, references: References) -> None:
         self._root = root
         self._references = references
 
@@ -99,7 +99,7 @@ class Expectations:
             found = [inner for read in self._reads(found) for inner in _stepped(read, part)]
         return found
 
-    def _reads(self, schemas: list[Any]) -> Iterator[Schema]:
+    def _reads(self, schemas: list[Any]) -> Iterator[SchemaDict]:
         """Yield the keywords of schemas, and of all that may apply to the same value."""
         return self._references.readings(schemas, ("if", "then", "else", "allOf", *_CHOICES))
 
@@ -156,7 +156,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _one_of(reads: list[Schema], keyword: str) -> str:
+def _one_of(reads: list[SchemaDict], keyword: str) -> str:
     """Return the allowed values, of `enum` or `const`; only the keyword if none are given."""
     values: list[Any] = []
     for read in reads:
@@ -167,7 +167,7 @@ def _one_of(reads: list[Schema], keyword: str) -> str:
     return f"enum {_shown(values)}" if values else keyword
 
 
-def _only(keyword: str, reads: list[Schema]) -> str:
+def _only(keyword: str, reads: list[SchemaDict]) -> str:
     """Return that there may be no members beyond those that have a schema."""
     if keyword == "additionalProperties":
         reads = [read for read in reads if read.get(keyword) is False]
@@ -178,7 +178,7 @@ def _only(keyword: str, reads: list[Schema]) -> str:
     return f"{keyword} false beside {' and '.join(known)}" if known else f"{keyword} false"
 
 
-def _stepped(read: Schema, part: str | int) -> Iterator[Any]:
+def _stepped(read: SchemaDict, part: str | int) -> Iterator[Any]:
     """Yield the schemas that `read` has for a member or an element."""
     if isinstance(part, int):
         prefix = read.get("prefixItems", ())

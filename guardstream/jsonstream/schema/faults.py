@@ -81,7 +81,7 @@ def name_left(node: Node, used: Collection[Any], so_far: str) -> bool:
 
 
 def key_so_far(nodes: Sequence[Node], so_far: str, part: str) -> str:
-    """Return what is kept of a key for `key_part_fault`: up to where no name begins like it any
+    """Return the part of a key that `key_part_fault` needs: up to where no name begins like it any
     more."""
     for char in part:
         if so_far and not any(node.beginnings[so_far] for node in nodes):

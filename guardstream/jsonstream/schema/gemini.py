@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from guardstream.jsonstream.schema.dialects import Schema, subschemas
+from guardstream.jsonstream.schema.dialects import SchemaDict, subschemas
 
 _TYPES = frozenset({"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"})
 _UNSPECIFIED = "TYPE_UNSPECIFIED"
@@ -38,7 +38,7 @@ def is_gemini(schema: Mapping[str, Any]) -> bool:
     return any(_capital(each.get("type")) for each in _schemas(_renamed(schema)))
 
 
-def as_json_schema(schema: Mapping[str, Any]) -> Schema:
+def as_json_schema(schema: Mapping[str, Any]) -> SchemaDict:
     """Return a Gemini schema as one of 2020-12."""
     made = _renamed(deepcopy(dict(schema)))
     for each in _schemas(made):
@@ -53,7 +53,7 @@ def as_json_schema(schema: Mapping[str, Any]) -> Schema:
     return made
 
 
-def _renamed(schema: Mapping[str, Any]) -> Schema:
+def _renamed(schema: Mapping[str, Any]) -> SchemaDict:
     """Return a schema with the original names of its keywords."""
     made = {_NAMES.get(name, name): value for name, value in schema.items()}
     for name in ("properties", "$defs"):
@@ -72,7 +72,7 @@ def _inside(schema: Any) -> Any:
     return _renamed(schema) if isinstance(schema, Mapping) else schema
 
 
-def _schemas(schema: Schema) -> Iterator[Schema]:
+def _schemas(schema: SchemaDict) -> Iterator[SchemaDict]:
     """Yield a schema and all schemas in it."""
     todo = [schema]
     while todo:
@@ -89,7 +89,7 @@ def _count(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _allow_null(schema: Schema) -> None:
+def _allow_null(schema: SchemaDict) -> None:
     if "$ref" in schema:  # the target may refuse null
         inner = dict(schema)
         schema.clear()

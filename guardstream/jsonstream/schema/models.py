@@ -85,15 +85,15 @@ class EarlySchema:
             return "less nesting of the model's unions, which have no discriminator"
         if by and keyword in by:
             return _expectations(by).words([], keyword)
-        said = self._said
-        if said is None:
+        expected = self._expected
+        if expected is None:
             return keyword
         if keyword == "str" or keyword in _SCALAR_TYPES:
-            return f"{keyword} {said.value(path)}".rstrip()
-        return said.words(path, keyword)
+            return f"{keyword} {expected.value(path)}".rstrip()
+        return expected.words(path, keyword)
 
     @cached_property
-    def _said(self) -> Expectations | None:
+    def _expected(self) -> Expectations | None:
         """The model's JSON Schema, created when something is refused; None if it has none."""
         try:
             return _expectations(self._adapter.json_schema(schema_generator=_Quiet))

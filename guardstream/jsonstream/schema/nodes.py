@@ -14,7 +14,7 @@ from math import inf
 from operator import or_
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema.digits import digits_of
+from guardstream.jsonstream.schema.digits import NamedCheck, digits_of
 from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Together
 from guardstream.jsonstream.schema.prefixes import Early, of_patterns
 
@@ -81,7 +81,7 @@ class Node:
     text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
     #: What refuses a string by its beginning, for a pattern or format, with the keyword.
     prefixes: tuple[str, Early] | None = None
-    number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
+    number_checks: tuple[NamedCheck, ...] = ()
     #: What refuses a number by its beginning.
     digits: Beginning | None = None
     #: The bounds of the ints that pass all `number_checks`; None if bounds do not decide.

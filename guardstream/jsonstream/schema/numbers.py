@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from guardstream.jsonstream.schema.digits import Check
+from guardstream.jsonstream.schema.digits import NamedCheck
 
 _KEPT = 4_096  # cached beginnings
 
@@ -28,7 +28,7 @@ class Beginning(Protocol):
 class Together:
     """All of several schemas: `checks` of the whole number, `parts` for its beginning."""
 
-    def __init__(self, checks: Sequence[Check], parts: Sequence[Beginning]) -> None:
+    def __init__(self, checks: Sequence[NamedCheck], parts: Sequence[Beginning]) -> None:
         self.checks = tuple(checks)
         self.parts = tuple(parts)
         self._known: dict[str, bool] = {}

@@ -96,7 +96,7 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
     `place` is the number of the last key, value or end: branches that fail at the same place fail
     for the same reason. A branch that fails after all others is explained by itself.
     """
-    told: tuple[str, Any] = keyword, run.node.schema
+    explained: tuple[str, Any] = keyword, run.node.schema
     todo = [(run, keyword)]
     while todo:
         run, keyword = todo.pop()
@@ -105,7 +105,7 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
         run.end()
         for owner in run.owners:
             if owner is None:
-                raise Refused(offset, keyword, told=told[0], by=told[1])
+                raise Refused(offset, keyword, explained=explained[0], by=explained[1])
             if isinstance(owner, Run):
                 todo.append((owner, keyword))
                 continue
@@ -113,8 +113,8 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
             if owner.left:
                 continue
             if not owner.alone:
-                together = owner.first == place and told[0] in _ADDED_UP
-                told = (told[0] if together else owner.choice.keyword), None
+                together = owner.first == place and explained[0] in _ADDED_UP
+                explained = (explained[0] if together else owner.choice.keyword), None
             todo.append((owner.owner, owner.choice.keyword))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
 import jsonschema_rs
@@ -19,7 +19,7 @@ from guardstream.jsonstream.schema.checks import check_shape
 from guardstream.jsonstream.schema.dialects import (
     DYNAMIC,
     Dialect,
-    Schema,
+    SchemaDict,
     declared,
     named,
     subschemas,
@@ -33,7 +33,7 @@ ROOT = "urn:guardstream:schema"
 META = "$metaschema"
 """In a reading: the schema is a metaschema of json-schema.org, and this is its check."""
 
-Documents = Mapping[str, "Schema | bool"]
+SchemasByURI: TypeAlias = Mapping[str, "SchemaDict | bool"]
 
 
 @dataclass
@@ -66,36 +66,40 @@ class References:
     """A schema with its documents, by URI. Methods take a schema that is part of one of them."""
 
     def __init__(
-        self, root: Schema, dialect: Dialect, documents: Documents | None = None, base: str = ROOT
+        self,
+        root: SchemaDict,
+        dialect: Dialect,
+        documents: SchemasByURI | None = None,
+        base: str = ROOT,
     ) -> None:
-        self.used: dict[str, Schema | bool] = {}
+        self.used: dict[str, SchemaDict | bool] = {}
         """The documents, apart from the root, that references have led into so far."""
         self._dialect = dialect
         self._documents = {} if documents is None else documents
-        self._resources: dict[str, Schema | bool] = {}
-        self._anchors: dict[str, Schema] = {}
-        self._dynamic: dict[str, dict[str, Schema]] = {}  # by base, then by name
+        self._resources: dict[str, SchemaDict | bool] = {}
+        self._anchors: dict[str, SchemaDict] = {}
+        self._dynamic: dict[str, dict[str, SchemaDict]] = {}  # by base, then by name
         self._places: dict[int, _Place] = {}
-        self._readings: dict[int, Schema] = {}
-        self._schemas: list[Schema] = []
-        self._metaschemas: dict[str, Schema] = {}
+        self._readings: dict[int, SchemaDict] = {}
+        self._schemas: list[SchemaDict] = []
+        self._metaschemas: dict[str, SchemaDict] = {}
         self._unseen: set[int] = set()  # schemas below a keyword of another draft
         self._root = base
         self._add(root, base, "", dialect, "")
         self._resources.setdefault(base, root)
 
-    def pointer_of(self, schema: Schema) -> str:
+    def pointer_of(self, schema: SchemaDict) -> str:
         """Return the JSON pointer of `schema` from its document's root, after the document's
         URI."""
         place = self._places[id(schema)]
         return f"{place.document}{place.pointer}"
 
-    def base_of(self, schema: Schema) -> str:
+    def base_of(self, schema: SchemaDict) -> str:
         """Return the URI of the resource that `schema` belongs to."""
         place = self._places.get(id(schema))
         return place.base if place else self._root
 
-    def read(self, schema: Schema) -> Schema:
+    def read(self, schema: SchemaDict) -> SchemaDict:
         """Return the effective keywords of `schema`, by their names in 2020-12."""
         found = self._readings.get(id(schema))
         if found is None:
@@ -103,7 +107,7 @@ class References:
             found = self._readings[id(schema)] = place.dialect.read(schema)
         return found
 
-    def readings(self, schemas: Iterable[Any], keywords: Iterable[str]) -> Iterator[Schema]:
+    def readings(self, schemas: Iterable[Any], keywords: Iterable[str]) -> Iterator[SchemaDict]:
         """Yield the effective keywords of schemas, and of all that they refer to or have under
         `keywords`, in order."""
         todo, seen = [*schemas][::-1], set()
@@ -119,7 +123,7 @@ class References:
             for operand in [read[keyword] for keyword in keywords if keyword in read][::-1]:
                 todo += operand[::-1] if isinstance(operand, list) else [operand]
 
-    def dialect_of(self, schema: Schema) -> Dialect:
+    def dialect_of(self, schema: SchemaDict) -> Dialect:
         """Return the dialect of `schema`."""
         place = self._places.get(id(schema))
         return place.dialect if place else self._dialect
@@ -132,7 +136,7 @@ class References:
             for keyword in keywords
         )
 
-    def resolve(self, schema: Schema, reference: Any) -> Schema | bool:
+    def resolve(self, schema: SchemaDict, reference: Any) -> SchemaDict | bool:
         """Return the schema that `reference` in `schema` leads to. Raises SchemaError."""
         place = self._places[id(schema)]
         if not isinstance(reference, str):
@@ -158,13 +162,13 @@ class References:
         if not isinstance(found, dict | bool):
             outside = "nothing is fetched: " if uri not in self._resources else ""
             raise SchemaError(self._nowhere(schema, reference, outside))
-        target: Schema | bool = found
+        target: SchemaDict | bool = found
         if isinstance(target, dict) and id(target) in self._unseen:
             place = self._places[id(target)]
             self._check_unseen(target, place, place.pointer)
         return target
 
-    def dynamic_name(self, schema: Schema, reference: str) -> str | None:
+    def dynamic_name(self, schema: SchemaDict, reference: str) -> str | None:
         """Return the name of a dynamic reference's anchor, None if the reference works like
         `$ref`."""
         found = self.resolve(schema, reference)
@@ -173,11 +177,11 @@ class References:
             return name
         return None
 
-    def dynamic_anchors(self, schema: Schema) -> Mapping[str, Schema]:
+    def dynamic_anchors(self, schema: SchemaDict) -> Mapping[str, SchemaDict]:
         """Return the dynamic anchors of the resource that `schema` belongs to."""
         return self._dynamic.get(self.base_of(schema), {})
 
-    def resolve_dynamic(self, schema: Schema, reference: str) -> Schema | bool | None:
+    def resolve_dynamic(self, schema: SchemaDict, reference: str) -> SchemaDict | bool | None:
         """Like `resolve`, or None if the answer depends on how the schema was reached."""
         name = self.dynamic_name(schema, reference)
         found = self.resolve(schema, reference)
@@ -186,7 +190,7 @@ class References:
         candidates = [names[name] for names in self._dynamic.values() if name in names]
         return found if len(candidates) == 1 else None
 
-    def reach(self, schema: Schema, most: int) -> Reach:
+    def reach(self, schema: SchemaDict, most: int) -> Reach:
         """Return what `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out.
 
         That is anything, if it depends on more than `most` schemas and names.
@@ -205,7 +209,7 @@ class References:
                     return reach
         return reach
 
-    def _extend(self, reach: Reach, schema: Schema, *, inner: bool) -> Iterator[Any]:
+    def _extend(self, reach: Reach, schema: SchemaDict, *, inner: bool) -> Iterator[Any]:
         """Add what `schema` may evaluate; the schemas that apply with it follow."""
         read = self.read(schema)
         reach.names |= set(read.get("properties", ()))
@@ -230,10 +234,10 @@ class References:
             yield read.get(keyword)
         yield from read.get("dependentSchemas", {}).values()
 
-    def _metaschema(self, schema: Schema, dialect: Dialect, address: str) -> Schema:
+    def _metaschema(self, schema: SchemaDict, dialect: Dialect, address: str) -> SchemaDict:
         """Return a metaschema of json-schema.org, or a part of one, from jsonschema-rs."""
         if address not in self._metaschemas:
-            found: Schema = {"$ref": address}
+            found: SchemaDict = {"$ref": address}
             try:
                 check = dialect.check(found, offline=True).is_valid
             except (jsonschema_rs.ReferencingError, jsonschema_rs.ValidationError) as error:
@@ -243,7 +247,7 @@ class References:
             self._readings[id(found)] = {META: check}
         return self._metaschemas[address]
 
-    def _nowhere(self, schema: Schema, reference: str, outside: str) -> str:
+    def _nowhere(self, schema: SchemaDict, reference: str, outside: str) -> str:
         return (
             f"{self.pointer_of(schema) or '/'}: reference {reference!r} leads nowhere in this "
             f"schema; {outside}put what it refers to under '$defs', or give its document with "
@@ -279,7 +283,7 @@ class References:
                 todo.append((sub, base, pointer + place, dialect))
 
     def _note(
-        self, schema: Schema, base: str, pointer: str, dialect: Dialect, document: str
+        self, schema: SchemaDict, base: str, pointer: str, dialect: Dialect, document: str
     ) -> tuple[str, Dialect]:
         """Register one schema with its names; return the context for the schemas inside it."""
         own = dialect.identifier(schema)
@@ -299,7 +303,7 @@ class References:
             self._note_anchors(schema, base)
         return base, dialect
 
-    def _note_anchors(self, schema: Schema, base: str) -> None:
+    def _note_anchors(self, schema: SchemaDict, base: str) -> None:
         for keyword in ("$anchor", "$dynamicAnchor"):
             if isinstance(schema.get(keyword), str):
                 self._anchors[f"{base}#{schema[keyword]}"] = schema
@@ -327,7 +331,7 @@ class References:
             self._add(found, place.base, at, place.dialect, place.document)
         return found
 
-    def _check_unseen(self, schema: Schema, place: _Place, at: str) -> None:
+    def _check_unseen(self, schema: SchemaDict, place: _Place, at: str) -> None:
         """Check the shape of a schema below a keyword that is not in its draft, which the
         metaschema has therefore not checked."""
         self._unseen.discard(id(schema))

@@ -17,8 +17,8 @@ _SPARE, _EARNED = 128, 8  # how many more at first, and how many of these each v
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
     """No value that the schema allows can follow from `offset` on; `keyword` refused it.
 
-    `told` is the keyword to explain, if another one says more: that of the only remaining branch of
-    a choice. `by` is the schema that contains it, if that is known.
+    `explained` is the keyword to explain, if another one says more: that of the only remaining
+    branch of a choice. `by` is the schema that contains it, if that is known.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         path: list[str | int] | None = None,
         *,
         whole: bool = False,
-        told: str = "",
+        explained: str = "",
         by: Any = None,
     ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
-        self.told = told or keyword
+        self.explained = explained or keyword
         self.by = by
         self.whole = whole  # judged when the value was complete
         self.path = path  # to the value, if it is not the one that has begun

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
+from guardstream.jsonstream.schema.checks import KeywordChecks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
 from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS, DRAFT_2020, OPENAPI
 from guardstream.jsonstream.schema.doubling import may_double
@@ -15,7 +15,7 @@ from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.gemini import as_json_schema, is_gemini
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
-from guardstream.jsonstream.schema.refs import ROOT, Documents, References
+from guardstream.jsonstream.schema.refs import ROOT, References, SchemasByURI
 
 __all__ = ["Schema", "Verdict"]
 
@@ -53,7 +53,7 @@ class Schema:
         *,
         draft: str | None = None,
         formats: bool = False,
-        documents: Documents | None = None,
+        documents: SchemasByURI | None = None,
         base: str = ROOT,
     ) -> None:
         plain = schema if isinstance(schema, bool) else _plain(schema)
@@ -77,14 +77,14 @@ class Schema:
         schema: dict[str, Any],
         draft: str | None,
         formats: bool,
-        documents: Documents | None,
+        documents: SchemasByURI | None,
         base: str,
     ) -> None:
         _check_unwrapped(schema)
         dialect = draft_of(schema, draft)
         references = References(schema, dialect, documents, base)
         self._expectations = Expectations(schema, references)
-        checks = Checks(dialect)
+        checks = KeywordChecks(dialect)
         self._evaluator = Evaluator(references, checks, formats)
         compiler = Compiler(schema, references, checks, self._evaluator, formats)
         self._node = compiler.compile()

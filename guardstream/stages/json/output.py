@@ -38,9 +38,9 @@ class Output:
     def text(self, text: str, at: int) -> None:
         """Emit `text`, which stands for the source at the offset `at`."""
         if text:
-            self.say(Text(text), at)
+            self.emit(Text(text), at)
 
-    def say(self, event: Event, at: int) -> None:
+    def emit(self, event: Event, at: int) -> None:
         """Emit one event."""
         if not self._closes or not self.inside:
             self.events.append(event)
@@ -60,9 +60,9 @@ class Output:
         for event in events:
             if isinstance(event, Text):
                 text = write(event.text)
-                self.say(event if text == event.text else Text(text), at)
+                self.emit(event if text == event.text else Text(text), at)
             elif isinstance(event, Finding):
-                self.say(place(event), at)
+                self.emit(place(event), at)
             else:
                 raise Ended(event)
 

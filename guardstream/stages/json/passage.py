@@ -1,4 +1,4 @@
-"""Releases one document: its punctuation as it is, its texts as the rules leave them.
+"""Releases one document: punctuation unchanged, texts as the rules leave them.
 
 Each string value, each key if requested, and each number is a text of its own.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from guardstream.events import Event, Finding, Finish, Stage, Text
+from guardstream.events import Event, Finding, Finish, Stage, Text, text_of
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
@@ -31,7 +31,8 @@ _SAFE = frozenset(
 )  # fmt: skip
 """After these tokens, a document can be closed without inventing anything."""
 
-Source: TypeAlias = Callable[[int, int], tuple[int, int]]
+ToSource: TypeAlias = Callable[[int, int], tuple[int, int]]
+"""Maps a span of a document's text to the source."""
 
 
 def _same(start: int, end: int) -> tuple[int, int]:
@@ -51,7 +52,7 @@ class Passage:
     """
 
     def __init__(
-        self, settings: Settings, output: Output, start: int, source: Source = _same
+        self, settings: Settings, output: Output, start: int, source: ToSource = _same
     ) -> None:
         self.at = start
         self._source = source
@@ -92,7 +93,7 @@ class Passage:
         return self.at
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
-        """Release what is possible of the document's next characters."""
+        """Take the document's next characters, and release as many as possible."""
         if self._inner and len(tokens) == 1 and not self.raw:
             kind, part, start, end = tokens[0]
             if kind in _PARTS and len(part) == len(text) == end - start:
@@ -263,7 +264,7 @@ class Passage:
     def _end_key(self, source: str, released: str) -> None:
         self._key = None
         if self._keys:
-            self._output.text(self._keys[-1].after(source, released), self.at)
+            self._output.text(self._keys[-1].suffix(source, released), self.at)
 
     def _in_source(self, finding: Finding) -> Finding:
         start, end = self._source(*self._spans.placed(finding.start, finding.end))
@@ -280,7 +281,7 @@ class Passage:
         events = inner.feed(text)
         if not any(isinstance(event, Finish) for event in events):
             events += settled(inner)
-        out = "".join(event.text for event in events if isinstance(event, Text))
+        out = text_of(events)
         self.at = end
         others = [event for event in events if not isinstance(event, Text)]
         first, _ = self._source(start, end)
@@ -303,19 +304,19 @@ class _Keys:
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}  # by their output
         self._numbers: dict[str, int] = {}
-        self._told: dict[tuple[str, str], str] = {}
+        self._suffixes: dict[tuple[str, str], str] = {}
 
-    def after(self, source: str, released: str) -> str:
+    def suffix(self, source: str, released: str) -> str:
         """Return the suffix of a key: empty, or a number that makes it unique."""
         if self._sources.setdefault(released, source) == source:
             return ""
-        if (source, released) not in self._told:
+        if (source, released) not in self._suffixes:
             number = self._numbers.get(released, 1) + 1
             while self._sources.setdefault(f"{released} {number}", source) != source:
                 number += 1
             self._numbers[released] = number
-            self._told[source, released] = f" {number}"
-        return self._told[source, released]
+            self._suffixes[source, released] = f" {number}"
+        return self._suffixes[source, released]
 
 
 def _quiet(settings: Settings) -> frozenset[int]:

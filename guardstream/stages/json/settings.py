@@ -15,7 +15,7 @@ from guardstream.jsonstream.repair import Kind
 OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
 After: TypeAlias = Literal["stop", "ignore", "text"]
 Numbers: TypeAlias = Literal["string", "null", "zero"]
-Redact: TypeAlias = Callable[[], Stage]
+MakeStage: TypeAlias = Callable[[], Stage]
 Place: TypeAlias = tuple[str, ...]
 """The path to a value in a document: member names, and `[*]` for an array element."""
 Restore: TypeAlias = Callable[[Stage, Place], Stage]
@@ -55,7 +55,7 @@ class Settings:
     on_violation: OnViolation = "block"
     repair: frozenset[Kind] = frozenset()
     close: bool = False
-    redact: Redact | None = None
+    redact: MakeStage | None = None
     restore: Restore | None = None
     redact_keys: bool = False
     numbers: Numbers | None = "string"

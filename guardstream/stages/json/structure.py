@@ -15,7 +15,7 @@ from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Repair
-from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.repaired import DocumentOptions
 from guardstream.jsonstream.strings import Spans
 from guardstream.stages.json.last import Last
 from guardstream.stages.json.output import Ended, Output, settled, shifted
@@ -36,10 +36,11 @@ class Structure:
     def __init__(self, settings: Settings | None = None) -> None:
         self.violations: list[DocumentError] = []
         self._settings = settings = settings or Settings()
-        or_text = settings.on_violation == "text"
-        self._finder = Documents(
-            self._new_document, settings.fences, or_text=or_text, repair=settings.repair
+        options = DocumentOptions(
+            settings.schema, settings.limits, settings.duplicates, repair=settings.repair
         )
+        or_text = settings.on_violation == "text"
+        self._finder = Documents(options, settings.fences, or_text=or_text)
         self._output = Output(closes=settings.closes)
         self._last = _last(settings)
         self._open: Document | None = None  # the document that may contain all of the next chunk
@@ -49,7 +50,6 @@ class Structure:
         self._broken = False  # the text is not JSON, which is only monitored
         self._document: Document | None = None
         self._passage = Passage(settings, self._output, 0)
-        self._count = 0
         self._prose: Stage | None = None  # guards the text around documents
         self._prose_at = 0
 
@@ -84,25 +84,25 @@ class Structure:
         fed = self._fed = self._fed + len(text)
         document = self._open
         if document is None:
-            return self._said(self._take(self._finder.feed(text)))
+            return self._emitted(self._take(self._finder.feed(text)))
         # Most chunks are inside a document and need not be split.
         tokens = document.feed(text)
         if document.ended:
             self._open = None
-            return self._said(self._take(self._finder.resume(text, fed - len(text), tokens)))
+            return self._emitted(self._take(self._finder.resume(text, fed - len(text), tokens)))
         passage = self._passage
         if passage.plain and not document.state.waits and not passage.raw:
             passage.at = fed
             events: list[Event] = [Text(text)] if text else []
         else:
             events = self._inside(document, text, tokens)
-        return events if self._last is None else self._said(events)
+        return events if self._last is None else self._emitted(events)
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is a text without any."""
         if self._finished:
             return []
-        return self._said(self._take(self._finder.finish(), final=True))
+        return self._emitted(self._take(self._finder.finish(), final=True))
 
     def cut(self, finish: Finish) -> list[Event]:
         """Take an earlier stage's end: what is held is dropped; with `close` the document is
@@ -111,18 +111,18 @@ class Structure:
             return []
         events = self._output.events = []
         self._conclude(Ended(finish))
-        return self._said(events)
+        return self._emitted(events)
 
-    def _said(self, events: list[Event]) -> list[Event]:
+    def _emitted(self, events: list[Event]) -> list[Event]:
         """Return the events to emit now: all, unless only the last document counts."""
         if self._last is None:
             return events
-        said = self._last.take(events)
-        if said and isinstance(said[-1], Finish):
+        emitted = self._last.take(events)
+        if emitted and isinstance(emitted[-1], Finish):
             self._finished = True
             if self._last.full:  # any later violation would depend on the chunking
                 self.violations.clear()
-        return said
+        return emitted
 
     def _inside(self, document: Document, text: str, tokens: list[Token]) -> list[Event]:
         events = self._output.events = []
@@ -157,7 +157,7 @@ class Structure:
 
     def _end(self) -> None:
         settings = self._settings
-        if not self._count and settings.fences != "keep" and settings.on_violation != "text":
+        if not self._document and settings.fences != "keep" and settings.on_violation != "text":
             place = self._fed, *self._finder.position
             self._violate(JSONSyntaxError("no document in the text", *place, ""))
         self._settle()
@@ -184,7 +184,7 @@ class Structure:
             self._output.text(text, start)
             return
         if not self._prose:
-            broken = self._count and self._settings.on_violation == "text"
+            broken = self._document and self._settings.on_violation == "text"
             restore, stage = self._settings.restore, redact()
             stage = restore(stage, ()) if restore else stage
             self._prose = Tail(stage, Spans(start)) if broken else stage
@@ -203,27 +203,6 @@ class Structure:
         return shifted(finding, self._prose_at)
 
     # -- documents
-
-    def _new_document(self, offset: int, line: int, column: int) -> Document:
-        settings = self._settings
-        if settings.repair:
-            return RepairedDocument(
-                settings.schema,
-                settings.limits,
-                repair=settings.repair,
-                duplicates=settings.duplicates,
-                offset=offset,
-                line=line,
-                column=column,
-            )
-        return Document(
-            settings.schema,
-            settings.limits,
-            duplicates=settings.duplicates,
-            offset=offset,
-            line=line,
-            column=column,
-        )
 
     def _part(self, part: Part) -> None:
         document, text = part.document, part.text
@@ -249,10 +228,9 @@ class Structure:
         self._end_prose()
         if self._last:
             self._drop_last(self._last)
-        elif self._count and self._settings.fences in ("strip", "require"):
+        elif self._document and self._settings.fences in ("strip", "require"):
             self._output.text("\n", document.start)
         self._document = document
-        self._count += 1
         self._output.begin()
         self._passage = Passage(self._settings, self._output, at, document.source)
 
@@ -269,9 +247,9 @@ class Structure:
         self._finder.close()
 
     def _report(self, repair: Repair) -> None:
-        rule = f"{self._settings.rule}.{repair.kind}"
-        start, end, severity = repair.start, repair.end, self._settings.severity
-        self._output.say(Finding(rule, start, end, "monitor", severity, "repair"), self._passage.at)
+        rule, severity = f"{self._settings.rule}.{repair.kind}", self._settings.severity
+        finding = Finding(rule, repair.start, repair.end, "monitor", severity, "repair")
+        self._output.emit(finding, self._passage.at)
 
     def _drop_last(self, last: Last) -> None:
         """Drop the previous document when another one begins; only its findings are emitted."""
@@ -299,7 +277,7 @@ class Structure:
             self._output.release()
         end = min(offset + 1, self._fed)
         found = Finding(settings.rule, offset, end, action, settings.severity)
-        self._output.say(found, offset)
+        self._output.emit(found, offset)
         if action != "monitor":
             raise Ended(Finish("content_filter" if action == "block" else "stop"))
 

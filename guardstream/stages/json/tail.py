@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from guardstream.events import Event, Finding, Finish, Stage, Text
+from guardstream.events import Event, Finding, Finish, Stage, Text, text_of
 from guardstream.jsonstream.strings import Spans, encode
 
 _HEX = "[0-9a-fA-F]"
@@ -68,7 +68,7 @@ class Tail:
         for char in begun:
             self._take(char, char, events)
         if not self._finished:
-            self._say(self._inner.finish(), events)
+            self._emit(self._inner.finish(), events)
         return events
 
     def _char(self, char: str, events: list[Event]) -> None:
@@ -93,15 +93,15 @@ class Tail:
         self._spans.add(char, self._at, self._at + len(source))
         self._at += len(source)
         self._waiting.append((char, source))
-        self._say(self._inner.feed(char), events)
+        self._emit(self._inner.feed(char), events)
 
-    def _say(self, said: list[Event], events: list[Event]) -> None:
+    def _emit(self, given: list[Event], events: list[Event]) -> None:
         """Add the events of the inner stage, with the text as the source writes it."""
-        self._finished = bool(said) and isinstance(said[-1], Finish)
+        self._finished = bool(given) and isinstance(given[-1], Finish)
         released = len(self._waiting) - (0 if self._finished else self._inner.held)
         gone = [self._waiting.popleft() for _ in range(released)]
-        written = _written(gone, "".join(each.text for each in said if isinstance(each, Text)))
-        for event in said:
+        written = _written(gone, text_of(given))
+        for event in given:
             if isinstance(event, Text):
                 events.append(Text("".join(written[: len(event.text)])))
                 del written[: len(event.text)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from guardstream.events import Event, Finding, Finish, Severity, Text
+from guardstream.events import Action, Event, Finding, FindingKind, Finish, Text
 from guardstream.stages.limits.bounds import Bound, Characters, Count, End, Lines, Tokens
 from guardstream.stages.limits.repeat import Loops, RepeatScan
 from guardstream.stages.limits.stop import Sequences, StopScan
@@ -42,9 +42,7 @@ class LimitSet:
         tokens: TokenLimit | None = None,
         stop: Iterable[str] = (),
         repeat: Loops | None = None,
-        severity: Severity = "medium",
     ) -> None:
-        self.severity: Severity = severity
         self._max_chars = max_chars
         self._max_lines = max_lines
         self._tokens = tokens
@@ -72,17 +70,16 @@ class LimitSet:
     def stage(self) -> Limits:
         """Return a stage for one pipeline."""
         sequences = self._sequences
-        return Limits(self.bounds(), StopScan(sequences) if sequences else None, self.severity)
+        return Limits(self.bounds(), StopScan(sequences) if sequences else None)
 
 
 class Limits:
     """One text's limits; a Stage. Made by `LimitSet.stage`."""
 
-    def __init__(self, bounds: list[Bound], stop: StopScan | None, severity: Severity) -> None:
+    def __init__(self, bounds: list[Bound], stop: StopScan | None) -> None:
         # The stop sequences read last, so that they hold what they did at the end of another limit.
         self._bounds: list[Bound] = [*bounds, stop] if stop else bounds
         self._stop = stop
-        self._severity: Severity = severity
         self._position = 0
         self._tail = ""
         self._finished = False
@@ -126,14 +123,9 @@ class Limits:
         self._finished = True
         cut = end.cut if end.reason == "stop" else min(end.cut, self._position - held)
         shown = tail[: cut - (self._position - len(tail))]
-        finding = Finding(
-            end.rule,
-            end.start,
-            end.end,
-            "block" if end.failed else "stop",
-            self._severity,
-            "rule_error" if end.failed else "match",
-        )
+        action: Action = "block" if end.failed else "stop"
+        kind: FindingKind = "rule_error" if end.failed else "match"
+        finding = Finding(end.rule, end.start, end.end, action, kind=kind)
         finish = Finish(end.reason, ends="stream" if end.failed else "choice")
         return [*([Text(shown)] if shown else []), finding, finish]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
@@ -34,9 +35,8 @@ class RuleSet:
     """Compiled rules, shared between streams and threads; `stage` begins one stream.
 
     `max_holdback` bounds the held text in code points, `on_overflow` says what happens to a
-    candidate that would exceed it. `on_error` says what happens to a stream whose rule fails, and
-    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError for a
-    rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
+    candidate that would exceed it, and `on_error` what happens to a stream whose rule fails. Raises
+    RuleError for a rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class RuleSet:
         max_holdback: int = 256,
         on_overflow: OnOverflow = "mask",
         on_error: OnError = "block",
-        confirm_timeout: float = 0.5,
     ) -> None:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
@@ -56,8 +55,7 @@ class RuleSet:
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
         self.on_error = on_error
-        self._timeout = confirm_timeout
-        self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
+        self._confirms = [confirmation_of(rule) for rule in self.rules]
         self.forking = frozenset(
             number
             for number, rule in enumerate(self.rules)
@@ -148,26 +146,16 @@ class RuleSet:
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
         """Return an index for each way to compare words."""
-        kinds: dict[
-            tuple[bool, frozenset[str]], tuple[dict[str, list[int]], dict[str, list[int]]]
-        ] = {}
+        kinds: dict[tuple[bool, frozenset[str]], _Words] = {}
         for number, given in words.items():
             rule = self.rules[number]
-            folding = folding_of(rule)
-            whole_word, separators = rule.whole_word, "separators" in folding.names
-            others = Folding(folding.names - {"separators"}) if separators else folding
-            for word in given:
-                compared = others if separators and word and not separable(word) else folding
-                names = compared.names_for(word)
-                if not word or (names and not compared.word(word)):
-                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-                kind = rule.action != "monitor", names
-                parts, whole = kinds.setdefault(kind, ({}, {}))
-                alone = whole_by_default(word) if whole_word is None else whole_word
-                (whole if alone else parts).setdefault(word, []).append(number)
+            for word, names in _with_names(rule, given):
+                alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
+                alike = kinds.setdefault((rule.action != "monitor", names), _Words({}, {}))
+                (alike.whole if alone else alike.parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
         plain = {number for number in words if self._is_plain(number)}
-        for (holds, names), (parts, whole) in kinds.items():
+        for (holds, names), (whole, parts) in kinds.items():
             index = WordIndex(
                 whole, parts, Folding(names), holds=holds, confirm=confirms, plain=plain
             )
@@ -180,3 +168,27 @@ class RuleSet:
         if rule.action in ENDING or self._confirms[number]:
             return False
         return self.on_error == "block" or not rule.patterns
+
+
+class _Words(NamedTuple):
+    """Words that are compared alike, each with the numbers of its rules: whole words, and those
+    that may be parts of others."""
+
+    whole: dict[str, list[int]]
+    parts: dict[str, list[int]]
+
+
+def _with_names(rule: Rule, words: Iterable[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the words of a rule, each with the names of its normalisations.
+
+    Raises RuleError for an empty word.
+    """
+    folding = folding_of(rule)
+    separators = "separators" in folding.names
+    others = Folding(folding.names - {"separators"}) if separators else folding
+    for word in words:
+        compared = others if separators and word and not separable(word) else folding
+        names = compared.names_for(word)
+        if not word or (names and not compared.word(word)):
+            raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+        yield word, names

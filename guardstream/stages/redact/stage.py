@@ -272,8 +272,8 @@ class Redact:
                 events.append(Text(text))
             found.sort(key=_finding_key)
             for rule, start, end in found:
-                made = rules[rule]
-                events.append(match_found(made.id, start, end, made.action, made.severity))
+                by = rules[rule]
+                events.append(match_found(by.id, start, end, by.action, by.severity))
 
     def _report_one(
         self, events: list[Event], number: int, start: int, end: int, hold: int

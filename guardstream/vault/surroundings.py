@@ -1,4 +1,4 @@
-"""The end of a text as the model wrote it: the text before a stand-in decides if it is restored."""
+"""Keeps the end of a text as the model wrote it, which decides whether a stand-in is restored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
 
 
-class Source:
+class Surroundings:
     """Keeps the end of a text, and tracks the tags that are open in it when asked."""
 
     def __init__(self) -> None:
