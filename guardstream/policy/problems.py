@@ -53,7 +53,7 @@ def of_validation(
             if detail["input"] is None and path in document.keys:
                 message = f"{path[-1]!r} has no value: {message}"
                 problem = Problem(document.key_mark(path), message)
-            elif detail["loc"][-1] == "[key]":
+            elif detail["loc"][-1:] == ("[key]",):
                 problem = Problem(document.key_mark(path), message)
             else:
                 problem = Problem(document.mark(path), message)
