@@ -71,6 +71,8 @@ def _path(loc: Path, document: Document) -> Path:
 
 
 def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
+    if path[-1] == "<<":
+        return "unknown key '<<': YAML 1.2 has no merge keys: write the keys out, or use 'extends'"
     known = keys(_model_at(path[:-1], whole))
     return f"unknown key {path[-1]!r}, {hint(str(path[-1]), known)}"
 
