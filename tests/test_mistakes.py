@@ -182,6 +182,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "to read a file, use Policy.load()",
     ),
     "bytes for a policy's text": (lambda: PARSE(b"rules: []"), "a str, not 'bytes'"),
+    "a dict for a policy's text": (lambda: PARSE({"rules": []}), "json.dumps() makes a text of it"),
     "a policy's text for a path": (
         lambda: LOAD("version: 1\nrules: []"),
         "a path was expected, not a policy's text",

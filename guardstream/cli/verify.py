@@ -12,6 +12,8 @@ from guardstream.receipts import ReceiptError, found_in, verify, verify_audit
 
 HOLDS, DIFFERS = 0, 1
 
+UNCHAINED = "no line is chained: name audit logs that were written with 'chain: true'"
+
 
 def check(
     answer: Path,
@@ -44,8 +46,9 @@ def check_audit(logs: Sequence[Path], key: Path | None) -> int:
         print("signatures  not looked at: give --key")
     else:
         print(f"signatures  {lines - found.unsigned} lines signed, {found.unsigned} after the last")
-    print(*found.wrong, sep="\n", end="\n" if found.wrong else "")
-    return DIFFERS if found.wrong or not found.chains else HOLDS
+    wrong = found.wrong if found.chains else [*found.wrong, UNCHAINED]
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return DIFFERS if wrong else HOLDS
 
 
 def _read(path: Path) -> bytes:

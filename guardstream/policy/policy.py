@@ -108,7 +108,8 @@ class Policy:
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__
-            raise TypeError(f"Policy.parse() needs a policy's text, a str, not {kind!r}")
+            hint = ": json.dumps() makes a text of it" if isinstance(text, dict) else ""
+            raise TypeError(f"Policy.parse() needs a policy's text, a str, not {kind!r}{hint}")
         return cls(build.parse(text, name, Path(folder), Loader(allowed(allow_code))))
 
     @property

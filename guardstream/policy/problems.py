@@ -58,7 +58,7 @@ def of_validation(
             if detail["input"] is None and path in document.keys:
                 message = f"{path[-1]!r} has no value: {message}"
                 problem = Problem(document.key_mark(path), message)
-            elif detail["loc"][-1] == "[key]":
+            elif detail["loc"][-1:] == ("[key]",):
                 problem = Problem(document.key_mark(path), message)
             else:
                 problem = Problem(document.mark(path), message)
@@ -76,6 +76,8 @@ def _path(loc: KeyPath, document: Document) -> KeyPath:
 
 
 def _unknown_key(path: KeyPath, whole: type[BaseModel]) -> str:
+    if path[-1] == "<<":
+        return "unknown key '<<': YAML 1.2 has no merge keys: write the keys out, or use 'extends'"
     known = keys(_model_at(path[:-1], whole))
     return f"unknown key {path[-1]!r}, {hint(str(path[-1]), known)}"
 

@@ -60,6 +60,7 @@ def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
         (["a", "--file", "FILE"], "a: {sha256: " + "f" * 64 + "}", "the key 'a' already exists"),
         (["a", "--file", "FILE"], "{b: {sha256: " + "f" * 64 + "}}", "not valid YAML"),
         (["a", "--file", "FILE"], "b: 1", "1:4: expected a mapping"),
+        (["a", "--file", "FILE"], "b and c", "1:1: expected a mapping, as in {name: value}"),
         (["a", "--file", "none/keys.yaml"], "", "none/keys.yaml"),
     ],
 )

@@ -163,6 +163,9 @@ def test_records_of_other_logs_have_no_chain(tmp_path: Path) -> None:
     watched(AuditLog(path)).wrap_sync(gen(["a"])).text()
     assert "chain" not in json.loads(path.read_text())
     assert verify_audit([path]).unchained == 1
+    command = [sys.executable, "-m", "guardstream", "verify-audit", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "no line is chained" in done.stdout) == (1, True)
 
 
 def test_a_process_that_was_forked_begins_a_chain(

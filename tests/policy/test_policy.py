@@ -163,6 +163,8 @@ CASES = {
     "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
     "limits: {idle: 0}": "p:1:16: expected a number above 0",
     "rules: [{id: a, regex: x}]": "p:1:17: unknown key 'regex', did you mean 'pattern'?",
+    "rules: [&a {id: a, words: [x]}, {<<: *a, id: b}]": "p:1:34: unknown key '<<': YAML 1.2 has no "
+    "merge keys: write the keys out, or use 'extends'",
     "rules: [{id: a, words: [x], exclude: [y]}]": "p:1:29: unknown key 'exclude', did you mean "
     "'allow'?",
     "rules: [{id: a, words: [x], keep: {last: 2}}]": "p:1:29: unknown key 'keep', did you mean "

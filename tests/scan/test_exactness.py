@@ -267,6 +267,20 @@ def test_a_reference_asks_for_the_text_alone(pattern: str, text: str, size: int)
     assert found == [match.span() for match in regex.finditer(pattern, text, regex.V0)]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"((['\"]))\w+\1", "say 'ab' \"cd'"),
+        (r"(x(a|b)-?) \1", "xa xa xb- xb- xa xb"),
+        (r"((?:(a|b)){2}) \1", "ab ab ba ab"),
+        (r"((\d\d)x) \1", "12x 12x 12x 13x"),
+    ],
+)
+def test_a_group_in_a_group_that_is_referred_to_is_masked(pattern: str, text: str) -> None:
+    rule = Rule("p", patterns=(pattern,), group=2, replacement="*")
+    assert joined(events_of(rule, text, 64)) == check_whole([rule], text)[0] != text
+
+
 # --- references where they may not match ----------------------------------------------------
 
 REFERENCES = [
@@ -288,6 +302,10 @@ REFERENCES = [
     (r"(?<=(['\"=]))\w+\1", "='ab' \"cd' =ef="),
     (r"(?ai)(.)\1", "kK k\u212a sS s\u017f éÉ"),
     (r"(?i)(.)\1", "kK k\u212a sS s\u017f éÉ iI iİ iı Iı"),
+    (r"((a|b)c?)\1\2", "aaa acaca acac bbb"),
+    (r"((a)|(b))\1(?:\2|\3)", "aaa bbb aab"),
+    (r"((?:(a|b)){2})\1\2", "ababb ababa aaaaa"),
+    (r"(x(a|b)?)\1y\2", "xaxaya xxy xaxay"),
 ]
 
 # --- lookbehinds, which may match in any of their ways -----------------------------------------

@@ -25,7 +25,7 @@ TOKENS = r"""
 """.split()  # noqa: SIM905
 
 REFUSED = {
-    r"a{e<=1}": "fuzzy",
+    r"a{e<=1}": "fuzzy matching .*; write out the spellings",
     r"\Xa": "grapheme",
     r"a\Kb": r"\\K",
     r"\Ga": r"\\G",

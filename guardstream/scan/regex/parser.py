@@ -356,7 +356,8 @@ class _Parser:
             self.at = end + 1
             return 0, None
         if _FUZZY.match(self.pattern, start):
-            raise PatternError("fuzzy matching cannot be decided while text arrives", start)
+            message = "fuzzy matching cannot be decided while text arrives"
+            raise PatternError(f"{message}; write out the spellings there may be", start)
         return None
 
     def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -153,7 +153,7 @@ class _Writer:
             return [(None, node)]
         match node:
             case Group(item, found) if found == number:
-                return [(text, Group(_spelled(text), number)) for text in texts(item)]
+                return [(text, Group(way, number)) for text, way in _spellings(item)]
             case Group(item, found):
                 return [(text, Group(way, found)) for text, way in self._chosen(item, number)]
             case Alt(items):
@@ -190,6 +190,34 @@ def _referring(node: Node, number: int, text: str | None) -> Node:
 
 def _spelled(text: str) -> Node:
     return Cat(tuple(char(literal(character)) for character in text))
+
+
+def _spellings(node: Node) -> list[tuple[str, Node]]:
+    """All texts that the node matches, in order of preference, each with the groups in the node
+    that it goes through."""
+    if not captured(node):
+        return [(text, _spelled(text)) for text in texts(node)]
+    match node:
+        case Group(item, number):
+            return [(text, Group(way, number)) for text, way in _spellings(item)]
+        case Alt(items):
+            found = [way for item in items for way in _spellings(item)]
+        case Cat(items):
+            found = [("", Cat(()))]
+            for item in items:
+                more = _spellings(item)
+                found = [
+                    (text + end, Cat((way, rest))) for text, way in found for end, rest in more
+                ]
+                _check(found)
+        case Repeat(item, 0, 1, lazy):
+            found = _spellings(item)
+            skipped: tuple[str, Node] = ("", Cat(()))
+            found = [skipped, *found] if lazy else [*found, skipped]
+        case _:
+            raise _NotFiniteError
+    _check(found)
+    return found
 
 
 def has_choices(node: Node) -> bool:
@@ -241,7 +269,7 @@ def texts(node: Node) -> list[str]:
     return found
 
 
-def _check(found: list[str]) -> None:
+def _check(found: Sequence[object]) -> None:
     if len(found) > MAX_TEXTS:
         raise _NotFiniteError
 
