@@ -9,7 +9,6 @@ search goes on after what was confirmed, as if it began there.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial, reduce
@@ -408,19 +407,20 @@ class PatternScan:
         pattern = matches[0].pattern
         compiled = self._set.patterns[pattern]
         begin = max(matches[0].start, self._horizon())
-        while (match := self._find(pattern, begin, window)) is not None:
-            if match.start >= oldest:
-                break
+        while (match := self._find(pattern, begin, oldest, window)) is not None:
             spans = self._spans(pattern, match, window)
             if self._holds_true(pattern, spans, window):
                 found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = match.start + 1
-        kept = [each for each in matches if each.start >= oldest]
-        if match is not None and match not in kept:
-            # An older start has accepted in its place; it is not settled itself.
-            insort(kept, match)
+        # An older start may have accepted in place of one that lives: those before the last end are
+        # looked at once they are older than what lives.
+        end = max(each.end for each in matches)
+        kept = [each for each in matches if each.start >= oldest] if compiled.group else []
+        if oldest < end and not (kept and kept[0].start == oldest):
+            hold = max(oldest, min(each.hold for each in matches))
+            kept.insert(0, OpenMatch(pattern, oldest, hold, end, late=False))
         self._steps.keep(pattern, kept)
         return True
 
@@ -475,9 +475,10 @@ class PatternScan:
 
     # Reading again
 
-    def _find(self, pattern: int, begin: int, window: Window) -> OpenMatch | None:
-        """The first match from `begin` on, as `regex` finds it, of an approximated pattern."""
-        starts = range(max(begin, window.base), self.offset)
+    def _find(self, pattern: int, begin: int, end: int, window: Window) -> OpenMatch | None:
+        """The first match that begins from `begin` on, and before `end`, as `regex` finds it, of an
+        approximated pattern."""
+        starts = range(max(begin, window.base), min(end, self.offset))
         return self._first_of(pattern, starts, window, self)
 
     def _first_of(
@@ -653,8 +654,7 @@ class PatternScan:
         while self._waits(pattern) <= hold:
             began = self._steps.began(pattern)
             start = min(began, self._waits(pattern))
-            matches = self._open(pattern)
-            match = next((m for m in matches if (m.hold if group else m.start) <= hold), None)
+            match = self._oldest_match(pattern, start, hold, window)
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
@@ -667,6 +667,17 @@ class PatternScan:
                 self._restart(pattern, began, window, until=hold)
             else:
                 self._steps.drop(pattern, hold)
+
+    def _oldest_match(
+        self, pattern: int, start: int, hold: int, window: Window
+    ) -> OpenMatch | None:
+        """What the candidates from `start` on that are held from `hold`, or before, have matched
+        first."""
+        matches: Iterable[OpenMatch | None] = self._open(pattern)
+        if pattern in self._set.approximated:
+            matches = [self._find(pattern, start, hold + 1, window)]
+        group = self._set.patterns[pattern].group
+        return next((m for m in matches if m and (m.hold if group else m.start) <= hold), None)
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
