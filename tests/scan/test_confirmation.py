@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import regex
 
@@ -188,3 +190,38 @@ def test_a_match_far_longer_than_the_window_is_told_alike_in_all_chunkings(
 def test_a_match_that_the_end_decides_is_found_after_a_confirmed_one() -> None:
     rule = Rule("r", patterns=(r"((?:[^a]{1,3}?)|.)b(?:(?!\1).)*b",), replacement="*")
     assert answer(rule, "xbbxqbxb")[2] == [(0, 3), (3, 8)]
+
+
+def _words(count: int) -> str:
+    rng = random.Random(5)
+    return " ".join("".join(rng.choices("abcdefgh", k=rng.randint(2, 9))) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "length"), [(r"(.{30})\1", 30), (r"(.{50})\1", 50), (r"(.{20,60})\1", 40)]
+)
+def test_a_back_reference_to_a_long_group_does_not_fail_in_prose(pattern: str, length: int) -> None:
+    prose = _words(80)
+    again = prose[100 : 100 + length]
+    text = f"{prose}. {again}{again}. {prose}"
+    rule = Rule("r", patterns=(pattern,), replacement="*")
+    found = [match.span() for match in regex.finditer(pattern, text)]
+    assert found
+    assert answer(rule, text)[1:] == ("stop", found)
+
+
+@pytest.mark.parametrize("pattern", [r"(.{20,60})\1", r"(.{5,30})-\1", r"(?:(.{5,30}))-\1"])
+@pytest.mark.parametrize("size", [1, 4, 1_000])
+def test_what_overflows_is_reported_only_if_it_matches(pattern: str, size: int) -> None:
+    text = _words(20) + "-" + _words(20)
+    stage = RuleSet(
+        [Rule("r", patterns=(pattern,), group=1 if pattern.startswith("(?:") else None)],
+        max_holdback=16,
+        on_overflow="release",
+    ).stage()
+    events = [e for at in range(0, len(text), size) for e in stage.feed(text[at : at + size])]
+    events += stage.finish()
+    assert regex.search(pattern, text) is None
+    assert "".join(event.text for event in events if isinstance(event, Text)) == text
+    found = [event for event in events if isinstance(event, Finding)]
+    assert {finding.kind for finding in found} == {"overflow"}
