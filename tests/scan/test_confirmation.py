@@ -10,6 +10,8 @@ import regex
 from guardstream.events import Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
+from tests.support.chunking import play
+from tests.support.generate import Drawer
 
 
 def answer(rule: Rule, text: str) -> tuple[str, str, list[tuple[int, int]]]:
@@ -225,3 +227,27 @@ def test_what_overflows_is_reported_only_if_it_matches(pattern: str, size: int) 
     assert "".join(event.text for event in events if isinstance(event, Text)) == text
     found = [event for event in events if isinstance(event, Finding)]
     assert {finding.kind for finding in found} == {"overflow"}
+
+
+@pytest.mark.generated
+@pytest.mark.parametrize("block", range(4))
+def test_of_back_references_that_overflow_nothing_but_matches_is_reported(block: int) -> None:
+    for seed in range(block * 250, (block + 1) * 250):
+        drawn = random.Random(seed)
+        drawer = Drawer(drawn)
+        one, other = drawer.char().text, drawer.letter()
+        long = rf"({one}{{1,{drawn.randint(1, 6)}}}){other}?\1"
+        pattern = drawn.choice((drawer.referring(), long))
+        text = "".join(drawn.choices(drawer.letters + "aB1_- ", k=drawn.randint(5, 40)))
+        at, again = drawn.randrange(len(text)), drawn.randint(1, 6)
+        text = text[:at] + text[at : at + again] * drawn.randint(1, 3) + text[at:]
+        made = RuleSet(
+            [Rule("r", patterns=(pattern,))],
+            max_holdback=drawn.choice((1, 2, 3, 4, 6, 8, 12)),
+            on_overflow=drawn.choice(("mask", "release", "block")),
+        )
+        answers = [play(made.stage(), chunks) for chunks in ([text], list(text))]
+        assert answers[0] == answers[1], seed
+        for event in answers[0]:
+            if isinstance(event, Finding) and event.kind == "match":
+                assert regex.compile(pattern).fullmatch(text, event.start, event.end), seed
