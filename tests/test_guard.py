@@ -349,7 +349,7 @@ async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) ->
         guard().wrap(make())
 
 
-# -- arguments
+# Arguments
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> None:
 GATE = "gate: [{use: 'judging:check', id: house, action: block, window: 100}]\n"
 
 
-# -- retry
+# Retry
 
 
 async def test_a_function_is_called_again_as_the_policy_says() -> None:
@@ -109,7 +109,7 @@ async def test_a_function_is_called_once_where_no_policy_says_more() -> None:
     assert await guard("").wrap(lambda: TEXT).text() == "a ****** and vile words"
 
 
-# -- concurrency
+# Concurrency
 
 
 async def test_streams_wait_for_room_by_their_attribute() -> None:
@@ -170,7 +170,7 @@ async def test_a_stream_without_the_attribute_is_refused() -> None:
         limited.wrap(Source(["x"]))
 
 
-# -- audit and metrics
+# Audit and metrics
 
 
 def audited(folder: Path, sections: str, **options: Any) -> tuple[Guard, Path]:
@@ -275,7 +275,7 @@ async def test_prometheus_counts_in_the_packages_own_registry() -> None:
     assert b'policy="counted-here"' in shared().render()
 
 
-# -- all of it, none of it, and later
+# All of it, none of it, and later
 
 
 ALL = (
@@ -353,7 +353,7 @@ def test_nothing_looks_at_what_a_vault_restores() -> None:
         guard("").wrap(Provider(Source(["x"])), vault=Vault(), resume=go_on)
 
 
-# -- extract
+# Extract
 
 
 class Order(BaseModel):

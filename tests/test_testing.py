@@ -282,7 +282,7 @@ def test_what_is_wrong_with_an_adapter_is_found(broken: Any, problem: str) -> No
         check_adapter(broken, CHUNKS, says=["greeting them"] if broken is FindsTheAnswer else ())
 
 
-# -- in asynchronous tests, by whichever plugin runs them
+# In asynchronous tests, by whichever plugin runs them
 
 ROOT = Path(__file__).resolve().parents[1]
 

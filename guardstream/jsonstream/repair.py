@@ -196,7 +196,7 @@ class Repairer:
         closers = [_CLOSERS[each] for each in reversed(self._path)]
         return "".join(['"' if self._quote else "", *closers])
 
-    # -- advancing and backtracking
+    # Advancing and backtracking
 
     def _state(self) -> _State:
         return (
@@ -239,7 +239,7 @@ class Repairer:
             self._unsure = self._comma = False
             self._settle(size)
 
-    # -- output
+    # Output
 
     def _put(self, text: str, start: int, end: int) -> int:
         """Emit `text` for the source between two indices."""
@@ -457,7 +457,7 @@ class Repairer:
         self._was_colon = False
         self.done = not self._path
 
-    # -- strings and names
+    # Strings and names
 
     def _begin_string(self, text: str, index: int, *, is_key: bool) -> int:
         self._quote = text[index]
@@ -556,7 +556,7 @@ class Repairer:
         self.repairs.append(Repair("unquoted_keys", self._start, self._base + index))
         return self._put('"', index, index)
 
-    # -- numbers and literals
+    # Numbers and literals
 
     def _scalar(self, text: str, index: int, final: bool) -> int:
         end = _scalar(text, index, self._bound(text)).end()  # type: ignore[union-attr]
@@ -611,7 +611,7 @@ class Repairer:
         loose = "unquoted_values" in self._kinds and word
         return (json.dumps(word, ensure_ascii=False), "unquoted_values") if loose else ("", None)
 
-    # -- comments
+    # Comments
 
     def _comment(self, text: str, index: int, final: bool) -> int | None:
         opening = text[index : index + 2]

@@ -244,7 +244,7 @@ class RetryingStream(AsyncContext, Generic[C]):
             await self._stream.aclose()
         await self._conclude(self.finish or "cancelled")
 
-    # -- opening
+    # Opening
 
     async def _next(self) -> C:
         if not self._ready:
@@ -328,7 +328,7 @@ class RetryingStream(AsyncContext, Generic[C]):
             self._callback_error = error
             raise
 
-    # -- going on, and the end
+    # Going on, and the end
 
     def _resumable(self, error: BaseException) -> bool:
         if self._resume is None or not self._ready or self._stopped:

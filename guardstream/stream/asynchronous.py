@@ -171,7 +171,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         if tell is not None and not loop.call(tell):
             tell()
 
-    # -- reading the source
+    # Reading the source
 
     def _prepare(self) -> None:
         """Prepare to wait for the source."""
@@ -228,7 +228,7 @@ class GuardedStream(Outcome[C], AsyncContext):
             self.state.expired = True
             self._wake()
 
-    # -- stopping; all of this runs in the event loop
+    # Stopping; all of this runs in the event loop
 
     def _act_on_stop(self) -> None:
         """Wake the reader; if there is none, close the source in a task of its own."""
@@ -265,7 +265,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         if not self.state.queue:  # otherwise the reader of the rest concludes
             await self._conclude_quietly()
 
-    # -- the end
+    # The end
 
     async def _after_error(self, error: BaseException) -> None:
         """Close the source after `error`; return if it is the stream's end, otherwise raise."""
@@ -367,7 +367,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         except Exception as error:
             hide(error)
 
-    # -- callbacks
+    # Callbacks
 
     async def _deliver_after_callbacks(self) -> C:
         """Run the callbacks for the next chunk, then deliver it; if one fails, it is not

@@ -70,7 +70,7 @@ class StreamState(Generic[C]):
         self._error_raised = False
         self._error: str | None = None
 
-    # -- the state of the stream
+    # The state of the stream
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -117,7 +117,7 @@ class StreamState(Generic[C]):
         """Raise RuntimeError if the delivered text is not kept."""
         check_kept(is_kept=self._delivered is not None)
 
-    # -- chunks
+    # Chunks
 
     def begin(self, chunk: C | None) -> Flow[C]:
         """Create the flow for a stream that begins with this chunk."""
@@ -190,7 +190,7 @@ class StreamState(Generic[C]):
                 delivered.add(sent.parts)
         return sent.chunk
 
-    # -- the end
+    # The end
 
     def check_stop(self) -> None:
         """Raise StopRequestedError if the stream has to end, or a deadline has passed."""
@@ -229,7 +229,7 @@ class StreamState(Generic[C]):
             return BlockedError(self.blocked_by)
         return None
 
-    # -- callbacks
+    # Callbacks
 
     def due(self) -> list[Due]:
         """Return the callbacks that are due before the next chunk in the queue is delivered."""
@@ -259,7 +259,7 @@ class StreamState(Generic[C]):
             self.finish = reason_of(error)
         self.note_error(error)
 
-    # -- observers
+    # Observers
 
     def open(self) -> None:
         """Notify observers, once, that the stream begins; ObserverError if requested."""

@@ -104,7 +104,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         if tell is not None:
             tell()
 
-    # -- reading the source
+    # Reading the source
 
     def _advance(self) -> C | None:
         """Take one chunk, or the end, from the source; return a chunk to deliver at once."""
@@ -135,7 +135,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             self._close(state.ended)
         return ready
 
-    # -- the end
+    # The end
 
     def _close_unread(self) -> None:
         """Close the source of a stream that was stopped and has no reader."""
@@ -203,7 +203,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         finally:
             self.state.report()
 
-    # -- callbacks
+    # Callbacks
 
     def _deliver_after_callbacks(self) -> C:
         """Run the callbacks for the next chunk, then deliver it; if one fails, it is not

@@ -240,7 +240,7 @@ class _Veiled:
                 revealed.append(event)
         return revealed
 
-    # -- what is hidden
+    # What is hidden
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
@@ -271,7 +271,7 @@ class _Veiled:
 
         return _private.sub(written, text)
 
-    # -- where findings stand
+    # Where findings stand
 
     def _note(self, end: int, char: str) -> None:
         more = len(self._texts[ord(char) - _FIRST]) - 1

@@ -73,7 +73,7 @@ def lines_of(rule_set: RuleSet, text: str, size: int = 4) -> int:
     return lines_executed(stream)
 
 
-# --- linear -------------------------------------------------------------------------------
+# Linear
 
 
 @hostile
@@ -130,7 +130,7 @@ def test_a_region_that_never_closes_costs_no_more_at_its_end() -> None:
     assert twice <= 2.2 * once + 500
 
 
-# --- odd characters -----------------------------------------------------------------------
+# Odd characters
 
 
 @pytest.mark.parametrize("size", [1, 3, 4096])
@@ -160,7 +160,7 @@ def test_every_plane_passes_unchanged() -> None:
     assert joined(run(RuleSet([word("zzzzzz"), pattern("z{6}x")]), text)) == text
 
 
-# --- a confirmation that would run away ---------------------------------------------------
+# A confirmation that would run away
 
 # Only a reference to a group of many texts may take more steps than its characters pay for.
 RUNAWAY = Rule("slow", patterns=(r"(\w+)(?:a|aa)*(\w+)\2\1yc",))

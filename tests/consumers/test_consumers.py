@@ -49,7 +49,7 @@ async def silent(*chunks: str) -> AsyncIterator[str]:
     await anyio.sleep_forever()
 
 
-# -- tee
+# Tee
 
 
 async def test_each_branch_gets_every_chunk() -> None:
@@ -144,7 +144,7 @@ async def test_what_the_block_raises_passes_as_it_is() -> None:
             raise ZeroDivisionError
 
 
-# -- coalescing
+# Coalescing
 
 
 async def test_chunks_are_merged_until_there_are_enough_characters() -> None:
@@ -203,7 +203,7 @@ async def test_chunks_that_nobody_reads_are_not_waited_for() -> None:
     await merged.aclose()
 
 
-# -- sinks
+# Sinks
 
 
 async def test_a_file_is_there_when_the_answer_is_whole(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ async def test_half_a_surrogate_pair_ends_no_sink_and_no_recording(tmp_path: Pat
     assert [each async for each in replay(recording, speed=0)] == ["a ", "\ud83d b"]
 
 
-# -- recordings
+# Recordings
 
 
 def chunk(content: str) -> ChatCompletionChunk:

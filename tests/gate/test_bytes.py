@@ -258,7 +258,7 @@ async def test_bytes_and_other_chunks_do_not_mix() -> None:
         [chunk async for chunk in stream]
 
 
-# -- whole answers
+# Whole answers
 
 
 def completion(*contents: str) -> dict[str, Any]:

@@ -551,7 +551,7 @@ async def test_what_would_be_repeated_is_blocked(answer: Any) -> None:
     assert (stream.finish, source.closed) == ("content_filter", 1)
 
 
-# -- what a gate says of itself
+# What a gate says of itself
 
 
 @pytest.mark.parametrize("make", [streams.chat, message], ids=["openai", "anthropic"])
@@ -623,7 +623,7 @@ def test_a_verdict_has_a_known_action() -> None:
         Verdict("pass")  # type: ignore[arg-type]
 
 
-# -- what is no Exception, and answers that come late
+# What is no Exception, and answers that come late
 
 
 class OwnError(BaseException):

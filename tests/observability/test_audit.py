@@ -138,7 +138,7 @@ def test_threads_share_a_log(tmp_path: Path) -> None:
     assert len({record["id"] for record in read(path)}) == 100
 
 
-# -- processes
+# Processes
 
 
 WRITER = """
@@ -235,7 +235,7 @@ def test_lines_that_are_no_records_are_named(line: bytes, tmp_path: Path) -> Non
     assert list(read_audit(path)) == [Torn(str(path), 2)]
 
 
-# -- a full disk
+# A full disk
 
 
 def test_a_full_disk_is_reported(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,7 +38,7 @@ def guarded(source: Sequence[Any], guard: Guard = GUARD) -> tuple[list[Any], Res
     return list(stream), stream.result
 
 
-# -- Claude's agents
+# Claude's agents
 
 
 @dataclass
@@ -255,7 +255,7 @@ def test_a_block_closes_the_message_of_claude() -> None:
         assert not left_raw(out, "forbidden")
 
 
-# -- agents of Google's kit
+# Agents of Google's kit
 
 
 class Actions(BaseModel):
@@ -441,7 +441,7 @@ def test_a_block_ends_with_an_event_that_says_so() -> None:
     assert [each.text for each in ended[-1].content.parts] == ["well"]
 
 
-# -- Strands
+# Strands
 
 
 class OfTheApplication:
@@ -729,7 +729,7 @@ def test_a_block_ends_the_message_of_the_model() -> None:
         assert not left_raw([{**each, "agent": None} for each in out], "forbidden")
 
 
-# -- Agno
+# Agno
 
 
 @dataclass
@@ -876,7 +876,7 @@ def test_a_block_cancels_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         assert told[-1]["event"] == "RunCancelled"
 
 
-# -- CrewAI
+# CrewAI
 
 
 @dataclass
@@ -993,7 +993,7 @@ def test_frames_of_a_crew_tell_thoughts_and_what_was_asked() -> None:
         assert len(result.findings) == 2
 
 
-# -- Semantic Kernel
+# Semantic Kernel
 
 
 class Reason(Enum):
@@ -1110,7 +1110,7 @@ def test_what_a_function_gave_a_kernel_is_text_whatever_it_is_called() -> None:
     assert told.items[0].result == {"id": "#######", "of": [{"content_type": "#######"}]}
 
 
-# -- all of them
+# All of them
 
 
 SOURCES = {

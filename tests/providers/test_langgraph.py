@@ -129,7 +129,7 @@ def test_a_block_ends_the_message() -> None:
     assert out[-1][1][0].response_metadata["finish_reason"] == "content_filter"
 
 
-# -- the server's events
+# The server's events
 
 
 def named(event: str, data: Any) -> bytes:

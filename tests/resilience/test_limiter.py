@@ -209,7 +209,7 @@ def test_there_is_room_for_one(bounds: dict[str, Any]) -> None:
         Limiter(**bounds)
 
 
-# -- rates
+# Rates
 
 
 def test_a_pacer_lets_no_more_begin_in_any_such_time_after_a_pause() -> None:

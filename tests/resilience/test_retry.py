@@ -29,7 +29,7 @@ from tests.support.watching import Watching, watched
 pytestmark = pytest.mark.anyio
 
 
-# -- before anything was released
+# Before anything was released
 
 
 @pytest.mark.parametrize("chunks", [None, [], ["", ""], ["sec"]], ids=str)
@@ -136,7 +136,7 @@ async def test_a_callback_that_fails_is_not_tried_again() -> None:
     assert (provider.opened, provider.closed, stream.result.text) == (1, [1], "")
 
 
-# -- fallbacks
+# Fallbacks
 
 
 async def test_fallbacks_are_tried_in_order() -> None:
@@ -166,7 +166,7 @@ async def test_the_error_of_the_last_fallback_is_raised() -> None:
     assert caught.value is last
 
 
-# -- callbacks and observers
+# Callbacks and observers
 
 
 async def test_callbacks_hear_of_the_attempt_that_succeeds() -> None:
@@ -260,7 +260,7 @@ async def test_a_stream_that_is_opened_again_can_be_written(tmp_path: Path) -> N
     assert path.read_text() == result.text == "the ###### is told"
 
 
-# -- who wants to know of attempts
+# Who wants to know of attempts
 
 
 @pytest.mark.parametrize("awaited", [True, False])

@@ -172,7 +172,7 @@ def test_a_status_in_a_dict_counts(status: int, expected: bool) -> None:
     assert worth_retrying(BotocoreError(status)) is expected
 
 
-# -- how long to wait
+# How long to wait
 
 
 @CLIENTS

@@ -137,7 +137,7 @@ async def test_a_deadline_behind_the_first_text_is_an_end() -> None:
     assert (stream.finish, provider.opened) == ("timeout", 1)
 
 
-# -- closing
+# Closing
 
 
 async def test_the_source_is_closed_when_the_consumer_leaves() -> None:

@@ -59,7 +59,7 @@ def followed(made: Automaton, text: str) -> list[Step]:
     return steps
 
 
-# --- trees --------------------------------------------------------------------------------
+# Trees
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_lazy_beginning_outside_the_group_is_dropped() -> None:
     assert without_lead(parse("([ab]{0,50}?a)").tree, 1) == parse("([ab]{0,50}?a)").tree
 
 
-# --- closures -----------------------------------------------------------------------------
+# Closures
 
 
 def test_a_closure_stands_in_order_of_preference() -> None:
@@ -134,7 +134,7 @@ def test_a_long_lookahead_is_an_obligation() -> None:
     assert items.advance(pending.item, sets.signature("d")) == ((), True)
 
 
-# --- transitions --------------------------------------------------------------------------
+# Transitions
 
 
 def test_a_fixed_distance_needs_no_register() -> None:
@@ -195,7 +195,7 @@ def test_a_flush_leaves_streams_where_they_are() -> None:
     assert step.target.generation == made.generation
 
 
-# --- registers ----------------------------------------------------------------------------
+# Registers
 
 
 def test_a_source_is_a_register_or_counts_from_the_character() -> None:

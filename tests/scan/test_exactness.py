@@ -26,7 +26,7 @@ def events_of(rule: Rule, text: str, limit: int, on_overflow: OnOverflow = "mask
     return whole
 
 
-# --- sets of characters -------------------------------------------------------------------
+# Sets of characters
 
 SETS = [
     r"\u4e00", r"[\u4e00-\u9fff]", r"[\x00-\uffff]", r"\U0001f600", r"[\U0001f600-\U0001f64f]",
@@ -58,7 +58,7 @@ def test_every_escape_means_what_it_does_in_regex(pattern: str) -> None:
     assert joined(events_of(rule, text, 64)) == check_whole([rule], text)[0]
 
 
-# --- only what can still match overflows --------------------------------------------------
+# Only what can still match overflows
 
 CLEAN = [
     (r"(?<=key: )[\w ]+;", PROSE, 64),
@@ -142,7 +142,7 @@ def test_a_match_that_only_what_comes_next_decides_overflows(
         assert set(shown[match.start() : match.end()]) == {"*"}
 
 
-# --- ends ---------------------------------------------------------------------------------
+# Ends
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_group_in_a_group_that_is_referred_to_is_masked(pattern: str, text: st
     assert joined(events_of(rule, text, 64)) == check_whole([rule], text)[0] != text
 
 
-# --- references where they may not match ----------------------------------------------------
+# References where they may not match
 
 REFERENCES = [
     (r"%([\W_])(?:\\\1|(?!\1).)*\1", r"%!\!++\!! %(a\)(\( %_a__"),
@@ -308,7 +308,7 @@ REFERENCES = [
     (r"(x(a|b)?)\1y\2", "xaxaya xxy xaxay"),
 ]
 
-# --- lookbehinds, which may match in any of their ways -----------------------------------------
+# Lookbehinds, which may match in any of their ways
 
 LOOKBEHINDS = [
     (r"\w(?<!a.{1,2}?)", "abb xabbb"),
@@ -321,7 +321,7 @@ LOOKBEHINDS = [
     (r"(?<!a$|x)b|(?m:(?<=c$))\n", "ab xb c\nbb"),
 ]
 
-# --- what stands before a repetition ---------------------------------------------------------
+# What stands before a repetition
 
 REPEATED = [
     (r"(?:a|ab){1}+c", "ac abc"),
@@ -336,7 +336,7 @@ REPEATED = [
 ]
 
 
-# --- rounds that match nothing, of loops that give nothing back --------------------------------
+# Rounds that match nothing, of loops that give nothing back
 
 EMPTY_ROUNDS = [
     (r"()*+a", "ba"),

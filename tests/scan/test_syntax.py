@@ -163,7 +163,7 @@ def test_a_brace_in_a_class_is_one_of_its_characters(pattern: str) -> None:
     assert masked(rules, text) == expected(regex.compile(pattern, regex.V0), text)
 
 
-# --- lookarounds that are read once -------------------------------------------------------
+# Lookarounds that are read once
 
 LOOKAROUNDS = [
     r"(?<![\w)]).(?=[(\]])(?=\()x",

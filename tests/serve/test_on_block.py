@@ -197,7 +197,7 @@ def test_an_agent_of_langgraph_does_not_run_a_call_that_is_cut(streaming: bool) 
     assert (ran, caller.asked) == ([], 1)
 
 
-# -- what the stream said before
+# What the stream said before
 
 
 def events(*values: Any) -> bytes:
@@ -329,7 +329,7 @@ def test_every_framing_says_an_error(framing: str) -> None:
         assert "error" in json.loads(whole)[-1]
 
 
-# -- text, which has no error
+# Text, which has no error
 
 
 def text_app(*parts: str) -> Any:
@@ -421,7 +421,7 @@ def test_an_error_in_a_message_of_a_socket_has_a_type_as_events_have() -> None:
     assert said["error"]["code"] == "content_filter"
 
 
-# -- settings
+# Settings
 
 
 def test_other_values_are_refused() -> None:
@@ -510,7 +510,7 @@ def test_a_transport_has_the_setting_of_its_guard_by_default(given: Any, end: st
     assert end in values(said)[-1]
 
 
-# -- gates
+# Gates
 
 
 GATE = "gate: [{{use: 'block_checks:check', id: judged, action: block{more}}}]\n"
@@ -608,7 +608,7 @@ def test_an_answer_that_its_provider_filtered_is_no_error(
     assert answer.json()["choices"][0]["message"]["content"] == "so [w]"
 
 
-# -- what else is told of it
+# What else is told of it
 
 
 @pytest.mark.anyio

@@ -68,7 +68,7 @@ def kinds(events: Sequence[Event]) -> list[tuple[str, str, int, int]]:
     return [(e.rule, e.kind, e.start, e.end) for e in events if isinstance(e, Finding)]
 
 
-# --- too many threads -------------------------------------------------------------------------
+# Too many threads
 
 
 def test_a_pattern_of_too_many_threads_blocks_by_name_after_what_came_before() -> None:
@@ -111,7 +111,7 @@ def test_a_pattern_that_only_reports_fails_after_the_text_before() -> None:
     assert joined(events) == "x a"
 
 
-# --- validators that raise --------------------------------------------------------------------
+# Validators that raise
 
 
 def test_words_of_a_disabled_rule_hold_nothing() -> None:
@@ -143,7 +143,7 @@ def test_a_word_that_lacks_only_a_repetition_overflows_by_name() -> None:
     assert [(name, kind) for name, kind, *_ in kinds(events)] == [("word", "overflow")]
 
 
-# --- what nobody thought of -------------------------------------------------------------------
+# What nobody thought of
 
 
 @pytest.mark.parametrize("block", range(4))

@@ -73,7 +73,7 @@ def pattern(*patterns: str, **options: object) -> Rule:
     return Rule(patterns=patterns, **values)  # type: ignore[arg-type]
 
 
-# --- against the reference ----------------------------------------------------------------
+# Against the reference
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -120,7 +120,7 @@ def test_the_two_references_agree(randomness: Random) -> None:
         assert (joined(judged.events), found) == (text, set(findings))
 
 
-# --- feeding ------------------------------------------------------------------------------
+# Feeding
 
 
 def test_an_empty_chunk_says_nothing_and_changes_nothing() -> None:
@@ -166,7 +166,7 @@ def test_no_prefix_of_the_output_shows_a_character_of_a_secret(
     assert not set(joined(stage.finish())) & set("xyzuvw")
 
 
-# --- what is masked -----------------------------------------------------------------------
+# What is masked
 
 
 def test_every_occurrence_of_a_word_is_a_finding_of_its_own() -> None:
@@ -302,7 +302,7 @@ def test_anchors_mean_the_ends_of_the_channel() -> None:
     assert shown("aba", pattern("a$")) == "ab*"
 
 
-# --- when it is said ----------------------------------------------------------------------
+# When it is said
 
 
 def test_a_lazy_repeat_is_not_held_past_its_first_match() -> None:
@@ -328,7 +328,7 @@ def test_findings_that_settle_together_stand_in_text_order() -> None:
     assert spans(events_of("abc", *rules)) == [("1", 0, 3), ("0", 0, 3), ("1", 1, 3)]
 
 
-# --- block and stop -----------------------------------------------------------------------
+# Block and stop
 
 
 def test_a_block_releases_what_is_not_held_and_nothing_of_the_match() -> None:
@@ -395,7 +395,7 @@ def test_the_most_severe_of_the_rules_that_fire_together_wins() -> None:
     assert spans(events_of("ab", *rules)) == [("2", 0, 2)]
 
 
-# --- overflow -----------------------------------------------------------------------------
+# Overflow
 
 
 def test_an_overflow_masks_the_candidate_while_it_lives() -> None:
@@ -470,7 +470,7 @@ def test_nothing_waits_for_a_group_that_an_overflow_has_written(tail: str) -> No
     assert events_of("BBaBaqB", rule, max_holdback=2)[-2:] == events[-2:]
 
 
-# --- a rule that fails --------------------------------------------------------------------
+# A rule that fails
 
 
 def test_a_failing_validator_blocks() -> None:
@@ -487,7 +487,7 @@ def test_a_failing_rule_can_be_disabled_and_the_others_go_on() -> None:
     assert [e.kind for e in events if isinstance(e, Finding)] == ["rule_error", "match"]
 
 
-# --- judged groups --------------------------------------------------------------------------
+# Judged groups
 
 
 def pairs_only(text: str) -> bool:
@@ -525,7 +525,7 @@ def test_generated_groups_equal_the_reference(block: int) -> None:
     assert not found, told(found)
 
 
-# --- loading ------------------------------------------------------------------------------
+# Loading
 
 
 @pytest.mark.parametrize("text", ["a*", "a?", "^", "(?:)", "a|", r"\b", "(?=a)"])

@@ -200,7 +200,7 @@ def test_tool_calls_need_their_text() -> None:
         guard().wrap_sync([], keep_text=False, **Heard().hooks("on_tool_call"))
 
 
-# -- errors
+# Errors
 
 
 def failing(at: int) -> Any:
@@ -360,7 +360,7 @@ async def test_a_callback_at_the_end_that_hangs_does_not_hang_the_consumer(
     assert "took too long" in caplog.text
 
 
-# -- a stream that is closed while a callback runs
+# A stream that is closed while a callback runs
 
 
 async def test_a_callback_may_close_the_stream() -> None:

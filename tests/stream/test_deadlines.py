@@ -137,7 +137,7 @@ def test_a_policy_in_shadow_mode_ends_nothing() -> None:
     assert under_trio(main) == ("a ", "stop")
 
 
-# -- under asyncio, where a timer stands for all chunks
+# Under asyncio, where a timer stands for all chunks
 
 
 @pytest.mark.parametrize("limits", [Deadlines(0.01), Deadlines(idle=0.01), Deadlines(total=0.01)])
@@ -208,7 +208,7 @@ async def test_a_cancellation_is_no_timeout() -> None:
     assert (stream.finish, source.closed) == ("cancelled", 1)
 
 
-# -- a clock of one's own
+# A clock of one's own
 
 
 class Clock:

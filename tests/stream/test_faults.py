@@ -23,7 +23,7 @@ from tests.support.watching import Failing, Watching, watched
 pytestmark = pytest.mark.anyio
 
 
-# -- sources
+# Sources
 
 
 @EACH
@@ -76,7 +76,7 @@ async def test_a_consumer_that_leaves(chunks: Sequence[Any]) -> None:
         run.check(records=1 if leave else 0)
 
 
-# -- callbacks
+# Callbacks
 
 
 CALLBACKS = ("on_text", "on_part", "on_tool_call", "on_finding", "on_finish")
@@ -117,7 +117,7 @@ async def _fail_in(name: str, at: int, chunks: Sequence[Any]) -> bool:
     return False
 
 
-# -- stages
+# Stages
 
 
 @EACH
@@ -141,7 +141,7 @@ async def test_a_stage_that_fails(chunks: Sequence[Any]) -> None:
     raise AssertionError("it never ran to its end")
 
 
-# -- observers
+# Observers
 
 
 @EACH
@@ -156,7 +156,7 @@ async def test_an_observer_that_fails(when: str, chunks: Sequence[Any]) -> None:
     strict.check()
 
 
-# -- cancellation
+# Cancellation
 
 
 @EACH

@@ -31,7 +31,7 @@ from tests.support.watching import Watching, watched
 pytestmark = pytest.mark.anyio
 
 
-# -- bodies
+# Bodies
 
 
 @pytest.mark.parametrize("at", range(1, len(BODY) + 1))
@@ -70,7 +70,7 @@ def test_a_body_whose_stage_fails(at: int) -> None:
     assert said(got) == body.result.text
 
 
-# -- what stands around a stream
+# What stands around a stream
 
 
 def around(run: Run) -> list[tuple[str, Callable[[], Any]]]:
@@ -211,7 +211,7 @@ async def test_a_recording_that_cannot_be_written(path: str) -> None:
     assert run.stream.result.text.startswith(said(run.got))
 
 
-# -- streams that are opened again
+# Streams that are opened again
 
 
 async def opened_again(steps: Steps, first: int) -> tuple[list[Stepping], RetryingStream[Any]]:

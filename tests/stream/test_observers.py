@@ -197,7 +197,7 @@ async def test_shadow_mode_is_told() -> None:
     assert [found.rule for found in seen.record.findings] == ["bad"]
 
 
-# -- observers that fail
+# Observers that fail
 
 
 @pytest.mark.parametrize("when", ["opened", "closed"])

@@ -24,7 +24,7 @@ OUTSIDE = "~q"
 ROOMY = 256
 
 
-# --- validators: any function of the text will do -----------------------------------------
+# Validators: any function of the text will do
 
 
 def even(matched: str) -> bool:
@@ -45,7 +45,7 @@ def varied(matched: str) -> bool:
 VALIDATORS: tuple[Validator, ...] = (even, odd, varied)
 
 
-# --- a case -------------------------------------------------------------------------------
+# A case
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Case:
         return all(pattern in self.trees for rule in self.rules for pattern in rule.patterns)
 
 
-# --- patterns -----------------------------------------------------------------------------
+# Patterns
 
 
 class Drawer:
@@ -434,7 +434,7 @@ def reach(node: Node) -> int:
             return max(least, 1) * reach(body)
 
 
-# --- what cases contain -------------------------------------------------------------------
+# What cases contain
 
 WANTED = {
     "match": 50,

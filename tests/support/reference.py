@@ -35,7 +35,7 @@ class RuleFailedError(Exception):
     """A validator raised."""
 
 
-# --- what a rule accepts ------------------------------------------------------------------
+# What a rule accepts
 
 
 def folded(text: str, ignore_case: bool) -> str:
@@ -82,7 +82,7 @@ def can_refuse(rule: Rule) -> bool:
     return bool(rule.validators or rule.allow_words or rule.allow_patterns)
 
 
-# --- the whole text -----------------------------------------------------------------------
+# The whole text
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def has_match(rule: Rule, text: str) -> bool:
     return bool(spans_found(rule if can_refuse(rule) else replace(rule, group=None), text))
 
 
-# --- one character at a time --------------------------------------------------------------
+# One character at a time
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _events(*values: Any, named: bool = False) -> bytes:
     return out
 
 
-# -- OpenAI's chat completions, and those who are compatible with it
+# OpenAI's chat completions, and those who are compatible with it
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _ask_mistral(url: str, transport: Any, streams: bool) -> object:
         return client.chat.complete(model="m", messages=USER)
 
 
-# -- OpenAI's responses
+# OpenAI's responses
 
 _ITEM = {"type": "function_call", "id": "f", "call_id": "t", "name": "run", "status": "completed"}
 _RESPONSE = {
@@ -190,7 +190,7 @@ def _ask_responses(url: str, transport: Any, streams: bool) -> object:
         return list(answer) if streams else answer
 
 
-# -- Anthropic's messages
+# Anthropic's messages
 
 _HEAD = {"id": "m", "type": "message", "role": "assistant", "model": "c", "stop_sequence": None}
 _USAGE = {"input_tokens": 1, "output_tokens": 1}
@@ -243,7 +243,7 @@ def _ask_anthropic_helper(url: str, transport: Any, streams: bool) -> object:
             return stream.get_final_message()
 
 
-# -- Google's
+# Google's
 
 _FUNCTION = {"functionCall": {"name": "run", "args": {"cmd": "ls forbidden"}}}
 
@@ -265,7 +265,7 @@ def _ask_google(url: str, transport: Any, streams: bool) -> object:
         return client.models.generate_content(model="m", contents="hello")
 
 
-# -- Ollama's
+# Ollama's
 
 
 def _line(content: str, *, done: bool, **message: Any) -> dict[str, Any]:
@@ -289,7 +289,7 @@ def _ask_ollama(url: str, transport: Any, streams: bool) -> object:
         return list(answer) if streams else answer
 
 
-# -- Cohere's
+# Cohere's
 
 _COHERE_CALL = {"id": "t", "type": "function", "function": {"name": "run", "arguments": ARGUMENTS}}
 _COHERE = [
@@ -325,7 +325,7 @@ def _ask_cohere(url: str, transport: Any, streams: bool) -> object:
         return client.chat(model="m", messages=USER)
 
 
-# -- Bedrock's
+# Bedrock's
 
 _BEDROCK: list[dict[str, Any]] = [
     {"messageStart": {"role": "assistant"}},
@@ -392,7 +392,7 @@ APIS: Mapping[str, Api] = {
 }
 
 
-# -- the asynchronous clients
+# The asynchronous clients
 
 
 async def _aask_chat(url: str, transport: Any, streams: bool) -> object:

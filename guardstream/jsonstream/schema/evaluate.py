@@ -200,7 +200,7 @@ class Evaluator:
         keyword = self._asked(read, _TEXTS if self._formats else _TEXTS[:-1], value)
         return content_keyword(read) if keyword == CONTENT else keyword
 
-    # -- references
+    # References
 
     def _entered(self, schema: SchemaDict, scope: Scope) -> Scope:
         """Return the scope within `schema`: the first resource with a dynamic anchor keeps it."""

@@ -160,7 +160,7 @@ class Parallel:
         else:
             self._scalar(kind, value, start, end, last)
 
-    # -- runs
+    # Runs
 
     def _begin(self, kind: int, offset: int) -> None:
         self._place += 1
@@ -256,7 +256,7 @@ class Parallel:
         if not self._budget.judge(run.node, value, start, last + 1, self._source):
             self._fail(run, last, keyword)
 
-    # -- tokens
+    # Tokens
 
     def _string(self, kind: int, value: str, start: int, end: int) -> None:
         if not self._begun:

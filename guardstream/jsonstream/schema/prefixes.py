@@ -147,7 +147,7 @@ class Prefixes:
     def _tells(self, state: int) -> bool:
         return state == self._matched or self._anchors.get(state) == "end"
 
-    # -- compiling
+    # Compiling
 
     def _state(self, char: str | None, *after: int) -> int:
         if len(self._chars) >= _MOST_STATES:

@@ -170,7 +170,7 @@ class Walker:
             return [*inside, len(self._container) - over]
         return [*inside, str(self._key)]
 
-    # -- scalars
+    # Scalars
 
     def _enter(self, kind: int, offset: int) -> Node:
         """Return the node that a value beginning at `offset` follows; ANY if a Parallel does."""
@@ -290,7 +290,7 @@ class Walker:
         else:
             container[self._key] = value
 
-    # -- containers
+    # Containers
 
     def _open(self, kind: int, start: int) -> None:
         container: Any
@@ -378,7 +378,7 @@ class Walker:
             self._child = child
         self._key = name
 
-    # -- several nodes in parallel
+    # Several nodes in parallel
 
     def _follow(self, token: Token) -> None:
         """Pass a token to the parallel nodes, and leave them when they are done.

@@ -135,7 +135,7 @@ class Passage:
             return text, Tail(inner, self._spans, self._held_text, self._spelling.write)
         return text, Tail(redact(), Spans(self.at))
 
-    # -- tokens
+    # Tokens
 
     def _pass(self, document: Document, tokens: list[Token]) -> None:
         """Release a part unchanged; an incomplete escape waits."""
@@ -209,7 +209,7 @@ class Passage:
         elif kind == t.CLOSE_OBJECT and self._keys:
             self._keys.pop()
 
-    # -- texts
+    # Texts
 
     def _string_part(self, kind: int, part: str, start: int, end: int) -> None:
         if not self._in_string:

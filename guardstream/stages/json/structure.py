@@ -163,7 +163,7 @@ class Structure:
         self._settle()
         raise Ended(Finish("stop"))
 
-    # -- text around documents
+    # Text around documents
 
     def _between(self, piece: Prose | Mark) -> None:
         if self._over and self._settings.after == "ignore":
@@ -202,7 +202,7 @@ class Structure:
             return replace(finding, start=start, end=end)
         return shifted(finding, self._prose_at)
 
-    # -- documents
+    # Documents
 
     def _part(self, part: Part) -> None:
         document, text = part.document, part.text

@@ -181,7 +181,7 @@ class FrameFlow:
             self._forget()
         return sent
 
-    # -- the order of text and other events
+    # The order of text and other events
 
     def _is_text(self, frame: Frame) -> bool:
         """Return whether a frame of text is an empty object, list or string: two characters."""
@@ -228,7 +228,7 @@ class FrameFlow:
         for flow in self._flows:
             flow.forget()
 
-    # -- the flow of a frame
+    # The flow of a frame
 
     def _route(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.form == "alike":
@@ -406,7 +406,7 @@ class FrameFlow:
             value = json_bytes(value).decode()
         return self._after_held_text(self._written([Sent(value, origin=frame)], frame), frame)
 
-    # -- the end
+    # The end
 
     def _block_by_others(self) -> list[Sent[bytes]]:
         """End the stream as blocked by a frame that is neither a chunk nor text."""

@@ -145,7 +145,7 @@ class PieceFlow(Generic[C]):
         slot."""
         return Part(slot, "", done=True, call=self.calls[slot])
 
-    # -- the path of a chunk
+    # The path of a chunk
 
     def _note_choices(self, chunk: C, reading: Reading) -> C:
         """Remember the last chunk of each open choice.
@@ -545,7 +545,7 @@ class PieceFlow(Generic[C]):
                 sent += self._added.text(last, slot, text)
         return sent + self._end_stream()
 
-    # -- pipelines that settle
+    # Pipelines that settle
 
     def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
         """Settle pipelines that are still open; the rest of each goes out in a chunk of its own."""
@@ -604,7 +604,7 @@ class PieceFlow(Generic[C]):
                 self._choices.cut_all(self._choices.open if whole else [slot.choice], event.reason)
         return text
 
-    # -- ends written by the guard
+    # Ends written by the guard
 
     def _end_cut_choices(self) -> list[Sent[C]]:
         """End the choices that a stop or a limit has just cut, and the stream with the last one."""

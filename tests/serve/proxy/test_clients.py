@@ -143,7 +143,7 @@ def test_prompts_are_guarded_before_they_are_sent_on() -> None:
     assert provider.requests[0]["messages"][0]["content"] == "I am [mail]"
 
 
-# -- other clients, and other endpoints of these
+# Other clients, and other endpoints of these
 
 
 def answers(path: str, text: str) -> Any:

@@ -204,7 +204,7 @@ def test_tokens_cannot_be_embedded() -> None:
     assert provider.requests == []
 
 
-# -- files and batches
+# Files and batches
 
 
 LINE = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
@@ -357,7 +357,7 @@ def test_other_files_are_guarded_as_text_or_refused(body: bytes, status: int) ->
     assert "secret" not in answer.text
 
 
-# -- images and audio
+# Images and audio
 
 
 def form(url: str, path: str, **fields: str) -> httpx.Response:
@@ -463,7 +463,7 @@ def test_images_and_speech_pass_and_what_is_said_beside_them_is_guarded() -> Non
     assert spoken[1].status_code == 502
 
 
-# -- errors, formats of the policy, and names
+# Errors, formats of the policy, and names
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_a_gate_and_a_vault_do_not_go_together() -> None:
         pass
 
 
-# -- the transports
+# The transports
 
 
 def guard(policy: str = POLICY) -> Guard:

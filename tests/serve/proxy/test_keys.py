@@ -59,7 +59,7 @@ def keys(**bounds: Any) -> dict[str, Key]:
     return {name: Key(name, hashed(f"{name}-key"), **bounds) for name in ("ann", "bob")}
 
 
-# -- keys
+# Keys
 
 
 def test_a_key_has_256_random_bits_and_is_known_by_its_hash() -> None:
@@ -237,7 +237,7 @@ def test_a_file_of_keys_that_cannot_be_read_says_where(
         KeysOfFile(str(tmp_path / "keys.yaml"), []).changed()
 
 
-# -- how much
+# How much
 
 
 def test_a_key_runs_so_many_requests_at_once() -> None:
@@ -406,7 +406,7 @@ def test_what_a_usage_counts(usage: Any, tokens: int | None) -> None:
     assert of_text(4) == 2
 
 
-# -- stored objects
+# Stored objects
 
 
 class Store:
@@ -620,7 +620,7 @@ def test_the_official_client_works_with_a_key() -> None:
             stranger.chat.completions.create(model="m", messages=messages)
 
 
-# -- what is remembered, in memory and in Redis, whose client has no other loop than asyncio
+# What is remembered, in memory and in Redis, whose client has no other loop than asyncio
 
 
 class Clock:

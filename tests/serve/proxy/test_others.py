@@ -59,7 +59,7 @@ def typed(kind: str, **headers: str) -> dict[str, str]:
     return {"content-type": kind, **headers}
 
 
-# -- which paths
+# Which paths
 
 BASES = {
     "/api/v1/chat/completions": "/v1/chat/completions",
@@ -160,7 +160,7 @@ def test_a_refused_path_says_what_to_do() -> None:
     assert provider.targets == []
 
 
-# -- requests
+# Requests
 
 FORM = {
     "doc": ("a.txt", MAIL.encode(), "text/plain"),
@@ -298,7 +298,7 @@ def test_without_rules_for_prompts_a_request_goes_on_as_it_came() -> None:
     assert provider.bodies == [b'{"a":"write to ann@example.com"}']
 
 
-# -- answers
+# Answers
 
 
 def answered(answer: Any, method: str = "GET", **settings: Any) -> httpx.Response:
@@ -538,7 +538,7 @@ def test_a_text_that_cannot_go_on_is_cut_off() -> None:
         answered(silent, guards={"default": limited})
 
 
-# -- keys
+# Keys
 
 
 def bearer(name: str) -> dict[str, str]:
@@ -636,7 +636,7 @@ def test_a_key_for_unknown_paths_needs_a_proxy_that_guards_them(tmp_path: Path) 
     assert [key.other for key in KeysOfFile(str(file), (), other=True).changed() or ()] == [True]
 
 
-# -- the rest of a policy
+# The rest of a policy
 
 
 def test_a_policy_that_needs_the_tools_of_a_request_refuses_paths_that_are_not_known() -> None:

@@ -110,7 +110,7 @@ def streamed(provider: Provider) -> Response:
     return provider.stream(chat("a sec", "ret"))
 
 
-# -- keys
+# Keys
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_secret_that_is_not_there_is_told_by_its_name(
     assert "the-" not in repr(made.settings())
 
 
-# -- room and attempts
+# Room and attempts
 
 
 def test_requests_beyond_the_policys_concurrency_are_told_to_come_later(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_what_is_wrong_with_a_request_is_not_tried_again(tmp_path: Path) -> None
     assert len(provider.requests) == 1
 
 
-# -- heartbeats and replay
+# Heartbeats and replay
 
 
 def test_a_silent_stream_has_heartbeats(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_an_answer_goes_on_for_a_client_that_comes_back_in_time(tmp_path: Path) 
     assert again.text.endswith("data: [DONE]\n\n")
 
 
-# -- what the section says, and what it cannot
+# What the section says, and what it cannot
 
 
 def test_routes_and_names_lead_to_files_beside_the_policy(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_what_its_requests_cannot_have_is_told(tmp_path: Path, text: str, why: s
         options(path).settings()
 
 
-# -- the command
+# The command
 
 
 def test_the_command_does_what_the_file_says(tmp_path: Path) -> None:
