@@ -134,7 +134,7 @@ rules:
         "p:11:13: unknown key 'fil', did you mean 'file'?",
         "p:12:5: missing key 'id'",
         "p:12:5: unknown key 'idd', did you mean 'id'?",
-        "p:13:14: expected a list: write it in brackets, as in [one, two]",
+        "p:13:14: expected text: put it in quotes",
     ]
 
 
@@ -240,6 +240,13 @@ CASES = {
     "'monitor', 'mask', 'block' or 'stop'",
     "name:": "p:1:1: 'name' has no value: expected text",
     "rules: [{id: a, words: [x, ~]}]": "p:1:28: expected text",
+    "rules: [{id: a, words: [x], validate: true}]": "p:1:39: expected text: put it in quotes",
+    "extends: 1.5": "p:1:10: expected text: put it in quotes",
+    "formats: {a: {text: 3}}": "p:1:21: expected text: put it in quotes",
+    "json: {repair: 3}": "p:1:16: expected a list: write it in brackets, as in [one, two]",
+    "serve: {upstream: 3}": "p:1:19: expected text: put it in quotes",
+    "serve: {keys: {a: 3}}": "p:1:19: expected text: put it in quotes",
+    "serve: {routes: {/x: [a]}}": "p:1:22: expected text, not a list",
     "rules: [{id: [a]}]": "p:1:14: expected text, not a list",
     "rules: [{id: {a: b}}]": "p:1:14: expected text, not a mapping",
     "rules: [{id: a, words: [x], allow: [y]}]": "p:1:36: expected a mapping, known keys: words, "
