@@ -170,7 +170,8 @@ def _planned(job: Job) -> list[File]:
     except OSError as error:
         raise BulkError(f"{job.source}: {_reason(error)}") from error
     if not found:
-        raise BulkError(f"{job.source}: there is no file")
+        missing = "there is no file in it" if fs.isdir(path) else "no such file or directory"
+        raise BulkError(f"{job.source}: {missing}")
     inside = job.target is not None and opened(job.target)[1].startswith(f"{path}/")
     if inside and fs.isdir(path):
         raise BulkError(f"{job.target}: is inside of what is read: name another folder")

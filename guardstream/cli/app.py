@@ -237,7 +237,9 @@ def explain(
     text: Annotated[
         str | None, typer.Option(help="Explain why this text comes out as it does.")
     ] = None,
-    channel: Annotated[str, typer.Option(help="The channel of the text.")] = "text",
+    channel: Annotated[
+        str | None, typer.Option(help="The channel of the text; text by default.")
+    ] = None,
     rule: Annotated[
         str | None, typer.Option(metavar="ID", help="Print this rule whole, with its origin.")
     ] = None,
@@ -251,7 +253,10 @@ def explain(
 
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
+    if text is None and (channel is not None or allow_code):
+        raise GuardstreamError("--channel and --allow-code are about a text: give it with --text")
     if text is not None:
+        channel = "text" if channel is None else channel
         output = explain_command.explain_text(policy, text, channel, allow_code or [])
     elif rule is not None:
         output = explain_command.rule(policy, rule)
@@ -273,8 +278,9 @@ def evaluate(
     ] = None,
     monitor: Annotated[bool, typer.Option(help="Count findings of monitor rules too.")] = False,
     misses: Annotated[
-        int, typer.Option(min=0, help="Print up to this many misses of each kind.")
-    ] = 20,
+        int | None,
+        typer.Option(min=0, help="Print up to this many misses of each kind; 20 by default."),
+    ] = None,
     json: JsonOption = False,
     allow_code: CodeOption = None,
     fail_under: Annotated[
@@ -289,6 +295,11 @@ def evaluate(
     """Measure recall and precision by source and rule, and findings in harmless text by kind."""
     from guardstream.cli import evaluate as evaluate_command
 
+    if misses is not None and (dataset is None or json):
+        raise GuardstreamError(
+            "--misses is about lines for a dataset: name a DATASET, and leave out --json, which "
+            "has all misses"
+        )
     options = evaluate_command.Options(
         policy=policy,
         dataset=dataset,
@@ -297,7 +308,9 @@ def evaluate(
         bounds=evaluate_command.bounds_of(fail_under or []),
         code=allow_code or [],
     )
-    raise typer.Exit(evaluate_command.evaluate(options, misses=misses, as_json=json))
+    raise typer.Exit(
+        evaluate_command.evaluate(options, misses=20 if misses is None else misses, as_json=json)
+    )
 
 
 @app.command()
@@ -310,7 +323,10 @@ def diff(
             metavar="DATASET", help="JSON lines with texts; without it rules are compared."
         ),
     ] = None,
-    show: Annotated[int, typer.Option(min=0, help="Print up to this many of the texts.")] = 20,
+    show: Annotated[
+        int | None,
+        typer.Option(min=0, help="Print up to this many of the texts; 20 by default."),
+    ] = None,
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
@@ -318,9 +334,12 @@ def diff(
     from guardstream.cli import diff as diff_command
 
     if dataset is None:
+        if show is not None or allow_code:
+            raise GuardstreamError("--show and --allow-code are about texts: name a DATASET")
         raise typer.Exit(diff_command.rules(before, after, as_json=json))
+    most = 20 if show is None else show
     status = diff_command.diff(
-        before, after, dataset, show=show, as_json=json, code=allow_code or []
+        before, after, dataset, show=most, as_json=json, code=allow_code or []
     )
     raise typer.Exit(status)
 
@@ -552,6 +571,8 @@ def debug(
     """Show how a pattern is searched: its threads, accepts and held text after each character."""
     from guardstream.cli import debug as debug_command
 
+    if dot and text:
+        raise GuardstreamError("--dot prints the pattern alone: leave out the text, or --dot")
     debug_command.debug(pattern, text, group, as_graph=dot)
 
 

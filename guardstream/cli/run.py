@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -26,6 +26,8 @@ from guardstream.stream.protocol import StreamOutcome
 CLEAN, BLOCKED = 0, 3
 
 _BYTES = 64 * 1024
+
+Write: TypeAlias = Callable[[str], None]
 
 
 class InputError(GuardstreamError):
@@ -46,14 +48,15 @@ def run(
         _check_drawn(guard)
     drawn = Timeline() if timeline is not None else None
     with ExitStack() as stack:
+        write = stack.enter_context(_output())
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, "standard input" if file == "-" else file)
         chunks = _checked(guard, cut(texts, chunk) if chunk else texts)
         if guard.policy.operational and drawn is None:
-            stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
+            stream: StreamOutcome = anyio.run(_run_around, guard, chunks, write, report, findings)
         else:
-            stream = _run_rules(guard, chunks, report, findings, drawn)
+            stream = _run_rules(guard, chunks, write, report, findings, drawn)
     if drawn is not None and timeline is not None:
         with naming(timeline):
             drawn.save(timeline)
@@ -91,6 +94,7 @@ def _checked(guard: Guard, chunks: Iterator[str]) -> Iterator[str]:
 def _run_rules(
     guard: Guard,
     chunks: Iterator[str],
+    write: Write,
     report: TextIO | None,
     path: Path | None,
     timeline: Timeline | None,
@@ -101,12 +105,16 @@ def _run_rules(
         stream = timeline.watch(guard.wrap_sync(timeline.source(chunks), framing="text"))
     with _reporting(stream, report, path), stream:
         for text in stream:
-            _write(text)
+            write(text)
     return stream
 
 
 async def _run_around(
-    guard: Guard, chunks: Iterator[str], report: TextIO | None, path: Path | None
+    guard: Guard,
+    chunks: Iterator[str],
+    write: Write,
+    report: TextIO | None,
+    path: Path | None,
 ) -> StreamOutcome:
     """Do the same for a policy with sections beyond rules, which need an event loop."""
 
@@ -120,14 +128,28 @@ async def _run_around(
     with _reporting(stream, report, path):
         async with stream:
             async for text in stream:
-                _write(text)
+                write(text)
     return stream
 
 
-def _write(text: str) -> None:
-    # As UTF-8 whatever the terminal says: the text came in as UTF-8.
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
-    sys.stdout.buffer.flush()
+@contextmanager
+def _output() -> Iterator[Write]:
+    """Yield what writes text to standard output at once; in a terminal, end its last line, so that
+    what follows begins a line of its own."""
+    last = "\n"
+
+    def write(text: str) -> None:
+        nonlocal last
+        # As UTF-8 whatever the terminal says: the text came in as UTF-8.
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+        sys.stdout.buffer.flush()
+        last = text[-1:] or last
+
+    try:
+        yield write
+    finally:
+        if last != "\n" and sys.stdout.isatty():
+            write("\n")
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:

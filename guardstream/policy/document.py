@@ -10,12 +10,14 @@ import re
 import warnings
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.tokens import DirectiveToken, DocumentStartToken, Token
 
 from guardstream.policy import composing
 
@@ -100,7 +102,8 @@ def read(
             yaml = YAML(typ="safe", pure=True)
             # checked before composing, whose time is quadratic in it
             yaml.max_depth = 2 * MAX_DEPTH
-            root = yaml.compose(text)
+            document.problems += _other_versions(text)
+            root = None if document.problems else yaml.compose(text)
     except ReaderError as error:
         mark = _mark_of_index(text, error.position)
         document.problems.append(Problem(mark, "a control character that YAML does not allow"))
@@ -108,14 +111,39 @@ def read(
         document.problems.append(_syntax_problem(error))
     except RecursionError:
         document.problems.append(Problem(Mark(1, 1), "nested too deeply"))
-    except (YAMLError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
-        # ruamel.yaml's scanner raises some of these on malformed escapes and directives.
+    except _MALFORMED as error:
         message = f"not valid YAML ({type(error).__name__})"
         document.problems.append(Problem(Mark(1, 1), message))
     else:
         if root is not None:
             document.value = _Reader(document, nodes).read(root, (), 0)
     return document
+
+
+_MALFORMED = (
+    YAMLError,
+    ValueError,
+    OverflowError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    AssertionError,
+)
+"""What ruamel.yaml's scanner raises, some of it on malformed escapes and directives."""
+
+
+def _other_versions(text: str) -> list[Problem]:
+    """Return a problem for each directive that asks for another version of YAML, in which words
+    such as yes would be other values."""
+    if "%YAML" not in text:
+        return []
+    tokens = YAML(typ="safe", pure=True).scan(text)
+    directives = takewhile(lambda token: not isinstance(token, DocumentStartToken), tokens)
+    return [
+        Problem(_mark(token), "files are read as YAML 1.2: leave the directive %YAML out")
+        for token in directives
+        if isinstance(token, DirectiveToken) and token.name == "YAML" and token.value != (1, 2)
+    ]
 
 
 def _syntax_problem(error: MarkedYAMLError) -> Problem:
@@ -162,7 +190,7 @@ def _mark_of_index(text: str, index: int) -> Mark:
     return Mark(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
 
 
-def _mark(node: Node) -> Mark:
+def _mark(node: Node | Token) -> Mark:
     return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
@@ -214,6 +242,8 @@ class _Reader:
         self._document.values[path] = _spot(node)
         if self._nodes is not None:
             self._nodes[path] = node
+        if not self._has_known_tag(node):
+            return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode):
@@ -228,6 +258,8 @@ class _Reader:
             if not isinstance(key, ScalarNode):
                 self._problem(key, "a key must be plain text")
                 continue
+            if not self._has_known_tag(key):
+                continue
             name = _whole(str(key.value))
             if name in result:
                 line, _ = self._document.keys[(*path, name)]
@@ -237,19 +269,21 @@ class _Reader:
             result[name] = self._read(value, (*path, name), depth + 1)
         return result
 
+    def _has_known_tag(self, node: Node) -> bool:
+        """Return whether the node's tag is one of its kind of node; otherwise report it."""
+        tag = str(node.tag)
+        if tag in _TAGS[type(node)]:
+            return True
+        what = "unsupported" if tag.startswith(_TAG) else "unknown"
+        self._problem(node, f"{what} tag {tag!r}")
+        return False
+
     def _scalar(self, node: ScalarNode) -> object:
-        tag, text = str(node.tag), _whole(str(node.value))
-        if not tag.startswith(_TAG):
-            self._problem(node, f"unknown tag {tag!r}")
-            return None
-        convert = _SCALARS.get(tag.removeprefix(_TAG))
-        if convert is None:
-            self._problem(node, f"unsupported tag {tag!r}")
-            return None
+        kind = str(node.tag).removeprefix(_TAG)
         try:
-            return convert(text)
+            return _SCALARS[kind](_whole(str(node.value)))
         except ValueError:
-            self._problem(node, f"not a valid {tag.removeprefix(_TAG)}")
+            self._problem(node, f"not a valid {kind}")
             return None
 
 
@@ -284,3 +318,10 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "merge": str,
     "value": str,
 }
+
+_TAGS: dict[type[Node], frozenset[str]] = {
+    ScalarNode: frozenset(_TAG + name for name in _SCALARS),
+    SequenceNode: frozenset((_TAG + "seq",)),
+    MappingNode: frozenset((_TAG + "map",)),
+}
+"""The tags that each kind of node may have."""

@@ -43,6 +43,7 @@ from guardstream.policy.sections import (
     StageFile,
     TokensFile,
     ToolFile,
+    plain_or_mapping,
 )
 from guardstream.policy.serving import (
     KeyFile,
@@ -78,12 +79,8 @@ PathText: TypeAlias = Annotated[str, AfterValidator(_path)]
 """A path in JSONPath (RFC 9535): `$.name`, `$['a name']`, `$.list[*].name`."""
 
 
-def _kind(value: Any) -> str:
-    return "mapping" if isinstance(value, (dict, BaseModel)) else "plain"
-
-
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, (str, dict)) else value
+    return value if value is None or isinstance(value, list) else [value]
 
 
 class _OneOrMore:
@@ -160,20 +157,20 @@ class CaseFile(Model):
 
 Words: TypeAlias = Annotated[
     Annotated[list[Text], Tag("plain")] | Annotated[WordFile, Tag("mapping")],
-    Discriminator(_kind),
+    Discriminator(plain_or_mapping),
 ]
 Replacement: TypeAlias = Annotated[
     Annotated[str, Tag("plain")] | Annotated[ReplacementFile, Tag("mapping")],
-    Discriminator(_kind),
+    Discriminator(plain_or_mapping),
 ]
 Check: TypeAlias = Annotated[
     Annotated[Text, Tag("plain")] | Annotated[EntropyFile, Tag("mapping")],
-    Discriminator(_kind),
+    Discriminator(plain_or_mapping),
 ]
 Keywords: TypeAlias = Annotated[
     Annotated[list[Text], Field(min_length=1), Tag("plain")]
     | Annotated[KeywordsFile, Tag("mapping")],
-    Discriminator(_kind),
+    Discriminator(plain_or_mapping),
 ]
 
 

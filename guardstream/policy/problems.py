@@ -103,7 +103,7 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
         if isinstance(value, (list, dict)):
             return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"
         return "expected text" if value is None else "expected text: put it in quotes"
-    if kind == "list_type":
+    if kind in ("list_type", "tuple_type"):
         lines = value is None or isinstance(value, dict)
         how = "begin each item with '- '" if lines else "write it in brackets, as in [one, two]"
         return f"expected a list: {how}"

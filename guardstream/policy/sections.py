@@ -30,6 +30,11 @@ class Model(BaseModel):
     )
 
 
+def plain_or_mapping(value: Any) -> str:
+    """Return the tag of a value that is a mapping, or else a text or a list."""
+    return "mapping" if isinstance(value, (dict, BaseModel)) else "plain"
+
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 

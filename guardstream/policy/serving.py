@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,7 +19,7 @@ from pydantic import (
 
 from guardstream.policy import packs
 from guardstream.policy.operational import Rate, Secret, Setting
-from guardstream.policy.sections import Duration, Model, Pause, quantity
+from guardstream.policy.sections import Duration, Model, Pause, plain_or_mapping, quantity
 
 # The defaults, in a policy and in code: sizes in bytes, times in seconds.
 MAX_BODY = 16 * 1024 * 1024
@@ -97,10 +97,6 @@ Size: TypeAlias = Annotated[
         }
     ),
 ]
-
-
-def _kind(value: Any) -> str:
-    return "plain" if isinstance(value, str) else "mapping"
 
 
 class UpstreamFile(Model):
@@ -274,11 +270,13 @@ class ServeLimitsFile(Model):
 
 
 Upstream: TypeAlias = Annotated[
-    Annotated[Url, Tag("plain")] | Annotated[UpstreamFile, Tag("mapping")], Discriminator(_kind)
+    Annotated[Url, Tag("plain")] | Annotated[UpstreamFile, Tag("mapping")],
+    Discriminator(plain_or_mapping),
 ]
 
 KeyEntry: TypeAlias = Annotated[
-    Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")], Discriminator(_kind)
+    Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")],
+    Discriminator(plain_or_mapping),
 ]
 
 
@@ -291,7 +289,8 @@ def _path(text: str) -> str:
 RoutePath: TypeAlias = Annotated[Setting, AfterValidator(_path)]
 
 RouteEntry: TypeAlias = Annotated[
-    Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")], Discriminator(_kind)
+    Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")],
+    Discriminator(plain_or_mapping),
 ]
 
 

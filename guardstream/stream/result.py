@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -93,6 +93,17 @@ class Result:
     def refusal(self) -> str:
         """Choice 0's refusal."""
         return self.channels.get((0, "refusal"), "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what happened as JSON values, for a log: finish reason, blocking rule, findings,
+        and the tokens of the provider's usage. It has no text."""
+        return {
+            "finish": self.finish,
+            "blocked_by": self.blocked_by,
+            "findings": [asdict(finding) for finding in self.findings],
+            "input_tokens": tokens_in(self.usage),
+            "output_tokens": tokens_out(self.usage),
+        }
 
     def _repr_html_(self) -> str:
         """What was delivered and found, for notebooks."""

@@ -402,8 +402,11 @@ def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("a")
     with pytest.raises(BulkError, match=r"a\.csv: cannot tell the format; name a format: jsonl"):
         run(job(tmp_path / "a.csv"))
-    with pytest.raises(BulkError, match="there is no file"):
+    with pytest.raises(BulkError, match="no such file or directory"):
         run(job(tmp_path / "none.jsonl"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BulkError, match="there is no file in it"):
+        run(job(tmp_path / "empty"))
     with pytest.raises(BulkError, match="a text has no columns"):
         run(job(tmp_path / "b.txt", columns=("text",)))
     with pytest.raises(BulkError, match="nosuch"):

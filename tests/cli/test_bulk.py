@@ -67,7 +67,7 @@ def test_diff_exits_1_and_names_the_records(cli: Cli) -> None:
     ("arguments", "said"),
     [
         (["redact", "policy.yaml", "in.jsonl", "in.jsonl"], "already exists"),
-        (["redact", "policy.yaml", "no.jsonl", "out.jsonl"], "there is no file"),
+        (["redact", "policy.yaml", "no.jsonl", "out.jsonl"], "no such file or directory"),
         (["redact", "no.yaml", "in.jsonl", "out.jsonl"], "no such file"),
         (["eval", "policy.yaml", "in.jsonl", "--column", "txt"], "no column 'txt'"),
         (["eval", "policy.yaml", "in.jsonl", "--format", "csv"], "format is one of"),

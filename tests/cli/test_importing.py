@@ -498,6 +498,28 @@ def test_a_list_of_words_may_have_any_name_and_words_of_code(
         assert set(guard.check(word.strip()).text) == {"*"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.toml",
+            "title = 'x'\n[[rules]\n",
+            "2:8: not valid TOML: Expected ']]' at the end of an",
+        ),
+        ("a.toml", "title = 'x'\nid = [1,\n2", "3:2: not valid TOML: Unclosed array"),
+        ("a.toml", "text", "1:5: not valid TOML: Expected '=' after a key"),
+        ("a.toml", "a = " + "[" * 50_000, "1:1: not valid TOML: nested too deeply"),
+        ("a.json", '{"name":\n x}', "2:2: not valid JSON: Expecting value"),
+    ],
+)
+def test_what_is_not_valid_is_said_with_its_place(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    with pytest.raises(ImportingError) as caught:
+        imported(tmp_path, text, name)
+    assert str(caught.value).startswith(f"{tmp_path / name}:{said}")
+
+
 def test_a_number_of_thousands_of_digits_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ImportingError, match="not valid TOML"):
+    with pytest.raises(ImportingError, match=r"gitleaks\.toml:1:1: not valid TOML"):
         imported(tmp_path, "entropy = " + "9" * 5000, "gitleaks.toml")

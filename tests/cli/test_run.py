@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -97,6 +98,26 @@ def test_a_block_says_which_rule_and_exits_3(cli: Cli, policy: str, tmp_path: Pa
         ("word", 2, 8),
         ("bad", 10, 19),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"a forbidden", b"a \r\nguardstream: blocked by rule 'bad'\r\n"),
+        (b"a\nforbidden", b"a\r\nguardstream: blocked by rule 'bad'\r\n"),
+        (b"forbidden", b"guardstream: blocked by rule 'bad'\r\n"),
+        (b"a secret", b"a ******\r\n"),
+    ],
+)
+def test_in_a_terminal_what_follows_the_text_begins_a_line_of_its_own(
+    policy: str, text: bytes, shown: bytes
+) -> None:
+    ours, terminal = os.openpty()
+    command = [sys.executable, "-m", "guardstream", "run", policy]
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        subprocess.run(command, input=text, stdout=terminal, stderr=terminal, check=False)
+        os.close(terminal)
+        assert screen.read(1000) == shown
 
 
 def test_bad_input_is_one_line_and_exits_2(cli: Cli, policy: str, tmp_path: Path) -> None:

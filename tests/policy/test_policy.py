@@ -134,7 +134,7 @@ rules:
         "p:11:13: unknown key 'fil', did you mean 'file'?",
         "p:12:5: missing key 'id'",
         "p:12:5: unknown key 'idd', did you mean 'id'?",
-        "p:13:14: expected a list: write it in brackets, as in [one, two]",
+        "p:13:14: expected text: put it in quotes",
     ]
 
 
@@ -200,7 +200,11 @@ CASES = {
     "scanning a quoted scalar that begins at line 2, column 12; close the quote",
     '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "
     "policy is a single mapping",
-    "%YAML 1.3\n---\nname: a": "p:1:1: not valid YAML (AssertionError)",
+    'name: "\\UFFFFFFFF"': "p:1:1: not valid YAML (OverflowError)",
+    'name: "\\U00110000"': "p:1:1: not valid YAML (ValueError)",
+    "%YAML 1.1\n---\nname: a": "p:1:1: files are read as YAML 1.2: leave the directive %YAML out",
+    "# a\n%YAML 1.3\n---\nname: a": "p:2:1: files are read as YAML 1.2: leave the directive %YAML "
+    "out",
     "name: a\n---\nname: b": "p:2:1: not valid YAML: expected a single document in the stream, "
     "but found another document; leave out the line '---'",
     "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "
@@ -216,6 +220,12 @@ CASES = {
     "name: a\n\x01": "p:2:1: a control character that YAML does not allow",
     "name: !x y": "p:1:7: unknown tag '!x'",
     "name: !!binary eA==": "p:1:7: unsupported tag 'tag:yaml.org,2002:binary'",
+    "rules: [!include {id: a, words: [x]}]": "p:1:9: unknown tag '!include'",
+    "rules: !x [{id: a, words: [x]}]": "p:1:8: unknown tag '!x'",
+    "!x {name: a}": "p:1:1: unknown tag '!x'",
+    "name: a\n!x version: 1": "p:2:1: unknown tag '!x'",
+    "rules: [{id: a, words: !!set {x}}]": "p:1:24: unsupported tag 'tag:yaml.org,2002:set'",
+    "rules: !!map [{id: a, words: [x]}]": "p:1:8: unsupported tag 'tag:yaml.org,2002:map'",
     "name: !!int y": "p:1:7: not a valid int",
     "? [a]\n: b": "p:1:3: a key must be plain text",
     "name: *nope": "p:1:7: not valid YAML: found undefined alias 'nope'",
@@ -230,6 +240,13 @@ CASES = {
     "'monitor', 'mask', 'block' or 'stop'",
     "name:": "p:1:1: 'name' has no value: expected text",
     "rules: [{id: a, words: [x, ~]}]": "p:1:28: expected text",
+    "rules: [{id: a, words: [x], validate: true}]": "p:1:39: expected text: put it in quotes",
+    "extends: 1.5": "p:1:10: expected text: put it in quotes",
+    "formats: {a: {text: 3}}": "p:1:21: expected text: put it in quotes",
+    "json: {repair: 3}": "p:1:16: expected a list: write it in brackets, as in [one, two]",
+    "serve: {upstream: 3}": "p:1:19: expected text: put it in quotes",
+    "serve: {keys: {a: 3}}": "p:1:19: expected text: put it in quotes",
+    "serve: {routes: {/x: [a]}}": "p:1:22: expected text, not a list",
     "rules: [{id: [a]}]": "p:1:14: expected text, not a list",
     "rules: [{id: {a: b}}]": "p:1:14: expected text, not a mapping",
     "rules: [{id: a, words: [x], allow: [y]}]": "p:1:36: expected a mapping, known keys: words, "
@@ -351,6 +368,11 @@ def test_a_missing_file_hints_at_one_of_nearly_its_name(tmp_path: Path) -> None:
         Policy.load(tmp_path / "compny.yml")
     with pytest.raises(PolicyError, match=r"no such file or directory$"):
         Policy.load(tmp_path / "other.yaml")
+
+
+def test_standard_tags_of_lists_and_mappings_may_be_written_out() -> None:
+    text = "%YAML 1.2\n---\n!!map\nrules: !!seq [!!map {id: !!str a, words: ! [x]}]"
+    assert Guard(Policy.parse(text)).check("an x").text == "an [a]"
 
 
 def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:

@@ -44,6 +44,16 @@ def test_a_result_has_every_channel_and_the_tool_calls(make: Make, cut: Cut) -> 
 
 
 @MAKERS
+def test_as_json_a_result_says_what_happened_without_the_text(make: Make) -> None:
+    said = json.dumps(result_of(make()).as_dict())
+    assert "think" not in said.replace("thinking", "")
+    values = json.loads(said)
+    assert (values["finish"], values["blocked_by"]) == ("tool_calls", None)
+    assert (values["input_tokens"], values["output_tokens"]) == (7, 9)
+    assert [found["channel"] for found in values["findings"]] == ["thinking", "text", "tool_args"]
+
+
+@MAKERS
 def test_usage_is_the_providers_own_in_all(make: Make) -> None:
     usage = result_of(make()).usage
     counts = {name.partition("_")[0]: count for name, count in usage.items()}

@@ -58,8 +58,11 @@ def draft(text: str, path: Path) -> Draft:
     """Read word lists and patterns; topics and content filters need a model, and are noted."""
     try:
         config = json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"{path}:{error.lineno}:{error.colno}"
+        raise ImportingError(f"{place}: not valid JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise ImportingError(f"{path}: not valid JSON: {error}") from error
+        raise ImportingError(f"{path}:1:1: not valid JSON: {error}") from error
     if not isinstance(config, dict):
         raise ImportingError(f"{path}: no guardrail")
     made = Draft.of(path)

@@ -77,12 +77,28 @@ _RULE = {
 }
 
 
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    """Parse TOML. Raises ImportingError, with the place, if it is not valid."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ImportingError(f"{path}:1:1: not valid TOML: nested too deeply") from error
+    except ValueError as error:
+        message, line, column = str(error), 1, 1
+        if found := _PLACE.search(message):
+            message = message[: found.start()]
+            end = text.count("\n") + 1, len(text) - text.rfind("\n")
+            line, column = (int(found[1]), int(found[2])) if found[1] else end
+        raise ImportingError(f"{path}:{line}:{column}: not valid TOML: {message}") from error
+
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+"""How tomllib says where an error is; only newer ones have it as numbers."""
+
+
 def draft(text: str, path: Path) -> Draft:
     """Read a gitleaks configuration."""
-    try:
-        config = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ImportingError(f"{path}: not valid TOML: {error}") from error
+    config = _parsed(text, path)
     if "rules" in config and not isinstance(config["rules"], list):
         raise ImportingError(f"{path}: 'rules' is not a list: a rule begins with [[rules]]")
     made = Draft.of(path)
