@@ -334,7 +334,9 @@ def test_what_hides_text_where_it_has_no_fields_is_refused(value: Any) -> None:
 
 def test_arrays_of_numbers_pass() -> None:
     chunk = Plain("x", beside=np.ones((2, 2)))  # type: ignore[arg-type]
-    assert list(GUARD.wrap_sync(iter([chunk]))) == [chunk]
+    [guarded] = GUARD.wrap_sync(iter([chunk]))
+    assert guarded.text == "x"
+    assert guarded.beside is chunk.beside
 
 
 class Kind(Enum):
