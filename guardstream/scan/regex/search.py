@@ -673,9 +673,11 @@ class PatternScan:
     ) -> OpenMatch | None:
         """What the candidates from `start` on that are held from `hold`, or before, have matched
         first."""
-        matches: Iterable[OpenMatch | None] = self._open(pattern)
+        matches: Iterable[OpenMatch | None]
         if pattern in self._set.approximated:
             matches = [self._find(pattern, start, hold + 1, window)]
+        else:
+            matches = self._open(pattern)
         group = self._set.patterns[pattern].group
         return next((m for m in matches if m and (m.hold if group else m.start) <= hold), None)
 
