@@ -189,6 +189,8 @@ class Joints:
         self._known: dict[tuple[object, ...], Leap] = {}
         # By the joint state, what wakes, and what is asked of the character.
         self._leaps: dict[tuple[int, int, int], Leap] = {}
+        # By what wakes, and by the transitions and the registers of the patterns that are awake.
+        self._alike: dict[tuple[object, ...], Leap] = {}
         self._serials = count()
         self._weight = 0
         self._missed = 0
@@ -200,13 +202,9 @@ class Joints:
         with self.machine.alphabet.lock:
             known, self._known, self._weight = self._known, {}, 0
             self._leaps.clear()
+            self._alike.clear()
             for joint, _ in known.values():
                 joint.clear()
-
-    def _bound(self) -> None:
-        """Flush the joint states that are too many, or keep too much."""
-        if self._weight > MAX_WEIGHT:
-            self.flush()
 
     def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
         """The joint state of some patterns, and its registers."""
@@ -216,7 +214,10 @@ class Joints:
         registers = {offset: number for number, offset in enumerate(offsets)}
         numbers = tuple([tuple([registers[offset] for offset in own]) for own in owned])
         with building(self.machine.alphabet.lock):
-            return self._to(kind, states, numbers)[0], tuple(offsets)
+            joint, _ = self._to(kind, states, numbers)
+            if self._weight > MAX_WEIGHT:
+                self.flush()
+        return joint, tuple(offsets)
 
     def _to(
         self, kind: int, states: tuple[State, ...], numbers: tuple[tuple[int, ...], ...]
@@ -225,7 +226,6 @@ class Joints:
         leap = self._known.get(key)
         if leap is None:
             self._weight += 8 + len(states) // 4
-            self._bound()
             leap = self._known[key] = Joint(self, *key, next(self._serials)), None
         return leap
 
@@ -239,7 +239,7 @@ class Joints:
         with building(machine.alphabet.lock):
             number = machine.classes[character]
             signature = machine.alphabet.signatures[number]
-            waking = machine.wakes(joint.kind, number)
+            waking = machine.wakes[joint.kind, number]
             key = joint.serial, waking.number, signature & joint.asks
             leap = self._leaps.get(key)
             if leap is None:
@@ -251,7 +251,8 @@ class Joints:
             self._weight += 1
             joint[character] = leap
             # A text of very many characters may come to no new joint state.
-            self._bound()
+            if self._weight > MAX_WEIGHT:
+                self.flush()
         return leap
 
     def _judge(self) -> None:
@@ -263,17 +264,33 @@ class Joints:
         self.read = self._missed = 0
 
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
-        """Where a joint state's patterns and those that wake lead."""
-        # Each pattern that goes on: its transition, and the numbers of its registers here.
-        steps: list[tuple[int, Transition, tuple[int, ...]]] = [
-            (state.pattern, step, own)
-            for state, own in joint.members()
-            if not (step := state[signature & state.asks])[0].idle or step[2]
-        ]
+        """Where a joint state's patterns and those that wake lead. Many joint states differ only in
+        patterns that the character ends."""
+        woken = waking.steps
+        steps: list[Transition] = []
+        owned: list[tuple[int, ...]] = []  # the numbers of their registers here
+        for state, own in zip(joint.states, joint.numbers, strict=True):
+            step = state[signature & state.asks]
+            # One that ends here may be kept from waking by what came before.
+            if not step[0].idle or step[2] or state.pattern in woken:
+                steps.append(step)
+                owned.append(own)
+        key = waking.number, tuple(steps), tuple(owned)
+        leap = self._alike.get(key)
+        if leap is None:
+            self._weight += 2 + len(steps) // 4
+            leap = self._alike[key] = self._joined(waking, steps, owned)
+        return leap
+
+    def _joined(
+        self, waking: Waking, awake: Sequence[Transition], owned: Sequence[tuple[int, ...]]
+    ) -> Leap:
+        """Where the transitions of patterns that are awake and of those that wake lead together."""
+        steps = [(step[0].pattern, step, own) for step, own in zip(awake, owned, strict=True)]
         if waking.steps:
-            awake = {state.pattern for state in joint.states}
+            known = {pattern for pattern, _, _ in steps}
             woken = waking.steps.items()
-            steps += [(pattern, step, ()) for pattern, step in woken if pattern not in awake]
+            steps += [(pattern, step, ()) for pattern, step in woken if pattern not in known]
             steps.sort()  # by their patterns
         states: list[State] = []
         numbers: list[tuple[int, ...]] = []
@@ -285,11 +302,12 @@ class Joints:
             if target.idle:
                 continue
             states.append(target)
-            if not target.size:
+            size = target.size
+            if not size:
                 numbers.append(())
                 continue
             leasts = (
-                [(number,) for number in own[: target.size]]
+                [(number,) for number in own[:size]]
                 if moves is None
                 else [mapped(least, own) for least in moves]
             )

@@ -81,6 +81,19 @@ class Waking(NamedTuple):
     steps: Mapping[int, Transition]
 
 
+class Wakes(dict[tuple[int, int], Waking]):
+    """What a character does to a machine's sleeping patterns, by the kind of the last character and
+    the class of this one; a pair that is new is looked at when it is first needed."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def __missing__(self, pair: tuple[int, int]) -> Waking:
+        with self._machine.alphabet.lock:
+            waking = self[pair] = self._machine.woken(*pair)
+        return waking
+
+
 class Machine:
     """The automata of a set's patterns, by index, what is done about each, and what wakes it.
 
@@ -108,36 +121,32 @@ class Machine:
             self.firsts[index] = program.firsts
             self.asked |= program.last
         self._starters: dict[int, list[int]] = {}
-        self._wakes: dict[tuple[int, int], Waking] = {}
+        self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._fresh = count()
         alphabet.flushed.append(lambda _: self._forget())
 
     def _forget(self) -> None:
-        self._wakes.clear()
+        self.wakes.clear()
         self._numbers.clear()
 
     def kind(self, last: int) -> int:
         """What of a character's class the sleeping patterns ask after it."""
         return self.alphabet.signatures[last] & self.asked
 
-    def wakes(self, kind: int, number: int) -> Waking:
+    def woken(self, kind: int, number: int) -> Waking:
         """What a character of class `number` does to the sleeping patterns, after one of a kind."""
-        known = self._wakes.get((kind, number))
-        if known is None:
-            with self.alphabet.lock:
-                signature = self.alphabet.signatures[number]
-                steps: dict[int, Transition] = {}
-                for index in self._starting(number):
-                    transition = self.automata[index].idle(kind).on(signature)
-                    target, _, accepts = transition
-                    if accepts or not target.idle:
-                        steps[index] = transition
-                after = self.kind(number)
-                key = after, *steps, *steps.values()
-                same = self._numbers.setdefault(key, next(self._fresh))
-                known = self._wakes[kind, number] = Waking(same, after, steps)
-        return known
+        signature = self.alphabet.signatures[number]
+        steps: dict[int, Transition] = {}
+        for index in self._starting(number):
+            transition = self.automata[index].idle(kind).on(signature)
+            target, _, accepts = transition
+            if accepts or not target.idle:
+                steps[index] = transition
+        after = self.kind(number)
+        key = after, *steps, *steps.values()
+        same = self._numbers.setdefault(key, next(self._fresh))
+        return Waking(same, after, steps)
 
     def _starting(self, number: int) -> list[int]:
         """The patterns that may begin with a character of the class."""

@@ -280,7 +280,7 @@ class Stepper:
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
-        _, kind, steps = machine.wakes(self._kind, number)
+        _, kind, steps = machine.wakes[self._kind, number]
         for pattern, (target, moves, accepts) in steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
