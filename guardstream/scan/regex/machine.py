@@ -116,10 +116,13 @@ class Machine:
         self.alphabet = alphabet
         self.firsts: list[Sequence[Condition]] = [()] * len(automata)
         self.asked = 0
+        self._beginning: dict[Condition, list[int]] = {}
         for index in members:
             program = automata[index].program
             self.firsts[index] = program.firsts
             self.asked |= program.last
+            for condition in program.firsts:
+                self._beginning.setdefault(condition, []).append(index)
         self._starters: dict[int, list[int]] = {}
         self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -153,9 +156,9 @@ class Machine:
         starters = self._starters.get(number)
         if starters is None:
             signature = self.alphabet.signatures[number]
-            starters = self._starters[number] = [
-                index
-                for index, firsts in enumerate(self.firsts)
-                if any(condition.holds(signature) for condition in firsts)
-            ]
+            found: set[int] = set()
+            for condition, patterns in self._beginning.items():
+                if condition.holds(signature):
+                    found.update(patterns)
+            starters = self._starters[number] = sorted(found)
         return starters
