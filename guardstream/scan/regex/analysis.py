@@ -134,26 +134,21 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
 
 def look_behind(node: Node) -> int:
     """How many characters before a match its lookbehinds read; unbounded ones are refused."""
-    match node:
-        case Char():
-            return 0
-        case Look(item, ahead, _) if not ahead:
-            if _looks_beyond(item):
-                message = "a lookbehind that looks ahead is not supported"
-                raise PatternError(f"{message}; ask for what follows after it")
-            width = max_width(item)
-            if width is None:
-                message = "an unbounded lookbehind needs the whole text before it"
-                raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
-            return width + look_behind(item)
-        case Cat(items) | Alt(items):
-            return max(map(look_behind, items), default=0)
-        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
-            return look_behind(item)
-        case Assert():
-            return 1
-        case _:
-            return 0
+    return max(map(_reads_before, walk(node)))
+
+
+def _reads_before(node: Node) -> int:
+    """How many characters a part itself reads before the place where it stands."""
+    if not isinstance(node, Look) or node.ahead:
+        return int(isinstance(node, Assert))
+    if _looks_beyond(node.item):
+        message = "a lookbehind that looks ahead is not supported"
+        raise PatternError(f"{message}; ask for what follows after it")
+    width = max_width(node.item)
+    if width is None:
+        message = "an unbounded lookbehind needs the whole text before it"
+        raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
+    return width + look_behind(node.item)
 
 
 def look_ahead(node: Node) -> int | None:

@@ -20,24 +20,43 @@ _TOO_MANY = (
     "lower its counters, or leave out what makes it atomic"
 )
 
+
+def read_forwards(tree: Node) -> Node:
+    """The tree with its lookbehinds so that each can be followed from where it begins. Raises
+    PatternError where a part that is atomic matches in too many ways."""
+    behind = _lookbehinds(tree)
+    if any(map(_has_atomic_parts, behind)):
+        tree = _written(tree, False, False)
+        behind = _lookbehinds(tree)
+    return _with_edges_outside(tree) if any(map(_parted_ways, behind)) else tree
+
+
+def _lookbehinds(tree: Node) -> list[Look]:
+    return [part for part in walk(tree) if isinstance(part, Look) and not part.ahead]
+
+
 # What a lookbehind asks of the text after it
 
 
-def with_edges_outside(node: Node) -> Node:
+def _with_edges_outside(node: Node) -> Node:
     """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
     same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
     parts = inside(node)
-    mended = tuple(p if isinstance(p, Char) else with_edges_outside(p) for p in parts)
+    mended = tuple(p if isinstance(p, Char) else _with_edges_outside(p) for p in parts)
     if any(map(is_not, mended, parts)):
         node = with_inside(node, mended)
-    if not isinstance(node, Look) or node.ahead or captured(node):
-        return node
-    ways = node.item.items if isinstance(node.item, Alt) else (node.item,)
-    parted = [_parted(way) for way in ways]
-    if not any(edges for _, edges in parted):
+    if not isinstance(node, Look) or node.ahead or not (parted := _parted_ways(node)):
         return node
     looks = tuple(Cat((Look(rest, False, False), *edges)) for rest, edges in parted)
     return Look(Alt(looks), True, True) if node.negate else Alt(looks)
+
+
+def _parted_ways(look: Look) -> list[tuple[Node, tuple[Node, ...]]]:
+    """The ways of a lookbehind, each with its edges apart; none if no way has edges."""
+    ways = look.item.items if isinstance(look.item, Alt) else (look.item,)
+    parted = [_parted(way) for way in ways]
+    has_edges = any(edges for _, edges in parted)
+    return parted if has_edges and not captured(look) else []
 
 
 def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
@@ -58,26 +77,17 @@ def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
 # Atomic parts
 
 
-def with_ways_behind(tree: Node) -> Node:
-    """The tree with the atomic parts of its lookbehinds written out; PatternError where they match
-    in too many ways.
-
-    Such a part keeps the first of its ways that end where it does: `(?<=x(?>ab|b))` is
-    `(?<=x(?:ab|b(?<!ab)))`. The first part of a lookbehind may as well not be atomic, as nothing is
-    tried after it.
-    """
-    return _written(tree, False, False) if any(map(_has_atomic_parts, walk(tree))) else tree
-
-
 def _has_atomic_parts(node: Node) -> bool:
-    """Whether the node is a lookbehind that has some."""
-    if not isinstance(node, Look) or node.ahead:
-        return False
     return any(isinstance(part, Atomic) for part in walk(node))
 
 
 def _written(node: Node, behind: bool, first: bool) -> Node:
-    """The node as it is read from its end if it is in a lookbehind, perhaps as its `first` part."""
+    """The node as it is read from its end if it is in a lookbehind, perhaps as its `first` part.
+
+    An atomic part keeps the first of its ways that end where it does: `(?<=x(?>ab|b))` is
+    `(?<=x(?:ab|b(?<!ab)))`. The first part of a lookbehind may as well not be atomic, as nothing is
+    tried after it.
+    """
     match node:
         case Char() | Assert():
             return node

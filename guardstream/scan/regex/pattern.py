@@ -17,7 +17,7 @@ from guardstream.scan.regex.analysis import (
     tail_after,
 )
 from guardstream.scan.regex.ast import Look, Node, Reference
-from guardstream.scan.regex.lookbehinds import with_edges_outside, with_ways_behind
+from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import (
     captured,
@@ -81,7 +81,7 @@ def compile_pattern(
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
-    tree = with_edges_outside(with_ways_behind(parsed.tree))
+    tree = read_forwards(parsed.tree)
     behind = look_behind(tree) + 1
     if names := referred(tree):
         # An empty round is the last one, unless it captures what is referred to.

@@ -49,13 +49,10 @@ class _NotFiniteError(Exception):
 
 def inside(node: Node) -> tuple[Node, ...]:
     """The parts that a node consists of."""
-    match node:
-        case Cat(items) | Alt(items):
-            return items
-        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
-            return (item,)
-        case _:
-            return ()
+    # Matching classes takes longer, and all questions about a pattern ask this one.
+    if isinstance(node, (Cat, Alt)):
+        return node.items
+    return (node.item,) if isinstance(node, (Repeat, Group, Atomic, Look)) else ()
 
 
 def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
