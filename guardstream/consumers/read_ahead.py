@@ -77,6 +77,8 @@ class ReadAhead(RelayedOutcome, Generic[C]):
     async def _read(self) -> None:
         error: Exception | None = None
         try:
+            if self.stopped:
+                return
             with self._scope:
                 async for chunk in self.stream:
                     await self._take(chunk)
@@ -86,5 +88,7 @@ class ReadAhead(RelayedOutcome, Generic[C]):
         except Exception as raised:
             error = raised
         finally:
-            await aclose_source(self.stream)
-            self._end(error)
+            try:
+                await aclose_source(self.stream)
+            finally:  # closing may be cancelled, too
+                self._end(error)

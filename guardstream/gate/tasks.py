@@ -189,8 +189,10 @@ class Tasks(Generic[C]):
         finally:
             self.over = True
             self.changed.notify()
-            await aclose_source(*((source,) if iterator is source else (iterator, source)))
-            self.closed = True
+            try:
+                await aclose_source(*((source,) if iterator is source else (iterator, source)))
+            finally:  # closing may be cancelled, too
+                self.closed = True
 
     async def _read_all(self, iterator: Any) -> None:
         options = self._options

@@ -54,6 +54,7 @@ from guardstream.providers.dashscope import DashScope
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.choosing import choosing
+from guardstream.stream.loops import aclose_source
 from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
 from guardstream.vault import Vault, Vaults
 
@@ -361,10 +362,10 @@ class GuardTransport(_Guarding):
         try:
             return await self._guarded(guard, request, body, response)
         except BlockedError as error:
-            await response.aclose()
+            await aclose_source(response)
             return self._blocked(guard, request, response, error)
         except BaseException:
-            await response.aclose()
+            await aclose_source(response)
             raise
 
     async def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:

@@ -28,7 +28,7 @@ from guardstream.consumers import (
 )
 from guardstream.consumers.recording import RecordingError
 from guardstream.stream.result import Result
-from tests.support.sources import Silent, Source
+from tests.support.sources import Silent, SlowToClose, Source
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +138,21 @@ async def test_a_branch_of_a_stream_that_raises_its_block_is_blocked() -> None:
             assert (branch.finish, branch.blocked_by) == ("content_filter", "bad")
 
 
+async def test_a_branch_ends_if_the_block_is_left_while_the_source_closes() -> None:
+    source, ended = SlowToClose(["a ", "b"]), anyio.Event()
+
+    async def consume(branch: Any) -> None:
+        assert [chunk async for chunk in branch] == ["a ", "b"]
+        ended.set()
+
+    async with anyio.create_task_group() as group:
+        async with Tee(source, 1) as (branch,):
+            group.start_soon(consume, branch)
+            await source.closing.wait()
+        with anyio.fail_after(1):
+            await ended.wait()
+
+
 async def test_what_the_block_raises_passes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Tee(silent(), 1):
@@ -193,6 +208,15 @@ async def test_what_was_left_early_says_so() -> None:
         async for _ in each:
             pass
     assert (merged.finish, branch.finish) == ("cancelled", "cancelled")
+
+
+async def test_a_stream_that_is_stopped_before_it_is_entered_is_not_read() -> None:
+    source = Source(["a"])
+    coalesced = Coalesce(GUARD.wrap(source))
+    coalesced.stop()
+    async with coalesced as chunks:
+        assert [chunk async for chunk in chunks] == []
+    assert (coalesced.finish, source.awaits, source.closed) == ("cancelled", 1, 1)
 
 
 async def test_chunks_that_nobody_reads_are_not_waited_for() -> None:

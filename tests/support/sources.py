@@ -80,6 +80,19 @@ class Silent(Source):
             raise
 
 
+class SlowToClose(Source):
+    """A source that waits for a moment while it is closed."""
+
+    def __init__(self, chunks: Sequence[object] = ()) -> None:
+        super().__init__(chunks)
+        self.closing = anyio.Event()
+
+    async def aclose(self) -> None:
+        self.closing.set()
+        await anyio.sleep(0.05)
+        await super().aclose()
+
+
 class BrokenStage:
     """A stage that lets text through until it fails."""
 
