@@ -154,6 +154,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._late = False  # whether the last attempt has missed a deadline
         self._before: Result | None = None
         self._finish: FinishReason | None = None
+        self._reading = False
         self._stopped = False
         self._loop: Loop | None = None
         self._opening: anyio.CancelScope | None = None
@@ -202,6 +203,15 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            return await self._read()
+        finally:
+            self._reading = False
+
+    async def _read(self) -> C:
         while self._finish is None:
             try:
                 return await self._next()

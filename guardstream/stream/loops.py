@@ -83,7 +83,12 @@ class TrioLoop:
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         context = copy_context()
-        self.call(lambda: self._lowlevel.spawn_system_task(function, context=context))
+
+        def start() -> None:
+            with suppress(RuntimeError):  # the main task has ended, so no new task can begin
+                self._lowlevel.spawn_system_task(function, context=context)
+
+        self.call(start)
 
 
 def running_loop() -> AsyncioLoop | TrioLoop:
