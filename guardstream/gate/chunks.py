@@ -310,6 +310,6 @@ class FrameAdapter:
         if ours and not self._by_event and like.name not in UNNAMED:
             named = self._hooks.event_name if self._hooks else None
             name = named(value) if named else ""
-        said = json_bytes(value).decode() if like.form == "string" else value
-        raw = self._writer().write(said, like, keep_id=not ours, name=name)
+        data = json_bytes(value).decode() if like.form == "string" else value
+        raw = self._writer().write(data, like, keep_id=not ours, name=name)
         return replace(like, value=value, raw=raw, lead=b"\n")

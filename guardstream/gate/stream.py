@@ -103,8 +103,8 @@ class GatedStream(AsyncContext, Generic[C]):
     @property
     def extraction(self) -> Mapping[str, Any]:
         """The default options of `guardstream.extract` for this stream."""
-        said: Mapping[str, Any] = getattr(self._source, "extraction", {})
-        return said
+        extraction: Mapping[str, Any] = getattr(self._source, "extraction", {})
+        return extraction
 
     @property
     def held(self) -> int:
@@ -241,13 +241,13 @@ class GatedStream(AsyncContext, Generic[C]):
     def _recorded(self, record: StreamRecord, error: BaseException | None) -> StreamRecord:
         """The record of the guard's stream, as the gate has ended it."""
         assert self._finish is not None
-        said = type(error).__name__ if isinstance(error, Exception) else None
+        raised = type(error).__name__ if isinstance(error, Exception) else None
         return replace(
             record,
             finish=self._finish,
             blocked_by=self.blocked_by,
             findings=self.findings,
-            error=record.error or said,
+            error=record.error or raised,
         )
 
     def _pass(self, passed: Passed[Any]) -> None:

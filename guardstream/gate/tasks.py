@@ -156,7 +156,7 @@ class Tasks(Generic[C]):
                 # Also what comes in one group with a cancellation, under trio.
                 if _passes(error):
                     raise
-                self._failed(unit, _told(error))
+                self._failed(unit, _as_exception(error))
             finally:
                 self._scopes.pop(unit, None)
                 self.changed.notify()
@@ -288,7 +288,7 @@ class Tasks(Generic[C]):
         except BaseException as error:
             if _passes(error) or self._scopes[unit].cancel_called:
                 raise
-            self._failed(unit, _told(error))
+            self._failed(unit, _as_exception(error))
         return Verdict(otherwise, rule=options.rule), True
 
     def _stop_reading(self) -> None:
@@ -308,7 +308,7 @@ def _passes(error: BaseException) -> bool:
     )
 
 
-def _told(error: BaseException) -> Exception:
+def _as_exception(error: BaseException) -> Exception:
     """Return an error as it is, or only its type if it is no Exception: event loops log
     messages."""
     if isinstance(error, Exception):

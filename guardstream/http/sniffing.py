@@ -63,15 +63,15 @@ class Sniffer:
         It is the declared type, EVENTS or WHOLE.
         """
         self.read += data
-        return self._told(ended=False)
+        return self._detected(ended=False)
 
     def finish(self) -> str:
         """Take the end; return the media type by which to guard the answer."""
-        told = self._told(ended=True)
-        assert told is not None  # as nothing more will come
-        return told
+        detected = self._detected(ended=True)
+        assert detected is not None  # as nothing more will come
+        return detected
 
-    def _told(self, *, ended: bool) -> str | None:
+    def _detected(self, *, ended: bool) -> str | None:
         marked = self.read.startswith(BOM_UTF8)
         if not ended and not marked and BOM_UTF8.startswith(self.read):
             return None
@@ -132,8 +132,8 @@ class Sniffer:
 def sniff(media: str, body: bytes) -> str:
     """Return the media type by which to guard a whole answer that declares `media`."""
     sniffer = Sniffer(media)
-    told = sniffer.feed(body)
-    return sniffer.finish() if told is None else told
+    detected = sniffer.feed(body)
+    return sniffer.finish() if detected is None else detected
 
 
 def _end_of_space(text: bytearray, at: int) -> int:

@@ -105,9 +105,9 @@ class WireGuard(Outcome[bytes]):
     def __del__(self) -> None:
         # Whoever left it open: if it has begun, it has a record.
         state = getattr(self, "state", None)
-        tell = state.unreported() if state is not None else None
-        if tell is not None:
-            tell()
+        notify = state.unreported() if state is not None else None
+        if notify is not None:
+            notify()
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
         state = self.state

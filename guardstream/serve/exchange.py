@@ -53,7 +53,7 @@ _LOG = logging.getLogger("guardstream.serve")
 VAULT = "guardstream_vault"
 """The name in a request's state under which the application stores the vault of its messages."""
 
-PATIENCE = 1.0
+STOP_SECONDS = 1.0
 """Seconds that a stopped application may take to end before its client gets the last frames."""
 
 _SHORT = 4 * 1024
@@ -406,7 +406,7 @@ class Exchange:
         ended."""
         self._last = last
         self._running.stop()
-        self._group.start_soon(self._lose_patience)
+        self._group.start_soon(self._send_last_at_timeout)
         raise StoppedError
 
     async def _conclude(self, failure: Exception | None) -> Exception | None:
@@ -425,8 +425,8 @@ class Exchange:
                 await self._client.put([frame], last=True)
         return failure
 
-    async def _lose_patience(self) -> None:
-        await anyio.sleep(PATIENCE)
+    async def _send_last_at_timeout(self) -> None:
+        await anyio.sleep(STOP_SECONDS)
         await self._send_last()
 
     async def _send_last(self) -> None:

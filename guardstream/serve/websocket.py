@@ -79,8 +79,8 @@ class Connection:
         if guard is None or message["type"] == "websocket.connect":
             return message
         if message["type"] == "websocket.disconnect":
-            said = message.get("reason")
-            return {**message, "reason": _reason(guard, message)} if said else message
+            reason = message.get("reason")
+            return {**message, "reason": _reason(guard, message)} if reason else message
         try:
             return await self._checked(guard, message)
         except StoppedError:

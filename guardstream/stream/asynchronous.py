@@ -166,10 +166,10 @@ class GuardedStream(Outcome[C], AsyncContext):
         if self.state.finish is None:
             sources = self._sources
             loop.spawn(lambda: aclose_source(*sources))
-        tell = self.state.unreported()
+        notify = self.state.unreported()
         # Not here: observers use locks, and a finaliser may run anywhere, even in an observer.
-        if tell is not None and not loop.call(tell):
-            tell()
+        if notify is not None and not loop.call(notify):
+            notify()
 
     # Reading the source
 

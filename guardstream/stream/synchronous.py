@@ -100,9 +100,9 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             return
         if not self._is_closed:
             close_source(*self._sources)
-        tell = self.state.unreported()
-        if tell is not None:
-            tell()
+        notify = self.state.unreported()
+        if notify is not None:
+            notify()
 
     # Reading the source
 

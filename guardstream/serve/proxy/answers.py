@@ -183,7 +183,7 @@ def _by_kind(
     if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "model":
-        return _said(guard, endpoint.provider, body, attributes)
+        return _of_model(guard, endpoint.provider, body, attributes)
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
@@ -213,7 +213,7 @@ _KINDS: Mapping[Answer, Sequence[Kind]] = {
 """The kinds of answers that can be guarded."""
 
 
-def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+def _of_model(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     """Guard a model's answer; in a format without whole answers, as the only chunk of its
     stream."""
     value = _object(body)
@@ -319,9 +319,9 @@ _TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
 def _cues(guard: Guard, text: str) -> str:
     """Guard a text, or subtitles, whose sentences continue in the next cue."""
     lines = text.split("\n")
-    said = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
-    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in said], " ")
-    for at, new in zip(said, shown, strict=True):
+    texts = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
+    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in texts], " ")
+    for at, new in zip(texts, shown, strict=True):
         if new != lines[at].rstrip("\r"):
             lines[at] = new
     return "\n".join(lines)

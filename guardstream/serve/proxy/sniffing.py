@@ -12,11 +12,11 @@ async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
 
     Reads only as much as the decision needs. Raises UpstreamError if the answer breaks off.
     """
-    sniffer, told = Sniffer(media), None
-    while told is None:
+    sniffer, detected = Sniffer(media), None
+    while detected is None:
         part = await anext(answer, None)
-        told = sniffer.finish() if part is None else sniffer.feed(part)
-    return _Sniffed(answer, bytes(sniffer.read)), told
+        detected = sniffer.finish() if part is None else sniffer.feed(part)
+    return _Sniffed(answer, bytes(sniffer.read)), detected
 
 
 class _Sniffed:

@@ -103,13 +103,13 @@ class FlowMaker:
         fails = self.on_block == "error"
         make = partial(self._flow, meter=meter, breaks_off=fails)
         harmless = partial(is_harmless, self.policy)
-        said = partial(blocked_message, message=self.policy.block_message) if fails else None
+        block_error = partial(blocked_message, message=self.policy.block_message) if fails else None
         if isinstance(chunk, str):
             from guardstream.stream.flows.lines import LineFlow
 
-            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, said))
+            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, block_error))
         media = self.media or self.framing
-        return WireFlow(media, self.choose, make, harmless, self.unknown, said)
+        return WireFlow(media, self.choose, make, harmless, self.unknown, block_error)
 
 
 def _all_of(*watches: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -490,8 +490,8 @@ class PieceFlow(Generic[C]):
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
         cut = self._choices.cut.keys() & set(reading.choices) if self._choices.cut else ()
         if cut and cut == set(reading.choices) and reading.usage is None:
-            said = zip(reading.pieces, texts, strict=True)
-            if not any(text and _justifies_chunk(piece) for piece, text in said):
+            pairs = zip(reading.pieces, texts, strict=True)
+            if not any(text and _justifies_chunk(piece) for piece, text in pairs):
                 return []
         if reading.only_text and texts and not any(texts):
             return []
