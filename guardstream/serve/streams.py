@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 
+from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
 from guardstream.stream.loops import aclose_source
 
@@ -43,48 +44,41 @@ async def aiter_events(
         await aclose_source(source)
 
 
-@asynccontextmanager
-async def heartbeats(
+def heartbeats(
     source: AsyncIterable[bytes], seconds: float
-) -> AsyncIterator[AsyncIterator[bytes]]:
+) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     """Enter to get the chunks of `source`, and a comment whenever `seconds` pass without one.
 
     A chunk has to be whole events. The source is read one chunk ahead, in a task that ends, and
     the source with it, when the block is left; what the source raises is raised by the iterator.
     """
-    beating = _Beating(source, seconds)
-    async with anyio.create_task_group() as group:
-        group.start_soon(beating.read)
-        try:
-            yield beating
-        finally:
-            group.cancel_scope.cancel()
+    return _Beating(source, seconds)
 
 
-class _Beating:
+class _Beating(ReadAhead[bytes]):
     """Chunks that another task reads; a timeout never loses a chunk."""
 
     def __init__(self, source: AsyncIterable[bytes], seconds: float) -> None:
-        self._source = source
+        super().__init__(source)
         self._seconds = seconds
         self._chunks: deque[bytes] = deque()
-        self._ended: BaseException | None = None
+        self._ended: Exception | None = None
         self._filled = anyio.Event()
         self._emptied = anyio.Event()
 
-    async def read(self) -> None:
-        try:
-            async for chunk in self._source:
-                self._chunks.append(chunk)
-                self._filled.set()
-                await self._emptied.wait()
-                self._emptied = anyio.Event()
-            self._ended = StopAsyncIteration()
-        except Exception as error:
-            self._ended = error
-        finally:
-            self._filled.set()
-            await aclose_source(self._source)
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        await self._start()
+        return self
+
+    async def _take(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._filled.set()
+        await self._emptied.wait()
+        self._emptied = anyio.Event()
+
+    def _end(self, error: Exception | None) -> None:
+        self._ended = error or StopAsyncIteration()
+        self._filled.set()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

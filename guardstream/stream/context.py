@@ -20,7 +20,7 @@ class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-class _Readable(Protocol):
+class _Read(Protocol):
     def __aiter__(self) -> AsyncIterator[Any]: ...
     @property
     def result(self) -> Any: ...
@@ -68,7 +68,7 @@ class AsyncContext:
                 raise
             hide(failure)
 
-    async def text(self: _Readable) -> str:
+    async def text(self: _Read) -> str:
         """Read the stream to its end; return choice 0's text from the start.
 
         Raises what iterating raises, and RuntimeError for a stream with `keep_text=False`.

@@ -74,6 +74,14 @@ async def test_heartbeats_raise_what_the_source_raises() -> None:
             await anext(beating)
 
 
+async def test_what_leaves_the_block_of_heartbeats_passes_as_it_is() -> None:
+    error = RuntimeError("own")
+    with pytest.raises(RuntimeError) as caught:
+        async with heartbeats(Upstream([], error=error).stream(), 5) as beating:
+            await anext(beating)
+    assert caught.value is error
+
+
 async def test_heartbeats_read_one_chunk_ahead() -> None:
     upstream = Upstream([b"data: a\n\n"] * 100)
     async with heartbeats(upstream.stream(), 5) as beating:
