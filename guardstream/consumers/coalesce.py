@@ -113,7 +113,7 @@ class Coalesce(ReadAhead[C]):
         if self._entered:
             await self._over.wait()
         else:
-            await aclose_source(self.stream)
+            await aclose_source(*self._sources)
 
     def _enough(self) -> bool:
         full = self._size >= self._characters or len(self._chunks) >= self._buffer

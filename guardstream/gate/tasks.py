@@ -93,6 +93,7 @@ class Tasks(Generic[C]):
         self.errors: list[Exception] = []
         self.changed: _Signal
         self._source = source
+        self._iterator, self._sources = iterator_of(source)
         self._check = check
         self._options = options
         self._loop: Loop | None = None
@@ -121,7 +122,7 @@ class Tasks(Generic[C]):
         """Stop everything and wait until the source is closed."""
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
             if not self.begun:
-                await aclose_source(self._source)
+                await aclose_source(*self._sources)
                 return
             self.halt()
             while self._scopes or not self.closed:
@@ -174,10 +175,8 @@ class Tasks(Generic[C]):
     # Reading
 
     async def _read(self) -> None:
-        source = self._source
-        iterator = iterator_of(source)
         try:
-            await self._read_all(iterator)
+            await self._read_all()
         except anyio.get_cancelled_exc_class():
             if not self._scopes[None].cancel_called:
                 self.error = GateError("the stream was cancelled from inside")
@@ -190,15 +189,15 @@ class Tasks(Generic[C]):
             self.over = True
             self.changed.notify()
             try:
-                await aclose_source(*((source,) if iterator is source else (iterator, source)))
+                await aclose_source(*self._sources)
             finally:  # closing may be cancelled, too
                 self.closed = True
 
-    async def _read_all(self, iterator: Any) -> None:
+    async def _read_all(self) -> None:
         options = self._options
         while True:
             try:
-                chunk = await iterator.__anext__()
+                chunk = await self._iterator.__anext__()
             except StopAsyncIteration:
                 break
             except BlockedError as error:  # a guard's, after its last chunk

@@ -10,7 +10,7 @@ import anyio
 
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
-from guardstream.stream.loops import aclose_source
+from guardstream.stream.loops import aclose_source, iterator_of
 
 PING = encode(Comment("ping"))
 """A heartbeat: clients ignore it, proxies and browsers see that the connection is alive."""
@@ -30,8 +30,9 @@ async def aiter_events(
     invalid UTF-8, which otherwise becomes U+FFFD.
     """
     decoder = Decoder(max_line=max_line, max_event=max_event, strict=strict)
+    iterator, sources = iterator_of(source)
     try:
-        async for data in source:
+        while (data := await anext(iterator, None)) is not None:
             for item in decoder.feed(data):
                 if isinstance(item, Event):
                     yield item
@@ -41,7 +42,7 @@ async def aiter_events(
             if isinstance(item, Event):
                 yield item
     finally:
-        await aclose_source(source)
+        await aclose_source(*sources)
 
 
 def heartbeats(

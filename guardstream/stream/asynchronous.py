@@ -42,11 +42,8 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:
         super().__init__(StreamState(make_flow, options))
-        iterator = iterator_of(source)
+        iterator, self._sources = iterator_of(source)
         self._next = cast("Callable[[], Awaitable[C]]", iterator.__anext__)
-        self._sources: tuple[object, ...] = (source,)
-        if iterator is not source:
-            self._sources = (iterator, source)
         self.steps: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
         """Calls the state's `step`, for example in a thread; by default it is called directly."""
         self._loop: Loop | None = None

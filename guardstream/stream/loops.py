@@ -103,15 +103,18 @@ def running_loop() -> AsyncioLoop | TrioLoop:
         raise RuntimeError("a guarded stream runs under asyncio or trio: use wrap_sync()") from None
 
 
-def iterator_of(source: Any) -> Any:
-    """Return the iterator of a source's chunks: the source itself, if possible, which saves a call
-    for each chunk.
+def iterator_of(source: Any) -> tuple[Any, tuple[object, ...]]:
+    """Return the iterator of a source's chunks, and what to close after it, in order.
 
-    The event streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
+    The iterator is the source itself, if possible, which saves a call for each chunk. The event
+    streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
     generator.
     """
     own = getattr(source, "__anext__", None)
-    return source.__aiter__() if own is None or isasyncgenfunction(own) else source
+    if own is not None and not isasyncgenfunction(own):
+        return source, (source,)
+    iterator = source.__aiter__()
+    return iterator, (source,) if iterator is source else (iterator, source)
 
 
 async def aclose_source(*sources: object) -> None:

@@ -28,7 +28,7 @@ from guardstream.consumers import (
 )
 from guardstream.consumers.recording import RecordingError
 from guardstream.stream.result import Result
-from tests.support.sources import Silent, SlowToClose, Source
+from tests.support.sources import Generating, Silent, SlowToClose, Source
 
 pytestmark = pytest.mark.anyio
 
@@ -217,6 +217,23 @@ async def test_a_stream_that_is_stopped_before_it_is_entered_is_not_read() -> No
     async with coalesced as chunks:
         assert [chunk async for chunk in chunks] == []
     assert (coalesced.finish, source.awaits, source.closed) == ("cancelled", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "consumer", [lambda source: Tee(source, 1, buffer=1), lambda source: Coalesce(source, buffer=1)]
+)
+async def test_an_iterator_that_is_left_is_closed(consumer: Any) -> None:
+    source = Generating("a ")
+    async with consumer(source):
+        await anyio.wait_all_tasks_blocked()  # with a chunk that nobody takes
+    assert source.closed == 1
+
+
+async def test_the_iterator_that_a_recording_reads_is_closed(tmp_path: Path) -> None:
+    source = Generating("a ")
+    async with record(source, tmp_path / "chunks.jsonl") as chunks:
+        await anext(chunks)
+    assert source.closed == 1
 
 
 async def test_chunks_that_nobody_reads_are_not_waited_for() -> None:

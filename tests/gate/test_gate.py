@@ -250,6 +250,17 @@ async def test_closing_while_the_source_closes_waits_only_for_that() -> None:
     assert (source.closed, stream.finish) == (1, "cancelled")
 
 
+async def test_a_source_that_cannot_be_iterated_is_an_error() -> None:
+    class Broken(Source):
+        def __aiter__(self) -> Source:
+            raise OSError("gone")
+
+        __anext__ = None  # type: ignore[assignment]
+
+    with anyio.fail_after(5), pytest.raises(OSError, match="gone"):
+        await gate(Broken([]), Judge()).text()
+
+
 async def test_a_gate_that_was_never_read_closes_its_source() -> None:
     source = Source([TEXT])
     async with gate(source, Judge()):

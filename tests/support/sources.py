@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
 
 import anyio.lowlevel
 
@@ -91,6 +92,22 @@ class SlowToClose(Source):
         self.closing.set()
         await anyio.sleep(0.05)
         await super().aclose()
+
+
+class Generating:
+    """A source whose iterator is a generator, as of a class with `async def __aiter__`."""
+
+    def __init__(self, chunk: Any) -> None:
+        self.closed = 0
+        self._chunk = chunk
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                await anyio.lowlevel.checkpoint()
+                yield self._chunk
+        finally:
+            self.closed += 1
 
 
 class BrokenStage:
