@@ -1,7 +1,6 @@
-"""The checks that a policy's section `gate` names, made and ready to judge what a guard releases.
+"""Creates the checks of a policy's section `gate`.
 
-Each becomes a gate of its own, one after the other. The verdicts that streams share, in a cache,
-live here.
+Each check becomes a gate of its own, one after the other. Streams share its cache of verdicts.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of a policy, made, and how it is asked."""
+    """One check of a policy, and how it is called."""
 
     file: GateFile
     check: Check
@@ -53,7 +52,7 @@ class Gate:
 
     @property
     def rule(self) -> str:
-        """What names it in findings."""
+        """The name of the check in findings."""
         return self.file.id or self.file.use.replace(":", ".")
 
     def around(
@@ -119,7 +118,7 @@ def gates(policy: Policy) -> Sequence[Gate]:
     found, problems = [], []
     for number, file in enumerate(policy.file.gate):
         try:
-            check = made(file, built.code)
+            check = make_check(file, built.code)
         except (PluginError, GateError) as error:
             mark = built.source.document.mark(("gate", number, "use"))
             problems.append(f"{built.source.name}:{mark.line}:{mark.column}: {error}")
@@ -132,7 +131,7 @@ def gates(policy: Policy) -> Sequence[Gate]:
     return tuple(found)
 
 
-def made(file: GateFile, code: Code) -> Check:
+def make_check(file: GateFile, code: Code) -> Check:
     """Make a check; PluginError or GateError if it cannot be found, or not be made with its
     options.
 

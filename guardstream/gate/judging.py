@@ -71,12 +71,12 @@ class Judging:
 
     async def __call__(self, text: str, context: Context) -> Verdict:
         """Return the verdict that counts; raises the check's exceptions, and GateError."""
-        verdict = await self._asked(text, context)
+        verdict = await self._ask(text, context)
         if self._blocks or verdict.action == "allow":
             return verdict
         return Verdict("allow", rule=verdict.rule, severity=verdict.severity)
 
-    async def _asked(self, text: str, context: Context) -> Verdict:
+    async def _ask(self, text: str, context: Context) -> Verdict:
         cache = self._cache
         key = cache.key(text, context) if cache is not None else b""
         known = cache.get(key) if cache is not None else None

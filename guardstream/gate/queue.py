@@ -324,7 +324,7 @@ class Queue(Generic[C]):
         return self._tracks[slot]
 
     def _close(self, track: _Track | None, over: list[Unit]) -> None:
-        """The open unit of a text is over, if there is one."""
+        """End the open unit of a text, if there is one."""
         unit = track.unit if track else None
         if track and unit:
             track.unit = None

@@ -256,7 +256,7 @@ class Tasks(Generic[C]):
         assert queue is not None
         verdict, failed, left = Verdict("block", rule=rule), True, True
         try:
-            verdict, failed = await self._asked(unit)
+            verdict, failed = await self._ask(unit)
             left = False
         finally:
             # However the check was left, its text has a verdict now.
@@ -265,7 +265,7 @@ class Tasks(Generic[C]):
                 # Nothing after the unit will go out; earlier ones are still being judged.
                 self._stop_reading()
 
-    async def _asked(self, unit: Unit) -> tuple[Verdict, bool]:
+    async def _ask(self, unit: Unit) -> tuple[Verdict, bool]:
         """Ask the check; return the verdict, and whether it is in place of one that failed."""
         options = self._options
         otherwise = options.on_error

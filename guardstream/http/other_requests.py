@@ -88,19 +88,19 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
     """
     judged = _Judged(guard)
     place = judged.text(path)
-    parts = [(each, _asking(judged, each, text)) for each, text in asked(query)]
-    sending = _sending(judged, kind, body)
+    parts = [(each, _add_query_part(judged, each, text)) for each, text in asked(query)]
+    write_body = _add_body(judged, kind, body)
     judged.check()
     if judged[place] != path:
         raise RefusedError(400, "unguarded_input", "the policy masks part of the path")
     changed = {each: written() for each, written in parts}
-    content_type, made = sending()
+    content_type, made = write_body()
     return Outgoing(
         made, content_type, "&".join(changed.get(each, each) for each in query.split("&"))
     )
 
 
-def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
+def _add_query_part(judged: _Judged, part: str, text: str) -> Callable[[], str]:
     """Add a part of a query; return a function that returns it after judging."""
     name, equals, value = text.partition("=")
     content = field_of(value)
@@ -123,15 +123,15 @@ def _escaped(text: str) -> str:
     return quote_plus(name) + equals + quote_plus(value)
 
 
-def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_body(judged: _Judged, kind: str, body: bytes) -> Any:
     """Add a body; return a function that returns its content type and the body after judging."""
     media = media_of(kind)
     if not body:
         return lambda: (None, b"")
     if media == "multipart/form-data":
-        return _form(judged, kind, body)
-    if media == FIELDS and not is_json_all_the_same(body):
-        return _plain_form(judged, form_fields(body))
+        return _add_form(judged, kind, body)
+    if media == FIELDS and not is_undeclared_json(body):
+        return _add_plain_form(judged, form_fields(body))
     if media and not NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is invalid")
     if media.startswith(PARTS):
@@ -152,7 +152,7 @@ def _as_judged(content: Body, value: Any, body: bytes) -> bytes:
     return body.removeprefix(BOM_UTF8) if value == content.value else content.written(value)
 
 
-def _form(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_form(judged: _Judged, kind: str, body: bytes) -> Any:
     """Add the fields of a form, their names, and the files in it that are texts."""
     try:
         from guardstream.http.forms import read_form, write_form
@@ -181,7 +181,7 @@ def _form(judged: _Judged, kind: str, body: bytes) -> Any:
     return written
 
 
-def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+def _add_plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
     """Add the fields of a form without files, and their names."""
     taken = []
     for name, text in fields:
@@ -197,7 +197,7 @@ def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
     return written
 
 
-def is_json_all_the_same(body: bytes) -> bool:
+def is_undeclared_json(body: bytes) -> bool:
     """Return whether a body that is declared as a form is JSON."""
     text = text_of(body)
     return text is not None and field_of(text).form != "text"

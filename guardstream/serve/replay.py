@@ -130,7 +130,7 @@ class MemoryReplay:
             self._total -= len(old)
         while self._total > self._max_total:
             self._forget()
-        self._tell(kept)
+        self._wake_readers(kept)
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
         """Return the events after `number`, or None; see `ReplayStore`."""
@@ -157,7 +157,7 @@ class MemoryReplay:
         if stream in self._streams:
             kept = self._touched(stream)
             kept.ended = True
-            self._tell(kept)
+            self._wake_readers(kept)
 
     def _touched(self, stream: str) -> _Stream:
         self._expire()
@@ -179,7 +179,7 @@ class MemoryReplay:
         self._total -= kept.size
         kept.ended = True
         kept.dropped = maxsize  # for those who wait for its events now
-        self._tell(kept)
+        self._wake_readers(kept)
 
     @staticmethod
     def _after(kept: _Stream, number: int) -> list[tuple[int, bytes]]:
@@ -188,7 +188,7 @@ class MemoryReplay:
         return [event for event in kept.events if event[0] > number]
 
     @staticmethod
-    def _tell(kept: _Stream) -> None:
+    def _wake_readers(kept: _Stream) -> None:
         """Wake all waiting readers of this stream."""
         kept.news.set()
         kept.news = anyio.Event()

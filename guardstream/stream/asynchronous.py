@@ -44,7 +44,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         super().__init__(StreamState(make_flow, options))
         iterator, self._sources = iterator_of(source)
         self._next = cast("Callable[[], Awaitable[C]]", iterator.__anext__)
-        self.steps: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
+        self.run_step: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
         """Calls the state's `step`, for example in a thread; by default it is called directly."""
         self._loop: Loop | None = None
         self._watchful = True  # whether each wait for the source needs extra work
@@ -94,7 +94,10 @@ class GuardedStream(Outcome[C], AsyncContext):
                     chunk = await self._next()
                 if self._watchful:
                     state.check_stop()
-                ready = state.step(chunk) if self.steps is None else await self.steps(state, chunk)
+                if self.run_step is None:
+                    ready = state.step(chunk)
+                else:
+                    ready = await self.run_step(state, chunk)
                 if ready is not None:
                     return ready
                 if state.ended is not None:

@@ -56,7 +56,7 @@ class Retry:
 
     @property
     def waits(self) -> dict[str, Any]:
-        """The same in the words of stamina."""
+        """The arguments of `stamina.retry_context`."""
         return {
             "attempts": self.attempts,
             "timeout": self.timeout,
@@ -82,7 +82,7 @@ class Reopening(Delivering, total=False):
 
 
 REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
-"""The names of those that `Delivering` does not have."""
+"""The names of the options that `Delivering` does not have."""
 
 
 def opens(stream: object) -> bool:

@@ -290,7 +290,7 @@ class Answering:
         with closing(LongEvents(self.context.worker)) as long_events:
             inside = _inside_gates(stream)
             if inside is not None:
-                inside.steps = long_events
+                inside.run_step = long_events
             await self._relay(guard, stream, source, restoring)
 
     async def _relay(

@@ -38,8 +38,8 @@ class ChunkFlow(PieceFlow[C]):
         adapter: Adapter[C],
         make_stage: MakeStage,
         meter: Meter,
-        block_message: str = "",
-        memory: int = 256,
+        block_message: str,
+        memory: int,
         *,
         breaks_off: bool = False,
     ) -> None:
