@@ -86,7 +86,7 @@ class Coalesce(ReadAhead[C]):
         if not self._enough() and left > 0:
             with anyio.move_on_after(left):
                 await self._until_enough()
-        return self._merged()
+        return self._merged() if self._chunks else await anext(self)  # `aclose` drops them
 
     async def _take(self, chunk: C) -> None:
         """Keep a chunk until it is asked for; wait while too many are kept."""
@@ -114,10 +114,13 @@ class Coalesce(ReadAhead[C]):
             await self._over.wait()
         else:
             await aclose_source(*self._sources)
+            self._end(None)
 
     def _enough(self) -> bool:
+        if self._ended or not self._chunks:
+            return True
         full = self._size >= self._characters or len(self._chunks) >= self._buffer
-        return full or self._ended or not isinstance(self._chunks[-1], (str, bytes))
+        return full or not isinstance(self._chunks[-1], (str, bytes))
 
     async def _until_enough(self) -> None:
         while not self._enough():

@@ -210,6 +210,32 @@ async def test_what_was_left_early_says_so() -> None:
     assert (merged.finish, branch.finish) == ("cancelled", "cancelled")
 
 
+async def test_closing_ends_a_reader_that_waits_for_more_characters() -> None:
+    ended = False
+
+    async def consume(chunks: Any) -> None:
+        nonlocal ended
+        assert [chunk async for chunk in chunks] == []
+        ended = True
+
+    async with (
+        anyio.create_task_group() as group,
+        Coalesce(GUARD.wrap(Silent(["a "])), milliseconds=60_000) as chunks,
+    ):
+        group.start_soon(consume, chunks)
+        await anyio.wait_all_tasks_blocked()
+        await chunks.aclose()
+    assert ended
+    assert chunks.finish == "cancelled"
+
+
+async def test_a_stream_that_is_closed_before_it_is_entered_has_ended() -> None:
+    source = Source(["a"])
+    chunks = Coalesce(GUARD.wrap(source))
+    await chunks.aclose()
+    assert (chunks.finish, source.closed) == ("cancelled", 1)
+
+
 async def test_a_stream_that_is_stopped_before_it_is_entered_is_not_read() -> None:
     source = Source(["a"])
     coalesced = Coalesce(GUARD.wrap(source))
