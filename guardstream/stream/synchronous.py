@@ -30,6 +30,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         super().__init__(StreamState(make_flow, options))
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)
+        if self._iterator is source:
+            self._sources = (source,)
         self._begun = False
         self._busy = False  # whether the next chunk is being fetched; that thread handles a stop
         self._claim = Lock()  # whoever acquires it closes the source
