@@ -80,7 +80,7 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
-        state = self.state
+        state, run_step = self.state, self.run_step
         while not state.queue:
             if state.finish is not None or self._reader is not None:
                 raise await self._at_end()
@@ -94,10 +94,7 @@ class GuardedStream(Outcome[C], AsyncContext):
                     chunk = await self._next()
                 if self._watchful:
                     state.check_stop()
-                if self.run_step is None:
-                    ready = state.step(chunk)
-                else:
-                    ready = await self.run_step(state, chunk)
+                ready = state.step(chunk) if run_step is None else await run_step(state, chunk)
                 if ready is not None:
                     return ready
                 if state.ended is not None:
