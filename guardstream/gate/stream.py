@@ -47,11 +47,11 @@ class GatedStream(AsyncContext, Generic[C]):
         self._source = source
         self._of_guard = options.of_guard
         self._observing = options.observing
-        self._block_error = options.block_error
-        self._raises = options.raise_on_block
+        self._block_error = options.delivery.block_error
+        self._raises = options.delivery.raise_on_block
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
-        self._delivered = Delivered() if options.keep_text else None
+        self._delivered = Delivered() if options.delivery.keep_text else None
         self._calls: dict[Slot, Call] = {}
         self._usage: Any = None
         self._written: dict[Slot, list[str]] = {}

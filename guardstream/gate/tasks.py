@@ -31,6 +31,22 @@ Otherwise: TypeAlias = Literal["block", "allow"]
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a stream is read and delivered by its gates; `choose` returns the adapter for its first
+    chunk."""
+
+    choose: Choose
+    framing: Framing | None = None
+    """The framing that `Guard.wrap` was given."""
+    block_error: BlockError | None = None
+    """The message of the error that ends blocked bytes; None ends them with a finish reason."""
+    raise_on_block: bool = False
+    """Whether a block raises BlockedError after the last chunk."""
+    keep_text: bool = True
+    """Whether the delivered text is kept for `result` and `text()`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How a gate judges; see `gate`."""
 
@@ -40,11 +56,9 @@ class Options:
     on_error: Otherwise
     on_timeout: Otherwise
     channels: frozenset[str] | None
-    choose: Choose
+    delivery: Delivery
     is_named: bool = True
     """Whether the caller named the format: a text that is not may turn out to be cumulative."""
-    framing: Framing | None = None
-    """The framing that `Guard.wrap` was given."""
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"
@@ -52,12 +66,6 @@ class Options:
     """Whether the stream is the guard's own: its findings are reported as this one's, too."""
     observing: Joined | None = None
     """What learns how the stream ended; it has the guard's record."""
-    block_error: BlockError | None = None
-    """The message of the error that ends blocked bytes; None ends them with a finish reason."""
-    raise_on_block: bool = False
-    """Whether a block raises BlockedError after the last chunk."""
-    keep_text: bool = True
-    """Whether the delivered text is kept for `result` and `text()`."""
 
 
 class _Signal:
@@ -207,8 +215,9 @@ class Tasks(Generic[C]):
                 self.failure = chunk
                 break
             if self.chunks is None:
+                delivery = options.delivery
                 self.chunks = chunks_of(
-                    options.choose, chunk, options.framing, is_named=options.is_named
+                    delivery.choose, chunk, delivery.framing, is_named=options.is_named
                 )
             for each in self.chunks.cut(chunk):
                 await self._take(each)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
+from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
 from guardstream.http.body import Beside, checked_text, guard_body, guard_error, judged_body
@@ -142,7 +143,7 @@ async def judged_strings(guard: Guard, body: bytes) -> bytes:
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
     """Return what the gates leave of a chunk. UpstreamError if they block it."""
-    through = gated(_each([chunk]), guard.gates, lambda _: adapter(), None, whole=True)
+    through = gated(_each([chunk]), guard.gates, Delivery(lambda _: adapter()), None, whole=True)
     async with through as stream:
         judged = [each async for each in stream]
     if stream.finish == "content_filter":
