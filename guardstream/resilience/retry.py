@@ -16,7 +16,7 @@ import anyio
 
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.attempts import retried
-from guardstream.resilience.continued import Answer, Seam
+from guardstream.resilience.resumed import ResumableTexts, Seam
 from guardstream.resilience.retryable import retry_after, worth_retrying
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
@@ -134,7 +134,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """The default options of `guardstream.extract` for this stream."""
         self._guarded = attempt
         self._seam = Seam()
-        self._answer: Answer | None = None  # of the source that is read, if another may go on
+        self._texts: ResumableTexts | None = None  # of this source, if another may go on
         self._sources = sources
         self._resume = resume
         self._retry = retry
@@ -310,8 +310,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._stream, self._late = None, False
         await self._announce()
         self.attempts += 1
-        self._answer = Answer(self._seam) if self._resume is not None else None
-        around = self._answer.around if self._answer is not None else None
+        self._texts = ResumableTexts(self._seam) if self._resume is not None else None
+        around = self._texts.around if self._texts is not None else None
         stream = self._stream = self._guarded(source, around)
         if self._stopped:
             stream.stop()
@@ -349,10 +349,10 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _go_on(self) -> None:
         """Open a source that continues the released text."""
         assert self._resume is not None
-        assert self._answer is not None
+        assert self._texts is not None
         resume, self._before = self._resume, self.result
         text = self._before.text
-        self._seam = self._answer.seam(text)
+        self._seam = self._texts.seam(text)
         if self._observing is not None:
             self._observing.goes_on(self._before.findings)
         self._sources = [lambda: resume(text)]

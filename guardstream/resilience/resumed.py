@@ -29,7 +29,7 @@ class Seam:
     findings: Sequence[Finding] = ()
 
 
-class Answer:
+class ResumableTexts:
     """The texts of one stream that continues after a seam, and may break off again."""
 
     def __init__(self, seam: Seam) -> None:
@@ -59,7 +59,7 @@ class Answer:
 class _ResumedText:
     """A pipeline for a text whose beginning was guarded and released before.
 
-    `stream.continued.Continued` also feeds a pipeline earlier text, but a tail that was released
+    `stream.flows.continued` also feeds a pipeline earlier text, but a tail that was released
     unchanged. Here the released text contains masks, and a seam is the beginning of the next
     attempt.
     """
