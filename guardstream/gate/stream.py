@@ -207,7 +207,7 @@ class GatedStream(AsyncContext, Generic[C]):
         return BlockedError(rule)
 
     def _settled(self, queue: Queue[Any] | None) -> bool:
-        """Whether nothing more is read, and everything that was has its verdict."""
+        """Return whether nothing more is read, and everything that was read has its verdict."""
         return self._tasks.over and self._tasks.closed and not (queue and queue.pending)
 
     async def _exhausted(self) -> None:
@@ -239,7 +239,7 @@ class GatedStream(AsyncContext, Generic[C]):
             hide(failure)
 
     def _recorded(self, record: StreamRecord, error: BaseException | None) -> StreamRecord:
-        """The record of the guard's stream, as the gate has ended it."""
+        """Return the record of the guard's stream, as the gate has ended it."""
         assert self._finish is not None
         raised = type(error).__name__ if isinstance(error, Exception) else None
         return replace(
@@ -298,7 +298,7 @@ class GatedStream(AsyncContext, Generic[C]):
         return chunk
 
     def _ends(self) -> list[C]:
-        """The chunks that end every open choice of a blocked stream."""
+        """Return the chunks that end every open choice of a blocked stream."""
         chunks, reader = self._tasks.chunks, self._tasks.reader
         assert chunks is not None
         assert reader is not None

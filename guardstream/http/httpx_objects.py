@@ -127,7 +127,7 @@ def async_body(response: Any, stream: Any, *, raises: bool) -> Any:
 
 
 def sync_body(response: Any, stream: Any, *, raises: bool) -> Any:
-    """The same for a synchronous stream."""
+    """Return the same for a synchronous stream."""
     made = _sync_body_class(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
     return made(stream, raises=raises)
 

@@ -239,7 +239,7 @@ class Exchange:
             self._watch()
 
     def _watch(self) -> None:
-        """From now on notice when the client disconnects."""
+        """Begin to watch for the client's disconnect."""
         if not self._watched:
             self._watched = True
             self._group.start_soon(self._watch_client)
@@ -398,7 +398,7 @@ class Exchange:
         self._stop(None)
 
     def _raised(self, body: Body) -> bool:
-        """Whether the client raises the error that ends a blocked stream, if it has one."""
+        """Return whether the client raises the error that ends a blocked stream, if it has one."""
         return self._media != "text" and errors_of(body.provider).raised
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:

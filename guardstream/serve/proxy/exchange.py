@@ -141,7 +141,7 @@ class ProxyExchange:
         self._caller = Caller(self._key, self._context.state, self._settings)
 
     def _errors(self) -> Errors:
-        """The errors of the endpoint's API."""
+        """Return the errors of the endpoint's API."""
         endpoint = self._match.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
