@@ -102,7 +102,7 @@ class RedisReplay:
                 await pipe.execute()
 
     async def _is_last(self, key: str, number: int, event: bytes) -> bool:
-        """Return whether an event is stored already: a command is repeated if its reply was lost."""
+        """Return whether an event is stored: a command is repeated if its reply was lost."""
         last = await self._client.xrevrange(key, count=1)
         return bool(last) and _number(last[0]) == number and last[0][1].get(_EVENT) == event
 
