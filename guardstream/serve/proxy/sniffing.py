@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from guardstream.http.sniffing import Sniffer
-from guardstream.serve.proxy.forwarding import Incoming
-from guardstream.serve.routes import Headers
+from guardstream.serve.proxy.forwarding import Incoming, RelayedAnswer
 
 
 async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
@@ -19,22 +18,13 @@ async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
     return _Sniffed(answer, bytes(sniffer.read)), detected
 
 
-class _Sniffed:
+class _Sniffed(RelayedAnswer):
     """An answer whose beginning was read, which is yielded first."""
 
     def __init__(self, answer: Incoming, start: bytes) -> None:
-        self.status: int = answer.status
-        self.headers: Headers = answer.headers
-        self._answer = answer
+        super().__init__(answer)
         self._start = start
-
-    def __aiter__(self) -> _Sniffed:
-        return self
 
     async def __anext__(self) -> bytes:
         start, self._start = self._start, b""
         return start or await anext(self._answer)
-
-    async def aclose(self) -> None:
-        """Discard the rest and close its connection."""
-        await self._answer.aclose()
