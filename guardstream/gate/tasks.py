@@ -20,7 +20,14 @@ from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
 from guardstream.stream.flows.choosing import Choose
 from guardstream.stream.flows.flow_maker import Framing
-from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
+from guardstream.stream.loops import (
+    CLOSE_SECONDS,
+    Loop,
+    Signal,
+    aclose_source,
+    iterator_of,
+    running_loop,
+)
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError
 from guardstream.stream.result import Meter
@@ -68,20 +75,6 @@ class Options:
     """What learns how the stream ended; it has the guard's record."""
 
 
-class _Signal:
-    """Wakes whoever waits for something to change."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def notify(self) -> None:
-        event, self._event = self._event, anyio.Event()
-        event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-
-
 class Tasks(Generic[C]):
     """The tasks of one gated stream. They know nothing of the stream itself, which may be dropped.
 
@@ -99,7 +92,7 @@ class Tasks(Generic[C]):
         self.stopping = False
         self.meter = Meter()
         self.errors: list[Exception] = []
-        self.changed: _Signal
+        self.changed: Signal
         self._source = source
         self._iterator, self._sources = iterator_of(source)
         self._check = check
@@ -116,7 +109,7 @@ class Tasks(Generic[C]):
     def begin(self) -> None:
         """Begin to read the source."""
         self._loop = running_loop()
-        self.changed = _Signal()
+        self.changed = Signal()
         self._start(None, self._read)
 
     def halt(self) -> None:

@@ -10,7 +10,7 @@ import anyio
 
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
-from guardstream.stream.loops import aclose_source, iterator_of
+from guardstream.stream.loops import Signal, aclose_source, iterator_of
 
 PING = encode(Comment("ping"))
 """A heartbeat: clients ignore it, proxies and browsers see that the connection is alive."""
@@ -64,8 +64,8 @@ class _Beating(ReadAhead[bytes]):
         self._seconds = seconds
         self._chunks: deque[bytes] = deque()
         self._ended: Exception | None = None
-        self._filled = anyio.Event()
-        self._emptied = anyio.Event()
+        self._filled = Signal()
+        self._emptied = Signal()
 
     async def __aenter__(self) -> AsyncIterator[bytes]:
         await self._start()
@@ -73,23 +73,23 @@ class _Beating(ReadAhead[bytes]):
 
     async def _take(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
-        self._filled.set()
-        await self._emptied.wait()
-        self._emptied = anyio.Event()
+        self._filled.notify()
+        while self._chunks:
+            await self._emptied.wait()
 
     def _end(self, error: Exception | None) -> None:
         self._ended = error or StopAsyncIteration()
-        self._filled.set()
+        self._filled.notify()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         with anyio.move_on_after(self._seconds):
-            await self._filled.wait()
+            while not self._chunks and self._ended is None:
+                await self._filled.wait()
         if self._chunks:
-            self._filled = anyio.Event()
-            self._emptied.set()
+            self._emptied.notify()
             return self._chunks.popleft()
         if self._ended is not None:
             raise self._ended

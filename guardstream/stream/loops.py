@@ -91,6 +91,22 @@ class TrioLoop:
         self.call(start)
 
 
+class Signal:
+    """Wakes all tasks that wait for something to change."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def notify(self) -> None:
+        """Wake the tasks that wait now."""
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self) -> None:
+        """Wait for the next `notify`."""
+        await self._event.wait()
+
+
 def running_loop() -> AsyncioLoop | TrioLoop:
     """Return the running event loop; RuntimeError if it is neither asyncio's nor trio's."""
     try:

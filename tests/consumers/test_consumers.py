@@ -153,6 +153,24 @@ async def test_a_branch_ends_if_the_block_is_left_while_the_source_closes() -> N
             await ended.wait()
 
 
+@pytest.mark.parametrize("coalesced", [False, True])
+async def test_two_readers_share_the_chunks_and_both_end(coalesced: bool) -> None:
+    chunks = ["a ", "b ", "c "]
+    stream = GUARD.wrap(Source(chunks))
+    found: list[str] = []
+
+    async def consume(chunks: Any) -> None:
+        found.extend([chunk async for chunk in chunks])
+
+    with anyio.fail_after(5):
+        async with Coalesce(stream, characters=1) if coalesced else Tee(stream, 1) as entered:
+            reader: Any = entered if coalesced else entered[0]  # type: ignore[index]
+            async with anyio.create_task_group() as group:
+                group.start_soon(consume, reader)
+                group.start_soon(consume, reader)
+    assert "".join(found) == "".join(chunks)
+
+
 async def test_what_the_block_raises_passes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Tee(silent(), 1):
