@@ -72,13 +72,13 @@ class Options:
     of_guard: bool = False
     """Whether the stream is the guard's own: its findings are reported as this one's, too."""
     observing: Joined | None = None
-    """What learns how the stream ended; it has the guard's record."""
+    """Notified of how the stream ended; it has the guard's record."""
 
 
 class Tasks(Generic[C]):
     """The tasks of one gated stream. They know nothing of the stream itself, which may be dropped.
 
-    `queue` has the chunks that wait. `changed` wakes whoever waits for any of this to change.
+    `queue` has the chunks that wait. `changed` wakes the tasks that wait for any of this to change.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:

@@ -147,7 +147,7 @@ def _guarded_stream(
 
 def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
     """Guard a text. JSON that some clients find in it must stay unchanged."""
-    if sniffed_text(body) not in ("text", None):  # a text that streams is told so, too
+    if sniffed_text(body) not in ("text", None):  # as for a text that streams
         return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":

@@ -54,7 +54,7 @@ class Sniffer:
         self._begin = 0  # where it begins, after a byte order mark and space
         self._line: int | None = None  # where a line begins that has not ended yet
         self._scanned = 0  # where its end is looked for
-        self._says = False  # whether an event that says something has begun
+        self._has_content = False  # whether an event with data, or a comment, has begun
 
     def feed(self, data: bytes) -> str | None:
         """Take the next bytes; return the media type by which to guard the answer, or None if more
@@ -116,10 +116,10 @@ class Sniffer:
             if end is None or (end.end() == len(read) and end[0] == b"\r" and not ended):
                 self._scanned = min(len(read), most) if end is None else end.start()
                 break
-            if end.start() == self._line and self._says:  # a blank line
+            if end.start() == self._line and self._has_content:  # a blank line
                 return True
             is_comment = not named[1] and end.start() > self._line
-            self._says = self._says or is_comment or named[1] == b"data"
+            self._has_content = self._has_content or is_comment or named[1] == b"data"
             self._line = end.end()
         rest = bytes(read[self._line : min(self._line + _LONGEST, most)])
         if named is None and not any(name.startswith(rest) for name in _NAMES):

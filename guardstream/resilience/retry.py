@@ -326,7 +326,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def _announce(self) -> None:
         """Tell `on_retry` that another attempt is about to be made."""
-        # It is let go of: its traceback leads here, and would keep a stream that was left.
+        # Dropped, because its traceback leads here and would keep alive a stream that was left.
         failed, self._failed = self._failed, None
         if self._on_retry is None or failed is None:
             return

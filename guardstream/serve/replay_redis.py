@@ -26,8 +26,8 @@ _EVENT, _END = b"event", b"end"
 class RedisReplay:
     """A store in Redis; the client must not decode responses, and is the caller's to close.
 
-    Errors of the client pass, and TimeoutError after `timeout` seconds: whoever uses the store goes
-    on without it.
+    Errors of the client pass, and TimeoutError after `timeout` seconds: a stream continues without
+    the store.
     """
 
     def __init__(

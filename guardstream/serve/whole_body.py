@@ -105,7 +105,7 @@ class WholeBody:
             )
 
     def _error(self, message: str, code: str, rule: str | None) -> BodyError:
-        """Return the error of a body that is refused; the client is told of a block as asked."""
+        """Return the error of a refused body; `on_block` decides its message for a block."""
         if self._guard.on_block == "error" and code == BLOCKED_CODE:
             message = blocked_message(rule, self._guard.policy.block_message)
         return BodyError(message, code)

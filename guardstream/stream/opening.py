@@ -22,7 +22,7 @@ Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
 """Opens a source that goes on from the released text that it is given."""
 
 OnRetry: TypeAlias = Callable[[Exception, int], Returned]
-"""Is told, before a source is opened again, of the error and of the attempt's number, from 2."""
+"""Called before a source is opened again, with the error and the attempt's number, from 2."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             self._sources = (source,)
         self._begun = False
         self._busy = False  # whether the next chunk is being fetched; that thread handles a stop
-        self._claim = Lock()  # whoever acquires it closes the source
+        self._claim = Lock()  # the thread that acquires it closes the source
         self._is_closed = False
         self._concluded = False
 

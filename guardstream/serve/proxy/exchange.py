@@ -62,7 +62,7 @@ guarded, and those about the body, which the proxy sets itself."""
 
 
 def _message(error: VaultError) -> str:
-    """Return what a client is told of an error, which may name the store's file or host."""
+    """Return the message for a client; that of another error may name the store's file or host."""
     return str(error) if isinstance(error, FullError) else "the vault's store failed"
 
 

@@ -1,8 +1,8 @@
 """Lines of JSON in a stream of `str`: an answer that a model writes, or a stream of another kind.
 
-As text, they are guarded together with the JSON around their text. Who parses them may read a match
-that spans two lines, or that escapes hide. So the stream is refused before such a match is
-complete, and where lines are cut, because their text cannot be read then.
+As text, they are guarded together with the JSON around their text. A client that parses them may
+read a match that spans two lines, or that escapes hide. So the stream is refused before such a
+match is complete, and where lines are cut, because their text cannot be read then.
 """
 
 from __future__ import annotations
