@@ -1,4 +1,4 @@
-"""Locks that are free in a forked process, and what they protect whole.
+"""Locks that can be acquired in a forked process, where what they protect is consistent.
 
 A fork copies a lock that another thread holds, but not that thread, so that nobody would ever
 release the copy. So a fork first takes all locks that are kept here: it waits until nobody holds
@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 from weakref import WeakSet
 
-_PATIENCE = 5.0
+_WAIT_SECONDS = 5.0
 """Seconds that a fork waits. The thread that forks may hold a lock itself, as in the handler of a
 signal."""
 
@@ -22,11 +22,11 @@ class AnyLock(Protocol):
     """A Lock or an RLock."""
 
     def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:
-        """Take it."""
+        """Acquire the lock."""
         ...
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         ...
 
 
@@ -46,8 +46,8 @@ def kept_across_forks(lock: L) -> L:
 
 
 def _take_all() -> None:
-    end = monotonic() + _PATIENCE
-    if not _adding.acquire(timeout=_PATIENCE):
+    end = monotonic() + _WAIT_SECONDS
+    if not _adding.acquire(timeout=_WAIT_SECONDS):
         return
     taken = _taken[get_ident()] = [_adding]
     while (busy := _take_or_find_busy(taken)) is not None:

@@ -514,7 +514,7 @@ class Guard:
         return around.vaults
 
     def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
-        """The vault of a request or stream; PolicyError if the policy has one that is missing."""
+        """Return the vault of a request or stream; PolicyError if one is required and missing."""
         check_vault(vault)
         if self._rules_only:
             return self.vault if vault is None else vault
@@ -581,7 +581,7 @@ class Guard:
         return self.policy.with_words(words) if words else self.policy
 
     def _operating(self, policy: Policy) -> Operations | None:
-        """The policy's `Operations`, created when that policy is first seen; None without any."""
+        """Return the policy's `Operations`, created when it is first seen; None if it has none."""
         if self._rules_only or policy.built is self._operations_of:
             return self._operations
         with self._lock:

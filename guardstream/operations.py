@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -26,13 +26,14 @@ from guardstream.resilience.source import Source
 from guardstream.stream.callbacks import CALLBACKS
 from guardstream.stream.flows.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
-from guardstream.stream.on_block import BlockError, OnBlock, blocked_message
+from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
 from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
 
 if TYPE_CHECKING:
     from guardstream.gate.from_policy import Gate
+    from guardstream.gate.tasks import Delivery
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
@@ -153,16 +154,8 @@ class Wrapping:
         last, inner = joined(gates, self.observing)
         if gates:  # the last of them raises
             options = {**options, "raise_on_block": False}
-        return gated(
-            self._inside_gates(operations, retry, options, inner),
-            gates,
-            self.choose,
-            last,
-            framing=self.framing,
-            block_error=self._block_error(policy),
-            raise_on_block=self.options.get("raise_on_block", False),
-            keep_text=self.options.get("keep_text", True),
-        )
+        inside = self._inside_gates(operations, retry, options, inner)
+        return gated(inside, gates, self._delivery(policy), last) if gates else inside
 
     def _inside_gates(
         self,
@@ -180,12 +173,18 @@ class Wrapping:
             stream = Source(stream, limiter, key)
         return self.guarded(stream, None, options, observing)
 
-    def _block_error(self, policy: Policy) -> BlockError | None:
-        """The message of the error that ends bytes that a gate blocks; None for a finish reason
-        instead."""
-        if self.on_block == "finish":
-            return None
-        return partial(blocked_message, message=policy.block_message)
+    def _delivery(self, policy: Policy) -> Delivery:
+        """Return how the gates deliver the stream."""
+        from guardstream.gate.tasks import Delivery
+
+        fails = self.on_block == "error"
+        return Delivery(
+            self.choose,
+            self.framing,
+            partial(blocked_message, message=policy.block_message) if fails else None,
+            raise_on_block=self.options.get("raise_on_block", False),
+            keep_text=self.options.get("keep_text", True),
+        )
 
     def _retrying(
         self,
@@ -234,28 +233,21 @@ def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, 
 def gated(
     stream: Any,
     gates: Sequence[Gate],
-    choose: Choose,
+    delivery: Delivery,
     last: Joined | None,
     *,
-    framing: Framing | None = None,
     whole: bool = False,
-    block_error: BlockError | None = None,
-    raise_on_block: bool = False,
-    keep_text: bool = True,
 ) -> Any:
-    """Return a guard's stream after all gates, one after the other."""
+    """Return a guard's stream after all gates, one after the other; the last one raises a block,
+    and notifies `last`."""
     for number, gate in enumerate(gates, 1):
         is_last = number == len(gates)
         stream = gate.around(
             stream,
-            choose,
-            framing=framing,
+            delivery if is_last else replace(delivery, raise_on_block=False),
             of_guard=number == 1,
             observing=last if is_last else None,
             whole=whole,
-            block_error=block_error,
-            raise_on_block=raise_on_block and is_last,
-            keep_text=keep_text,
         )
     return stream
 

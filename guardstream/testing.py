@@ -294,11 +294,11 @@ def _texts(adapter: Adapter[Any], chunks: Iterable[Any], *, calls: bool = False)
 
 def _words(adapter: Adapter[Any], chunks: Sequence[Any], says: Sequence[str]) -> set[str]:
     """Return the words of a stream's texts that do not occur in it for another reason."""
-    said = " ".join([*_texts(adapter, chunks), *says])
+    joined = " ".join([*_texts(adapter, chunks), *says])
     names = {text for chunk in chunks for text in _strings(chunk, keys=True)}
     names |= set(_WORD.findall(" ".join(_texts(adapter, chunks, calls=True))))
     other = {word for name in names for word in _WORD.findall(name) if name == word or "_" in name}
-    return set(_WORD.findall(said)) - other
+    return set(_WORD.findall(joined)) - other
 
 
 def _strings(value: Any, *, keys: bool = False) -> Iterator[str]:

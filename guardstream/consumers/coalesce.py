@@ -11,7 +11,7 @@ import anyio
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.events import FinishReason
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.loops import aclose_source
+from guardstream.stream.loops import Signal, aclose_source
 
 C = TypeVar("C")
 
@@ -52,8 +52,8 @@ class Coalesce(ReadAhead[C]):
         self._error: Exception | None = None
         self._failed = False
         self._over = anyio.Event()
-        self._news = anyio.Event()
-        self._room = anyio.Event()
+        self._news = Signal()
+        self._room = Signal()
 
     async def __aenter__(self) -> Coalesce[C]:
         await self._start()
@@ -80,30 +80,28 @@ class Coalesce(ReadAhead[C]):
                 raise error or StopAsyncIteration
             if not self._entered:
                 raise RuntimeError("nobody reads the stream: iterate in 'async with Coalesce(...)'")
-            self._news = anyio.Event()
             await self._news.wait()
         left = self._since + self._seconds - anyio.current_time()
         if not self._enough() and left > 0:
             with anyio.move_on_after(left):
                 await self._until_enough()
-        return self._merged()
+        return self._merged() if self._chunks else await anext(self)  # `aclose` drops them
 
     async def _take(self, chunk: C) -> None:
         """Keep a chunk until it is asked for; wait while too many are kept."""
         while len(self._chunks) >= self._buffer:
-            self._room = anyio.Event()
             await self._room.wait()
         if not self._chunks:
             self._since = anyio.current_time()
         self._chunks.append(chunk)
         self._size += len(chunk) if isinstance(chunk, (str, bytes)) else 0
-        self._news.set()
+        self._news.notify()
 
     def _end(self, error: Exception | None) -> None:
         """Note that nothing more comes, and why."""
         self._ended = True
         self._error, self._failed = error, error is not None
-        self._news.set()
+        self._news.notify()
         self._over.set()
 
     async def aclose(self) -> None:
@@ -113,15 +111,17 @@ class Coalesce(ReadAhead[C]):
         if self._entered:
             await self._over.wait()
         else:
-            await aclose_source(self.stream)
+            await aclose_source(*self._sources)
+            self._end(None)
 
     def _enough(self) -> bool:
+        if self._ended or not self._chunks:
+            return True
         full = self._size >= self._characters or len(self._chunks) >= self._buffer
-        return full or self._ended or not isinstance(self._chunks[-1], (str, bytes))
+        return full or not isinstance(self._chunks[-1], (str, bytes))
 
     async def _until_enough(self) -> None:
         while not self._enough():
-            self._news = anyio.Event()
             await self._news.wait()
 
     def _merged(self) -> C:
@@ -132,7 +132,7 @@ class Coalesce(ReadAhead[C]):
             while self._chunks and type(self._chunks[0]) is kind:
                 chunks.append(self._chunks.popleft())
         self._size = sum(len(each) for each in self._chunks if isinstance(each, (str, bytes)))
-        self._room.set()
+        self._room.notify()
         if len(chunks) == 1:
             return chunks[0]
         return kind().join(chunks)  # type: ignore[attr-defined, no-any-return]

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from guardstream.stream.loops import Loop, aclose_source, running_loop
+from guardstream.stream.loops import Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
@@ -24,6 +24,7 @@ class ReadAhead(RelayedOutcome, Generic[C]):
 
     def __init__(self, stream: AsyncIterable[C]) -> None:
         super().__init__(stream)
+        self._iterator, self._sources = iterator_of(stream)
         self.stopped = False
         """Whether reading was stopped before the stream's end."""
         self._group: TaskGroup | None = None
@@ -77,14 +78,20 @@ class ReadAhead(RelayedOutcome, Generic[C]):
     async def _read(self) -> None:
         error: Exception | None = None
         try:
+            if self.stopped:
+                return
             with self._scope:
-                async for chunk in self.stream:
-                    await self._take(chunk)
+                while True:
+                    await self._take(await anext(self._iterator))
+        except StopAsyncIteration:
+            pass
         except anyio.get_cancelled_exc_class():
             self.stopped = True  # the block was left
             raise
         except Exception as raised:
             error = raised
         finally:
-            await aclose_source(self.stream)
-            self._end(error)
+            try:
+                await aclose_source(*self._sources)
+            finally:  # closing may be cancelled, too
+                self._end(error)

@@ -22,7 +22,7 @@ import anyio
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.stream.context import AsyncContext
-from guardstream.stream.loops import aclose_source
+from guardstream.stream.loops import aclose_source, iterator_of
 from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
@@ -52,7 +52,7 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
 
     def __init__(self, stream: AsyncIterable[C], path: str | Path) -> None:
         super().__init__(stream)
-        self._chunks = aiter(stream)
+        self._chunks, self._sources = iterator_of(stream)
         self._path = Path(path)
         self._file: IO[str] | None = None
         self._lock = RLock()  # `stop` may come from another thread
@@ -74,7 +74,7 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
         try:
             if self._file is None:
                 self._begin()
-            chunk = await anext(self._chunks)
+            chunk: C = await anext(self._chunks)
             self._line(self._timed(_written(chunk)))
         except StopAsyncIteration:
             self._close(True)
@@ -82,7 +82,7 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
         except BaseException as error:
             with suppress(OSError):  # the first error is the one that counts
                 self._close(type(error).__name__)
-            await aclose_source(self.stream)
+            await aclose_source(*self._sources)
             raise
         return chunk
 
@@ -91,7 +91,7 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
         try:
             self._close("closed")
         finally:
-            await aclose_source(self.stream)
+            await aclose_source(*self._sources)
 
     def _begin(self) -> None:
         # Half a surrogate pair becomes an escape, which is one in JSON, too.

@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import AsyncIterable
 from typing import Generic, Literal, TypeVar
 
-import anyio
-
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.hints import check_known
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.context import AsyncContext
+from guardstream.stream.loops import Signal
 from guardstream.stream.outcome import RelayedOutcome
 from guardstream.stream.state import reason_of
 
@@ -97,8 +96,8 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
         self._chunks: deque[C] = deque()
         self._error: Exception | None = None
         self._failed: FinishReason | None = None
-        self._filled = anyio.Event()
-        self._emptied = anyio.Event()
+        self._filled = Signal()
+        self._emptied = Signal()
 
     @property
     def full(self) -> bool:
@@ -123,10 +122,9 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
             if self.ended or self.left:
                 error, self._error = self._error, None
                 raise error or StopAsyncIteration
-            self._filled = anyio.Event()
             await self._filled.wait()
         chunk = self._chunks.popleft()
-        self._emptied.set()
+        self._emptied.notify()
         return chunk
 
     def stop(self) -> None:
@@ -137,19 +135,18 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
         """Leave: what was not read is dropped."""
         self.left = True
         self._chunks.clear()
-        self._emptied.set()
-        self._filled.set()
+        self._emptied.notify()
+        self._filled.notify()
         self._tee.stop_if_unread()
 
     async def emptier(self) -> None:
         """Wait until a chunk was read, or the branch was left."""
-        self._emptied = anyio.Event()
         await self._emptied.wait()
 
     def put(self, chunk: C) -> None:
         """Add a chunk."""
         self._chunks.append(chunk)
-        self._filled.set()
+        self._filled.notify()
 
     def end(self, error: Exception | None) -> None:
         """Say that nothing more comes, and why; the first reason counts."""
@@ -157,4 +154,4 @@ class Branch(RelayedOutcome, AsyncContext, Generic[C]):
             self.ended = True
             self._error = error
             self._failed = reason_of(error) if error is not None else None
-            self._filled.set()
+            self._filled.notify()

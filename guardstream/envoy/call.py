@@ -23,7 +23,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from starlette.types import Message, Scope
 
-from guardstream.envoy.local import Talk, is_local, passed
+from guardstream.envoy.local import MessageStream, is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.proxy.forwarding import Incoming, Outgoing
@@ -49,9 +49,9 @@ class CallError(GuardstreamError):
 class Call:
     """One request through Envoy; `pump` reads Envoy's messages until the call ends."""
 
-    def __init__(self, talk: Talk, first: pb.ProcessingRequest) -> None:
+    def __init__(self, stream: MessageStream, first: pb.ProcessingRequest) -> None:
         _check(first)
-        self._talk = talk
+        self._stream = stream
         self._headers = _pairs(first.request_headers.headers)
         self._had_body = not first.request_headers.end_of_stream
         self._body_came = False  # a part of the request's
@@ -68,7 +68,7 @@ class Call:
         self._start: Message | None = None
         self._started = False
         self._own = False  # whether the answer is the proxy's own
-        self._unsaid: list[bytes] = []
+        self._unsent: list[bytes] = []
         self.complete = False
         """Whether the end of the answer has been sent to Envoy."""
 
@@ -102,11 +102,11 @@ class Call:
     async def pump(self) -> None:
         """Pass Envoy's messages to their readers; return when the call ends."""
         with self._request_in, self._answer_in:
-            while (message := await self._talk.read()) is not None:
+            while (message := await self._stream.read()) is not None:
                 kind = message.WhichOneof("request")
                 if not self._sent_on and is_local(message):
                     self.complete = True
-                    await passed(self._talk, message)
+                    await passed(self._stream, message)
                     return
                 if kind in ("request_body", "request_trailers"):
                     await _put(self._request_in, message)
@@ -161,15 +161,15 @@ class Call:
         self._sent_on = True
         changes = self._changed(request)
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
-        await self._talk.write(pb.ProcessingResponse(request_headers=headers))
+        await self._stream.write(pb.ProcessingResponse(request_headers=headers))
         trailers = self._request_trailers
         if self._had_body:
             for piece, last in _pieces(request.body):
                 body = _streamed(piece, over=last and trailers is None)
-                await self._talk.write(pb.ProcessingResponse(request_body=body))
+                await self._stream.write(pb.ProcessingResponse(request_body=body))
         if trailers is not None:
             without = _without(trailers)
-            await self._talk.write(pb.ProcessingResponse(request_trailers=without))
+            await self._stream.write(pb.ProcessingResponse(request_trailers=without))
         try:
             message = await self._answer.receive()
         except anyio.EndOfStream as error:
@@ -229,37 +229,37 @@ class Call:
         body, over = bytes(message.get("body", b"")), not message.get("more_body", False)
         if self._body_begun and not self._own:
             await self._begin()
-            body, self._unsaid = b"".join([*self._unsaid, body]), []
+            body, self._unsent = b"".join([*self._unsent, body]), []
             trailers = self._answer_trailers is not None
             for piece, last in _pieces(body):
                 response = _streamed(piece, over=over and last and not trailers)
-                await self._talk.write(pb.ProcessingResponse(response_body=response))
+                await self._stream.write(pb.ProcessingResponse(response_body=response))
             if over:
                 await self._end_trailers()
             self.complete = over
         elif body == PING and not self._own:
             await self._begin()
         else:
-            self._unsaid.append(body)
+            self._unsent.append(body)
             if over:
                 await self._end_before_a_body()
 
     async def _end_before_a_body(self) -> None:
         """End an answer for which Envoy accepts no body: it has none, or none has arrived
         so far."""
-        if self._bodiless and not self._own and not any(self._unsaid):
+        if self._bodiless and not self._own and not any(self._unsent):
             await self._begin()
             await self._end_trailers()
         elif self._started:
             return  # an answer that has begun cannot be replaced: it is cut off
         else:
-            await self._answer_instead(self._unsaid)
+            await self._answer_instead(self._unsent)
         self.complete = True
 
     async def _end_trailers(self) -> None:
         if self._answer_trailers is not None:
             without = _without(self._answer_trailers)
-            await self._talk.write(pb.ProcessingResponse(response_trailers=without))
+            await self._stream.write(pb.ProcessingResponse(response_trailers=without))
 
     async def _begin(self) -> None:
         """Send the changes of the answer's headers to Envoy, once."""
@@ -270,11 +270,11 @@ class Call:
         changes = _mutation(self._answer_headers, _headers_of(self._start))
         changes.remove_headers.append("content-length")
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
-        await self._talk.write(pb.ProcessingResponse(response_headers=headers))
+        await self._stream.write(pb.ProcessingResponse(response_headers=headers))
 
     async def _answer_instead(self, parts: Iterable[bytes]) -> None:
         assert self._start is not None
-        await self._talk.write(
+        await self._stream.write(
             pb.ProcessingResponse(
                 immediate_response=pb.ImmediateResponse(
                     status=HttpStatus(code=self._start["status"]),

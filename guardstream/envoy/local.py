@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 
-class Talk(Protocol):
+class MessageStream(Protocol):
     """The gRPC call: Envoy's messages, and the responses to them."""
 
     async def read(self) -> Any: ...
@@ -37,7 +37,7 @@ def is_local(first: pb.ProcessingRequest) -> bool:
     return False
 
 
-async def passed(talk: Talk, first: pb.ProcessingRequest) -> None:
+async def passed(stream: MessageStream, first: pb.ProcessingRequest) -> None:
     """Let one of Envoy's own answers pass unchanged."""
     message = first
     while message is not None:
@@ -53,5 +53,5 @@ async def passed(talk: Talk, first: pb.ProcessingRequest) -> None:
             response.response_trailers.SetInParent()
         else:
             response.response_headers.SetInParent()
-        await talk.write(response)
-        message = await talk.read()
+        await stream.write(response)
+        message = await stream.read()

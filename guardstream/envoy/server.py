@@ -70,10 +70,10 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         if first is grpc.aio.EOF:
             return
         if is_local(first):
-            await passed(_Talk(context), first)
+            await passed(_MessageStream(context), first)
             return
         try:
-            call = Call(_Talk(context), first)
+            call = Call(_MessageStream(context), first)
         except CallError as error:
             log.error("%s", error)
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
@@ -101,7 +101,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         await self._proxy.aclose()
 
 
-class _Talk:
+class _MessageStream:
     """Adapts a gRPC call for `Call`."""
 
     def __init__(self, context: Any) -> None:

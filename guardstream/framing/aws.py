@@ -110,18 +110,18 @@ def other_headers(headers: Headers) -> str:
 def _named(headers: Headers) -> str | None:
     """Return the header that names a message; None if there is none."""
     kind = headers.get(":message-type")
-    told = [name for name in _TYPES if headers.get(name)]
-    return next((name for name in told if _TYPES[name] == kind), told[0] if told else None)
+    present = [name for name in _TYPES if headers.get(name)]
+    return next((name for name in present if _TYPES[name] == kind), present[0] if present else None)
 
 
 def message(name: str, payload: bytes, kind: str = "event", why: str | None = None) -> bytes:
     """Return the bytes of a message of a `kind`, with a payload of JSON; `why` describes an
     error."""
     named = next(header for header, each in _TYPES.items() if each == kind)
-    told = {named: name, ":content-type": "application/json", ":message-type": kind}
+    fields = {named: name, ":content-type": "application/json", ":message-type": kind}
     if why is not None:
-        told[_MESSAGE] = why
-    headers = b"".join(map(_header, told, told.values()))
+        fields[_MESSAGE] = why
+    headers = b"".join(map(_header, fields, fields.values()))
     size = len(headers) + len(payload) + 16
     prelude = _U32.pack(size) + _U32.pack(len(headers))
     body = prelude + _U32.pack(crc32(prelude)) + headers + payload
@@ -129,8 +129,10 @@ def message(name: str, payload: bytes, kind: str = "event", why: str | None = No
 
 
 def _header(name: str, value: str) -> bytes:
-    own, said = name.encode(), value.encode()
-    return bytes([len(own)]) + own + bytes([_STRING]) + _U16.pack(len(said)) + said
+    raw_name, raw_value = name.encode(), value.encode()
+    return (
+        bytes([len(raw_name)]) + raw_name + bytes([_STRING]) + _U16.pack(len(raw_value)) + raw_value
+    )
 
 
 def _headers(data: bytes) -> Headers:
@@ -145,8 +147,8 @@ def _headers(data: bytes) -> Headers:
                 size, at = _U16.unpack_from(data, at)[0], at + 2
             if name in found:
                 raise AdapterError("a message in an event stream repeats a header")
-            told = data[at : at + size] if kind in _ERRORS else b""
-            found[name] = told.decode(errors=_ERRORS.get(kind, "strict"))
+            value = data[at : at + size] if kind in _ERRORS else b""
+            found[name] = value.decode(errors=_ERRORS.get(kind, "strict"))
             at += size
     except (IndexError, ValueError, error):
         raise AdapterError("a message in an event stream has headers that cannot be read") from None

@@ -286,8 +286,8 @@ class LineFrames(_Plain):
         opens = data.lstrip(_BETWEEN).startswith(_OPENS)
         if (self._is_closed and opens) or _JOINT.search(data):
             self._may_join = True
-        if said := data.rstrip(_BETWEEN):
-            self._is_closed = said.endswith((b"}", b"]"))
+        if stripped := data.rstrip(_BETWEEN):
+            self._is_closed = stripped.endswith((b"}", b"]"))
 
     def _look_at_rest(self) -> None:
         self._may_join = _JOINT.search(self._rest) is not None
@@ -442,18 +442,18 @@ class BinaryFrames(_Plain):
         name: str = "",  # noqa: ARG002
     ) -> bytes:
         assert isinstance(value, dict)
-        return b"".join(_message(kind, said, like) for kind, said in value.items())
+        return b"".join(_message(kind, payload, like) for kind, payload in value.items())
 
 
-def _message(name: str, said: dict[str, Any], like: Frame | None) -> bytes:
+def _message(name: str, fields: dict[str, Any], like: Frame | None) -> bytes:
     """Return a message; an exception or an error if the frame `like` has one of that name."""
     is_same = like is not None and isinstance(like.value, dict) and name in like.value
     kind = aws.kind_of(like.raw) if like is not None and is_same else "event"
     if kind != "error":
-        return aws.message(name, json_bytes(said), kind)
-    rest = {field: each for field, each in said.items() if field != "message"}
+        return aws.message(name, json_bytes(fields), kind)
+    rest = {field: each for field, each in fields.items() if field != "message"}
     payload = json_bytes(rest) if rest else b""
-    return aws.message(name, payload, kind, str(said.get("message", "")))
+    return aws.message(name, payload, kind, str(fields.get("message", "")))
 
 
 _SPACE = b" \t\r\n"
@@ -654,8 +654,8 @@ class PacketFrames(_Plain):
         name: str = "",  # noqa: ARG002
     ) -> bytes:
         assert like is not None  # nothing is held that could come later
-        said = str(value).encode() if like.form == "line" else json_bytes(value)
-        return like.note.encode() + said + SEPARATOR * like.raw.endswith(SEPARATOR)
+        data = str(value).encode() if like.form == "line" else json_bytes(value)
+        return like.note.encode() + data + SEPARATOR * like.raw.endswith(SEPARATOR)
 
     @staticmethod
     def _frame(raw: bytes) -> Frame:
@@ -663,8 +663,8 @@ class PacketFrames(_Plain):
             packet = raw.removesuffix(SEPARATOR).decode()
         except UnicodeDecodeError:
             raise AdapterError("invalid UTF-8 in a packet") from None
-        lead, said = split_packet(packet)
-        value, form = json_data(said)
+        lead, data = split_packet(packet)
+        value, form = json_data(data)
         if form in ("object", "list"):
             return Frame(value, raw, "list", note=lead)
         return Frame(packet[1:], raw, "line", note=packet[:1])

@@ -185,41 +185,41 @@ def template(
     value: dict[str, Any],
     text: str,
     padding: Collection[str],
-    saying: Callable[[str], dict[str, Any]],
+    with_text: Callable[[str], dict[str, Any]],
     measured: Iterable[Way] = (),
 ) -> Template | None:
     """Return a template of `data`; None if the text cannot be located for certain.
 
-    `saying` returns an object like `value` with another text, `padding` names fields of `value`
+    `with_text` returns an object like `value` with another text, `padding` names fields of `value`
     without meaning, `measured` leads to other such fields, with numbers or objects of numbers.
     """
-    said = _string_at(data, text)
-    told = deepcopy(saying(_PROBE))
-    places = [said]
+    text_place = _string_at(data, text)
+    expected = deepcopy(with_text(_PROBE))
+    places = [text_place]
     for name in padding:
         if type(value.get(name)) in _PADS and value[name] != "":
-            told[name] = _PADS[type(value[name])]
+            expected[name] = _PADS[type(value[name])]
             places.append(_padding_at(data, name, value[name]))
     for way in measured:
         *steps, last = way
         holder: Any = value
-        probed: Any = told
+        probed: Any = expected
         for step in steps:
             holder, probed = holder[step], probed[step]
         places += _measured_at(data, last, holder[last], probed)
-    if said is None or None in places:
+    if text_place is None or None in places:
         return None
     inner = sorted(place for place in places if place is not None)
     edges = [0, *(edge for place in inner for edge in (place.start, place.end)), len(data)]
     literals = [data[start:end] for start, end in list(pairwise(edges))[::2]]
     probes = "".join(literal + place.probe for literal, place in zip(literals, inner, strict=False))
     try:
-        same = json.loads(probes + literals[-1]) == told
+        same = json.loads(probes + literals[-1]) == expected
     except ValueError:
         return None
     if not same:
         return None
-    return Template(literals, [place.may_be for place in inner], inner.index(said), value)
+    return Template(literals, [place.may_be for place in inner], inner.index(text_place), value)
 
 
 def _padding_at(data: str, name: str, value: str | int) -> _Place | None:

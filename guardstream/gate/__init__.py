@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from guardstream.amounts import check_seconds
 from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream
-from guardstream.gate.tasks import Options, Otherwise
+from guardstream.gate.tasks import Delivery, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.gate.windows import UNITS, units_of
 from guardstream.hints import check_known
@@ -89,7 +89,7 @@ def gate(
         on_error,
         on_timeout,
         kept,
-        choose,
+        Delivery(choose),
         is_named=provider is not None,
     )
     return GatedStream(stream, check, judging)

@@ -60,13 +60,13 @@ def chunks_of(
     if isinstance(first, (bytes, bytearray, memoryview)):
         return _Bytes(choose, framing)
     if not isinstance(first, str):
-        return _AsTheyAre(choose)
+        return _Unframed(choose)
     if framing == "sse":
         return _Lines(choose)
-    return _AsTheyAre(choose) if is_named else _Text(choose)
+    return _Unframed(choose) if is_named else _Text(choose)
 
 
-class _AsTheyAre:
+class _Unframed:
     """A provider's chunks, or text."""
 
     def __init__(self, choose: Choose) -> None:
@@ -91,7 +91,7 @@ class _AsTheyAre:
         return None
 
 
-class _Text(_AsTheyAre):
+class _Text(_Unframed):
     """Text; AdapterError if each chunk repeats what is before it, which would be judged again."""
 
     def __init__(self, choose: Choose) -> None:
@@ -310,6 +310,6 @@ class FrameAdapter:
         if ours and not self._by_event and like.name not in UNNAMED:
             named = self._hooks.event_name if self._hooks else None
             name = named(value) if named else ""
-        said = json_bytes(value).decode() if like.form == "string" else value
-        raw = self._writer().write(said, like, keep_id=not ours, name=name)
+        data = json_bytes(value).decode() if like.form == "string" else value
+        raw = self._writer().write(data, like, keep_id=not ours, name=name)
         return replace(like, value=value, raw=raw, lead=b"\n")

@@ -79,7 +79,7 @@ class Classifier:
         return Verdict("block", rule=self._names[best])
 
     def _scores(self, text: str) -> list[float]:
-        """The highest score of each label."""
+        """Return the highest score of each label."""
         import numpy
 
         whole = self._tokenizer.encode(text)

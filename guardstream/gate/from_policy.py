@@ -1,7 +1,6 @@
-"""The checks that a policy's section `gate` names, made and ready to judge what a guard releases.
+"""Creates the checks of a policy's section `gate`.
 
-Each becomes a gate of its own, one after the other. The verdicts that streams share, in a cache,
-live here.
+Each check becomes a gate of its own, one after the other. Streams share its cache of verdicts.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 from guardstream.errors import PolicyError
 from guardstream.gate.judging import Cache, GateError, Judging
 from guardstream.gate.stream import GatedStream
-from guardstream.gate.tasks import Options
+from guardstream.gate.tasks import Delivery, Options
 from guardstream.gate.verdict import Check
 from guardstream.gate.windows import Capped, units_of
 from guardstream.hints import hint
@@ -23,10 +22,7 @@ from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Units
-from guardstream.stream.flows.choosing import Choose
-from guardstream.stream.flows.flow_maker import Framing
 from guardstream.stream.observers import Joined
-from guardstream.stream.on_block import BlockError
 
 C = TypeVar("C")
 
@@ -44,7 +40,7 @@ OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of a policy, made, and how it is asked."""
+    """One check of a policy, and how it is called."""
 
     file: GateFile
     check: Check
@@ -53,29 +49,22 @@ class Gate:
 
     @property
     def rule(self) -> str:
-        """What names it in findings."""
+        """The name of the check in findings."""
         return self.file.id or self.file.use.replace(":", ".")
 
     def around(
         self,
         stream: AsyncIterable[C],
-        choose: Choose,
+        delivery: Delivery,
         *,
-        framing: Framing | None,
         of_guard: bool,
         observing: Joined | None,
         whole: bool = False,
-        block_error: BlockError | None = None,
-        raise_on_block: bool = False,
-        keep_text: bool = True,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
-        `choose` returns the adapter for its first chunk; `framing` and `keep_text` are those of
-        `Guard.wrap`. `of_guard` says that nothing stands between the guard and this gate,
-        `observing` is told how the stream ended if no other gate comes after this one.
-        `block_error` returns the message of the error that ends blocked bytes. `raise_on_block`
-        says that a block raises BlockedError after the last chunk. Of a `whole` answer, which comes
+        `of_guard` says that nothing stands between the guard and this gate. `observing` is notified
+        of the stream's end if no other gate comes after this one. Of a `whole` answer, which comes
         at once, nothing goes out before the verdicts of what blocks.
         """
         file = self.file
@@ -94,16 +83,12 @@ class Gate:
             on_error="block" if self.blocks else "allow",
             on_timeout="block" if self.blocks else "allow",
             channels=None if file.channels is None else frozenset(file.channels),
-            choose=choose,
-            framing=framing,
+            delivery=delivery,
             hold=hold,
             overlap=file.overlap,
             rule=self.rule,
             of_guard=of_guard,
             observing=observing,
-            block_error=block_error,
-            raise_on_block=raise_on_block,
-            keep_text=keep_text,
         )
         return GatedStream(stream, judging, options)
 
@@ -119,7 +104,7 @@ def gates(policy: Policy) -> Sequence[Gate]:
     found, problems = [], []
     for number, file in enumerate(policy.file.gate):
         try:
-            check = made(file, built.code)
+            check = make_check(file, built.code)
         except (PluginError, GateError) as error:
             mark = built.source.document.mark(("gate", number, "use"))
             problems.append(f"{built.source.name}:{mark.line}:{mark.column}: {error}")
@@ -132,7 +117,7 @@ def gates(policy: Policy) -> Sequence[Gate]:
     return tuple(found)
 
 
-def made(file: GateFile, code: Code) -> Check:
+def make_check(file: GateFile, code: Code) -> Check:
     """Make a check; PluginError or GateError if it cannot be found, or not be made with its
     options.
 

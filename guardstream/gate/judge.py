@@ -62,8 +62,8 @@ class Judge:
         """Judge a text and the text before it; GateError for an answer that is not a verdict."""
         answer = await self._endpoint.ask(self._body(context.before + text))
         try:
-            said = answer["choices"][0]["message"]["content"]
-            read = self._read(said)
+            content = answer["choices"][0]["message"]["content"]
+            read = self._read(content)
         except (KeyError, IndexError, TypeError):
             raise GateError("the answer is not a chat completion") from None
         if read is None:
@@ -88,23 +88,23 @@ class Judge:
         return body
 
 
-def _llama_guard(said: str) -> tuple[str, str] | None:
-    found = _LLAMA.match(said)
+def _llama_guard(reply: str) -> tuple[str, str] | None:
+    found = _LLAMA.match(reply)
     if found is None:
         return None
-    hazard = _HAZARD.search(said, found.end())
+    hazard = _HAZARD.search(reply, found.end())
     return found[1].lower(), hazard[0] if hazard else ""
 
 
-def _qwen3guard(said: str) -> tuple[str, str] | None:
-    safety, named = _SAFETY.search(said), _CATEGORIES.search(said)
+def _qwen3guard(reply: str) -> tuple[str, str] | None:
+    safety, named = _SAFETY.search(reply), _CATEGORIES.search(reply)
     if safety is None:
         return None
     return safety[1].lower(), re.sub(r"\W+", "-", named[1]) if named else ""
 
 
-def _shieldgemma(said: str) -> tuple[str, str] | None:
-    found = _YES_NO.match(said)
+def _shieldgemma(reply: str) -> tuple[str, str] | None:
+    found = _YES_NO.match(reply)
     return None if found is None else ("unsafe" if found[1].lower() == "yes" else "safe", "")
 
 

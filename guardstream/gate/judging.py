@@ -21,31 +21,31 @@ class GateError(GuardstreamError):
 
 
 class Cache:
-    """Verdicts by keyed hashes of the judged texts. The key is this process's own."""
+    """Verdicts by keyed hashes of the judged texts. The hash's key is this process's own."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._key = secrets.token_bytes(32)
+        self._secret = secrets.token_bytes(32)
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._verdicts)
 
-    def name(self, text: str, context: Context) -> bytes:
+    def key(self, text: str, context: Context) -> bytes:
         """Return the key of a verdict: a hash of the text, the text before it, and its channel."""
-        told = "\0".join((context.channel, str(len(context.before)), context.before + text))
-        return hmac.digest(self._key, told.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        data = "\0".join((context.channel, str(len(context.before)), context.before + text))
+        return hmac.digest(self._secret, data.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
-    def get(self, name: bytes) -> Verdict | None:
+    def get(self, key: bytes) -> Verdict | None:
         """Return the verdict with this key, if there is one."""
-        if name in self._verdicts:
-            self._verdicts.move_to_end(name)
-        return self._verdicts.get(name)
+        if key in self._verdicts:
+            self._verdicts.move_to_end(key)
+        return self._verdicts.get(key)
 
-    def put(self, name: bytes, verdict: Verdict) -> None:
+    def put(self, key: bytes, verdict: Verdict) -> None:
         """Store a verdict; the least recently used one is removed."""
-        self._verdicts[name] = verdict
-        self._verdicts.move_to_end(name)
+        self._verdicts[key] = verdict
+        self._verdicts.move_to_end(key)
         if len(self._verdicts) > self._size:
             self._verdicts.popitem(last=False)
 
@@ -71,15 +71,15 @@ class Judging:
 
     async def __call__(self, text: str, context: Context) -> Verdict:
         """Return the verdict that counts; raises the check's exceptions, and GateError."""
-        verdict = await self._asked(text, context)
+        verdict = await self._ask(text, context)
         if self._blocks or verdict.action == "allow":
             return verdict
         return Verdict("allow", rule=verdict.rule, severity=verdict.severity)
 
-    async def _asked(self, text: str, context: Context) -> Verdict:
+    async def _ask(self, text: str, context: Context) -> Verdict:
         cache = self._cache
-        name = cache.name(text, context) if cache is not None else b""
-        known = cache.get(name) if cache is not None else None
+        key = cache.key(text, context) if cache is not None else b""
+        known = cache.get(key) if cache is not None else None
         if known is not None:
             return known
         if self._max_calls is not None and self.calls >= self._max_calls:
@@ -92,7 +92,7 @@ class Judging:
         verdict = verdict_of(await answer if isinstance(answer, Awaitable) else answer)
         verdict = self._named(verdict)
         if cache is not None:
-            cache.put(name, verdict)
+            cache.put(key, verdict)
         return verdict
 
     def _named(self, verdict: Verdict) -> Verdict:

@@ -21,7 +21,7 @@ C = TypeVar("C")
 class Unit:
     """A text that is judged as one, such as a sentence, once it is `over`.
 
-    If it `repeats`, its format says it again later, so it cannot be changed.
+    If it `repeats`, its format repeats it later, so it cannot be changed.
     """
 
     slot: Slot
@@ -268,8 +268,8 @@ class Queue(Generic[C]):
 
     def _segments(self, piece: Piece, over: list[Unit]) -> Iterator[Segment]:
         slot, text, kind = piece
-        unsaid = kind in ("aside", "mark")
-        if unsaid or (self._channels is not None and slot.channel not in self._channels):
+        unjudged = kind in ("aside", "mark")
+        if unjudged or (self._channels is not None and slot.channel not in self._channels):
             yield Segment(None, text)
             return
         track = self._track(slot)
@@ -279,7 +279,7 @@ class Queue(Generic[C]):
                     self._close(known, over)  # thinking is over where the answer begins
             yield from self._delta(track, slot, text, over)
         elif kind in ("copy", "echo") and "".join(track.source).endswith(text):
-            yield Segment(track.unit, text, first=False)  # what was said already
+            yield Segment(track.unit, text, first=False)  # it was judged there
         else:
             unit = Unit(slot, 0, 0)
             unit.add(text)
@@ -324,7 +324,7 @@ class Queue(Generic[C]):
         return self._tracks[slot]
 
     def _close(self, track: _Track | None, over: list[Unit]) -> None:
-        """The open unit of a text is over, if there is one."""
+        """End the open unit of a text, if there is one."""
         unit = track.unit if track else None
         if track and unit:
             track.unit = None

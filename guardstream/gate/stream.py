@@ -47,11 +47,11 @@ class GatedStream(AsyncContext, Generic[C]):
         self._source = source
         self._of_guard = options.of_guard
         self._observing = options.observing
-        self._block_error = options.block_error
-        self._raises = options.raise_on_block
+        self._block_error = options.delivery.block_error
+        self._raises = options.delivery.raise_on_block
         self._tasks: Tasks[C] = Tasks(source, check, options)
         self._ready: deque[_Ready[C]] = deque()
-        self._delivered = Delivered() if options.keep_text else None
+        self._delivered = Delivered() if options.delivery.keep_text else None
         self._calls: dict[Slot, Call] = {}
         self._usage: Any = None
         self._written: dict[Slot, list[str]] = {}
@@ -103,8 +103,8 @@ class GatedStream(AsyncContext, Generic[C]):
     @property
     def extraction(self) -> Mapping[str, Any]:
         """The default options of `guardstream.extract` for this stream."""
-        said: Mapping[str, Any] = getattr(self._source, "extraction", {})
-        return said
+        extraction: Mapping[str, Any] = getattr(self._source, "extraction", {})
+        return extraction
 
     @property
     def held(self) -> int:
@@ -207,7 +207,7 @@ class GatedStream(AsyncContext, Generic[C]):
         return BlockedError(rule)
 
     def _settled(self, queue: Queue[Any] | None) -> bool:
-        """Whether nothing more is read, and everything that was has its verdict."""
+        """Return whether nothing more is read, and everything that was read has its verdict."""
         return self._tasks.over and self._tasks.closed and not (queue and queue.pending)
 
     async def _exhausted(self) -> None:
@@ -239,15 +239,15 @@ class GatedStream(AsyncContext, Generic[C]):
             hide(failure)
 
     def _recorded(self, record: StreamRecord, error: BaseException | None) -> StreamRecord:
-        """The record of the guard's stream, as the gate has ended it."""
+        """Return the record of the guard's stream, as the gate has ended it."""
         assert self._finish is not None
-        said = type(error).__name__ if isinstance(error, Exception) else None
+        raised = type(error).__name__ if isinstance(error, Exception) else None
         return replace(
             record,
             finish=self._finish,
             blocked_by=self.blocked_by,
             findings=self.findings,
-            error=record.error or said,
+            error=record.error or raised,
         )
 
     def _pass(self, passed: Passed[Any]) -> None:
@@ -298,7 +298,7 @@ class GatedStream(AsyncContext, Generic[C]):
         return chunk
 
     def _ends(self) -> list[C]:
-        """The chunks that end every open choice of a blocked stream."""
+        """Return the chunks that end every open choice of a blocked stream."""
         chunks, reader = self._tasks.chunks, self._tasks.reader
         assert chunks is not None
         assert reader is not None

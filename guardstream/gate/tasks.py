@@ -20,7 +20,14 @@ from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
 from guardstream.stream.flows.choosing import Choose
 from guardstream.stream.flows.flow_maker import Framing
-from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
+from guardstream.stream.loops import (
+    CLOSE_SECONDS,
+    Loop,
+    Signal,
+    aclose_source,
+    iterator_of,
+    running_loop,
+)
 from guardstream.stream.observers import Joined
 from guardstream.stream.on_block import BlockError
 from guardstream.stream.result import Meter
@@ -28,6 +35,22 @@ from guardstream.stream.result import Meter
 C = TypeVar("C")
 
 Otherwise: TypeAlias = Literal["block", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a stream is read and delivered by its gates; `choose` returns the adapter for its first
+    chunk."""
+
+    choose: Choose
+    framing: Framing | None = None
+    """The framing that `Guard.wrap` was given."""
+    block_error: BlockError | None = None
+    """The message of the error that ends blocked bytes; None ends them with a finish reason."""
+    raise_on_block: bool = False
+    """Whether a block raises BlockedError after the last chunk."""
+    keep_text: bool = True
+    """Whether the delivered text is kept for `result` and `text()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +63,22 @@ class Options:
     on_error: Otherwise
     on_timeout: Otherwise
     channels: frozenset[str] | None
-    choose: Choose
+    delivery: Delivery
     is_named: bool = True
     """Whether the caller named the format: a text that is not may turn out to be cumulative."""
-    framing: Framing | None = None
-    """The framing that `Guard.wrap` was given."""
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"
     of_guard: bool = False
     """Whether the stream is the guard's own: its findings are reported as this one's, too."""
     observing: Joined | None = None
-    """What learns how the stream ended; it has the guard's record."""
-    block_error: BlockError | None = None
-    """The message of the error that ends blocked bytes; None ends them with a finish reason."""
-    raise_on_block: bool = False
-    """Whether a block raises BlockedError after the last chunk."""
-    keep_text: bool = True
-    """Whether the delivered text is kept for `result` and `text()`."""
-
-
-class _Signal:
-    """Wakes whoever waits for something to change."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def notify(self) -> None:
-        event, self._event = self._event, anyio.Event()
-        event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
+    """Notified of how the stream ended; it has the guard's record."""
 
 
 class Tasks(Generic[C]):
     """The tasks of one gated stream. They know nothing of the stream itself, which may be dropped.
 
-    `queue` has the chunks that wait. `changed` wakes whoever waits for any of this to change.
+    `queue` has the chunks that wait. `changed` wakes the tasks that wait for any of this to change.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
@@ -91,8 +92,9 @@ class Tasks(Generic[C]):
         self.stopping = False
         self.meter = Meter()
         self.errors: list[Exception] = []
-        self.changed: _Signal
+        self.changed: Signal
         self._source = source
+        self._iterator, self._sources = iterator_of(source)
         self._check = check
         self._options = options
         self._loop: Loop | None = None
@@ -107,7 +109,7 @@ class Tasks(Generic[C]):
     def begin(self) -> None:
         """Begin to read the source."""
         self._loop = running_loop()
-        self.changed = _Signal()
+        self.changed = Signal()
         self._start(None, self._read)
 
     def halt(self) -> None:
@@ -121,7 +123,7 @@ class Tasks(Generic[C]):
         """Stop everything and wait until the source is closed."""
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
             if not self.begun:
-                await aclose_source(self._source)
+                await aclose_source(*self._sources)
                 return
             self.halt()
             while self._scopes or not self.closed:
@@ -156,7 +158,7 @@ class Tasks(Generic[C]):
                 # Also what comes in one group with a cancellation, under trio.
                 if _passes(error):
                     raise
-                self._failed(unit, _told(error))
+                self._failed(unit, _as_exception(error))
             finally:
                 self._scopes.pop(unit, None)
                 self.changed.notify()
@@ -174,10 +176,8 @@ class Tasks(Generic[C]):
     # Reading
 
     async def _read(self) -> None:
-        source = self._source
-        iterator = iterator_of(source)
         try:
-            await self._read_all(iterator)
+            await self._read_all()
         except anyio.get_cancelled_exc_class():
             if not self._scopes[None].cancel_called:
                 self.error = GateError("the stream was cancelled from inside")
@@ -189,14 +189,16 @@ class Tasks(Generic[C]):
         finally:
             self.over = True
             self.changed.notify()
-            await aclose_source(*((source,) if iterator is source else (iterator, source)))
-            self.closed = True
+            try:
+                await aclose_source(*self._sources)
+            finally:  # closing may be cancelled, too
+                self.closed = True
 
-    async def _read_all(self, iterator: Any) -> None:
+    async def _read_all(self) -> None:
         options = self._options
         while True:
             try:
-                chunk = await iterator.__anext__()
+                chunk = await self._iterator.__anext__()
             except StopAsyncIteration:
                 break
             except BlockedError as error:  # a guard's, after its last chunk
@@ -206,8 +208,9 @@ class Tasks(Generic[C]):
                 self.failure = chunk
                 break
             if self.chunks is None:
+                delivery = options.delivery
                 self.chunks = chunks_of(
-                    options.choose, chunk, options.framing, is_named=options.is_named
+                    delivery.choose, chunk, delivery.framing, is_named=options.is_named
                 )
             for each in self.chunks.cut(chunk):
                 await self._take(each)
@@ -255,7 +258,7 @@ class Tasks(Generic[C]):
         assert queue is not None
         verdict, failed, left = Verdict("block", rule=rule), True, True
         try:
-            verdict, failed = await self._asked(unit)
+            verdict, failed = await self._ask(unit)
             left = False
         finally:
             # However the check was left, its text has a verdict now.
@@ -264,7 +267,7 @@ class Tasks(Generic[C]):
                 # Nothing after the unit will go out; earlier ones are still being judged.
                 self._stop_reading()
 
-    async def _asked(self, unit: Unit) -> tuple[Verdict, bool]:
+    async def _ask(self, unit: Unit) -> tuple[Verdict, bool]:
         """Ask the check; return the verdict, and whether it is in place of one that failed."""
         options = self._options
         otherwise = options.on_error
@@ -286,7 +289,7 @@ class Tasks(Generic[C]):
         except BaseException as error:
             if _passes(error) or self._scopes[unit].cancel_called:
                 raise
-            self._failed(unit, _told(error))
+            self._failed(unit, _as_exception(error))
         return Verdict(otherwise, rule=options.rule), True
 
     def _stop_reading(self) -> None:
@@ -306,7 +309,7 @@ def _passes(error: BaseException) -> bool:
     )
 
 
-def _told(error: BaseException) -> Exception:
+def _as_exception(error: BaseException) -> Exception:
     """Return an error as it is, or only its type if it is no Exception: event loops log
     messages."""
     if isinstance(error, Exception):

@@ -45,7 +45,7 @@ class Verdict:
             raise ValueError(f"a verdict's action is one of {', '.join(_ACTIONS)}")
 
     def written(self, text: str, *, first: bool) -> str:
-        """What is written for a part of the text; `first` if it is the first one."""
+        """Return what is written for a part of the text; `first` if it is the first one."""
         if self.action == "allow":
             return text
         if self.action == "mask":

@@ -79,19 +79,17 @@ async def judged_body(
     guarded, result = await beside(rules)
     if not gates:
         return guarded, result
+    from guardstream.gate.tasks import Delivery
+
     # What ends a body is remembered by its adapter: each step has its own.
     adapter = _adapter(guard, provider, body)
     answer = _Answer(guarded, result)
-    raises = options.get("raise_on_block", False)
-    async with gated(
-        answer,
-        gates,
+    delivery = Delivery(
         lambda _: adapter,
-        last,
-        whole=True,
-        raise_on_block=raises,
+        raise_on_block=options.get("raise_on_block", False),
         keep_text=options.get("keep_text", True),
-    ) as stream:
+    )
+    async with gated(answer, gates, delivery, last, whole=True) as stream:
         sent = [each async for each in stream]
         judged = stream.result
     return _completed(adapter, sent, guarded), judged

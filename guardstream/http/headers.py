@@ -65,10 +65,10 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
 def in_utf8(content_type: str) -> bool:
     """Return whether a body is in UTF-8, as JSON and events always are, and declares no other
     charset."""
-    told = Message()
-    told["content-type"] = content_type
+    header = Message()
+    header["content-type"] = content_type
     try:
-        return codecs.lookup(told.get_content_charset("utf-8")).name in ("utf-8", "ascii")
+        return codecs.lookup(header.get_content_charset("utf-8")).name in ("utf-8", "ascii")
     except LookupError:
         return False
 

@@ -26,8 +26,8 @@ def still_encoded(response: Any) -> str:
 
     Which ones it undoes depends on the packages that are installed.
     """
-    said = response.headers.get("content-encoding", "")
-    codings = [each.strip().lower() for each in said.split(",")]
+    encodings = response.headers.get("content-encoding", "")
+    codings = [each.strip().lower() for each in encodings.split(",")]
     kind: Any = type(response)
     return ", ".join(each for each in codings if each in _CODINGS and not _undoes(kind, each))
 
@@ -63,12 +63,12 @@ class AsyncSource:
 
     async def begin(self, media: str) -> str:
         """Read the beginning; return the media type by which to guard the body."""
-        sniffer, told = Sniffer(media), None
-        while told is None:
+        sniffer, detected = Sniffer(media), None
+        while detected is None:
             part = await anext(self._parts, None)
-            told = sniffer.finish() if part is None else sniffer.feed(part)
+            detected = sniffer.finish() if part is None else sniffer.feed(part)
         self._begun = bytes(sniffer.read)
-        return told
+        return detected
 
     async def read(self) -> bytes:
         """Read the whole body."""
@@ -95,12 +95,12 @@ class SyncSource:
 
     def begin(self, media: str) -> str:
         """Read the beginning; return the media type by which to guard the body."""
-        sniffer, told = Sniffer(media), None
-        while told is None:
+        sniffer, detected = Sniffer(media), None
+        while detected is None:
             part = next(self._parts, None)
-            told = sniffer.finish() if part is None else sniffer.feed(part)
+            detected = sniffer.finish() if part is None else sniffer.feed(part)
         self._begun = bytes(sniffer.read)
-        return told
+        return detected
 
     def read(self) -> bytes:
         """Read the whole body."""
@@ -127,7 +127,7 @@ def async_body(response: Any, stream: Any, *, raises: bool) -> Any:
 
 
 def sync_body(response: Any, stream: Any, *, raises: bool) -> Any:
-    """The same for a synchronous stream."""
+    """Return the same for a synchronous stream."""
     made = _sync_body_class(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
     return made(stream, raises=raises)
 

@@ -52,11 +52,11 @@ def guarded(
     format cannot express that. AdapterError for JSON that cannot be read, StageError if a stage
     fails.
     """
-    told = sniff(kind, body) if may_be_another(kind) else kind
+    detected = sniff(kind, body) if may_be_another(kind) else kind
     is_binary = files and not BINARY.isdisjoint(body[:SIGN])
-    if is_binary and told != EVENTS and text_of(body) is None and is_file(kind, body):
+    if is_binary and detected != EVENTS and text_of(body) is None and is_file(kind, body):
         return Guarded(body, is_read=False)
-    kind = told or kind
+    kind = detected or kind
     try:
         return _guarded(guard, kind, body, attributes)
     except RecursionError as error:
@@ -92,21 +92,21 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
     if kind == EVENTS:
         return _guarded_stream(guard, body, attributes, "sse")
     are_scalars = kind_of(kind) in ("json", "lines") and _are_scalars(body)
-    said = None if are_scalars else json_of(kind, text)
-    if said is None and not are_scalars:
+    content = None if are_scalars else json_of(kind, text)
+    if content is None and not are_scalars:
         return _guarded_unsound(guard, body, text, attributes)
-    if said is None or said.form == "lines":
+    if content is None or content.form == "lines":
         plain = text.encode()
         lines = _guarded_stream(guard, plain, attributes)
         out = lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n")
         return lines._replace(body=body if out == plain else out)
-    if said.form == "text":
+    if content.form == "text":
         return _guarded_text(guard, body, text, attributes)
-    (value,), result = _through(guard, [said.value], attributes)
-    if value == said.value:
+    (value,), result = _through(guard, [content.value], attributes)
+    if value == content.value:
         return Guarded(body, result)
     try:
-        return Guarded(said.written(value), result)
+        return Guarded(content.written(value), result)
     except RefusedError as error:
         raise AdapterError(error.message) from error
 
@@ -147,7 +147,7 @@ def _guarded_stream(
 
 def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
     """Guard a text. JSON that some clients find in it must stay unchanged."""
-    if sniffed_text(body) not in ("text", None):  # a text that streams is told so, too
+    if sniffed_text(body) not in ("text", None):  # as for a text that streams
         return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
     if guard.on_block == "error" and result.finish == "content_filter":

@@ -64,13 +64,13 @@ class _Judged:
             return
         self._judged = check() if guard.vault is None else guard.vault.settled(check)
         with refused():
-            said = [made for number, read in self._also if (made := read(self[number]))]
-        if not said:
+            readings = [made for number, read in self._also if (made := read(self[number]))]
+        if not readings:
             return
         again = _Judged(guard)
-        again.json(said)
+        again.json(readings)
         again.check()
-        if again[0] != said:
+        if again[0] != readings:
             why = "the policy masks text that only some readers find in the request"
             raise RefusedError(400, "unguarded_input", why)
 
@@ -88,32 +88,32 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
     """
     judged = _Judged(guard)
     place = judged.text(path)
-    said = [(each, _asking(judged, each, text)) for each, text in asked(query)]
-    sending = _sending(judged, kind, body)
+    parts = [(each, _add_query_part(judged, each, text)) for each, text in asked(query)]
+    write_body = _add_body(judged, kind, body)
     judged.check()
     if judged[place] != path:
         raise RefusedError(400, "unguarded_input", "the policy masks part of the path")
-    changed = {each: written() for each, written in said}
-    content_type, made = sending()
+    changed = {each: written() for each, written in parts}
+    content_type, made = write_body()
     return Outgoing(
         made, content_type, "&".join(changed.get(each, each) for each in query.split("&"))
     )
 
 
-def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
+def _add_query_part(judged: _Judged, part: str, text: str) -> Callable[[], str]:
     """Add a part of a query; return a function that returns it after judging."""
     name, equals, value = text.partition("=")
-    said = field_of(value)
-    if said.form == "text":
+    content = field_of(value)
+    if content.form == "text":
         number = judged.text(text)
         judged.also(number, lambda each: json_start(each.partition("=")[2]))
         return lambda: part if judged[number] == text else _escaped(judged[number])
-    named, number = judged.text(name), judged.body(said)
+    named, number = judged.text(name), judged.body(content)
 
     def written() -> str:
-        if (judged[named], judged[number]) == (name, said.value):
+        if (judged[named], judged[number]) == (name, content.value):
             return part
-        return quote_plus(judged[named]) + equals + quote_plus(said.written(judged[number]))
+        return quote_plus(judged[named]) + equals + quote_plus(content.written(judged[number]))
 
     return written
 
@@ -123,36 +123,36 @@ def _escaped(text: str) -> str:
     return quote_plus(name) + equals + quote_plus(value)
 
 
-def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_body(judged: _Judged, kind: str, body: bytes) -> Any:
     """Add a body; return a function that returns its content type and the body after judging."""
     media = media_of(kind)
     if not body:
         return lambda: (None, b"")
     if media == "multipart/form-data":
-        return _form(judged, kind, body)
-    if media == FIELDS and not is_json_all_the_same(body):
-        return _plain_form(judged, form_fields(body))
+        return _add_form(judged, kind, body)
+    if media == FIELDS and not is_undeclared_json(body):
+        return _add_plain_form(judged, form_fields(body))
     if media and not NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is invalid")
     if media.startswith(PARTS):
         raise RefusedError(415, "unguarded_input", "the request's body is multipart, but no form")
-    said = body_of(media, body)
-    if said.form == "unread":
+    content = body_of(media, body)
+    if content.form == "unread":
         return lambda: (media.encode() or None, body)
-    plain = media or ("text/plain" if said.form == "text" else "application/json")
+    plain = media or ("text/plain" if content.form == "text" else "application/json")
     content_type = f"{plain}; charset=utf-8" if is_text(plain) else plain
-    number = judged.body(said)
+    number = judged.body(content)
     if media == FIELDS:
-        judged.also(number, lambda value: unquote_plus(said.written(value).decode()))
-    return lambda: (content_type.encode(), _as_judged(said, judged[number], body))
+        judged.also(number, lambda value: unquote_plus(content.written(value).decode()))
+    return lambda: (content_type.encode(), _as_judged(content, judged[number], body))
 
 
-def _as_judged(said: Body, value: Any, body: bytes) -> bytes:
+def _as_judged(content: Body, value: Any, body: bytes) -> bytes:
     """Return a body after judging: the same bytes if nothing changed."""
-    return body.removeprefix(BOM_UTF8) if value == said.value else said.written(value)
+    return body.removeprefix(BOM_UTF8) if value == content.value else content.written(value)
 
 
-def _form(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_form(judged: _Judged, kind: str, body: bytes) -> Any:
     """Add the fields of a form, their names, and the files in it that are texts."""
     try:
         from guardstream.http.forms import read_form, write_form
@@ -162,40 +162,42 @@ def _form(judged: _Judged, kind: str, body: bytes) -> Any:
     taken, parts = [], read_form(kind, body)
     for part in parts:
         if part.filename is None:
-            said = field_of(part.text())
+            content = field_of(part.text())
         else:
-            said = body_of(part.kind.decode().lower() or "application/octet-stream", part.data)
+            content = body_of(part.kind.decode().lower() or "application/octet-stream", part.data)
             part.judged = True
         names = judged.text(part.name), judged.text(part.filename or "")
-        number = None if said.form == "unread" else judged.body(said)
-        taken.append((part, said, names, number))
+        number = None if content.form == "unread" else judged.body(content)
+        taken.append((part, content, names, number))
 
     def written() -> tuple[bytes, bytes]:
-        for part, said, (name, filename), number in taken:
+        for part, content, (name, filename), number in taken:
             part.name = judged[name]
             part.filename = None if part.filename is None else judged[filename]
             if number is not None:
-                part.data = _as_judged(said, judged[number], part.data)
+                part.data = _as_judged(content, judged[number], part.data)
         return write_form(parts)
 
     return written
 
 
-def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+def _add_plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
     """Add the fields of a form without files, and their names."""
     taken = []
     for name, text in fields:
-        said = field_of(text)
-        taken.append((judged.text(name), said, judged.body(said), text.encode()))
+        content = field_of(text)
+        taken.append((judged.text(name), content, judged.body(content), text.encode()))
 
     def written() -> tuple[bytes, bytes]:
-        pairs = [(judged[name], _as_judged(said, judged[n], text)) for name, said, n, text in taken]
+        pairs = [
+            (judged[name], _as_judged(content, judged[n], text)) for name, content, n, text in taken
+        ]
         return FIELDS.encode(), urlencode(pairs).encode()
 
     return written
 
 
-def is_json_all_the_same(body: bytes) -> bool:
+def is_undeclared_json(body: bytes) -> bool:
     """Return whether a body that is declared as a form is JSON."""
     text = text_of(body)
     return text is not None and field_of(text).form != "text"

@@ -85,15 +85,15 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
     A field that the format does not define counts as the user's text, and so does its name. With a
     vault, values are masked in every field, even where the model does not read it.
     """
-    said = BESIDE.get(provider)
-    if said is None:
-        said = dict.fromkeys(request.keys() - {"model"}, "user")
+    roles = BESIDE.get(provider)
+    if roles is None:
+        roles = dict.fromkeys(request.keys() - {"model"}, "user")
     checked = {
         field: _beside(guard, role, request[field], content=(provider, field) in CONTENT)
-        for field, role in said.items()
+        for field, role in roles.items()
         if request.get(field)
     }
-    read = {*said, *SETTINGS, LISTS.get(provider)}
+    read = {*roles, *SETTINGS, LISTS.get(provider)}
     for field in request.keys() - read:
         if field not in OPTIONS:
             checked[field] = _beside(guard, "user", request[field], content=False)
@@ -195,11 +195,11 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
         field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
         if field is not None:
             parts = field == "parts"
-            said = _content(guard, role, value[field]) if parts else _listed(guard, field, value)
+            judged = _content(guard, role, value[field]) if parts else _listed(guard, field, value)
             rest = {name: inner for name, inner in value.items() if name != field}
             checked = _beside(guard, role, rest, content=False)
-            same = said is value[field] and checked is rest
-            return value if same else {**checked, field: said}
+            same = judged is value[field] and checked is rest
+            return value if same else {**checked, field: judged}
         texts = _Texts(guard)
         with_names(value, partial(texts.note, role))
         texts.check()

@@ -54,7 +54,7 @@ class Sniffer:
         self._begin = 0  # where it begins, after a byte order mark and space
         self._line: int | None = None  # where a line begins that has not ended yet
         self._scanned = 0  # where its end is looked for
-        self._says = False  # whether an event that says something has begun
+        self._has_content = False  # whether an event with data, or a comment, has begun
 
     def feed(self, data: bytes) -> str | None:
         """Take the next bytes; return the media type by which to guard the answer, or None if more
@@ -63,15 +63,15 @@ class Sniffer:
         It is the declared type, EVENTS or WHOLE.
         """
         self.read += data
-        return self._told(ended=False)
+        return self._detected(ended=False)
 
     def finish(self) -> str:
         """Take the end; return the media type by which to guard the answer."""
-        told = self._told(ended=True)
-        assert told is not None  # as nothing more will come
-        return told
+        detected = self._detected(ended=True)
+        assert detected is not None  # as nothing more will come
+        return detected
 
-    def _told(self, *, ended: bool) -> str | None:
+    def _detected(self, *, ended: bool) -> str | None:
         marked = self.read.startswith(BOM_UTF8)
         if not ended and not marked and BOM_UTF8.startswith(self.read):
             return None
@@ -116,10 +116,10 @@ class Sniffer:
             if end is None or (end.end() == len(read) and end[0] == b"\r" and not ended):
                 self._scanned = min(len(read), most) if end is None else end.start()
                 break
-            if end.start() == self._line and self._says:  # a blank line
+            if end.start() == self._line and self._has_content:  # a blank line
                 return True
             is_comment = not named[1] and end.start() > self._line
-            self._says = self._says or is_comment or named[1] == b"data"
+            self._has_content = self._has_content or is_comment or named[1] == b"data"
             self._line = end.end()
         rest = bytes(read[self._line : min(self._line + _LONGEST, most)])
         if named is None and not any(name.startswith(rest) for name in _NAMES):
@@ -132,8 +132,8 @@ class Sniffer:
 def sniff(media: str, body: bytes) -> str:
     """Return the media type by which to guard a whole answer that declares `media`."""
     sniffer = Sniffer(media)
-    told = sniffer.feed(body)
-    return sniffer.finish() if told is None else told
+    detected = sniffer.feed(body)
+    return sniffer.finish() if detected is None else detected
 
 
 def _end_of_space(text: bytearray, at: int) -> int:

@@ -103,11 +103,11 @@ class WireGuard(Outcome[bytes]):
             self._unseen = error
 
     def __del__(self) -> None:
-        # Whoever left it open: if it has begun, it has a record.
+        # A body that was left open has a record, too, if it has begun.
         state = getattr(self, "state", None)
-        tell = state.unreported() if state is not None else None
-        if tell is not None:
-            tell()
+        notify = state.unreported() if state is not None else None
+        if notify is not None:
+            notify()
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
         state = self.state

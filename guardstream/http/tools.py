@@ -64,7 +64,7 @@ def _by_name(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _tools(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each tool's name and schema; None for a tool whose arguments are a text.
+    """Yield each tool's name and schema; None for a tool whose arguments are a text.
 
     A schema of the request itself counts; for a tool that it only names, the listed one does.
 
@@ -112,14 +112,14 @@ _LISTS = ("tool_search_output", "additional_tools", "mcp_list_tools")
 
 
 def _listed(items: Any) -> Iterator[Any]:
-    """The tools that a request to OpenAI's responses repeats from earlier ones, the latest last."""
+    """Yield the tools that a request to OpenAI's responses repeats, the latest last."""
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and item.get("type") in _LISTS:
             yield from item.get("tools") or ()
 
 
 def _of_server(allowed: Any) -> Iterator[tuple[str, Any]]:
-    """The tools of an MCP server: those that a request allows, or any if it names none."""
+    """Yield the tools of an MCP server: those that a request allows, or any if it names none."""
     names = allowed.get("tool_names") if isinstance(allowed, dict) else allowed
     if names is None:
         yield ANY_TOOL, True
@@ -132,8 +132,11 @@ _DISABLED = object()
 
 
 def _without_disabled(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """The tools, where one that is disabled may not be called: one that all toolsets disable in
-    which it may be, and that the request names nowhere else."""
+    """Return the tools; the schema of a disabled one, False, allows no call.
+
+    A tool is disabled if all toolsets that may have it disable it, and the request names it nowhere
+    else.
+    """
     others = [each for each in named if each[1] is not _DISABLED]
     known, any_tool = {name for name, _ in others}, others.count((ANY_TOOL, True))
     disabled = Counter(name for name, schema in named if schema is _DISABLED)
@@ -142,7 +145,7 @@ def _without_disabled(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def _of_toolset(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The tools of an MCP server, in Anthropic's requests.
+    """Yield the tools of an MCP server, in Anthropic's requests.
 
     https://platform.claude.com/docs/en/agents-and-tools/mcp-connector
     """
@@ -158,7 +161,7 @@ def _of_toolset(tool: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _of_servers(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The tools of Anthropic's MCP servers that have no toolset: they were listed so before."""
+    """Yield the tools of Anthropic's MCP servers without a toolset, an older form of the API."""
     toolsets = {tool.get("mcp_server_name") for tool in request.get("tools") or ()}
     for server in request.get("mcp_servers") or ():
         allowed = server.get("tool_configuration") or {}
@@ -170,7 +173,7 @@ _DECLARATIONS = ("functionDeclarations", "function_declarations")
 
 
 def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The functions of Gemini's request: https://ai.google.dev/api/caching#Tool.
+    """Yield the functions of Gemini's request: https://ai.google.dev/api/caching#Tool.
 
     Calls of its own tools have no names.
     """
@@ -183,7 +186,7 @@ def _of_gemini(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _gemini_schema(function: dict[str, Any]) -> Any:
-    """A function's schema, in Gemini's form or as a JSON Schema."""
+    """Return a function's schema, in Gemini's form or as a JSON Schema."""
     for name in ("parametersJsonSchema", "parameters_json_schema"):
         if function.get(name) is not None:
             return function[name]
@@ -192,7 +195,7 @@ def _gemini_schema(function: dict[str, Any]) -> Any:
 
 
 def _of_bedrock(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The tools of Converse, and of Nova's own requests.
+    """Yield the tools of Converse, and of Nova's own requests.
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html.
     """
@@ -204,7 +207,7 @@ def _of_bedrock(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _of_model(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The tools of a model's own request to Bedrock: Anthropic's, OpenAI's or Nova's."""
+    """Yield the tools of a model's own request to Bedrock: Anthropic's, OpenAI's or Nova's."""
     yield from _tools(request)
     yield from _of_bedrock(request)
 

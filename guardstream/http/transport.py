@@ -54,6 +54,7 @@ from guardstream.providers.dashscope import DashScope
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.choosing import choosing
+from guardstream.stream.loops import aclose_source
 from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
 from guardstream.vault import Vault, Vaults
 
@@ -175,8 +176,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         if provider != "dashscope":
             return provider
         parameters = (json_object(body) or {}).get("parameters")
-        told = parameters.get("incremental_output") if isinstance(parameters, dict) else None
-        incremental = told if isinstance(told, bool) else None
+        value = parameters.get("incremental_output") if isinstance(parameters, dict) else None
+        incremental = value if isinstance(value, bool) else None
         return DashScope(unknown=guard.policy.unknown, incremental=incremental)
 
     def _stream_options(
@@ -247,12 +248,12 @@ class _Guarding(_Base):  # type: ignore[misc]
 
     def _kind(self, request: Any, response: Any) -> _Kind:
         """Return how an answer is handled."""
-        status, said = response.status_code, response.headers.get("content-type", "")
+        status, content_type = response.status_code, response.headers.get("content-type", "")
         if status in _BODILESS or request.method == "HEAD":
             return "bodiless"
-        media = media_of(said)
+        media = media_of(content_type)
         why = _why_encoded(response, media)
-        why = why or why_unreadable(status, said, response.headers.get("content-range", ""))
+        why = why or why_unreadable(status, content_type, response.headers.get("content-range", ""))
         other = self._other == "guard" and self._provider_of(request) is None
         if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):
             return "charset"
@@ -302,15 +303,15 @@ class _Guarding(_Base):  # type: ignore[misc]
         """
         if not self._raises:
             raise error
-        said = blocked_message(error.rule, guard.policy.block_message)
+        message = blocked_message(error.rule, guard.policy.block_message)
         errors = errors_of(self._provider_of(request))
-        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, said))
+        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, message))
         answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
         answer.headers[NO_RETRY[0]] = NO_RETRY[1]
         return answer
 
-    def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any] | None]:
+    def _parsed(self, request: Any, body: bytes) -> tuple[str, dict[str, Any] | None]:
         """Return the format of a whole answer and its JSON; None if it is not a JSON object.
 
         AdapterError if such an answer is refused.
@@ -361,10 +362,10 @@ class GuardTransport(_Guarding):
         try:
             return await self._guarded(guard, request, body, response)
         except BlockedError as error:
-            await response.aclose()
+            await aclose_source(response)
             return self._blocked(guard, request, response, error)
         except BaseException:
-            await response.aclose()
+            await aclose_source(response)
             raise
 
     async def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:
@@ -373,18 +374,18 @@ class GuardTransport(_Guarding):
         if kind == "pass":
             return self._passed(guard, response)
         source, media = AsyncSource(response), _media(response)
-        told = media
+        detected = media
         if kind == "other" and may_be_another(media):
-            told = await source.begin(media)
-        if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            options = self._stream_options(kind, told, request, body, guard)
+            detected = await source.begin(media)
+        if kind == "stream" or (kind == "other" and _is_long(guard, detected, response)):
+            options = self._stream_options(kind, detected, request, body, guard)
             stream = guard.wrap(source, **options)
             made = async_body(response, stream, raises=self._raises)
             return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else await source.read()
         provider, value = "", None
         if kind == "body":
-            provider, value = await _beside(body, partial(self._said, request, body))
+            provider, value = await _beside(body, partial(self._parsed, request, body))
         if value is not None:
             changed, _ = await aguard_body(
                 guard, provider, value, keep_text=False, raise_on_block=self._raises
@@ -454,16 +455,16 @@ class SyncGuardTransport(_Guarding):
         if kind == "pass":
             return self._passed(guard, response)
         source, media = SyncSource(response), _media(response)
-        told = media
+        detected = media
         if kind == "other" and may_be_another(media):
-            told = source.begin(media)
-        if kind == "stream" or (kind == "other" and _is_long(guard, told, response)):
-            options = self._stream_options(kind, told, request, body, guard)
+            detected = source.begin(media)
+        if kind == "stream" or (kind == "other" and _is_long(guard, detected, response)):
+            options = self._stream_options(kind, detected, request, body, guard)
             stream = guard.wrap_sync(source, **options)
             made = sync_body(response, stream, raises=self._raises)
             return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else source.read()
-        provider, value = self._said(request, body) if kind == "body" else ("", None)
+        provider, value = self._parsed(request, body) if kind == "body" else ("", None)
         if value is not None:
             changed, _ = guard_body(
                 guard, provider, value, keep_text=False, raise_on_block=self._raises
@@ -559,11 +560,13 @@ def _media(response: Any) -> str:
 
 def _charset(response: Any) -> str | None:
     """Return the charset of an answer, None for UTF-8. AdapterError for an unknown one."""
-    said = response.headers.get("content-type", "")
+    content_type = response.headers.get("content-type", "")
     try:
-        return charset_of(said)
+        return charset_of(content_type)
     except (LookupError, ValueError):
-        raise AdapterError(f"an answer of the type {said!r} is in no known charset") from None
+        raise AdapterError(
+            f"an answer of the type {content_type!r} is in no known charset"
+        ) from None
 
 
 def _why_encoded(response: Any, media: str) -> str | None:
@@ -574,8 +577,8 @@ def _why_encoded(response: Any, media: str) -> str | None:
 
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
     """Return whether an answer is guarded while it streams; a short text with a length is not."""
-    told = response.headers.get("content-length", "")
-    is_short = is_text(media) and told.isdecimal() and int(told) <= _LONG
+    length = response.headers.get("content-length", "")
+    is_short = is_text(media) and length.isdecimal() and int(length) <= _LONG
     return is_stream(media, gated=bool(guard.gates)) and not is_short
 
 
@@ -614,15 +617,15 @@ def _answer(
 ) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
     headers, rules = response.headers.copy(), guard.with_rules_only()
-    told = {name: response.extensions[name] for name in _ABOUT_ANSWER
+    extensions = {name: response.extensions[name] for name in _ABOUT_ANSWER
             if name in response.extensions}  # fmt: skip
     if status is not None or withheld(rules, [("reason", response.reason_phrase)]):
-        told.pop("reason_phrase", None)
+        extensions.pop("reason_phrase", None)
     about_bytes = () if bodiless else _ABOUT_BYTES
     for name in (*about_bytes, *withheld(rules, headers.multi_items())):
         headers.pop(name, None)
     return type(response)(
-        status or response.status_code, headers=headers, extensions=told, stream=body
+        status or response.status_code, headers=headers, extensions=extensions, stream=body
     )
 
 

@@ -16,7 +16,7 @@ import anyio
 
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.attempts import retried
-from guardstream.resilience.continued import Answer, Seam
+from guardstream.resilience.resumed import ResumableTexts, Seam
 from guardstream.resilience.retryable import retry_after, worth_retrying
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
@@ -134,7 +134,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """The default options of `guardstream.extract` for this stream."""
         self._guarded = attempt
         self._seam = Seam()
-        self._answer: Answer | None = None  # of the source that is read, if another may go on
+        self._texts: ResumableTexts | None = None  # of this source, if another may go on
         self._sources = sources
         self._resume = resume
         self._retry = retry
@@ -154,6 +154,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._late = False  # whether the last attempt has missed a deadline
         self._before: Result | None = None
         self._finish: FinishReason | None = None
+        self._reading = False
         self._stopped = False
         self._loop: Loop | None = None
         self._opening: anyio.CancelScope | None = None
@@ -202,6 +203,15 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            return await self._read()
+        finally:
+            self._reading = False
+
+    async def _read(self) -> C:
         while self._finish is None:
             try:
                 return await self._next()
@@ -300,8 +310,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._stream, self._late = None, False
         await self._announce()
         self.attempts += 1
-        self._answer = Answer(self._seam) if self._resume is not None else None
-        around = self._answer.around if self._answer is not None else None
+        self._texts = ResumableTexts(self._seam) if self._resume is not None else None
+        around = self._texts.around if self._texts is not None else None
         stream = self._stream = self._guarded(source, around)
         if self._stopped:
             stream.stop()
@@ -316,7 +326,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def _announce(self) -> None:
         """Tell `on_retry` that another attempt is about to be made."""
-        # It is let go of: its traceback leads here, and would keep a stream that was left.
+        # Dropped, because its traceback leads here and would keep alive a stream that was left.
         failed, self._failed = self._failed, None
         if self._on_retry is None or failed is None:
             return
@@ -339,10 +349,10 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _go_on(self) -> None:
         """Open a source that continues the released text."""
         assert self._resume is not None
-        assert self._answer is not None
+        assert self._texts is not None
         resume, self._before = self._resume, self.result
         text = self._before.text
-        self._seam = self._answer.seam(text)
+        self._seam = self._texts.seam(text)
         if self._observing is not None:
             self._observing.goes_on(self._before.findings)
         self._sources = [lambda: resume(text)]

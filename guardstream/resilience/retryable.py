@@ -42,8 +42,8 @@ def worth_retrying(error: Exception) -> bool:
 
     Errors of the guard itself never are, nor are errors that blame the request.
     """
-    said = [getattr(error, name, None) for name in ("type", "code")]
-    names = {each for each in said if isinstance(each, str)}
+    codes = [getattr(error, name, None) for name in ("type", "code")]
+    names = {each for each in codes if isinstance(each, str)}
     if isinstance(error, GuardstreamError) or names & _LASTING:
         return False
     status = status_of(error)

@@ -70,15 +70,15 @@ class GuardMiddleware:
             check_guard(guard, "a route")
         if isinstance(routes, Mapping):
             raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
-        said = middleware(guard) if guard is not None else {}
-        if said:
-            of_section = {name: said[name] for name in ("heartbeat", "max_answer", "on_block")}
+        section = middleware(guard) if guard is not None else {}
+        if section:
+            of_section = {name: section[name] for name in ("heartbeat", "max_answer", "on_block")}
             settings = {**of_section, **settings}  # type: ignore[typeddict-item]
         otherwise = Route("/{path:path}", guard, **settings)
         given = [
             route if isinstance(route, Route) else Route(*route, **settings) for route in routes
         ]
-        given += said.get("routes", ())
+        given += section.get("routes", ())
         for each in (guard, *(found for route in given for found in (route.guard, route.inbound))):
             if each is not None:
                 each.refuse_operations("the middleware")
@@ -89,7 +89,9 @@ class GuardMiddleware:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
         self._routes = Routes(given, otherwise)
-        self._replay = said.get("replay") if replay is None else Replay(replay, linger, replay_by)
+        self._replay = (
+            section.get("replay") if replay is None else Replay(replay, linger, replay_by)
+        )
         _check_unused({"linger": linger, "replay_by": replay_by}, replay)
         _check_unused({"replay_vault": replay_vault}, self._replay)
         self._replay_vault = replay_vault

@@ -52,25 +52,27 @@ class BodyClassifier:
         text: bool = False,
     ) -> None:
         """Raise BodyError if a body with these headers cannot be guarded."""
-        said = declared(route, headers, media, text=text)
+        declaration = declared(route, headers, media, text=text)
         if media.startswith(PARTS):
             raise BodyError(f"a body in parts, {media!r}, cannot be guarded{_OR_PASS}")
-        if part and not said.is_unspecified:
+        if part and not declaration.is_unspecified:
             raise BodyError(PART)
-        self._reading: Reading = reading(route, headers, text=said.is_text or said.is_json)
-        if said.kind == "amazon" and not in_utf8("".join(values(headers, b"content-type"))):
+        self._reading: Reading = reading(
+            route, headers, text=declaration.is_text or declaration.is_json
+        )
+        if declaration.kind == "amazon" and not in_utf8("".join(values(headers, b"content-type"))):
             raise BodyError("events that are not in UTF-8 cannot be guarded")
         self.raw = BytesIO()
-        self._declared = said
+        self._declared = declaration
         self._route = route
         self._part = part
         self._may_end_early = text
         self._plain = BytesIO()
         self._fault: BodyError | None = None
-        self._told: str | None = None
-        self._sniffer = Sniffer(said.media_of_text) if said.may_be_another else None
-        self._is_file: bool | None = None if said.is_unspecified else False
-        if said.is_json and said.fits is False:
+        self._detected: str | None = None
+        self._sniffer = Sniffer(declaration.media_of_text) if declaration.may_be_another else None
+        self._is_file: bool | None = None if declaration.is_unspecified else False
+        if declaration.is_json and declaration.fits is False:
             raise self._too_long()
 
     @property
@@ -86,12 +88,14 @@ class BodyClassifier:
     @property
     def waits(self) -> bool:
         """Whether the body is read to its end first, as far as is known."""
-        return bool(self._declared.fits) or self._declared.is_json or self._told == WHOLE
+        return bool(self._declared.fits) or self._declared.is_json or self._detected == WHOLE
 
     @property
     def streams(self) -> bool:
         """Whether the body is guarded as it streams, once it is known to be text."""
-        return not self._declared.fits and self._told is not None and self._framing() is not None
+        return (
+            not self._declared.fits and self._detected is not None and self._framing() is not None
+        )
 
     def feed(self, data: bytes, *, last: bool) -> Handling | None:
         """Take the next bytes; return how the body is handled, or None while that is undecided.
@@ -155,23 +159,23 @@ class BodyClassifier:
 
     def _detect(self, *, ended: bool) -> None:
         """Detect what the body is by its beginning."""
-        if self._told is not None:
+        if self._detected is not None:
             return
         if self._sniffer is None:
-            self._told = self.media
+            self._detected = self.media
             return
         new = bytes(self._plain.getbuffer()[len(self._sniffer.read) :])
-        self._told = self._sniffer.feed(new)
-        if self._told is None and ended:
-            self._told = self._sniffer.finish()
+        self._detected = self._sniffer.feed(new)
+        if self._detected is None and ended:
+            self._detected = self._sniffer.finish()
 
     def _framing(self) -> Media | None:
         """Return how a streamed body is guarded; None if it is read to its end first."""
-        if self._told == EVENTS:
+        if self._detected == EVENTS:
             return "sse"
-        if self._told == AMAZON:
+        if self._detected == AMAZON:
             return "event_stream"
-        return "text" if self._told and not self._declared.is_json else None
+        return "text" if self._detected and not self._declared.is_json else None
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
         """Return whether bytes are a file that passes; BodyError if they are neither."""

@@ -83,8 +83,8 @@ def passes_unread(route: Route, media: str, *, part: bool) -> bool:
 
 def fits(headers: Headers, most: int) -> bool | None:
     """Return whether a body has at most `most` bytes; None if its headers do not say."""
-    told = values(headers, b"content-length")
-    found = _LENGTH.fullmatch(told[0]) if told else None
+    lengths = values(headers, b"content-length")
+    found = _LENGTH.fullmatch(lengths[0]) if lengths else None
     return None if found is None else int(found[0]) <= most
 
 

@@ -34,8 +34,9 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     """
     if media == "ndjson":
         return ANY.frame(502, code, message, lines=True)
-    said = media in ("sse", "data_stream")
-    return ANY.written(FRAMES[media](), code, message) if said else b""
+    if media in ("sse", "data_stream"):
+        return ANY.written(FRAMES[media](), code, message)
+    return b""
 
 
 def has_end(frames: Sequence[bytes], before: bool) -> bool:

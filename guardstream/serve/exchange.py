@@ -53,7 +53,7 @@ _LOG = logging.getLogger("guardstream.serve")
 VAULT = "guardstream_vault"
 """The name in a request's state under which the application stores the vault of its messages."""
 
-PATIENCE = 1.0
+STOP_SECONDS = 1.0
 """Seconds that a stopped application may take to end before its client gets the last frames."""
 
 _SHORT = 4 * 1024
@@ -113,7 +113,7 @@ class Exchange:
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
         self._opened = anyio.Event()  # set when the stream begins
-        self._helping = anyio.CancelScope()
+        self._watching = anyio.CancelScope()
 
     async def run(self, app: ASGIApp) -> None:
         """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
@@ -212,7 +212,7 @@ class Exchange:
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused because of 'other'")
             if passes_unread(route, kind, part=_is_part(message)):
-                self._say_passed(kind)
+                self._log_passed(kind)
                 await self._send(message)
             elif self._scope["method"] == "HEAD":
                 await self._begin_nothing(message)
@@ -239,10 +239,10 @@ class Exchange:
             self._watch()
 
     def _watch(self) -> None:
-        """From now on notice when the client disconnects."""
+        """Begin to watch for the client's disconnect."""
         if not self._watched:
             self._watched = True
-            self._group.start_soon(self._help)
+            self._group.start_soon(self._watch_client)
 
     async def _judge(self, body: BodyClassifier, message: Message) -> None:
         """Take the next bytes of such a response; guard it once its handling is decided."""
@@ -260,7 +260,7 @@ class Exchange:
             return
         self._classifier, raw = None, body.raw.getvalue()
         if way == "pass":
-            self._say_passed(body.media)
+            self._log_passed(body.media)
             await self._send(self._start)
             await self._send({**message, "body": raw})
         elif way != "whole":
@@ -289,7 +289,7 @@ class Exchange:
         await self._client.put([raw if changed is None else changed], last=True)
         return None
 
-    def _say_passed(self, kind: str) -> None:
+    def _log_passed(self, kind: str) -> None:
         if self._route.other != "pass" and kind not in self._passed and len(self._passed) < _MANY:
             self._passed.add(kind)
             _LOG.info("responses of the type %r pass unread", kind)
@@ -398,7 +398,7 @@ class Exchange:
         self._stop(None)
 
     def _raised(self, body: Body) -> bool:
-        """Whether the client raises the error that ends a blocked stream, if it has one."""
+        """Return whether the client raises the error that ends a blocked stream, if it has one."""
         return self._media != "text" and errors_of(body.provider).raised
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:
@@ -406,7 +406,7 @@ class Exchange:
         ended."""
         self._last = last
         self._running.stop()
-        self._group.start_soon(self._lose_patience)
+        self._group.start_soon(self._send_last_at_timeout)
         raise StoppedError
 
     async def _conclude(self, failure: Exception | None) -> Exception | None:
@@ -425,8 +425,8 @@ class Exchange:
                 await self._client.put([frame], last=True)
         return failure
 
-    async def _lose_patience(self) -> None:
-        await anyio.sleep(PATIENCE)
+    async def _send_last_at_timeout(self) -> None:
+        await anyio.sleep(STOP_SECONDS)
         await self._send_last()
 
     async def _send_last(self) -> None:
@@ -440,7 +440,7 @@ class Exchange:
 
     def _completed(self) -> None:
         """Stop waiting for the client, which is being sent the last frame."""
-        self._helping.cancel()
+        self._watching.cancel()
         self._receiver.release()
 
     def _client_left(self, _waiting: bool = False) -> bool:
@@ -468,9 +468,9 @@ class Exchange:
         await journal.linger(replay.linger)
         self._running.stop()
 
-    async def _help(self) -> None:
+    async def _watch_client(self) -> None:
         """Watch for a disconnect, and send heartbeats, until the response is complete."""
-        with self._helping:
+        with self._watching:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._receiver.watch)
                 await self._opened.wait()

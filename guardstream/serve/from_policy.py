@@ -84,14 +84,14 @@ def routes_of(guard: Guard) -> Iterator[Route]:
         return
     made: dict[str, Guard] = {}
     for path, entry in section.routes.items():
-        said = route_of(entry)
-        if said.upstream is not None:
+        file = route_of(entry)
+        if file.upstream is not None:
             where = policy.place("serve", "routes", path, "upstream")
             raise PolicyError(f"{where}: the middleware has no upstreams: leave it out")
-        of_route = _guard(guard, section, said.policy, made) if said.guard else None
-        inbound = _guard(guard, section, said.inbound, made) if said.inbound else None
+        of_route = _guard(guard, section, file.policy, made) if file.guard else None
+        inbound = _guard(guard, section, file.inbound, made) if file.inbound else None
         try:
-            route = _route(path, said, section, of_route, inbound)
+            route = _route(path, file, section, of_route, inbound)
         except ValueError as error:
             where = policy.place("serve", "routes", path)
             raise PolicyError(f"{where}: {error}") from error
@@ -99,24 +99,24 @@ def routes_of(guard: Guard) -> Iterator[Route]:
 
 
 def _route(
-    path: str, said: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
+    path: str, file: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
 ) -> Route:
     return Route(
         path,
         guard,
-        provider=said.provider,
-        unknown=said.unknown,
-        text_types=tuple(said.text_types),
-        other=said.other,
-        file_types=tuple(said.file_types),
-        max_answer=said.max_answer or section.limits.answer,
-        decompress=said.decompress,
-        heartbeat=said.heartbeat or section.heartbeats,
-        websocket=said.websocket,
-        end_mark=said.end_mark,
-        binary=said.binary,
+        provider=file.provider,
+        unknown=file.unknown,
+        text_types=tuple(file.text_types),
+        other=file.other,
+        file_types=tuple(file.file_types),
+        max_answer=file.max_answer or section.limits.answer,
+        decompress=file.decompress,
+        heartbeat=file.heartbeat or section.heartbeats,
+        websocket=file.websocket,
+        end_mark=file.end_mark,
+        binary=file.binary,
         inbound=inbound,
-        on_block=said.on_block,
+        on_block=file.on_block,
     )
 
 

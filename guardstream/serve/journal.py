@@ -58,13 +58,13 @@ class Replay:
 
     def key(self, secret: str, scope: Scope, policy: bytes, caller: str) -> str:
         """Return the store's key of a stream; `caller` is the identified caller, if any."""
-        told = [secret.encode(), scope["path"].encode("utf-8", "surrogatepass"), policy]
+        parts = [secret.encode(), scope["path"].encode("utf-8", "surrogatepass"), policy]
         if self.by or caller:
             names = [name.lower().encode() for name in self.by]
             found = [[v for n, v in scope["headers"] if n.lower() == name] for name in names]
-            told.append(json.dumps([[v.hex() for v in each] for each in found]).encode())
-            told.append(caller.encode())
-        return hashlib.sha256(b"\0".join(told)).hexdigest()
+            parts.append(json.dumps([[v.hex() for v in each] for each in found]).encode())
+            parts.append(caller.encode())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def last_event_id(scope: Scope) -> tuple[str, Position] | None:

@@ -70,8 +70,8 @@ class WholeMessage:
 
     def _checked_text(self, text: str) -> str:
         checked = self._checked(text)
-        said = _after_leads(checked) if "\\" in checked else ()
-        start = [json_start(each) for each in said]  # some readers only take this part
+        values = _after_leads(checked) if "\\" in checked else ()
+        start = [json_start(each) for each in values]  # some readers only take this part
         if self._changed(start) != start and self.ended is None:
             raise AdapterError("a rule changes JSON in a message that is not JSON")
         return checked
@@ -168,9 +168,9 @@ class TextMessages:
             self._records = _records_of(text)
         out: list[str] = []
         for record in self._records(text):
-            if record.said:
+            if record.payload:
                 self._last = record
-            out += self._around(self._fed(record.said) if record.said else [""], record)
+            out += self._around(self._fed(record.payload) if record.payload else [""], record)
             if self.ended is not None:
                 break
         return out
@@ -216,7 +216,7 @@ class _Record(NamedTuple):
     """The payload of a message, and what surrounds it."""
 
     lead: str
-    said: str
+    payload: str
     tail: str
 
 
@@ -231,7 +231,7 @@ _LEAD = re.compile(r'[^\[{"\\]*(?=[\[{"])')
 """What comes before JSON in a line that begins with something else, such as `data: `."""
 
 _EVENT = re.compile(
-    r"(?P<lead>(?:(?:event|id|retry)?:[^\r\n]*\r?\n)*data: ?)(?P<said>[^\r\n]*)(?P<tail>\s*)"
+    r"(?P<lead>(?:(?:event|id|retry)?:[^\r\n]*\r?\n)*data: ?)(?P<payload>[^\r\n]*)(?P<tail>\s*)"
 )
 """A server-sent event with a single line of data."""
 
@@ -252,7 +252,7 @@ def _records_of(first: str) -> _Records:
     event = _EVENT.match(first)
     if event is None:
         return _events if _SILENT.fullmatch(first) else _plain
-    return _events if event["said"][:1] in ("{", "[") or event["tail"] else _plain
+    return _events if event["payload"][:1] in ("{", "[") or event["tail"] else _plain
 
 
 def _plain(text: str) -> Sequence[_Record]:

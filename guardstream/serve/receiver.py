@@ -33,7 +33,7 @@ class Receiver:
         self._room = anyio.Event()
         self._lock = anyio.Lock()
         self._waiting = 0
-        self._farewell: Message | None = None
+        self._disconnect: Message | None = None
         self._withheld = False
         self._released = anyio.Event()
 
@@ -57,14 +57,14 @@ class Receiver:
 
     async def watch(self) -> None:
         """Read ahead until the client disconnects, while the application has little unread."""
-        while self._farewell is None:
+        while self._disconnect is None:
             if len(self._ahead) >= READ_AHEAD or self._size >= READ_AHEAD_SIZE:
                 self._room = anyio.Event()
                 await self._room.wait()
                 continue
             async with self._lock:
                 message = await self._next()
-                if self._farewell is None:
+                if self._disconnect is None:
                     self._ahead.append(message)
                     self._size += _size(message)
 
@@ -79,11 +79,11 @@ class Receiver:
         return message
 
     async def _next(self) -> Message:
-        if self._farewell is not None:
-            return self._farewell
+        if self._disconnect is not None:
+            return self._disconnect
         message = await self._receive()
         if message["type"].endswith(".disconnect"):
-            self._farewell = message
+            self._disconnect = message
             self._withheld = self._left(self._waiting > 0)
         return message
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import anyio
 
 from guardstream.amounts import check_count, check_seconds
+from guardstream.stream.loops import Signal
 
 MAX_EVENTS = 4096
 """The default maximum of stored events per stream."""
@@ -79,7 +80,7 @@ class _Stream:
     ended: bool = False
     touched: float = 0.0
     followed: float = -FOLLOWING
-    news: anyio.Event = field(default_factory=anyio.Event)
+    news: Signal = field(default_factory=Signal)
 
 
 class MemoryReplay:
@@ -130,7 +131,7 @@ class MemoryReplay:
             self._total -= len(old)
         while self._total > self._max_total:
             self._forget()
-        self._tell(kept)
+        kept.news.notify()
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
         """Return the events after `number`, or None; see `ReplayStore`."""
@@ -157,7 +158,7 @@ class MemoryReplay:
         if stream in self._streams:
             kept = self._touched(stream)
             kept.ended = True
-            self._tell(kept)
+            kept.news.notify()
 
     def _touched(self, stream: str) -> _Stream:
         self._expire()
@@ -179,16 +180,10 @@ class MemoryReplay:
         self._total -= kept.size
         kept.ended = True
         kept.dropped = maxsize  # for those who wait for its events now
-        self._tell(kept)
+        kept.news.notify()
 
     @staticmethod
     def _after(kept: _Stream, number: int) -> list[tuple[int, bytes]]:
         if not kept.events or kept.events[-1][0] <= number:
             return []
         return [event for event in kept.events if event[0] > number]
-
-    @staticmethod
-    def _tell(kept: _Stream) -> None:
-        """Wake all waiting readers of this stream."""
-        kept.news.set()
-        kept.news = anyio.Event()

@@ -26,8 +26,8 @@ _EVENT, _END = b"event", b"end"
 class RedisReplay:
     """A store in Redis; the client must not decode responses, and is the caller's to close.
 
-    Errors of the client pass, and TimeoutError after `timeout` seconds: whoever uses the store goes
-    on without it.
+    Errors of the client pass, and TimeoutError after `timeout` seconds: a stream continues without
+    the store.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class RedisReplay:
                 await pipe.execute()
 
     async def _is_last(self, key: str, number: int, event: bytes) -> bool:
-        """Whether an event is there already: the client repeats a command whose answer was lost."""
+        """Return whether an event is stored: a command is repeated if its reply was lost."""
         last = await self._client.xrevrange(key, count=1)
         return bool(last) and _number(last[0]) == number and last[0][1].get(_EVENT) == event
 

@@ -222,8 +222,8 @@ def whole_headers(headers: Headers, policy: bytes, size: int | None) -> Headers:
     if size is None:
         kept = [(name, value) for name, value in headers if name.lower() not in _NO_LONGER]
         return [*kept, (POLICY_HEADER, policy)]
-    told = any(name.lower() == b"content-length" for name, _ in headers)
-    length = [(b"content-length", b"%d" % size)] if told else []
+    had_length = any(name.lower() == b"content-length" for name, _ in headers)
+    length = [(b"content-length", b"%d" % size)] if had_length else []
     return guarded_headers(headers, policy) + length
 
 

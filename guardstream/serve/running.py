@@ -10,7 +10,7 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 DROPPED = 64
-"""Messages of a stopped application that are silently dropped before it is told."""
+"""Messages of a stopped application that are dropped before it gets an error."""
 
 
 class StoppedError(Exception):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 
+from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
-from guardstream.stream.loops import aclose_source
+from guardstream.stream.loops import Signal, aclose_source, iterator_of
 
 PING = encode(Comment("ping"))
 """A heartbeat: clients ignore it, proxies and browsers see that the connection is alive."""
@@ -29,8 +30,9 @@ async def aiter_events(
     invalid UTF-8, which otherwise becomes U+FFFD.
     """
     decoder = Decoder(max_line=max_line, max_event=max_event, strict=strict)
+    iterator, sources = iterator_of(source)
     try:
-        async for data in source:
+        while (data := await anext(iterator, None)) is not None:
             for item in decoder.feed(data):
                 if isinstance(item, Event):
                     yield item
@@ -40,61 +42,54 @@ async def aiter_events(
             if isinstance(item, Event):
                 yield item
     finally:
-        await aclose_source(source)
+        await aclose_source(*sources)
 
 
-@asynccontextmanager
-async def heartbeats(
+def heartbeats(
     source: AsyncIterable[bytes], seconds: float
-) -> AsyncIterator[AsyncIterator[bytes]]:
+) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     """Enter to get the chunks of `source`, and a comment whenever `seconds` pass without one.
 
     A chunk has to be whole events. The source is read one chunk ahead, in a task that ends, and
     the source with it, when the block is left; what the source raises is raised by the iterator.
     """
-    beating = _Beating(source, seconds)
-    async with anyio.create_task_group() as group:
-        group.start_soon(beating.read)
-        try:
-            yield beating
-        finally:
-            group.cancel_scope.cancel()
+    return _Beating(source, seconds)
 
 
-class _Beating:
+class _Beating(ReadAhead[bytes]):
     """Chunks that another task reads; a timeout never loses a chunk."""
 
     def __init__(self, source: AsyncIterable[bytes], seconds: float) -> None:
-        self._source = source
+        super().__init__(source)
         self._seconds = seconds
         self._chunks: deque[bytes] = deque()
-        self._ended: BaseException | None = None
-        self._filled = anyio.Event()
-        self._emptied = anyio.Event()
+        self._ended: Exception | None = None
+        self._filled = Signal()
+        self._emptied = Signal()
 
-    async def read(self) -> None:
-        try:
-            async for chunk in self._source:
-                self._chunks.append(chunk)
-                self._filled.set()
-                await self._emptied.wait()
-                self._emptied = anyio.Event()
-            self._ended = StopAsyncIteration()
-        except Exception as error:
-            self._ended = error
-        finally:
-            self._filled.set()
-            await aclose_source(self._source)
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        await self._start()
+        return self
+
+    async def _take(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._filled.notify()
+        while self._chunks:
+            await self._emptied.wait()
+
+    def _end(self, error: Exception | None) -> None:
+        self._ended = error or StopAsyncIteration()
+        self._filled.notify()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         with anyio.move_on_after(self._seconds):
-            await self._filled.wait()
+            while not self._chunks and self._ended is None:
+                await self._filled.wait()
         if self._chunks:
-            self._filled = anyio.Event()
-            self._emptied.set()
+            self._emptied.notify()
             return self._chunks.popleft()
         if self._ended is not None:
             raise self._ended

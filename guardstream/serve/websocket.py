@@ -62,7 +62,7 @@ class Connection:
         """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
         try:
             async with self._group:
-                failure = await self._running.run(app, self._scope, self._give)
+                failure = await self._running.run(app, self._scope, self._receive)
                 if failure is None and self._open and not self._left:
                     with suppress(StoppedError, OSError):
                         await self._settle()
@@ -72,15 +72,15 @@ class Connection:
         if failure is not None and not self._running.stopped:
             raise failure
 
-    async def _give(self) -> Message:
+    async def _receive(self) -> Message:
         """Return the client's next message; the application's `receive`."""
         message = await self._receiver()
         guard = self._route.inbound
         if guard is None or message["type"] == "websocket.connect":
             return message
         if message["type"] == "websocket.disconnect":
-            said = message.get("reason")
-            return {**message, "reason": _reason(guard, message)} if said else message
+            reason = message.get("reason")
+            return {**message, "reason": _reason(guard, message)} if reason else message
         try:
             return await self._checked(guard, message)
         except StoppedError:
@@ -98,7 +98,7 @@ class Connection:
             await self._fail(error)
         if checked.ended is not None:
             await self._close(VIOLATION, "refused by policy")
-        return {**message, **_saying(checked.text, binary=_is_binary(message))}
+        return {**message, **_payload(checked.text, binary=_is_binary(message))}
 
     async def _text(self, message: Message) -> str | None:
         """Return the text of a message, None for one that passes unchanged.
@@ -169,7 +169,7 @@ class Connection:
     async def _send_texts(self, texts: list[str]) -> None:
         """Send guarded messages; close the connection if they were the last."""
         for text in texts:
-            await self._send({"type": "websocket.send", **_saying(text, binary=self._binary)})
+            await self._send({"type": "websocket.send", **_payload(text, binary=self._binary)})
         if self._messages.error is not None:
             await self._fail(self._messages.error)
         if self._messages.ended == "content_filter":
@@ -199,7 +199,7 @@ def _is_binary(message: Message) -> bool:
     return message.get("text") is None
 
 
-def _saying(text: str, *, binary: bool) -> dict[str, str | bytes]:
+def _payload(text: str, *, binary: bool) -> dict[str, str | bytes]:
     """Return the fields of a message with a text, binary or not like the original."""
     return {"bytes": text.encode()} if binary else {"text": text}
 

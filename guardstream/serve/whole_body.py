@@ -58,12 +58,12 @@ class WholeBody:
 
     def _guarded(self, plain: bytes) -> bytes:
         declared, media = self._declared, self._declared.media
-        told = media
+        detected = media
         if declared.may_be_another:
-            told = sniff(declared.media_of_text, plain)
-        if told not in (WHOLE, EVENTS) and not declared.is_json:
+            detected = sniff(declared.media_of_text, plain)
+        if detected not in (WHOLE, EVENTS) and not declared.is_json:
             return self._guarded_text(plain)
-        found = guarded(self._guard, EVENTS if told == EVENTS else media, plain, {})
+        found = guarded(self._guard, EVENTS if detected == EVENTS else media, plain, {})
         if found.result is not None and not declared.is_json:
             self._end(found.result.finish, found.result.blocked_by)
         return found.body
@@ -105,7 +105,7 @@ class WholeBody:
             )
 
     def _error(self, message: str, code: str, rule: str | None) -> BodyError:
-        """Return the error of a body that is refused; the client is told of a block as asked."""
+        """Return the error of a refused body; `on_block` decides its message for a block."""
         if self._guard.on_block == "error" and code == BLOCKED_CODE:
             message = blocked_message(rule, self._guard.policy.block_message)
         return BodyError(message, code)

@@ -42,12 +42,9 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:
         super().__init__(StreamState(make_flow, options))
-        iterator = iterator_of(source)
+        iterator, self._sources = iterator_of(source)
         self._next = cast("Callable[[], Awaitable[C]]", iterator.__anext__)
-        self._sources: tuple[object, ...] = (source,)
-        if iterator is not source:
-            self._sources = (iterator, source)
-        self.steps: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
+        self.run_step: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
         """Calls the state's `step`, for example in a thread; by default it is called directly."""
         self._loop: Loop | None = None
         self._watchful = True  # whether each wait for the source needs extra work
@@ -83,7 +80,7 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
-        state = self.state
+        state, run_step = self.state, self.run_step
         while not state.queue:
             if state.finish is not None or self._reader is not None:
                 raise await self._at_end()
@@ -97,7 +94,7 @@ class GuardedStream(Outcome[C], AsyncContext):
                     chunk = await self._next()
                 if self._watchful:
                     state.check_stop()
-                ready = state.step(chunk) if self.steps is None else await self.steps(state, chunk)
+                ready = state.step(chunk) if run_step is None else await run_step(state, chunk)
                 if ready is not None:
                     return ready
                 if state.ended is not None:
@@ -166,10 +163,10 @@ class GuardedStream(Outcome[C], AsyncContext):
         if self.state.finish is None:
             sources = self._sources
             loop.spawn(lambda: aclose_source(*sources))
-        tell = self.state.unreported()
+        notify = self.state.unreported()
         # Not here: observers use locks, and a finaliser may run anywhere, even in an observer.
-        if tell is not None and not loop.call(tell):
-            tell()
+        if notify is not None and not loop.call(notify):
+            notify()
 
     # Reading the source
 

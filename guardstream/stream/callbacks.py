@@ -94,14 +94,14 @@ class Callbacks:
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
-        self._told = 0  # the number of findings that were reported
+        self._reported = 0  # the number of findings that were reported
         self.failed = handlers.failed
 
     def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """Return what is due before a chunk is delivered."""
         handlers, text, parts = self._handlers, sent.text, sent.parts
         known = len(flow.findings) if sent.known is None else sent.known.findings
-        due = self.found(flow, known) if known > self._told else []
+        due = self.found(flow, known) if known > self._reported else []
         if text and handlers.on_text:
             due.append((handlers.on_text, text))
         if handlers.on_part:
@@ -119,8 +119,8 @@ class Callbacks:
 
     def found(self, flow: Flow[Any], known: int) -> list[Due]:
         """Return what is due for new findings, up to the number that is `known`."""
-        found = flow.findings[self._told : known]
-        self._told += len(found)
+        found = flow.findings[self._reported : known]
+        self._reported += len(found)
         on_finding = self._handlers.on_finding
         return [(on_finding, finding) for finding in found] if on_finding else []
 

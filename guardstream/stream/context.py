@@ -12,11 +12,11 @@ from guardstream.events import FinishReason
 log = logging.getLogger("guardstream")
 
 
-class _Closed(Protocol):
+class _AsyncClosable(Protocol):
     async def aclose(self) -> None: ...
 
 
-class _SyncClosed(Protocol):
+class _Closable(Protocol):
     def close(self) -> None: ...
 
 
@@ -26,7 +26,7 @@ class _Read(Protocol):
     def result(self) -> Any: ...
 
 
-class _Said(Protocol):
+class _HasDelta(Protocol):
     @property
     def delta(self) -> str: ...
     @property
@@ -35,15 +35,15 @@ class _Said(Protocol):
     def blocked_by(self) -> str | None: ...
 
 
-class _Delta(_Said, _Closed, Protocol):
+class _AsyncStream(_HasDelta, _AsyncClosable, Protocol):
     async def __anext__(self) -> Any: ...
 
 
-class _SyncDelta(_Said, _SyncClosed, Protocol):
+class _SyncStream(_HasDelta, _Closable, Protocol):
     def __next__(self) -> Any: ...
 
 
-S = TypeVar("S", bound=_Said)
+S = TypeVar("S", bound=_HasDelta)
 
 
 class AsyncContext:
@@ -56,7 +56,7 @@ class AsyncContext:
         return self
 
     async def __aexit__(
-        self: _Closed,
+        self: _AsyncClosable,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
@@ -89,7 +89,7 @@ class SyncContext:
         return self
 
     def __exit__(
-        self: _SyncClosed,
+        self: _Closable,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
@@ -119,7 +119,7 @@ class _TextOf(Generic[S]):
         return self._stream.blocked_by
 
 
-class TextStream(_TextOf[_Delta]):
+class TextStream(_TextOf[_AsyncStream]):
     """An async iterator of a stream's answer, in pieces that are not empty."""
 
     def __aiter__(self) -> Self:
@@ -137,7 +137,7 @@ class TextStream(_TextOf[_Delta]):
         await self._stream.aclose()
 
 
-class SyncTextStream(_TextOf[_SyncDelta]):
+class SyncTextStream(_TextOf[_SyncStream]):
     """An iterator of a stream's answer, in pieces that are not empty."""
 
     def __iter__(self) -> Self:

@@ -51,18 +51,20 @@ def options_of(policy: Policy, options: Delivering, observing: Observing) -> Opt
 
 def attributes_of(policy: Policy, options: Delivering) -> dict[str, str]:
     """Return the attributes of a stream's records: the policy's, overridden by the caller's."""
-    section, said = policy.file.audit, options.get("attributes")
-    if said is not None:
-        check_attributes(said)
-    return {**(section.attributes if section else {}), **(said or {})}
+    section, given = policy.file.audit, options.get("attributes")
+    if given is not None:
+        check_attributes(given)
+    return {**(section.attributes if section else {}), **(given or {})}
 
 
 def extraction_of(policy: Policy) -> Mapping[str, Any]:
     """Return how `guardstream.extract` reads the policy's streams, with a format of the policy
     resolved."""
-    said = policy.extraction
-    own = own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
-    return said if own is None else {**said, "provider": own}
+    extraction = policy.extraction
+    if not extraction:
+        return extraction
+    own = own_formats(policy, policy.unknown).get(extraction.get("provider", ""))
+    return extraction if own is None else {**extraction, "provider": own}
 
 
 def _deadlines(policy: Policy) -> Deadlines:

@@ -83,7 +83,28 @@ class TrioLoop:
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         context = copy_context()
-        self.call(lambda: self._lowlevel.spawn_system_task(function, context=context))
+
+        def start() -> None:
+            with suppress(RuntimeError):  # the main task has ended, so no new task can begin
+                self._lowlevel.spawn_system_task(function, context=context)
+
+        self.call(start)
+
+
+class Signal:
+    """Wakes all tasks that wait for something to change."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def notify(self) -> None:
+        """Wake the tasks that wait now."""
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self) -> None:
+        """Wait for the next `notify`."""
+        await self._event.wait()
 
 
 def running_loop() -> AsyncioLoop | TrioLoop:
@@ -98,15 +119,18 @@ def running_loop() -> AsyncioLoop | TrioLoop:
         raise RuntimeError("a guarded stream runs under asyncio or trio: use wrap_sync()") from None
 
 
-def iterator_of(source: Any) -> Any:
-    """Return the iterator of a source's chunks: the source itself, if possible, which saves a call
-    for each chunk.
+def iterator_of(source: Any) -> tuple[Any, tuple[object, ...]]:
+    """Return the iterator of a source's chunks, and what to close after it, in order.
 
-    The event streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
+    The iterator is the source itself, if possible, which saves a call for each chunk. The event
+    streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
     generator.
     """
     own = getattr(source, "__anext__", None)
-    return source.__aiter__() if own is None or isasyncgenfunction(own) else source
+    if own is not None and not isasyncgenfunction(own):
+        return source, (source,)
+    iterator = source.__aiter__()
+    return iterator, (source,) if iterator is source else (iterator, source)
 
 
 async def aclose_source(*sources: object) -> None:

@@ -110,22 +110,22 @@ class Observing:
 
     def open(self, start: StreamStart) -> None:
         """Notify all of a beginning. Raises ObserverError if an error is to be raised."""
-        self._tell(lambda observer: observer.opened(start))
+        self._notify(lambda observer: observer.opened(start))
 
     def close(self, record: StreamRecord) -> None:
         """Notify all of the end. Raises ObserverError if an error is to be raised."""
-        self._tell(lambda observer: observer.closed(record))
+        self._notify(lambda observer: observer.closed(record))
 
     def close_quietly(self, record: StreamRecord) -> None:
         """Notify all of the end without raising, since no caller is left."""
-        self._tell(lambda observer: observer.closed(record), quietly=True)
+        self._notify(lambda observer: observer.closed(record), quietly=True)
 
-    def _tell(self, tell: Callable[[Observer], None], *, quietly: bool = False) -> None:
+    def _notify(self, notify: Callable[[Observer], None], *, quietly: bool = False) -> None:
         raised: ObserverError | None = None
         groups = ((self.strict, True), (self.observers, self.errors == "raise"))
         for observer, raises in ((each, raises) for group, raises in groups for each in group):
             try:
-                tell(observer)
+                notify(observer)
             except Exception as error:
                 failure = error if isinstance(error, ObserverError) else _failure(observer, error)
                 if raises and not quietly and raised is None:
@@ -213,14 +213,14 @@ class Joined:
         """Record that another part continues the delivered text, with these findings so far."""
         self._before = findings
 
-    def settle(self, said: Callable[[StreamRecord], StreamRecord] | None = None) -> None:
-        """Notify the observers of the end, once; `said` overrides fields of the last record.
+    def settle(self, amend: Callable[[StreamRecord], StreamRecord] | None = None) -> None:
+        """Notify the observers of the end, once; `amend` overrides fields of the last record.
 
         Raises ObserverError if an error is to be raised.
         """
         record, self._waiting = self._waiting, None
         if record is not None:
-            self._observing.close(said(record) if said is not None else record)
+            self._observing.close(amend(record) if amend is not None else record)
 
     def settle_quietly(self) -> None:
         """Do the same without raising, since no caller is left."""

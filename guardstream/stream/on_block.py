@@ -17,5 +17,5 @@ BlockError: TypeAlias = Callable[[str | None], str]
 def blocked_message(rule: str | None, message: str = "") -> str:
     """Return the message of a blocked answer's error; it ends with the policy's own `message`."""
     by = "the policy" if rule is None else f"rule {rule!r}"
-    said = f"the answer was blocked by {by}"
-    return f"{said}: {message}" if message else said
+    text = f"the answer was blocked by {by}"
+    return f"{text}: {message}" if message else text

@@ -22,7 +22,7 @@ Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
 """Opens a source that goes on from the released text that it is given."""
 
 OnRetry: TypeAlias = Callable[[Exception, int], Returned]
-"""Is told, before a source is opened again, of the error and of the attempt's number, from 2."""
+"""Called before a source is opened again, with the error and the attempt's number, from 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Retry:
 
     @property
     def waits(self) -> dict[str, Any]:
-        """The same in the words of stamina."""
+        """The arguments of `stamina.retry_context`."""
         return {
             "attempts": self.attempts,
             "timeout": self.timeout,
@@ -82,7 +82,7 @@ class Reopening(Delivering, total=False):
 
 
 REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
-"""The names of those that `Delivering` does not have."""
+"""The names of the options that `Delivering` does not have."""
 
 
 def opens(stream: object) -> bool:

@@ -103,8 +103,8 @@ class RelayedOutcome:
     @property
     def extraction(self) -> Mapping[str, Any]:
         """How `guardstream.extract` reads the stream, where the call does not say."""
-        said: Mapping[str, Any] = getattr(self.stream, "extraction", {})
-        return said
+        extraction: Mapping[str, Any] = getattr(self.stream, "extraction", {})
+        return extraction
 
     @property
     def stats(self) -> Stats:

@@ -106,7 +106,7 @@ class Result:
         }
 
     def _repr_html_(self) -> str:
-        """What was delivered and found, for notebooks."""
+        """Return what was delivered and found, for notebooks."""
         from html import escape  # only notebooks need it
 
         rows = "".join(

@@ -200,7 +200,7 @@ class StreamState(Generic[C]):
             raise self.stop_error()
 
     def stop_error(self) -> StopRequestedError:
-        """The exception that ends a stream that has to end."""
+        """Return the exception that ends a stream that has to end."""
         return StopRequestedError("timeout" if self.expired else "cancelled")
 
     def end(self, reason: FinishReason) -> None:

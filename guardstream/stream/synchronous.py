@@ -30,9 +30,11 @@ class SyncGuardedStream(Outcome[C], SyncContext):
         super().__init__(StreamState(make_flow, options))
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)
+        if self._iterator is source:
+            self._sources = (source,)
         self._begun = False
         self._busy = False  # whether the next chunk is being fetched; that thread handles a stop
-        self._claim = Lock()  # whoever acquires it closes the source
+        self._claim = Lock()  # the thread that acquires it closes the source
         self._is_closed = False
         self._concluded = False
 
@@ -100,9 +102,9 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             return
         if not self._is_closed:
             close_source(*self._sources)
-        tell = self.state.unreported()
-        if tell is not None:
-            tell()
+        notify = self.state.unreported()
+        if notify is not None:
+            notify()
 
     # Reading the source
 

@@ -30,7 +30,7 @@ class Delivered:
                 self._done.add(part.slot)
 
     def channels(self) -> Mapping[tuple[int, str], str]:
-        """The text of each choice and channel, without tool results and citations."""
+        """Return the text of each choice and channel, without tool results and citations."""
         found: dict[tuple[int, str], str] = {}
         answer = self.answer.getvalue()
         if answer:

@@ -28,7 +28,7 @@ from guardstream.consumers import (
 )
 from guardstream.consumers.recording import RecordingError
 from guardstream.stream.result import Result
-from tests.support.sources import Silent, Source
+from tests.support.sources import Generating, Silent, SlowToClose, Source
 
 pytestmark = pytest.mark.anyio
 
@@ -138,6 +138,38 @@ async def test_a_branch_of_a_stream_that_raises_its_block_is_blocked() -> None:
             assert (branch.finish, branch.blocked_by) == ("content_filter", "bad")
 
 
+async def test_a_branch_ends_if_the_block_is_left_while_the_source_closes() -> None:
+    source, ended = SlowToClose(["a ", "b"]), anyio.Event()
+
+    async def consume(branch: Any) -> None:
+        assert [chunk async for chunk in branch] == ["a ", "b"]
+        ended.set()
+
+    async with anyio.create_task_group() as group:
+        async with Tee(source, 1) as (branch,):
+            group.start_soon(consume, branch)
+            await source.closing.wait()
+        with anyio.fail_after(1):
+            await ended.wait()
+
+
+@pytest.mark.parametrize("coalesced", [False, True])
+async def test_two_readers_share_the_chunks_and_both_end(coalesced: bool) -> None:
+    stream = GUARD.wrap(Source(["a ", "b ", "c "]))
+    found: list[str] = []
+
+    async def consume(chunks: Any) -> None:
+        found.extend([chunk async for chunk in chunks])
+
+    with anyio.fail_after(5):
+        async with Coalesce(stream, characters=1) if coalesced else Tee(stream, 1) as entered:
+            reader: Any = entered if coalesced else entered[0]  # type: ignore[index]
+            async with anyio.create_task_group() as group:
+                group.start_soon(consume, reader)
+                group.start_soon(consume, reader)
+    assert sorted("".join(found).split()) == ["a", "b", "c"]
+
+
 async def test_what_the_block_raises_passes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Tee(silent(), 1):
@@ -193,6 +225,58 @@ async def test_what_was_left_early_says_so() -> None:
         async for _ in each:
             pass
     assert (merged.finish, branch.finish) == ("cancelled", "cancelled")
+
+
+async def test_closing_ends_a_reader_that_waits_for_more_characters() -> None:
+    ended = False
+
+    async def consume(chunks: Any) -> None:
+        nonlocal ended
+        assert [chunk async for chunk in chunks] == []
+        ended = True
+
+    async with (
+        anyio.create_task_group() as group,
+        Coalesce(GUARD.wrap(Silent(["a "])), milliseconds=60_000) as chunks,
+    ):
+        group.start_soon(consume, chunks)
+        await anyio.wait_all_tasks_blocked()
+        await chunks.aclose()
+    assert ended
+    assert chunks.finish == "cancelled"
+
+
+async def test_a_stream_that_is_closed_before_it_is_entered_has_ended() -> None:
+    source = Source(["a"])
+    chunks = Coalesce(GUARD.wrap(source))
+    await chunks.aclose()
+    assert (chunks.finish, source.closed) == ("cancelled", 1)
+
+
+async def test_a_stream_that_is_stopped_before_it_is_entered_is_not_read() -> None:
+    source = Source(["a"])
+    coalesced = Coalesce(GUARD.wrap(source))
+    coalesced.stop()
+    async with coalesced as chunks:
+        assert [chunk async for chunk in chunks] == []
+    assert (coalesced.finish, source.awaits, source.closed) == ("cancelled", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "consumer", [lambda source: Tee(source, 1, buffer=1), lambda source: Coalesce(source, buffer=1)]
+)
+async def test_an_iterator_that_is_left_is_closed(consumer: Any) -> None:
+    source = Generating("a ")
+    async with consumer(source):
+        await anyio.wait_all_tasks_blocked()  # with a chunk that nobody takes
+    assert source.closed == 1
+
+
+async def test_the_iterator_that_a_recording_reads_is_closed(tmp_path: Path) -> None:
+    source = Generating("a ")
+    async with record(source, tmp_path / "chunks.jsonl") as chunks:
+        await anext(chunks)
+    assert source.closed == 1
 
 
 async def test_chunks_that_nobody_reads_are_not_waited_for() -> None:

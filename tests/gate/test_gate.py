@@ -22,7 +22,7 @@ from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
 from tests.support import streams
 from tests.support.chunking import one_by_one, random_split
-from tests.support.sources import Silent, Source, guard
+from tests.support.sources import Silent, SlowToClose, Source, guard
 from tests.support.streams import GUARD, message
 
 pytestmark = pytest.mark.anyio
@@ -238,6 +238,27 @@ async def test_closing_ends_all_checks_and_the_source() -> None:
     assert (judge.running, source.closed, stream.finish) == (0, 1, "cancelled")
     await stream.aclose()
     assert await collected(stream) == []
+
+
+async def test_closing_while_the_source_closes_waits_only_for_that() -> None:
+    source = SlowToClose([TEXT])
+    with anyio.move_on_after(5) as limit:
+        async with gate(source, Judge(), provider="text") as stream:
+            await anext(stream)
+            await source.closing.wait()
+    assert not limit.cancel_called
+    assert (source.closed, stream.finish) == (1, "cancelled")
+
+
+async def test_a_source_that_cannot_be_iterated_is_an_error() -> None:
+    class Broken(Source):
+        def __aiter__(self) -> Source:
+            raise OSError("gone")
+
+        __anext__ = None  # type: ignore[assignment]
+
+    with anyio.fail_after(5), pytest.raises(OSError, match="gone"):
+        await gate(Broken([]), Judge()).text()
 
 
 async def test_a_gate_that_was_never_read_closes_its_source() -> None:

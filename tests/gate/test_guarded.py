@@ -223,16 +223,16 @@ async def test_verdicts_are_kept_over_streams_and_errors_are_not(asked: Asked) -
 def test_a_cache_keeps_hashes_alone_and_forgets_the_oldest() -> None:
     cache, other = Cache(2), Cache(2)
     context = Context(0, "text", 0, 0)
-    names = [cache.name(text, context) for text in ("secret a", "secret b", "secret c")]
-    assert len(set(names)) == 3
-    assert cache.name("b", Context(0, "text", 0, 0, "a")) != cache.name("ab", context)
-    assert names[0] != other.name("secret a", context)
-    cache.put(names[0], Verdict("allow"))
-    cache.put(names[1], Verdict("allow"))
-    assert cache.get(names[0]) is not None
-    cache.put(names[2], Verdict("allow"))
-    assert [cache.get(name) is not None for name in names] == [True, False, True]
-    assert b"secret" not in b"".join(names)
+    keys = [cache.key(text, context) for text in ("secret a", "secret b", "secret c")]
+    assert len(set(keys)) == 3
+    assert cache.key("b", Context(0, "text", 0, 0, "a")) != cache.key("ab", context)
+    assert keys[0] != other.key("secret a", context)
+    cache.put(keys[0], Verdict("allow"))
+    cache.put(keys[1], Verdict("allow"))
+    assert cache.get(keys[0]) is not None
+    cache.put(keys[2], Verdict("allow"))
+    assert [cache.get(name) is not None for name in keys] == [True, False, True]
+    assert b"secret" not in b"".join(keys)
     assert len(cache) == 2
 
 

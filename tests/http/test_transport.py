@@ -11,6 +11,8 @@ from threading import Thread
 from typing import Any
 
 import anthropic
+import anyio
+import anyio.lowlevel
 import httpx
 import httpx2
 import openai
@@ -108,6 +110,24 @@ def test_a_block_closes_the_connection_at_once() -> None:
     assert body.endswith(b"data: [DONE]\n\n")
     assert b"content_filter" in body
     assert source.given < 5
+    assert source.closed
+
+
+@pytest.mark.anyio
+async def test_an_answer_is_closed_if_the_request_is_cancelled() -> None:
+    class Body(Source):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"{"
+            await anyio.sleep_forever()
+
+        async def aclose(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            await super().aclose()
+
+    source = Body([])
+    async with async_client(provider(source, "application/json")) as http:
+        with anyio.move_on_after(0.05):
+            await http.post(URL, json=HELLO)
     assert source.closed
 
 

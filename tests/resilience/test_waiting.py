@@ -183,6 +183,20 @@ async def test_a_source_is_closed_when_its_consumer_is_cancelled(at: int) -> Non
     assert stream.finish in ("cancelled", "stop")
 
 
+async def test_two_tasks_cannot_read_one_stream() -> None:
+    source = Silent(["a "])
+    provider = Provider(source)
+    stream = retrying(guard(), provider)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="another task"):
+            await anext(stream)
+        assert stream.finish is None
+        stream.stop()
+    assert (provider.opened, source.closed) == (1, 1)
+
+
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_a_stream_that_is_dropped_is_gone_at_once(resumed: bool) -> None:
     opened = 0

@@ -495,7 +495,7 @@ async def talk_on(send: Send) -> None:
 async def test_an_application_that_does_not_leave_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("guardstream.serve.exchange.PATIENCE", 0.01)
+    monkeypatch.setattr("guardstream.serve.exchange.STOP_SECONDS", 0.01)
     released = anyio.Event()
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:

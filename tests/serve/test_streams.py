@@ -12,6 +12,7 @@ from guardstream.errors import SSEError
 from guardstream.framing.sse import Event
 from guardstream.serve import aiter_events, heartbeats
 from tests.serve.apps import Upstream
+from tests.support.sources import Generating
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +73,25 @@ async def test_heartbeats_raise_what_the_source_raises() -> None:
         assert await anext(beating) == b"data: a\n\n"
         with pytest.raises(RuntimeError, match="own"):
             await anext(beating)
+
+
+async def test_what_leaves_the_block_of_heartbeats_passes_as_it_is() -> None:
+    error = RuntimeError("own")
+    with pytest.raises(RuntimeError) as caught:
+        async with heartbeats(Upstream([], error=error).stream(), 5) as beating:
+            await anext(beating)
+    assert caught.value is error
+
+
+async def test_an_iterator_that_is_left_is_closed() -> None:
+    source = Generating(b"data: a\n\n")
+    async with heartbeats(source, 5):
+        await anyio.wait_all_tasks_blocked()
+    assert source.closed == 1
+    events = aiter_events(source)
+    await anext(events)
+    await events.aclose()
+    assert source.closed == 2
 
 
 async def test_heartbeats_read_one_chunk_ahead() -> None:

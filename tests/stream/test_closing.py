@@ -504,3 +504,12 @@ def test_a_stream_whose_loop_has_ended_is_dropped_quietly() -> None:
         stream.stop()
         del stream
         gc.collect()
+
+
+def test_a_stream_that_is_dropped_at_the_end_of_its_loop_does_not_break_the_loop() -> None:
+    async def leave() -> str:
+        stream = guard().wrap(Source(CHUNKS))
+        return await anext(stream)
+
+    for backend in ["asyncio", *["trio"] * 20]:  # in trio, tasks end in random order
+        assert anyio.run(leave, backend=backend) == CHUNKS[0]

@@ -61,6 +61,24 @@ def test_closed_when_the_consumer_just_leaves() -> None:
     assert response.closed == 1
 
 
+def test_a_source_that_is_its_own_iterator_is_closed_once() -> None:
+    class Response:
+        closed = 0
+
+        def __iter__(self) -> Iterator[str]:
+            return self
+
+        def __next__(self) -> str:
+            raise StopIteration
+
+        def close(self) -> None:
+            self.closed += 1
+
+    response = Response()
+    guard().wrap_sync(response).text()
+    assert response.closed == 1
+
+
 def test_an_error_of_the_source_passes_unchanged() -> None:
     error = OSError("upstream")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
 
 import anyio.lowlevel
 
@@ -78,6 +79,35 @@ class Silent(Source):
             self.waiting.set()
             await anyio.sleep_forever()
             raise
+
+
+class SlowToClose(Source):
+    """A source that waits for a moment while it is closed."""
+
+    def __init__(self, chunks: Sequence[object] = ()) -> None:
+        super().__init__(chunks)
+        self.closing = anyio.Event()
+
+    async def aclose(self) -> None:
+        self.closing.set()
+        await anyio.sleep(0.05)
+        await super().aclose()
+
+
+class Generating:
+    """A source whose iterator is a generator, as of a class with `async def __aiter__`."""
+
+    def __init__(self, chunk: Any) -> None:
+        self.closed = 0
+        self._chunk = chunk
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                await anyio.lowlevel.checkpoint()
+                yield self._chunk
+        finally:
+            self.closed += 1
 
 
 class BrokenStage:

@@ -42,7 +42,7 @@ from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.forwarding import Incoming, Noted, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
-from guardstream.serve.proxy.reply import SAYING, Outcome, Reply
+from guardstream.serve.proxy.reply import WITH_ERRORS, Outcome, Reply
 from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
@@ -94,7 +94,7 @@ class Answering:
             elif response.status >= 300:
                 raise unguarded("the upstream redirects the request")
             elif self.match.endpoint.provider:
-                await self._said(guard, response, media)
+                await self._of_model(guard, response, media)
             else:
                 await self._answer(guard, response, media)
         finally:
@@ -106,11 +106,11 @@ class Answering:
         await self.reply.start(response.status, self._headers(response, guard))
         try:
             async for part in response:
-                await self.reply.say(part)
+                await self.reply.send(part)
         except UpstreamError as error:
             self.outcome.failed(error.code, error.reason)
             return  # a truncated body shows by itself that something is missing
-        await self.reply.say(b"", more=False)
+        await self.reply.send(b"", more=False)
 
     def _headers(self, response: Incoming, guard: Guard | None) -> Headers:
         """Return the headers of an answer for the client, without those that a rule matches."""
@@ -164,7 +164,7 @@ class Answering:
         else:
             await self._begun(guard, response, media)
 
-    async def _said(self, guard: Guard, response: Incoming, media: str) -> None:
+    async def _of_model(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a model's answer; if its type is not specific, its beginning decides."""
         if self.match.endpoint.answer == "model" and kind_of(media) in ("unspecified", "text"):
             response, found = await self._beginning(guard, response, media)
@@ -197,7 +197,7 @@ class Answering:
     def _streams(self, media: str) -> bool:
         """Return whether an answer is streamed; Gemini's in JSON is recognised by its path
         alone."""
-        return kind_of(media) in SAYING or is_listed(self.match.endpoint.path, media)
+        return kind_of(media) in WITH_ERRORS or is_listed(self.match.endpoint.path, media)
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
@@ -235,8 +235,8 @@ class Answering:
     async def _refuse(self, guard: Guard, rule: str | None) -> None:
         """Send an error instead of a whole answer that was blocked, which is not to be retried."""
         self.outcome.finish, self.outcome.blocked_by = "content_filter", rule
-        said = blocked_message(rule, guard.policy.block_message)
-        await self.reply.refuse(BLOCKED, BLOCKED_CODE, said)
+        message = blocked_message(rule, guard.policy.block_message)
+        await self.reply.refuse(BLOCKED, BLOCKED_CODE, message)
 
     async def _guarded(self, guard: Guard, media: str, answer: bytes) -> Guarded:
         """Guard a whole answer of the endpoint."""
@@ -267,7 +267,7 @@ class Answering:
     async def _nothing(self, guard: Guard, response: Incoming) -> None:
         """Send an answer without a body."""
         await self.reply.start(response.status, self._headers(response, guard))
-        await self.reply.say(b"", more=False)
+        await self.reply.send(b"", more=False)
 
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
         self.reply.kind = kind_of(media)
@@ -290,7 +290,7 @@ class Answering:
         with closing(LongEvents(self.context.worker)) as long_events:
             inside = _inside_gates(stream)
             if inside is not None:
-                inside.steps = long_events
+                inside.run_step = long_events
             await self._relay(guard, stream, source, restoring)
 
     async def _relay(
@@ -304,7 +304,7 @@ class Answering:
                     body = b"".join([frame, *_ready(stream)])
                     if finder is not None and self.caller is not None:
                         await self.caller.keep(finder.feed(body), self.upstream)
-                    await self.reply.say(body)
+                    await self.reply.send(body)
                     if len(body) > LONG_EVENT and inside is not None:
                         inside.state.forget()
                     del frame, body  # a long one would be kept until the next arrives
@@ -315,14 +315,14 @@ class Answering:
                 self.outcome.guard_failed("guard_failed", error)
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
-                usage, said = stream.result.usage, stream.stats.characters_in
-                self.spend(budgets.of_stream(self.info.weight, usage, said))
+                usage, characters = stream.result.usage, stream.stats.characters_in
+                self.spend(budgets.of_stream(self.info.weight, usage, characters))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
             if not fails:  # otherwise the stream has said so
                 await self._conclude(stream.finish)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         if not self._breaks_off(blocked=fails, provider=_provider(stream)):
-            await self.reply.say(b"", more=False)
+            await self.reply.send(b"", more=False)
 
     def _breaks_off(self, *, blocked: bool, provider: str | None) -> bool:
         """Return whether a stream is cut off, because its client learns of its failure in no other
@@ -330,16 +330,16 @@ class Answering:
         blocked it."""
         if blocked and self.outcome.error is None:
             return self.reply.kind == "text" or not errors_of(provider).raised
-        says = self.match.endpoint.provider or self.reply.kind in SAYING
-        return self.outcome.error is not None and not says
+        reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
+        return self.outcome.error is not None and not reports
 
     async def _conclude(self, finish: FinishReason | None) -> None:
         """Report that the guard ended a stream, if its format has not done so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
-        unsaid = not self.reply.begun or not self.match.endpoint.provider
-        if finish == "content_filter" and unsaid and self.reply.kind in SAYING:
+        unreported = not self.reply.begun or not self.match.endpoint.provider
+        if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
             await self.reply.fail(504, "deadline", TOO_LONG)
@@ -375,12 +375,12 @@ def _inside_gates(stream: Any) -> GuardedStream[Any] | None:
 
 def _media(response: Incoming) -> str:
     """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
-    said = content_type(response)
+    declared = content_type(response)
     parts = ", ".join(values(response.headers, b"content-range"))
-    why = why_unreadable(response.status, said, parts)
+    why = why_unreadable(response.status, declared, parts)
     if why is not None:
         raise unguarded(f"the upstream's answer cannot be guarded, because {why}")
-    return media_of(said)
+    return media_of(declared)
 
 
 def _ready(stream: object) -> Sequence[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
+from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
 from guardstream.http.body import Beside, checked_text, guard_body, guard_error, judged_body
@@ -142,7 +143,7 @@ async def judged_strings(guard: Guard, body: bytes) -> bytes:
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
     """Return what the gates leave of a chunk. UpstreamError if they block it."""
-    through = gated(_each([chunk]), guard.gates, lambda _: adapter(), None, whole=True)
+    through = gated(_each([chunk]), guard.gates, Delivery(lambda _: adapter()), None, whole=True)
     async with through as stream:
         judged = [each async for each in stream]
     if stream.finish == "content_filter":
@@ -183,7 +184,7 @@ def _by_kind(
     if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "model":
-        return _said(guard, endpoint.provider, body, attributes)
+        return _of_model(guard, endpoint.provider, body, attributes)
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
@@ -213,7 +214,7 @@ _KINDS: Mapping[Answer, Sequence[Kind]] = {
 """The kinds of answers that can be guarded."""
 
 
-def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+def _of_model(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     """Guard a model's answer; in a format without whole answers, as the only chunk of its
     stream."""
     value = _object(body)
@@ -319,9 +320,9 @@ _TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
 def _cues(guard: Guard, text: str) -> str:
     """Guard a text, or subtitles, whose sentences continue in the next cue."""
     lines = text.split("\n")
-    said = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
-    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in said], " ")
-    for at, new in zip(said, shown, strict=True):
+    texts = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
+    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in texts], " ")
+    for at, new in zip(texts, shown, strict=True):
         if new != lines[at].rstrip("\r"):
             lines[at] = new
     return "\n".join(lines)

@@ -53,7 +53,7 @@ class Weight(NamedTuple):
     requests, those that it may use when it runs. If it `goes_on`, it does so without its client."""
 
     reserved: int
-    said: int
+    estimate: int
     batch: int | None
     goes_on: bool
 
@@ -115,7 +115,7 @@ def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
     counted = used(usage)
     if counted is not None or weight.goes_on:
         return counted
-    return weight.said + of_text(characters)
+    return weight.estimate + of_text(characters)
 
 
 def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | None) -> int | None:

@@ -23,7 +23,7 @@ from guardstream.serve.proxy.state import LEASE, State, StateError, Stored, wind
 
 log = logging.getLogger("guardstream.serve")
 
-_PATIENCE = 5.0
+_STORE_SECONDS = 5.0
 """Seconds that the state may take for what must be recorded after a request."""
 
 
@@ -42,7 +42,7 @@ class BoundsError(RefusedError):
 @contextmanager
 def logging_failures() -> Iterator[None]:
     """Record something in the state after the request is over; a failure is logged."""
-    with anyio.move_on_after(_PATIENCE, shield=True):
+    with anyio.move_on_after(_STORE_SECONDS, shield=True):
         try:
             yield
         except StateError as error:

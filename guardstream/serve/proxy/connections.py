@@ -255,7 +255,7 @@ _REASONS: Sequence[tuple[type[BaseException], str]] = (
 def _reason(error: BaseException) -> str:
     """Describe in a word or two how an upstream failed."""
     below = getattr(error, "os_error", error)  # why connecting failed
-    for kind, said in _REASONS:
+    for kind, reason in _REASONS:
         if isinstance(error, kind) or isinstance(below, kind):
-            return said
+            return reason
     return type(error).__name__

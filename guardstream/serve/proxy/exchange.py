@@ -61,8 +61,8 @@ _DROPPED_HEADERS |= {b"content-type", b"content-encoding"}
 guarded, and those about the body, which the proxy sets itself."""
 
 
-def _told(error: VaultError) -> str:
-    """Return what a client is told of an error, which may name the store's file or host."""
+def _message(error: VaultError) -> str:
+    """Return the message for a client; that of another error may name the store's file or host."""
     return str(error) if isinstance(error, FullError) else "the vault's store failed"
 
 
@@ -141,7 +141,7 @@ class ProxyExchange:
         self._caller = Caller(self._key, self._context.state, self._settings)
 
     def _errors(self) -> Errors:
-        """The errors of the endpoint's API."""
+        """Return the errors of the endpoint's API."""
         endpoint = self._match.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
@@ -177,7 +177,7 @@ class ProxyExchange:
             else:
                 vault, _ = await vaults.amasked(lambda _: None, named, caller)
         except VaultError as error:
-            raise RefusedError(503, "vault_failed", _told(error)) from error
+            raise RefusedError(503, "vault_failed", _message(error)) from error
         except UpstreamError as error:
             raise RefusedError(error.status, error.code, error.message) from error
         return Restoring(guard, vault or vaults.open(), self._match.endpoint.provider)
@@ -421,7 +421,7 @@ class ProxyExchange:
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
         except VaultError as error:
-            raise UpstreamError(503, "vault_failed", _told(error), str(error)) from error
+            raise UpstreamError(503, "vault_failed", _message(error), str(error)) from error
         return guard.with_vault(vault), sent
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:

@@ -94,7 +94,7 @@ async def readable(answer: Incoming) -> Incoming:
     return answer if encoding in _PLAIN else _Inflated(answer)
 
 
-class _Around:
+class RelayedAnswer:
     """An answer with the status and the headers of another one, whose body it reads."""
 
     def __init__(self, answer: Incoming) -> None:
@@ -109,7 +109,7 @@ class _Around:
         await self._answer.aclose()
 
 
-class _Inflated(_Around):
+class _Inflated(RelayedAnswer):
     """A compressed answer; it is decompressed in pieces, however large it is."""
 
     def __init__(self, answer: Incoming) -> None:
@@ -135,7 +135,7 @@ class _Inflated(_Around):
             raise
 
 
-class Noted(_Around):
+class Noted(RelayedAnswer):
     """An answer in which `source` looks for the ids of events."""
 
     def __init__(self, answer: Incoming, source: SourceIds) -> None:

@@ -126,19 +126,19 @@ class ObjectFinder:
 
     def __init__(self, provider: str) -> None:
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._all = provider == "openai_responses"
 
     def feed(self, frames: bytes) -> list[str]:
         """Take events that are about to be sent; return the ids that are new in them."""
-        if self._told and not (self._all and b'"id"' in frames):
+        if self._reported and not (self._all and b'"id"' in frames):
             return []
         found: list[str] = []
         for item in self._decoder.feed(frames):
-            if not isinstance(item, Event) or (self._told and not self._all):
+            if not isinstance(item, Event) or (self._reported and not self._all):
                 continue
-            found += (each for each in created_ids(_read(item.data)) if each not in self._told)
-            self._told.update(found)
+            found += (each for each in created_ids(_read(item.data)) if each not in self._reported)
+            self._reported.update(found)
         return found
 
 

@@ -125,19 +125,7 @@ class ServeOptions:
         Raises PolicyError or SettingsError for invalid settings, OSError if the audit log cannot be
         written.
         """
-        audit = AuditLog(self.audit, starts=True) if self.audit is not None else None
-        if audit is not None:
-            audit.open()
-        guards: dict[str, Guard] = {}
-        operations_of: dict[str, Operations] = {}
-        for name, path in self.policies.items():
-            load = Watched if self.reload else Policy.load
-            policy = load(path, allow_code=self.allow_code)
-            current = policy.policy() if isinstance(policy, Watched) else policy
-            applied = operations(current if name == DEFAULT else other_policy(current))
-            if applied is not None:
-                operations_of[name] = applied
-            guards[name] = self._guard(policy, applied, audit)
+        guards, operations_of = self._loaded()
         shown = self.metrics or any(_counted(each) for each in operations_of.values())
         if self.metrics_listen is not None and not shown:
             raise PolicyError(
@@ -177,6 +165,23 @@ class ServeOptions:
             operations=operations_of,
             on_block=self.on_block,
         )
+
+    def _loaded(self) -> tuple[dict[str, Guard], dict[str, Operations]]:
+        """Load the policies; return their guards, and the operations of those that have any."""
+        audit = AuditLog(self.audit, starts=True) if self.audit is not None else None
+        if audit is not None:
+            audit.open()
+        guards: dict[str, Guard] = {}
+        operations_of: dict[str, Operations] = {}
+        for name, path in self.policies.items():
+            load = Watched if self.reload else Policy.load
+            policy = load(path, allow_code=self.allow_code)
+            current = policy.policy() if isinstance(policy, Watched) else policy
+            applied = operations(current if name == DEFAULT else other_policy(current))
+            if applied is not None:
+                operations_of[name] = applied
+            guards[name] = self._guard(policy, applied, audit)
+        return guards, operations_of
 
     def _key(self, name: str, given: str | Mapping[str, Any]) -> Key:
         entry = KeyFile.model_validate({"key": given} if isinstance(given, str) else given)

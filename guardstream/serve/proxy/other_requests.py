@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from guardstream.http.bodies import body_of
 from guardstream.http.forms import Part, read_form
 from guardstream.http.media import FIELDS, media_of
-from guardstream.http.other_requests import form_fields, is_json_all_the_same
+from guardstream.http.other_requests import form_fields, is_undeclared_json
 from guardstream.http.queries import asked
 from guardstream.serve.proxy.budgets import FILE
 from guardstream.serve.proxy.requests import Read
@@ -25,7 +25,7 @@ def read(kind: str, query: str, body: bytes) -> Read:
     if media == "multipart/form-data":
         parts = read_form(kind, body)
         fields = {part.name: _weighed(part) for part in parts}
-    elif media == FIELDS and not is_json_all_the_same(body):
+    elif media == FIELDS and not is_undeclared_json(body):
         fields = dict(form_fields(body))
     elif body:
         form, value = body_of(media, body)

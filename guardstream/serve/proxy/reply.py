@@ -23,10 +23,10 @@ from guardstream.serve.source_ids import SourceIds
 from guardstream.serve.streams import PING
 from guardstream.stream.observers import ObserverError
 
-SAYING: Sequence[Kind] = ("events", "lines")
+WITH_ERRORS: Sequence[Kind] = ("events", "lines")
 """The streams that have a place for an error; an array, which is cut off, has none."""
 
-_PATIENCE = 1.0
+_STORE_SECONDS = 1.0
 """Seconds that a store may take to record a stream's end."""
 
 
@@ -89,7 +89,7 @@ class Reply:
             {"type": "http.response.start", "status": status, "headers": [*headers, *named]}
         )
 
-    async def say(self, body: bytes, *, more: bool = True) -> None:
+    async def send(self, body: bytes, *, more: bool = True) -> None:
         """Send a part of the body, and keep it."""
         self.ended = not more
         self.begun = self.begun or bool(body)
@@ -101,7 +101,7 @@ class Reply:
     async def whole(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         """Send an answer in one part."""
         await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self.say(body, more=False)
+        await self.send(body, more=False)
 
     async def refuse(
         self, status: int, code: str, message: str, headers: Iterable[tuple[bytes, bytes]] = ()
@@ -116,17 +116,17 @@ class Reply:
     async def fail(self, status: int, code: str, message: str) -> None:
         """Send an error within a stream, if it has a place for one."""
         self._outcome.failed(code)
-        if self.kind in SAYING:
+        if self.kind in WITH_ERRORS:
             lines = self.kind == "lines"
-            await self.say(self._errors.frame(status, code, message, lines=lines))
+            await self.send(self._errors.frame(status, code, message, lines=lines))
 
     async def break_off(self, status: int, code: str, message: str) -> None:
         """End an incomplete answer, with an error if it has a place for one."""
         if self._outcome.status is None:
             await self.refuse(status, code, message, [(b"retry-after", b"1")])
-        elif self.kind in SAYING:
+        elif self.kind in WITH_ERRORS:
             await self.fail(status, code, message)
-            await self.say(b"", more=False)
+            await self.send(b"", more=False)
 
     async def send_kept(self, message: Message) -> None:
         """Send a part of a stored stream."""
@@ -168,7 +168,7 @@ class Reply:
                 await self._transmit(b"".join(rest), more=True)
         finally:
             self._journal = None
-            with anyio.move_on_after(_PATIENCE, shield=True):
+            with anyio.move_on_after(_STORE_SECONDS, shield=True):
                 if not complete:
                     last = self._errors.frame(502, "cancelled", "the answer was not finished")
                     await journal.keep([last])

@@ -130,8 +130,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(2048)
         except OSError as error:
-            said = f"cannot listen on {host} port {port}: {_reason(error)}"
-            raise ListenError(f"{said}; choose another with --port or --host") from error
+            problem = f"cannot listen on {host} port {port}: {_reason(error)}"
+            raise ListenError(f"{problem}; choose another with --port or --host") from error
         listener.set_inheritable(True)
         yield listener
 
@@ -214,8 +214,8 @@ def _serve(
         if workers > 1:
             supervisor: Any = _Workers
             # Earlier versions of uvicorn need the application's import path.
-            told = "target" in inspect.signature(supervisor).parameters
-            also = {"target": server.run} if told else {}
+            takes_target = "target" in inspect.signature(supervisor).parameters
+            also = {"target": server.run} if takes_target else {}
             supervisor(config, sockets=[listener], **also).run()
         else:
             server.run(sockets=[listener])
@@ -238,8 +238,8 @@ class _Workers(Multiprocess):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._signals = 1  # how often each worker is to be told to stop
-        self._told: Counter[int] = Counter()
+        self._signals = 1  # how many signals to stop each worker gets
+        self._signalled: Counter[int] = Counter()
 
     def handle_int(self) -> None:
         super().handle_int()
@@ -271,7 +271,7 @@ class _Workers(Multiprocess):
 
     def terminate_all(self) -> None:
         super().terminate_all()
-        self._told.update(id(each) for each in self.processes)
+        self._signalled.update(id(each) for each in self.processes)
         for each in self.sockets:
             each.close()
 
@@ -282,8 +282,10 @@ class _Workers(Multiprocess):
                 self.signal_queue.clear()
                 self._signals += 1
             for each in running:
-                if self._told[id(each)] < self._signals:  # or it took an old one's place meanwhile
-                    self._told[id(each)] += 1
+                if (
+                    self._signalled[id(each)] < self._signals
+                ):  # or it took an old one's place meanwhile
+                    self._signalled[id(each)] += 1
                     each.process.terminate()
         super().join_all()
 
@@ -435,7 +437,7 @@ def _handle_signals(app: Starlette, options: ServeOptions) -> None:
         if callable(server := stops[signal.Signals(number)]):
             server(number, frame)
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         again, app.state.draining = app.state.draining, True
         seconds = options.drain if number == signal.SIGTERM and not again else 0
         if seconds:
@@ -443,6 +445,6 @@ def _handle_signals(app: Starlette, options: ServeOptions) -> None:
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
 
     for each in stops:
-        signal.signal(each, told)
+        signal.signal(each, handle)
     if os.name != "nt" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda _, frame: told(signal.SIGTERM, frame))
+        signal.signal(signal.SIGHUP, lambda _, frame: handle(signal.SIGTERM, frame))

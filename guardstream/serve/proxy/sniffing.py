@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from guardstream.http.sniffing import Sniffer
-from guardstream.serve.proxy.forwarding import Incoming
-from guardstream.serve.routes import Headers
+from guardstream.serve.proxy.forwarding import Incoming, RelayedAnswer
 
 
 async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
@@ -12,29 +11,20 @@ async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
 
     Reads only as much as the decision needs. Raises UpstreamError if the answer breaks off.
     """
-    sniffer, told = Sniffer(media), None
-    while told is None:
+    sniffer, detected = Sniffer(media), None
+    while detected is None:
         part = await anext(answer, None)
-        told = sniffer.finish() if part is None else sniffer.feed(part)
-    return _Sniffed(answer, bytes(sniffer.read)), told
+        detected = sniffer.finish() if part is None else sniffer.feed(part)
+    return _Sniffed(answer, bytes(sniffer.read)), detected
 
 
-class _Sniffed:
+class _Sniffed(RelayedAnswer):
     """An answer whose beginning was read, which is yielded first."""
 
     def __init__(self, answer: Incoming, start: bytes) -> None:
-        self.status: int = answer.status
-        self.headers: Headers = answer.headers
-        self._answer = answer
+        super().__init__(answer)
         self._start = start
-
-    def __aiter__(self) -> _Sniffed:
-        return self
 
     async def __anext__(self) -> bytes:
         start, self._start = self._start, b""
         return start or await anext(self._answer)
-
-    async def aclose(self) -> None:
-        """Discard the rest and close its connection."""
-        await self._answer.aclose()

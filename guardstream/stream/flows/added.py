@@ -58,13 +58,13 @@ class Added(Generic[C]):
         for choice, chunk in choices.items():
             track = last_text.get(choice)
             slot, last = Slot(choice, "text", "content"), chunk
-            said = message
+            text = message
             if track is not None:
                 slot, last = track.slot, track.chunk
-                said = following(track.last_released, message)
-            self._lanes.note_added(slot, said)
+                text = following(track.last_released, message)
+            self._lanes.note_added(slot, text)
             with suppress(AdapterError, LookupError):  # the format may have no place for it
-                sent += self.text(last, slot, said)
+                sent += self.text(last, slot, text)
         return sent
 
 

@@ -38,8 +38,8 @@ class ChunkFlow(PieceFlow[C]):
         adapter: Adapter[C],
         make_stage: MakeStage,
         meter: Meter,
-        block_message: str = "",
-        memory: int = 256,
+        block_message: str,
+        memory: int,
         *,
         breaks_off: bool = False,
     ) -> None:
@@ -163,7 +163,8 @@ class ChunkFlow(PieceFlow[C]):
     def _named(self, reading: Reading) -> Reading:
         """Return a reading whose texts have the event's name, if the texts of each name are apart.
 
-        Text of other names that is held goes out before them: whoever reads all names joins it.
+        Text of other names that is held goes out before them, because a client that reads all names
+        joins it.
         """
         name, apart = self.event_name, self.hooks.apart_by_name
         if not name:

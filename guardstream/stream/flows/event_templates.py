@@ -44,7 +44,7 @@ class EventTemplates:
             frame.value,
             text,
             compared.padding,
-            lambda said: compared.with_text(said, frame.value),
+            lambda other: compared.with_text(other, frame.value),
             compared.measured,
         )
         frames.named = frame.name

@@ -77,11 +77,11 @@ class FlowMaker:
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
-            watches = [EventLines().may_be_events, Growth().may_be_cumulative]
+            inspections = [EventLines().may_be_events, Growth().may_be_cumulative]
             if self.policy.file.json_ is None and self.policy.file.mode != "shadow":
                 find = partial(findings_in, self.policy)
-                watches.append(JSONLines(find, self.policy.file.max_holdback).may_be_lines)
-            flow.watch = _all_of(*watches)
+                inspections.append(JSONLines(find, self.policy.file.max_holdback).may_be_lines)
+            flow.inspect = _all_of(*inspections)
         return flow
 
     def with_pipelines(self, around: Around) -> FlowMaker:
@@ -91,10 +91,12 @@ class FlowMaker:
     def _flow(
         self, adapter: Adapter[Any], meter: Meter, *, breaks_off: bool = False
     ) -> ChunkFlow[Any] | TextFlow:
-        policy = self.policy
-        make_stage, memory = self.stages(adapter), policy.file.max_holdback
-        message = "" if breaks_off else policy.block_message
-        return flow_of(adapter, make_stage, meter, message, memory, breaks_off=breaks_off)
+        """Return the flow for an adapter; plain text has a simpler one."""
+        make_stage, memory = self.stages(adapter), self.policy.file.max_holdback
+        message = "" if breaks_off else self.policy.block_message
+        if type(adapter) is PlainText:
+            return TextFlow(make_stage("text"), meter, message)
+        return ChunkFlow(adapter, make_stage, meter, message, memory, breaks_off=breaks_off)
 
     def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow of bytes, or of server-sent events as `str`, which is built on it."""
@@ -103,40 +105,21 @@ class FlowMaker:
         fails = self.on_block == "error"
         make = partial(self._flow, meter=meter, breaks_off=fails)
         harmless = partial(is_harmless, self.policy)
-        said = partial(blocked_message, message=self.policy.block_message) if fails else None
+        block_error = partial(blocked_message, message=self.policy.block_message) if fails else None
         if isinstance(chunk, str):
             from guardstream.stream.flows.lines import LineFlow
 
-            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, said))
+            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, block_error))
         media = self.media or self.framing
-        return WireFlow(media, self.choose, make, harmless, self.unknown, said)
+        return WireFlow(media, self.choose, make, harmless, self.unknown, block_error)
 
 
-def _all_of(*watches: Callable[[str], bool]) -> Callable[[str], bool]:
-    """Return a watch that gives each chunk to `watches`, until none of them needs more."""
-    waiting = list(watches)
+def _all_of(*inspections: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return a function that gives each chunk to `inspections`, until none of them needs more."""
+    waiting = list(inspections)
 
-    def watch(chunk: str) -> bool:
+    def inspect(chunk: str) -> bool:
         waiting[:] = [each for each in waiting if each(chunk)]
         return bool(waiting)
 
-    return watch
-
-
-def flow_of(
-    adapter: Adapter[Any],
-    make_stage: MakeStage,
-    meter: Meter,
-    block_message: str,
-    memory: int,
-    *,
-    breaks_off: bool,
-) -> ChunkFlow[Any] | TextFlow:
-    """Return the flow for an adapter; plain text has a simpler one.
-
-    `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is how many
-    code points are kept of each unknown path. With `breaks_off` it has no end of its own.
-    """
-    if type(adapter) is PlainText:
-        return TextFlow(make_stage("text"), meter, block_message)
-    return ChunkFlow(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
+    return inspect

@@ -29,7 +29,7 @@ class FormatHints:
     """Warns once about each kind of stream, without naming paths in which a rule finds anything."""
 
     def __init__(self) -> None:
-        self._told: set[frozenset[str]] = set()
+        self._reported: set[frozenset[str]] = set()
 
     def warn(self, lengths: Lengths, repeats: bool, check: Callable[[str], bool]) -> None:
         """Log the paths of a stream's text, and how to describe the format.
@@ -38,9 +38,9 @@ class FormatHints:
         text of the last one. `check` returns whether a path may be shown.
         """
         shape = frozenset(lengths)
-        if not shape or shape in self._told or len(self._told) == SHAPES:
+        if not shape or shape in self._reported or len(self._reported) == SHAPES:
             return
-        self._told.add(shape)
+        self._reported.add(shape)
         paths = [path for path in sorted(lengths) if check(path)]
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         log.warning(

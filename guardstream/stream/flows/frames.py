@@ -263,8 +263,8 @@ class FrameFlow:
             return chunks.feed(frame.value, frame)
         before = chunks.held
         sent = chunks.feed(frame.value, frame)
-        said = any(each.origin is frame and (each.text or each.parts) for each in sent)
-        if said or chunks.held > before:
+        has_text = any(each.origin is frame and (each.text or each.parts) for each in sent)
+        if has_text or chunks.held > before:
             self._text_event_name = frame.name
         return sent
 
@@ -362,7 +362,7 @@ class FrameFlow:
                 flow = self._make(PlainText())
                 assert isinstance(flow, TextFlow)
             self._text = self._new_text_frames(self._shared(flow), quoted=frame.form == "string")
-        return self._unless_blocked(self._text.say(frame))
+        return self._unless_blocked(self._text.feed(frame))
 
     def _unless_blocked(self, sent: list[Sent[bytes]]) -> list[Sent[bytes]]:
         """Return what goes out for a text, or how the stream ends if another reading of it
@@ -400,8 +400,8 @@ class FrameFlow:
             return []
         if self._text is not None and not apart:
             same = value is frame.value and frame.data
-            said = frame.data if same else json_bytes(value).decode()
-            return self._unless_blocked(self._text.say_as(frame, said))
+            text = frame.data if same else json_bytes(value).decode()
+            return self._unless_blocked(self._text.feed_json(frame, text))
         if frame.form == "string" and value is not frame.value:
             value = json_bytes(value).decode()
         return self._after_held_text(self._written([Sent(value, origin=frame)], frame), frame)
@@ -481,8 +481,8 @@ class FrameFlow:
             if unchanged:
                 raw = origin.raw
             else:
-                said = bool(each.text or each.parts)
-                added = each.name or self._name_of(chunk, said=said)
+                has_text = bool(each.text or each.parts)
+                added = each.name or self._name_of(chunk, has_text=has_text)
                 name = added if origin is None else origin.name
                 value = chunk["data"] if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
@@ -490,7 +490,7 @@ class FrameFlow:
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
         return written
 
-    def _name_of(self, chunk: Any, *, said: bool) -> str:
+    def _name_of(self, chunk: Any, *, has_text: bool) -> str:
         """Return the name of an event that the guard adds; none if the source names none.
 
         An event with text gets the name of the last event that had text, because the current one
@@ -502,7 +502,7 @@ class FrameFlow:
         name = self._chunks.hooks.event_name if self._chunks else None
         if name and named:
             return name(chunk)
-        return self._text_event_name if said and not _names_itself(chunk) else ""
+        return self._text_event_name if has_text and not _names_itself(chunk) else ""
 
 
 def _names_itself(chunk: Any) -> bool:

@@ -1,8 +1,8 @@
 """Lines of JSON in a stream of `str`: an answer that a model writes, or a stream of another kind.
 
-As text, they are guarded together with the JSON around their text. Who parses them may read a match
-that spans two lines, or that escapes hide. So the stream is refused before such a match is
-complete, and where lines are cut, because their text cannot be read then.
+As text, they are guarded together with the JSON around their text. A client that parses them may
+read a match that spans two lines, or that escapes hide. So the stream is refused before such a
+match is complete, and where lines are cut, because their text cannot be read then.
 """
 
 from __future__ import annotations
@@ -76,40 +76,40 @@ class JSONLines:
 
         Lines may have other text between them, and white space before them.
         """
-        said = chunk.strip()
-        if not said:
+        text = chunk.strip()
+        if not text:
             return True
-        lines = _lines(said) or self._scalars(said, chunk)
+        lines = _lines(text) or self._scalars(text, chunk)
         if lines is None:
-            lines, rest = _leading_values(said)
-            if self._chunks > 1 and not self._is_mixed and _is_cut(said, rest):
+            lines, rest = _leading_values(text)
+            if self._chunks > 1 and not self._is_mixed and _is_cut(text, rest):
                 raise _refusal("some are cut")
             self._is_mixed = self._is_mixed or bool(rest)
-            if self._chunks or lines or _WORD.match(said):
+            if self._chunks or lines or _WORD.match(text):
                 lines += _lines_in(rest)
             self._others += 1
             if not lines:
                 return self._chunks > 0 or (chunk.endswith(_ENDS) and self._others < _OTHERS)
         self._chunks += any(not isinstance(value, (int, float, NoneType)) for _, value in lines)
         for line, value in lines:
-            for path, text in _texts(value, "$"):
+            for path, found in _texts(value, "$"):
                 places = {path, _PLACE.sub("[*]", path)}  # one item, and all items of a list
-                spans = [self._spans_lines(each, text) for each in places]
+                spans = [self._spans_lines(each, found) for each in places]
                 if any(spans):
                     raise _refusal("a match spans several")
             if self._hides(line):
                 raise _refusal("escapes hide a match")
         return True
 
-    def _scalars(self, said: str, chunk: str) -> list[tuple[str, Any]] | None:
+    def _scalars(self, text: str, chunk: str) -> list[tuple[str, Any]] | None:
         """Return strings, numbers and the like that are lines, with their values; None for text.
 
         A string without a line end is text, such as a word in quotes, unless it is among lines.
         """
-        if not _SCALAR.match(said):
+        if not _SCALAR.match(text):
             return None
         try:
-            values = [(line, json.loads(line)) for line in said.splitlines() if line.strip()]
+            values = [(line, json.loads(line)) for line in text.splitlines() if line.strip()]
         except (ValueError, RecursionError):
             return None
         is_line = chunk.endswith(_ENDS) or (self._chunks > 0 and not self._is_mixed)
@@ -133,8 +133,8 @@ class JSONLines:
         """Return whether a string of a line has a match that its escapes hide."""
         for written in _STRING.findall(line) if "\\" in line else ():
             seen = Counter([found.rule for found in self._masks(written)])
-            said = Counter([found.rule for found in self._masks(json.loads(written))])
-            if said - seen:
+            decoded = Counter([found.rule for found in self._masks(json.loads(written))])
+            if decoded - seen:
                 return True
         return False
 

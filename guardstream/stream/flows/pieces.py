@@ -51,8 +51,10 @@ class PieceFlow(Generic[C]):
 
     `adapter` reads and writes the chunks; it changes if chunks in no known format are followed by a
     chunk in a known one. A block ends the stream; a stop or a limit ends its choice, and the last
-    choice ends the stream. With `breaks_off` a blocked stream has no end: nothing that is open in
-    it, such as a tool call, is completed, because an error follows.
+    choice ends the stream. `block_message` goes out as an ordinary chunk before a blocked stream
+    ends. `memory` is how many code points are kept of each unknown path. With `breaks_off` a
+    blocked stream has no end: nothing that is open in it, such as a tool call, is completed,
+    because an error follows.
     """
 
     def __init__(
@@ -60,8 +62,8 @@ class PieceFlow(Generic[C]):
         adapter: Adapter[C],
         make_stage: MakeStage,
         meter: Meter,
-        block_message: str = "",
-        memory: int = 256,
+        block_message: str,
+        memory: int,
         *,
         breaks_off: bool = False,
     ) -> None:
@@ -490,8 +492,8 @@ class PieceFlow(Generic[C]):
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
         cut = self._choices.cut.keys() & set(reading.choices) if self._choices.cut else ()
         if cut and cut == set(reading.choices) and reading.usage is None:
-            said = zip(reading.pieces, texts, strict=True)
-            if not any(text and _justifies_chunk(piece) for piece, text in said):
+            pairs = zip(reading.pieces, texts, strict=True)
+            if not any(text and _justifies_chunk(piece) for piece, text in pairs):
                 return []
         if reading.only_text and texts and not any(texts):
             return []

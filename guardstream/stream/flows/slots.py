@@ -100,7 +100,7 @@ class Lanes:
         return self._tracks.get(self._follows.get(slot, slot))
 
     def tracks(self) -> Sequence[Track]:
-        """All tracks, in the order in which they began."""
+        """Return all tracks, in the order in which they began."""
         return tuple(self._tracks.values())
 
     def held_of(self, slot: Slot) -> int:

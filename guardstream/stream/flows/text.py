@@ -15,14 +15,14 @@ from guardstream.stream.result import Meter
 class TextFlow:
     """One stream of text; every chunk is part of the answer.
 
-    `watch` gets each chunk before it is guarded, until it returns that it needs no more.
+    `inspect` gets each chunk before it is guarded, until it returns that it needs no more.
     """
 
     error: Exception | None = None
     ending = ()
     provider = "text"
 
-    def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
+    def __init__(self, stage: Stage, meter: Meter, block_message: str) -> None:
         self.findings: list[Finding] = []
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
@@ -33,7 +33,7 @@ class TextFlow:
         self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
-        self.watch: Callable[[str], bool] | None = None
+        self.inspect: Callable[[str], bool] | None = None
         self.last_released = ""  # the last released text
 
     @property
@@ -54,8 +54,8 @@ class TextFlow:
             given = type(chunk).__qualname__
             hint = ": leave it out" if chunk is None else ": give text alone"
             raise AdapterError(f"a chunk of type {given!r} in a stream of text{hint}")
-        if self.watch is not None and not self.watch(chunk):
-            self.watch = None
+        if self.inspect is not None and not self.inspect(chunk):
+            self.inspect = None
         try:
             fed = self._feed(chunk)
             held = self._stage.held

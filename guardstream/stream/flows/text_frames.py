@@ -60,28 +60,28 @@ class TextFrames:
         self._earlier: list[_Named] = []  # the same of the names before it
         self._held_quoted = quoted
 
-    def say(self, frame: Frame) -> list[Sent[bytes]]:
+    def feed(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a frame's text, and its other reading if it is a JSON string."""
-        said, quoted = frame.data, False
+        text, quoted = frame.data, False
         if frame.form == "string":
             quoted = self.quoted
             decoded = str(frame.value)
-            reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
-            apart = self._others.judged(reading, text, frame.name)
+            other = ("raw", frame.data) if quoted else ("decoded", decoded)
+            apart = self._others.judged(*other, frame.name)
             if self._others.flow.ended is not None:
                 return []
             if quoted:
-                said, quoted = (decoded, True) if apart == frame.data else (apart, False)
+                text, quoted = (decoded, True) if apart == frame.data else (apart, False)
             elif apart != decoded:
-                said = json_bytes(apart).decode()
-        return self._fed(frame, said, quoted=quoted)
+                text = json_bytes(apart).decode()
+        return self._fed(frame, text, quoted=quoted)
 
-    def say_as(self, frame: Frame, said: str) -> list[Sent[bytes]]:
+    def feed_json(self, frame: Frame, text: str) -> list[Sent[bytes]]:
         """Guard a frame of other JSON as text; it stays a frame of its own, as far as it can."""
-        if said:
+        if text:
             self._part_from_held(frame)
             self._was_apart = True
-        return self._fed(frame, said, quoted=False, apart=True)
+        return self._fed(frame, text, quoted=False, apart=True)
 
     def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
         """End the text as blocked by something else; `last` is the frame that came last."""
@@ -100,30 +100,30 @@ class TextFrames:
         return parts + self._written(sent[1:], last, "", quoted=quoted)
 
     def _fed(
-        self, frame: Frame, said: str, *, quoted: bool, apart: bool = False
+        self, frame: Frame, text: str, *, quoted: bool, apart: bool = False
     ) -> list[Sent[bytes]]:
         """Guard the text of a frame; return what goes out, under the names that it came under."""
         changes = self.name not in (None, frame.name)
-        if said and self._is_whole and not apart:
+        if text and self._is_whole and not apart:
             after_others, self._was_apart = changes or self._was_apart, False
             name = frame.name or "message"
-            said = self._others.judged_by_name(name, said, changes=after_others)
+            text = self._others.judged_by_name(name, text, changes=after_others)
             if self._others.flow.ended is not None:
                 return []
-        if said and changes:
-            return self._fed_after_others(frame, said, quoted=quoted)
-        if said and quoted != self._held_quoted:
+        if text and changes:
+            return self._fed_after_others(frame, text, quoted=quoted)
+        if text and quoted != self._held_quoted:
             self._part_from_held(frame)
-        if said:
+        if text:
             self.name, self._held_quoted = frame.name, quoted
         if self._earlier:
-            return self._fed_in_steps(frame, said, quoted=quoted)
-        sent = self.flow.feed(said, frame)
+            return self._fed_in_steps(frame, text, quoted=quoted)
+        sent = self.flow.feed(text, frame)
         held = self.flow.held
-        self._held = (self._held + said)[-held:] if held else ""
-        return self._written(sent, frame, said, quoted=quoted)
+        self._held = (self._held + text)[-held:] if held else ""
+        return self._written(sent, frame, text, quoted=quoted)
 
-    def _fed_after_others(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+    def _fed_after_others(self, frame: Frame, text: str, *, quoted: bool) -> list[Sent[bytes]]:
         """Guard the text of a frame whose name differs from the last one's."""
         self._keep(_Named(self.name, self._held, self._held_quoted))
         change = _Named(None, "", quoted=False)
@@ -133,9 +133,9 @@ class TextFrames:
         written = [self._part(each, frame) for each in _joined(parts)]
         if self.flow.ended is not None:
             return written + self._written(rest, frame, "", quoted=quoted)
-        return written + self._fed_in_steps(frame, said, quoted=quoted)
+        return written + self._fed_in_steps(frame, text, quoted=quoted)
 
-    def _fed_in_steps(self, frame: Frame, said: str, *, quoted: bool) -> list[Sent[bytes]]:
+    def _fed_in_steps(self, frame: Frame, text: str, *, quoted: bool) -> list[Sent[bytes]]:
         """Guard the text of a frame while text of other names is held.
 
         It is fed character by character until that has settled, which shows where it ends.
@@ -144,18 +144,18 @@ class TextFrames:
         rest: Sequence[Sent[str]] = ()
         own = _Named(frame.name, "", quoted, is_last=True)
         at = 0
-        while at < len(said) and self.flow.ended is None:
-            end = at + 1 if self._earlier else len(said)
-            part = said[at:end]
-            is_last = end == len(said)
+        while at < len(text) and self.flow.ended is None:
+            end = at + 1 if self._earlier else len(text)
+            part = text[at:end]
+            is_last = end == len(text)
             sent = self.flow.feed(part, frame) if is_last else self.flow.feed_part(part, frame, 1)
-            released, rest = self._step(sent, part, own, frame)
-            parts += released
+            settled, rest = self._step(sent, part, own, frame)
+            parts += settled
             at = end
-        text = "".join([each.text for each in parts if each.is_last])
-        following = [Sent(text, text, len(text), (), frame)] if text else []
+        released = "".join([each.text for each in parts if each.is_last])
+        following = [Sent(released, released, len(released), (), frame)] if released else []
         written = [self._part(each, frame) for each in _joined(parts) if not each.is_last]
-        return written + self._written([*following, *rest], frame, said, quoted=quoted)
+        return written + self._written([*following, *rest], frame, text, quoted=quoted)
 
     def _step(
         self, sent: Sequence[Sent[str]], text: str, own: _Named, frame: Frame
@@ -202,16 +202,16 @@ class TextFrames:
         return Sent(raw, part.text, len(part.text), (), like)
 
     def _written(
-        self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
+        self, sent: Sequence[Sent[str]], frame: Frame | None, text: str, *, quoted: bool
     ) -> list[Sent[bytes]]:
         own = frame.value if frame is not None and quoted else frame.data if frame else None
         written = []
         for place, each in enumerate(sent, 1):
-            if frame is not None and each.chunk == said == own:
+            if frame is not None and each.chunk == text == own:
                 raw = frame.raw
             else:
-                text = json_bytes(each.chunk).decode() if quoted else each.chunk
-                raw = self._frames.write(text, frame, keep_id=place == len(sent))
+                value = json_bytes(each.chunk).decode() if quoted else each.chunk
+                raw = self._frames.write(value, frame, keep_id=place == len(sent))
             written.append(Sent(raw, each.text, each.characters, each.parts, each.origin))
         return written
 

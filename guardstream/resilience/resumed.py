@@ -29,7 +29,7 @@ class Seam:
     findings: Sequence[Finding] = ()
 
 
-class Answer:
+class ResumableTexts:
     """The texts of one stream that continues after a seam, and may break off again."""
 
     def __init__(self, seam: Seam) -> None:
@@ -59,7 +59,7 @@ class Answer:
 class _ResumedText:
     """A pipeline for a text whose beginning was guarded and released before.
 
-    `stream.continued.Continued` also feeds a pipeline earlier text, but a tail that was released
+    `stream.flows.continued` also feeds a pipeline earlier text, but a tail that was released
     unchanged. Here the released text contains masks, and a seam is the beginning of the next
     attempt.
     """
@@ -69,7 +69,7 @@ class _ResumedText:
         self._ahead = seam.source  # what the pipeline has yet to be fed
         self._again = seam.released  # what it emits a second time
         self._known = [*seam.findings]  # which it reports a second time
-        self._heard: list[str] = []
+        self._source: list[str] = []
         self._released = [seam.released]
         self._found = [*seam.findings]
 
@@ -86,7 +86,7 @@ class _ResumedText:
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
         text, self._ahead = self._ahead + text, ""
-        self._heard.append(text)
+        self._source.append(text)
         return self._new(self._stage.feed(text))
 
     def finish(self) -> list[Event]:
@@ -96,11 +96,11 @@ class _ResumedText:
 
     def seam(self) -> Seam:
         """Return the seam where the text breaks off if nothing follows."""
-        heard, released = "".join(self._heard), self.released
-        end = len(heard) - self._stage.held
+        source, released = "".join(self._source), self.released
+        end = len(source) - self._stage.held
         with suppress(Exception):  # of a stage that is not as it was
-            end = _end(self._make(), heard, len(released))
-        return Seam(heard[:end], released, tuple(self._found))
+            end = _end(self._make(), source, len(released))
+        return Seam(source[:end], released, tuple(self._found))
 
     def _new(self, events: Sequence[Event]) -> list[Event]:
         new: list[Event] = []
@@ -123,13 +123,13 @@ class _ResumedText:
         return text[same:]
 
 
-def _end(stage: Stage, heard: str, released: int) -> int:
-    """Return how much of `heard` the stage has released when it has emitted that many characters.
+def _end(stage: Stage, source: str, released: int) -> int:
+    """Return how much of `source` the stage has released when it has emitted that many characters.
 
     Text that waits for the end of a sentence counts as it will be released, so the stage is asked
     as soon as the text is released, when little waits.
     """
-    for fed, character in enumerate(heard, 1):
+    for fed, character in enumerate(source, 1):
         for event in stage.feed(character):
             released -= len(event.text) if isinstance(event, Text) else 0
         if released <= 0:
