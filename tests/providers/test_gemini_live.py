@@ -50,6 +50,12 @@ def call(said: str) -> Event:
     return {"toolCall": {"functionCalls": [{"id": "f1", "name": "find", "args": {"q": said}}]}}
 
 
+def partial(said: str, *, more: bool = True, **fields: Any) -> Event:
+    value = {"jsonPath": "$.q", "stringValue": said, "willContinue": more}
+    part = {**fields, "partialArgs": [value], "willContinue": more}
+    return {"toolCall": {"functionCalls": [part]}}
+
+
 def as_object(event: Event) -> Any:
     return types.LiveServerMessage.model_validate(event)
 
@@ -122,6 +128,29 @@ def test_what_is_held_comes_before_a_call_and_before_the_end_of_a_turn(make: Mak
     assert said(out)["text"] == "a secso secret"  # another turn is another text
     assert [(each.name, each.id, each.arguments) for each in stream.result.tool_calls] == [
         ("find", "f1", '{"q":"a ######"}')
+    ]
+
+
+@pytest.mark.parametrize("pieces", list(cuttings("a secret")))
+def test_strings_of_streamed_arguments_are_masked_in_any_cut(make: Make, pieces: list[str]) -> None:
+    begun = partial("", id="f1", name="find")
+    source = [begun, *map(partial, pieces), partial("", more=False), *OVER]
+    stream = GUARD.wrap_sync([make(event) for event in source])
+    said = [
+        value["stringValue"]
+        for event in map(plain, stream)
+        for call in event.get("toolCall", {}).get("functionCalls", ())
+        for value in call["partialArgs"]
+        if "stringValue" in value
+    ]
+    assert "".join(said) == "a ######"
+
+
+def test_held_arguments_go_out_in_a_call_of_their_own(make: Make) -> None:
+    source = [partial("a sec", id="f1", name="find"), part(text="so"), *OVER]
+    out = [plain(event) for event in GUARD.wrap_sync([make(event) for event in source])]
+    assert {**partial("sec")["toolCall"]["functionCalls"][0], "id": "f1"} in [
+        call for event in out for call in event.get("toolCall", {}).get("functionCalls", ())
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -116,6 +116,37 @@ def test_the_same_holds_for_records_in_a_list(kind: Any) -> None:
     out = list(GUARD.wrap_sync(events()))
     assert [message.text for message, _ in out[:3]] == ["", "a", "a "]
     assert not any("secret" in message.text for message, _ in out)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda so_far: {"text": "a", "beside": so_far},
+        lambda so_far: ("a", {"event": Plain("a", beside=so_far)}),
+        lambda so_far: Pair("a", so_far),
+        lambda so_far: [so_far],
+    ],
+)
+@pytest.mark.parametrize("first", [[], [{"note": "a"}]])
+def test_what_a_producer_adds_later_to_dicts_and_collections_has_not_gone_out(
+    made: Callable[[list[str]], Any], first: list[Any]
+) -> None:
+    def events() -> Iterator[Any]:
+        yield from first
+        so_far = [""]
+        for piece in TEXT:
+            yield made(so_far)
+            so_far[0] += piece
+
+    assert "secret" not in repr(list(GUARD.wrap_sync(events())))
+
+
+def test_bytes_that_a_producer_adds_later_have_not_gone_out() -> None:
+    said = bytearray(b"so ")
+    first, _ = copied = [detached(each) for each in ([said], said)]
+    said += b"secret"
+    assert copied == [[b"so "], b"so "]
+    assert type(first[0]) is bytearray
 
 
 def test_what_is_one_object_in_a_copy_stays_one() -> None:

@@ -1,4 +1,4 @@
-"""Server-sent events as objects: what a client's own parser gives."""
+"""Server-sent events as objects: what a client's own parser gives, and what servers send."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import fastapi.sse
 import pytest
+import sse_starlette
 
+from guardstream import AdapterError
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
 
@@ -155,3 +158,72 @@ def test_unknown_json_that_another_event_name_interrupts_is_masked() -> None:
     out = [json.loads(each.data)["t"] for each in GUARD.wrap_sync(source)]
     assert out[:2] == ["one sec", "searching"]
     assert "ret" not in out[2]
+
+
+def quoted(data: str) -> fastapi.sse.ServerSentEvent:
+    return fastapi.sse.ServerSentEvent(data=data)
+
+
+def unquoted(data: str) -> fastapi.sse.ServerSentEvent:
+    return fastapi.sse.ServerSentEvent(raw_data=data)
+
+
+def said(event: Any) -> Any:
+    fields = event if isinstance(event, dict) else vars(event)
+    return fields["data"] if fields.get("raw_data") is None else fields["raw_data"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        quoted,
+        unquoted,
+        sse_starlette.ServerSentEvent,
+        lambda data: {"data": data},
+        lambda data: {"event": "token", "data": data, "id": "7"},
+    ],
+)
+def test_events_to_be_sent_are_guarded_as_those_of_clients(make: Any) -> None:
+    for pieces in cuttings(TEXT):
+        source = [make(each) for each in pieces]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        assert "".join(map(said, stream)) == stream.result.text == MASKED
+        written = GUARD.wrap_sync(make(json.dumps(each)) for each in openai(pieces))
+        assert not left_raw([json.loads(said(each)) for each in written])
+        assert written.result.text == MASKED
+    hidden = [make('{"note": "a sec\\u0072et"}')]
+    assert [json.loads(said(each)) for each in GUARD.wrap_sync(hidden)] == [{"note": "a ######"}]
+
+
+def test_values_of_which_events_make_json_are_guarded_in_their_format() -> None:
+    for pieces in cuttings(TEXT):
+        source = [fastapi.sse.ServerSentEvent(data=each) for each in openai(pieces)]
+        assert unchanged(source)
+        chunks = [each.data for each in GUARD.wrap_sync(source)]
+        told = [each["choices"][0]["delta"].get("content") or "" for each in chunks]
+        assert "".join(told) == MASKED
+    source = [fastapi.sse.ServerSentEvent(data=each) for each in (None, 3, True, ["a secret"])]
+    assert [each.data for each in GUARD.wrap_sync(source)] == [None, 3, True, ["a ######"]]
+
+
+def test_what_else_an_event_has_is_guarded() -> None:
+    first = {"data": "so"}
+    for event, guarded in (
+        ({"comment": "a secret"}, {"comment": ""}),
+        ({"data": "x", "sep": "secret"}, {"data": "x", "sep": ""}),
+        ({"data": " secret ", "raw_data": "x"}, {"data": " ###### ", "raw_data": "x"}),
+        ({"data": "x", "note": ["a secret"]}, {"data": "x", "note": ["a ######"]}),
+        ({"event": "end"}, {"event": "end"}),
+        ({"data": "x", "comment": "ping", "sep": "\n"}, None),
+    ):
+        assert list(GUARD.wrap_sync([first, event])) == [first, guarded or event]
+    for other in ("a secret", b"a secret", None):
+        with pytest.raises(AdapterError, match="malformed"):
+            list(GUARD.wrap_sync([first, other]))
+
+
+def test_held_text_keeps_the_name_of_its_event() -> None:
+    source = [{"event": "mine", "data": json.dumps({"text": "a sec"})}]
+    names = [each["event"] for each in GUARD.wrap_sync(source)]
+    assert names == ["mine", "mine"]

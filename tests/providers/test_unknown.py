@@ -525,6 +525,14 @@ def test_a_log_takes_what_each_event_repeats_for_no_answer(
     assert "the answer is at $.say" in record.getMessage()
 
 
+def test_a_log_takes_what_alternates_for_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    kinds = ["events.text_chunk_event", "events.usage_event"] * 8
+    events = [{"module": kind, "say": f" {place} so"} for place, kind in enumerate(kinds)]
+    list(Guard(GUARD.policy).wrap_sync(events))
+    (record,) = caplog.records
+    assert "the answer is at $.say" in record.getMessage()
+
+
 @pytest.mark.parametrize("rest", [{}, {"note": "the same"}, {"list": ["a", "b"]}])
 def test_a_log_says_where_to_guard_objects_that_grow(
     rest: dict[str, Any], caplog: pytest.LogCaptureFixture

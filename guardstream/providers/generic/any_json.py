@@ -31,7 +31,7 @@ _GROWN = 2
 """How often a text has grown where objects repeat it."""
 
 Lengths: TypeAlias = Mapping[str, tuple[int, int]]
-"""How many code points of text a path had: those unlike the last text there, and all."""
+"""How many code points of text a path had: those unlike all earlier texts there, and all."""
 
 Report: TypeAlias = Callable[[Lengths, bool], None]
 """Is told once of a stream: the text at each path, and whether objects repeat their text."""
@@ -53,7 +53,7 @@ class AnyJSON(SpecAdapter):
         super().__init__(unknown=unknown)
         self._report: Report | None = None
         self._lengths: dict[str, tuple[int, int]] = {}
-        self._latest: dict[str, str] = {}
+        self._seen: dict[str, set[str]] = {}  # the texts of each path
         self._growing: dict[str, str] = {}  # the last text at each path where texts only grew
         self._grown: Counter[str] = Counter()
         self._events = 0
@@ -106,7 +106,7 @@ class AnyJSON(SpecAdapter):
         report, self._report = self._report, None
         if report is not None and self._lengths and self._events > 1:
             report(self._lengths, any(self._grown[path] >= _GROWN for path in self._growing))
-        self._latest.clear()
+        self._seen.clear()
         self._growing.clear()
 
     def _note(self, pieces: Sequence[Piece]) -> None:
@@ -117,9 +117,10 @@ class AnyJSON(SpecAdapter):
             if path in self._lengths or len(self._lengths) < _PATHS:
                 self._note_growth(path, text)
                 changed, total = self._lengths.get(path, (0, 0))
-                new = len(text) if text != self._latest.setdefault(path, text) else 0
+                seen = self._seen.setdefault(path, {text})
+                new = 0 if text in seen else len(text)
                 self._lengths[path] = changed + new, total + len(text)
-                self._latest[path] = text
+                seen.add(text)
 
     def _note_growth(self, path: str, text: str) -> None:
         last = self._growing.get(path)

@@ -1,7 +1,8 @@
-"""Server-sent events as a client has parsed them: objects whose `data` is JSON, or text.
+"""Server-sent events as objects, whose `data` is JSON, or text: parsed by a client, or to be sent.
 
-Such are the events of `httpx-sse`, and those that `replicate` streams. JSON is read as the format
-that it shows, or by its paths; text continues the text of earlier events of its kind.
+Such are the events of `httpx-sse`, those that `replicate` streams, and those of FastAPI, Litestar
+and `sse-starlette`. JSON is read as the format that it shows, or by its paths; text continues the
+text of earlier events of its kind.
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.marks import is_mark
 
 _NAMES = frozenset({"event", "data", "id", "retry"})
+_TO_SEND = frozenset({"comment", "raw_data", "sep"})
+"""What events to be sent may have besides. FastAPI's have text that is not quoted as `raw_data`."""
+
+_FIELDS = _NAMES | _TO_SEND
+_MARKS = ("event", "id", "retry", "comment", "sep")
 _ANSWERS = frozenset({"", "message", "output"})
+_SPOKEN = frozenset({"answer", "chunk", "content", "delta", "text", "token"})
 _ENDS = frozenset({"done", "end", "complete", "close", "error"})
 _END = "[DONE]"
 
 
 class _Data(NamedTuple):
-    """What an event says: JSON, or else text, which may be written as a JSON string."""
+    """What an event says: JSON, or values of which JSON will be made, or else text, which may be
+    written as a JSON string."""
 
     value: Any
     text: str = ""
@@ -53,10 +61,16 @@ class ServerSentEvents(Envelope):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of any class: it has only the fields of an event."""
-        if isinstance(chunk, (str, bytes, dict)):
+        """Return whether `chunk` is an event of any class: it has only the fields of an event.
+
+        A dict need not have all of them, but text.
+        """
+        if isinstance(chunk, (str, bytes)):
             return False
-        return _names(chunk).keys() == _NAMES and isinstance(_field(chunk, "data"), str)
+        names = _names(chunk).keys()
+        if isinstance(chunk, dict):
+            return names <= _FIELDS and isinstance(chunk.get("data"), str)
+        return _NAMES <= names <= _FIELDS
 
     def inner_of(self, chunk: Any) -> Any:
         """Return the JSON in an event, with its name if its format needs that; None for text."""
@@ -64,7 +78,7 @@ class ServerSentEvents(Envelope):
 
     def _data(self, chunk: Any) -> _Data:
         if self._last[0] is not chunk:
-            value, form = json_data(_field(chunk, "data"))
+            value, form = _read(_said(chunk))
             if isinstance(value, str):
                 data = _Data(None, "" if value == _END else value, form == "string")
             else:
@@ -79,22 +93,25 @@ class ServerSentEvents(Envelope):
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return an event with other JSON in it, or an event of the guard's own, by its name."""
         if self._is_named:
-            made = _with(chunk, "data", json_bytes(inner["data"]).decode())
+            made = _saying(chunk, inner["data"])
             same = inner["event"] == _kind(chunk)
             return made if same else _with(made, "event", inner["event"])
-        return _with(chunk, "data", json_bytes(inner).decode())
+        return _saying(chunk, inner)
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
-        """Return nothing: an event's name and id are marks."""
-        return {}
+        """Return what is neither an event's data nor one of its marks."""
+        known = {_data_name(chunk), *_MARKS}
+        fields = fields_of(chunk)
+        return {own: fields[own] for name, own in _names(chunk).items() if name not in known}
 
     def _marks(self, chunk: Any) -> list[Piece]:
-        """Return the name and the id of an event, where they could be texts and may not go out."""
-        found = [(name, _field(chunk, name)) for name in ("event", "id", "retry")]
+        """Return the name, the id and the comment of an event, where they could be texts and may
+        not go out."""
+        found = [(name, _field(chunk, name)) for name in _MARKS]
         return [
             Piece(Slot(0, "text", f"$.{name}"), mark, "mark")
             for name, mark in found
-            if isinstance(mark, str) and mark
+            if isinstance(mark, str) and not mark.isspace()
             if not (is_mark(mark) or self._passes(name, mark))
         ]
 
@@ -111,10 +128,16 @@ class ServerSentEvents(Envelope):
                 reading = self._by_name(chunk, reading)
         if _kind(chunk) in _ENDS:
             reading = reading._replace(closed=[*reading.closed, *self._texts.values()])
-        marks = self._marks(chunk)
-        if not marks:
+        around = self._around(chunk)
+        if not around:
             return reading
-        return reading._replace(pieces=[*reading.pieces, *marks], only_text=False)
+        return reading._replace(pieces=[*reading.pieces, *around], only_text=False)
+
+    def _around(self, chunk: Any) -> Sequence[Piece]:
+        """Return what may be text outside of an event's data."""
+        beside = self.beside(chunk)
+        others = self._others.pieces(beside, beside) if beside else ()
+        return [*others, *self._marks(chunk)]
 
     def _by_name(self, chunk: Any, reading: Reading) -> Reading:
         """Return a reading whose unknown texts are also distinguished by the event's name."""
@@ -140,13 +163,14 @@ class ServerSentEvents(Envelope):
         if not text:
             return Reading((), ())
         kind = "" if kind in _ANSWERS else kind
-        new = Slot(0, "text", "event" if kind else "text", -1 - len(self._texts))
+        field = "event" if kind and kind not in _SPOKEN else "text"
+        new = Slot(0, "text", field, -1 - len(self._texts))
         return Reading([Piece(self._texts.setdefault(kind, new), text)], (0,))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts`; None if nothing is left in it."""
-        marks = self._marks(chunk)
-        count = len(texts) - len(marks)
+        around = self._around(chunk)
+        count = len(texts) - len(around)
         data = self._data(chunk)
         if data.value is not None:
             written = self._inner.write(data.value, texts[:count], ends=ends)
@@ -156,18 +180,29 @@ class ServerSentEvents(Envelope):
         else:
             if count and not texts[0]:
                 return None
-            made = self._saying(chunk, texts[0]) if count and texts[0] != data.text else chunk
-        for mark, text in zip(marks, texts[count:], strict=True):
+            made = self._with_text(chunk, texts[0]) if count and texts[0] != data.text else chunk
+        return self._with_around(made, around, texts[count:])
+
+    def _with_around(self, chunk: Any, around: Sequence[Piece], texts: Sequence[str]) -> Any:
+        """Return an event with other texts outside of its data."""
+        marks = self._marks(chunk)
+        beside = self.beside(chunk)
+        made = chunk
+        if beside:
+            kept = self._others.write(beside, texts[: len(around) - len(marks)]) or {}
+            made = made if kept == beside else replaced(made, {**dict.fromkeys(beside), **kept})
+        for mark, text in zip(marks, texts[len(around) - len(marks) :], strict=True):
             made = _with(made, mark.slot.field[2:], text) if text != mark.text else made
         return made
 
-    def _saying(self, chunk: Any, text: str) -> Any:
+    def _with_text(self, chunk: Any, text: str) -> Any:
         is_string = self._data(chunk).is_string
-        return _with(chunk, "data", json.dumps(text, ensure_ascii=False) if is_string else text)
+        said = json.dumps(text, ensure_ascii=False) if is_string else text
+        return _with(chunk, _data_name(chunk), said)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without unknown text."""
-        made = chunk
+        made = replaced(chunk, dict.fromkeys(self.beside(chunk)))
         for mark in self._marks(chunk):
             made = _with(made, mark.slot.field[2:], "")
         inner = self.inner_of(chunk)
@@ -183,7 +218,7 @@ class ServerSentEvents(Envelope):
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events with only `text`."""
         if slot.number < 0 or self.inner_of(chunk) is None:
-            return [self._saying(chunk, text)]
+            return [self._with_text(chunk, text)]
         made = self._inner.extra(self.inner_of(chunk), slot, text, released)
         return [self._added(chunk, each) for each in made]
 
@@ -197,16 +232,17 @@ class ServerSentEvents(Envelope):
         made = self._inner.end(self.inner_of(last), choice, reason, released)
         ended = [self._added(last, each) for each in made]
         end = self._hooks.sse_end
-        return [*ended, _with(last, "data", end)] if ended and end else ended
+        return [*ended, _with(last, _data_name(last), end)] if ended and end else ended
 
     def _added(self, chunk: Any, inner: Any) -> Any:
         """Return an event with JSON of the guard's own, which is named as its format names it."""
         made = self.with_inner(chunk, inner)
         if self._is_named:
             return made
-        if self._hooks.event_name is not None:
-            return _with(made, "event", self._hooks.event_name(inner))
-        kind = fields_of(self.inner_of(chunk)).get("type")
+        named, now = self._hooks.event_name, self.inner_of(chunk)
+        if named is not None:
+            return _with(made, "event", named(inner)) if named(now) == _kind(chunk) else made
+        kind = fields_of(now).get("type")
         return _with(made, "event", inner["type"]) if kind and kind == _kind(chunk) else made
 
 
@@ -216,7 +252,35 @@ def _names(chunk: Any) -> dict[str, str]:
 
 
 def _field(chunk: Any, name: str) -> Any:
-    return fields_of(chunk)[_names(chunk)[name]]
+    return fields_of(chunk).get(_names(chunk).get(name, name))
+
+
+def _data_name(chunk: Any) -> str:
+    """Return the name of the field that an event's data is in."""
+    return "data" if _field(chunk, "raw_data") is None else "raw_data"
+
+
+def _said(chunk: Any) -> Any:
+    """Return an event's data. Raises KeyError if something else than an event comes among them."""
+    if not isinstance(chunk, dict) and "data" not in _names(chunk):
+        raise KeyError("data")
+    return _field(chunk, _data_name(chunk))
+
+
+def _read(said: Any) -> tuple[Any, str]:
+    """Return an event's data, parsed if it is a text, and its form; numbers become texts."""
+    if said is None or isinstance(said, bool):
+        return "", "text"
+    if isinstance(said, (str, int, float)):
+        return json_data(str(said))
+    return json_data(said.decode()) if isinstance(said, bytes) else (said, "value")
+
+
+def _saying(chunk: Any, value: Any) -> Any:
+    """Return an event with other JSON as its data, which is a text if it was one."""
+    name, said = _data_name(chunk), _said(chunk)
+    is_text = isinstance(said, (str, bytes))
+    return _with(chunk, name, json_bytes(value).decode() if is_text else value)
 
 
 def _kind(chunk: Any) -> str:
@@ -226,4 +290,4 @@ def _kind(chunk: Any) -> str:
 
 
 def _with(chunk: Any, name: str, value: Any) -> Any:
-    return replaced(chunk, {_names(chunk)[name]: value})
+    return replaced(chunk, {_names(chunk).get(name, name): value})

@@ -9,11 +9,19 @@ JSON path: there each string is a text of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
+from guardstream.providers.google.gemini_calls import (
+    Calls,
+    call_in,
+    continued,
+    get,
+    parts_of,
+    values_in,
+)
 from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, index_in, only
@@ -128,7 +136,7 @@ class Gemini(SpecAdapter):
             part = _partial(chunk, candidate, slot, text)
         else:
             thought = {"thought": True} if slot.channel == "thinking" else {}
-            part = _make(chunk, "Part", {"text": text, **thought})
+            part = _make(chunk, "Part", text=text, **thought)
         reason = get(fields_of(candidate), "finish_reason")
         return [_bare(chunk, candidate, slot.choice, part, reason)]
 
@@ -139,7 +147,7 @@ class Gemini(SpecAdapter):
         stop: Any = STOPS.get(reason, "STOP")
         if not isinstance(chunk, dict):
             stop = sibling(chunk, _TYPES, "FinishReason")(stop)
-        part = _make(chunk, "Part", {"text": ""})
+        part = _make(chunk, "Part", text="")
         return [_bare(chunk, _candidate(chunk, choice), choice, part, stop)]
 
 
@@ -150,21 +158,19 @@ _KEPT = ("modelVersion", "model_version", "responseId", "response_id", "createTi
 def _candidate(chunk: Any, choice: int) -> Any:
     candidates = fields_of(chunk).get("candidates") or ()
     found = [each for each in candidates if index_in(each) == choice]
-    return found[0] if found else _make(chunk, "Candidate", {})
+    return found[0] if found else _make(chunk, "Candidate")
 
 
 def _partial(chunk: Any, candidate: Any, slot: Slot, text: str) -> Any:
     """Return a part that continues a string of streamed arguments."""
-    value = {"json_path": slot.field, "string_value": text, "will_continue": True}
-    parts = parts_of(fields_of(candidate))
-    named = {"id": call_in(parts[-1]).get("id")} if parts and call_in(parts[-1]).get("id") else {}
-    call = {**named, "partial_args": [_make(chunk, "PartialArg", value)], "will_continue": True}
-    return _make(chunk, "Part", {"function_call": _make(chunk, "FunctionCall", call)})
+    parts = parts_of(fields_of(candidate)) or [{}]
+    call = continued(call_in(parts[-1]), slot.field, text, partial(_make, chunk))
+    return _make(chunk, "Part", function_call=call)
 
 
 def _bare(chunk: Any, candidate: Any, choice: int, part: Any, reason: Any) -> Any:
     """Return a response like `chunk` that has this one candidate, with this one part."""
-    content = _make(chunk, "Content", {"parts": [part], "role": "model"})
+    content = _make(chunk, "Content", parts=[part], role="model")
     updates: dict[str, Any] = {"content": content}
     if fields_of(candidate).get("index") is not None:
         updates["index"] = choice
@@ -175,7 +181,7 @@ def _bare(chunk: Any, candidate: Any, choice: int, part: Any, reason: Any) -> An
     return only(chunk, _named(chunk, {"candidates": [only(candidate, updates)]}) | kept)
 
 
-def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:
+def _make(chunk: Any, name: str, **fields: Any) -> Any:
     """Return an object like those in `chunk`: a dict, or one of the package's class `name`."""
     if isinstance(chunk, dict):
         return _named(chunk, fields)

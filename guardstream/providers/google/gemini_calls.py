@@ -6,7 +6,7 @@ Vertex streams arguments as values by JSON path (`partialArgs`); a string of sev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Slot
@@ -34,6 +34,13 @@ def call_in(part: Mapping[str, Any]) -> Mapping[str, Any]:
 def values_in(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the fields of the values that a part's function call has by JSON path."""
     return [fields_of(value) for value in get(call_in(part), "partial_args") or ()]
+
+
+def continued(call: Mapping[str, Any], path: str, text: str, make: Callable[..., Any]) -> Any:
+    """Return a call that continues the string at a JSON path of the arguments of `call`."""
+    value = make("PartialArg", json_path=path, string_value=text, will_continue=True)
+    named = {"id": call["id"]} if call.get("id") else {}
+    return make("FunctionCall", **named, partial_args=[value], will_continue=True)
 
 
 class Calls:

@@ -9,12 +9,12 @@ so nothing but their own end and that of the turn parts them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.google.gemini_calls import Calls, get
+from guardstream.providers.google.gemini_calls import Calls, call_in, continued, get, values_in
 from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
 from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only
@@ -73,9 +73,11 @@ class GeminiLive(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message that begins a session, or has content."""
+        """Return whether `chunk` is a message that begins a session, or has content or calls."""
+        fields = fields_of(chunk)
         first = {"serverContent", "server_content", "setupComplete", "setup_complete"}
-        return not first.isdisjoint(fields_of(chunk))
+        call = fields_of(get(fields, "tool_call"))
+        return not first.isdisjoint(fields) or get(call, "function_calls") is not None
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.field == _HEARD:
@@ -87,9 +89,10 @@ class GeminiLive(SpecAdapter):
             return (
                 Slot(0, "thinking", "thought") if part.get("thought") else Slot(0, "text", "text")
             )
-        if leaf.channel != "tool_args":
-            return Slot(0, leaf.channel, leaf.field)
-        return Slot(0, leaf.channel, leaf.field, path[0])
+        if leaf.field == "partial":
+            value = values_in(fields_of(_parts(event)[path[0]]))[path[1]]
+            return Slot(0, leaf.channel, str(get(value, "json_path")), path[0])
+        return Slot(0, leaf.channel, leaf.field, path[0] if leaf.channel == "tool_args" else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         content = fields_of(get(event, "server_content"))
@@ -125,9 +128,13 @@ class GeminiLive(SpecAdapter):
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a message with text of the slot's kind."""
-        content = fields_of(get(fields_of(chunk), "server_content"))
+        fields = fields_of(chunk)
+        content = fields_of(get(fields, "server_content"))
         if slot.channel == "tool_args":
-            raise AdapterError("gemini_live: a call's arguments cannot be continued")
+            last = fields_of((_parts(fields) or [None])[-1])
+            call = continued(call_in(last), slot.field, text, partial(_new, chunk))
+            made = _new(chunk, "LiveServerToolCall", function_calls=[call])
+            return [only(chunk, _named(chunk, {"tool_call": made}))]
         if slot.choice == 1:
             return [_made(chunk, {"input_transcription": _new(chunk, "Transcription", text=text)})]
         if slot.channel == "text" and _is_said(content, "output_transcription"):

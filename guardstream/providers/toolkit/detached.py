@@ -20,7 +20,7 @@ from guardstream.providers.toolkit.fields import (
 
 
 def detached(chunk: Any) -> Any:
-    """Return a copy of a chunk, with copies of the records, lists and dicts in it.
+    """Return a copy of a chunk, with copies of the records, lists, dicts and bytearrays in it.
 
     Objects of other kinds stay the same. So does a chunk that is nested too deeply to be read, or
     contains itself. AdapterError for a record that cannot be copied.
@@ -67,4 +67,6 @@ def _copying(kind: type[Any]) -> Callable[[_Copies, Any], Any] | None:
         return _Copies._of_dict
     if issubclass(kind, LISTS):
         return _Copies._of_list
+    if issubclass(kind, bytearray):
+        return lambda _, value: kind(value)
     return _Copies._of_record if is_record_class(kind) or issubclass(kind, Mapping) else None

@@ -59,7 +59,7 @@ def choosing(
                 raise
             hint = "the policy's formats are detected from dicts and records: name one of"
             raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
-        _detach(adapter, chunk, policy)
+        _detach_objects(adapter, chunk, policy)
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)
             if policy and format_hints:
@@ -149,18 +149,19 @@ def _is_anywhere(chunk: object) -> bool:
     return isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE
 
 
-def _detach(adapter: Any, chunk: Any, policy: Policy | None) -> None:
-    """Let the adapter of records in no format of the package copy them, as their producer may keep
+def detach(adapter: Any, policy: Policy | None) -> None:
+    """Let the adapter of chunks in no format of the package copy them, as their producer may keep
     adding to what is in them."""
-    has_records = is_record(chunk) or (
-        isinstance(chunk, (list, tuple)) and any(map(is_record, chunk))
-    )
-    if getattr(adapter, "taken", adapter) is not None or not has_records:
-        return
-    if policy and guards(policy, UNKNOWN):
+    if getattr(adapter, "taken", adapter) is None and policy and guards(policy, UNKNOWN):
         from guardstream.providers.toolkit.detached import detached
 
         adapter.taken = detached
+
+
+def _detach_objects(adapter: Any, chunk: Any, policy: Policy | None) -> None:
+    """Let chunks be copied if they are objects; bytes make dicts that nobody else has."""
+    if not isinstance(chunk, (dict, str)):
+        detach(adapter, policy)
 
 
 def _look_further(adapter: Adapter[Any], choose: Choose) -> None:

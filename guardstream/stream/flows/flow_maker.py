@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.generic.text import PlainText
+from guardstream.providers.hooks import hooks_of
 from guardstream.stream.flows.choosing import (
     Choose,
     check_is_text,
     check_reads_text,
     check_text,
+    detach,
     own_formats,
 )
 from guardstream.stream.flows.chunks import ChunkFlow
@@ -73,7 +75,10 @@ class FlowMaker:
             check_reads_text(adapter)
             return make(adapter)
         if not isinstance(chunk, str) or self.framing is not None:
-            return make(self.choose(chunk))
+            adapter = self.choose(chunk)
+            if hooks_of(adapter).name == "json":
+                detach(adapter, self.policy)
+            return make(adapter)
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
