@@ -102,7 +102,7 @@ def read(
             yaml = YAML(typ="safe", pure=True)
             # checked before composing, whose time is quadratic in it
             yaml.max_depth = 2 * MAX_DEPTH
-            document.problems += _other_versions(text)
+            document.problems += _directives(text)
             root = None if document.problems else yaml.compose(text)
     except ReaderError as error:
         mark = _mark_of_index(text, error.position)
@@ -132,18 +132,29 @@ _MALFORMED = (
 """What ruamel.yaml's scanner raises, some of it on malformed escapes and directives."""
 
 
-def _other_versions(text: str) -> list[Problem]:
-    """Return a problem for each directive that asks for another version of YAML, in which words
-    such as yes would be other values."""
-    if "%YAML" not in text:
+_has_directive = re.compile(r"(?:\A\ufeff?|[\n\r\x85\u2028\u2029])%").search
+
+
+def _directives(text: str) -> list[Problem]:
+    """Return a problem for each directive that is unknown, or asks for another version of YAML, in
+    which words such as yes would be other values."""
+    if not _has_directive(text):
         return []
     tokens = YAML(typ="safe", pure=True).scan(text)
-    directives = takewhile(lambda token: not isinstance(token, DocumentStartToken), tokens)
+    before = takewhile(lambda token: not isinstance(token, DocumentStartToken), tokens)
+    directives = (token for token in before if isinstance(token, DirectiveToken))
     return [
-        Problem(_mark(token), "files are read as YAML 1.2: leave the directive %YAML out")
-        for token in directives
-        if isinstance(token, DirectiveToken) and token.name == "YAML" and token.value != (1, 2)
+        Problem(_mark(each), f"{reason}: leave the directive %{each.name} out")
+        for each in directives
+        if (reason := _refusal(each.name, each.value))
     ]
+
+
+def _refusal(directive: str, value: object) -> str | None:
+    """Return why a directive is refused, None if it is not."""
+    if directive == "YAML":
+        return None if value == (1, 2) else "files are read as YAML 1.2"
+    return None if directive == "TAG" else "unknown directive"
 
 
 def _syntax_problem(error: MarkedYAMLError) -> Problem:

@@ -29,9 +29,12 @@ _address = regex.compile(
     r"|(?:mailto|tel):[^?&]*[?&]",
     regex.IGNORECASE,
 )
-_begun = regex.compile(r"(?:\]\(|url\()\s{0,3}\Z", regex.IGNORECASE)
+_begun = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
+# linkify-it reads what precedes a mail address as the user of its host (RFC 3986, 3.2.1), brackets
+# and quotes too; a browser reads it as the query of another host.
+_as_user = regex.compile(r"//[^\s@/\[\]()]*[?#\\][^\s@/\[\]()]*\Z")
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
-_DELIMITERS = " \n\t\r\f\v<>"
+_SPACES = " \n\t\r\f\v"
 _quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends an address that stands in quotes
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
@@ -143,17 +146,27 @@ def in_address(around: Around) -> bool:
     if around.in_host:
         return True
     near = around.before[-REACH:]
-    if not around.state and near[-1:] in _DELIMITERS and "(" not in near[-8:]:
+    if not around.state and near[-1:] in _SPACES and near.rstrip()[-1:] != "(":
         return False  # nearly always a space is before it, and nothing is open
     if not all(_harmless(state, near) for state in around.state):
         return True
-    end = max(map(near.rfind, _DELIMITERS)) + 1
-    if end == 0 and len(near) >= REACH:
+    end = _run_start(near)
+    if (end == 0 and len(near) >= REACH) or _as_user.search(near):
         return True
     run = _quoted.sub("", near[end:])
     if _address.search(run) or ((read := _as_read(run)) != run and _address.search(read)):
         return True
-    return bool(_begun.search(near[max(end - 8, 0) : end])) and not _mail.match(run)
+    return bool(_begun.search(near[:end].rstrip())) and not _mail.match(run)
+
+
+def _run_start(text: str) -> int:
+    """Return where the text without spaces at the end of `text` begins.
+
+    A `>` ends an address only if a `<` opened it: others are part of it
+    (https://github.github.com/gfm/#extended-url-autolink).
+    """
+    start = max(map(text.rfind, _SPACES + "<")) + 1
+    return text.find(">", start) + 1 or start if text[start - 1 : start] == "<" else start
 
 
 def _as_read(run: str) -> str:

@@ -8,7 +8,6 @@ comes back is written once: nothing looks at it again.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -17,6 +16,7 @@ from typing import TypeAlias
 import regex
 
 from guardstream.events import Event, Finding, Stage, Text
+from guardstream.jsonstream.origins import Origins
 from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
@@ -129,8 +129,7 @@ class _Veiled:
         self._texts: list[str] = []  # what each stood for in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
         self._fed = 0  # how many characters the inner stage has had
-        self._ends: list[int] = []  # where in those each hidden text ended
-        self._more: list[int] = []  # by how much the source was longer up to there
+        self._origins = Origins(0, 0)  # where in the source those stood
         self._finished = False
         self._pass, self._read = inner.feed, self._find.read
         self._tail = ""  # what may belong to a stand-in
@@ -218,7 +217,7 @@ class _Veiled:
         for event in events:
             if isinstance(event, Text) and not self._finished:
                 for match in _private.finditer(event.text):
-                    self._note(self._fed + match.end(), match[0])
+                    self._note(self._fed + match.start(), match[0])
                 self._fed += len(event.text)
                 passed += self._reveal(self._inner.feed(event.text))
         return passed
@@ -233,7 +232,7 @@ class _Veiled:
                 text = _private.sub(self._shown, event.text)
                 revealed += [Text(text)] if text else []
             elif isinstance(event, Finding):
-                start, end = self._source(event.start), self._source(event.end)
+                start, end = self._origins.start(event.start), self._origins.end(event.end)
                 revealed.append(replace(event, start=start, end=end))
             else:
                 self._finished, self._most = True, -1
@@ -271,15 +270,9 @@ class _Veiled:
 
         return _private.sub(written, text)
 
-    # Where findings stand
-
-    def _note(self, end: int, char: str) -> None:
-        more = len(self._texts[ord(char) - _FIRST]) - 1
-        if more:
-            self._ends.append(end)
-            self._more.append(more + (self._more[-1] if self._more else 0))
-
-    def _source(self, offset: int) -> int:
-        """Return the offset in the source of an offset in the text that the inner stage was fed."""
-        number = bisect_left(self._ends, offset + 1) if self._ends else 0
-        return offset + (self._more[number - 1] if number else 0)
+    def _note(self, at: int, char: str) -> None:
+        """Record where in the source a hidden text stood."""
+        size = len(self._texts[ord(char) - _FIRST])
+        if size > 1:
+            begin = self._origins.start(at)
+            self._origins.add((at, at + 1), (begin, begin + size))

@@ -25,6 +25,8 @@ from guardstream.jsonstream.verdict import verdict
         (r"^\<b\>$", "<b>", "b"),
         (r"^[\<\b]$", "<", "b"),
         (r"^[\p{L}-_]+$", "é-_", "!"),
+        (r"^a.b$", "a\x85b", "a\u2028b"),
+        (r"^(a).\1$", "axa", "a\ra"),
         # What other dialects call the ends.
         (r"\Aab\Z", "ab", "cab"),
         (r"^ab\z", "ab", "abz"),
@@ -100,6 +102,12 @@ def test_a_part_of_a_metaschema_may_be_referred_to(at):
     assert schema.verdict(-3, "-3") is not None
     with pytest.raises(SchemaError, match="leads nowhere"):
         Schema({"$ref": "http://json-schema.org/draft-04/schema#/nothing"})
+
+
+def test_a_reference_that_leads_nowhere_names_the_identifier_it_is_resolved_against():
+    part = {"$id": "http://a/part", "$ref": "#/$defs/id"}
+    with pytest.raises(SchemaError, match="leads nowhere in 'http://a/part';"):
+        Schema({"items": part, "$defs": {"id": {"type": "string"}}})
 
 
 def test_nothing_is_fetched_for_a_document_either():

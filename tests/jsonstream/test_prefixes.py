@@ -27,6 +27,7 @@ SHELF = {"properties": {"id": {}}, "patternProperties": {"^x-": {}, "^[a-c]+$": 
         ({"pattern": "^\\w+$"}, '"a\\u00e|9b"'),
         ({"pattern": "^第\\s*\\d章$"}, '"第\u00a01|页"'),
         ({"pattern": "^[^\\s]é\\S$"}, '"öé|\u3000"'),
+        ({"pattern": "^a.b$"}, '"a\\|rb"'),
         ({"pattern": "b$"}, '"xa|"'),
         ({"pattern": "^(?!x)a"}, '"b|"'),
         ({"anyOf": [{"pattern": "^a"}, {"pattern": "^b"}]}, '"|c"'),

@@ -202,6 +202,7 @@ CASES = {
     "policy is a single mapping",
     'name: "\\U00110000"': "p:1:1: not valid YAML (ValueError)",
     "%YAML 1.1\n---\nname: a": "p:1:1: files are read as YAML 1.2: leave the directive %YAML out",
+    "%YAML 1.2\n%FOO bar\n---\nname: a": "p:2:1: unknown directive: leave the directive %FOO out",
     "# a\n%YAML 1.3\n---\nname: a": "p:2:1: files are read as YAML 1.2: leave the directive %YAML "
     "out",
     "name: a\n---\nname: b": "p:2:1: not valid YAML: expected a single document in the stream, "

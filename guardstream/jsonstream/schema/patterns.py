@@ -4,8 +4,8 @@ Most patterns run in jsonschema-rs's linear engine. One with look-around or back
 its backtracking engine, which gives up after a fixed number of steps, and then refuses the text.
 What only JavaScript without its flag `u` accepts is read as it is there (ECMA-262, annex B.1.2): a
 bracket or brace that closes or opens nothing, and a hyphen beside `\\w`, stand for themselves.
-`\\A` and `\\Z` of other dialects are `^` and `$`. Halves of surrogate pairs are joined; alone they
-match nothing, as no document has any.
+`\\A` and `\\Z` of other dialects are `^` and `$`. `.` is anything that does not end a line.
+Halves of surrogate pairs are joined; alone they match nothing, as no document has any.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _pair = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)").
 _CLASSES = frozenset("dDwWsSpP")
 _OUTSIDE = {
     "]": r"\]", "{": r"\{", "}": r"\}", r"\<": "<", r"\>": ">", r"\A": "^", r"\Z": "$", r"\z": "$",
+    ".": r"[^\n\r\u2028\u2029]",  # ECMA-262, 22.2.2.7; the engines differ
 }  # fmt: skip
 _NOTHING = r"\P{Any}"
 # ECMA-262, 22.2.2.9. jsonschema-rs does this for the linear engine, not for the other one.

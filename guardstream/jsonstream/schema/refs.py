@@ -160,8 +160,7 @@ class References:
         else:
             found = self._at(uri, unquote(fragment))
         if not isinstance(found, dict | bool):
-            outside = "nothing is fetched: " if uri not in self._resources else ""
-            raise SchemaError(self._nowhere(schema, reference, outside))
+            raise SchemaError(self._nowhere(schema, reference, uri))
         target: SchemaDict | bool = found
         if isinstance(target, dict) and id(target) in self._unseen:
             place = self._places[id(target)]
@@ -241,17 +240,20 @@ class References:
             try:
                 check = dialect.check(found, offline=True).is_valid
             except (jsonschema_rs.ReferencingError, jsonschema_rs.ValidationError) as error:
-                raise SchemaError(self._nowhere(schema, address, "")) from error
+                raise SchemaError(self._nowhere(schema, address, self._root)) from error
             self._metaschemas[address] = found
             self._places[id(found)] = _Place(dialect.uri, "", dialect, address)
             self._readings[id(found)] = {META: check}
         return self._metaschemas[address]
 
-    def _nowhere(self, schema: SchemaDict, reference: str, outside: str) -> str:
+    def _nowhere(self, schema: SchemaDict, reference: str, uri: str) -> str:
+        found = self._resources.get(uri)
+        inner = found is not None and found is not self._resources[self._root]
+        where = repr(uri) if inner else "this schema"
+        outside = "nothing is fetched: " if found is None else ""
         return (
-            f"{self.pointer_of(schema) or '/'}: reference {reference!r} leads nowhere in this "
-            f"schema; {outside}put what it refers to under '$defs', or give its document with "
-            "the schema"
+            f"{self.pointer_of(schema) or '/'}: reference {reference!r} leads nowhere in {where}; "
+            f"{outside}put what it refers to under '$defs', or give its document with the schema"
         )
 
     def _fetch(self, uri: str) -> None:
