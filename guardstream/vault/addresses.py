@@ -32,7 +32,7 @@ _address = regex.compile(
 _begun = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
 # linkify-it reads what precedes a mail address as the user of its host (RFC 3986, 3.2.1), brackets
 # and quotes too; a browser reads it as the query of another host.
-_as_user = regex.compile(r"//[^\s@/\[\]()]*[?#\\][^\s@/\[\]()]*\Z")
+_as_user = regex.compile(r"//[^\s@/\[\]()?#\\]*[?#\\][^\s@/\[\]()]*\Z")
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
 _SPACES = " \n\t\r\f\v"
 _quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends an address that stands in quotes
