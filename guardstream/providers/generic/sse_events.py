@@ -27,7 +27,7 @@ _TO_SEND = frozenset({"comment", "raw_data", "sep"})
 _FIELDS = _NAMES | _TO_SEND
 _MARKS = ("event", "id", "retry", "comment", "sep")
 _ANSWERS = frozenset({"", "message", "output"})
-_SPOKEN = frozenset({"answer", "chunk", "content", "delta", "text", "token"})
+_TEXT_EVENTS = frozenset({"answer", "chunk", "content", "delta", "text", "token"})
 _ENDS = frozenset({"done", "end", "complete", "close", "error"})
 _END = "[DONE]"
 
@@ -78,7 +78,7 @@ class ServerSentEvents(Envelope):
 
     def _data(self, chunk: Any) -> _Data:
         if self._last[0] is not chunk:
-            value, form = _read(_said(chunk))
+            value, form = _read(_payload(chunk))
             if isinstance(value, str):
                 data = _Data(None, "" if value == _END else value, form == "string")
             else:
@@ -93,10 +93,10 @@ class ServerSentEvents(Envelope):
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return an event with other JSON in it, or an event of the guard's own, by its name."""
         if self._is_named:
-            made = _saying(chunk, inner["data"])
+            made = _with_payload(chunk, inner["data"])
             same = inner["event"] == _kind(chunk)
             return made if same else _with(made, "event", inner["event"])
-        return _saying(chunk, inner)
+        return _with_payload(chunk, inner)
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
         """Return what is neither an event's data nor one of its marks."""
@@ -163,7 +163,7 @@ class ServerSentEvents(Envelope):
         if not text:
             return Reading((), ())
         kind = "" if kind in _ANSWERS else kind
-        field = "event" if kind and kind not in _SPOKEN else "text"
+        field = "event" if kind and kind not in _TEXT_EVENTS else "text"
         new = Slot(0, "text", field, -1 - len(self._texts))
         return Reading([Piece(self._texts.setdefault(kind, new), text)], (0,))
 
@@ -197,8 +197,8 @@ class ServerSentEvents(Envelope):
 
     def _with_text(self, chunk: Any, text: str) -> Any:
         is_string = self._data(chunk).is_string
-        said = json.dumps(text, ensure_ascii=False) if is_string else text
-        return _with(chunk, _data_name(chunk), said)
+        data = json.dumps(text, ensure_ascii=False) if is_string else text
+        return _with(chunk, _data_name(chunk), data)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without unknown text."""
@@ -260,26 +260,26 @@ def _data_name(chunk: Any) -> str:
     return "data" if _field(chunk, "raw_data") is None else "raw_data"
 
 
-def _said(chunk: Any) -> Any:
+def _payload(chunk: Any) -> Any:
     """Return an event's data. Raises KeyError if something else than an event comes among them."""
     if not isinstance(chunk, dict) and "data" not in _names(chunk):
         raise KeyError("data")
     return _field(chunk, _data_name(chunk))
 
 
-def _read(said: Any) -> tuple[Any, str]:
+def _read(payload: Any) -> tuple[Any, str]:
     """Return an event's data, parsed if it is a text, and its form; numbers become texts."""
-    if said is None or isinstance(said, bool):
+    if payload is None or isinstance(payload, bool):
         return "", "text"
-    if isinstance(said, (str, int, float)):
-        return json_data(str(said))
-    return json_data(said.decode()) if isinstance(said, bytes) else (said, "value")
+    if isinstance(payload, (str, int, float)):
+        return json_data(str(payload))
+    return json_data(payload.decode()) if isinstance(payload, bytes) else (payload, "value")
 
 
-def _saying(chunk: Any, value: Any) -> Any:
+def _with_payload(chunk: Any, value: Any) -> Any:
     """Return an event with other JSON as its data, which is a text if it was one."""
-    name, said = _data_name(chunk), _said(chunk)
-    is_text = isinstance(said, (str, bytes))
+    name = _data_name(chunk)
+    is_text = isinstance(_payload(chunk), (str, bytes))
     return _with(chunk, name, json_bytes(value).decode() if is_text else value)
 
 
