@@ -56,8 +56,6 @@ def serve(
             f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "
             f"in {named[DEFAULT]}"
         )
-    if "audit_errors" in options and "audit" not in options:
-        _check_audited(options["policies"].values())
     try:
         run(
             ServeOptions(**options),
@@ -99,14 +97,6 @@ def _checked(flags: Mapping[str, Any]) -> dict[str, Any]:
     _check_one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")
     _check_one_of(("report", "raise"), given.get("audit_errors", "report"), "--audit-errors")
     return given
-
-
-def _check_audited(policies: Iterable[str]) -> None:
-    """UsageError if no policy has an audit log."""
-    from guardstream.serve.from_policy import read
-
-    if not any(read(path)[0].audit for path in policies):
-        raise UsageError("--audit-errors is about an audit log: give --audit, or a section 'audit'")
 
 
 def _routes(routes: Sequence[str], policies: Collection[str]) -> dict[str, str]:

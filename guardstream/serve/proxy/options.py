@@ -47,7 +47,7 @@ from guardstream.serve.journal import Replay
 from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
 from guardstream.serve.proxy.key_file import KeysOfFile, key_of
 from guardstream.serve.proxy.keys import Key, KeyFunction, Keys
-from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
+from guardstream.serve.proxy.settings import DEFAULT, ProxySettings, SettingsError
 from guardstream.serve.proxy.state import State
 from guardstream.serve.proxy.upstreams import Auth, Target
 from guardstream.stream.observers import Observer
@@ -181,6 +181,11 @@ class ServeOptions:
             if applied is not None:
                 operations_of[name] = applied
             guards[name] = self._guard(policy, applied, audit)
+        audited = audit is not None or any(each.audits for each in operations_of.values())
+        if self.audit_errors is not None and not audited:
+            raise SettingsError(
+                "--audit-errors is about an audit log: give --audit, or a section 'audit'"
+            )
         return guards, operations_of
 
     def _key(self, name: str, given: str | Mapping[str, Any]) -> Key:
