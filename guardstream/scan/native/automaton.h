@@ -135,7 +135,7 @@ typedef struct {
     Ints rows, notes, registers;
     Numbers closures, items, advanced, item_sets, obligations, obligation_sets, aheads, leasts;
     Numbers states;
-    Numbers edges; /* by state, and what it asks of a character */
+    Numbers edges; /* by state, what it asks of a character, and the transition's mode */
     Part *closure, *step;
     Entry *entry;
     Way *way;
@@ -1707,38 +1707,41 @@ state_asks(Automaton *self, int32_t number)
     return asks < 0 ? asks : (cache->state[number].asks = asks);
 }
 
-/* A state's transition on what it asks of a character: the number of an edge. */
+/* A state's transition on a class as this pattern tells them apart: the number of an edge. Classes
+   that the state does not tell apart share one. */
 static int32_t
-edge_on(Automaton *self, int32_t number, int32_t asked)
+edge_on(Automaton *self, int32_t number, int32_t local, int mode)
 {
     Cache *cache = &self->cache;
-    int32_t key[2] = {number, asked}, known = numbers_find(&cache->edges, key, 2);
+    int32_t asks = state_asks(self, number);
+    int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
+    if (asked < 0) {
+        return asked;
+    }
+    int32_t key[3] = {number, asked, mode}, known = numbers_find(&cache->edges, key, 3);
     if (known != NONE) {
         return known;
     }
     Edge edge = {NONE, NONE, NONE, NONE};
-    int32_t result = transition(self, number, asked, BEGINS | OPENS, &edge);
+    int32_t result = transition(self, number, asked, mode, &edge);
     if (result < 0) {
         return result;
     }
     if (grown((void **)&cache->edge, &cache->edge_room, (int64_t)cache->edges.count + 1,
               sizeof(Edge)) < 0
-        || (known = numbers_of(&cache->edges, key, 2)) < 0) {
+        || (known = numbers_of(&cache->edges, key, 3)) < 0) {
         return ERROR;
     }
     cache->edge[known] = edge;
     return known;
 }
 
-/* A state's transition on a class as this pattern tells them apart, which is new to it: the number
-   of an edge. Classes that the state does not tell apart share one. */
+/* The same where a match may begin and the group open, of a class that is new to the state. */
 static int32_t
 edge_of(Automaton *self, int32_t number, int32_t local)
 {
     Cache *cache = &self->cache;
-    int32_t asks = state_asks(self, number);
-    int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
-    int32_t edge = asked < 0 ? asked : edge_on(self, number, asked);
+    int32_t edge = edge_on(self, number, local, BEGINS | OPENS);
     if (edge < 0) {
         return edge;
     }

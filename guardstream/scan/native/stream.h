@@ -1466,21 +1466,19 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     Automaton *automaton = &machine->automata[run.pattern];
     machine->next.count = machine->next.register_count = 0;
     int32_t local = machine_local(machine, run.pattern, class);
-    Edge edge = {NONE, NONE, NONE, NONE};
-    int32_t result = local;
+    int32_t number = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
-        result = machine_edge(machine, run.pattern, run.state, class);
-        edge = result < 0 ? edge : automaton->cache.edge[result];
+        number = machine_edge(machine, run.pattern, run.state, class);
     }
     else if (local >= 0) {
         machine->wanted = run.pattern;
-        result = transition(automaton, run.state, automaton->local_signature.at[local], mode,
-                            &edge);
+        number = edge_on(automaton, run.state, local, mode);
         machine_count(machine, automaton);
     }
-    if (result < 0) {
-        return result;
+    if (number < 0) {
+        return number;
     }
+    const Edge edge = automaton->cache.edge[number];
     const int64_t *registers = self->other.registers;
     if (edge.accepts != NONE && mode & BEGINS
         && accepts_taken(&automaton->cache, edge.accepts, run.pattern, registers, offset,

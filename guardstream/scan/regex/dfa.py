@@ -136,10 +136,6 @@ class State(dict[Asked, Transition]):
         """The same, if the masked group may not open before the character."""
         return self[signature & self.asks, False]
 
-    def passed(self, signature: int) -> State:
-        """The state after a character at which no match may begin, of one without candidates."""
-        return self.automaton.passed(self, signature)
-
     def without(self, is_dropped: Callable[[Thread], bool]) -> State:
         """The state without some of its threads; the registers stay as they are."""
         return self.automaton.without(self, is_dropped)
@@ -243,6 +239,18 @@ class Automaton:
             state = self._idle[left] = self._state((), self._contexts.beginning(left))
         return state
 
+    def after(self, left: int, signatures: Iterable[int]) -> State:
+        """The state without candidates after a character of the signature `left`, and then of
+        `signatures`, which the lookbehinds have read but at which no match has begun."""
+        with self.alphabet.lock:
+            context = self.idle(left).context
+            for signature in signatures:
+                context = context[signature & context.asks]
+            state = self._state((), context)
+            self._weigh_new(state)
+            self.bound()
+        return state
+
     def _state(self, threads: tuple[Thread, ...], context: Context) -> State:
         return self._to(threads, context)[0]
 
@@ -284,15 +292,6 @@ class Automaton:
         return accepts
 
     # Transitions
-
-    def passed(self, state: State, signature: int) -> State:
-        """See `State.passed`."""
-        with self.alphabet.lock:
-            context = self._renewed(state).context
-            after = self._state((), context[signature & context.asks])
-            self._weigh_new(after)
-            self.bound()
-        return after
 
     def built(self, state: State, asked: Asked) -> Transition:
         """A new transition of `state`, see there; under the alphabet's lock, and nothing is

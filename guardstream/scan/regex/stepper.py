@@ -523,9 +523,9 @@ class Stepper:
         automaton, classes = machine.automata[pattern], machine.classes
         signatures = automaton.alphabet.signatures
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
-        state = automaton.idle(signatures[before])
-        for character in text[begin:at]:
-            state = state.passed(signatures[classes[character]])
+        state = automaton.after(
+            signatures[before], [signatures[classes[c]] for c in text[begin:at]]
+        )
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
             signature = signatures[classes[character]]
