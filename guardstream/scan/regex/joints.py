@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import count
-from operator import or_
+from operator import itemgetter, or_
 from typing import TypeAlias
 
 from guardstream.scan.building import building
@@ -50,9 +50,12 @@ Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 @lru_cache(maxsize=4_096)
 def moving(leasts: Sequence[Least]) -> Moves:
     """What `moved` does with these as a function of its own: faster where there are one or two
-    registers, each with one source, as nearly always. Many transitions share it."""
+    registers, each with one source, as nearly always, and where there are many. Many transitions
+    share it."""
+    if len(leasts) > 2:
+        return _many(leasts)
     sources = [least[0] for least in leasts if len(least) == 1]
-    if len(sources) < len(leasts) or not 1 <= len(sources) <= 2:
+    if len(sources) < len(leasts) or not sources:
         return partial(moved, leasts)
     if len(sources) == 1:
         return _one(*sources)
@@ -74,6 +77,30 @@ def _two(one: Source, other: Source) -> Moves:
     if other >= 0:
         return lambda registers, offset: (offset + 2 + one, registers[other])
     return lambda _, offset: (offset + 2 + one, offset + 2 + other)
+
+
+def _many(leasts: Sequence[Least]) -> Moves:
+    # New offsets stand after the registers: so both are picked in one call.
+    new = sorted({source for least in leasts for source in least if source < 0})
+    index = {source: number - len(new) for number, source in enumerate(new)}
+    first = itemgetter(*[index.get(least[0], least[0]) for least in leasts])
+    met = [
+        (number, itemgetter(*[index.get(source, source) for source in least]))
+        for number, least in enumerate(leasts)
+        if len(least) > 1
+    ]
+
+    def moves(registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
+        known = (*registers, *[offset + 2 + source for source in new])
+        become: tuple[int, ...] = first(known)
+        if met:
+            least = list(become)
+            for number, sources in met:
+                least[number] = min(sources(known))
+            become = tuple(least)
+        return become
+
+    return moves
 
 
 class Joint(dict[str, Leap]):
