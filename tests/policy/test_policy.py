@@ -188,6 +188,8 @@ CASES = {
     "": "p:1:1: the policy is empty: start with 'version: 1'",
     "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
     "version: 2": "p:1:10: expected 1",
+    "version: true": "p:1:10: expected 1",
+    "version: 1.0": "p:1:10: expected 1",
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
     "while parsing a flow node; close each bracket, put a value that has ': ' in it or begins "
