@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
@@ -112,8 +113,7 @@ def read(
     except RecursionError:
         document.problems.append(Problem(Mark(1, 1), "nested too deeply"))
     except _MALFORMED as error:
-        message = f"not valid YAML ({type(error).__name__})"
-        document.problems.append(Problem(Mark(1, 1), message))
+        document.problems.append(_malformed(text, error))
     else:
         if root is not None:
             document.value = _Reader(document, nodes).read(root, (), 0)
@@ -130,6 +130,27 @@ _MALFORMED = (
     AssertionError,
 )
 """What ruamel.yaml's scanner raises, some of it on malformed escapes and directives."""
+
+
+def _malformed(text: str, error: Exception) -> Problem:
+    """Return the problem of a text at which ruamel.yaml fails without naming the place."""
+    escape = _TOO_HIGH.search(text, _scanned(text))
+    if escape is None:
+        return Problem(Mark(1, 1), f"not valid YAML ({type(error).__name__})")
+    message = "not valid YAML: no character has the number in this escape: the highest is 0010FFFF"
+    return Problem(_mark_of_index(text, escape.start()), message)
+
+
+_TOO_HIGH = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+
+
+def _scanned(text: str) -> int:
+    """Return how many code points the scanner turns into tokens before it fails."""
+    end = 0
+    with suppress(*_MALFORMED):
+        for token in YAML(typ="safe", pure=True).scan(text):
+            end = token.end_mark.index
+    return end
 
 
 _has_directive = re.compile(r"(?:\A\ufeff?|[\n\r\x85\u2028\u2029])%").search
@@ -272,6 +293,9 @@ class _Reader:
             if not self._has_known_tag(key):
                 continue
             name = _whole(str(key.value))
+            if _HALF.search(name):
+                self._problem(key, _HALF_MESSAGE)
+                continue
             if name in result:
                 line, _ = self._document.keys[(*path, name)]
                 self._problem(key, f"duplicate key {name!r}, first in line {line}")
@@ -291,8 +315,14 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode) -> object:
         kind = str(node.tag).removeprefix(_TAG)
+        text = _whole(str(node.value))
+        if _HALF.search(text):
+            self._problem(node, _HALF_MESSAGE)
+            return None
+        if kind in ("int", "float") and _ONLY_IN_1_1.match(text):
+            return text
         try:
-            return _SCALARS[kind](_whole(str(node.value)))
+            return _SCALARS[kind](text)
         except ValueError:
             self._problem(node, f"not a valid {kind}")
             return None
@@ -306,11 +336,15 @@ def _whole(text: str) -> str:
 
 
 _SURROGATE = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_MESSAGE = "half of a surrogate pair: write the character itself"
+
+# YAML 1.2, 10.3.2. ruamel.yaml takes these for numbers, as YAML 1.1 does.
+_ONLY_IN_1_1 = re.compile(r"[^_]*_|[-+]?0b|[-+]0[ox]")
 
 
 def _integer(text: str) -> int:
-    text = text.replace("_", "")
-    return int(text, 0) if re.match(r"[-+]?0[box]", text) else int(text)
+    return int(text, 0) if re.match("0[ox]", text) else int(text)
 
 
 def _boolean(text: str) -> bool:
@@ -322,7 +356,7 @@ def _boolean(text: str) -> bool:
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "int": _integer,
-    "float": lambda text: float(re.sub(r"_|\.(?=inf|nan)", "", text.lower())),
+    "float": lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
     "bool": _boolean,
     "null": lambda _: None,
     "timestamp": str,

@@ -69,6 +69,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _refused_words(placed, rule)
         found += _far_keywords(placed, rule)
         found += _patterns_as_words(placed)
+        found += _lost_characters(placed, rule)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -283,6 +284,21 @@ def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
             shown = repr(word[:40]).replace(r"\\", "\\")
             message = f"{shown} is only found as it is written: for a pattern, use 'pattern'"
             yield _about(here, message, "words", index)
+
+
+_LOST = "\ufffd"
+"""The replacement character, which a conversion writes for what it cannot read."""
+
+
+def _lost_characters(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of words in which characters were lost; a word of nothing else is meant."""
+    broken = [word for word in rule.words if _LOST in word and word.strip(_LOST)]
+    if broken:
+        message = (
+            f"{len(broken)} of its words have U+FFFD in them, the sign of characters that were "
+            "lost in a conversion: write the words again"
+        )
+        yield _about(placed.origin_of("words"), message, "words")
 
 
 def _spellings(rule: Rule, word: str) -> Iterator[str]:

@@ -267,10 +267,17 @@ class InputFile(Model):
     """How unknown parts and fields of a message are handled: `pass` is a hole."""
 
 
+def _no_lookalike(value: object) -> object:
+    """Refuse `true` and `1.0`, which equal 1 in Python and are no integers in YAML."""
+    if isinstance(value, (bool, float)):
+        raise ValueError("expected 1")
+    return value
+
+
 class PolicyFile(Model):
     """The whole file."""
 
-    version: Literal[1] = 1
+    version: Annotated[Literal[1], BeforeValidator(_no_lookalike)] = 1
     """The version of this format."""
     name: str = ""
     """The policy's name, for reports."""

@@ -236,7 +236,7 @@ def random(text: str) -> bool:
     if len(kinds) < 12 or 6 * sum(map(kinds.count, _CHANGES)) < len(kinds):
         return False
     both = b"0" in kinds and kinds.strip(b"0") and (text.isascii() or mixed(text))
-    return bool(both) and _has_entropy(text, 2.7) and not _ascends(letters)
+    return bool(both) and _has_entropy(text, 2.7) and not _counts(letters)
 
 
 def _kind(char: str) -> str:
@@ -247,6 +247,11 @@ def _kind(char: str) -> str:
 _ASCII_KINDS = b"".join((_kind(chr(code)) or "-").encode() for code in range(256))
 _NEITHER = bytes(code for code in range(128) if not chr(code).isalnum())
 _CHANGES = tuple("".join(two).encode() for two in permutations("0Aa", 2))
+
+
+def _counts(codes: Sequence[int]) -> bool:
+    """Return whether characters, or bytes in hexadecimal, count up: `123456`, `000102030405`."""
+    return _ascends(codes) or _ascends(codes[::2]) or _ascends(codes[1::2])
 
 
 def _ascends(codes: Sequence[int]) -> bool:

@@ -53,6 +53,7 @@ _MARKS = "[*`~]{0,3}"
 _JOINT = (
     rf"(?:{_MARKS}[{_SPACES}]{{0,2}}{_UNDERSCORE}[{_SPACES}]{{0,2}}{_MARKS}|[{_SPACES}]{{1,2}}|\-)"
 )
+_INNER_JOINT = rf"(?:{_UNDERSCORE}|[{_SPACES}\-])"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
 # At the bounds of a word, maybe in emphasis by underscores: `__EMAIL_7KQ4TWY__`.
 _BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
@@ -124,19 +125,22 @@ def _fakes(labels: frozenset[str]) -> tuple[str, ...]:
 
 def _found(labels: Sequence[str], ids: Ids) -> tuple[str, str]:
     """Return the patterns of stand-ins inside brackets, and without brackets."""
-    ways = _any_of(labels)
     found = _NUMBER if ids == "number" else _HASH
-    return f"{ways}{_JOINT}{found}", f"{ways}{_UNDERSCORE}{found}"
+    in_brackets = f"{_any_of(labels, _INNER_JOINT)}{_JOINT}{found}"
+    return in_brackets, f"{_any_of(labels, _UNDERSCORE)}{_UNDERSCORE}{found}"
 
 
-def _any_of(labels: Sequence[str]) -> str:
-    """Return a pattern for some labels, as a tree of their common beginnings."""
+def _any_of(labels: Sequence[str], underscore: str) -> str:
+    """Return a pattern for some labels, as a tree of their common beginnings.
+
+    `underscore` is the pattern of an underscore in a label.
+    """
     rests: dict[str, list[str]] = {}
     for label in labels:
         if label:
             rests.setdefault(label[0], []).append(label[1:])
     ways = [
-        (_UNDERSCORE if char == "_" else _either_width(char)) + _any_of(rest)
+        (underscore if char == "_" else _either_width(char)) + _any_of(rest, underscore)
         for char, rest in rests.items()
     ]
     if not ways or (len(ways) == 1 and "" not in labels):

@@ -341,3 +341,11 @@ def test_reversible_without_an_effect_is_a_warning() -> None:
         "a rule with 'action: block' masks nothing that could be restored",
     ]
     assert lint(f"rules: [{rule}]") == []  # others may extend it in their 'input'
+
+
+def test_lost_characters_in_words_are_a_warning() -> None:
+    assert lint(f"rules: [{{id: a, words: ['caf\ufffd', x], {TESTS}}}]") == [
+        "p:1:24: warning: rule 'a': 1 of its words have U+FFFD in them, the sign of characters "
+        "that were lost in a conversion: write the words again"
+    ]
+    assert lint(f"rules: [{{id: a, words: ['\ufffd', x], {TESTS}}}]") == []

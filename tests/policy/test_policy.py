@@ -188,6 +188,8 @@ CASES = {
     "": "p:1:1: the policy is empty: start with 'version: 1'",
     "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
     "version: 2": "p:1:10: expected 1",
+    "version: true": "p:1:10: expected 1",
+    "version: 1.0": "p:1:10: expected 1",
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
     "while parsing a flow node; close each bracket, put a value that has ': ' in it or begins "
@@ -200,7 +202,14 @@ CASES = {
     "scanning a quoted scalar that begins at line 2, column 12; close the quote",
     '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "
     "policy is a single mapping",
-    'name: "\\U00110000"': "p:1:1: not valid YAML (ValueError)",
+    """# '\\U00110000'\nname: 'x'\nmode: "x\\U00110000\"""": "p:3:9: not valid YAML: no "
+    "character has the number in this escape: the highest is 0010FFFF",
+    'name: "\\UFFFFFFFF"': "p:1:8: not valid YAML: no character has the number in this escape: the "
+    "highest is 0010FFFF",
+    'name: "x\\ud83d"': "p:1:7: half of a surrogate pair: write the character itself",
+    '"\\ude00": 1': "p:1:1: half of a surrogate pair: write the character itself",
+    "max_holdback: 1_000": "p:1:15: expected a whole number",
+    "max_holdback: 0b1000": "p:1:15: expected a whole number",
     "%YAML 1.1\n---\nname: a": "p:1:1: files are read as YAML 1.2: leave the directive %YAML out",
     "%YAML 1.2\n%FOO bar\n---\nname: a": "p:2:1: unknown directive: leave the directive %FOO out",
     "# a\n%YAML 1.3\n---\nname: a": "p:2:1: files are read as YAML 1.2: leave the directive %YAML "
@@ -301,7 +310,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str) -> None:
 
 def test_an_escape_of_too_large_a_number_is_refused() -> None:
     [problem] = problems('name: "\\UFFFFFFFF"')  # by an OverflowError or, later, a ValueError
-    assert problem.startswith("p:1:1: not valid YAML (")
+    assert problem.startswith("p:1:8: not valid YAML: no character has the number")
 
 
 @pytest.mark.parametrize(

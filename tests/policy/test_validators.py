@@ -67,6 +67,8 @@ BAD = {
     "mixed": ["ab", "12"],
     "varied": ["aaaaab-----"],
     "random": [
+        "000102030405060708090A0B0C0D0E0F",
+        "00112233445566778899aabbccddeeff",
         "abcdefghijklmnopqrstuvwxyz123456",
         "orders_by_customer_2024",
         "k3JvQ81mZr5",
