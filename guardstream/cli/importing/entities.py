@@ -30,6 +30,8 @@ _PACKS: dict[str, dict[str, tuple[str, ...]]] = {
         "US_MBI": ("us-mbi",),
         "US_PASSPORT": ("passport",),
         "ABA_ROUTING_NUMBER": ("us-routing", "us-routing-plain"),
+        "US_BANK_NUMBER": ("bank-account",),
+        "US_DRIVER_LICENSE": ("driving-licence",),
         "UK_NHS": ("uk-nhs", "uk-nhs-plain"),
         "UK_NINO": ("uk-nino",),
         "UK_PASSPORT": ("passport",),
