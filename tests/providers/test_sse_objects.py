@@ -223,6 +223,26 @@ def test_what_else_an_event_has_is_guarded() -> None:
             list(GUARD.wrap_sync([first, other]))
 
 
+@pytest.mark.parametrize("name", ["data", "event", "id", "retry", "comment", "raw_data"])
+@pytest.mark.parametrize("other", ["_{}", "__{}"])
+def test_fields_that_differ_by_underscores_alone_are_all_guarded(name: str, other: str) -> None:
+    private = other.format(name)
+    for said in ({name: "a secret", private: "so"}, {private: "a secret", name: "so"}):
+        for event in (said, dict(reversed(said.items()))):
+            for source in ([{"data": "so", **event}], [{"data": "so"}, {"data": "so", **event}]):
+                assert not left_raw(list(GUARD.wrap_sync(source)))
+
+
+def test_an_event_may_have_its_data_in_two_fields() -> None:
+    class Kept:
+        def __init__(self, data: str) -> None:
+            self.data = self._data = data
+            self.event, self.id, self.retry = "message", "", None
+
+    out = list(GUARD.wrap_sync([Kept("a secret.")]))
+    assert [(each.data, each._data) for each in out] == [("a ######.", "a ######.")]
+
+
 def test_held_text_keeps_the_name_of_its_event() -> None:
     source = [{"event": "mine", "data": json.dumps({"text": "a sec"})}]
     names = [each["event"] for each in GUARD.wrap_sync(source)]

@@ -67,7 +67,7 @@ class ServerSentEvents(Envelope):
         """
         if isinstance(chunk, (str, bytes)):
             return False
-        names = _names(chunk).keys()
+        names = {name.lstrip("_") for name in fields_of(chunk)}
         if isinstance(chunk, dict):
             return names <= _FIELDS and isinstance(chunk.get("data"), str)
         return _NAMES <= names <= _FIELDS
@@ -100,9 +100,9 @@ class ServerSentEvents(Envelope):
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
         """Return what is neither an event's data nor one of its marks."""
-        known = {_data_name(chunk), *_MARKS}
         fields = fields_of(chunk)
-        return {own: fields[own] for name, own in _names(chunk).items() if name not in known}
+        known = {_own(fields, name) for name in (_data_name(chunk), *_MARKS)}
+        return {name: value for name, value in fields.items() if name not in known}
 
     def _marks(self, chunk: Any) -> list[Piece]:
         """Return the name, the id and the comment of an event, where they could be texts and may
@@ -246,13 +246,17 @@ class ServerSentEvents(Envelope):
         return _with(made, "event", inner["type"]) if kind and kind == _kind(chunk) else made
 
 
-def _names(chunk: Any) -> dict[str, str]:
-    """Return what the class of an event calls its fields: some are private."""
-    return {name.lstrip("_"): name for name in fields_of(chunk)}
+def _own(fields: Mapping[str, Any], name: str) -> str:
+    """Return what an event's class calls a field, which may be private: the one of that very name,
+    or else the first; any other is beside the event's own fields."""
+    if name in fields:
+        return name
+    return next((own for own in fields if own.lstrip("_") == name), name)
 
 
 def _field(chunk: Any, name: str) -> Any:
-    return fields_of(chunk).get(_names(chunk).get(name, name))
+    fields = fields_of(chunk)
+    return fields.get(_own(fields, name))
 
 
 def _data_name(chunk: Any) -> str:
@@ -262,7 +266,7 @@ def _data_name(chunk: Any) -> str:
 
 def _payload(chunk: Any) -> Any:
     """Return an event's data. Raises KeyError if something else than an event comes among them."""
-    if not isinstance(chunk, dict) and "data" not in _names(chunk):
+    if not isinstance(chunk, dict) and _own(fields_of(chunk), "data") not in fields_of(chunk):
         raise KeyError("data")
     return _field(chunk, _data_name(chunk))
 
@@ -290,4 +294,4 @@ def _kind(chunk: Any) -> str:
 
 
 def _with(chunk: Any, name: str, value: Any) -> Any:
-    return replaced(chunk, {_names(chunk).get(name, name): value})
+    return replaced(chunk, {_own(fields_of(chunk), name): value})
