@@ -266,7 +266,8 @@ def _data_name(chunk: Any) -> str:
 
 def _payload(chunk: Any) -> Any:
     """Return an event's data. Raises KeyError if something else than an event comes among them."""
-    if not isinstance(chunk, dict) and _own(fields_of(chunk), "data") not in fields_of(chunk):
+    fields = fields_of(chunk)
+    if not isinstance(chunk, dict) and _own(fields, "data") not in fields:
         raise KeyError("data")
     return _field(chunk, _data_name(chunk))
 
