@@ -190,6 +190,9 @@ def conversation(seed: int) -> Counter[str]:
         if ids != "number":
             assert sent[: len(before)] == before, "the history came out otherwise"
         for text in strings(sent):
+            # A fake may hold a short value: that of every address of IPv6 ends in "::1".
+            for entry in vault.entries:
+                text = text.replace(str(entry.name), "\n")
             for value in values:
                 assert value not in text, "a value was sent"
         counted += Counter(turns=1, values=len(vault))
