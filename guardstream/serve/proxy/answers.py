@@ -313,19 +313,35 @@ def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
     return [whole, *[""] * (len(texts) - 1)]
 
 
-_TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
-"""What is not text in subtitles: https://www.w3.org/TR/webvtt1/, and SubRip."""
+_TIME = r"(?:\d{1,4}:)?\d\d:\d\d[.,]\d{1,3}"
+_SETTINGS = (
+    r"(?: +(?:vertical|line|position|size|align)"
+    r":(?:[\d.]{1,6}%?|start|center|end|left|right|rl|lr))*"
+)
+_TIMES = re.compile(rf"{_TIME} --> {_TIME}{_SETTINGS} *")
+_NUMBER = re.compile(r"\d{1,6}")
+"""The times of a cue, and its number: https://www.w3.org/TR/webvtt1/, and SubRip."""
 
 
 def _cues(guard: Guard, text: str) -> str:
     """Guard a text, or subtitles, whose sentences continue in the next cue."""
     lines = text.split("\n")
-    texts = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
-    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in texts], " ")
+    plain = [line.rstrip("\r") for line in lines]
+    texts = [at for at in range(len(lines)) if not _is_layout(plain, at)]
+    shown = _in_pieces(guard, [plain[at] for at in texts], " ")
     for at, new in zip(texts, shown, strict=True):
-        if new != lines[at].rstrip("\r"):
+        if new != plain[at]:
             lines[at] = new
     return "\n".join(lines)
+
+
+def _is_layout(lines: Sequence[str], at: int) -> bool:
+    """Return whether a line of subtitles has no text. A number has, unless times follow it."""
+    line = lines[at]
+    if _NUMBER.fullmatch(line):
+        return at + 1 < len(lines) and _TIMES.fullmatch(lines[at + 1]) is not None
+    is_title = at == 0 and line == "WEBVTT"
+    return is_title or not line.strip() or _TIMES.fullmatch(line) is not None
 
 
 def _results(guard: Guard, body: bytes) -> bytes | None:

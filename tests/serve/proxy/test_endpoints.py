@@ -441,6 +441,18 @@ def test_subtitles_are_guarded_over_their_cues(text: str) -> None:
     assert answer.text.count("-->") == text.count("-->")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["12345", "12345\n\nand so on", "it is\n12345\nand so on", "00:01 --> 12345", "WEBVTT 12345",
+     "WEBVTT\n\n12345\n00:00.000 --> 00:01.000 region:12345\nhello\n"],
+)  # fmt: skip
+def test_numbers_in_a_transcription_are_text(text: str) -> None:
+    guards = {"default": Guard(Policy.parse("rules: [{id: a, pattern: '12345'}]"))}
+    with proxied(lambda *_: Response(text, media_type="text/plain"), guards=guards) as (url, _):
+        answer = form(url, "/v1/audio/transcriptions", model="m", response_format="text")
+    assert (answer.status_code, "12345" in answer.text) == (200, False)
+
+
 def test_a_transcription_that_is_streamed_is_guarded() -> None:
     events = [event({"type": "transcript.text.delta", "delta": part}) for part in ("a sec", "ret")]
     events.append(event({"type": "transcript.text.done", "text": "a secret"}))
