@@ -12,6 +12,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
+from guardstream.http.bodies import json_of
 from guardstream.http.body import Beside, checked_text, guard_body, guard_error, judged_body
 from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
@@ -128,17 +129,15 @@ async def _judged(
 
 async def judged_strings(guard: Guard, body: bytes) -> bytes:
     """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
-    text = _utf8(body)
-    whole = json_object(text)
-    parts = [text] if whole is not None else text.splitlines(keepends=True)
-    values = [json_object(part) for part in parts]
-    if None in values:
-        return "".join(await _through_gates(guard, text, PlainText)).encode()
-    out: list[str] = []
-    for part, value in zip(parts, values, strict=True):
-        judged = await _through_gates(guard, value, AnyJSON)
-        out += [part] if judged == [value] else [_line(each) for each in judged]
-    return "".join(out).encode()
+    text = _utf8(body).removeprefix("\ufeff")
+    content = json_of("", text)
+    assert content is not None  # no media type claims that it is JSON
+    judged: Any
+    if isinstance(content.value, str):
+        judged = "".join(await _through_gates(guard, content.value, PlainText))
+    else:
+        (judged,) = await _through_gates(guard, content.value, AnyJSON)
+    return body if judged == content.value else content.written(judged)
 
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
@@ -150,10 +149,6 @@ async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -
         why = "the policy's gate blocked the answer"
         raise UpstreamError(502, BLOCKED_CODE, why, rule=stream.blocked_by)
     return judged
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json_bytes(value).decode() + "\n"
 
 
 async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
