@@ -36,7 +36,7 @@ class _Judged:
 
     def json(self, value: Any) -> int:
         """Add a value of JSON; return its number."""
-        content = [{"type": "request", "body": value}]
+        content = [{"": value}]  # by a name in which no rule finds anything
         self._messages.append({"role": "user", "content": content})
         return len(self._messages) - 1
 
@@ -77,7 +77,7 @@ class _Judged:
     def __getitem__(self, number: int) -> Any:
         """Return the judged text or body with this number."""
         content = self._judged[number]["content"]
-        return content if isinstance(content, str) else content[0]["body"]
+        return content if isinstance(content, str) else content[0][""]
 
 
 def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outgoing:
