@@ -21,8 +21,8 @@ BATCH = "batch"
 _JSON = b"application/json"
 
 
-class Read(NamedTuple):
-    """What the proxy itself reads of a request: its JSON, or the fields and lines of its form."""
+class RequestContent(NamedTuple):
+    """A request as the proxy itself reads it: its JSON, or the fields and lines of its form."""
 
     fields: Mapping[str, Any]
     batch: list[dict[str, Any]]
@@ -54,20 +54,20 @@ def asks_for_stream(endpoint: Endpoint, body: bytes) -> bool:
     return (json_object(body) or {}).get("stream", usual) is True
 
 
-def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
+def read(endpoint: Endpoint, kind: str, body: bytes) -> RequestContent:
     """Return what the proxy reads of a request. RefusedError if that cannot be read."""
     if not endpoint.request:
-        return Read({}, [])
+        return RequestContent({}, [])
     if endpoint.request != "form":
         fields = object_of(body)
         batch = _requests(fields) if endpoint.request == "batch" else []
-        return Read(fields, [each["params"] for each in batch])
+        return RequestContent(fields, [each["params"] for each in batch])
     parts = read_form(kind, body)
     fields = {part.name: part.text() for part in parts if not part.is_file}
     if fields.get("purpose") != BATCH:
-        return Read(fields, [])
+        return RequestContent(fields, [])
     lines = [_line(line) for part in parts if part.is_file for line in _lines(part.data)]
-    return Read(fields, [line["body"] for line in lines])
+    return RequestContent(fields, [line["body"] for line in lines])
 
 
 def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list[Part]:
