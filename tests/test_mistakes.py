@@ -528,7 +528,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a gate that nothing may wait for": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, ahead=0),
-        "ahead= needs a number of code points, at least 1",
+        "ahead= needs a whole number, at least 1",
     ),
     "what becomes of unknown text on a route, misspelt": (
         lambda: MIDDLEWARE(asgi, GUARD, unknown="gard"),

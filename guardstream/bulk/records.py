@@ -1,20 +1,29 @@
 """Guards the texts of one record: a text, or a value of JSON with texts at any depth.
 
 Every string and every key of an object is guarded, or, if columns are named, the strings in those.
-The columns of a table keep their names. Numbers are left as they are. Bytes cannot be judged, and
-are refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if they
-are.
+The columns of a table keep their names. Numbers, times and UUIDs are left as they are. Bytes and
+other objects cannot be judged, and are refused. Strings under the key `arguments` are read as the
+arguments of tools: as JSON, if they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time, timedelta
+from numbers import Number
 from typing import Any, Protocol
+from uuid import UUID
 
 from guardstream.bulk.report import BulkError, Report
 from guardstream.events import Finding, Finish, Text
 from guardstream.guard import Guard
 from guardstream.stream.flows.flow import following
+
+_COLLECTIONS: tuple[type[Any], ...] = (list, tuple, set, frozenset)
+
+_WITHOUT_TEXT = (Number, date, time, timedelta, UUID)
+_WITHOUT_TEXT_OF_PANDAS = ("NAType", "Period", "Interval")
+"""Types of values without text: numbers, times and ids."""
 
 _KEYS = 1_000
 """How many keys without findings are remembered, so that they are not guarded in each record."""
@@ -93,26 +102,27 @@ class Redactor:
             return value
         if isinstance(value, Mapping):
             return self._object(value)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            where = f"the column {name!r}" if name else "a record"
-            raise BulkError(f"{where} holds bytes, which are not searched: name the other columns")
-        if isinstance(value, (list, tuple)):
+        collection = next((kind for kind in _COLLECTIONS if isinstance(value, kind)), None)
+        if collection is not None:
             items = [self._value(item, name) for item in value]
             same = all(new is old for new, old in zip(items, value, strict=True))
-            if same:
-                return value
-            return tuple(items) if isinstance(value, tuple) else items  # pairs of a map
-        if hasattr(value, "tolist"):  # an array, or a scalar of one
+            return value if same else collection(items)
+        if hasattr(value, "tolist") and not isinstance(value, memoryview):  # of NumPy
             plain = value.tolist()
             guarded = value if plain is value else self._value(plain, name)
             return value if guarded is plain else guarded
-        return value  # a date, a decimal number, an id
+        if not _is_without_text(value):
+            where = f"the column {name!r}" if name else "a record"
+            is_bytes = isinstance(value, (bytes, bytearray, memoryview))
+            held = "bytes" if is_bytes else f"objects of type {type(value).__qualname__!r}"
+            raise BulkError(f"{where} holds {held}, which are not searched: name the other columns")
+        return value
 
     def _object(self, value: Mapping[str, Any]) -> Any:
         made: dict[Any, Any] = {}
         changed = False
         for key, item in value.items():
-            shown = self._key(key) if isinstance(key, str) else key
+            shown = self._key(key) if isinstance(key, str) else self._value(key, "")
             guarded = self._value(item, str(key))
             if shown in made:
                 raise BulkError("two keys of an object would become one: leave the column out")
@@ -205,3 +215,11 @@ class _Guarded:
                 self._blocked = event.reason == "content_filter"
         self._last_text = text or self._last_text
         return text + following(self._last_text, self._message) if self._blocked else text
+
+
+def _is_without_text(value: object) -> bool:
+    kind = type(value)
+    of_pandas = kind.__module__.partition(".")[0] == "pandas"
+    return isinstance(value, _WITHOUT_TEXT) or (
+        of_pandas and kind.__name__ in _WITHOUT_TEXT_OF_PANDAS
+    )

@@ -300,7 +300,7 @@ class Relay:
         """Do nothing: the connections are Envoy's."""
 
 
-def entered(call: Call) -> None:
+def set_current(call: Call) -> None:
     """Make `call` the one that this task forwards through."""
     _CALL.set(call)
 

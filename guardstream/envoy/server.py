@@ -16,7 +16,7 @@ import grpc
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as service
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from guardstream.envoy.call import Call, CallError, Relay, entered
+from guardstream.envoy.call import Call, CallError, Relay, set_current
 from guardstream.envoy.local import is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.policy.serving import GRACE
@@ -87,7 +87,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
             await context.abort(grpc.StatusCode.INTERNAL, "the answer was cut off")
 
     async def _serve(self, call: Call) -> None:
-        entered(call)
+        set_current(call)
         async with anyio.create_task_group() as group:
             group.start_soon(call.pump)
             await self._app(call.scope, call.receive, call.send)

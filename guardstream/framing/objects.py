@@ -64,7 +64,7 @@ class Unfinished:
     def take(self, line: bytes) -> bool:
         """Take the next line; return whether it may continue or end the object."""
         self.raw += line
-        bare = _STRING.sub(_stood_for, line).translate(None, _SPACE)
+        bare = _STRING.sub(_placeholder, line).translate(None, _SPACE)
         if not bare:
             return True
         if b'"' in bare or not self._may_follow(bare[:1]):
@@ -96,7 +96,7 @@ class Unfinished:
         return not self._open
 
 
-def _stood_for(string: re.Match[bytes]) -> bytes:
+def _placeholder(string: re.Match[bytes]) -> bytes:
     """Return a placeholder for a string, because only punctuation counts: a quote if it is
     incomplete."""
     return b"s" if string[1] else b'"'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Collection
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
-from guardstream.amounts import check_seconds
+from guardstream.amounts import check_count, check_seconds
 from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Delivery, Options, Otherwise
@@ -65,8 +65,8 @@ def gate(
       of a stream, name it here, too.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
-    unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for a
-    stream that is not asynchronous, and for a check that is not a function. Iterating raises the
+    unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for
+    one of another type, such as a stream that is not asynchronous. Iterating raises the
     exceptions of `stream`, and AdapterError for a chunk that the adapter does not know.
     """
     if not hasattr(stream, "__aiter__"):
@@ -77,8 +77,7 @@ def gate(
     for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
         check_known(name, given, get_args(Otherwise))
     check_seconds("deadline", deadline, none="no limit")
-    if not isinstance(ahead, int) or ahead < 1:
-        raise ValueError(f"ahead= needs a number of code points, at least 1, not {ahead!r}")
+    check_count("ahead", ahead)
     kept = known_channels(channels)
     check_unknown(unknown)
     choose = choosing(None, provider, unknown)
@@ -98,6 +97,6 @@ def gate(
 def _units(unit: Unit) -> Callable[[], Units]:
     if isinstance(unit, str) and unit not in UNITS:
         raise ValueError(f"unit {unit!r} is not known: take one of {', '.join(UNITS)}, or a number")
-    if isinstance(unit, int) and unit < 1:
-        raise ValueError(f"a unit has at least 1 character, not {unit}")
+    if not isinstance(unit, str):
+        check_count("unit", unit)
     return units_of(unit)

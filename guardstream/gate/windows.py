@@ -1,4 +1,4 @@
-"""What of a text is judged at once: units by name or length, none longer than a bound."""
+"""The units of a text that are judged at once: by name or length, none longer than a bound."""
 
 from __future__ import annotations
 

@@ -85,8 +85,11 @@ def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
 
 
 def _quoted(text: str) -> bytes:
-    escaped = text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    return escaped.encode()
+    """Escape a name as browsers do, and backslashes, too: parsers differ in what one escapes."""
+    return text.translate(_ESCAPES).encode()
+
+
+_ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
 
 
 def _wrong(message: str) -> RefusedError:

@@ -163,10 +163,10 @@ def _through(
     guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
 ) -> tuple[list[Any], Result]:
     """Return the values of JSON that remain after guarding each by its paths."""
-    chunks = [{"body": value} for value in values]
+    chunks = [[value] for value in values]  # a list has no name that a rule could change
     stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
     with stream:
-        out = [each["body"] for each in stream]
+        out = [each[0] for each in stream]
         result = stream.result
         _check_passed(stream)
     if len(out) != len(values):

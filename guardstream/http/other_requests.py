@@ -16,11 +16,11 @@ from guardstream.framing.json import json_start
 from guardstream.guard import Guard
 from guardstream.http.bodies import Body, Outgoing, body_of, check_charset, field_of, text_of
 from guardstream.http.media import FIELDS, NAME, PARTS, is_text, media_of
-from guardstream.http.queries import MOST, asked
+from guardstream.http.queries import MOST, query_parts
 from guardstream.http.request import RefusedError, checked_messages, refused
 
 
-class _Judged:
+class _RequestTexts:
     """The texts of a request, judged together, so that rules are prepared only once for a vault."""
 
     def __init__(self, guard: Guard) -> None:
@@ -36,7 +36,7 @@ class _Judged:
 
     def json(self, value: Any) -> int:
         """Add a value of JSON; return its number."""
-        content = [{"type": "request", "body": value}]
+        content = [{"": value}]  # by a name in which no rule finds anything
         self._messages.append({"role": "user", "content": content})
         return len(self._messages) - 1
 
@@ -67,7 +67,7 @@ class _Judged:
             readings = [made for number, read in self._also if (made := read(self[number]))]
         if not readings:
             return
-        again = _Judged(guard)
+        again = _RequestTexts(guard)
         again.json(readings)
         again.check()
         if again[0] != readings:
@@ -77,7 +77,7 @@ class _Judged:
     def __getitem__(self, number: int) -> Any:
         """Return the judged text or body with this number."""
         content = self._judged[number]["content"]
-        return content if isinstance(content, str) else content[0]["body"]
+        return content if isinstance(content, str) else content[0][""]
 
 
 def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outgoing:
@@ -86,9 +86,9 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
 
     `kind` is its content type, `path` its path without escapes.
     """
-    judged = _Judged(guard)
+    judged = _RequestTexts(guard)
     place = judged.text(path)
-    parts = [(each, _add_query_part(judged, each, text)) for each, text in asked(query)]
+    parts = [(each, _add_query_part(judged, each, text)) for each, text in query_parts(query)]
     write_body = _add_body(judged, kind, body)
     judged.check()
     if judged[place] != path:
@@ -100,7 +100,7 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outg
     )
 
 
-def _add_query_part(judged: _Judged, part: str, text: str) -> Callable[[], str]:
+def _add_query_part(judged: _RequestTexts, part: str, text: str) -> Callable[[], str]:
     """Add a part of a query; return a function that returns it after judging."""
     name, equals, value = text.partition("=")
     content = field_of(value)
@@ -123,7 +123,7 @@ def _escaped(text: str) -> str:
     return quote_plus(name) + equals + quote_plus(value)
 
 
-def _add_body(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_body(judged: _RequestTexts, kind: str, body: bytes) -> Any:
     """Add a body; return a function that returns its content type and the body after judging."""
     media = media_of(kind)
     if not body:
@@ -152,7 +152,7 @@ def _as_judged(content: Body, value: Any, body: bytes) -> bytes:
     return body.removeprefix(BOM_UTF8) if value == content.value else content.written(value)
 
 
-def _add_form(judged: _Judged, kind: str, body: bytes) -> Any:
+def _add_form(judged: _RequestTexts, kind: str, body: bytes) -> Any:
     """Add the fields of a form, their names, and the files in it that are texts."""
     try:
         from guardstream.http.forms import read_form, write_form
@@ -181,7 +181,7 @@ def _add_form(judged: _Judged, kind: str, body: bytes) -> Any:
     return written
 
 
-def _add_plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+def _add_plain_form(judged: _RequestTexts, fields: list[tuple[str, str]]) -> Any:
     """Add the fields of a form without files, and their names."""
     taken = []
     for name, text in fields:

@@ -18,7 +18,7 @@ def is_key(pair: str) -> bool:
     return unquote_plus(pair.partition("=")[0]).lower() in KEY_PARAMETERS
 
 
-def asked(query: str) -> list[tuple[str, str]]:
+def query_parts(query: str) -> list[tuple[str, str]]:
     """Return the parts of a query other than keys: each as it was sent, and without escapes."""
     named = [each for each in query.split("&") if each and not is_key(each)]
     if len(named) > MOST:

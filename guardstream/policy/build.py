@@ -413,10 +413,7 @@ def _report_rule(placed: PlacedRule, error: RuleError) -> None:
         path = origin.key("allow", "patterns", error.allowed)
     elif error.pattern is not None and (*path, error.pattern) in origin.source.document.values:
         path = (*path, error.pattern)
-    document = origin.source.document
-    mark, message = document.mark(path), str(error)
-    if error.offset is not None:
-        exact = document.inside(path, error.offset)
-        mark = exact or mark
-        message += "" if exact else f" (at offset {error.offset} of the pattern)"
-    origin.source.report(mark, f"rule {error.rule!r}: {message}")
+    offset = error.offset
+    if offset is not None and path in origin.source.expansions:
+        offset = origin.source.expansions[path].written(offset)
+    origin.source.report_inside(path, offset, f"rule {error.rule!r}: {error}")

@@ -53,6 +53,7 @@ these."""
 def warnings(built: CompiledPolicy) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
     found = [*_limits(built), *_nothing(built), *_keys(built), *_arguments(built)]
+    found += _uncalled(built)
     earlier = _Earlier()
     for placed, rule in zip(built.placed, built.rules, strict=True):
         shadowed = _shadowed(placed, rule, earlier)
@@ -92,6 +93,13 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
         what = "section 'input'" if source.prefix else "policy"
         hint = "give it 'rules', or name a policy that has some under 'extends'"
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
+
+
+def _uncalled(built: CompiledPolicy) -> Iterator[Problem]:
+    """Warn of subpatterns that no pattern of their file calls."""
+    for name in built.source.unused:
+        mark = built.source.document.key_mark(("subpatterns", name))
+        yield Problem(mark, f"no pattern of this file calls the subpattern {name!r}: leave it out")
 
 
 def _keys(built: CompiledPolicy) -> Iterator[Problem]:

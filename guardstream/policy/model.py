@@ -6,6 +6,7 @@ for nothing) are done where the rules are built.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -74,6 +76,21 @@ def _shown_path(text: str) -> str:
     steps_of(text.removesuffix("~"))  # of a key, as findings name it
     return text
 
+
+def _group_name(name: str) -> str:
+    if not re.fullmatch(_GROUP_NAME, name, re.ASCII):
+        raise ValueError("a subpattern's name has letters, digits and '_', and no digit first")
+    return name
+
+
+_GROUP_NAME = r"[A-Za-z_]\w{0,99}"
+
+Subpattern: TypeAlias = Annotated[
+    str,
+    AfterValidator(_group_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_GROUP_NAME}$"}),
+]
+"""The name of a subpattern: that of a group in Python's `re`, of ASCII."""
 
 PathText: TypeAlias = Annotated[str, AfterValidator(_path)]
 """A path in JSONPath (RFC 9535): `$.name`, `$['a name']`, `$.list[*].name`."""
@@ -297,6 +314,8 @@ class PolicyFile(Model):
     """Text that is sent before a blocked stream ends, after a space if text precedes it."""
     unknown: Unknown | UnknownFile = "guard"
     """How unknown events and fields of a provider are handled: `pass` is a hole."""
+    subpatterns: dict[Subpattern, Text] = Field(default={})
+    """Parts of patterns by name; the patterns of this file call them as `(?&name)`."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     formats: dict[Text, FormatFile] = Field(default={})

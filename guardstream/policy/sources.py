@@ -17,6 +17,7 @@ from guardstream.policy.files import Seen, decoded, read_bytes
 from guardstream.policy.model import OPERATIONAL, SECTIONS, SETTINGS, PolicyFile, RuleFile
 from guardstream.policy.plugins import NO_CODE, Code
 from guardstream.policy.sections import Model
+from guardstream.policy.subpatterns import Expansion, expanded
 from guardstream.stages.redact import RuleSet
 
 SEARCH_KEYS = frozenset(("words", "pattern"))
@@ -38,10 +39,22 @@ class Source:
     file: PolicyFile = field(default_factory=PolicyFile)
     problems: list[Problem] = field(default_factory=list)
     prefix: KeyPath = ()
+    expansions: Mapping[KeyPath, Expansion] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    """The subpatterns that nothing calls."""
 
     def report(self, mark: Mark, message: str) -> None:
         """Record one error."""
         self.problems.append(Problem(mark, message))
+
+    def report_inside(self, path: KeyPath, offset: int | None, message: str) -> None:
+        """Record an error at an offset in the text at `path`; None means all of it."""
+        mark = self.document.mark(path)
+        if offset is not None:
+            exact = self.document.inside(path, offset)
+            mark = exact or mark
+            message += "" if exact else f" (at offset {offset} of the pattern)"
+        self.report(mark, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,8 @@ class Loader:
         source.problems += source.document.problems
         if not source.problems:
             _validate(source)
+        if not source.problems:
+            _expand(source)
         merged = MergedPolicy(source)
         self._extend(merged)
         _add_own(merged)
@@ -276,7 +291,7 @@ def _refuse_operational(source: Source) -> None:
 def _input(source: Source, file: PolicyFile) -> Source:
     """Return the section `input` of a file as a source of its own, for `file`."""
     place = source.name, source.folder, source.document
-    return Source(*place, file, source.problems, ("input",))
+    return Source(*place, file, source.problems, ("input",), source.expansions)
 
 
 def _extends_mark(source: Source, index: int) -> Mark:
@@ -304,6 +319,12 @@ def _validate(source: Source) -> None:
     except ValidationError as error:
         source.problems += problems.of_validation(error, source.document)
         source.file = PolicyFile(extends=_names(value.get("extends")))
+
+
+def _expand(source: Source) -> None:
+    """Replace the calls to subpatterns in a valid file."""
+    made = expanded(source.file, source.document.values, source.report_inside)
+    source.file, source.expansions, source.unused = made.file, made.expansions, made.unused
 
 
 def _names(value: object) -> list[str] | None:

@@ -111,7 +111,7 @@ class _Messages:
         if kind == "message" or kind in ROLES:  # LangChain's type is the role
             if role is None:
                 self._values.refuse(Place(("role",), NO_ROLE), "the role {!r}", name)
-                place = Place((), role_of_type(kind, "user"))
+                place = Place((), role_of_type(kind, self._texts.assumed_role))
                 return self._fields(message, fields, _WITH_ANY_ROLE, place)
             return self._fields(message, fields, MESSAGE, Place((), role))
         place = Place((), self._role_of_item(kind, role))
@@ -123,7 +123,7 @@ class _Messages:
     def _role_of_item(self, kind: str, role: str | None) -> str:
         """Return the role of an item. If its type and its role differ, it is the one that is
         judged."""
-        by_type = role_of_item(kind, role)
+        by_type = role_of_item(kind, role or self._texts.assumed_role)
         if role is not None and self._texts.judges(role) and not self._texts.judges(by_type):
             return role
         return by_type

@@ -41,8 +41,8 @@ def role_of_key(key: Any, role: str) -> str:
     return "tool" if key in _GIVEN or (role == "assistant" and key in _RESULTS) else role
 
 
-def role_of_item(kind: str, role: str | None) -> str:
+def role_of_item(kind: str, role: str) -> str:
     """Return the role of an item of the Responses API; its type takes precedence over a role that
     it names."""
-    own = "assistant" if kind == "reasoning" or kind.endswith("_call") else role or "user"
+    own = "assistant" if kind == "reasoning" or kind.endswith("_call") else role
     return role_of_type(kind, own)

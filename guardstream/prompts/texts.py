@@ -79,6 +79,11 @@ class Texts:
         """Return whether texts of a role are judged; texts without a role always are."""
         return role == NO_ROLE or role in self._roles
 
+    @property
+    def assumed_role(self) -> str:
+        """The role of a text that names none, or an unknown one: the user's, if that is judged."""
+        return "user" if self.judges("user") else NO_ROLE
+
     def has_match(self, text: str) -> bool:
         """Return whether a rule finds anything in a text."""
         return bool(findings_in(self._rules, text))
@@ -130,7 +135,7 @@ class Texts:
 
         With `alone` they do not know the values of the vault, and add no new ones.
         """
-        judged = judged and role in self._roles
+        judged = judged and self.judges(role)
         if self.vault is None:
             return self._rules if judged else None
         shared, escape = role in SHARED, not self.signed

@@ -60,7 +60,7 @@ class Values:
         if self.passes:
             return value
         self.refuse(place, what, kind)
-        return self.guarded(value, place.of(place.role or "user"))
+        return self.guarded(value, place.of(place.role or self._texts.assumed_role))
 
     def refuse(self, place: Place, what: str, kind: str = "") -> None:
         """Raise AdapterError if the policy refuses values of unknown shape in texts of this role.
@@ -80,7 +80,7 @@ class Values:
         kind = type(value).__name__
         if self._guards and self._texts.judges(place.role):
             if isinstance(value, (list, tuple)):
-                return each(value, place.of(place.role or "user"), self.odd)
+                return each(value, place.of(place.role or self._texts.assumed_role), self.odd)
             if isinstance(value, (int, float, bytes)):
                 raise self._texts.error(place.path, f"a value of type {kind!r} at {{}} is not text")
         return self.unknown(value, place, f"a value of type {kind!r}")

@@ -74,21 +74,22 @@ class GuardMiddleware:
         if section:
             of_section = {name: section[name] for name in ("heartbeat", "max_answer", "on_block")}
             settings = {**of_section, **settings}  # type: ignore[typeddict-item]
-        otherwise = Route("/{path:path}", guard, **settings)
-        given = [
-            route if isinstance(route, Route) else Route(*route, **settings) for route in routes
-        ]
+        listed = list(routes)
+        pairs = [("/{path:path}", guard), *(each for each in listed if not isinstance(each, Route))]
+        _check_applied(settings, pairs)
+
+        def route_of(path: str, guard: Guard | None) -> Route:
+            return Route(path, guard) if guard is None else Route(path, guard, **settings)
+
+        otherwise = route_of(*pairs[0])
+        given = [each if isinstance(each, Route) else route_of(*each) for each in listed]
         given += section.get("routes", ())
-        for each in (guard, *(found for route in given for found in (route.guard, route.inbound))):
-            if each is not None:
-                each.refuse_operations("the middleware")
         for route in (otherwise, *given):
-            if route.guard is not None:  # raises for an unknown provider
-                choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
+            _check_route(route)
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
-        self._routes = Routes(given, otherwise)
+        self._routes = Routes(given, otherwise, settings.get("on_block"))
         self._replay = (
             section.get("replay") if replay is None else Replay(replay, linger, replay_by)
         )
@@ -127,6 +128,24 @@ class GuardMiddleware:
             if vault is not None and route.guard is not None:
                 restoring = Restoring(route.guard, vault, route.provider)
         return await resume(scope, receive, send, route, self._replay, restoring=restoring)
+
+
+def _check_route(route: Route) -> None:
+    """Raise PolicyError for a policy that cannot be applied, AdapterError for its provider."""
+    for guard in (route.guard, route.inbound):
+        if guard is not None:
+            guard.refuse_operations("the middleware")
+    if route.guard is not None:
+        choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
+
+
+def _check_applied(settings: Settings, pairs: Iterable[tuple[str, Guard | None]]) -> None:
+    """Raise ValueError for a setting that would have no effect; `on_block` is of all routes."""
+    name = next((each for each in settings if each != "on_block"), None)
+    if name is not None and all(guard is None for _, guard in pairs):
+        raise ValueError(
+            f"{name!r} is for 'guard' and for routes given as (path, guard): set it in a Route"
+        )
 
 
 def _check_unused(given: Mapping[str, object], replay: object) -> None:

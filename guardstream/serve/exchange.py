@@ -46,7 +46,7 @@ from guardstream.serve.routes import (
     whole_headers,
 )
 from guardstream.serve.running import Running, StoppedError
-from guardstream.serve.source_ids import SourceIds
+from guardstream.serve.source_ids import SourceIdDetector
 
 _LOG = logging.getLogger("guardstream.serve")
 
@@ -191,7 +191,7 @@ class Exchange:
             if _is_part(message):
                 raise BodyError(PART)
             route, restoring = self._with_vault(replay)
-            source = SourceIds() if replay is not None else None
+            source = SourceIdDetector() if replay is not None else None
             self._body = open_body(route, media, headers, text=text, last=source)
         except BodyError as error:
             self._refuse(error)

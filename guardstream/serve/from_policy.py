@@ -101,6 +101,8 @@ def routes_of(guard: Guard) -> Iterator[Route]:
 def _route(
     path: str, file: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
 ) -> Route:
+    if guard is None:
+        return Route(path, None)
     return Route(
         path,
         guard,

@@ -26,13 +26,13 @@ from guardstream.http.body import Beside
 from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
-from guardstream.serve.source_ids import SourceIds
+from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.flows.frames import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
 
 NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is no longer stored")
-"""What a client gets that reconnects for events which the store does not have."""
+"""The event for a client that reconnects for events which the store does not have."""
 
 _ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 
@@ -95,7 +95,7 @@ class Journal:
         replay: Replay,
         scope: Scope,
         policy: bytes,
-        source: SourceIds,
+        source: SourceIdDetector,
         caller: str = "",
         restoring: Restoring | None = None,
         long: Beside | None = None,
@@ -113,7 +113,7 @@ class Journal:
 
     async def keep(self, frames: list[bytes]) -> list[bytes]:
         """Return released frames with ids in them; they are kept before they are sent."""
-        if self._source.given:
+        if self._source.detected:
             self._give_up()
         if not self._keeping and self._restoring is None and self._decoder.is_between:
             return frames

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import quote
 
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from guardstream.amounts import check_count, check_seconds
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard, check_guard
 from guardstream.http.media import kind_of
@@ -110,7 +111,8 @@ class Route:
             if guard is not None:
                 check_guard(guard, "a route")
         self._check_types()
-        self._check_numbers()
+        check_seconds("heartbeat", self.heartbeat, none="no heartbeats")
+        check_count("max_answer", self.max_answer)
         if self.unknown is not None:
             check_unknown(self.unknown)
         chosen = (
@@ -124,6 +126,9 @@ class Route:
             if value not in get_args(known):
                 choices = ", ".join(map(repr, get_args(known)))
                 raise ValueError(f"{name!r} is one of {choices}, not {value!r}")
+        unused = (each.name for each in _SETTINGS if getattr(self, each.name) != each.default)
+        if self.guard is None and (name := next(unused, "")):
+            raise ValueError(f"a path that is not guarded has no {name!r}: leave it out")
 
     def _check_types(self) -> None:
         for name in ("text_types", "file_types"):
@@ -136,14 +141,6 @@ class Route:
                     f"'text_types' names {media!r}, which is always guarded as events or lines of "
                     "JSON: leave it out"
                 )
-
-    def _check_numbers(self) -> None:
-        seconds = self.heartbeat
-        if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
-            raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")
-        most = self.max_answer
-        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-            raise ValueError(f"'max_answer' is a number of bytes above 0, not {most!r}")
 
     def pinned(self) -> Route:
         """Return this route with the current policy, so that a reload does not change it.
@@ -163,17 +160,21 @@ class Route:
         return label(self.guard.policy)
 
 
+_SETTINGS = tuple(each for each in fields(Route) if each.name not in ("path", "guard"))
+
+
 class Routes:
     """Routes in order: the first match is taken, and `otherwise` if there is none.
 
-    A route without an `on_block` has that of `otherwise`.
+    `on_block` is for guarded routes without one.
     """
 
-    def __init__(self, routes: Iterable[Route], otherwise: Route) -> None:
-        as_otherwise = (
-            replace(route, on_block=route.on_block or otherwise.on_block) for route in routes
+    def __init__(self, routes: Iterable[Route], otherwise: Route, on_block: OnBlock | None) -> None:
+        made = (
+            route if route.guard is None else replace(route, on_block=route.on_block or on_block)
+            for route in routes
         )
-        self._routes = [(compile_path(route.path)[0], route) for route in as_otherwise]
+        self._routes = [(compile_path(route.path)[0], route) for route in made]
         self._otherwise = otherwise
 
     def find(self, scope: Scope) -> Route | None:

@@ -1,4 +1,4 @@
-"""Whether the source of an event stream gives its events ids: it then does its own replay.
+"""Detects whether the source of an event stream gives its events ids: it then does its own replay.
 
 The source is asked, not what is released: the beginning of an event goes out without its id while
 the event's end is held (`stream/flows/event_fields.py`).
@@ -12,12 +12,12 @@ from guardstream.errors import SSEError
 from guardstream.framing.sse import Comment, Decoder, Event
 
 
-class SourceIds:
+class SourceIdDetector:
     """Passes on the bytes of a stream, and reads its first event, or its first id if that is
-    earlier. `given` is known before anything of that event can be released."""
+    earlier. `detected` is set before anything of that event can be released."""
 
     def __init__(self) -> None:
-        self.given = False
+        self.detected = False
         self._decoder: Decoder | None = Decoder()  # until the first event is complete
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -39,7 +39,7 @@ class SourceIds:
         for item in items:
             if isinstance(item, Comment):
                 continue
-            self.given = item.id is not None
-            if self.given or isinstance(item, Event):
+            self.detected = item.id is not None
+            if self.detected or isinstance(item, Event):
                 self._decoder = None
                 return

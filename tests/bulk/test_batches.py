@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -78,6 +81,26 @@ def test_bytes_are_refused_unless_they_are_left_out() -> None:
     with pytest.raises(BulkError, match="'image' holds bytes"):
         one(rows)
     assert one(rows, columns=["text"]) == [{"text": "[bird]", "image": b"\0"}]
+
+
+@pytest.mark.parametrize("value", [PurePath("bluebird"), deque(["bluebird"]), {b"bluebird": 1}])
+def test_objects_that_cannot_be_searched_are_refused(value: Any) -> None:
+    with pytest.raises(BulkError, match="which are not searched"):
+        one([{"a": value}])
+
+
+def test_sets_are_guarded_and_values_without_text_stay() -> None:
+    today = datetime(2026, 1, 2, tzinfo=UTC)
+    plain = [Decimal("1.50"), today, today.date(), timedelta(1), UUID(int=7), 1j, None]
+    (row,) = one([{"a": {"bluebird", 1}, "b": frozenset({"bluebird"}), "c": plain}])
+    assert row == {"a": {"[bird]", 1}, "b": frozenset({"[bird]"}), "c": plain}
+    assert row["c"] is plain
+
+
+def test_missing_values_and_periods_of_pandas_stay() -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = [{"a": [pandas.NA, pandas.NaT, pandas.Period("2026"), pandas.Interval(0, 1)]}]
+    assert one(rows)[0] is rows[0]
 
 
 def test_two_keys_do_not_become_one() -> None:

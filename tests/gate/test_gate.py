@@ -476,9 +476,17 @@ async def test_an_unknown_chunk_is_refused_if_asked() -> None:
     assert stream.finish == "content_filter"
 
 
-@pytest.mark.parametrize(("unit", "problem"), [("word", "'word' is not known"), (0, "at least 1")])
+@pytest.mark.parametrize(
+    ("unit", "problem"),
+    [
+        ("word", "'word' is not known"),
+        (0, "at least 1"),
+        (2.5, "not 'float'"),
+        (True, "not 'bool'"),
+    ],
+)
 async def test_a_unit_that_is_none_is_refused(unit: Any, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises((TypeError, ValueError), match=problem):
         gate(Source([]), Judge(), unit=unit)
 
 

@@ -404,6 +404,22 @@ def test_what_is_not_known_is_no_matter_where_nobody_judges() -> None:
     assert check([message], "  roles: [user]\n").messages == [message]
 
 
+@pytest.mark.parametrize("role", ["user", "tool", "system"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "ipython", "content": "a secret"},
+        {"content": "a secret"},
+        {"type": "hologram", "x": "a secret"},
+        "a secret",
+    ],
+)
+def test_a_text_of_no_known_role_is_judged_whoever_else_is(message: Any, role: str) -> None:
+    result = check([message], f"  roles: [{role}]\n")
+    assert "secret" not in str(result.messages)
+    assert [found.role for found in result.findings] == ["user" if role == "user" else ""]
+
+
 def test_fields_that_hold_nothing_need_not_be_known() -> None:
     message = {"role": "user", "content": "a", "x": None, "y": 3, "z": True, "empty": []}
     assert check([message]).messages == [message]

@@ -178,6 +178,53 @@ def test_done_follows_a_blocked_ui_stream() -> None:
     assert in_any_cut(wire, GUARD).endswith(b'data: {"type":"finish"}\n\ndata: [DONE]\n\n')
 
 
+def ui_call(pieces: Sequence[str], given: Any) -> list[Event]:
+    call = {"toolCallId": "call_1", "toolName": "find"}
+    deltas = [
+        {"type": "tool-input-delta", "toolCallId": "call_1", "inputTextDelta": piece}
+        for piece in pieces
+    ]
+    started = [{"type": "tool-input-start", **call}] if pieces else []
+    whole = {"type": "tool-input-available", **call, "input": given}
+    return [{"type": "start"}, *started, *deltas, whole, {"type": "finish"}]
+
+
+def data_call(pieces: Sequence[str], given: Any) -> list[Event]:
+    call = {"toolCallId": "call_1", "toolName": "find"}
+    deltas = [{"c": {"toolCallId": "call_1", "argsTextDelta": piece}} for piece in pieces]
+    started = [{"b": call}] if pieces else []
+    end = {"d": {"finishReason": "tool-calls"}}
+    return [{"f": {"messageId": "m"}}, *started, *deltas, {"9": {**call, "args": given}}, end]
+
+
+@pytest.mark.parametrize("make", [ui_call, data_call])
+def test_what_repeats_the_streamed_input_of_a_call_is_no_more_of_it(make: Any) -> None:
+    whole = '{"q": "a secret"}'
+    for pieces in cuttings(whole):
+        source = make(pieces, json.loads(whole))
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert {"q": "a ######"} in [inner for each in out[-2].values() for inner in within(each)]
+        (call,) = stream.result.tool_calls
+        assert (call.name, call.arguments, call.complete) == ("find", '{"q": "a ######"}', True)
+        assert len(stream.findings) == 1
+
+
+def within(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) and "args" in value else [value]
+
+
+@pytest.mark.parametrize("pieces", [[], ['{"q": "so for'], ['{"q": "so ', 'forbidden"}']])
+@pytest.mark.parametrize("make", [ui_call, data_call])
+def test_a_call_whose_input_is_blocked_is_not_made(make: Any, pieces: list[str]) -> None:
+    stream = GUARD.wrap_sync(make(pieces, {"q": "so forbidden"}))
+    out = list(stream)
+    assert stream.finish == "content_filter"
+    assert not [each for each in out if "9" in each or each.get("type") == "tool-input-available"]
+    assert not stream.result.tool_calls[0].complete
+
+
 def test_an_input_that_is_none_ends_its_call() -> None:
     call = {"toolCallId": "call_1", "toolName": "find"}
     delta = {"type": "tool-input-delta", "toolCallId": "call_1", "inputTextDelta": '{"q": "a sec'}

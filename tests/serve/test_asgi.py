@@ -794,8 +794,11 @@ GUARD = guard()
         ({"gaurd": GUARD}, "gaurd"),
         ({"routes": {"/chat": GUARD}}, "Route or (path, guard), in order, not a mapping"),
         ({"routes": [("chat", GUARD)]}, "begins with '/', such as '/chat', not 'chat'"),
-        ({"guard": GUARD, "heartbeat": "15s"}, "a number of seconds above 0, not '15s'"),
+        ({"guard": GUARD, "heartbeat": "15s"}, "heartbeat= needs a number of seconds, not 'str'"),
         ({"guard": GUARD, "heartbeat": 0}, "above 0, not 0"),
+        ({"guard": GUARD, "heartbeat": float("nan")}, "above 0, not nan"),
+        ({"guard": GUARD, "heartbeat": True}, "not 'bool'"),
+        ({"routes": [Route("/chat", GUARD)], "heartbeat": 5}, "'heartbeat' is for 'guard'"),
         ({"guard": GUARD, "websocket": "jason"}, "'text', 'json', 'message', not 'jason'"),
         ({"guard": GUARD, "binary": True}, "'guard', 'refuse', 'pass', not True"),
     ],
@@ -806,6 +809,12 @@ def test_what_is_no_setting_is_said_at_once(given: dict[str, Any], said: str) ->
     with pytest.raises((TypeError, ValueError)) as raised:
         GuardMiddleware(app, **given)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("setting", [{"inbound": GUARD}, {"heartbeat": 5}, {"other": "refuse"}])
+def test_a_route_without_a_guard_has_no_settings(setting: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a path that is not guarded has no"):
+        Route("/open", None, **setting)
 
 
 async def test_a_line_of_json_in_a_text_is_text_in_every_split() -> None:

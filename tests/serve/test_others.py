@@ -542,8 +542,8 @@ def test_the_section_sets_them(tmp_path: Path) -> None:
     [
         ({"other": "gard"}, "'guard', 'refuse', 'pass', not 'gard'"),
         ({"file_types": "application/msgpack"}, "'file_types' is a list"),
-        ({"max_answer": 0}, "a number of bytes above 0, not 0"),
-        ({"max_answer": "1MB"}, "a number of bytes above 0, not '1MB'"),
+        ({"max_answer": 0}, "max_answer= needs a whole number, at least 1, not 0"),
+        ({"max_answer": "1MB"}, "max_answer= needs a whole number, not 'str'"),
     ],
 )
 def test_what_is_no_setting_is_said(given: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""What a schema expected where it refused a value, in the schema's own words.
+"""Explains what a schema expected where it refused a value, in the schema's own words.
 
 Nothing of the document is shown: keys that the schema does not name are given by position, and what
 came as a type and a length.

@@ -6,7 +6,7 @@ such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
@@ -23,6 +23,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
+    map_value,
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
@@ -39,6 +40,8 @@ _CALL: dict[str, Spec] = {
     **dict.fromkeys(("dynamic", "providerExecuted", "preliminary", "inputEncoding"), META),
     "providerMetadata": _PROVIDERS,
 }
+_INPUT = Leaf("parsed", "tool_args", "tool_args")
+"""All of a call's input. A client makes the call when it gets this, so it is complete or absent."""
 _MARK: dict[str, Spec] = {"type": KEEP}
 _PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
 _FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
@@ -64,7 +67,7 @@ _EVENTS: dict[str, Spec] = {
         "toolCallId": META,
         "inputTextDelta": Leaf("delta", "tool_args", "tool_args"),
     },
-    "tool-input-available": {**_CALL, "input": Leaf("parsed", "tool_args", "tool_args")},
+    "tool-input-available": {**_CALL, "type": META, "input": _INPUT},
     "tool-input-error": {
         **_CALL,
         "input": Leaf("parsed", "tool_args", "tool_args"),
@@ -151,6 +154,11 @@ class UIMessages(Blocks):
             return self._slot(self.blocks[2], event)
         return super().slot(leaf, event, path)
 
+    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+        if leaf is _INPUT and not isinstance(value, str):
+            return map_value(value, change)
+        return super().map_text(leaf, value, change)
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") == "reset-step":  # a client forgets the parts of the step
             return Reading(pieces, (0,), closed=self._forgotten())
@@ -171,6 +179,8 @@ class UIMessages(Blocks):
         return [event for event in made if event["type"] != "tool-input-available"]
 
 
+_ARGS = Leaf("parsed", "tool_args", "args")
+"""All arguments of a call, once more if they were streamed; complete or absent, like an input."""
 _LINES: Spec = {
     "0": Leaf("delta", "text", "text"),
     "g": Leaf("delta", "thinking", "thinking"),
@@ -178,7 +188,7 @@ _LINES: Spec = {
     "9": {
         **dict.fromkeys(("toolCallId", "type"), META),
         "toolName": NAME,
-        "args": Leaf("whole", "tool_args", "args"),
+        "args": _ARGS,
     },
     "a": {"toolCallId": META, "result": _RESULT},
     "b": {"toolCallId": META, "toolName": NAME},
@@ -199,7 +209,7 @@ class DataStream(SpecAdapter):
 
     name = "data_stream"
     spec = _LINES
-    repeats = False
+    repeats = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -223,15 +233,21 @@ class DataStream(SpecAdapter):
         number = self._numbers.setdefault(own, len(self._numbers))
         return Slot(0, leaf.channel, leaf.field, number)
 
+    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+        if leaf is _ARGS and not isinstance(value, str):
+            return map_value(value, change)
+        return super().map_text(leaf, value, change)
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found, closed, complete = self._runs.number(pieces)
         called = fields_of(event.get("9") or event.get("b"))
         calls: dict[Slot, Call] = {}
         if called:
             self._runs.stop(0)
-            slot = self.slot(Leaf("whole", "tool_args", "args"), event, ())
+            slot = self.slot(Leaf("delta", "tool_args", "args"), event, ())
             calls[slot] = Call(str(called.get("toolName")), called.get("toolCallId"))
-            complete += [slot] if "9" in event else []
+            if "9" in event:
+                closed, complete = [*closed, slot], [*complete, slot]
         finished: dict[int, FinishReason] = {}
         last = fields_of(event.get("d"))
         if last:

@@ -40,14 +40,14 @@ from guardstream.serve.proxy.answers import (
 from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import EndpointMatch
-from guardstream.serve.proxy.forwarding import Incoming, Noted, content_type, read_whole
+from guardstream.serve.proxy.forwarding import IdDetectingAnswer, Incoming, content_type, read_whole
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.reply import WITH_ERRORS, Outcome, Reply
 from guardstream.serve.proxy.sniffing import sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, streaming, values
-from guardstream.serve.source_ids import SourceIds
+from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
@@ -225,7 +225,7 @@ class Answering:
             count = partial(budgets.of_answer, endpoint, weight, body, result)
             spent = await self.context.worker.text(len(body), count)
             self.spend(spent)
-            body = await self._noted(body)
+            body = await self._remember_objects(body)
         rule = result.blocked_by if result is not None else None
         if guard.on_block == "error" and rule is not None:
             await self._refuse(guard, rule)
@@ -249,7 +249,7 @@ class Answering:
             return await judged_answer(guard, endpoint, media, answer, attributes, beside)
         return await beside(partial(guarded_answer, guard, endpoint, media, answer, attributes))
 
-    async def _noted(self, body: bytes) -> bytes:
+    async def _remember_objects(self, body: bytes) -> bytes:
         """Remember the objects in an answer; of a list, return only the caller's."""
         endpoint, caller = self.match.endpoint, self.caller
         assert caller is not None
@@ -273,10 +273,12 @@ class Answering:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
-        source = SourceIds()
+        source = SourceIdDetector()
         try:
             stream = guard.wrap(
-                response if self.context.settings.replay is None else Noted(response, source),
+                response
+                if self.context.settings.replay is None
+                else IdDetectingAnswer(response, source),
                 provider=self.match.endpoint.provider or None,
                 framing=None if self.match.endpoint.provider else framing_of(media),
                 keep_text=False,
@@ -294,7 +296,7 @@ class Answering:
             await self._relay(guard, stream, source, restoring)
 
     async def _relay(
-        self, guard: Guard, stream: Any, source: SourceIds, restoring: Restoring | None
+        self, guard: Guard, stream: Any, source: SourceIdDetector, restoring: Restoring | None
     ) -> None:
         """Send the frames of a guarded stream to the client, and conclude."""
         inside, finder = _inside_gates(stream), self._object_finder()

@@ -12,6 +12,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
+from guardstream.http.bodies import json_of
 from guardstream.http.body import Beside, checked_text, guard_body, guard_error, judged_body
 from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
@@ -128,17 +129,15 @@ async def _judged(
 
 async def judged_strings(guard: Guard, body: bytes) -> bytes:
     """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
-    text = _utf8(body)
-    whole = json_object(text)
-    parts = [text] if whole is not None else text.splitlines(keepends=True)
-    values = [json_object(part) for part in parts]
-    if None in values:
-        return "".join(await _through_gates(guard, text, PlainText)).encode()
-    out: list[str] = []
-    for part, value in zip(parts, values, strict=True):
-        judged = await _through_gates(guard, value, AnyJSON)
-        out += [part] if judged == [value] else [_line(each) for each in judged]
-    return "".join(out).encode()
+    text = _utf8(body).removeprefix("\ufeff")
+    content = json_of("", text)
+    assert content is not None  # no media type claims that it is JSON
+    judged: Any
+    if isinstance(content.value, str):
+        judged = "".join(await _through_gates(guard, content.value, PlainText))
+    else:
+        (judged,) = await _through_gates(guard, content.value, AnyJSON)
+    return body if judged == content.value else content.written(judged)
 
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
@@ -150,10 +149,6 @@ async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -
         why = "the policy's gate blocked the answer"
         raise UpstreamError(502, BLOCKED_CODE, why, rule=stream.blocked_by)
     return judged
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json_bytes(value).decode() + "\n"
 
 
 async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
@@ -313,19 +308,35 @@ def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
     return [whole, *[""] * (len(texts) - 1)]
 
 
-_TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
-"""What is not text in subtitles: https://www.w3.org/TR/webvtt1/, and SubRip."""
+_TIME = r"(?:\d{1,4}:)?\d\d:\d\d[.,]\d{1,3}"
+_SETTINGS = (
+    r"(?: +(?:vertical|line|position|size|align)"
+    r":(?:[\d.]{1,6}%?|start|center|end|left|right|rl|lr))*"
+)
+_TIMES = re.compile(rf"{_TIME} --> {_TIME}{_SETTINGS} *")
+_NUMBER = re.compile(r"\d{1,6}")
+"""The times of a cue, and its number: https://www.w3.org/TR/webvtt1/, and SubRip."""
 
 
 def _cues(guard: Guard, text: str) -> str:
     """Guard a text, or subtitles, whose sentences continue in the next cue."""
     lines = text.split("\n")
-    texts = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
-    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in texts], " ")
+    plain = [line.rstrip("\r") for line in lines]
+    texts = [at for at in range(len(lines)) if not _is_layout(plain, at)]
+    shown = _in_pieces(guard, [plain[at] for at in texts], " ")
     for at, new in zip(texts, shown, strict=True):
-        if new != lines[at].rstrip("\r"):
+        if new != plain[at]:
             lines[at] = new
     return "\n".join(lines)
+
+
+def _is_layout(lines: Sequence[str], at: int) -> bool:
+    """Return whether a line of subtitles has no text. A number has, unless times follow it."""
+    line = lines[at]
+    if _NUMBER.fullmatch(line):
+        return at + 1 < len(lines) and _TIMES.fullmatch(lines[at + 1]) is not None
+    is_title = at == 0 and line == "WEBVTT"
+    return is_title or not line.strip() or _TIMES.fullmatch(line) is not None
 
 
 def _results(guard: Guard, body: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_object
 from guardstream.serve.proxy.endpoints import Endpoint
-from guardstream.serve.proxy.requests import BATCH, Read
+from guardstream.serve.proxy.requests import BATCH, RequestContent
 from guardstream.stream.result import Result
 from guardstream.stream.usage import tokens_in, tokens_out
 
@@ -50,47 +50,47 @@ _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
 
 class Weight(NamedTuple):
     """The cost of a request: the tokens that it may use, an estimate of its own, and for a file of
-    requests, those that it may use when it runs. If it `goes_on`, it does so without its client."""
+    requests, those that it may use when it runs. If it `is_background`, it outlives its client."""
 
     reserved: int
     estimate: int
     batch: int | None
-    goes_on: bool
+    is_background: bool
 
 
-def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
+def weighed(endpoint: Endpoint, content: RequestContent, answer: int) -> Weight:
     """Weigh a request; `answer` are the tokens of an answer without a limit."""
-    goes_on = bool(read.fields.get("background"))
-    most, batch = reserved(endpoint, read, answer), of_batch(read, answer)
+    is_background = bool(content.fields.get("background"))
+    most, batch = reserved(endpoint, content, answer), of_batch(content, answer)
     batch = None if batch is None else min(batch, _ENDLESS)
-    return Weight(min(most, _ENDLESS), of_input(read), batch, goes_on)
+    return Weight(min(most, _ENDLESS), of_input(content), batch, is_background)
 
 
-def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
+def reserved(endpoint: Endpoint, content: RequestContent, answer: int) -> int:
     """Return the tokens that a request may use; `answer` are those of an answer without a limit."""
     if endpoint.answer == "unknown":  # unknown whether a model is asked
-        return _of_request(read.fields, answer, _ANY_BOUND)
+        return _of_request(content.fields, answer, _ANY_BOUND)
     if not endpoint.request:
         return 0
     if endpoint.answer == "model":
-        return _of_request(read.fields, answer, _BOUNDS.get(endpoint.provider, _ANY_BOUND))
+        return _of_request(content.fields, answer, _BOUNDS.get(endpoint.provider, _ANY_BOUND))
     if endpoint.request == "batch":
-        return sum(_of_request(body, answer, _BOUNDS["anthropic"]) for body in read.batch)
+        return sum(_of_request(body, answer, _BOUNDS["anthropic"]) for body in content.batch)
     if endpoint.answer == "data" and endpoint.request not in _COUNTED:
         return 0
-    return of_input(read) + (FILE if endpoint.request == "form" else 0)
+    return of_input(content) + (FILE if endpoint.request == "form" else 0)
 
 
-def of_batch(read: Read, answer: int) -> int | None:
+def of_batch(content: RequestContent, answer: int) -> int | None:
     """Return the tokens that a file of requests may use when it runs; None for other files."""
-    if read.fields.get("purpose") != BATCH:
+    if content.fields.get("purpose") != BATCH:
         return None
-    return sum(_of_request(body, answer, _ANY_BOUND) for body in read.batch)
+    return sum(_of_request(body, answer, _ANY_BOUND) for body in content.batch)
 
 
-def of_input(read: Read) -> int:
+def of_input(content: RequestContent) -> int:
     """Estimate the tokens of a request's own text."""
-    return _estimated(read.fields)
+    return _estimated(content.fields)
 
 
 def of_text(characters: int) -> int:
@@ -113,7 +113,7 @@ def used(usage: Any) -> int | None:
 def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
     """Return the tokens of a stream with this many characters; None as for an answer."""
     counted = used(usage)
-    if counted is not None or weight.goes_on:
+    if counted is not None or weight.is_background:
         return counted
     return weight.estimate + of_text(characters)
 

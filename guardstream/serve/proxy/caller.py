@@ -17,7 +17,7 @@ from guardstream.http.request import RefusedError
 from guardstream.serve.proxy import budgets, objects, other_requests
 from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.keys import Key
-from guardstream.serve.proxy.requests import Read, read
+from guardstream.serve.proxy.requests import RequestContent, read
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import LEASE, State, StateError, Stored, window
 
@@ -50,14 +50,14 @@ def logging_failures() -> Iterator[None]:
 
 
 class RequestInfo(NamedTuple):
-    """What the proxy knows about a request: its content, the objects named in it, and its cost."""
+    """A request as the proxy knows it: its content, the objects named in it, and its cost."""
 
-    read: Read
+    content: RequestContent
     names: Sequence[str]
     weight: budgets.Weight
 
 
-UNREAD = RequestInfo(Read({}, []), (), budgets.Weight(0, 0, None, False))
+UNREAD = RequestInfo(RequestContent({}, []), (), budgets.Weight(0, 0, None, False))
 """The information about a request that is not read."""
 
 
@@ -170,7 +170,7 @@ class Caller:
 
     async def reserved(self, match: EndpointMatch, info: RequestInfo) -> int:
         """Return the tokens that a request may use; for a batch, those of its file."""
-        file_id = info.read.fields.get("input_file_id")
+        file_id = info.content.fields.get("input_file_id")
         if match.endpoint.request == "openai_batches" and isinstance(file_id, str):
             stored = await self._state.stored(file_id)
             if stored is not None and stored.tokens is not None:

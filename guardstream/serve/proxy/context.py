@@ -1,4 +1,4 @@
-"""What all requests to one proxy share: endpoints, upstreams, keys and state."""
+"""The objects that all requests to one proxy share: endpoints, upstreams, keys and state."""
 
 from __future__ import annotations
 

@@ -359,7 +359,7 @@ class ProxyExchange:
         if stored is not None and stored.upstream in self._context.targets:
             self._upstream = stored.upstream
             return
-        named = self._match.names.get("model", self._info.read.fields.get("model"))
+        named = self._match.names.get("model", self._info.content.fields.get("model"))
         model = named if isinstance(named, str) else None
         places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._upstream = self._context.choice.of(places, model, DEFAULT)

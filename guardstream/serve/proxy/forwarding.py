@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from guardstream.serve.bodies import BodyError, Inflating
 from guardstream.serve.proxy.answers import UpstreamError, unguarded
 from guardstream.serve.routes import Headers, values
-from guardstream.serve.source_ids import SourceIds
+from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.loops import aclose_source
 
 _FINAL, _NO_STATUS = 200, 600
@@ -135,10 +135,10 @@ class _Inflated(RelayedAnswer):
             raise
 
 
-class Noted(RelayedAnswer):
+class IdDetectingAnswer(RelayedAnswer):
     """An answer in which `source` looks for the ids of events."""
 
-    def __init__(self, answer: Incoming, source: SourceIds) -> None:
+    def __init__(self, answer: Incoming, source: SourceIdDetector) -> None:
         super().__init__(answer)
         self._source = source
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -14,6 +15,7 @@ from time import monotonic
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
+from guardstream.amounts import check_count, check_seconds
 from guardstream.errors import GuardstreamError
 from guardstream.http.queries import KEY_PARAMETERS, is_key
 from guardstream.policy.key_file import hashed
@@ -49,6 +51,19 @@ class Key:
     tokens: tuple[int, float] | None = None
     other: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for a value that no client could have, or that allows none
+        of its requests."""
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"key {self.name!r}: 'sha256' is 64 hexadecimal digits in lower case")
+        if self.at_once is not None:
+            check_count("at_once", self.at_once)
+        if self.tokens is not None:
+            check_count("tokens", self.tokens[0])
+            check_seconds("tokens", self.tokens[1])
+
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 KeyFunction: TypeAlias = Callable[[str], Key | Awaitable[Key | None] | None]
 """Returns the key of a SHA-256 in hex; None if there is none."""

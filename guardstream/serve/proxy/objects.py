@@ -23,7 +23,7 @@ _OPAQUE = frozenset({"parameters", "input_schema", "schema", "metadata", "argume
 
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
-_MADE = ("output_file_id", "error_file_id")
+_RESULT_FILES = ("output_file_id", "error_file_id")
 
 
 def referenced_ids(value: Any) -> Iterator[str]:
@@ -83,7 +83,7 @@ def created_ids(answer: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ids of the objects in an answer: its own, its items', its files'."""
     whole = answer.get("response") if isinstance(answer.get("response"), dict) else answer
     assert isinstance(whole, Mapping)
-    for name in ("id", *_MADE):
+    for name in ("id", *_RESULT_FILES):
         if isinstance(whole.get(name), str):
             yield whole[name]
     for name in ("container", "conversation"):

@@ -11,14 +11,14 @@ from guardstream.http.bodies import body_of
 from guardstream.http.forms import Part, read_form
 from guardstream.http.media import FIELDS, media_of
 from guardstream.http.other_requests import form_fields, is_undeclared_json
-from guardstream.http.queries import asked
+from guardstream.http.queries import query_parts
 from guardstream.serve.proxy.budgets import FILE
-from guardstream.serve.proxy.requests import Read
+from guardstream.serve.proxy.requests import RequestContent
 
 _APART = re.compile(r"[^\w.-]+")
 
 
-def read(kind: str, query: str, body: bytes) -> Read:
+def read(kind: str, query: str, body: bytes) -> RequestContent:
     """Return what the proxy reads of a request. RefusedError for one that cannot be read."""
     media = media_of(kind)
     fields: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def read(kind: str, query: str, body: bytes) -> Read:
         form, value = body_of(media, body)
         fields = value if form == "json" and isinstance(value, dict) else {"": value}
         fields = {"": _FILE} if form == "unread" else fields
-    return Read({**fields, "?": [text for _, text in asked(query)]}, [])
+    return RequestContent({**fields, "?": [text for _, text in query_parts(query)]}, [])
 
 
 _FILE = "data:" + "." * FILE
@@ -45,5 +45,5 @@ def _weighed(part: Part) -> str:
 
 def named_in(path: str, query: str) -> Iterator[str]:
     """Yield the names in a path and its query that may be ids of stored objects."""
-    for text in (path, *(text for _, text in asked(query))):
+    for text in (path, *(text for _, text in query_parts(query))):
         yield from (name for name in _APART.split(unquote(text)) if name)

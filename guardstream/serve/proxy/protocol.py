@@ -136,13 +136,13 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state in _OVER:
             return
-        if self._head_goes_on(data):
+        if self._continues_head(data):
             self._head += data
         else:
             super().data_received(data)
             self._expect()
 
-    def _head_goes_on(self, data: bytes) -> bool:
+    def _continues_head(self, data: bytes) -> bool:
         """Return whether the data completes no line of a head: a thousand clients that send theirs
         byte by byte would keep h11 busy."""
         begun = self.conn.their_state is h11.IDLE and bool(self._head)

@@ -19,7 +19,7 @@ from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import POLICY_HEADER
-from guardstream.serve.source_ids import SourceIds
+from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.serve.streams import PING
 from guardstream.stream.observers import ObserverError
 
@@ -145,7 +145,9 @@ class Reply:
         await self._journal.linger(replay.linger)
 
     @asynccontextmanager
-    async def kept(self, source: SourceIds, restoring: Restoring | None) -> AsyncIterator[None]:
+    async def kept(
+        self, source: SourceIdDetector, restoring: Restoring | None
+    ) -> AsyncIterator[None]:
         """Keep an event stream for clients that reconnect, if that is configured."""
         replay = self._context.settings.replay
         if replay is None or self.label is None or self.kind != "events":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_bytes, json_object
@@ -11,6 +11,7 @@ from guardstream.guard import Guard
 from guardstream.http.bodies import Outgoing
 from guardstream.http.forms import Part, read_form, write_form
 from guardstream.http.request import RefusedError, checked_request, object_of, refused
+from guardstream.http.request_fields import NAMES
 from guardstream.serve.proxy.endpoints import Endpoint, EndpointTable
 
 BATCH = "batch"
@@ -20,8 +21,8 @@ BATCH = "batch"
 _JSON = b"application/json"
 
 
-class Read(NamedTuple):
-    """What the proxy itself reads of a request: its JSON, or the fields and lines of its form."""
+class RequestContent(NamedTuple):
+    """A request as the proxy itself reads it: its JSON, or the fields and lines of its form."""
 
     fields: Mapping[str, Any]
     batch: list[dict[str, Any]]
@@ -53,38 +54,32 @@ def asks_for_stream(endpoint: Endpoint, body: bytes) -> bool:
     return (json_object(body) or {}).get("stream", usual) is True
 
 
-def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
+def read(endpoint: Endpoint, kind: str, body: bytes) -> RequestContent:
     """Return what the proxy reads of a request. RefusedError if that cannot be read."""
     if not endpoint.request:
-        return Read({}, [])
+        return RequestContent({}, [])
     if endpoint.request != "form":
         fields = object_of(body)
         batch = _requests(fields) if endpoint.request == "batch" else []
-        return Read(fields, [each["params"] for each in batch])
+        return RequestContent(fields, [each["params"] for each in batch])
     parts = read_form(kind, body)
     fields = {part.name: part.text() for part in parts if not part.is_file}
     if fields.get("purpose") != BATCH:
-        return Read(fields, [])
+        return RequestContent(fields, [])
     lines = [_line(line) for part in parts if part.is_file for line in _lines(part.data)]
-    return Read(fields, [line["body"] for line in lines])
+    return RequestContent(fields, [line["body"] for line in lines])
 
 
 def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list[Part]:
-    """Check the texts of a form and the names of files, as the user's; and a batch's requests."""
+    """Check the texts and names in a form, as the user's; and a batch's requests."""
     purposes = [part.text() for part in parts if part.name == "purpose"]
     if len(purposes) > 1:
         raise RefusedError(400, "invalid_form", "the form has two purposes for its file")
-    texts = {
-        f"{number}": part.text()
-        for number, part in enumerate(parts)
-        if not part.is_file and part.name != "model"
-    }
-    names = {f"{number} named": part.filename for number, part in enumerate(parts) if part.filename}
-    judged = json_object(checked_request(guard, "form", json_bytes({**texts, **names}))) or {}
-    for number, part in enumerate(parts):
-        if (text := judged.get(f"{number}")) is not None:
-            part.data = text.encode()
-        part.filename = judged.get(f"{number} named", part.filename)
+    fields = [(part, *field) for part in parts for field in _texts_of(part)]
+    texts = {"text": [text for _, _, text in fields]}  # all at once, by a name that is not judged
+    judged = object_of(checked_request(guard, "form", json_bytes(texts)))["text"]
+    for (part, attribute, _), text in zip(fields, judged, strict=True):
+        setattr(part, attribute, text.encode() if attribute == "data" else text)
     if purposes == [BATCH]:
         for part in parts:
             if part.is_file:
@@ -92,6 +87,16 @@ def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list
                     _checked_line(guard, table, line) for line in _lines(part.data)
                 )
     return parts
+
+
+def _texts_of(part: Part) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a field of a form, each after the attribute that has it."""
+    if not (part.is_file or part.name in NAMES):
+        yield "name", part.name
+    if part.filename:
+        yield "filename", part.filename
+    if not part.is_file and part.name != "model":
+        yield "data", part.text()
 
 
 def _lines(data: bytes) -> list[bytes]:

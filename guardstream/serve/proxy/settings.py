@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from guardstream.amounts import check_count, check_seconds
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.hints import hint, nearest
@@ -121,19 +122,13 @@ class ProxySettings:
     on_block: OnBlock = "finish"
 
     def __post_init__(self) -> None:
-        for name, target in self.targets.items():
-            parts = urlsplit(target.url)
-            where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
-            if parts.scheme not in ("http", "https") or not parts.netloc:
-                raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
-            try:
-                check_base(target.url)
-            except ValueError as error:
-                raise SettingsError(f"{where}: {error}") from None
+        try:
+            self._check_amounts()
+        except (TypeError, ValueError) as error:
+            raise SettingsError(str(error)) from None
+        self._check_upstreams()
         _check_choice("other", self.other, OTHERS)
         _check_choice("on_block", self.on_block, ON_BLOCK)
-        if DEFAULT in self.upstreams:
-            raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
         if DEFAULT not in self.guards:
             raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
         for guard in self.guards.values():
@@ -151,6 +146,30 @@ class ProxySettings:
             if key.other and self.other != "guard":
                 raise SettingsError(f"key {name!r}: 'other' of a key is for 'other: guard'")
         self._check_formats()
+
+    def _check_amounts(self) -> None:
+        check_seconds("body_timeout", self.body_timeout)
+        check_seconds("heartbeat", self.heartbeat, none="no heartbeats")
+        for name in ("max_body", "max_answer", "answer_tokens"):
+            check_count(name, getattr(self, name))
+        if self.max_connections is not None:
+            check_count("max_connections", self.max_connections)
+        for target in self.targets.values():
+            check_seconds("connect_timeout", target.connect_timeout)
+            check_seconds("read_timeout", target.read_timeout)
+
+    def _check_upstreams(self) -> None:
+        for name, target in self.targets.items():
+            parts = urlsplit(target.url)
+            where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
+            try:
+                check_base(target.url)
+            except ValueError as error:
+                raise SettingsError(f"{where}: {error}") from None
+        if DEFAULT in self.upstreams:
+            raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
 
     def _check_routes(self) -> None:
         for path in (*self.routes, *self.upstream_routes, *self.formats):

@@ -1,4 +1,4 @@
-"""What follows when a text that began as JSON stops being JSON.
+"""The rest of a text that began as JSON and stops being JSON.
 
 A reader that is less strict than RFC 8259 may still decode escapes in it, and so does this stage:
 rules see the text with all escapes decoded, and what they do not change is emitted as it was

@@ -370,8 +370,9 @@ def test_the_prompt_of_a_transcription_is_judged_and_its_file_is_as_it_was() -> 
     path = "/v1/audio/transcriptions"
     with proxied(lambda *_: JSONResponse({"text": "hello"})) as (url, provider):
         assert form(url, path, model="m", prompt=ATTACK).status_code == 400
-        assert form(url, path, model="m", prompt=MAIL).status_code == 200
-    assert b"write to [mail]" in provider.bodies[0]
+        assert form(url, path, **{"model": "m", ATTACK: "x"}).status_code == 400
+        assert form(url, path, **{"model": "m", "prompt": MAIL, MAIL: "x"}).status_code == 200
+    assert provider.bodies[0].count(b"write to [mail]") == 2
     assert b"\r\n\r\nRIFF\r\n\xff\r\n--" in provider.bodies[0]
 
 
@@ -439,6 +440,28 @@ def test_subtitles_are_guarded_over_their_cues(text: str) -> None:
     assert "secret" not in answer.text
     assert "wary" not in answer.text
     assert answer.text.count("-->") == text.count("-->")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12345", "12345\n\nand so on", "it is\n12345\nand so on", "00:01 --> 12345", "WEBVTT 12345",
+     "WEBVTT\n\n12345\n00:00.000 --> 00:01.000 region:12345\nhello\n"],
+)  # fmt: skip
+def test_numbers_in_a_transcription_are_text(text: str) -> None:
+    guards = {"default": Guard(Policy.parse("rules: [{id: a, pattern: '12345'}]"))}
+    with proxied(lambda *_: Response(text, media_type="text/plain"), guards=guards) as (url, _):
+        answer = form(url, "/v1/audio/transcriptions", model="m", response_format="text")
+    assert (answer.status_code, "12345" in answer.text) == (200, False)
+
+
+def test_a_rule_for_digits_finds_them_in_every_field_of_a_form() -> None:
+    policy = "input: {rules: [{id: digits, pattern: '[0-9]'}]}"
+    guards = {"default": Guard(Policy.parse(policy))}
+    with proxied(lambda *_: JSONResponse({"text": "hello"}), guards=guards) as (url, provider):
+        answer = form(url, "/v1/audio/transcriptions", model="m", prompt="call 5", language="6")
+    assert answer.status_code == 200
+    assert b"call [digits]" in provider.bodies[0]
+    assert b"\r\n6\r\n" not in provider.bodies[0]
 
 
 def test_a_transcription_that_is_streamed_is_guarded() -> None:

@@ -149,6 +149,10 @@ def test_what_is_allowed_passes_byte_for_byte() -> None:
         (JSONResponse({"text": "It is bad."}), 502),
         (PlainTextResponse("It is fine."), 200),
         (PlainTextResponse("It is bad."), 502),
+        (PlainTextResponse('["It is b\\u0061d."]'), 502),
+        (PlainTextResponse('{"a": "\u2028"}\n\n{"a": "It is b\\u0061d."}\n'), 502),
+        (PlainTextResponse('\ufeff[{"a": "It is b\\u0061d."}]'), 502),
+        (PlainTextResponse('{"a": "\u2028", "b": 1.50}\n\n[2]\n'), 200),
     ],
 )
 def test_transcripts_are_judged(response: Response, status: int) -> None:

@@ -70,6 +70,21 @@ def test_a_key_has_256_random_bits_and_is_known_by_its_hash() -> None:
     assert hashed("x") not in repr(Key("a", hashed("x")))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sha256": hashed("x").upper()},
+        {"sha256": "ann-key"},
+        {"at_once": 0},
+        {"tokens": (0, 60.0)},
+        {"tokens": (10, 0)},
+    ],
+)
+def test_a_key_that_nobody_could_use_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"'sha256' is|at_once= needs|tokens= needs"):
+        Key("ann", **{"sha256": hashed("x"), **given})
+
+
 @pytest.mark.asyncio
 async def test_all_hashes_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
@@ -670,7 +685,7 @@ async def test_who_leaves_while_tokens_are_reserved_keeps_none_back() -> None:
 
     state = Slow()
     settings = ProxySettings("http://x", {"default": guard()})
-    caller = Caller(Key("web", "", at_once=1, tokens=(10, 60.0)), state, settings)
+    caller = Caller(Key("web", hashed("x"), at_once=1, tokens=(10, 60.0)), state, settings)
     with anyio.CancelScope() as scope:
         scope.cancel()
         async with caller.place():

@@ -27,7 +27,7 @@ from guardstream.serve.proxy import (
 )
 from tests.cli.test_serve import command, running
 from tests.serve.apps import app_of
-from tests.serve.proxy.upstream import POLICY, Provider, chat, completion
+from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, guard
 from tests.serve.server import serving
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
@@ -58,6 +58,25 @@ def test_a_section_that_says_nothing_says_what_the_code_does(tmp_path: Path) -> 
     for bound in ("max_body", "max_answer", "body_timeout", "answer_tokens", "heartbeat"):
         assert getattr(settings, bound) == getattr(alone, bound)
     assert Route("/", None).max_answer == alone.max_answer
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"heartbeat": 0},
+        {"heartbeat": float("nan")},
+        {"body_timeout": -1},
+        {"read_timeout": 0},
+        {"max_body": 0},
+        {"max_answer": True},
+        {"answer_tokens": 1.5},
+        {"max_connections": 0},
+    ],
+)
+def test_an_amount_that_is_none_is_refused(given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(SettingsError, match=f"{name}= needs"):
+        ProxySettings("https://a.example", {"default": guard()}, **given)
 
 
 @pytest.mark.parametrize("value", ["sk-1\n", " sk-1", "sk\r\n1", "\ufeffsk-1", "  "])

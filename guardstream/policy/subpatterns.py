@@ -1,0 +1,160 @@
+"""Subpatterns: parts of patterns that a policy file names once and its patterns call.
+
+A call has the syntax of PCRE and of `regex`, `(?&name)`, and stands for the subpattern in a group
+that captures nothing. It is replaced when the file is read, so that the search knows no calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from guardstream.errors import PatternError
+from guardstream.hints import hint
+from guardstream.policy.document import KeyPath
+from guardstream.policy.model import PolicyFile, RuleFile
+from guardstream.scan.regex.parser import parse
+
+MAX_LENGTH = 100_000
+"""The most code points of a pattern with all that it calls: calls in subpatterns multiply."""
+
+Report: TypeAlias = Callable[[KeyPath, int | None, str], None]
+"""Records an error in the value at a path, perhaps at an offset in it."""
+
+_TOKEN = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\]|\(\?#[^)]*\)"
+    r"|\(\?&(?P<name>[^)]*)\)|(?P<flags>\(\?(?!R\)|[0-9]+\))[A-Za-z0-9-]+\))",
+    re.DOTALL,
+)
+"""A call, flags that hold for all that follows, or what only looks like one of them: an escape, a
+class, a comment."""
+
+
+@dataclass(slots=True)
+class Expansion:
+    """A pattern in which calls are replaced."""
+
+    text: str = ""
+    calls: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Where each call begins and ends as written, and where its replacement begins and ends."""
+
+    def written(self, offset: int) -> int:
+        """Return the offset in the pattern as written; in a replacement, that of its call."""
+        longer = 0
+        for begin, end, replaced, after in self.calls:
+            if offset < replaced:
+                break
+            if offset < after:
+                return begin
+            longer = after - end
+        return offset - longer
+
+
+@dataclass(slots=True)
+class Expanded:
+    """A file whose patterns have no calls, the expansions by the paths of their patterns, and the
+    names that nothing calls."""
+
+    file: PolicyFile
+    expansions: dict[KeyPath, Expansion] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+
+
+def expanded(file: PolicyFile, values: Collection[KeyPath], report: Report) -> Expanded:
+    """Replace the calls in all patterns of `file`; `values` are the paths of its values.
+
+    Errors are reported: of a subpattern by itself, and of a call to one that there is not.
+    """
+    calls = _Calls(values, report)
+    for name, text in file.subpatterns.items():
+        calls.define(name, text)
+    rules = calls.in_rules(("rules",), file.rules)
+    changes: dict[str, object] = {"subpatterns": {}, "rules": rules}
+    if file.input is not None:
+        rules = calls.in_rules(("input", "rules"), file.input.rules)
+        changes["input"] = file.input.model_copy(update={"rules": rules})
+    unused = tuple(name for name in file.subpatterns if name not in calls.called)
+    return Expanded(file.model_copy(update=changes), calls.expansions, unused)
+
+
+class _Calls:
+    def __init__(self, values: Collection[KeyPath], report: Report) -> None:
+        self.expansions: dict[KeyPath, Expansion] = {}
+        self.called: set[str] = set()
+        self._values = values
+        self._report = report
+        self._known: dict[str, str] = {}
+
+    def define(self, name: str, text: str) -> None:
+        """Check a subpattern, which may call those above it."""
+        path: KeyPath = ("subpatterns", name)
+        whole = self._replaced(path, text)
+        self._known[name] = whole.text
+        for token in _TOKEN.finditer(text):
+            if token["flags"]:
+                message = "flags would hold for all of the pattern that calls it: write (?i:…)"
+                self._report(path, token.start(), f"subpattern {name!r}: {message}")
+                return
+        try:
+            parsed = parse(whole.text)
+        except PatternError as error:
+            offset = None if error.offset is None else whole.written(error.offset)
+            self._report(path, offset, f"subpattern {name!r}: {error}")
+            return
+        if parsed.groups:
+            message = "its groups would be counted with those of the pattern that calls it"
+            self._report(path, None, f"subpattern {name!r}: {message}: write (?:…)")
+
+    def in_rules(self, path: KeyPath, rules: list[RuleFile]) -> list[RuleFile]:
+        """Return the rules with their patterns replaced."""
+        return [self._in_rule((*path, index), rule) for index, rule in enumerate(rules)]
+
+    def _in_rule(self, path: KeyPath, rule: RuleFile) -> RuleFile:
+        changes: dict[str, object] = {}
+        if rule.pattern and any(map(_calls, rule.pattern)):
+            changes["pattern"] = self._listed((*path, "pattern"), rule.pattern)
+        if any(map(_calls, rule.allow.patterns)):
+            patterns = self._listed((*path, "allow", "patterns"), rule.allow.patterns)
+            changes["allow"] = rule.allow.model_copy(update={"patterns": patterns})
+        return rule.model_copy(update=changes) if changes else rule
+
+    def _listed(self, path: KeyPath, patterns: list[str]) -> list[str]:
+        places = [(*path, index) for index in range(len(patterns))]
+        return [
+            self._replaced(place if place in self._values else path, text).text
+            for place, text in zip(places, patterns, strict=True)
+        ]
+
+    def _replaced(self, path: KeyPath, text: str) -> Expansion:
+        made, end = Expansion(), 0
+        for call in _TOKEN.finditer(text) if _calls(text) else ():
+            if call["name"] is None:
+                continue
+            made.text += text[end : call.start()]
+            end, replaced = call.end(), len(made.text)
+            made.text += f"(?:{self._named(path, call)})"
+            made.calls.append((call.start(), end, replaced, len(made.text)))
+            if len(made.text) > MAX_LENGTH:
+                self._report(path, call.start(), f"longer than {MAX_LENGTH} with what it calls")
+                return Expansion()
+        made.text += text[end:]
+        if made.calls:
+            self.expansions[path] = made
+        return made
+
+    def _named(self, path: KeyPath, call: re.Match[str]) -> str:
+        """Return what is called; reports a name that is not known."""
+        name = call["name"]
+        if name in self._known:
+            self.called.add(name)
+            return self._known[name]
+        known = hint(name, self._known) if self._known else "there are none"
+        where = "above it" if path[0] == "subpatterns" else "in 'subpatterns' of this file"
+        self._report(path, call.start(), f"no subpattern {name!r} {where}, {known}")
+        return ""
+
+
+def _calls(text: str) -> bool:
+    return "(?&" in text
