@@ -53,7 +53,7 @@ these."""
 def warnings(built: CompiledPolicy) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
     found = [*_limits(built), *_nothing(built), *_keys(built), *_arguments(built)]
-    found += _uncalled(built)
+    found += _unused_subpatterns(built)
     earlier = _Earlier()
     for placed, rule in zip(built.placed, built.rules, strict=True):
         shadowed = _shadowed(placed, rule, earlier)
@@ -95,7 +95,7 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
 
 
-def _uncalled(built: CompiledPolicy) -> Iterator[Problem]:
+def _unused_subpatterns(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of subpatterns that no pattern of their file calls."""
     for name in built.source.unused:
         mark = built.source.document.key_mark(("subpatterns", name))
