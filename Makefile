@@ -107,8 +107,8 @@ packs: $(READY)
 	$(BIN)/guardstream test --coverage policies/*.yaml
 
 examples: $(READY)
-	@set -e; for example in examples/*.py; do \
-		echo "== $$example"; $(BIN)/python $$example </dev/null; done
+	@printf '%s\n' examples/*.py | xargs -P 2 -I {} sh -c \
+		'printed=$$($(BIN)/python {} </dev/null 2>&1); status=$$?; printf "== %s\n%s\n" {} "$$printed"; exit $$status'
 
 # The site of the documentation, without a network; a link that leads nowhere is an error.
 docs: $(READY)

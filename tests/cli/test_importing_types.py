@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -274,8 +275,14 @@ def outcome(path: Path, kind: str, value: Any) -> tuple[str, ...]:
         made, notes = convert(path, kind)
     except GuardstreamError as error:
         return (str(error),)
-    Policy.parse(made)
+    load(made)
     return (made, *notes)
+
+
+@cache
+def load(policy: str) -> None:
+    """Load a policy; many changes make the same one."""
+    Policy.parse(policy)
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -712,14 +712,17 @@ class WordScan:
         living = (began for began, of in self._candidates() if not self._off.issuperset(of))
         return max(living, default=0)
 
-    def _candidates(self) -> Iterator[tuple[int, Iterable[int]]]:
-        """How many characters ago each live candidate began, and the rules of a word that it may
-        become."""
+    def _candidates(self, age: int = 0) -> Iterator[tuple[int, Iterable[int]]]:
+        """How many characters ago each live candidate began that is as old as `age`, and the rules
+        of a word that it may become."""
         shape = self.state.shape
         whole, parts = self._index.whole, self._index.parts
         for word in shape.waiting:
-            yield word.began, (whole if word.whole else parts).of(word.word)
+            if word.began >= age:
+                yield word.began, (whole if word.whole else parts).of(word.word)
         for begin, began in enumerate(shape.ages):
+            if began < age:
+                continue
             suffix, counts = shape.prefix[begin:], shape.counts[begin:]
             for words in (parts, whole) if shape.starts[begin] else (parts,):
                 for rules in words.going_on(suffix, counts):
@@ -734,7 +737,7 @@ class WordScan:
         if self.hold() > hold or not self.state.held or not self._holds:
             return []
         age = self.offset - hold
-        rules = {rule for began, of in self._candidates() if began >= age for rule in of}
+        rules = {rule for _, of in self._candidates(age) for rule in of}
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
