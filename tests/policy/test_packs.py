@@ -81,3 +81,17 @@ def test_that_packs_are_not_there_as_files_is_told(
     monkeypatch.setattr(packs, "folder", lambda: tmp_path / "app.zip" / "policies")
     with pytest.raises(PolicyError, match="install the package unpacked"):
         packs.pack("chat")
+
+
+ESCAPED = ("a\\n%s\\n", "\\u003c%s\\u003e", "q=1%%26v%%3D%s%%26", "v%%20%s", "\x1b[1;32m%s\x1b[0m")
+"""A value where code, JSON, addresses and terminals put it: at the end of an escape."""
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name.startswith("pii-")])
+def test_a_value_that_is_found_alone_is_found_after_an_escape(name: str) -> None:
+    guard = Guard(POLICIES[name])
+    inputs = [case.input for rule in POLICIES[name].file.rules for case in rule.tests if case.input]
+    values = {text[f.start : f.end] for text in inputs for f in guard.check(text).findings}
+    found_alone = [value for value in values if guard.check(value).text != value]
+    planted = [(value, way % value) for value in found_alone for way in ESCAPED]
+    assert [text for value, text in planted if value in guard.check(text).text] == []

@@ -37,7 +37,7 @@ NAMES = (
 - spaces: white space, line breaks among it, is compared as one space, however much there is
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
   marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
-  signs that quote the next line
+  signs that quote the next line; white space may be escaped, as JSON and code do it (`\n`, `\t`)
 - repeats: a letter may stand any number of times more than the word has it, and what stretches the
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
@@ -218,7 +218,7 @@ _MARKS = r"""[*_~`"]{0,3}"""
 def spacing(names: frozenset[str]) -> str:
     """What a space in a pattern stands for, as a pattern; see `NAMES`."""
     if "markdown" in names:
-        return rf"{_MARKS}(?:[^\S\n]*(?:\\\r?)?\n[\s>]*|[^\S\n]+){_MARKS}"
+        return rf"{_MARKS}(?:[^\S\n]*(?:\\\r?)?\n[\s>]*|(?:[^\S\n]|\\[nrt]>?)+){_MARKS}"
     return r"\s+" if "spaces" in names else " "
 
 
