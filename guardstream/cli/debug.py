@@ -17,6 +17,8 @@ def debug(pattern: str, text: str, group: str | None, *, as_graph: bool) -> None
         print(dot(pattern, masked) if as_graph else table(pattern, text, masked))
     except PatternError as error:
         place = "" if error.offset is None else f" at offset {error.offset}"
+        if "(?&" in pattern:
+            note("for a pattern with its subpatterns, run: guardstream explain POLICY --rule ID")
         raise GuardstreamError(f"the pattern is refused{place}: {error}") from error
 
 

@@ -251,6 +251,7 @@ CALLS = {
     ("run", "good.yaml", "--findings", "-"): "'-' is not a file: name one, or /dev/stderr",
     ("run", "good.yaml", "--timeline", "-"): "'-' is not a file",
     ("test", "good.yaml", "--junit", "-"): "'-' is not a file",
+    ("init", "-"): "'-' is not a file: name one",
     ("import", "good.yaml", "--output", "-"): "'-' is not a file",
     ("report", "good.jsonl", "--html", "-"): "'-' is not a file",
     ("json", "missing"): "missing: cannot be read: no such file or directory",
