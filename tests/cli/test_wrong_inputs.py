@@ -215,6 +215,7 @@ CALLS = {
     ("diff", "good.yaml", "good.yaml", "--show", "1"): "name a DATASET",
     ("diff", "good.yaml", "good.yaml", "--allow-code", "a:b"): "name a DATASET",
     ("debug", "a", "b", "--dot"): "leave out the text",
+    ("debug", "a(?&digit)", "b"): "offset 1: only policy files have subpatterns to call: take the",
     ("eval", "good.yaml"): "nothing to measure with",
     ("eval", "good.yaml", "good.jsonl", "--misses", "-1"): "'--misses'",
     ("diff", "good.yaml"): "missing argument 'AFTER'",
