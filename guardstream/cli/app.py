@@ -22,6 +22,7 @@ from guardstream.cli.options import (
     PolicyArgument,
     TimelineOption,
     to_a_file,
+    to_a_new_file,
 )
 from guardstream.cli.output import abandon, check_apart, naming, note, prepare
 from guardstream.cli.running import BAD_INPUT, Commands
@@ -75,9 +76,10 @@ def run(
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path(
-        "policy.yaml"
-    ),
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", callback=to_a_new_file, help="Where to write it."),
+    ] = Path("policy.yaml"),
 ) -> None:
     """Write a first policy, with comments and tests, to a new file."""
     from guardstream.cli import init as init_command

@@ -17,7 +17,15 @@ def debug(pattern: str, text: str, group: str | None, *, as_graph: bool) -> None
         print(dot(pattern, masked) if as_graph else table(pattern, text, masked))
     except PatternError as error:
         place = "" if error.offset is None else f" at offset {error.offset}"
-        raise GuardstreamError(f"the pattern is refused{place}: {error}") from error
+        called = pattern.startswith("(?&", error.offset or 0)
+        reason = _CALL if called else str(error)
+        raise GuardstreamError(f"the pattern is refused{place}: {reason}") from error
+
+
+_CALL = (
+    "only policy files have subpatterns to call: take the pattern that "
+    "'guardstream explain POLICY --rule ID' prints"
+)
 
 
 def table(pattern: str, text: str, group: str | int | None = None) -> str:

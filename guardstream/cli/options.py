@@ -15,6 +15,13 @@ def to_a_file(path: Path | None) -> Path | None:
     return path
 
 
+def to_a_new_file(path: Path) -> Path:
+    """Refuse `-` for a file that other commands read later."""
+    if path == Path("-"):
+        raise typer.BadParameter("'-' is not a file: name one")
+    return path
+
+
 _POLICY = "A policy file, or a pack: guardstream/NAME."
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help=_POLICY)]

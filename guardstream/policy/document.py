@@ -244,6 +244,10 @@ def _raw(node: ScalarNode) -> str:
 class _LimitError(Exception):
     """The document is larger than any policy."""
 
+    def __init__(self, node: Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
 
 class _Reader:
     def __init__(
@@ -252,12 +256,14 @@ class _Reader:
         self._document = document
         self._nodes = nodes
         self._count = 0
+        self._around: list[Node] = []
+        """The nodes that the current one is in."""
 
     def read(self, node: Node, path: KeyPath, depth: int) -> object:
         try:
             return self._read(node, path, depth)
         except _LimitError as error:
-            self._problem(node, str(error))
+            self._problem(error.node, str(error))
             return None
 
     def _problem(self, node: Node, message: str) -> None:
@@ -266,23 +272,30 @@ class _Reader:
     def _read(self, node: Node, path: KeyPath, depth: int) -> object:
         self._count += 1
         if self._count > MAX_VALUES:
-            raise _LimitError(
-                f"more than {MAX_VALUES} values, aliases included: put lists in files"
-            )
+            message = f"more than {MAX_VALUES} values, aliases included: put lists in files"
+            raise _LimitError(self._around[min(1, len(self._around) - 1)], message)
         if depth > MAX_DEPTH:
-            raise _LimitError(f"nested deeper than {MAX_DEPTH}, or an alias inside its own value")
+            raise _LimitError(node, f"nested deeper than {MAX_DEPTH}")
         self._document.values[path] = _spot(node)
         if self._nodes is not None:
             self._nodes[path] = node
         if not self._has_known_tag(node):
             return None
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        if any(each is node for each in self._around):
+            raise _LimitError(node, f"the alias *{node.anchor} is inside its own value")
+        self._around.append(node)
+        try:
+            return self._collection(node, path, depth)
+        finally:
+            self._around.pop()
+
+    def _collection(self, node: Node, path: KeyPath, depth: int) -> object:
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
-        if isinstance(node, SequenceNode):
-            items = enumerate(node.value)
-            return [self._read(item, (*path, index), depth + 1) for index, item in items]
-        assert isinstance(node, ScalarNode)
-        return self._scalar(node)
+        items = enumerate(node.value)
+        return [self._read(item, (*path, index), depth + 1) for index, item in items]
 
     def _mapping(self, node: MappingNode, path: KeyPath, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
@@ -324,7 +337,7 @@ class _Reader:
         try:
             return _SCALARS[kind](text)
         except ValueError:
-            self._problem(node, f"not a valid {kind}")
+            self._problem(node, f"not {_NAMES[kind]}: put it in quotes if it is text")
             return None
 
 
@@ -362,6 +375,12 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "timestamp": str,
     "merge": str,
     "value": str,
+}
+
+_NAMES = {
+    "int": "a whole number, or one of thousands of digits",
+    "float": "a number",
+    "bool": "true or false",
 }
 
 _TAGS: dict[type[Node], frozenset[str]] = {

@@ -60,6 +60,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         earlier.add(placed, rule)
         if placed.origin.source is not built.source:
             continue
+        found += _id_of_a_section(placed)
         found += _untested(placed)
         found += _template(placed, rule)
         found += _irreversible(built, placed)
@@ -158,6 +159,14 @@ def _limits(built: CompiledPolicy) -> Iterator[Problem]:
 def _about(here: Origin, message: str, *parts: str | int) -> Problem:
     """Return a warning about one of the values of a rule."""
     return Problem(here.mark(*parts), f"rule {here.rule.id!r}: {message}")
+
+
+def _id_of_a_section(placed: PlacedRule) -> Iterator[Problem]:
+    """Warn of an id under which a section reports, as `limits.stop`."""
+    section, dot, _ = placed.rule.id.partition(".")
+    if section == "json" or (section == "limits" and dot):
+        message = f"is also that of findings of the section {section!r}: name the rule otherwise"
+        yield Problem(placed.origin.mark("id"), f"the id {placed.rule.id!r} {message}")
 
 
 def _untested(placed: PlacedRule) -> Iterator[Problem]:

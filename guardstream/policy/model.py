@@ -78,12 +78,13 @@ def _shown_path(text: str) -> str:
 
 
 def _group_name(name: str) -> str:
-    if not re.fullmatch(_GROUP_NAME, name, re.ASCII):
-        raise ValueError("a subpattern's name has letters, digits and '_', and no digit first")
+    if not re.fullmatch(_GROUP_NAME, name):
+        how = "up to 100 letters, digits and '_', and no digit first"
+        raise ValueError(f"a subpattern's name has {how}")
     return name
 
 
-_GROUP_NAME = r"[A-Za-z_]\w{0,99}"
+_GROUP_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 Subpattern: TypeAlias = Annotated[
     str,
@@ -314,7 +315,9 @@ class PolicyFile(Model):
     """Text that is sent before a blocked stream ends, after a space if text precedes it."""
     unknown: Unknown | UnknownFile = "guard"
     """How unknown events and fields of a provider are handled: `pass` is a hole."""
-    subpatterns: dict[Subpattern, Text] = Field(default={})
+    subpatterns: dict[Subpattern, Text] = Field(
+        default={}, json_schema_extra={"additionalProperties": False}
+    )
     """Parts of patterns by name; the patterns of this file call them as `(?&name)`."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""

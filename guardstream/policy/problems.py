@@ -13,11 +13,12 @@ from guardstream.policy.model import MODELS, PolicyFile, keys
 
 _EXPECTED = {
     "float_type": "expected a number",
-    "dict_type": "expected a mapping, as in {name: value}",
+    "dict_type": "expected a mapping, as in {{name: value}}",
     "int_type": "expected a whole number",
     "bool_type": "expected true or false",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "string_too_long": "expected at most {max_length} characters",
 }
 
 
@@ -115,6 +116,6 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
     if kind == "string_pattern_mismatch":
         return "an id is made of letters, digits, '_', '-' and '.'"
     if kind in _EXPECTED:
-        return _EXPECTED[kind]
+        return _EXPECTED[kind].format_map(detail.get("ctx", {}))
     text = str(detail["msg"]).removeprefix("Value error, ")
     return text[:1].lower() + text[1:]

@@ -7,7 +7,7 @@ that captures nothing. It is replaced when the file is read, so that the search 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,13 +23,39 @@ MAX_LENGTH = 100_000
 Report: TypeAlias = Callable[[KeyPath, int | None, str], None]
 """Records an error in the value at a path, perhaps at an offset in it."""
 
-_TOKEN = re.compile(
+_SYNTAX = (
     r"\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\]|\(\?#[^)]*\)"
-    r"|\(\?&(?P<name>[^)]*)\)|(?P<flags>\(\?(?!R\)|[0-9]+\))[A-Za-z0-9-]+\))",
-    re.DOTALL,
+    r"|\(\?&(?P<name>[^)]*)(?:\)|(?P<unclosed>\Z))"
+    r"|\(\?(?!R\)|[0-9]+\))(?P<on>[A-Za-z0-9]*)(?P<off>(?:-[A-Za-z0-9-]*)?)(?P<scope>[:)])"
+    r"|(?P<open>\()|(?P<close>\))"
 )
-"""A call, flags that hold for all that follows, or what only looks like one of them: an escape, a
-class, a comment."""
+_TOKEN = re.compile(_SYNTAX, re.DOTALL)
+_SPACED_TOKEN = re.compile(rf"#[^\n]*|{_SYNTAX}", re.DOTALL)
+"""What is found in a pattern, under `(?x)` too: a call, flags, the begin or end of a group, or what
+only looks like one of them: an escape, a class, a comment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A call, or flags that hold for all that follows; and whether `(?x)` holds there."""
+
+    place: re.Match[str]
+    spaced: bool
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """Find the calls and flags of a pattern, of which `(?x)` makes some a comment."""
+    spaced, around, at = False, list[bool](), 0
+    while place := (_SPACED_TOKEN if spaced else _TOKEN).search(text, at):
+        at = place.end()
+        if place["open"] or place["scope"] == ":":
+            around.append(spaced)
+        elif place["close"] and around:
+            spaced = around.pop()
+        elif place["name"] is not None or place["scope"]:
+            yield _Token(place, spaced)
+        if place["scope"]:
+            spaced = (spaced or "x" in place["on"]) and "x" not in place["off"]
 
 
 @dataclass(slots=True)
@@ -92,10 +118,10 @@ class _Calls:
         path: KeyPath = ("subpatterns", name)
         whole = self._replaced(path, text)
         self._known[name] = whole.text
-        for token in _TOKEN.finditer(text):
-            if token["flags"]:
+        for token in _tokens(text):
+            if token.place["scope"]:
                 message = "flags would hold for all of the pattern that calls it: write (?i:…)"
-                self._report(path, token.start(), f"subpattern {name!r}: {message}")
+                self._report(path, token.place.start(), f"subpattern {name!r}: {message}")
                 return
         try:
             parsed = parse(whole.text)
@@ -129,12 +155,14 @@ class _Calls:
 
     def _replaced(self, path: KeyPath, text: str) -> Expansion:
         made, end = Expansion(), 0
-        for call in _TOKEN.finditer(text) if _calls(text) else ():
+        for token in _tokens(text) if _calls(text) else ():
+            call = token.place
             if call["name"] is None:
                 continue
             made.text += text[end : call.start()]
             end, replaced = call.end(), len(made.text)
-            made.text += f"(?:{self._named(path, call)})"
+            # A subpattern is no part of a layout: its spaces and its '#' stay what they are.
+            made.text += f"(?{'-x' if token.spaced else ''}:{self._named(path, call)})"
             made.calls.append((call.start(), end, replaced, len(made.text)))
             if len(made.text) > MAX_LENGTH:
                 self._report(path, call.start(), f"longer than {MAX_LENGTH} with what it calls")
@@ -147,6 +175,9 @@ class _Calls:
     def _named(self, path: KeyPath, call: re.Match[str]) -> str:
         """Return what is called; reports a name that is not known."""
         name = call["name"]
+        if call["unclosed"] is not None:
+            self._report(path, call.start(), "missing ')': a call is written as in (?&name)")
+            return ""
         if name in self._known:
             self.called.add(name)
             return self._known[name]

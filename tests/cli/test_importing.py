@@ -509,7 +509,13 @@ def test_a_list_of_words_may_have_any_name_and_words_of_code(
         ("a.toml", "title = 'x'\nid = [1,\n2", "3:2: not valid TOML: Unclosed array"),
         ("a.toml", "text", "1:5: not valid TOML: Expected '=' after a key"),
         ("a.toml", "a = " + "[" * 50_000, "1:1: not valid TOML: nested too deeply"),
-        ("a.json", '{"name":\n x}', "2:2: not valid JSON: Expecting value"),
+        ("a.json", '{"name":\n x}', "2:2: not valid JSON: expected a value"),
+        ("a.json", '{"name": "a",\n"name": "b"}', "2:6: not valid JSON: the object repeats a key"),
+        ("a.json", '{"name": "\\ud800"}', "1:17: not valid JSON: unpaired surrogate"),
+        ("a.json", "[" * 50_000, "1:129: not valid JSON: the document is nested too deeply"),
+        ("a.json", "[]", "1:1: no guardrail: it is a mapping, in braces"),
+        ("a.toml", "title = 'x'\nrules = 3", "2:1: 'rules' is not a list"),
+        ("a.yaml", "a: 1\nguardrails: 3", "2:1: 'guardrails' is not a list: begin each item"),
     ],
 )
 def test_what_is_not_valid_is_said_with_its_place(
@@ -521,5 +527,5 @@ def test_what_is_not_valid_is_said_with_its_place(
 
 
 def test_a_number_of_thousands_of_digits_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ImportingError, match=r"gitleaks\.toml:1:1: not valid TOML"):
+    with pytest.raises(ImportingError, match=r"gitleaks\.toml:1:11: not valid TOML: the number"):
         imported(tmp_path, "entropy = " + "9" * 5000, "gitleaks.toml")

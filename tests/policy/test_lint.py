@@ -26,6 +26,16 @@ def test_a_rule_without_tests_is_named() -> None:
     assert lint("rules: [{id: a, words: [x]}]") == ["p:1:14: warning: rule 'a' has no test"]
 
 
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [("json", "json"), ("json.keys", "json"), ("limits.stop", "limits"), ("limits", None)],
+)
+def test_the_id_of_what_a_section_finds_is_named(name: str, section: str | None) -> None:
+    also = f"is also that of findings of the section {section!r}: name the rule otherwise"
+    warning = [f"p:1:14: warning: the id {name!r} {also}"] if section else []
+    assert lint(f"rules: [{{id: {name}, words: [x], {TESTS}}}]") == warning
+
+
 def test_a_shadowed_rule_is_named() -> None:
     first = f"- {{id: a, words: [X, y], pattern: ['p', 'q'], {TESTS}}}"
     assert lint(f"rules:\n{first}\n- {{id: b, words: [x], pattern: q, {TESTS}}}") == [

@@ -235,10 +235,16 @@ CASES = {
     "name: a\n!x version: 1": "p:2:1: unknown tag '!x'",
     "rules: [{id: a, words: !!set {x}}]": "p:1:24: unsupported tag 'tag:yaml.org,2002:set'",
     "rules: !!map [{id: a, words: [x]}]": "p:1:8: unsupported tag 'tag:yaml.org,2002:map'",
-    "name: !!int y": "p:1:7: not a valid int",
+    "name: !!int y": "p:1:7: not a whole number, or one of thousands of digits: put "
+    "it in quotes if it is text",
+    "name: 1" + "0" * 5000: "p:1:7: not a whole number, or one of thousands of digits: put "
+    "it in quotes if it is text",
     "? [a]\n: b": "p:1:3: a key must be plain text",
     "name: *nope": "p:1:7: not valid YAML: found undefined alias 'nope'",
-    "name: &a [*a]": "p:1:1: nested deeper than 32, or an alias inside its own value",
+    "name: &a [*a]": "p:1:7: the alias *a is inside its own value",
+    "rules:\n- &x {id: a, words: [x], allow: *x}": "p:2:3: the alias *x is inside its own value",
+    "name: " + "[" * 40 + "]" * 40: "p:1:39: nested deeper than 32",
+    "rules: [{id: " + "a" * 101 + ", words: [x]}]": "p:1:14: expected at most 100 characters",
     "on_error: perhaps": "p:1:11: 'perhaps' is not allowed here, known: block, allow",
     "on_error: true": "p:1:11: expected 'block' or 'allow'",
     "max_holdback: many": "p:1:15: expected a whole number",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from guardstream import Guard, Policy, PolicyError
-from guardstream.policy import build, lint
+from guardstream.policy import build, lint, schema
 
 SHARED = r"""
 version: 1
@@ -39,11 +41,19 @@ def test_a_call_stands_for_its_subpattern_in_a_group() -> None:
         (r"a(?&s){2}b", "axyxyb, axyyb", "axyxyb"),
         (r"(?i)a(?&s)b", "AXYB", "AXYB"),
         (r"a(?<n>(?&s))\1b", "axyxyb", "axyxyb"),
+        ("(?x)a # [(?&t)\n(?&s) b", "axyb", "axyb"),  # a comment under (?x)
+        ("a(?x:#(?&t)\n)#(?&s)", "a#xy", "a#xy"),  # a comment, and no comment
+        ("a(?x: b(?-x: #(?&s)))", "ab #xy", "ab #xy"),
     ],
 )
 def test_calls_are_told_from_what_looks_like_them(pattern: str, text: str, found: str) -> None:
-    policy = Policy.parse(f"subpatterns: {{s: xy}}\nrules: [{{id: r, pattern: '{pattern}'}}]")
-    assert Guard(policy).check(text).text == text.replace(found, "[r]")
+    policy = {"subpatterns": {"s": "xy"}, "rules": [{"id": "r", "pattern": pattern}]}
+    assert Guard(Policy.parse(json.dumps(policy))).check(text).text == text.replace(found, "[r]")
+
+
+def test_a_subpattern_keeps_its_spaces_and_its_number_signs() -> None:
+    policy = "subpatterns: {s: 'no #[0-9]'}\nrules: [{id: r, pattern: '(?x) (?&s) \\  end'}]"
+    assert Guard(Policy.parse(policy)).check("no #7 end, no7 end").text == "[r], no7 end"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +65,7 @@ def test_calls_are_told_from_what_looks_like_them(pattern: str, text: str, found
         ("subpatterns: {s: 'a(?i)b'}", "1:20: subpattern 's': flags would hold for all"),
         ("subpatterns: {s: '(?&t)', t: a}", "1:19: no subpattern 't' above it, there are none"),
         ("subpatterns: {s: '(?&s)'}", "1:19: no subpattern 's' above it, there are none"),
-        ("subpatterns: {1st: a}", "1:15: a subpattern's name has letters, digits and '_', and no"),
+        ("subpatterns: {1st: a}", "1:15: a subpattern's name has up to 100 letters, digits"),
         ("subpatterns: {s: [a]}", "1:18: expected text, not a list"),
         ("subpatterns: {s: }", "1:15: 's' has no value: expected text"),
     ],
@@ -72,6 +82,7 @@ def test_a_subpattern_that_is_not_valid_is_reported_at_its_place(
     ("rule", "message"),
     [
         ("pattern: 'a(?&strat)'", "no subpattern 'strat' in 'subpatterns' of this file, did you"),
+        ("pattern: 'a(?&start'", "missing '\\)': a call is written as in \\(\\?&name\\)"),
         ("words: [a], allow: {patterns: [b, '(?&t)']}", "no subpattern 't' in 'subpatterns'"),
         ("pattern: '(?&start)(?&start)a*'", "the pattern can match nothing"),
     ],
@@ -120,6 +131,16 @@ def test_rules_for_prompts_call_them_too() -> None:
     guard = Guard(Policy.parse(policy))
     checked = guard.check_messages([{"role": "user", "content": "axyb"}])
     assert checked.messages == [{"role": "user", "content": "[r]"}]
+
+
+@pytest.mark.parametrize("written", [{"1st": "a"}, {"a-b": "a"}, {"é": "a"}, {"a": ""}, {"a": 1}])
+def test_the_json_schema_refuses_what_the_loader_refuses(written: dict[str, object]) -> None:
+    policy = {"subpatterns": written}
+    with pytest.raises(PolicyError):
+        Policy.parse(json.dumps(policy))
+    judge = jsonschema_rs.validator_for(schema.schema())
+    assert not judge.is_valid(policy)
+    assert judge.is_valid({"subpatterns": {"start_1": "a"}})
 
 
 def test_lint_warns_of_what_no_pattern_calls(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from guardstream.cli.importing.shape import UNUSED, fitted
 from guardstream.cli.importing.write import Draft, ImportingError, slug
+from guardstream.jsonstream.verdict import verdict
 
 _ACTIONS = {"BLOCK": "block", "ANONYMIZE": "mask", "NONE": "monitor"}
 
@@ -56,15 +57,12 @@ _CONFIG = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read word lists and patterns; topics and content filters need a model, and are noted."""
-    try:
-        config = json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"{path}:{error.lineno}:{error.colno}"
-        raise ImportingError(f"{place}: not valid JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise ImportingError(f"{path}:1:1: not valid JSON: {error}") from error
+    # As strict as a stream's JSON: of a key that is repeated, one would be ignored in silence.
+    if (wrong := verdict([text], None)) is not None:
+        raise ImportingError(f"{path}:{wrong.line}:{wrong.column}: not valid JSON: {wrong.reason}")
+    config = json.loads(text)
     if not isinstance(config, dict):
-        raise ImportingError(f"{path}: no guardrail")
+        raise ImportingError(f"{path}:1:1: no guardrail: it is a mapping, in braces")
     made = Draft.of(path)
     config = fitted(config, _CONFIG, "", made.notes)
     made.name = slug(config.get("name") or path.stem)

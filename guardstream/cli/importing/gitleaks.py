@@ -89,9 +89,14 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
             message = message[: found.start()]
             end = text.count("\n") + 1, len(text) - text.rfind("\n")
             line, column = (int(found[1]), int(found[2])) if found[1] else end
+        elif number := _LONG.search(text):  # Python refuses it, without its place
+            message, before = "the number has too many digits", text[: number.start()]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise ImportingError(f"{path}:{line}:{column}: not valid TOML: {message}") from error
 
 
+_RULES = re.compile(r"^\s*\[?\s*[\"']?rules\b", re.MULTILINE)
+_LONG = re.compile(r"[0-9][0-9_]{4300,}")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 """How tomllib says where an error is; only newer ones have it as numbers."""
 
@@ -100,7 +105,9 @@ def draft(text: str, path: Path) -> Draft:
     """Read a gitleaks configuration."""
     config = _parsed(text, path)
     if "rules" in config and not isinstance(config["rules"], list):
-        raise ImportingError(f"{path}: 'rules' is not a list: a rule begins with [[rules]]")
+        before = text[: found.start()] if (found := _RULES.search(text)) else ""
+        place = f"{path}:{before.count(chr(10)) + 1}:1"
+        raise ImportingError(f"{place}: 'rules' is not a list: a rule begins with [[rules]]")
     made = Draft.of(path)
     config = fitted(_as_written(config, _CONFIG), _CONFIG, "", made.notes)
     made.name = slug(config.get("title") or path.stem)
