@@ -27,6 +27,9 @@ from guardstream.stream.result import Meter
 
 C = TypeVar("C")
 
+_WHOLE = ("whole", "copy", "parsed")
+"""Kinds of pieces that have all of a text."""
+
 
 @dataclass(slots=True, eq=False)
 class Incoming(Generic[C]):
@@ -34,7 +37,8 @@ class Incoming(Generic[C]):
 
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
-    are slots whose doubtful text had a match, so that nothing of them goes out in it.
+    are slots whose doubtful text had a match, so that nothing of them goes out in it. `ended_at` is
+    the index of the piece that ended the stream, if one did.
     """
 
     chunk: C
@@ -44,6 +48,7 @@ class Incoming(Generic[C]):
     texts: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
     matched: set[Slot] = field(default_factory=set)
+    ended_at: int | None = None
 
 
 class PieceFlow(Generic[C]):
@@ -296,10 +301,12 @@ class PieceFlow(Generic[C]):
         """Return what goes out for a chunk whose texts are guarded."""
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
-        if self._breaks_off and self.ended == "content_filter" and not _is_open(reading):
-            return sent + self._released_before_block(incoming)
-        self._fill_repeats(incoming)
-        sent += self._rebuilt(incoming)
+        left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
+        if not left_out:
+            self._fill_repeats(incoming)
+            ends_here = self.ended == "content_filter" and not ended_before
+            left_out = ends_here and _cuts_call(incoming)
+        sent += self._released_before_block(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
         if self.ended == "content_filter":
@@ -337,12 +344,20 @@ class PieceFlow(Generic[C]):
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
-                texts[index] = self._apply_events(slot, lanes.check(slot.channel, text, slot))
-                if self.adapter.repeats:
-                    lanes.note_whole(pieces[index], texts[index])
+                texts[index] = self._guard_whole(pieces[index])
+            if self.ended:
+                incoming.ended_at = index
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
+
+    def _guard_whole(self, piece: Piece) -> str:
+        """Guard a text of its own, which may be repeated later."""
+        checked = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
+        text = self._apply_events(piece.slot, checked)
+        if self.adapter.repeats:
+            self._lanes.note_whole(piece, text)
+        return text
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
         """Record the matches across the borders of ambiguous texts, in case they are deltas."""
@@ -451,6 +466,8 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
+            if self.ended and incoming.ended_at is None:
+                incoming.ended_at = index
 
     def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
         """Return what copies that are joined become, by their indices; None as for any copy.
@@ -540,12 +557,12 @@ class PieceFlow(Generic[C]):
         sent: list[Sent[C]] = []
         reading = incoming.reading
         for (slot, _, kind), text in zip(reading.pieces, incoming.texts, strict=True):
-            cut = slot.channel == "tool_args" and (kind == "whole" or slot in reading.calls)
-            if text and kind in NEW and not cut:
+            cut = slot.channel == "tool_args" and (kind in _WHOLE or slot in reading.calls)
+            if text and kind in NEW and slot.is_streamed and not cut:
                 track = self._lanes.get(slot)
                 last = incoming.model if track is None else track.chunk
                 sent += self._added.text(last, slot, text)
-        return sent + self._end_stream()
+        return sent
 
     # Pipelines that settle
 
@@ -657,6 +674,23 @@ def _is_key(piece: Piece) -> bool:
 def _justifies_chunk(piece: Piece) -> bool:
     """Return whether a piece justifies a chunk, unlike names of fields and marks."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
+
+
+def _cuts_call(incoming: Incoming[Any]) -> bool:
+    """Return whether the end of the stream cut or emptied a call that the chunk has whole, or
+    emptied one that begins in it: a client might make it with what is left."""
+    reading, at = incoming.reading, incoming.ended_at
+    if at is None:
+        return False
+    for index, (slot, text, kind) in enumerate(reading.pieces):
+        new = incoming.texts[index]
+        if slot.channel != "tool_args" or new == text:
+            continue
+        if slot in reading.calls and (index > at or slot in reading.complete):
+            return True
+        if kind in _WHOLE and (index >= at or not new):
+            return True
+    return False
 
 
 def _is_open(reading: Reading) -> bool:
