@@ -38,7 +38,7 @@ class Incoming(Generic[C]):
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
     are slots whose doubtful text had a match, so that nothing of them goes out in it. `ended_at` is
-    the index of the piece that ended the stream, if one did.
+    the index of the piece that ended the stream or its choice, if one did.
     """
 
     chunk: C
@@ -232,6 +232,10 @@ class PieceFlow(Generic[C]):
                 known[slot] = before._replace(name=name)
         self.calls = self._lanes.calls = known
 
+    def _goes_on(self, choice: int) -> bool:
+        """Return whether the guard has ended neither the stream nor a choice."""
+        return not (self.ended or choice in self._choices.cut)
+
     def _clear_names(self, announced: Iterable[Slot]) -> None:
         """Clear the names and ids of announced calls that ended the stream: they are not sent."""
         known = {**self.calls}
@@ -304,8 +308,8 @@ class PieceFlow(Generic[C]):
         left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
         if not left_out:
             self._fill_repeats(incoming)
-            ends_here = self.ended == "content_filter" and not ended_before
-            left_out = ends_here and _cuts_call(incoming)
+            over = not any(map(self._goes_on, reading.choices))
+            left_out = over and not ended_before and _cuts_call(incoming)
         sent += self._released_before_block(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
@@ -345,7 +349,7 @@ class PieceFlow(Generic[C]):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
                 texts[index] = self._guard_whole(pieces[index])
-            if self.ended:
+            if incoming.ended_at is None and not self._goes_on(slot.choice):
                 incoming.ended_at = index
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
@@ -450,7 +454,7 @@ class PieceFlow(Generic[C]):
                 continue
             if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
-            open_still = not (self.ended or piece.slot.choice in self._choices.cut)
+            open_still = self._goes_on(piece.slot.choice)
             if piece.kind == "aside":
                 texts[index] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
@@ -466,7 +470,7 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
-            if self.ended and incoming.ended_at is None:
+            if incoming.ended_at is None and not self._goes_on(piece.slot.choice):
                 incoming.ended_at = index
 
     def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
@@ -677,8 +681,8 @@ def _justifies_chunk(piece: Piece) -> bool:
 
 
 def _cuts_call(incoming: Incoming[Any]) -> bool:
-    """Return whether the end of the stream cut or emptied a call that the chunk has whole, or
-    emptied one that begins in it: a client might make it with what is left."""
+    """Return whether the end of a stream or choice cut or emptied a call that the chunk has whole,
+    or emptied one that begins in it: a client might make it with what is left."""
     reading, at = incoming.reading, incoming.ended_at
     if at is None:
         return False
