@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic_ai.messages import PartStartEvent, ToolCallPart
 
 from guardstream import Guard, Policy
@@ -59,6 +59,8 @@ CALL = {"toolCallId": "t", "toolName": "find"}
 PARAMETER = {"name": "path", "type": "string", "value": INPUT["path"]}
 INVOKED = {"functionInvocationInput": {"function": "find", "parameters": [PARAMETER]}}
 
+TOLD = AIMessage(content="", tool_calls=[{"name": "find", "args": INPUT, "id": "t"}])
+
 SOURCES: dict[str, list[Any]] = {
     "anthropic": anthropic(INPUT),
     "anthropic, a string": anthropic(INPUT["path"]),
@@ -92,6 +94,8 @@ SOURCES: dict[str, list[Any]] = {
     "langchain": [
         AIMessageChunk(content="", tool_calls=[{"name": "find", "args": INPUT, "id": "t"}])
     ],
+    "langgraph, a state": [("values", {"messages": [TOLD]})],
+    "langgraph, an update": [("updates", {"agent": {"messages": [TOLD]}})],
     "crewai": [StreamChunk("", "tool_call", tool_call=CrewCall("t", "find", ARGUMENTS))],
     "pydantic_ai": [PartStartEvent(index=0, part=ToolCallPart("find", INPUT, "t"))],
     "openai_chat, after its text": chat("so forbidden here"),
