@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from pydantic_ai.messages import PartStartEvent, ToolCallPart
 
 from guardstream import Guard, Policy
@@ -91,9 +91,6 @@ SOURCES: dict[str, list[Any]] = {
     "data_stream, a string": [{"f": {"messageId": "m"}}, {"9": {**CALL, "args": INPUT["path"]}}],
     "bedrock_agent": [{"returnControl": {"invocationId": "i", "invocationInputs": [INVOKED]}}],
     "claude_agents": claude(SAID, INPUT),
-    "langchain": [
-        AIMessageChunk(content="", tool_calls=[{"name": "find", "args": INPUT, "id": "t"}])
-    ],
     "langgraph, a state": [("values", {"messages": [TOLD]})],
     "langgraph, an update": [("updates", {"agent": {"messages": [TOLD]}})],
     "crewai": [StreamChunk("", "tool_call", tool_call=CrewCall("t", "find", ARGUMENTS))],
@@ -116,6 +113,13 @@ def test_the_text_beside_such_a_call_goes_out() -> None:
     stream = GUARD.wrap_sync(claude(SAID, INPUT), provider="claude_agents")
     assert SAID in repr(list(stream))
     assert stream.result.text == SAID
+
+
+@pytest.mark.parametrize("action", ["stop", "block"])
+def test_a_stop_cuts_a_call_like_a_block(action: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: bad, words: [forbidden], action: {action}}}]"))
+    for name in ("anthropic", "ui_messages", "data_stream", "openai_responses, free text"):
+        assert "find" not in repr(list(guard.wrap_sync(SOURCES[name]))), name
 
 
 def test_the_name_of_a_call_that_is_left_out_is_not_told() -> None:

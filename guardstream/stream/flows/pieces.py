@@ -308,8 +308,7 @@ class PieceFlow(Generic[C]):
         left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
         if not left_out:
             self._fill_repeats(incoming)
-            over = not any(map(self._goes_on, reading.choices))
-            left_out = over and not ended_before and _cuts_call(incoming)
+            left_out = not ended_before and self._must_leave_out(incoming)
         sent += self._released_before_block(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
@@ -552,6 +551,12 @@ class PieceFlow(Generic[C]):
                 ]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_unattributed(sent) if self._unattributed else sent
+
+    def _must_leave_out(self, incoming: Incoming[C]) -> bool:
+        """Return whether a chunk has a call that is cut, which its adapter would write."""
+        if self.hooks.leaves_out_calls or any(map(self._goes_on, incoming.reading.choices)):
+            return False
+        return _cuts_call(incoming)
 
     def _released_before_block(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the released text of a blocked chunk, without what the chunk ends.
