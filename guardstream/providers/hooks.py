@@ -36,6 +36,9 @@ class Hooks(Generic[C]):
     """Whether thinking is signed, so that values must not be restored in it."""
     tells_apart: bool = False
     """Whether whole and unknown texts are never tool arguments, so that values may be restored."""
+    leaves_out_calls: bool = False
+    """Whether `write` leaves out a whole call with arguments that are cut, or marks it as invalid.
+    Otherwise a chunk with such a call does not go out."""
     ends_with_source: bool = False
     """Whether the source's end completes open messages, since the format has no other end."""
     in_turn: bool = False

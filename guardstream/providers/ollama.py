@@ -74,6 +74,7 @@ class Ollama(SpecAdapter):
 
     name = "ollama"
     signs_thinking = False
+    leaves_out_calls = True
     spec = _SPEC
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

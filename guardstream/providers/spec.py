@@ -492,7 +492,7 @@ class SpecAdapter:
             return map_parsed(value, change)
         if leaf.kind in _AS_VALUE and not isinstance(value, bytes):
             number = isinstance(value, (bool, int, float))
-            return value if number else map_value(value, change)
+            return value if number else _map_value(value, change)
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
 
 
@@ -557,7 +557,7 @@ def _like(value: str | bytes, text: str) -> Any:
     return type(value)(text.encode("utf-8", "surrogateescape"))
 
 
-def map_value(value: Any, change: Callable[[str], str]) -> Any:
+def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     """Change a value's JSON; nothing is left of an item that was not released to its end."""
     said: list[str] = []
 

@@ -41,6 +41,7 @@ class Body(SpecAdapter):
     """
 
     repeats = False
+    leaves_out_calls = True
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> type[Body]:  # noqa: ARG003

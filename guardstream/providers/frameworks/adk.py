@@ -83,6 +83,7 @@ class ADK(VariedSpecAdapter):
     """The adapter for the events of one agent, or of several, in turn or at the same time."""
 
     name = "adk"
+    leaves_out_calls = True
     spec: ClassVar[Spec] = both(_SPEC)
     asked: ClassVar[Spec] = both(_ASKED)
     partial: ClassVar[Spec] = both(_PARTIAL)

@@ -52,6 +52,7 @@ class Gemini(SpecAdapter):
     name = "gemini"
     spec = SPEC
     repeats = False
+    leaves_out_calls = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -44,6 +44,7 @@ class LangChain:
 
     name = "langchain"
     repeats = True
+    leaves_out_calls = True
 
     def __init__(self, *, unknown: Unknown = "guard", messages: Messages | None = None) -> None:
         self._messages = messages or Messages(unknown=unknown)

@@ -17,6 +17,7 @@ from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
+_ARGUMENT = Slot(0, "tool_args", "part")
 _KEY = Slot(0, "text", "$~")
 _MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
@@ -66,12 +67,15 @@ class Values:
     def map(self, value: Any, visit: Visit) -> Any:
         """Visit each text in a value; return the value itself if none changed."""
 
-        def change(text: str) -> str:
+        def change(text: str, own: Slot = _VALUE) -> str:
             if text in self._given:
                 return text
-            piece = Piece(_VALUE, text, "copy")
-            slot = self.streamed.find(piece) or _VALUE
+            piece = Piece(own, text, "copy")
+            slot = self.streamed.find(piece) or own
             return same_or(text, visit(piece._replace(slot=slot)))
+
+        def argument(text: str) -> str:
+            return change(text, _ARGUMENT)
 
         def rename(name: str) -> str:
             return visit(Piece(_KEY, name, "unknown")) if name and isinstance(name, str) else name
@@ -85,13 +89,15 @@ class Values:
             same = [change(text) == text for text in texts if text]
             return logprobs if all(same) else None
 
-        return _mapped(value, _Changes(change, rename, mark, tokens))
+        return _mapped(value, _Changes(change, argument, rename, mark, tokens))
 
 
 class _Changes(NamedTuple):
-    """What becomes of strings, of keys, of the marks under a name, and of log probabilities."""
+    """What becomes of strings, of those in a call's arguments, of keys, of the marks under a name,
+    and of log probabilities."""
 
     text: Callable[[str], str]
+    argument: Callable[[str], str]
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
     logprobs: Callable[[Any], Any]
@@ -120,7 +126,11 @@ def _mapped(value: Any, changes: _Changes) -> Any:
     def changed(name: str, old: Any) -> Any:
         if name in marks and isinstance(old, str) and old:
             return changes.mark(name, old)
-        return changes.logprobs(old) if name in _LOGPROBS else _mapped(old, changes)
+        if name in _LOGPROBS:
+            return changes.logprobs(old)
+        if message and name == "tool_calls":
+            return _mapped(old, changes._replace(text=changes.argument))
+        return _mapped(old, changes)
 
     mapped = {name: changed(name, old) for name, old in fields.items()}
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}

@@ -6,7 +6,7 @@ such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
@@ -23,7 +23,6 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
-    map_value,
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
@@ -40,8 +39,6 @@ _CALL: dict[str, Spec] = {
     **dict.fromkeys(("dynamic", "providerExecuted", "preliminary", "inputEncoding"), META),
     "providerMetadata": _PROVIDERS,
 }
-_INPUT = Leaf("parsed", "tool_args", "tool_args")
-"""All of a call's input. A client makes the call when it gets this, so it is complete or absent."""
 _MARK: dict[str, Spec] = {"type": KEEP}
 _PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
 _FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
@@ -67,7 +64,11 @@ _EVENTS: dict[str, Spec] = {
         "toolCallId": META,
         "inputTextDelta": Leaf("delta", "tool_args", "tool_args"),
     },
-    "tool-input-available": {**_CALL, "type": META, "input": _INPUT},
+    "tool-input-available": {
+        **_CALL,
+        "type": META,
+        "input": Leaf("parsed", "tool_args", "tool_args"),
+    },
     "tool-input-error": {
         **_CALL,
         "input": Leaf("parsed", "tool_args", "tool_args"),
@@ -154,11 +155,6 @@ class UIMessages(Blocks):
             return self._slot(self.blocks[2], event)
         return super().slot(leaf, event, path)
 
-    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
-        if leaf is _INPUT and not isinstance(value, str):
-            return map_value(value, change)
-        return super().map_text(leaf, value, change)
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") == "reset-step":  # a client forgets the parts of the step
             return Reading(pieces, (0,), closed=self._forgotten())
@@ -179,8 +175,6 @@ class UIMessages(Blocks):
         return [event for event in made if event["type"] != "tool-input-available"]
 
 
-_ARGS = Leaf("parsed", "tool_args", "args")
-"""All arguments of a call, once more if they were streamed; complete or absent, like an input."""
 _LINES: Spec = {
     "0": Leaf("delta", "text", "text"),
     "g": Leaf("delta", "thinking", "thinking"),
@@ -188,7 +182,7 @@ _LINES: Spec = {
     "9": {
         **dict.fromkeys(("toolCallId", "type"), META),
         "toolName": NAME,
-        "args": _ARGS,
+        "args": Leaf("parsed", "tool_args", "args"),
     },
     "a": {"toolCallId": META, "result": _RESULT},
     "b": {"toolCallId": META, "toolName": NAME},
@@ -232,11 +226,6 @@ class DataStream(SpecAdapter):
         own = fields_of(next(iter(event.values()))).get("toolCallId")
         number = self._numbers.setdefault(own, len(self._numbers))
         return Slot(0, leaf.channel, leaf.field, number)
-
-    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
-        if leaf is _ARGS and not isinstance(value, str):
-            return map_value(value, change)
-        return super().map_text(leaf, value, change)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found, closed, complete = self._runs.number(pieces)

@@ -27,6 +27,9 @@ from guardstream.stream.result import Meter
 
 C = TypeVar("C")
 
+_WHOLE = ("whole", "copy", "parsed")
+"""Kinds of pieces that have all of a text."""
+
 
 @dataclass(slots=True, eq=False)
 class Incoming(Generic[C]):
@@ -34,7 +37,8 @@ class Incoming(Generic[C]):
 
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
-    are slots whose doubtful text had a match, so that nothing of them goes out in it.
+    are slots whose doubtful text had a match, so that nothing of them goes out in it. `ended_at` is
+    the index of the piece that ended the stream or its choice, if one did.
     """
 
     chunk: C
@@ -44,6 +48,7 @@ class Incoming(Generic[C]):
     texts: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
     matched: set[Slot] = field(default_factory=set)
+    ended_at: int | None = None
 
 
 class PieceFlow(Generic[C]):
@@ -227,6 +232,10 @@ class PieceFlow(Generic[C]):
                 known[slot] = before._replace(name=name)
         self.calls = self._lanes.calls = known
 
+    def _goes_on(self, choice: int) -> bool:
+        """Return whether the guard has ended neither the stream nor a choice."""
+        return not (self.ended or choice in self._choices.cut)
+
     def _clear_names(self, announced: Iterable[Slot]) -> None:
         """Clear the names and ids of announced calls that ended the stream: they are not sent."""
         known = {**self.calls}
@@ -296,10 +305,11 @@ class PieceFlow(Generic[C]):
         """Return what goes out for a chunk whose texts are guarded."""
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
-        if self._breaks_off and self.ended == "content_filter" and not _is_open(reading):
-            return sent + self._released_before_block(incoming)
-        self._fill_repeats(incoming)
-        sent += self._rebuilt(incoming)
+        left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
+        if not left_out:
+            self._fill_repeats(incoming)
+            left_out = not ended_before and self._must_leave_out(incoming)
+        sent += self._released_before_block(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
         if self.ended == "content_filter":
@@ -337,12 +347,20 @@ class PieceFlow(Generic[C]):
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
-                texts[index] = self._apply_events(slot, lanes.check(slot.channel, text, slot))
-                if self.adapter.repeats:
-                    lanes.note_whole(pieces[index], texts[index])
+                texts[index] = self._guard_whole(pieces[index])
+            if incoming.ended_at is None and not self._goes_on(slot.choice):
+                incoming.ended_at = index
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
+
+    def _guard_whole(self, piece: Piece) -> str:
+        """Guard a text of its own, which may be repeated later."""
+        checked = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
+        text = self._apply_events(piece.slot, checked)
+        if self.adapter.repeats:
+            self._lanes.note_whole(piece, text)
+        return text
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
         """Record the matches across the borders of ambiguous texts, in case they are deltas."""
@@ -435,7 +453,7 @@ class PieceFlow(Generic[C]):
                 continue
             if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
-            open_still = not (self.ended or piece.slot.choice in self._choices.cut)
+            open_still = self._goes_on(piece.slot.choice)
             if piece.kind == "aside":
                 texts[index] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
@@ -451,6 +469,8 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
+            if incoming.ended_at is None and not self._goes_on(piece.slot.choice):
+                incoming.ended_at = index
 
     def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
         """Return what copies that are joined become, by their indices; None as for any copy.
@@ -532,6 +552,12 @@ class PieceFlow(Generic[C]):
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_unattributed(sent) if self._unattributed else sent
 
+    def _must_leave_out(self, incoming: Incoming[C]) -> bool:
+        """Return whether a chunk has a call that is cut, which its adapter would write."""
+        if self.hooks.leaves_out_calls or any(map(self._goes_on, incoming.reading.choices)):
+            return False
+        return _cuts_call(incoming)
+
     def _released_before_block(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the released text of a blocked chunk, without what the chunk ends.
 
@@ -540,12 +566,12 @@ class PieceFlow(Generic[C]):
         sent: list[Sent[C]] = []
         reading = incoming.reading
         for (slot, _, kind), text in zip(reading.pieces, incoming.texts, strict=True):
-            cut = slot.channel == "tool_args" and (kind == "whole" or slot in reading.calls)
-            if text and kind in NEW and not cut:
+            cut = slot.channel == "tool_args" and (kind in _WHOLE or slot in reading.calls)
+            if text and kind in NEW and slot.is_streamed and not cut:
                 track = self._lanes.get(slot)
                 last = incoming.model if track is None else track.chunk
                 sent += self._added.text(last, slot, text)
-        return sent + self._end_stream()
+        return sent
 
     # Pipelines that settle
 
@@ -657,6 +683,23 @@ def _is_key(piece: Piece) -> bool:
 def _justifies_chunk(piece: Piece) -> bool:
     """Return whether a piece justifies a chunk, unlike names of fields and marks."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
+
+
+def _cuts_call(incoming: Incoming[Any]) -> bool:
+    """Return whether the end of a stream or choice cut or emptied a call that the chunk has whole,
+    or emptied one that begins in it: a client might make it with what is left."""
+    reading, at = incoming.reading, incoming.ended_at
+    if at is None:
+        return False
+    for index, (slot, text, kind) in enumerate(reading.pieces):
+        new = incoming.texts[index]
+        if slot.channel != "tool_args" or new == text:
+            continue
+        if slot in reading.calls and (index > at or slot in reading.complete):
+            return True
+        if kind in _WHOLE and (index >= at or not new):
+            return True
+    return False
 
 
 def _is_open(reading: Reading) -> bool:
