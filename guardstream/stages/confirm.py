@@ -17,6 +17,7 @@ from guardstream.scan.words.normalize import (
     TRANSLATED,
     WORD_NAMES,
     Folding,
+    Table,
     spacing,
     unseen,
     whole_by_default,
@@ -204,16 +205,22 @@ class _Keywords:
     Nearly always no keyword occurs, and looking for the parts shows that faster.
     """
 
-    __slots__ = ("_keywords", "_of_ascii", "_parts", "_without_unseen")
+    __slots__ = ("_keywords", "_of_ascii", "_parts", "_table", "_without_unseen")
 
     def __init__(self, rule: Rule) -> None:
-        self._keywords = tuple(rule.keywords)
+        names = TRANSLATED.intersection(rule.normalize)
+        table = Table(names)
+        self._keywords = tuple([keyword.translate(table) for keyword in rule.keywords])
+        # The text before a pattern's match is translated already.
+        self._table = table if names and rule.words else None
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
         self._without_unseen = "zero_width" in rule.normalize
 
     def stand_in(self, text: str) -> bool:
         """Return whether one of the keywords occurs in a text, or in its visible characters."""
+        if self._table is not None:
+            text = text.translate(self._table)
         if self._without_unseen and not text.isascii():
             text = unseen().sub("", text)
         return any(_stands(word, text) for word in self._possible(text))

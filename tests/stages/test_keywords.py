@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardstream.stages.confirm import confirmation_of
+from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
+from tests.support.chunking import joined, one_by_one, play
 
 LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
 
@@ -50,3 +54,23 @@ def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -
 )
 def test_keywords_beyond_ascii(keyword: str, before: str, found: bool) -> None:
     assert is_near(keyword, before) is found
+
+
+@pytest.mark.parametrize("rule", [Rule("r", words=("secret",)), Rule("r", patterns=("secret",))])
+@pytest.mark.parametrize(
+    ("name", "keyword", "before"),
+    [
+        ("width", "key", "ｋｅｙ"),
+        ("confusables", "key", "k\u0435y"),
+        ("confusables", "s3", "s3"),
+        ("simplified", "密码", "密碼"),
+        ("simplified", "密碼", "密码"),
+        ("simplified", "密碼", "密碼"),
+        ("zero_width", "key", "k\u200bey"),
+    ],
+)
+def test_keywords_are_compared_as_the_rule_compares(
+    rule: Rule, name: str, keyword: str, before: str
+) -> None:
+    rules = RuleSet([replace(rule, keywords=(keyword,), normalize=(name,))])
+    assert joined(play(rules.stage(), one_by_one(f"{before} secret"))) == f"{before} [r]"
