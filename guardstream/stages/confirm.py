@@ -209,10 +209,12 @@ class _Keywords:
 
     def __init__(self, rule: Rule) -> None:
         names = TRANSLATED.intersection(rule.normalize)
-        table = Table(names)
-        self._keywords = tuple([keyword.translate(table) for keyword in rule.keywords])
+        table = Table(names) if names else None
+        self._keywords = tuple(rule.keywords)
+        if table is not None:
+            self._keywords = tuple([keyword.translate(table) for keyword in rule.keywords])
         # The text before a pattern's match is translated already.
-        self._table = table if names and rule.words else None
+        self._table = table if rule.words else None
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
         self._without_unseen = "zero_width" in rule.normalize

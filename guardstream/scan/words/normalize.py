@@ -37,7 +37,7 @@ NAMES = (
 - spaces: white space, line breaks among it, is compared as one space, however much there is
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
   marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
-  signs that quote the next line; white space may be escaped, as JSON and code do it (`\n`, `\t`)
+  signs that quote the next line; white space may be escaped, as JSON and code do it (`\\n`, `\\t`)
 - repeats: a letter may stand any number of times more than the word has it, and what stretches the
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified

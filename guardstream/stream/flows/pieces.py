@@ -309,7 +309,7 @@ class PieceFlow(Generic[C]):
         if not left_out:
             self._fill_repeats(incoming)
             left_out = not ended_before and self._must_leave_out(incoming)
-        sent += self._released_before_block(incoming) if left_out else self._rebuilt(incoming)
+        sent += self._released_of_left_out(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
         if self.ended == "content_filter":
@@ -342,7 +342,7 @@ class PieceFlow(Generic[C]):
                 track, events = self._feed_slot(slot, text, incoming.model)
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
-                if kind == "last" and not (self.ended or slot.choice in self._choices.cut):
+                if kind == "last" and self._goes_on(slot.choice):
                     texts[index] += self._settle_lane(track.lane)
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
@@ -558,8 +558,8 @@ class PieceFlow(Generic[C]):
             return False
         return _cuts_call(incoming)
 
-    def _released_before_block(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Return the released text of a blocked chunk, without what the chunk ends.
+    def _released_of_left_out(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Return the released text of a chunk that is left out, without what the chunk ends.
 
         The arguments of a call that is new or whole in it are left out with the call.
         """
