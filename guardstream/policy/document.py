@@ -106,7 +106,7 @@ def read(
             document.problems += _directives(text)
             root = None if document.problems else yaml.compose(text)
     except ReaderError as error:
-        mark = _mark_of_index(text, error.position)
+        mark = mark_of_index(text, error.position)
         document.problems.append(Problem(mark, "a control character that YAML does not allow"))
     except MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error))
@@ -138,7 +138,7 @@ def _malformed(text: str, error: Exception) -> Problem:
     if escape is None:
         return Problem(Mark(1, 1), f"not valid YAML ({type(error).__name__})")
     message = "not valid YAML: no character has the number in this escape: the highest is 0010FFFF"
-    return Problem(_mark_of_index(text, escape.start()), message)
+    return Problem(mark_of_index(text, escape.start()), message)
 
 
 _TOO_HIGH = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
@@ -217,7 +217,8 @@ _REMEDIES = {
 """How to fix what the parser reports, by words in its message."""
 
 
-def _mark_of_index(text: str, index: int) -> Mark:
+def mark_of_index(text: str, index: int) -> Mark:
+    """Return the line and column of a character."""
     before = text[:index]
     return Mark(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
 

@@ -28,6 +28,7 @@ from guardstream.cli.importing.write import (
     keyword_notes,
     slug,
 )
+from guardstream.policy.document import mark_of_index
 
 _ALLOWLIST = {
     "description": UNUSED,
@@ -87,11 +88,11 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
         message, line, column = str(error), 1, 1
         if found := _PLACE.search(message):
             message = message[: found.start()]
-            end = text.count("\n") + 1, len(text) - text.rfind("\n")
-            line, column = (int(found[1]), int(found[2])) if found[1] else end
+            end = mark_of_index(text, len(text))
+            line, column = (int(found[1]), int(found[2])) if found[1] else (end.line, end.column)
         elif number := _LONG.search(text):  # Python refuses it, without its place
-            message, before = "the number has too many digits", text[: number.start()]
-            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            message, mark = "the number has too many digits", mark_of_index(text, number.start())
+            line, column = mark.line, mark.column
         raise ImportingError(f"{path}:{line}:{column}: not valid TOML: {message}") from error
 
 
@@ -105,8 +106,8 @@ def draft(text: str, path: Path) -> Draft:
     """Read a gitleaks configuration."""
     config = _parsed(text, path)
     if "rules" in config and not isinstance(config["rules"], list):
-        before = text[: found.start()] if (found := _RULES.search(text)) else ""
-        place = f"{path}:{before.count(chr(10)) + 1}:1"
+        mark = mark_of_index(text, found.start() if (found := _RULES.search(text)) else 0)
+        place = f"{path}:{mark.line}:{mark.column}"
         raise ImportingError(f"{place}: 'rules' is not a list: a rule begins with [[rules]]")
     made = Draft.of(path)
     config = fitted(_as_written(config, _CONFIG), _CONFIG, "", made.notes)
