@@ -1,4 +1,4 @@
-"""Subpatterns: parts of patterns that a policy file names once and its patterns call.
+"""Subpatterns: parts of patterns that a policy file names once, or that are built in, for calls.
 
 A call has the syntax of PCRE and of `regex`, `(?&name)`, and stands for the subpattern in a group
 that captures nothing. It is replaced when the file is read, so that the search knows no calls.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from guardstream.errors import PatternError
 from guardstream.hints import hint
@@ -19,6 +19,16 @@ from guardstream.scan.regex.parser import parse
 
 MAX_LENGTH = 100_000
 """The most code points of a pattern with all that it calls: calls in subpatterns multiply."""
+
+BUILT_IN: Final = {
+    "escape": r"\\[nrt]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|(?<=[\[;][0-9]{0,3})m",
+}
+r"""What every file may call, unless it has a subpattern of that name.
+
+`escape` is the end of an escape that a letter or digit ends: of a line break, a tab or a character
+in JSON (RFC 8259) and code, of a byte in a URL (RFC 3986), of a colour in a terminal (SGR of
+ECMA-48). What follows begins a word: `(?<!\w)|(?<=(?&escape))`.
+"""
 
 Report: TypeAlias = Callable[[KeyPath, int | None, str], None]
 """Records an error in the value at a path, perhaps at an offset in it."""
@@ -111,7 +121,7 @@ class _Calls:
         self.called: set[str] = set()
         self._values = values
         self._report = report
-        self._known: dict[str, str] = {}
+        self._known: dict[str, str] = dict(BUILT_IN)
 
     def define(self, name: str, text: str) -> None:
         """Check a subpattern, which may call those above it."""
@@ -181,9 +191,9 @@ class _Calls:
         if name in self._known:
             self.called.add(name)
             return self._known[name]
-        known = hint(name, self._known) if self._known else "there are none"
         where = "above it" if path[0] == "subpatterns" else "in 'subpatterns' of this file"
-        self._report(path, call.start(), f"no subpattern {name!r} {where}, {known}")
+        message = f"no subpattern {name!r} {where}, {hint(name, self._known)}"
+        self._report(path, call.start(), message)
         return ""
 
 

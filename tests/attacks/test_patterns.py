@@ -108,9 +108,14 @@ def test_many_of_one_letter_stay_within_the_limit(rule: Rule, on_overflow: OnOve
     feed_one_letter(RuleSet([rule], max_holdback=LIMIT, on_overflow=on_overflow), 30_000)
 
 
+@pytest.mark.parametrize(
+    ("on_overflow", "length"), [("mask", MEGABYTE), ("release", MEGABYTE // 10)]
+)
 @pytest.mark.parametrize("rule", [pattern(r"(?:a+)+b"), pattern(r"\w+(?=!)"), word("ab", "aab")])
-def test_a_megabyte_of_one_letter_stays_within_the_limit(rule: Rule) -> None:
-    feed_one_letter(RuleSet([rule], max_holdback=LIMIT, on_overflow="release"), MEGABYTE)
+def test_a_long_text_of_one_letter_stays_within_the_limit(
+    rule: Rule, on_overflow: OnOverflow, length: int
+) -> None:
+    feed_one_letter(RuleSet([rule], max_holdback=LIMIT, on_overflow=on_overflow), length)
 
 
 @pytest.mark.parametrize("on_overflow", ["mask", "release", "block"])

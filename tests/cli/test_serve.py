@@ -187,13 +187,13 @@ def test_it_says_that_it_is_not_ready_before_it_stops(workers: int, tmp_path: Pa
     provider = Provider(lambda _: provider.stream(chat("a secret ", "here")))
     with serving(app_of(provider)) as port:
         policy = tmp_path / "policy.yaml"
-        section = f"serve: {{upstream: 'http://127.0.0.1:{port}', drain: 3s, workers: {workers}}}"
+        section = f"serve: {{upstream: 'http://127.0.0.1:{port}', drain: 6s, workers: {workers}}}"
         policy.write_text(f"{POLICY}\n{section}\n")
         with running(str(policy)) as (url, process):
             process.send_signal(signal.SIGTERM)
             body = {"model": "m", "stream": True, "messages": []}
             states = set()
-            until = time.monotonic() + 2
+            until = time.monotonic() + 5
             while time.monotonic() < until and 503 not in states:
                 states.add(httpx.get(f"{url}/readyz").status_code)
             answer = httpx.post(f"{url}/v1/chat/completions", json=body)

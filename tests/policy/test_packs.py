@@ -83,7 +83,15 @@ def test_that_packs_are_not_there_as_files_is_told(
         packs.pack("chat")
 
 
-ESCAPED = ("a\\n%s\\n", "\\u003c%s\\u003e", "q=1%%26v%%3D%s%%26", "v%%20%s", "\x1b[1;32m%s\x1b[0m")
+ESCAPED = (
+    "a\\n%s\\n",
+    "\\u003c%s\\u003e",
+    "\\u201c%s\\u201d",
+    "\\x22%s\\x22",
+    "q=1%%26v%%3D%s%%26",
+    "v%%20%s",
+    "\x1b[1;32m%s\x1b[0m",
+)
 """A value where code, JSON, addresses and terminals put it: at the end of an escape."""
 
 

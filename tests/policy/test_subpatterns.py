@@ -63,8 +63,8 @@ def test_a_subpattern_keeps_its_spaces_and_its_number_signs() -> None:
         ("subpatterns: {s: 'a)(b'}", "1:20: subpattern 's': unbalanced parenthesis"),
         ("subpatterns: {s: '(a)'}", "1:18: subpattern 's': its groups would be counted"),
         ("subpatterns: {s: 'a(?i)b'}", "1:20: subpattern 's': flags would hold for all"),
-        ("subpatterns: {s: '(?&t)', t: a}", "1:19: no subpattern 't' above it, there are none"),
-        ("subpatterns: {s: '(?&s)'}", "1:19: no subpattern 's' above it, there are none"),
+        ("subpatterns: {s: '(?&t)', t: a}", "1:19: no subpattern 't' above it, known: escape"),
+        ("subpatterns: {s: '(?&s)'}", "1:19: no subpattern 's' above it, known: escape"),
         ("subpatterns: {1st: a}", "1:15: a subpattern's name has up to 100 letters, digits"),
         ("subpatterns: {s: [a]}", "1:18: expected text, not a list"),
         ("subpatterns: {s: }", "1:15: 's' has no value: expected text"),
@@ -124,6 +124,19 @@ def test_subpatterns_are_those_of_their_file(tmp_path: Path) -> None:
     )
     with pytest.raises(PolicyError, match="no subpattern 'start' in 'subpatterns' of this file"):
         Guard.load(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize("escape", [r"\n", r"\u0022", r"\\u201C", r"\x3a", "%20", "\x1b[1;31m"])
+def test_the_end_of_an_escape_is_built_in(escape: str) -> None:
+    rule = "{id: r, pattern: '(?:(?<![A-Za-z0-9])|(?<=(?&escape)))X[0-9]{3}'}"
+    guard = Guard(Policy.parse(f"rules: [{rule}]"))
+    assert guard.check(f"a {escape}X204, X204, aX204").text == f"a {escape}[r], [r], aX204"
+
+
+def test_a_subpattern_of_the_file_comes_before_one_that_is_built_in() -> None:
+    rule = "{id: r, pattern: '(?<=(?&escape))X[0-9]{3}'}"
+    guard = Guard(Policy.parse(f"subpatterns: {{escape: '(?&escape)|&lt;'}}\nrules: [{rule}]"))
+    assert guard.check(r"&lt;X204 %20X204 X204").text == "&lt;[r] %20[r] X204"
 
 
 def test_rules_for_prompts_call_them_too() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from guardstream.scan.regex import forms
+from guardstream.scan.regex.fragments import ASCII
 
 BUILT = forms.NATIVE
 
@@ -24,9 +25,9 @@ BUILT = forms.NATIVE
     ],
 )
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The form of the search that a module's tests run on; its few patterns are searched for apart,
-    as many are."""
+    """The form of the search that a module's tests run on. In Python its few patterns are searched
+    for apart, as many are, and little is read at load, which takes longer than most tests."""
     before = forms.NATIVE, forms.PYTHON
-    forms.NATIVE, forms.PYTHON = request.param, forms.PYTHON._replace(few=0)
+    forms.NATIVE, forms.PYTHON = request.param, forms.PYTHON._replace(few=0, warm=ASCII)
     yield forms.form()
     forms.NATIVE, forms.PYTHON = before
