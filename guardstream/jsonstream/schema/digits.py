@@ -182,6 +182,8 @@ def digits_of(
         low = floor(low) + 1 if above and abs(low) < inf else low
         high = ceil(high) - 1 if below and abs(high) < inf else high
     if values is not None:
+        if written:  # how the schema writes its numbers does not matter
+            values = [int(value) if value % 1 == 0 else value for value in values]
         values = [value for value in values if all(check(value) for _, check in checks)]
         if len(values) > _MOST:
             low, high, values = min(values), max(values), None
