@@ -460,10 +460,26 @@ def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
         info.validation_alias = generator(name)
 
 
-@lru_cache(maxsize=1024)
+_MOST_TYPES = 1_024
+_types: dict[int, tuple[Any, TypeAdapter[Any]]] = {}
+"""By its identity, each type (so that it is kept alive), and its adapter."""
+
+
 def adapter(declared: Any) -> TypeAdapter[Any]:
-    """Return the adapter for a declared type; TypeError if it cannot be distinguished
-    from another."""
+    """Return the adapter for a declared type; TypeError if it cannot be hashed."""
+    known = _types.get(id(declared))
+    if known is None:
+        if len(_types) >= _MOST_TYPES:
+            _types.clear()
+        known = _types[id(declared)] = declared, _adapter(declared, repr(declared))
+    return known[1]
+
+
+@lru_cache(maxsize=_MOST_TYPES)
+def _adapter(declared: Any, written: str) -> TypeAdapter[Any]:
+    """Return the adapter of a type as it is `written`: unions of the same types are equal whatever
+    their order, in which pydantic tries them."""
+    del written
     return TypeAdapter(declared)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import regex
+
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer.tokens import Token
@@ -26,9 +28,14 @@ _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
 _BEGINNINGS = frozenset('{["')
 
-_turn = re.compile(r"[\[{<\n]")  # where prose may end
+_turn = re.compile(r"[\[{<`\n]")  # where prose may end
 _bracket = re.compile(r"[\[{]").search
 _fence_run = re.compile(r" {0,3}(`+|~+)?")  # CommonMark 0.31, section 4.5
+_late_fence = regex.compile(
+    r"(```+)[ \t]*(?:json5?|jsonc|jsonl|ndjson)[ \t]*\r?\n", regex.IGNORECASE
+).match
+"""A fence for JSON that does not begin its line: "Here it is: ```json"."""
+
 _not_space = re.compile(r"[^ \t\n\r]")
 
 
@@ -263,6 +270,8 @@ class Documents:
         end = turn.start() if turn else len(text)
         if end == index and text[index] == "<":
             return self._try_thought(text, index, final)
+        if end == index and text[index] == "`":
+            return self._try_late_fence(text, index, final)
         if end == index and text[index] != "\n":
             return self._try_brackets(text, index, final)
         if turn and text[end] == "\n":
@@ -331,6 +340,21 @@ class Documents:
         else:
             self._state = self._code if language else self._unlabelled
         return newline + 1, Mark(text[index : newline + 1], self._offset)
+
+    def _try_late_fence(self, text: str, index: int, final: bool) -> _Step:
+        """Take backticks that do not begin a line. As these may be about fences, what follows is
+        JSON only if it begins with a bracket."""
+        ahead = text[index : index + LONGEST]
+        found = _late_fence(ahead, partial=not final)
+        if found is None or (found.partial and len(ahead) == LONGEST):
+            run = ahead[: len(ahead) - len(ahead.lstrip("`"))]
+            return index + len(run), self._text(run)
+        if found.partial:
+            return index, None
+        self._fence = found[1]
+        self._line_start = True
+        self._state = self._unlabelled
+        return index + found.end(), Mark(found[0], self._offset)
 
     def _unlabelled(self, text: str, index: int, final: bool) -> _Step:
         """Inside a fence without a language: JSON if it begins with a bracket."""

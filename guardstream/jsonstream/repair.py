@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from guardstream.jsonstream.origins import Origins
+from guardstream.jsonstream.strings import begins_escape
 
 Kind: TypeAlias = Literal[
     "trailing_commas",
@@ -77,12 +78,6 @@ _escape = re.compile(
     r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 ).match
 """A complete escape; both escapes of a surrogate pair."""
-
-_cut_escape = re.compile(
-    r"\\(?:u(?:[0-9a-fA-F]{0,3}"
-    r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
-).fullmatch
-"""An escape cut off by the end of the text."""
 
 _scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
 _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
@@ -531,7 +526,7 @@ class Repairer:
 
     def _backslash(self, text: str, index: int) -> int | None:
         rest = text[index : index + 12]
-        if rest == "\\" or (self._holds and _cut_escape(rest)):
+        if rest == "\\" or (self._holds and begins_escape(rest)):
             return None
         self._in_word = False
         self._work += 1

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 from guardstream.jsonstream.origins import Origins
+
+begins_escape = re.compile(
+    r"\\(?:u(?:[0-9a-fA-F]{0,3}"
+    r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
+).fullmatch
+"""Matches an incomplete escape, or one of a surrogate pair."""
 
 
 class Spans:

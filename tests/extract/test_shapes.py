@@ -366,3 +366,17 @@ def test_a_type_variable_of_which_nothing_was_said_is_what_it_may_be_at_most():
     assert last == Open.model_validate_json(text) == before
     assert isinstance(before.bound[0], Closed)
     assert before.constrained == [datetime.date(2024, 1, 2)]
+
+
+def test_the_order_of_a_union_is_that_of_its_model():
+    class Binary(BaseModel):
+        name: bytes | str
+        size: int
+
+    class Textual(BaseModel):
+        name: str | bytes
+        size: int
+
+    for model, first in ((Binary, bytes), (Textual, str), (Binary, bytes)):
+        shown = extract.snapshots_sync(['{"name": "a"', ', "size": 1}'], model)
+        assert {type(each.name) for each in shown} == {first}

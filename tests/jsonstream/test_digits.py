@@ -87,6 +87,14 @@ def test_an_integer_of_draft_4_has_neither_point_nor_exponent():
             assert (found and found[0]) == at
 
 
+@pytest.mark.parametrize("draft", ["draft-04", "openapi-3.0"])
+@pytest.mark.parametrize("text", ["[8]", "[12]"])
+def test_an_integer_may_equal_one_that_the_schema_writes_with_a_point(draft, text):
+    schema = Schema({"items": {"type": "integer", "enum": [8.0, 12.0, 2.5]}}, draft=draft)
+    assert refused(schema, [text]) is None
+    assert refused(schema, text) is None
+
+
 def test_the_advice_names_what_decided():
     document = Document(Schema({"properties": {"n": WHOLE | {"minimum": 1, "maximum": 8}}}))
     document.feed('{"n": 12')

@@ -95,6 +95,21 @@ TABLE = [
     ("strip", "``not`` a ` fence", [("prose", "``not`` a ` fence")]),
     ("strip", '```json\n{"a": 1}\nx\n```', [("mark", "```json\n"), ("json", '{"a": 1}'),
                                             ("mark", "\n"), "!"]),
+    # A fence after other text on its line.
+    (
+        "require",
+        "Here it is: ```JSON\n{}\n```\nbye",
+        [("prose", "Here it is: "), ("mark", "```JSON\n"), ("json", "{}"),
+         ("mark", "\n```\n"), ("prose", "bye")],
+    ),
+    ("require", "Write ```json\nand [1]", [("prose", "Write "), ("mark", "```json\n"),
+                                          ("prose", "and "), ("json", "[1]")]),
+    ("require", "a " + "`" * 300 + "json\n{}", [("prose", "a " + "`" * 256),
+                                              ("mark", "`" * 44 + "json\n"), ("json", "{}")]),
+    ("require", "- a\n\n      ```json\n      {}\n      ```\n", [
+        ("prose", "- a\n\n      "), ("mark", "```json\n      "), ("json", "{}"),
+        ("mark", "\n      ```\n")]),
+    ("require", "a ```json` ``js\n{} ```j", [("prose", "a ```json` ``js\n{} ```j")]),
     # The whole text is JSON.
     (None, "[1] see", [("json", "[1]"), ("mark", " "), "!"]),
     (None, " 42 ", [("mark", " "), ("json", "42"), ("mark", " ")]),

@@ -293,6 +293,15 @@ def test_a_union_that_stays_open_is_followed_in_part():
     assert budget.runs() == 136
 
 
+def test_a_value_whose_key_comes_again_leaves_no_verdict_behind():
+    tagged = {"required": ["tag"]}
+    free = {"not": {"$ref": "#/$defs/tagged"}}
+    members = {"free": free, "tagged": {"not": free}}
+    schema = Schema({"properties": members, "$defs": {"tagged": tagged}})
+    text = "{" + '"free": {"a": {}}, "tagged": {"tag": [1]}, "other": {}, ' * 100 + '"end": 1}'
+    assert check(schema, [text], duplicates=True).error is None
+
+
 def test_a_scalar_document_is_judged_at_its_end():
     assert check(Schema({"minimum": 5}), ["4"]).error.offset == 1
     assert check(Schema({"minimum": 5}), ["55 "]).done

@@ -118,7 +118,7 @@ class Digits:
         low, high = (-self.high, -self.low) if minus else (self.low, self.high)
         low = max(low, self.step)
         if self.step and low < inf:
-            low = ceil(low) + -ceil(low) % self.step
+            low = self._multiple(low)
         return [(low, high)] if high > 0 else []
 
     def _meets(self, decades: _Decades, low: float, high: float) -> bool:
@@ -152,7 +152,11 @@ class Digits:
     def _holds(self, decades: _Decades, power: int, low: float, high: float) -> bool:
         if not self.step or low == inf or (decades.point and power >= 0):
             return True
-        return ceil(low) + -ceil(low) % self.step <= high
+        return self._multiple(low) <= high
+
+    def _multiple(self, low: float) -> int:
+        """Return the smallest multiple of the step from `low` on."""
+        return ceil(low) + -ceil(low) % self.step
 
     def keyword(self, text: str) -> str:
         """Return the keyword that would refuse the number if it ended here."""
@@ -182,6 +186,8 @@ def digits_of(
         low = floor(low) + 1 if above and abs(low) < inf else low
         high = ceil(high) - 1 if below and abs(high) < inf else high
     if values is not None:
+        if written:  # how the schema writes its numbers does not matter
+            values = [int(value) if value % 1 == 0 else value for value in values]
         values = [value for value in values if all(check(value) for _, check in checks)]
         if len(values) > _MOST:
             low, high, values = min(values), max(values), None

@@ -8,7 +8,7 @@ longer needed ends. The value is refused at the character where the first node i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
@@ -170,8 +170,7 @@ class Parallel:
                 around.within = []
         begun: dict[int, Run] = {}
         most = self._budget.runs()
-        todo: list[tuple[Node, Run | Split | None, bool]] = []
-        todo += ((node, owner, True) for node, owner in reversed(self._goals))
+        todo: list[_Need] = [(node, owner, True) for node, owner in reversed(self._goals)]
         while todo:
             node, owner, inside = todo.pop()
             if node is ANY:
@@ -188,17 +187,14 @@ class Parallel:
         self._budget.follow(len(begun))
         self._settle()
 
-    def _needs(
-        self, run: Run, kind: int, offset: int
-    ) -> list[tuple[Node, Run | Split | None, bool]]:
-        """Yield the nodes that must hold for the same value as that of `run`."""
+    def _needs(self, run: Run, kind: int, offset: int) -> list[_Need]:
+        """Return the nodes that must hold for the same value as that of `run`."""
         node = run.node
         if not node.mask >> kind & 1:
             self._fail(run, offset, "type")
             return []
         self._runs.append(run)
-        needs: list[tuple[Node, Run | Split | None, bool]] = []
-        needs += ((each, run, False) for each in node.all_of)
+        needs: list[_Need] = [(each, run, False) for each in node.all_of]
         for choice in node.choices:
             branches = [each for each in choice.branches if each.allows >> kind & 1]
             failed = self._place if len(branches) < len(choice.branches) else None
@@ -363,3 +359,7 @@ class Parallel:
             self._text = faults.key_so_far([run.node for run in runs], so_far, value)
             for run in runs:
                 run.prefix = faults.key_state(run.node, run.prefix, so_far, value)
+
+
+_Need: TypeAlias = tuple[Node, Run | Split | None, bool]
+"""A node that must hold, what needs it, and whether for a value inside that one's own."""

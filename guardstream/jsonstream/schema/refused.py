@@ -55,6 +55,9 @@ class Budget:
         self._spare = _SPARE
         self.complete = True  # nothing was left to the final verdict
         self.known: dict[Any, Any] = {}  # results of judges, for later ones
+        # The containers that they are about: `known` has their identities, so none may be freed, as
+        # a member's value is when its key comes again.
+        self._judged: list[Any] = []
 
     def runs(self) -> int:
         """Return how many nodes may be followed through the value that begins; others are dropped.
@@ -86,4 +89,7 @@ class Budget:
             return True
         if len(self.known) > _KNOWN:
             self.known.clear()
+            self._judged.clear()
+        if isinstance(value, dict | list):
+            self._judged.append(value)
         return node.judge(value, lambda: source(start, end), self.known)

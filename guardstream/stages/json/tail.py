@@ -14,16 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage, Text, text_of
-from guardstream.jsonstream.strings import Spans, encode
+from guardstream.jsonstream.strings import Spans, begins_escape, encode
 
 _HEX = "[0-9a-fA-F]"
 _escape = re.compile(
     rf"""\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F]){_HEX}{{4}}"""
     rf"""|u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})"""
-).fullmatch
-_beginning = re.compile(
-    rf"""\\(?:u(?:{_HEX}{{0,3}}"""
-    rf"""|[dD][89abAB]{_HEX}{{2}}(?:\\(?:u(?:[dD](?:[c-fC-F]{_HEX}?)?)?)?)?))?"""
 ).fullmatch
 
 
@@ -78,7 +74,7 @@ class Tail:
         elif _escape(begun):
             self._begun = ""
             self._take(json.loads(f'"{begun}"'), begun, events)
-        elif _beginning(begun):
+        elif begins_escape(begun):
             self._begun = begun
         else:
             self._begun = ""
