@@ -193,10 +193,9 @@ class Messages(Growing):
         event = fields_of(read.chunk)
         for each in read.found:
             if each.leaf is _INPUT and (raw := _made_of(event, each)) is not None:
-                said = updates.get((*each.steps[:-1], "raw_input"), raw)
-                value = _parsed(said) or {}
-                if said != raw or not _is_part(each.value, value):
-                    updates[each.steps] = value
+                said = updates.get((each.steps[0], "raw_input"), raw)
+                if said != raw:
+                    updates[each.steps] = _parsed(said) or {}
         return updates
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
@@ -316,11 +315,10 @@ def _place(content: Any, path: Path) -> int:
 
 
 def _made_of(event: Mapping[str, Any], found: Found) -> str | None:
-    """Return the arguments that the input of a call was made of, if they can be parsed."""
+    """Return the arguments that the input of a call was made of; None if it says more."""
     raw = fields_of(event["content"][found.path[0]]).get("raw_input")
-    if not isinstance(raw, str) or _parsed(raw) is None:
-        return None
-    return raw
+    value = _parsed(raw)
+    return raw if value is not None and _is_part(found.value, value) else None
 
 
 def _parsed(raw: Any) -> Any:
