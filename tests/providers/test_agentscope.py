@@ -275,6 +275,13 @@ def test_a_block_at_the_end_of_a_text_leaves_out_the_call_after_it() -> None:
     assert out[-1]["is_last"]
 
 
+def test_usage_goes_out_without_the_text_that_is_held() -> None:
+    source = [text("a "), {**text("sec"), "usage": USAGE}, text("ret")]
+    out = list(GUARD.wrap_sync(source))
+    assert [each["usage"] for each in out if each["usage"]] == [USAGE]
+    assert "".join(told(out, "text", "text")) == "a ######"
+
+
 def test_thinking_is_not_held_until_the_end() -> None:
     """A text that begins ends the one before it."""
     out = list(GUARD.wrap_sync(responses(["a sec"])[:2]))

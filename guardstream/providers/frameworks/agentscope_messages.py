@@ -17,6 +17,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.frameworks.agentscope import MESSAGE, block_spec
 from guardstream.providers.spec import (
+    KEEP,
     META,
     NAME,
     UNKNOWN,
@@ -82,7 +83,7 @@ _GROWN = OneOf(
 _COUNTS = ("input_tokens", "output_tokens", "cache_input_tokens", "cache_creation_input_tokens")
 _MARKS: dict[str, Spec] = {
     **dict.fromkeys(("id", "created_at", "type"), META),
-    "usage": dict.fromkeys((*_COUNTS, "time", "type", "metadata"), META),
+    "usage": {**dict.fromkeys((*_COUNTS, "time", "type", "metadata"), META), "output_tokens": KEEP},
     "metadata": Tree(UNKNOWN),
 }
 _DELTAS: dict[str, Spec] = {
