@@ -81,7 +81,9 @@ def read_text(path: Path) -> str:
 
 
 def _meant(path: Path) -> str:
-    """Return a hint for a missing file: a pack of that name, or a file beside it."""
+    """Return a hint for a missing file: a pack of that name, or a file beside it. `-` is none."""
+    if str(path) == "-":
+        return ": a policy is a file or a pack, not standard input"
     if path.name in packs.names():
         return f", did you mean the pack {packs.PREFIX + path.name!r}?"
     try:

@@ -76,6 +76,10 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_titan": "guardstream.providers.path_formats:Titan",
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
         "data_stream": "guardstream.providers.protocols.ui_messages:DataStream",
+        "agentscope": "guardstream.providers.frameworks.agentscope:AgentScope",
+        "agentscope_messages": (
+            "guardstream.providers.frameworks.agentscope_messages:AgentScopeMessages"
+        ),
         "ag_ui": "guardstream.providers.protocols.ag_ui:AGUI",
         "a2a": "guardstream.providers.protocols.a2a:A2A",
         "acp": "guardstream.providers.protocols.acp:ACP",

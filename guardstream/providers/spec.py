@@ -206,6 +206,7 @@ class SpecAdapter:
             if text is not None:
                 return self._alike.reading(text)
             self._alike = self._compared_last = None
+        self._last = None  # a source may change the object that it gave last, and give it again
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         return self._compare_next(reading) if self._patience else reading

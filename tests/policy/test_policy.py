@@ -405,6 +405,11 @@ def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:
         Policy.parse(text.replace("\\ude00", ""))
 
 
+def test_standard_input_is_no_policy() -> None:
+    with pytest.raises(PolicyError, match="not standard input"):
+        Policy.load("-")
+
+
 def test_a_file_that_is_not_there_is_compared_with_those_beside_it(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("rules: []")
     with pytest.raises(

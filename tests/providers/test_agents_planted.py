@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from tests.providers import test_ag2
+from tests.providers import test_ag2, test_agentscope
 from tests.providers.changes import CHANGES, Event, at, leaves, planted, put, said, ways
 from tests.providers.test_agents import (
     ARGUMENTS,
@@ -55,6 +55,9 @@ SOURCES: dict[str, list[Event]] = {
         {"type": "multiagent_node_stream", "node_id": "n-1", "event": each} for each in STRANDS[:6]
     ],
     "agno": dumped(agno(["one ", "two"])),
+    "agentscope": [*test_agentscope.reply(["{}"]), test_agentscope.message(["{}"])],
+    "agentscope_messages": test_agentscope.responses(["{}"]),
+    "agentscope_messages, so far": test_agentscope.so_far(["{}"]),
     "semantic_kernel": dumped([each for each in kernel(["one ", "two"]) if each.items]),
     "ag2": test_ag2.as_dicts([*test_ag2.run(["one ", "two"])]),
     "microsoft_agents": dumped([*run(["one ", "two"], ["{}"])]),

@@ -499,3 +499,37 @@ def test_a_block_ends_the_stream() -> None:
     for name, make, said in FRAMEWORKS:
         out = list(GUARD.wrap_sync(make(["all for", "bidden fruit"])))
         assert "".join(map(said, out)) == "all ", name
+
+
+def called(pieces: Sequence[str], *, raw: bool) -> Iterator[Any]:
+    """A call of OpenAI's agents, and the item that tells it once more, or the item alone."""
+    call = {"id": "f1", "type": "function_call", "call_id": "call_1", "name": "find"}
+    whole = {**call, "arguments": "".join(pieces), "status": "completed"}
+    here = {"item_id": "f1", "output_index": 0}
+    if raw:
+        begun = {**call, "arguments": "", "status": "in_progress"}
+        yield Raw({"type": "response.created", "response": {"id": "r", "output": []}})
+        yield Raw({"type": "response.output_item.added", "output_index": 0, "item": begun})
+        for piece in pieces:
+            yield Raw({"type": "response.function_call_arguments.delta", "delta": piece, **here})
+        yield Raw({"type": "response.output_item.done", "output_index": 0, "item": whole})
+    yield ItemEvent(Item(whole, type="tool_call_item"), name="tool_called")
+
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("arguments", ['{"q": "a secret"}', r'{"q": "a s\u0065cret"}'])
+def test_an_item_tells_a_call_as_it_streamed(arguments: str, raw: bool) -> None:
+    guard = Guard(
+        Policy.parse("rules: [{id: w, words: [secret], replacement: '#', channels: [tool_args]}]")
+    )
+    for pieces in cuttings(arguments):
+        *_, item = guard.wrap_sync(called(pieces, raw=raw))
+        assert item.item.raw_item["arguments"] == '{"q": "a ######"}'
+    assert unchanged(list(called([arguments], raw=raw)))
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_an_item_with_a_call_that_is_cut_does_not_go_out(raw: bool) -> None:
+    stream = GUARD.wrap_sync(called(['{"q": "so for', 'bidden"}'], raw=raw))
+    assert not any(isinstance(each, ItemEvent) for each in stream)
+    assert stream.finish == "content_filter"

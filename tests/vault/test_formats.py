@@ -27,6 +27,7 @@ from tests.providers import (
     test_ag2,
     test_agent_sessions,
     test_agents,
+    test_agentscope,
     test_answers,
     test_anthropic_sessions,
     test_assistants,
@@ -256,6 +257,11 @@ FORMATS: dict[str, Make] = {
         test_agents.event(test_agents.part("".join(pieces)), partial=False),
     ],
     "strands": _strands,
+    "agentscope": test_agentscope.answer,
+    "agentscope_messages": lambda pieces: [
+        *(test_agentscope.text(each) for each in pieces),
+        test_agentscope.text("".join(pieces), is_last=True),
+    ],
     "agno": lambda pieces: [
         *(test_agents.RunContentEvent(content=each) for each in pieces),
         test_agents.RunCompletedEvent(content="".join(pieces)),

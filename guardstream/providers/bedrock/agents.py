@@ -152,6 +152,11 @@ class BedrockAgent(Envelope):
         if self._decoder.getstate()[0]:
             raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        super().forget()
+        self._last = (None, None)
+
     def inner_of(self, chunk: Any) -> Any:
         """Return an event with text in place of its bytes; the same one for the same chunk."""
         if self._last[0] is not chunk:

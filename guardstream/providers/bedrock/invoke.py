@@ -83,6 +83,11 @@ class BedrockInvoke(Envelope):
         if not _is_beside(chunk):
             super().passed(chunk)
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        super().forget()
+        self._last = (None, None)
+
     def inner_of(self, chunk: Any) -> Any:
         """Return the event in a chunk; the same one for the same chunk."""
         if self._last[0] is not chunk:

@@ -1,7 +1,8 @@
 """The OpenAI Agents SDK: the events of `Runner.run_streamed(...).stream_events()`.
 
 https://openai.github.io/openai-agents-python/streaming/. Raw events contain those of the Responses
-API; items repeat streamed text or have a tool's result, and are guarded as a whole.
+API; items repeat streamed text or have a tool's result, and are guarded as a whole. The arguments
+of a call are guarded as those that streamed.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Passes, Reading, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Unknown
 from guardstream.providers.openai.responses import OpenAIResponses
-from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
+from guardstream.providers.spec import META, SKIP, Leaf, OneOf, Spec, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.growing import Growing
+from guardstream.providers.toolkit.streamed import Streamed
 
 _RAW = "raw_response_event"
 
@@ -23,6 +25,10 @@ _VALUES = Tree(
     frozenset({"id", "type", "call_id", "status", "role", "name", "item_id", "encrypted_content"}),
     frozenset({"logprobs"}),
 )
+_CALLED: dict[str, Spec] = {
+    **dict.fromkeys(("id", "type", "call_id", "status", "name"), META),
+    "arguments": Leaf("copy", "tool_args", "arguments"),
+}
 _OWN = frozenset({"agent", "source_agent", "target_agent", "tool_origin", "tool_lookup_key"})
 _OWN |= {"_agent_ref", "_source_agent_ref", "_target_agent_ref", "input_id"}
 _OWN |= {"_allow_bare_name_alias"}
@@ -41,7 +47,8 @@ class _Items(Growing):
             "type": META,
             **dict.fromkeys(_OWN, SKIP),
             "output": Tree(Leaf("whole", "text", "item")),
-            **dict.fromkeys(("raw_item", "description", "title"), _VALUES),
+            "raw_item": OneOf("type", {"function_call": _CALLED}, _VALUES),
+            **dict.fromkeys(("description", "title"), _VALUES),
         },
     }
 
@@ -58,6 +65,7 @@ class OpenAIAgents(Envelope):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
         self._items = _Items(unknown=unknown)
+        self._streamed = Streamed()
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in raw events and others."""
@@ -93,7 +101,12 @@ class OpenAIAgents(Envelope):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the event inside, or in an item."""
-        return super().read(chunk) if _is_raw(chunk) else self._items.read(chunk)
+        if _is_raw(chunk):
+            reading = super().read(chunk)
+            self._streamed.note(piece for piece in reading.pieces if _is_argument(piece))
+            return reading
+        reading = self._items.read(chunk)
+        return reading._replace(pieces=[self._streamed.placed(each) for each in reading.pieces])
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
@@ -111,6 +124,10 @@ class OpenAIAgents(Envelope):
         """Remember the released text of each item."""
         if _is_raw(chunk):
             super().passed(chunk)
+
+
+def _is_argument(piece: Piece) -> bool:
+    return piece.slot.channel == "tool_args"
 
 
 def _is_raw(chunk: Any) -> bool:

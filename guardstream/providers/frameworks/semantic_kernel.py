@@ -120,6 +120,11 @@ class SemanticKernel(Envelope):
         messages = _messages(chunk)
         return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        super().forget()
+        self._last = (None, {})
+
     def inner_of(self, chunk: Any) -> Any:
         """Return the messages in a chunk; the same object for the same chunk."""
         if self._last[0] is not chunk:

@@ -72,6 +72,11 @@ class ServerSentEvents(Envelope):
             return names <= _FIELDS and isinstance(chunk.get("data"), str)
         return _NAMES <= names <= _FIELDS
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        super().forget()
+        self._last = (None, _Data(None))
+
     def inner_of(self, chunk: Any) -> Any:
         """Return the JSON in an event, with its name if its format needs that; None for text."""
         return self._data(chunk).value

@@ -141,7 +141,9 @@ class AlikeDicts(Alike):
         super().__init__(levels, slot, choices)
         steps = [step for level in levels for step in ((0, level.step)[not level.listed :])]
         *self._steps, self._last = steps
-        self._like, self._holder = _copied(event, self._steps)
+        self._like = self._holder = _own(event)
+        for step in self._steps:
+            self._holder = self._holder[step]
         self._free: list[tuple[Way, str | int, MayBe, Any]] = []
         for (*way, name), may_be in self.free.items():
             like: Any = self._like
@@ -291,9 +293,18 @@ def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
             return None
         free = tuple((name, may_be) for name, may_be in level.free.items() if name in fields)
         beyond = {name: may_be for name, may_be in level.free.items() if name not in fields}
-        models.append(_Model(type(value), level.step, dict(fields), level.listed, free, beyond))
+        like = {name: _own(each) for name, each in fields.items() if name != level.step}
+        like[level.step] = None
+        models.append(_Model(type(value), level.step, like, level.listed, free, beyond))
         value = fields[level.step]
     return models
+
+
+def _own(value: Any) -> Any:
+    """Return a copy of plain JSON, which stays as it is when the producer of `value` changes it."""
+    if type(value) is dict:
+        return {name: _own(each) for name, each in value.items()}
+    return type(value)(map(_own, value)) if type(value) in (list, tuple) else value
 
 
 def _copied(event: dict[str, Any], steps: Sequence[Any]) -> tuple[Any, Any]:
@@ -336,7 +347,7 @@ def alike(
         if not all(_is_plain(fields[name]) for name in names):
             return None
         beside = itemgetter(*names) if names else None
-        same = beside(fields) if beside else None
+        same = _own(beside(fields)) if beside else None
         levels.append(_Level(step, len(fields), beside, same, listed, free))
         value, listed, at = fields[step], False, (at, step)
     if listed:

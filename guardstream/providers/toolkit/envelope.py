@@ -46,6 +46,11 @@ class Envelope:
         self._hooks.judge_marks(passes)
         self._others.judge_marks(passes)
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        self._hooks.forget()
+        self._others.forget()
+
     def inner_of(self, chunk: Any) -> Any:
         """Return the inner chunk."""
         return fields_of(chunk)[self.field]

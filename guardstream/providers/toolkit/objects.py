@@ -58,6 +58,11 @@ class Objects(Envelope):
         """Return an object of the package of `chunk` for an event that the guard adds."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Drop the last chunk."""
+        super().forget()
+        self._read = (None, {})
+
     def inner_of(self, chunk: Any) -> Any:
         """Return the event in a chunk; the same one for the same chunk."""
         if isinstance(chunk, dict):

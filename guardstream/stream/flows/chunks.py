@@ -49,6 +49,7 @@ class ChunkFlow(PieceFlow[C]):
         self._was_alike = False  # whether the last chunk was like the one before
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
+        self._latest: C | None = None  # the last chunk that was read
         self.event_name = ""  # that of the next chunk's event, unless the chunk itself has it
         self._unreported: Callable[[], C] | None = None  # what `passed` has yet to see
         super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
@@ -134,12 +135,13 @@ class ChunkFlow(PieceFlow[C]):
                     return self._feed_text(
                         chunk, self._single_text, text, origin, chunk, self._write
                     )
-            chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
+            chunk = self._taken(chunk)
             reading = self._named(self.adapter.read(chunk))
             if self.hooks.recognised is not None:
                 known = self.hooks.recognised(chunk, reading)
                 if known is not None:
                     self._read_by(known)
+                    self._latest = None
                     return self.feed(chunk, origin)
             self._single_text = None
             self._lanes.remember = self.adapter.repeats
@@ -154,6 +156,20 @@ class ChunkFlow(PieceFlow[C]):
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
+
+    def _taken(self, chunk: C) -> C:
+        """Return a chunk, or a copy of it if its source changes it in place.
+
+        A source may yield one object again and again; what is known of it is then out of date.
+        """
+        chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
+        if chunk is not self._latest:
+            self._latest = chunk
+            return chunk
+        from guardstream.providers.toolkit.detached import detached
+
+        self.hooks.forget()
+        return detached(chunk)  # type: ignore[no-any-return]
 
     def enter(self, event_name: str) -> None:
         """Take the name of the event that the next chunk comes in, unless the chunk has it."""
@@ -306,7 +322,7 @@ class ChunkFlow(PieceFlow[C]):
 
     def forget(self) -> None:
         """Drop the last chunk's text, if nothing else is in the chunk and nothing can need it."""
-        self._fast_path = None
+        self._fast_path = self._latest = None
         try:
             self._forget()
         except Exception as error:

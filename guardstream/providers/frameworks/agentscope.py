@@ -1,0 +1,279 @@
+"""AgentScope, from version 2: the events of `Agent.reply_stream`, or those that its server sends.
+
+https://docs.agentscope.io/building-blocks/message-and-event. Texts, thinking, calls and what tools
+return begin, go on and end by their ids. What asks for confirmation repeats calls, and the message
+that may come last repeats everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    REQUEST,
+    Either,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    sibling,
+)
+from guardstream.providers.toolkit.blocks import Block, Blocks
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.streamed import Streamed
+
+_TOLD = Leaf("copy", "text", "message")
+_ASKED = Leaf("copy", "tool_args", "message")
+_RESULT = Leaf("copy", "text", "tool_result")
+_HINT = Leaf("whole", "text", "hint")
+_ERROR: Spec = {"type": META, "message": Leaf("whole", "text", "error")}
+
+_STAMPS: dict[str, Spec] = dict.fromkeys(("type", "id", "created_at", "finished_at"), META)
+_SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
+
+
+def block_spec(
+    text: Leaf, thinking: Leaf, call: Leaf, result: Leaf, marks: Mapping[str, Spec] = _STAMPS
+) -> OneOf:
+    """Return the spec of a content block whose texts are of these kinds."""
+    within = OneOf(
+        "type",
+        {"text": {**_STAMPS, "text": result}, "data": {**_STAMPS, "source": _SOURCE}},
+    )
+    return OneOf(
+        "type",
+        {
+            "text": {**marks, "text": text},
+            "thinking": {
+                **marks,
+                "thinking": thinking,
+                **dict.fromkeys(("signature", "redacted_thinking_data"), META),
+                "reasoning_item_id": META,
+            },
+            "tool_call": {
+                **marks,
+                **dict.fromkeys(("state", "call_id"), META),
+                "name": NAME,
+                "input": call,
+                "suggested_rules": REQUEST,
+            },
+            "tool_result": {
+                **marks,
+                "state": META,
+                "name": NAME,
+                "output": Either(result, [within]),
+            },
+            "hint": {**marks, "hint": Either(result, [within])},
+            "data": {**marks, "source": _SOURCE},
+        },
+    )
+
+
+_BLOCK = block_spec(_TOLD, Leaf("copy", "thinking", "message"), _ASKED, _RESULT)
+
+_MARKS: dict[str, Spec] = dict.fromkeys(
+    ("id", "created_at", "reply_id", "session_id", "block_id", "tool_call_id"), META
+)
+_EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
+_DATA: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("media_type", "data", "url"), META)}
+_CALLED: dict[str, Spec] = {**_EVENT, "tool_call_name": NAME}
+
+
+def _delta(channel: str, field: str) -> dict[str, Spec]:
+    return {**_EVENT, "type": META, "delta": Leaf("delta", channel, field)}
+
+
+_EVENTS: dict[str, Spec] = {
+    "REPLY_START": {**_EVENT, **dict.fromkeys(("name", "role"), META)},
+    "REPLY_END": {**_EVENT, "finished_reason": META, "error": _ERROR},
+    "MODEL_CALL_START": {**_EVENT, "model_name": META},
+    "MODEL_CALL_END": {**_EVENT, "finished_reason": META},
+    "TEXT_BLOCK_START": _EVENT,
+    "TEXT_BLOCK_DELTA": _delta("text", "text"),
+    "TEXT_BLOCK_END": {**_EVENT, "text": Leaf("copy", "text", "text")},
+    "THINKING_BLOCK_START": _EVENT,
+    "THINKING_BLOCK_DELTA": _delta("thinking", "thinking"),
+    "THINKING_BLOCK_END": _EVENT,
+    "DATA_BLOCK_START": _DATA,
+    "DATA_BLOCK_DELTA": _DATA,
+    "DATA_BLOCK_END": _EVENT,
+    "HINT_BLOCK": {
+        **_EVENT,
+        "hint": Either(_HINT, [OneOf("type", {"text": {**_STAMPS, "text": _HINT}}, _BLOCK)]),
+    },
+    "TOOL_CALL_START": _CALLED,
+    "TOOL_CALL_DELTA": _delta("tool_args", "tool_args"),
+    "TOOL_CALL_END": _EVENT,
+    "TOOL_RESULT_START": _CALLED,
+    "TOOL_RESULT_TEXT_DELTA": _delta("text", "tool_result"),
+    "TOOL_RESULT_DATA_DELTA": _DATA,
+    "TOOL_RESULT_END": {**_EVENT, "state": META},
+    "EXCEED_MAX_ITERS": {**_EVENT, "name": META},
+    "REQUIRE_USER_CONFIRM": {**_EVENT, "tool_calls": [_BLOCK]},
+    "REQUIRE_EXTERNAL_EXECUTION": {**_EVENT, "tool_calls": [_BLOCK]},
+    "USER_CONFIRM_RESULT": {
+        **_EVENT,
+        "confirm_results": [{"tool_call": _BLOCK, "rules": REQUEST}],
+    },
+    "USER_INTERRUPT": _EVENT,
+    "EXTERNAL_EXECUTION_RESULT": {**_EVENT, "execution_results": [_BLOCK]},
+    "CUSTOM": {**_EVENT, "name": META},
+}
+
+MESSAGE: dict[str, Spec] = {
+    **dict.fromkeys(("id", "name", "role", "created_at", "finished_at"), META),
+    **dict.fromkeys(("finished_reason", "usage", "timestamp", "invocation_id"), META),
+    "content": [_BLOCK],
+    "error": _ERROR,
+}
+"""A complete message, which repeats what was streamed before it."""
+
+_TELLING = ("id", "created_at", "metadata", "value")
+"""The fields that tell an event of the application's own from those of other formats."""
+
+_REASONS: dict[str, FinishReason] = {
+    "interrupted": "cancelled",
+    "error": "error",
+    "exceed_max_iters": "length",
+}
+
+
+class Events(Blocks):
+    """Reads a reply's events as JSON."""
+
+    name = "agentscope"
+    repeats = True
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS, MESSAGE)
+    blocks = (
+        Block("text", "TEXT_BLOCK_START", "TEXT_BLOCK_DELTA", "TEXT_BLOCK_END", "block_id"),
+        Block(
+            *("thinking", "THINKING_BLOCK_START", "THINKING_BLOCK_DELTA", "THINKING_BLOCK_END"),
+            "block_id",
+        ),
+        Block(
+            *("tool_args", "TOOL_CALL_START", "TOOL_CALL_DELTA", "TOOL_CALL_END"),
+            *("tool_call_id", "delta", "tool_call_name"),
+        ),
+    )
+    finished = "REPLY_END"
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._results: dict[Any, int] = {}  # of tools, by the ids of their calls
+        self._streamed = Streamed()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        if not isinstance(chunk, dict) or not isinstance(chunk.get("type"), str):
+            return False
+        kind = chunk["type"]
+        return kind in _EVENTS and (
+            "reply_id" in chunk or (kind == "CUSTOM" and chunk.keys() >= {*_TELLING})
+        )
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        kind = event.get("type")
+        if kind == "TOOL_RESULT_TEXT_DELTA":
+            return self._result(event)
+        if leaf.kind == "copy" and kind == "TEXT_BLOCK_END":
+            return self._slot(self.blocks[0], event)
+        return super().slot(leaf, event, path)
+
+    def _result(self, event: Mapping[str, Any]) -> Slot:
+        """Return the slot of what a tool returns."""
+        number = self._results.setdefault(event.get("tool_call_id"), len(self._results))
+        return Slot(0, "text", "tool_result", number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = event.get("type")
+        if kind == "TEXT_BLOCK_END":
+            reading = super().meaning(chunk, event, pieces)
+        elif kind == "REPLY_START":
+            self.beginning = fields_of(self.without_unknown(chunk))
+            reading = Reading(pieces, (0,))
+        else:
+            placed = [self._streamed.placed(piece) for piece in pieces]
+            reading = super().meaning(chunk, event, placed)
+        self._streamed.note(reading.pieces)
+        if reading.failed:
+            return reading._replace(closed=())
+        if kind == "TOOL_RESULT_END":
+            return reading._replace(closed=[*reading.closed, self._result(event)])
+        if kind == "MODEL_CALL_END":
+            counted = ("input_tokens", "output_tokens")
+            return reading._replace(usage={name: event.get(name) for name in counted})
+        return reading
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        return event.get("type") == self.finished and self._reason(event) == "error"
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return _REASONS.get(str(event.get("finished_reason")), "stop")
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event with only `text`, in its reply."""
+        if slot.field == "tool_result":
+            own = next(own for own, number in self._results.items() if number == slot.number)
+            made = [{"type": "TOOL_RESULT_TEXT_DELTA", "tool_call_id": own, "delta": text}]
+            return self._in_reply(chunk, made)
+        if slot.field not in ("text", "thinking", "tool_args", "content"):
+            return []
+        return self._in_reply(chunk, super().extra(chunk, slot, text, released))
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return what ends the open blocks, and the reply, if it began in this stream."""
+        made = self._close()
+        if "session_id" in self.beginning:
+            done = "completed" if reason in ("stop", "tool_calls") else "interrupted"
+            own = {"session_id": self.beginning["session_id"], "finished_reason": done}
+            made.append({"type": self.finished, **own})
+        return self._in_reply(chunk, made)
+
+    def _in_reply(self, chunk: Any, made: Sequence[Event]) -> Sequence[Event]:
+        """Return events with the id of the reply of `chunk`."""
+        told = fields_of(chunk).get("reply_id") or self.beginning.get("reply_id")
+        return [{**each, "reply_id": told} for each in made]
+
+
+class AgentScope(Objects):
+    """The adapter for a reply's events: as dicts, on the wire, or as those of `agentscope`."""
+
+    name = "agentscope"
+    repeats = True
+    packages = frozenset({"agentscope"})
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Events(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        if Events.accepts(chunk):
+            return True
+        return cls.is_own(chunk) and fields_of(chunk).get("type") in _EVENTS
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the event or the message that an object represents."""
+        if not self.is_own(chunk):
+            raise AdapterError(f"agentscope: a {type(chunk).__qualname__!r} is not an event")
+        return dumped(chunk)
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` that represents another event."""
+        return with_changes(chunk, old, new)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object of the class that its package has for an event."""
+        name = event["type"].title().replace("_", "") + "Event"
+        return model_like(sibling(chunk, "agentscope.event", name), event)
