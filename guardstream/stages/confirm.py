@@ -86,7 +86,7 @@ def confirmation_of(rule: Rule) -> Confirm | None:
     """
     if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
-    return Confirm(_Judge(rule), rule.keyword_distance if rule.keywords else 0)
+    return Confirm(_Judge(rule), rule.keyword_distance + _BESIDE if rule.keywords else 0)
 
 
 class _Judge:
@@ -104,7 +104,7 @@ class _Judge:
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
 
     def __call__(self, text: str, before: str) -> bool:
-        if self._keywords is not None and not self._keywords.stand_in(before):
+        if self._keywords is not None and not self._keywords.stand_before(before):
             return False
         if self._spaces is not None:
             text = self._spaces.sub(" ", text)
@@ -178,7 +178,15 @@ def _branch(pattern: str) -> str:
 _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
 _SPACE = regex.compile(r"\s+")
-_BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP}", regex.V0)
+_BESIDE = 32
+"""How many characters before a keyword may tell whether it begins there: those of an escape."""
+
+# The end of an escape, as JSON, code and addresses write it, or of a terminal's colour.
+_ESCAPE = (
+    r"(?-i:\\[abefnrtv0]|(?i:\\u00[0-9a-f]{2}|\\x[0-9a-f]{2}|%(?:25)?[0-9a-f]{2})|=3D"
+    r"|(?:\x1b|\\(?:e|033|(?i:u001b|x1b)))\[[0-9;]{0,20}m)"
+)
+_BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|{_ESCAPE})|{_HUMP}", regex.V0)
 _ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
@@ -205,7 +213,7 @@ class _Keywords:
     Nearly always no keyword occurs, and looking for the parts shows that faster.
     """
 
-    __slots__ = ("_keywords", "_of_ascii", "_parts", "_table", "_without_unseen")
+    __slots__ = ("_distance", "_keywords", "_of_ascii", "_parts", "_table", "_without_unseen")
 
     def __init__(self, rule: Rule) -> None:
         names = TRANSLATED.intersection(rule.normalize)
@@ -218,14 +226,26 @@ class _Keywords:
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
         self._without_unseen = "zero_width" in rule.normalize
+        self._distance = rule.keyword_distance
 
-    def stand_in(self, text: str) -> bool:
-        """Return whether one of the keywords occurs in a text, or in its visible characters."""
+    def stand_before(self, text: str) -> bool:
+        """Return whether one of the keywords occurs near enough to a text's end, or to that of its
+        visible characters."""
+        begin = max(len(text) - self._distance, 0)
+        near = self._compared(text[begin:])
+        possible = self._possible(near)
+        if not possible:
+            return False
+        beside = self._compared(text[:begin])
+        return any(_stands(word, beside + near, len(beside)) for word in possible)
+
+    def _compared(self, text: str) -> str:
+        """Return a text as keywords are looked for in it."""
         if self._table is not None:
             text = text.translate(self._table)
         if self._without_unseen and not text.isascii():
             text = unseen().sub("", text)
-        return any(_stands(word, text) for word in self._possible(text))
+        return text
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""
@@ -238,17 +258,18 @@ class _Keywords:
         ]
 
 
-def _stands(keyword: str, text: str) -> bool:
-    """Return whether a keyword occurs in a text, as a whole word unless its script has no spaces.
+def _stands(keyword: str, text: str, begin: int) -> bool:
+    """Return whether a keyword occurs in a text at `begin` or after, as a whole word unless its
+    script has no spaces.
 
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and each of them after an escape such as `\\n`.
     """
     if not whole_by_default(keyword):
-        return _spelled(keyword).search(text) is not None
+        return _spelled(keyword).search(text, begin) is not None
     return any(
         _BEGINS.match(text, found.start()) and _ENDS.match(text, found.end())
-        for found in _spelled(keyword).finditer(text, overlapped=True)
+        for found in _spelled(keyword).finditer(text, begin, overlapped=True)
     )
 
 

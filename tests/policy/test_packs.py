@@ -103,3 +103,18 @@ def test_a_value_that_is_found_alone_is_found_after_an_escape(name: str) -> None
     found_alone = [value for value in values if guard.check(value).text != value]
     planted = [(value, way % value) for value in found_alone for way in ESCAPED]
     assert [text for value, text in planted if value in guard.check(text).text] == []
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES.keys() - {"extraction"}))  # it drops prose
+def test_what_begins_a_text_is_found_after_an_escaped_line_break(name: str) -> None:
+    guard = Guard(POLICIES[name])
+    cases = [case for rule in POLICIES[name].file.rules for case in rule.tests]
+    begun = [case.input for case in cases if case.input and case.input[0].isalnum()]
+    escapes = ("a\\n", "a\\\\n")  # in JSON, and in JSON inside JSON
+    missed = [
+        escape + text
+        for text in begun
+        for escape in escapes
+        if guard.check(escape + text).text != escape + guard.check(text).text
+    ]
+    assert missed == []

@@ -79,6 +79,39 @@ def test_keywords_stand_in_the_names_of_code(before: str) -> None:
     assert answer(rule, f"{before}123")[0] == f"{before}***"
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        r"\u0022pin: ", r"\x22pin\x22:", "q=%7B%22pin%22%3A", "next=a%2526pin ", r"\\tpin\\t",
+        "\x1b[1;32mpin\x1b[0m=", r"\u001b[32mpin ", r"\033[0mpin ", r"A=1\0pin=", "a?=3Dpin ",
+    ],
+)  # fmt: skip
+def test_keywords_stand_right_after_escapes(before: str) -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin",), replacement="*")
+    assert answer(rule, f"{before} 456")[0] == f"{before} ***"
+
+
+@pytest.mark.parametrize(
+    ("before", "found"),
+    [
+        ("spin ", False),
+        ("pin ", True),
+        (r"a\npin ", True),
+        ("x_pin ", True),
+        (r"\x1b[1;3mpin ", True),
+    ],
+)
+def test_what_stands_before_the_distance_still_bounds_a_keyword(before: str, found: bool) -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin",), keyword_distance=4, replacement="*")
+    assert answer(rule, f"{before}456")[0] == f"{before}{'***' if found else '456'}"
+
+
+@pytest.mark.parametrize("before", ["m[0mpin ", r"\spin ", "=22pin ", r"\x2pin ", "a25pin "])
+def test_keywords_are_no_part_of_what_only_looks_like_an_escape(before: str) -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin",), replacement="*")
+    assert answer(rule, f"{before}456")[0] == f"{before}456"
+
+
 @pytest.mark.parametrize("before", ["spin ", "pinned=", "opinion: ", "PINT=", "cardnumber="])
 def test_keywords_are_no_parts_of_other_words(before: str) -> None:
     rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin", "card number"), replacement="*")
