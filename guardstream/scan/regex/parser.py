@@ -93,7 +93,7 @@ _REFUSED_FLAGS = {
     "w": "WORD changes the boundaries; use lookarounds",
 }
 
-_CODE = r"\\u[0-9A-Fa-f]{4}"
+_CODE = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
 _ESCAPE = rf"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{{-~]|{_CODE}"
 _BEYOND = r"\u0080-\U0010ffff"
 _LETTER = rf"\w \"'<>=!@%,:;`/#.~&{_BEYOND}"
