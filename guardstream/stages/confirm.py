@@ -183,7 +183,7 @@ _BESIDE = 32
 
 # The end of an escape, as JSON, code and addresses write it, or of a terminal's colour.
 _ESCAPE = (
-    r"(?-i:\\[abefnrtv0]|(?i:\\u00[0-9a-f]{2}|\\x[0-9a-f]{2}|%(?:25)?[0-9a-f]{2})|=3D"
+    r"(?-i:\\[abefnrtv0]|(?i:\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|%(?:25)?[0-9a-f]{2})|=3D"
     r"|(?:\x1b|\\(?:e|033|(?i:u001b|x1b)))\[[0-9;]{0,20}m)"
 )
 _BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|{_ESCAPE})|{_HUMP}", regex.V0)

@@ -82,8 +82,9 @@ def test_keywords_stand_in_the_names_of_code(before: str) -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        r"\u0022pin: ", r"\x22pin\x22:", "q=%7B%22pin%22%3A", "next=a%2526pin ", r"\\tpin\\t",
-        "\x1b[1;32mpin\x1b[0m=", r"\u001b[32mpin ", r"\033[0mpin ", r"A=1\0pin=", "a?=3Dpin ",
+        r"\u0022pin: ", r"\uFF08pin\uFF09: ", r"\x22pin\x22:", "q=%7B%22pin%22%3A",
+        "next=a%2526pin ", r"\\tpin\\t", "\x1b[1;32mpin\x1b[0m=", r"\u001b[32mpin ",
+        r"\033[0mpin ", r"A=1\0pin=", "a?=3Dpin ",
     ],
 )  # fmt: skip
 def test_keywords_stand_right_after_escapes(before: str) -> None:
