@@ -21,13 +21,17 @@ MAX_LENGTH = 100_000
 """The most code points of a pattern with all that it calls: calls in subpatterns multiply."""
 
 BUILT_IN: Final = {
-    "escape": r"\\[nrt]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|(?<=[\[;][0-9]{0,3})m",
+    "escape": (
+        r"\\[nrt0]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%(?:25)?[0-9A-Fa-f]{2}|=3D"
+        r"|(?<=[\[;][0-9]{0,3})m"
+    ),
 }
 r"""What every file may call, unless it has a subpattern of that name.
 
 `escape` is the end of an escape that a letter or digit ends: of a line break, a tab or a character
-in JSON (RFC 8259) and code, of a byte in a URL (RFC 3986), of a colour in a terminal (SGR of
-ECMA-48). What follows begins a word: `(?<!\w)|(?<=(?&escape))`.
+in JSON (RFC 8259) and code, of a byte in a URL (RFC 3986), or in one inside another, of `=` in a
+mail (RFC 2045), of a colour in a terminal (SGR of ECMA-48). What follows begins a word:
+`(?<!\w)|(?<=(?&escape))`.
 """
 
 Report: TypeAlias = Callable[[KeyPath, int | None, str], None]

@@ -126,7 +126,9 @@ def test_subpatterns_are_those_of_their_file(tmp_path: Path) -> None:
         Guard.load(tmp_path / "own.yaml")
 
 
-@pytest.mark.parametrize("escape", [r"\n", r"\u0022", r"\\u201C", r"\x3a", "%20", "\x1b[1;31m"])
+@pytest.mark.parametrize(
+    "escape", [r"\n", r"\u0022", r"\\u201C", r"\x3a", "%20", "%2522", "=3D", "\x1b[1;31m"]
+)
 def test_the_end_of_an_escape_is_built_in(escape: str) -> None:
     rule = "{id: r, pattern: '(?:(?<![A-Za-z0-9])|(?<=(?&escape)))X[0-9]{3}'}"
     guard = Guard(Policy.parse(f"rules: [{rule}]"))
