@@ -1,4 +1,5 @@
-"""Subpatterns: parts of patterns that a policy file names once, or that are built in, for calls.
+"""Subpatterns: parts of patterns that a policy file names once, or that are built in; patterns call
+them.
 
 A call has the syntax of PCRE and of `regex`, `(?&name)`, and stands for the subpattern in a group
 that captures nothing. It is replaced when the file is read, so that the search knows no calls.

@@ -37,7 +37,8 @@ _HINT = Leaf("whole", "text", "hint")
 _ERROR: Spec = {"type": META, "message": Leaf("whole", "text", "error")}
 
 _STAMPS: dict[str, Spec] = dict.fromkeys(("type", "id", "created_at", "finished_at"), META)
-_SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
+SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
+"""Where data come from."""
 
 
 def block_spec(
@@ -46,7 +47,7 @@ def block_spec(
     """Return the spec of a content block whose texts are of these kinds."""
     within = OneOf(
         "type",
-        {"text": {**_STAMPS, "text": result}, "data": {**_STAMPS, "source": _SOURCE}},
+        {"text": {**_STAMPS, "text": result}, "data": {**_STAMPS, "source": SOURCE}},
     )
     return OneOf(
         "type",
@@ -72,7 +73,7 @@ def block_spec(
                 "output": Either(result, [within]),
             },
             "hint": {**marks, "hint": Either(result, [within])},
-            "data": {**marks, "source": _SOURCE},
+            "data": {**marks, "source": SOURCE},
         },
     )
 

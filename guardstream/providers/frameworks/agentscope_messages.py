@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.frameworks.agentscope import MESSAGE, block_spec
+from guardstream.providers.frameworks.agentscope import MESSAGE, SOURCE, block_spec
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -54,9 +54,8 @@ _RAW = Leaf("grown", "tool_args", "arguments")
 _INPUT = Leaf("whole", "tool_args", "input")
 """What AgentScope makes of the arguments so far."""
 
-_SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
 _MEDIA: dict[str, Spec] = {
-    name: {"type": META, "source": _SOURCE} for name in ("image", "audio", "video")
+    name: {"type": META, "source": SOURCE} for name in ("image", "audio", "video")
 }
 _GROWN = OneOf(
     "type",
