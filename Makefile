@@ -76,14 +76,14 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # With Ray, which is large, and with a real Envoy, each in an environment of its own: where there is grpcio, the
-# Ray of these versions does not start.
+# Ray of these versions does not start. None is editable, which would replace the extension under what runs beside.
 scale: scale-ray scale-envoy
 
 scale-ray scale-envoy scale-kosong: scale-%: $(SYSTEM)
 	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
 	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest pytest-asyncio trio websockets
-	$(SCALE)-$*/bin/python -m pip install --quiet --editable ".[$*]" $(SCALE_$*) \
+	$(SCALE)-$*/bin/python -m pip install --quiet . hypothesis pytest pytest-asyncio trio websockets
+	$(SCALE)-$*/bin/python -m pip install --quiet ".[$*]" $(SCALE_$*) \
 		|| echo "what $* needs does not install: its tests are left out" >&2
 	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) $(or $(TESTS_$*),tests/scale/$*) || test $$? = 5
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations, pairwise
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -15,10 +15,10 @@ from guardstream.http.stream import WireGuard
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.result import Meter
+from tests.stream.holding import LONG, POLICY, chunk_event, holds_a_long_text, text_event
 from tests.vault.test_formats import FORMATS
 
-GUARD = Guard(Policy.parse("rules: [{id: word, words: [bluebird], replacement: '<w>'}]"))
-LONG = 300_000
+GUARD = Guard(Policy.parse(POLICY))
 PIECES = ("a blue", "bird and ", "a blue", "d, ", "blue")
 
 
@@ -46,39 +46,25 @@ def test_a_stream_goes_on_as_if_its_chunks_were_kept(name: str) -> None:
     assert list(map(repr, again)) == list(map(repr, first))
 
 
-def _chunk(text: str) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
-    event = {"object": "chat.completion.chunk", "choices": [choice]}
-    return f"data: {json.dumps(event)}\n\n".encode()
+@pytest.fixture(scope="module")
+def small_process() -> Iterator[ProcessPoolExecutor]:
+    """A process that holds little, so that all of it can be looked at."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
-def _long_texts() -> Iterator[object]:
-    """What of that length anything holds, also in a tuple, of which the collector may not know.
-
-    It is looked at one by one: a list of it would hold itself, and keep all of it.
-    """
-    for each in gc.get_objects():
-        for inner in gc.get_referents(each):
-            for held in inner if type(inner) is tuple else (inner,):
-                if issubclass(type(held), (str, bytes)) and LONG < len(held) < 2 * LONG:
-                    yield held
-
-
-@pytest.mark.parametrize("event", [_chunk, lambda text: f"data: {text}\n\n".encode()])
+@pytest.mark.parametrize("event", [chunk_event, text_event])
 @pytest.mark.parametrize("word", ["x ", "bluebird "])
-def test_nothing_holds_a_long_text(event: Any, word: str) -> None:
-    made = GUARD.flow(media="sse")(b"", Meter())
-    gc.collect()
-    before = len(list(_long_texts()))
-    for times in (1, LONG // len(word) + 100, 1):
-        assert made.feed(event(word * times))
-        assert len(list(_long_texts())) <= before  # others' may go
+def test_nothing_holds_a_long_text(
+    event: Callable[[str], bytes], word: str, small_process: ProcessPoolExecutor
+) -> None:
+    assert not small_process.submit(holds_a_long_text, event, word).result()
 
 
 @pytest.mark.parametrize("word", ["x ", "bluebird "])
 def test_what_follows_a_long_event_does_not_depend_on_where_the_bytes_were_cut(word: str) -> None:
     long = word * (LONG // len(word) + 100)
-    events = [_chunk(text) for text in ("a ", "bluebird ", long, "a blue", "bird ", "blue")]
+    events = [chunk_event(text) for text in ("a ", "bluebird ", long, "a blue", "bird ", "blue")]
     ways = set()
     for count in range(len(events)):
         for cuts in combinations(range(1, len(events)), count):
@@ -90,7 +76,9 @@ def test_what_follows_a_long_event_does_not_depend_on_where_the_bytes_were_cut(w
 
 
 def test_what_goes_out_does_not_depend_on_when_a_delivered_text_is_forgotten() -> None:
-    events = [_chunk(text) for text in ("a ", "bluebird ", "x " * LONG, "a blue", "bird ", "blue")]
+    events = [
+        chunk_event(text) for text in ("a ", "bluebird ", "x " * LONG, "a blue", "bird ", "blue")
+    ]
     ways = set()
     for step in range(1, len(events) + 2):
         stream = GUARD.wrap_sync(iter(events), framing="sse")
