@@ -20,6 +20,9 @@ WARNINGS_ray := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExc
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
+# Modules are compiled when they are first imported: most that are installed never are.
+INSTALL := -m pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost litellm[proxy]
 
@@ -82,8 +85,8 @@ scale: scale-ray scale-envoy
 scale-ray scale-envoy scale-kosong: scale-%: $(SYSTEM)
 	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
 	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)-$*/bin/python -m pip install --quiet . hypothesis pytest pytest-asyncio trio websockets
-	$(SCALE)-$*/bin/python -m pip install --quiet ".[$*]" $(SCALE_$*) \
+	$(SCALE)-$*/bin/python $(INSTALL) . hypothesis pytest pytest-asyncio trio websockets
+	$(SCALE)-$*/bin/python $(INSTALL) ".[$*]" $(SCALE_$*) \
 		|| echo "what $* needs does not install: its tests are left out" >&2
 	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) $(or $(TESTS_$*),tests/scale/$*) || test $$? = 5
 
@@ -153,7 +156,7 @@ $(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev --group docs \
+	$(BIN)/python $(INSTALL) --editable ".[all]" --group dev --group docs \
 		$(if $(LOCKED),--constraint requirements-dev.txt)
 	touch $@
 
