@@ -134,13 +134,16 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
 
 def look_behind(node: Node) -> int:
     """How many characters before a match its lookbehinds read; unbounded ones are refused."""
-    return max(map(_reads_before, walk(node)))
+    asking = (part for part in walk(node) if isinstance(part, (Look, Assert)))
+    return max(map(_reads_before, asking), default=0)
 
 
-def _reads_before(node: Node) -> int:
+def _reads_before(node: Look | Assert) -> int:
     """How many characters a part itself reads before the place where it stands."""
-    if not isinstance(node, Look) or node.ahead:
-        return int(isinstance(node, Assert))
+    if isinstance(node, Assert):
+        return 1
+    if node.ahead:
+        return 0
     if _looks_beyond(node.item):
         message = "a lookbehind that looks ahead is not supported"
         raise PatternError(f"{message}; ask for what follows after it")

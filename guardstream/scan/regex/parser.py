@@ -119,7 +119,8 @@ _LETTERS = re.compile(r"\w+(?![*+?{]|\(\?#)")
 """Characters that stand for themselves, each once."""
 
 _SINGLE = rf"[^\\()\[]|\\[^1-9gk]|{_CLASS.pattern}"
-_WITHIN = rf"\(\?(?::|i:|<?[=!])(?:{_SINGLE})*+\)"
+_BEGIN = r"\(\?(?::|i:|<?[=!])"
+_WITHIN = rf"{_BEGIN}(?:{_SINGLE}|{_BEGIN}(?:{_SINGLE})*+\))*+\)"
 _PLAIN_LOOK = re.compile(rf"\(\?<?[=!](?:{_SINGLE}|{_WITHIN})*+\)", re.DOTALL)
 """A lookaround without captures and references, which means the same wherever it stands."""
 
@@ -143,11 +144,13 @@ def is_plain(pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as a tree, with its number of groups, and their numbers by name."""
+    """A pattern as a tree, with its number of groups, their numbers by name, and the numbers of
+    those that back-references name."""
 
     tree: Node
     groups: int
     names: dict[str, int]
+    referred: frozenset[int]
 
 
 def parse(pattern: str, space: str = " ") -> Parsed:
@@ -172,7 +175,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
         parser = _Parser(pattern, space, ascii_pattern=True)
         tree = parser.alternatives(Flags(), 0)
-    return Parsed(tree, parser.groups, parser.names)
+    return Parsed(tree, parser.groups, parser.names, frozenset(parser.referred))
 
 
 class _Parser:
@@ -188,6 +191,7 @@ class _Parser:
         self.groups = 0
         self.names: dict[str, int] = {}
         self.open: set[int] = set()  # the groups that this is in
+        self.referred: set[int] = set()  # the groups that back-references name
 
     # Reading
 
@@ -442,7 +446,7 @@ class _Parser:
 
     def _known_look(self, flags: Flags, depth: int) -> Look | None:
         """A lookaround that is the same for all patterns; None if it must be read here."""
-        if flags.verbose or depth >= MAX_DEPTH - 1 or (self.behind and self.space != " "):
+        if flags.verbose or depth >= MAX_DEPTH - 2 or (self.behind and self.space != " "):
             return None
         plain = _PLAIN_LOOK.match(self.pattern, self.at)
         look = _look(plain.group(), self.space, flags, self.ascii) if plain else None
@@ -568,7 +572,7 @@ class _Parser:
         number = int(name) if name.isdigit() else self.names[name]
         if number in self.open:
             raise PatternError(f"the group {name!r} cannot refer to itself", start)
-        return Reference(number, flags.ignore_case, self.ascii)
+        return self._reference_to(number, flags)
 
     def _numbered(self, digit: str, flags: Flags, start: int) -> Node:
         number = int(digit)
@@ -577,6 +581,10 @@ class _Parser:
             self.at += 1
         if not number:
             raise PatternError("unknown escape", start)
+        return self._reference_to(number, flags)
+
+    def _reference_to(self, number: int, flags: Flags) -> Node:
+        self.referred.add(number)
         return Reference(number, flags.ignore_case, self.ascii)
 
     def _skip_digits(self, letter: str, width: int, start: int) -> None:

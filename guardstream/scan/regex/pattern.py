@@ -83,7 +83,7 @@ def compile_pattern(
     number = _group_number(parsed, group)
     tree = read_forwards(parsed.tree)
     behind = look_behind(tree) + 1
-    if names := referred(tree):
+    if names := parsed.referred:
         # An empty round is the last one, unless it captures what is referred to.
         tree = without_references(tree, lambda p: repeats_empty(p) and bool(names & captured(p)))
         _check_lookbehinds(tree)
