@@ -505,11 +505,11 @@ class PieceFlow(Generic[C]):
         """Return whether a text beside the answer may stay in the chunk, because no rule changes
         it."""
         if piece.slot.channel == UNKNOWN:  # part of the request, whatever happens to the answer
-            return self._lanes.harmless(piece) and self._unknown.goes_on(piece, repeats=True)
+            return self._lanes.harmless(piece) and self._unknown.passes_joined(piece, repeats=True)
         alone = open_still and self._lanes.harmless(piece)
         if not piece.slot.number:
             return alone
-        return alone and self._unknown.goes_on(piece, repeats=False)
+        return alone and self._unknown.passes_joined(piece, repeats=False)
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts: the same object if unchanged, nothing if it is
