@@ -200,8 +200,7 @@ def _growth(state: LexerState, text: str, out: list[Token]) -> Growth:
 
 
 def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool:
-    """Extend the open number, unless it becomes too long; undo everything if something else
-    fails."""
+    """Extend the open number; return False, with nothing changed, if it would become too long."""
     pieces, within = growth
     run = pieces[-1][1]
     length = state.length + len(run)
