@@ -216,7 +216,8 @@ def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool
     return True
 
 
-def go_on(state: LexerState, begun: Begun, base: int) -> None:
+def resume(state: LexerState, begun: Begun, base: int) -> None:
+    """Let a scalar be open as it was after a plan's chunk; this one began at the offset `base`."""
     state.kind, parts, start, state.length, state.within = begun
     state.parts = [*parts]
     state.start = base + start
