@@ -307,11 +307,11 @@ def test_what_the_request_said_neither_leaks_nor_ends_the_stream(make: Make) -> 
 
 def test_what_the_request_said_does_not_leak_when_it_is_said_again(make: Make) -> None:
     source = stream(text("so"))
-    for event, said in zip((source[0], source[1], source[-1]), ("sec", "ret", "ret"), strict=True):
-        event["response"]["instructions"] = said
+    for event, part in zip((source[0], source[1], source[-1]), ("sec", "ret", "ret"), strict=True):
+        event["response"]["instructions"] = part
     out = [plain(event) for event in guarded(source, make)]
-    said = [each["response"]["instructions"] for each in out if "response" in each]
-    assert "".join(said) == "sec"
+    shown = [each["response"]["instructions"] for each in out if "response" in each]
+    assert "".join(shown) == "sec"
 
 
 def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:
