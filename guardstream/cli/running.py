@@ -70,6 +70,7 @@ def _message(error: Any) -> str:
     """Return click's message about a wrong call in one line, with a hint to the help."""
     path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
     message = " ".join(error.format_message().split()).rstrip(".")
+    message = message.replace(": Input should be", ": it should be")  # some typers quote pydantic
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
         message = f"name a command: {', '.join(error.ctx.command.commands)}"
     see = " See" if message.endswith("?") else "; see"

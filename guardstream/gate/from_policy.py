@@ -50,7 +50,7 @@ class Gate:
     @property
     def rule(self) -> str:
         """The name of the check in findings."""
-        return self.file.id or self.file.use.replace(":", ".")
+        return self.file.name
 
     def around(
         self,

@@ -60,7 +60,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         earlier.add(placed, rule)
         if placed.origin.source is not built.source:
             continue
-        found += _id_of_a_section(placed)
+        found += _id_of_a_section(built, placed)
         found += _untested(placed)
         found += _template(placed, rule)
         found += _irreversible(built, placed)
@@ -98,7 +98,7 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
 
 def _unused_subpatterns(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of subpatterns that no pattern of their file calls."""
-    for name in built.source.unused:
+    for name in built.source.uncalled:
         mark = built.source.document.key_mark(("subpatterns", name))
         yield Problem(mark, f"no pattern of this file calls the subpattern {name!r}: leave it out")
 
@@ -161,12 +161,16 @@ def _about(here: Origin, message: str, *parts: str | int) -> Problem:
     return Problem(here.mark(*parts), f"rule {here.rule.id!r}: {message}")
 
 
-def _id_of_a_section(placed: PlacedRule) -> Iterator[Problem]:
-    """Warn of an id under which a section reports, as `limits.stop`."""
-    section, dot, _ = placed.rule.id.partition(".")
-    if section == "json" or (section == "limits" and dot):
-        message = f"is also that of findings of the section {section!r}: name the rule otherwise"
-        yield Problem(placed.origin.mark("id"), f"the id {placed.rule.id!r} {message}")
+def _id_of_a_section(built: CompiledPolicy, placed: PlacedRule) -> Iterator[Problem]:
+    """Warn of an id under which a section reports, as `limits.stop`, or a check of `gate`."""
+    own = placed.rule.id
+    section, dot, _ = own.partition(".")
+    if any(check.name == own for check in built.file.gate):
+        section = "gate"
+    elif section != "json" and not (section == "limits" and dot):
+        return
+    message = f"is also that of findings of the section {section!r}: name the rule otherwise"
+    yield Problem(placed.origin.mark("id"), f"the id {own!r} {message}")
 
 
 def _untested(placed: PlacedRule) -> Iterator[Problem]:

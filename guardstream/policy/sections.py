@@ -315,6 +315,11 @@ class GateFile(Model):
     options: Annotated[dict[str, Any], AfterValidator(_no_secrets)] = Field(default={})
     """Arguments of the check; a key is given by the name of its environment variable, `key_env`."""
 
+    @property
+    def name(self) -> str:
+        """The name of the check in findings."""
+        return self.id or self.use.replace(":", ".")
+
 
 class StageFile(Model):
     """A stage of your own."""

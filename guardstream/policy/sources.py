@@ -40,8 +40,8 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     prefix: KeyPath = ()
     expansions: Mapping[KeyPath, Expansion] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
-    """The subpatterns that nothing calls."""
+    uncalled: tuple[str, ...] = ()
+    """The names of the subpatterns that no pattern of the file calls."""
 
     def report(self, mark: Mark, message: str) -> None:
         """Record one error."""
@@ -324,7 +324,7 @@ def _validate(source: Source) -> None:
 def _expand(source: Source) -> None:
     """Replace the calls to subpatterns in a valid file."""
     made = expanded(source.file, source.document.values, source.report_inside)
-    source.file, source.expansions, source.unused = made.file, made.expansions, made.unused
+    source.file, source.expansions, source.uncalled = made.file, made.expansions, made.uncalled
 
 
 def _names(value: object) -> list[str] | None:

@@ -8,7 +8,7 @@ that captures nothing. It is replaced when the file is read, so that the search 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -96,11 +96,11 @@ class Expansion:
 @dataclass(slots=True)
 class Expanded:
     """A file whose patterns have no calls, the expansions by the paths of their patterns, and the
-    names that nothing calls."""
+    names of subpatterns that no pattern calls."""
 
     file: PolicyFile
     expansions: dict[KeyPath, Expansion] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
+    uncalled: tuple[str, ...] = ()
 
 
 def expanded(file: PolicyFile, values: Collection[KeyPath], report: Report) -> Expanded:
@@ -116,8 +116,8 @@ def expanded(file: PolicyFile, values: Collection[KeyPath], report: Report) -> E
     if file.input is not None:
         rules = calls.in_rules(("input", "rules"), file.input.rules)
         changes["input"] = file.input.model_copy(update={"rules": rules})
-    unused = tuple(name for name in file.subpatterns if name not in calls.called)
-    return Expanded(file.model_copy(update=changes), calls.expansions, unused)
+    uncalled = tuple(name for name in file.subpatterns if name not in calls.called)
+    return Expanded(file.model_copy(update=changes), calls.expansions, uncalled)
 
 
 class _Calls:
@@ -131,13 +131,14 @@ class _Calls:
     def define(self, name: str, text: str) -> None:
         """Check a subpattern, which may call those above it."""
         path: KeyPath = ("subpatterns", name)
-        whole = self._replaced(path, text)
+        tokens = list(_tokens(text))
+        whole = self._replaced(path, text, tokens)
         self._known[name] = whole.text
-        for token in _tokens(text):
-            if token.place["scope"]:
-                message = "flags would hold for all of the pattern that calls it: write (?i:…)"
-                self._report(path, token.place.start(), f"subpattern {name!r}: {message}")
-                return
+        flags = next((each.place for each in tokens if each.place["scope"]), None)
+        if flags is not None:
+            message = "flags would hold for all of the pattern that calls it: write (?i:…)"
+            self._report(path, flags.start(), f"subpattern {name!r}: {message}")
+            return
         try:
             parsed = parse(whole.text)
         except PatternError as error:
@@ -164,13 +165,14 @@ class _Calls:
     def _listed(self, path: KeyPath, patterns: list[str]) -> list[str]:
         places = [(*path, index) for index in range(len(patterns))]
         return [
-            self._replaced(place if place in self._values else path, text).text
+            self._replaced(place if place in self._values else path, text, _tokens(text)).text
             for place, text in zip(places, patterns, strict=True)
         ]
 
-    def _replaced(self, path: KeyPath, text: str) -> Expansion:
+    def _replaced(self, path: KeyPath, text: str, tokens: Iterable[_Token]) -> Expansion:
+        """Return a pattern with its calls replaced; `tokens` are its own."""
         made, end = Expansion(), 0
-        for token in _tokens(text) if _calls(text) else ():
+        for token in tokens:
             call = token.place
             if call["name"] is None:
                 continue

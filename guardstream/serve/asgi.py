@@ -19,7 +19,7 @@ from guardstream.serve.journal import Replay, last_event_id
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
-from guardstream.serve.routes import Route, Routes, Settings
+from guardstream.serve.routes import Route, Routes, Settings, route_with
 from guardstream.serve.websocket import Connection
 from guardstream.stream.flows.choosing import choosing
 from guardstream.vault import Vault
@@ -77,12 +77,10 @@ class GuardMiddleware:
         listed = list(routes)
         pairs = [("/{path:path}", guard), *(each for each in listed if not isinstance(each, Route))]
         _check_applied(settings, pairs)
-
-        def route_of(path: str, guard: Guard | None) -> Route:
-            return Route(path, guard) if guard is None else Route(path, guard, **settings)
-
-        otherwise = route_of(*pairs[0])
-        given = [each if isinstance(each, Route) else route_of(*each) for each in listed]
+        otherwise = route_with(settings, *pairs[0])
+        given = [
+            each if isinstance(each, Route) else route_with(settings, *each) for each in listed
+        ]
         given += section.get("routes", ())
         for route in (otherwise, *given):
             _check_route(route)

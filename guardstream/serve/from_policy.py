@@ -14,7 +14,7 @@ from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, policy_
 from guardstream.policy.sources import Loader, Source
 from guardstream.serve.journal import Replay
 from guardstream.serve.replay import MemoryReplay, ReplayStore
-from guardstream.serve.routes import Route
+from guardstream.serve.routes import Route, Settings, route_with
 
 
 def read(path: str) -> tuple[PolicyFile, Source]:
@@ -101,11 +101,7 @@ def routes_of(guard: Guard) -> Iterator[Route]:
 def _route(
     path: str, file: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
 ) -> Route:
-    if guard is None:
-        return Route(path, None)
-    return Route(
-        path,
-        guard,
+    settings = Settings(
         provider=file.provider,
         unknown=file.unknown,
         text_types=tuple(file.text_types),
@@ -120,6 +116,7 @@ def _route(
         inbound=inbound,
         on_block=file.on_block,
     )
+    return route_with(settings, path, guard)
 
 
 def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, Guard]) -> Guard:

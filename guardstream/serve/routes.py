@@ -163,6 +163,11 @@ class Route:
 _SETTINGS = tuple(each for each in fields(Route) if each.name not in ("path", "guard"))
 
 
+def route_with(settings: Settings, path: str, guard: Guard | None) -> Route:
+    """Return a route with settings, of which a path that is not guarded has none."""
+    return Route(path, None) if guard is None else Route(path, guard, **settings)
+
+
 class Routes:
     """Routes in order: the first match is taken, and `otherwise` if there is none.
 

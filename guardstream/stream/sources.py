@@ -51,6 +51,7 @@ def _check_async(stream: Any) -> None:
 
 
 def check_sync(stream: object) -> None:
+    """Raise TypeError for what is no iterable of chunks, and say what to give instead."""
     if inspect.iscoroutine(stream):
         stream.close()
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")

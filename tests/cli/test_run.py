@@ -156,7 +156,8 @@ def test_a_closed_standard_input_is_bad_input(policy: str) -> None:
 
 
 def test_usage_errors_exit_2(cli: Cli, policy: str) -> None:
-    assert cli("run", policy, "--chunk", "0").status == 2
+    wrong = cli("run", policy, "--chunk", "0")
+    assert (wrong.status, "Input" in wrong.err) == (2, False)
     assert cli("nope").status == 2
 
 

@@ -36,6 +36,15 @@ def test_the_id_of_what_a_section_finds_is_named(name: str, section: str | None)
     assert lint(f"rules: [{{id: {name}, words: [x], {TESTS}}}]") == warning
 
 
+@pytest.mark.parametrize(("check", "warned"), [("{id: a, use: judge}", 1), ("{use: a}", 1)])
+@pytest.mark.parametrize("other", ["gate", "b"])
+def test_the_id_of_a_check_is_named(check: str, warned: int, other: str) -> None:
+    rules = f"rules: [{{id: a, words: [x], {TESTS}}}, {{id: {other}, words: [y], {TESTS}}}]"
+    found = lint(f"{rules}\ngate: [{check}]")
+    assert [line for line in found if "the section 'gate'" in line] == found
+    assert len(found) == warned
+
+
 def test_a_shadowed_rule_is_named() -> None:
     first = f"- {{id: a, words: [X, y], pattern: ['p', 'q'], {TESTS}}}"
     assert lint(f"rules:\n{first}\n- {{id: b, words: [x], pattern: q, {TESTS}}}") == [

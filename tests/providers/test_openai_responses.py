@@ -305,6 +305,15 @@ def test_what_the_request_said_neither_leaks_nor_ends_the_stream(make: Make) -> 
     assert plain(out[-1])["type"] == "response.completed"
 
 
+def test_what_the_request_said_does_not_leak_when_it_is_said_again(make: Make) -> None:
+    source = stream(text("so"))
+    for event, part in zip((source[0], source[1], source[-1]), ("sec", "ret", "ret"), strict=True):
+        event["response"]["instructions"] = part
+    out = [plain(event) for event in guarded(source, make)]
+    shown = [each["response"]["instructions"] for each in out if "response" in each]
+    assert "".join(shown) == "sec"
+
+
 def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:
     source = stream(text("so"))
     source.insert(2, {"type": "response.dream.delta", "delta": "secret", "sequence_number": 2})

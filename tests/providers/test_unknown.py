@@ -702,7 +702,7 @@ def test_what_stands_beside_each_chunk_is_soon_judged_no_more() -> None:
     for place in range(1000):
         for number, token in enumerate(("gpt-4o", f"{place} words", f"{place} words")):
             slot = Slot(0, "text", "logprobs", number)
-            assert texts.goes_on(Piece(slot, token, "aside"), repeats=False)
+            assert texts.passes_joined(Piece(slot, token, "aside"), repeats=False)
     assert sum("gpt-4o" in each for each in checked) < 20
     assert sum("words" in each for each in checked) < 1000
 

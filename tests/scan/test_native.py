@@ -482,6 +482,14 @@ def test_what_a_matcher_reads_is_checked() -> None:
             )
 
 
+def test_a_reference_reads_nothing_before_the_part_that_is_known() -> None:
+    """What reads it would show in `make sanitize` alone."""
+    opens, closes = (3, 0, 1, -1, 0, 0, 1, 0, 0, 0), (4, 0, 3, -1, 0, 0, 1, 0, 0, 0)
+    behind, refers = (8, 0, 4, 5, 0, 0, 0, 0, 4, 4), (5, 0, 6, -1, 0, 0, 1, 0, 0, 0)
+    steps = opens, (0, 0, 2, *CHAR[3:]), closes, behind, END, refers, END
+    assert matcher(*steps).run("xxxxaxx", 0, 4, -1, False, 4, 7, 99)[0] == -2
+
+
 # What a pattern is compiled to
 
 

@@ -143,6 +143,15 @@ def test_an_unknown_group_is_refused() -> None:
         RuleSet([Rule("p", patterns=("a(?<other>b)",), group="value")])
 
 
+@pytest.mark.parametrize(
+    ("group", "what"),
+    [("1", ": write the number without quotes, 1$"), ("2", "'2', known: "), ("othr", "'other'?")],
+)
+def test_the_hint_for_an_unknown_group_says_which_there_are(group: str, what: str) -> None:
+    with pytest.raises(RuleError, match=what.replace("?", r"\?")):
+        RuleSet([Rule("p", patterns=("a(?<other>b)",), group=group)])
+
+
 def test_a_dollar_is_the_end_of_the_text_alone() -> None:
     rules = RuleSet([Rule("p", patterns=("a$",), replacement="*")])
     assert masked(rules, "ba") == "b*"

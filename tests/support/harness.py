@@ -185,10 +185,6 @@ def _without_rule(case: Case, place: int) -> Case:
     return replace(case, rules=case.rules[:place] + case.rules[place + 1 :])
 
 
-def _without_character(case: Case, place: int) -> Case:
-    return replace(case, text=case.text[:place] + case.text[place + 1 :])
-
-
 def steps(case: Case) -> str:
     """How each pattern of a case is searched in its text, as `guardstream debug` prints it."""
     patterns = [(pattern, rule.group) for rule in case.rules for pattern in rule.patterns]

@@ -12,12 +12,12 @@ from guardstream.jsonstream.lexer.errors import JSONSyntaxError
 from guardstream.jsonstream.lexer.plans import (
     LONGEST,
     Memory,
-    go_on,
     grow,
     keep,
     may_nest,
     nest,
     plans_for,
+    resume,
 )
 from guardstream.jsonstream.lexer.scalars import WHOLE, end_number, in_number, in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
@@ -135,7 +135,7 @@ class Lexer:
         if nesting is not None:
             nest(state, out)
         if begun is not None:
-            go_on(state, begun, base)
+            resume(state, begun, base)
         if lines:
             state.text = text
             state.count_lines(text, 0)

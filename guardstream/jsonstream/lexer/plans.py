@@ -200,8 +200,7 @@ def _growth(state: LexerState, text: str, out: list[Token]) -> Growth:
 
 
 def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool:
-    """Extend the open number, unless it becomes too long; undo everything if something else
-    fails."""
+    """Extend the open number; return False, with nothing changed, if it would become too long."""
     pieces, within = growth
     run = pieces[-1][1]
     length = state.length + len(run)
@@ -217,7 +216,8 @@ def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool
     return True
 
 
-def go_on(state: LexerState, begun: Begun, base: int) -> None:
+def resume(state: LexerState, begun: Begun, base: int) -> None:
+    """Let a scalar be open as it was after a plan's chunk; this one began at the offset `base`."""
     state.kind, parts, start, state.length, state.within = begun
     state.parts = [*parts]
     state.start = base + start

@@ -1,4 +1,8 @@
-"""The lexer's steps inside strings, numbers and literals, one function each."""
+"""The lexer's steps inside strings, numbers and literals, one function each, as in `structure`.
+
+`begin_…` reads on from a value's first character, `in_…` is the step while the value is open, and
+`end_…` adds its token.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +71,7 @@ def begin_string(state: LexerState, text: str, index: int) -> int:
 def in_string(state: LexerState, text: str, index: int) -> int:
     match = _stop(text, index)
     if match is None:
-        return whole_run(state, text, index)
+        return _whole_run(state, text, index)
     end = match.start()
     state.length += end - index
     if state.length > state.max_string:
@@ -90,7 +94,8 @@ def in_string(state: LexerState, text: str, index: int) -> int:
     return end + 1
 
 
-def whole_run(state: LexerState, text: str, index: int) -> int:
+def _whole_run(state: LexerState, text: str, index: int) -> int:
+    """Take the rest of a text, all of which is of the open string."""
     size = len(text)
     state.length += size - index
     if state.length > state.max_string:

@@ -1,4 +1,9 @@
-"""The lexer's steps between strings, numbers and literals, one function each."""
+"""The lexer's steps between strings, numbers and literals, one function each.
+
+A step takes the text and the index of its next character, and returns the index after what it has
+read; JSONSyntaxError at a character that nothing valid continues. A space is skipped in each step
+itself: a call of `skip` for it takes longer than the rest of the step.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +44,6 @@ def begin(state: LexerState) -> None:
     state.step = state.before_value = value
     state.after_key = colon
     state.next = past
-
-
-# The steps.
 
 
 def value(state: LexerState, text: str, index: int) -> int:

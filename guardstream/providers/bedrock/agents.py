@@ -113,7 +113,6 @@ class BedrockAgent(Envelope):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Events(unknown=unknown), unknown=unknown)
-        self._last: tuple[Any, Any] = (None, None)
         self._as_bytes = False
         self._decoder = getincrementaldecoder("utf-8")()
 
@@ -152,20 +151,13 @@ class BedrockAgent(Envelope):
         if self._decoder.getstate()[0]:
             raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
 
-    def forget(self) -> None:
-        """Drop the last chunk."""
-        super().forget()
-        self._last = (None, None)
-
-    def inner_of(self, chunk: Any) -> Any:
-        """Return an event with text in place of its bytes; the same one for the same chunk."""
-        if self._last[0] is not chunk:
-            data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
-            inner = _each_part(chunk, self._with_text)
-            if data is not None and inner["chunk"]["bytes"] is data:
-                raise AdapterError(_NO_TEXT)
-            self._last = (chunk, inner)
-        return self._last[1]
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return an event with text in place of its bytes. AdapterError if they are no text."""
+        data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
+        inner = _each_part(chunk, self._with_text)
+        if data is not None and inner["chunk"]["bytes"] is data:
+            raise AdapterError(_NO_TEXT)
+        return inner
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return an event with bytes in place of its text, as those that came are."""

@@ -33,7 +33,6 @@ class BedrockInvoke(Envelope):
         super().__init__(AnyJSON(unknown=unknown), unknown=unknown)
         self._unknown = unknown
         self._told = False
-        self._last: tuple[Any, Any] = (None, None)
         self._beside_chunks = Bedrock(unknown=unknown)
 
     @staticmethod
@@ -83,16 +82,18 @@ class BedrockInvoke(Envelope):
         if not _is_beside(chunk):
             super().passed(chunk)
 
-    def forget(self) -> None:
-        """Drop the last chunk."""
-        super().forget()
-        self._last = (None, None)
-
-    def inner_of(self, chunk: Any) -> Any:
-        """Return the event in a chunk; the same one for the same chunk."""
-        if self._last[0] is not chunk:
-            self._last = (chunk, _decoded(chunk))
-        return self._last[1]
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return the event in a chunk. AdapterError if its bytes are no JSON object."""
+        data = _data(chunk)
+        try:
+            value = json_object(
+                b64decode(data, validate=True) if isinstance(data, str) else bytes(data)
+            )
+        except ValueError:  # no base64
+            value = None
+        if value is None:
+            raise AdapterError("bedrock_invoke: the bytes of a chunk are not a JSON object")
+        return value
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with another event in it."""
@@ -124,16 +125,3 @@ def _data(chunk: Mapping[str, Any]) -> Any:
     held = chunk.get("chunk")
     data = held.get("bytes") if isinstance(held, Mapping) else None
     return data if isinstance(data, (str, *BYTES)) else None
-
-
-def _decoded(chunk: Any) -> Any:
-    data = _data(chunk)
-    try:
-        value = json_object(
-            b64decode(data, validate=True) if isinstance(data, str) else bytes(data)
-        )
-    except ValueError:  # no base64
-        value = None
-    if value is None:
-        raise AdapterError("bedrock_invoke: the bytes of a chunk are not a JSON object")
-    return value

@@ -267,7 +267,7 @@ class AgentScopeMessages(Envelope):
             return reading._replace(closed=closed, complete=[slot for slot in over if slot in new])
         return reading
 
-    def inner_of(self, chunk: Any) -> Any:
+    def unwrapped(self, chunk: Any) -> Any:
         """Return the response, or the message."""
         return chunk[0] if isinstance(chunk, tuple) else chunk
 

@@ -95,8 +95,11 @@ class CrewAI(Repeating):
         return super().read(chunk)
 
     def _note_call(self, event: Mapping[str, Any]) -> None:
-        """Tell a call from an earlier one with the same id, or none: Gemini's calls of each turn
-        have the same ids. It has a name, and the earlier one is complete."""
+        """Note the arguments of a call so far, and whether it has taken an earlier call's id.
+
+        Gemini's calls of each turn have the same ids, or none. A call that is not the earlier one
+        has a name, and that is complete.
+        """
         told = _call_in(event)
         name, text = _named(told)
         if not isinstance(text, str):

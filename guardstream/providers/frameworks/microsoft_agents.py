@@ -259,7 +259,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         found = [
             piece._replace(slot=piece.slot._replace(number=self._count))
             if piece.kind == "delta"
-            else self._streamed_before(piece)
+            else self._streamed.placed_anywhere(piece)
             for piece in pieces
         ]
         new = [piece.slot for piece in found if piece.kind == "delta"]
@@ -344,15 +344,10 @@ class MicrosoftAgents(VariedSpecAdapter):
 
     def _repeated(self, run: _Run, piece: Piece) -> Piece:
         """Return another piece of an update: the repetition of a text, or a text of its own."""
-        piece = self._streamed_before(piece)
+        piece = self._streamed.placed_anywhere(piece)
         if not run.choice:
             return piece
         return piece._replace(slot=piece.slot._replace(choice=run.choice))
-
-    def _streamed_before(self, piece: Piece) -> Piece:
-        if piece.kind not in ("copy", "parsed"):
-            return piece
-        return piece._replace(slot=self._streamed.find(piece) or piece.slot._replace(number=0))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an update with a piece of one content."""

@@ -89,7 +89,8 @@ class OpenAIAgents(Envelope):
         For chat completions the SDK keeps adding to that item, so it may contain text whose deltas
         have not come yet.
         """
-        event = fields_of(self.inner_of(chunk)) if _is_raw(chunk) else {}
+        data = self.unwrapped(chunk) if _is_raw(chunk) else None
+        event = fields_of(data)
         item = fields_of(event.get("item"))
         if event.get("type") != "response.output_item.added" or item.get("type") != "reasoning":
             return chunk
@@ -97,7 +98,7 @@ class OpenAIAgents(Envelope):
             name: [] for name in ("summary", "content") if isinstance(item.get(name), list)
         }
         announced = {"item": replaced(event["item"], empty)}
-        return self.with_inner(chunk, replaced(self.inner_of(chunk), announced))
+        return self.with_inner(chunk, replaced(data, announced))
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the event inside, or in an item."""

@@ -110,7 +110,6 @@ class SemanticKernel(Envelope):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Messages(unknown=unknown), unknown=unknown)
-        self._last: tuple[Any, dict[str, Any]] = (None, {})
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -120,16 +119,9 @@ class SemanticKernel(Envelope):
         messages = _messages(chunk)
         return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
 
-    def forget(self) -> None:
-        """Drop the last chunk."""
-        super().forget()
-        self._last = (None, {})
-
-    def inner_of(self, chunk: Any) -> Any:
-        """Return the messages in a chunk; the same object for the same chunk."""
-        if self._last[0] is not chunk:
-            self._last = (chunk, {"messages": _messages(chunk)})
-        return self._last[1]
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return the messages in a chunk."""
+        return {"messages": _messages(chunk)}
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with other messages."""

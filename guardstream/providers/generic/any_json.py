@@ -54,8 +54,8 @@ class AnyJSON(SpecAdapter):
         self._report: Report | None = None
         self._lengths: dict[str, tuple[int, int]] = {}
         self._seen: dict[str, set[str]] = {}  # the texts of each path
-        self._growing: dict[str, str] = {}  # the last text at each path where texts only grew
-        self._grown: Counter[str] = Counter()
+        self._so_far: dict[str, str] = {}  # the last text of paths where each begins with the last
+        self._growths: Counter[str] = Counter()  # how often the text of a path has grown
         self._events = 0
         self._recognise: Recognise | None = None
         self._looks = EVENTS
@@ -105,9 +105,9 @@ class AnyJSON(SpecAdapter):
         """Report at the end what was not reported yet; no chunk is kept."""
         report, self._report = self._report, None
         if report is not None and self._lengths and self._events > 1:
-            report(self._lengths, any(self._grown[path] >= _GROWN for path in self._growing))
+            report(self._lengths, any(self._growths[path] >= _GROWN for path in self._so_far))
         self._seen.clear()
-        self._growing.clear()
+        self._so_far.clear()
 
     def _note(self, pieces: Sequence[Piece]) -> None:
         for slot, text, _ in pieces:
@@ -123,14 +123,14 @@ class AnyJSON(SpecAdapter):
                 seen.add(text)
 
     def _note_growth(self, path: str, text: str) -> None:
-        last = self._growing.get(path)
+        last = self._so_far.get(path)
         if last is None and path in self._lengths:
             return
         if last is not None and not text.startswith(last):
-            del self._growing[path]
+            del self._so_far[path]
             return
-        self._growing[path] = text
-        self._grown[path] += bool(last) and text != last
+        self._so_far[path] = text
+        self._growths[path] += bool(last) and text != last
 
     @staticmethod
     def accepts(chunk: object) -> bool:  # noqa: ARG004

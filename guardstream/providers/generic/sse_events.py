@@ -51,7 +51,6 @@ class ServerSentEvents(Envelope):
         super().__init__(AnyJSON(unknown=unknown), unknown=unknown)
         self._unknown = unknown
         self._texts: dict[str, Slot] = {}  # by the kind of event
-        self._last: tuple[Any, _Data] = (None, _Data(None))
         self._spoke: Any = None  # the last event with JSON
 
     @property
@@ -72,24 +71,20 @@ class ServerSentEvents(Envelope):
             return names <= _FIELDS and isinstance(chunk.get("data"), str)
         return _NAMES <= names <= _FIELDS
 
-    def forget(self) -> None:
-        """Drop the last chunk."""
-        super().forget()
-        self._last = (None, _Data(None))
-
     def inner_of(self, chunk: Any) -> Any:
         """Return the JSON in an event, with its name if its format needs that; None for text."""
         return self._data(chunk).value
 
     def _data(self, chunk: Any) -> _Data:
-        if self._last[0] is not chunk:
-            value, form = _read(_payload(chunk))
-            if isinstance(value, str):
-                data = _Data(None, "" if value == _END else value, form == "string")
-            else:
-                data = _Data({"event": _kind(chunk), "data": value} if self._is_named else value)
-            self._last = (chunk, data)
-        return self._last[1]
+        data: _Data = super().inner_of(chunk)
+        return data
+
+    def unwrapped(self, chunk: Any) -> _Data:
+        """Return what an event says. KeyError if it is none."""
+        value, form = _read(_payload(chunk))
+        if isinstance(value, str):
+            return _Data(None, "" if value == _END else value, form == "string")
+        return _Data({"event": _kind(chunk), "data": value} if self._is_named else value)
 
     @property
     def _is_named(self) -> bool:
@@ -160,7 +155,6 @@ class ServerSentEvents(Envelope):
         known = named if getattr(named, "by_event", False) else detect(value, unknown=self._unknown)
         if not isinstance(known, AnyJSON):
             self._use(known)
-            self._last = (None, _Data(None))
 
     def _read_text(self, chunk: Any) -> Reading:
         """Read an event with text, which continues the text of its kind."""

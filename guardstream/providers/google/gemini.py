@@ -22,12 +22,11 @@ from guardstream.providers.google.gemini_calls import (
     parts_of,
     values_in,
 )
-from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
+from guardstream.providers.google.gemini_spec import BESIDE, SPEC
+from guardstream.providers.google.written import TYPES, named_like, object_like
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, index_in, only
 from guardstream.providers.toolkit.runs import Runs
-
-_TYPES = "google.genai.types"
 
 REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
@@ -137,7 +136,7 @@ class Gemini(SpecAdapter):
             part = _partial(chunk, candidate, slot, text)
         else:
             thought = {"thought": True} if slot.channel == "thinking" else {}
-            part = _make(chunk, "Part", text=text, **thought)
+            part = object_like(chunk, "Part", text=text, **thought)
         reason = get(fields_of(candidate), "finish_reason")
         return [_bare(chunk, candidate, slot.choice, part, reason)]
 
@@ -147,8 +146,8 @@ class Gemini(SpecAdapter):
         """Return a response without text and with a finish reason."""
         stop: Any = STOPS.get(reason, "STOP")
         if not isinstance(chunk, dict):
-            stop = sibling(chunk, _TYPES, "FinishReason")(stop)
-        part = _make(chunk, "Part", text="")
+            stop = sibling(chunk, TYPES, "FinishReason")(stop)
+        part = object_like(chunk, "Part", text="")
         return [_bare(chunk, _candidate(chunk, choice), choice, part, stop)]
 
 
@@ -159,41 +158,24 @@ _KEPT = ("modelVersion", "model_version", "responseId", "response_id", "createTi
 def _candidate(chunk: Any, choice: int) -> Any:
     candidates = fields_of(chunk).get("candidates") or ()
     found = [each for each in candidates if index_in(each) == choice]
-    return found[0] if found else _make(chunk, "Candidate")
+    return found[0] if found else object_like(chunk, "Candidate")
 
 
 def _partial(chunk: Any, candidate: Any, slot: Slot, text: str) -> Any:
     """Return a part that continues a string of streamed arguments."""
     parts = parts_of(fields_of(candidate)) or [{}]
-    call = continued(call_in(parts[-1]), slot.field, text, partial(_make, chunk))
-    return _make(chunk, "Part", function_call=call)
+    call = continued(call_in(parts[-1]), slot.field, text, partial(object_like, chunk))
+    return object_like(chunk, "Part", function_call=call)
 
 
 def _bare(chunk: Any, candidate: Any, choice: int, part: Any, reason: Any) -> Any:
     """Return a response like `chunk` that has this one candidate, with this one part."""
-    content = _make(chunk, "Content", parts=[part], role="model")
+    content = object_like(chunk, "Content", parts=[part], role="model")
     updates: dict[str, Any] = {"content": content}
     if fields_of(candidate).get("index") is not None:
         updates["index"] = choice
     if reason:
-        updates |= _named(chunk, {"finish_reason": reason})
+        updates |= named_like(chunk, {"finish_reason": reason})
     fields = fields_of(chunk)
     kept = {name: fields[name] for name in _KEPT if name in fields}
-    return only(chunk, _named(chunk, {"candidates": [only(candidate, updates)]}) | kept)
-
-
-def _make(chunk: Any, name: str, **fields: Any) -> Any:
-    """Return an object like those in `chunk`: a dict, or one of the package's class `name`."""
-    if isinstance(chunk, dict):
-        return _named(chunk, fields)
-    return sibling(chunk, _TYPES, name)(**fields)
-
-
-def _named(chunk: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields under the names that `chunk` uses."""
-    if not isinstance(chunk, dict):
-        return fields
-    names = [*chunk, *(name for each in chunk.get("candidates") or () for name in each)]
-    if any("_" in name for name in names):
-        return fields
-    return {camel(name): value for name, value in fields.items()}
+    return only(chunk, named_like(chunk, {"candidates": [only(candidate, updates)]}) | kept)

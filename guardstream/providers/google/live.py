@@ -15,12 +15,12 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.google.gemini_calls import Calls, call_in, continued, get, values_in
-from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
-from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
+from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both
+from guardstream.providers.google.written import named_like, object_like
+from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, only
 from guardstream.providers.toolkit.runs import Runs
 
-_TYPES = "google.genai.types"
 _HEARD, _SPOKEN = "heard", "spoken"
 
 
@@ -132,16 +132,15 @@ class GeminiLive(SpecAdapter):
         content = fields_of(get(fields, "server_content"))
         if slot.channel == "tool_args":
             last = fields_of((_parts(fields) or [None])[-1])
-            call = continued(call_in(last), slot.field, text, partial(_new, chunk))
-            made = _new(chunk, "LiveServerToolCall", function_calls=[call])
-            return [only(chunk, _named(chunk, {"tool_call": made}))]
-        if slot.choice == 1:
-            return [_made(chunk, {"input_transcription": _new(chunk, "Transcription", text=text)})]
-        if slot.channel == "text" and _is_said(content, "output_transcription"):
-            return [_made(chunk, {"output_transcription": _new(chunk, "Transcription", text=text)})]
+            call = continued(call_in(last), slot.field, text, partial(object_like, chunk))
+            made = object_like(chunk, "LiveServerToolCall", function_calls=[call])
+            return [only(chunk, named_like(chunk, {"tool_call": made}))]
+        spoken = "input_transcription" if slot.choice == 1 else "output_transcription"
+        if slot.choice == 1 or (slot.channel == "text" and _is_said(content, spoken)):
+            return [_made(chunk, {spoken: object_like(chunk, "Transcription", text=text)})]
         thought = {"thought": True} if slot.channel == "thinking" else {}
-        part = _new(chunk, "Part", text=text, **thought)
-        turn = _new(chunk, "Content", parts=[part], role="model")
+        part = object_like(chunk, "Part", text=text, **thought)
+        turn = object_like(chunk, "Content", parts=[part], role="model")
         return [_made(chunk, {"model_turn": turn})]
 
     def end(
@@ -171,19 +170,5 @@ def _is_said(content: Mapping[str, Any], name: str) -> bool:
 
 def _made(chunk: Any, content: dict[str, Any]) -> Any:
     """Return a message like `chunk` with this content and nothing else."""
-    made = _new(chunk, "LiveServerContent", **content)
-    return only(chunk, _named(chunk, {"server_content": made}))
-
-
-def _new(chunk: Any, name: str, **fields: Any) -> Any:
-    """Return an object like those in `chunk`: a dict, or one of the package's class `name`."""
-    if isinstance(chunk, dict):
-        return _named(chunk, fields)
-    return sibling(chunk, _TYPES, name)(**fields)
-
-
-def _named(chunk: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields under the names that `chunk` uses."""
-    if not isinstance(chunk, dict) or any("_" in name for name in chunk):
-        return fields
-    return {camel(name): value for name, value in fields.items()}
+    made = object_like(chunk, "LiveServerContent", **content)
+    return only(chunk, named_like(chunk, {"server_content": made}))

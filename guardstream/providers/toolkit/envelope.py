@@ -22,6 +22,9 @@ from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.hooks import hooks_of
 from guardstream.providers.toolkit.fields import fields_of, replaced
 
+_NOTHING: tuple[object, Any] = (object(), None)
+"""What is in the last chunk, where there was none: no chunk is that object."""
+
 
 class Envelope:
     """The base of such adapters; `field` has the inner chunk, `marks` are other harmless fields."""
@@ -39,6 +42,7 @@ class Envelope:
         self._inner = inner
         self._hooks = hooks_of(inner)
         self._hooks.judge_marks(self._passes)
+        self._last = _NOTHING  # the last chunk and what is in it, as the inner adapter wants it
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in the inner chunk and beside it."""
@@ -48,11 +52,18 @@ class Envelope:
 
     def forget(self) -> None:
         """Drop the last chunk."""
+        self._last = _NOTHING
         self._hooks.forget()
         self._others.forget()
 
     def inner_of(self, chunk: Any) -> Any:
-        """Return the inner chunk."""
+        """Return the inner chunk; the same one for the same chunk."""
+        if self._last[0] is not chunk:
+            self._last = (chunk, self.unwrapped(chunk))
+        return self._last[1]
+
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return the inner chunk, made anew if it has to be made."""
         return fields_of(chunk)[self.field]
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:

@@ -349,9 +349,7 @@ class Repeating(Growing):
         return reading
 
     def _known(self, piece: Piece) -> Piece:
-        if piece.kind not in ("copy", "parsed"):
-            return piece
-        return piece._replace(slot=self._streamed.find(piece) or piece.slot._replace(number=0))
+        return self._streamed.placed_anywhere(piece)
 
 
 def _reason(value: Any) -> FinishReason:

@@ -30,7 +30,6 @@ class Objects(Envelope):
 
     repeats = False
     packages: ClassVar[frozenset[str]]
-    _read: tuple[Any, Event] = (None, {})
 
     @classmethod
     def is_own(cls, value: object) -> bool:
@@ -58,18 +57,9 @@ class Objects(Envelope):
         """Return an object of the package of `chunk` for an event that the guard adds."""
         raise NotImplementedError
 
-    def forget(self) -> None:
-        """Drop the last chunk."""
-        super().forget()
-        self._read = (None, {})
-
-    def inner_of(self, chunk: Any) -> Any:
-        """Return the event in a chunk; the same one for the same chunk."""
-        if isinstance(chunk, dict):
-            return chunk
-        if self._read[0] is not chunk:
-            self._read = (chunk, self.json_of(chunk))
-        return self._read[1]
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return the event in a chunk."""
+        return chunk if isinstance(chunk, dict) else self.json_of(chunk)
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a chunk with another event in it."""

@@ -27,6 +27,13 @@ class Streamed:
             return piece
         return piece._replace(slot=self.find(piece, channel=piece.slot.channel) or piece.slot)
 
+    def placed_anywhere(self, piece: Piece) -> Piece:
+        """Return a repetition in the slot, of any channel, that had the text; otherwise in the
+        first slot of its own field."""
+        if piece.kind not in ("copy", "parsed"):
+            return piece
+        return piece._replace(slot=self.find(piece) or piece.slot._replace(number=0))
+
     def find(self, piece: Piece, *, channel: str | None = None) -> Slot | None:
         """Return the slot, of `channel` only if given, that had the text which `piece` repeats.
 

@@ -368,7 +368,7 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
     }
     const uint32_t *code = attempt->code - attempt->low;
     for (int32_t index = found->start; index < found->end; index++, at++) {
-        if (at >= attempt->high) {
+        if (at < attempt->low || at >= attempt->high) {
             attempt->ran_out |= at >= attempt->length;
             return NO_MATCH;
         }
@@ -604,18 +604,16 @@ letter_of(Matcher *self, uint32_t code)
         Py_XDECREF(given);
         return PyErr_Occurred() ? ERROR : failed("a character's sets are not as many as there are");
     }
-    /* Another thread may have asked meanwhile. */
-    int32_t before = self->letters.count, number = numbers_of(&self->letters, &key, 1);
+    /* Another thread may have asked meanwhile. A number without sets must not remain if this fails. */
+    Ints *in_sets = &self->in_sets;
+    int32_t before = self->letters.count;
+    int32_t number = grown((void **)&in_sets->at, &in_sets->room, (int64_t)in_sets->count + count,
+                           sizeof(int32_t)) < 0
+        ? ERROR
+        : numbers_of(&self->letters, &key, 1);
     if (number == before) {
-        Ints *in_sets = &self->in_sets;
-        if (grown((void **)&in_sets->at, &in_sets->room, (int64_t)in_sets->count + count,
-                  sizeof(int32_t)) < 0) {
-            number = ERROR;
-        }
-        else {
-            memcpy(in_sets->at + in_sets->count, sets, (size_t)count * sizeof(int32_t));
-            in_sets->count += (int32_t)count;
-        }
+        memcpy(in_sets->at + in_sets->count, sets, (size_t)count * sizeof(int32_t));
+        in_sets->count += (int32_t)count;
     }
     Py_DECREF(given);
     if (code < 128 && number >= 0) {

@@ -4,7 +4,8 @@
    Every index that comes from Python is checked where it enters a table, so that reading need not
    check it again; every index that comes from text is checked where it is used. Python is called
    only between characters: for the sets that a page of characters is in, for a pattern's program when
-   it first wakes, and for what a large counter is written out to. All tables are guarded by the GIL. */
+   it first wakes, for what a large counter is written out to, and for the next state of words where
+   several are in progress or one is complete. All tables are guarded by the GIL. */
 
 #include "matcher.h"
 #include "reader.h"

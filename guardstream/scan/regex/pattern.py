@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from guardstream.errors import PatternError
+from guardstream.hints import hint
 from guardstream.scan.match import Confirm
 from guardstream.scan.regex.analysis import (
     always_captures,
@@ -126,7 +127,14 @@ def _group_number(parsed: Parsed, group: str | int | None) -> int:
         return 0
     number = parsed.names.get(group, 0) if isinstance(group, str) else group
     if not 0 < number <= parsed.groups:
-        raise PatternError(f"the pattern has no group {group!r}")
+        raise PatternError(f"the pattern has no group {group!r}{_hint(parsed, group)}")
     if not always_captures(parsed.tree, number):
         raise PatternError(f"group {group!r} can be skipped, and then nothing would be masked")
     return number
+
+
+def _hint(parsed: Parsed, group: str | int) -> str:
+    """Return what to write for a group that a pattern does not have, if that can be told."""
+    if isinstance(group, str) and group in map(str, range(1, parsed.groups + 1)):
+        return f": write the number without quotes, {group}"
+    return f", {hint(group, parsed.names)}" if isinstance(group, str) and parsed.names else ""

@@ -36,7 +36,9 @@ class Sequences:
         self.goto: list[dict[str, int]] = [{}]
         self.fail = [0]
         self.depth = [0]
-        self.found = [0]  # the length of the sequence that ends in a state, or 0
+        # The length of the sequence that a state has completed, or 0. Failure links need not be
+        # followed for it: no sequence that is kept has another one inside it.
+        self.found = [0]
         for each in kept:
             self._add(each)
         self._link()

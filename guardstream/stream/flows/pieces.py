@@ -50,6 +50,11 @@ class Incoming(Generic[C]):
     matched: set[Slot] = field(default_factory=set)
     ended_at: int | None = None
 
+    def note_end(self, index: int) -> None:
+        """Note that the stream or its choice has ended at a piece, if that is the first."""
+        if self.ended_at is None:
+            self.ended_at = index
+
 
 class PieceFlow(Generic[C]):
     """Guards chunks piece by piece. A chunk whose text did not change goes out as the same object.
@@ -348,8 +353,8 @@ class PieceFlow(Generic[C]):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
                 texts[index] = self._guard_whole(pieces[index])
-            if incoming.ended_at is None and not self._goes_on(slot.choice):
-                incoming.ended_at = index
+            if not self._goes_on(slot.choice):
+                incoming.note_end(index)
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
@@ -469,8 +474,8 @@ class PieceFlow(Generic[C]):
                 text = self._apply_events(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[index] = text or ""
-            if incoming.ended_at is None and not self._goes_on(piece.slot.choice):
-                incoming.ended_at = index
+            if not self._goes_on(piece.slot.choice):
+                incoming.note_end(index)
 
     def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
         """Return what copies that are joined become, by their indices; None as for any copy.
@@ -500,11 +505,11 @@ class PieceFlow(Generic[C]):
         """Return whether a text beside the answer may stay in the chunk, because no rule changes
         it."""
         if piece.slot.channel == UNKNOWN:  # part of the request, whatever happens to the answer
-            return self._lanes.harmless(piece) and self._unknown.goes_on(piece, repeats=True)
+            return self._lanes.harmless(piece) and self._unknown.passes_joined(piece, repeats=True)
         alone = open_still and self._lanes.harmless(piece)
         if not piece.slot.number:
             return alone
-        return alone and self._unknown.goes_on(piece, repeats=False)
+        return alone and self._unknown.passes_joined(piece, repeats=False)
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts: the same object if unchanged, nothing if it is

@@ -169,14 +169,16 @@ class UnknownTexts:
                 self._last[place] = text, events
         return events
 
-    def goes_on(self, piece: Piece, *, repeats: bool) -> bool:
-        """Return whether a text beside the answer may continue what came in its place.
+    def passes_joined(self, piece: Piece, *, repeats: bool) -> bool:
+        """Return whether no rule changes a text beside the answer, joined with those before it in
+        its place.
 
-        One that `repeats` is nearly always the last one again, as the request's text is.
+        Where texts are only repeated (`repeats`), as the request's is, the last one comes again: it
+        passes if it did before.
         """
         last, before, passed = self._requested.get(piece.slot, ("", "", True))
         if repeats and piece.text == last:
-            return True
+            return passed
         if not last and len(self._requested) == REQUESTED:
             return False
         joined = before[-self._memory :] + piece.text
