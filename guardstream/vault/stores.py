@@ -255,7 +255,8 @@ and data by turns."""
 
 
 class RedisStore:
-    """Keeps vaults in Redis, in one hash per conversation; needs the extra `redis`."""
+    """Keeps vaults in Redis, in one hash per conversation; needs the extra `redis`, and a server
+    that runs scripts (EVAL)."""
 
     def __init__(
         self,
