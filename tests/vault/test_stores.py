@@ -375,6 +375,20 @@ def test_what_is_not_asked_for_is_forgotten(make: Callable[..., Store], tmp_path
     assert len(vaults(store).open("seven")) == 0
 
 
+def test_a_conversation_that_is_opened_again_soon_is_not_written(tmp_path: Path) -> None:
+    path, now = tmp_path / "vault.db", [0.0]
+    store = SQLiteStore(path, ttl=1000.0, clock=lambda: now[0])
+    store.add("c", {"name": b"sealed"})
+    written = path.read_bytes()
+    now[0] = 0.9
+    assert store.load("c")
+    assert path.read_bytes() == written
+    now[0] = 900.0
+    assert store.load("c")
+    now[0] = 1800.0
+    assert store.load("c")
+
+
 def test_a_store_in_memory_stays_within_its_bounds() -> None:
     store = MemoryStore(max_conversations=3, max_bytes=1_000)
     for number in range(50):
