@@ -120,6 +120,9 @@ _AS_LINES = "; the chunks are lines without their ends: add them, or wrap the by
 _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
 """Where the line of another event goes on with an event's data."""
 
+_BEGUN = re.compile(rb"(?:data|event|id|retry)?:")
+"""The beginning of an event that was cut, as by a lost connection."""
+
 _ERROR = b"error:"
 """A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
 
@@ -190,7 +193,9 @@ class EventFrames(_Plain):
         for item in items:
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
-        hint = _AS_LINES if _JOINED.search(rest) else _AS_TEXT
+        hint = "" if _BEGUN.match(rest) else _AS_TEXT
+        if _JOINED.search(rest):
+            hint = _AS_LINES
         raise AdapterError("the stream ends inside a server-sent event" + hint)
 
     def _frame(self, item: sse.Item) -> Frame:

@@ -54,8 +54,8 @@ class Store(Protocol):
         ...
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Add new entries; return existing entries of other workers for the same stand-ins, which
-        stay."""
+        """Add the entries; or, if other workers have added some of their stand-ins, add none of
+        them, and return what is stored for those."""
         ...
 
     def forget(self, conversation: str) -> None:
@@ -94,27 +94,28 @@ class MemoryStore:
             return dict(self._asked(conversation))
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Add new entries; return existing entries for the same stand-ins, which stay.
+        """Add the entries; if some of their stand-ins exist, add none, and return those.
 
         Raises FullError if there is no room for them.
         """
         with self._lock:
             kept = self._asked(conversation)
             taken = {name: kept[name] for name in entries if name in kept}
-            new = {name: data for name, data in entries.items() if name not in kept}
-            size = _size(new)
+            if taken:
+                return taken
+            size = _size(entries)
             whole = _size(kept) + size
             if whole > self._max_bytes:  # it would drop what it was given
                 raise FullError(
                     f"the store keeps {self._max_bytes} bytes, these of a conversation are {whole}"
                 )
-            kept.update(new)
+            kept.update(entries)
             self._bytes += size
             self._kept[conversation] = self._clock(), kept
             self._kept.move_to_end(conversation)
             while len(self._kept) > self._most or self._bytes > self._max_bytes:
                 self._drop(next(iter(self._kept)))
-            return taken
+            return {}
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""
@@ -139,6 +140,11 @@ class MemoryStore:
 
 def _size(entries: Sealed) -> int:
     return sum(len(name) + len(data) for name, data in entries.items())
+
+
+_PARTS = 1000
+"""The time to live restarts once in this part of it: a transaction that changes nothing need not
+wait for the disk, which is most of its time."""
 
 
 class SQLiteStore:
@@ -185,22 +191,21 @@ class SQLiteStore:
             return dict(rows.fetchall())
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Add new entries; return existing entries for the same stand-ins, which stay."""
+        """Add the entries; if some of their stand-ins exist, add none, and return those."""
         now = self._clock()
         with self._transaction(ADD) as database:
             self._touch(database, conversation)
             taken = {}
-            for name, data in entries.items():
-                put = database.execute(
-                    "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)",
-                    (conversation, name, data, now),
-                )
-                if not put.rowcount:
-                    row = database.execute(
-                        "SELECT data FROM entries WHERE conversation = ? AND name = ?",
-                        (conversation, name),
-                    )
-                    taken[name] = row.fetchone()[0]
+            for name in entries:
+                row = database.execute(
+                    "SELECT data FROM entries WHERE conversation = ? AND name = ?",
+                    (conversation, name),
+                ).fetchone()
+                if row:
+                    taken[name] = row[0]
+            if not taken:
+                rows = [(conversation, name, data, now) for name, data in entries.items()]
+                database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", rows)
             return taken
 
     def forget(self, conversation: str) -> None:
@@ -211,7 +216,10 @@ class SQLiteStore:
     def _touch(self, database: sqlite3.Connection, conversation: str) -> None:
         now = self._clock()
         database.execute("DELETE FROM entries WHERE asked < ?", (now - self._ttl,))
-        database.execute("UPDATE entries SET asked = ? WHERE conversation = ?", (now, conversation))
+        database.execute(
+            "UPDATE entries SET asked = ? WHERE conversation = ? AND asked < ?",
+            (now, conversation, now - self._ttl / _PARTS),
+        )
 
     @contextmanager
     def _transaction(self, work: str, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
@@ -233,8 +241,30 @@ class SQLiteStore:
             raise VaultError(f"the store {self._path!r} failed to {work}: {why}") from error
 
 
+_ADD = """
+local taken = {}
+for at = 2, #ARGV, 2 do
+  local data = redis.call('HGET', KEYS[1], ARGV[at])
+  if data then
+    table.insert(taken, ARGV[at])
+    table.insert(taken, data)
+  end
+end
+if #taken == 0 then
+  for at = 2, #ARGV, 2 do
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return taken
+"""
+"""Adds all entries or none, with the time to live before them; returns those that exist, as names
+and data by turns."""
+
+
 class RedisStore:
-    """Keeps vaults in Redis, in one hash per conversation; needs the extra `redis`."""
+    """Keeps vaults in Redis, in one hash per conversation; needs the extra `redis`, and a server
+    that runs scripts (EVAL)."""
 
     def __init__(
         self,
@@ -279,22 +309,11 @@ class RedisStore:
         return {name.decode(): data for name, data in found.items()}
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Add new entries; return existing entries for the same stand-ins, which stay."""
+        """Add the entries; if some of their stand-ins exist, add none, and return those."""
         key = self._prefix + conversation
-
-        def ask(pipeline: Any) -> None:
-            for name, data in entries.items():
-                pipeline.hsetnx(key, name, data)
-            for name in entries:
-                pipeline.hget(key, name)
-            pipeline.expire(key, self._ttl)
-
-        answers = self._ask(ADD, ask)
-        count = len(entries)
-        put, now = answers[:count], answers[count : 2 * count]
-        return {
-            name: data for name, was_put, data in zip(entries, put, now, strict=True) if not was_put
-        }
+        given = [part for entry in entries.items() for part in entry]
+        taken = self._ask(ADD, lambda pipeline: pipeline.eval(_ADD, 1, key, self._ttl, *given))[0]
+        return {name.decode(): data for name, data in zip(taken[::2], taken[1::2], strict=True)}
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""

@@ -248,6 +248,29 @@ def test_of_two_that_issue_at_once_the_first_counts(store: Store) -> None:
     assert again.issue("email", "bob@example.org") == "[EMAIL_2]"
 
 
+def test_a_conflict_leaves_no_second_stand_in_for_a_value(store: Store) -> None:
+    one, other = (vaults(store, ids="number").open("seven") for _ in range(2))
+    assert [one.issue("email", value) for value in ("a@b.example", MAIL)][1] == "[EMAIL_2]"
+    assert other.issue("email", MAIL) == "[EMAIL_1]"
+    vaults(store).save(other)
+    with pytest.raises(ConflictError):
+        vaults(store).save(one)
+    again = vaults(store, ids="number").open("seven")
+    assert [entry.value for entry in again.entries] == [MAIL]
+    assert again.issue("email", "a@b.example") == "[EMAIL_2]"
+
+
+def test_values_beside_one_that_another_worker_has_added_are_saved(store: Store) -> None:
+    one, other = (vaults(store).open("seven") for _ in range(2))
+    one.issue("email", MAIL)
+    stand_ins = [other.issue("email", value) for value in ("a@b.example", MAIL, "c@d.example")]
+    vaults(store).save(one)
+    vaults(store).save(other)
+    assert not other.fresh
+    again = vaults(store).open("seven")
+    assert sorted(str(entry.name) for entry in again.entries) == sorted(stand_ins)
+
+
 def test_all_who_share_a_conversation_get_their_numbers(store: Store) -> None:
     kept = vaults(store, ids="number")
     others = [f"{number}@example.org" for number in range(8)]
@@ -350,6 +373,20 @@ def test_what_is_not_asked_for_is_forgotten(make: Callable[..., Store], tmp_path
         assert len(vaults(store).open("seven")) == 1
     now += 11
     assert len(vaults(store).open("seven")) == 0
+
+
+def test_a_conversation_that_is_opened_again_soon_is_not_written(tmp_path: Path) -> None:
+    path, now = tmp_path / "vault.db", [0.0]
+    store = SQLiteStore(path, ttl=1000.0, clock=lambda: now[0])
+    store.add("c", {"name": b"sealed"})
+    written = path.read_bytes()
+    now[0] = 0.9
+    assert store.load("c")
+    assert path.read_bytes() == written
+    now[0] = 900.0
+    assert store.load("c")
+    now[0] = 1800.0
+    assert store.load("c")
 
 
 def test_a_store_in_memory_stays_within_its_bounds() -> None:
