@@ -132,6 +132,21 @@ def test_what_is_wrong_is_refused(name: str, text: str) -> None:
     assert not NAMED[name](text)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("au_tfn", "853-194-130"),
+        ("ch_ssn", "756-2233-0792-44"),
+        ("fr_nir", "1-85-05-75-931-541.95"),
+        ("kr_rrn", "850513 1506357"),
+        ("tr_tckimlik", "462 071 891 86"),
+        ("za_idnr", "850513-5776-086"),
+    ],
+)
+def test_groups_of_a_national_number_may_be_separated(name: str, text: str) -> None:
+    assert NAMED[name](text)
+
+
 def test_every_check_has_cases() -> None:
     assert set(GOOD) == set(BAD) == set(NAMED)
 
