@@ -20,6 +20,12 @@ _MODULES = (
 
 _RESERVED = {"in": "in_"}
 
+_SEPARATED = ("se_personnummer",)
+"""Numbers whose separator is a part of what they say: `+` means born a century before `-`."""
+
+_SEPARATORS = dict.fromkeys(map(ord, ". -"))
+"""Written between the groups of a number, and not removed by every module."""
+
 _LONGEST = 40
 """The maximum length of a national number, with spaces and separators."""
 
@@ -29,7 +35,7 @@ def _standard(name: str) -> Callable[[str], bool]:
 
     def check(text: str) -> bool:
         module = import_module(".".join(["stdnum", *parts]))
-        plain = text.replace(".", "")  # written between groups, and not stripped by every module
+        plain = text if name in _SEPARATED else text.translate(_SEPARATORS)
         return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(plain))
 
     check.__name__ = name

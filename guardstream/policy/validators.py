@@ -22,6 +22,7 @@ from guardstream.policy.national import CHECKS
 from guardstream.stages.rules import Validator
 
 _EXTENSION = re.compile(r"[Ee]?[Xx]")
+_ESCAPE = re.compile(r"%(?:25)?[0-9A-Fa-f]{2}")
 
 
 def luhn(text: str) -> bool:
@@ -167,9 +168,9 @@ def _polymod(values: list[int]) -> int:
 def phone(text: str) -> bool:
     """ITU-T E.164: eight to fifteen digits, country code included where there is one.
 
-    An extension, such as `x12` or `ext. 12`, does not count.
+    An extension, such as `x12` or `ext. 12`, does not count, nor does an escape of a URL.
     """
-    number: str = _EXTENSION.split(text, maxsplit=1)[0]
+    number: str = _EXTENSION.split(_ESCAPE.sub("", text), maxsplit=1)[0]
     return 8 <= sum(character.isdigit() for character in number) <= 15
 
 

@@ -28,7 +28,7 @@ GOOD = {
         "bc1p5d7rjq7g6rdk2yhzks9smlaqtedr4dekq08ge8ztwac72sfr9rusxg3297",
         "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
     ],
-    "phone": ["+49 30 1234567", "(415) 555-0132"],
+    "phone": ["+49 30 1234567", "(415) 555-0132", "%252B49%252030%25201234567"],
     "ip": ["192.168.0.1", "10.0.0.0/8", "2001:db8::1", "::ffff:10.0.0.1"],
     "mixed": ["a1"],
     "varied": ["abcdef"],
@@ -62,7 +62,7 @@ BAD = {
         "bc1Qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
         "bc1bbbbbbbbbbbbbbb",
     ],
-    "phone": ["123", "1" * 16],
+    "phone": ["123", "1" * 16, "%2B1%20234"],
     "ip": ["300.1.1.1", "10.0.0.0/99", "std::cout"],
     "mixed": ["ab", "12"],
     "varied": ["aaaaab-----"],
@@ -130,6 +130,21 @@ def test_what_is_right_is_accepted(name: str, text: str) -> None:
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in BAD.items() for t in ts])
 def test_what_is_wrong_is_refused(name: str, text: str) -> None:
     assert not NAMED[name](text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("au_tfn", "853-194-130"),
+        ("ch_ssn", "756-2233-0792-44"),
+        ("fr_nir", "1-85-05-75-931-541.95"),
+        ("kr_rrn", "850513 1506357"),
+        ("tr_tckimlik", "462 071 891 86"),
+        ("za_idnr", "850513-5776-086"),
+    ],
+)
+def test_groups_of_a_national_number_may_be_separated(name: str, text: str) -> None:
+    assert NAMED[name](text)
 
 
 def test_every_check_has_cases() -> None:
