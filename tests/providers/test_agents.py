@@ -1047,6 +1047,14 @@ def kernel(pieces: Sequence[str]) -> list[ChatContent]:
     return [*source, ChatContent([], finish_reason=Reason.CALLS)]
 
 
+def test_tokens_of_a_kernel_are_counted() -> None:
+    told = {"usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+    for last in (ChatContent([], metadata=told), [ChatContent([], metadata=told)]):
+        stream = GUARD.wrap_sync([ChatContent([TextContent("a")]), last])
+        list(stream)
+        assert (stream.stats.tokens_in, stream.stats.tokens_out) == (7, 3)
+
+
 def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
     for pieces in cuttings(TEXT):
         messages = kernel(pieces)

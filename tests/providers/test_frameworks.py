@@ -314,6 +314,31 @@ def test_text_is_guarded_in_any_cut(name: str, make: Make, said: Callable[[Any],
         assert not any(left_raw(vars(each), "a secret") for each in out)
 
 
+class Tokens(BaseModel):
+    input_tokens: int = 7
+    output_tokens: int = 3
+
+
+LAST = {
+    "llama_index": ChatResponse(
+        message=Message(blocks=[TextBlock(text=TEXT)]), raw={"usage": Tokens()}, delta=""
+    ),
+    "smolagents": Delta(token_usage=Tokens()),
+    "autogen": Event(content=TEXT, type="TextMessage", models_usage=Tokens()),
+    "haystack": StreamingChunk("", {"usage": {"prompt_tokens": 7, "completion_tokens": 3}}),
+}
+"""Chunks at the end that count tokens."""
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_tokens_are_counted(name: str) -> None:
+    make = next(make for each, make, _ in FRAMEWORKS if each == name)
+    stream = GUARD.wrap_sync([*make([TEXT]), LAST[name]])
+    assert (stream.stats.tokens_in, stream.stats.tokens_out) == (None, None)
+    list(stream)
+    assert (stream.stats.tokens_in, stream.stats.tokens_out) == (7, 3)
+
+
 @pytest.mark.parametrize(("make", "count"), [(smolagents, 3), (autogen, 1)])
 def test_what_is_told_again_is_reported_once(make: Make, count: int) -> None:
     """Smolagents' source says two texts with the word, and a step one of its own."""

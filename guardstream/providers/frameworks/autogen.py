@@ -73,6 +73,9 @@ class AutoGen(Repeating):
             if call.get("name")
         }
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return event.get("models_usage")
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return the meaning of an event; the calls in a request are complete."""
         reading = super().meaning(chunk, event, pieces)

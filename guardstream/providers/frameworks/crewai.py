@@ -141,10 +141,11 @@ class CrewAI(Repeating):
         call = Call(name, told.get("tool_id") or told.get("id"))
         return {self.number(_ARGUMENTS, event, ()): call}
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return fields_of(event.get("data")).get("usage")
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reading = super().meaning(chunk, event, pieces)
-        usage = fields_of(event.get("data")).get("usage")
-        reading = reading._replace(usage=usage)
         here = {piece.slot: None for piece in pieces if piece.kind == "delta"}
         if not here:
             return reading

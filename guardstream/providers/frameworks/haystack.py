@@ -66,3 +66,6 @@ class Haystack(Growing):
             for call in calls
             if call.get("tool_name")
         }
+
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return fields_of(event.get("meta")).get("usage")

@@ -159,6 +159,9 @@ class LlamaIndex(Growing):
         told = (call.id for place, kind, call in _calls(event) if (place, kind) == (path[-1], leaf))
         return self._numbers.setdefault((path[-1], next(told, None)), len(self._numbers))
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return fields_of(event.get("raw")).get("usage")
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return the meaning of a response, which repeats each call many times, also in other
         fields."""

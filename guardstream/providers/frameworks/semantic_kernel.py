@@ -99,6 +99,10 @@ class _Messages(Growing):
             if item.get("content_type") == "function_call" and item.get("name")
         }
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        metadata = [fields_of(fields_of(each).get("metadata")) for each in event["messages"]]
+        return next((each["usage"] for each in metadata if each.get("usage")), None)
+
 
 class SemanticKernel(Envelope):
     """The adapter for messages: single ones, in a list or in an agent's item."""

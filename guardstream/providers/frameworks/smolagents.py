@@ -91,6 +91,9 @@ class Smolagents(Repeating):
             if (name := fields_of(fields_of(call).get("function")).get("name"))
         }
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return event.get("token_usage")
+
 
 def _is_delta(keys: Any) -> bool:
     return bool(keys == {"content", "tool_calls", "token_usage"})

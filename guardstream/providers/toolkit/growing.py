@@ -75,6 +75,10 @@ class Growing(VariedSpecAdapter):
         """Return the calls that begin with an event, by their numbers."""
         return {}
 
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        """Return the usage object of an event; None if it has none."""
+        return event.get("usage")
+
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = self._turn * _TURN + self.number(leaf, event, path)
         slot = Slot(self.choice(event, path), leaf.channel, leaf.field, number)
@@ -137,9 +141,8 @@ class Growing(VariedSpecAdapter):
             Slot(0, "tool_args", "arguments", self._turn * _TURN + number): call
             for number, call in self.called(event).items()
         }
-        return Reading(
-            pieces, sorted(choices) or [0], finished, calls=calls, usage=event.get("usage")
-        )
+        usage = self.usage(event)
+        return Reading(pieces, sorted(choices) or [0], finished, calls=calls, usage=usage)
 
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
         """Read a chunk. A cumulative value becomes two pieces: the delta, and a copy of
