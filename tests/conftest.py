@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in GENERATED:
             item.add_marker("generated")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what lives to the end, two million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 _composition = pytest.StashKey[Composition]()
