@@ -17,7 +17,7 @@ __all__ = ["form"]
 OUTSIDE = "~"
 LONGEST = 4  # as many characters as the generated rules can still need, and one more
 BLOCKS = 4
-CASES_PER_BLOCK = 200
+CASES_PER_BLOCK = 400
 
 
 def held_and_needed(case: Case) -> list[tuple[str, int, int]]:
@@ -44,7 +44,7 @@ def test_a_character_is_held_only_while_some_continuation_changes_its_fate(block
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_the_reference_holds_what_the_continuations_say(block: int) -> None:
-    for seed in range(block * CASES_PER_BLOCK, block * CASES_PER_BLOCK + 50):
+    for seed in range(block * CASES_PER_BLOCK, block * CASES_PER_BLOCK + 100):
         case = draw_small(Random(seed))
         held = case.judged().held
         blocked = len(held) < len(case.text) or case.judged().events[-1] != Finish("stop")

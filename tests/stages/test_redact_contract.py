@@ -23,8 +23,8 @@ __all__ = ["form"]
 shrinkable = st.randoms(use_true_random=False)
 
 BLOCKS = 8
-CASES_PER_BLOCK = 1_300
-GROUPS_PER_BLOCK = 200
+CASES_PER_BLOCK = 2_600
+GROUPS_PER_BLOCK = 400
 
 CARD = "4111111111111111"
 

@@ -19,7 +19,7 @@ from tests.support.harness import hunt, told
 __all__ = ["form"]
 
 BLOCKS = 4
-CASES_PER_BLOCK = 750
+CASES_PER_BLOCK = 1_500
 
 ZWSP, SHY, HEART = "\u200b", "\u00ad", "\u2764\ufe0f"
 
