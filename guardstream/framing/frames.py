@@ -120,7 +120,7 @@ _AS_LINES = "; the chunks are lines without their ends: add them, or wrap the by
 _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
 """Where the line of another event goes on with an event's data."""
 
-_BEGUN = re.compile(rb"(?:data|event|id|retry)?:")
+_BEGUN = re.compile(sse.FIELD_START)
 """The beginning of an event that was cut, as by a lost connection."""
 
 _ERROR = b"error:"

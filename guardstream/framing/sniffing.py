@@ -37,7 +37,7 @@ _MAX_EVENT = 16 * 1024
 
 _LINE_END = re.compile(rb"[\r\n]")
 _LONGEST_NAME = len(b"event:")
-_FIELD = regex.compile(rb"(?:data|event|id|retry)?:[^\r\n]*+(?:\r\n?+|\n)")
+_FIELD = regex.compile(rb"%b[^\r\n]*+(?:\r\n?+|\n)" % sse.FIELD_START)
 _FIELDS = regex.compile(rb"(?:(?<=\r)\n)?+(?:%b)*+" % _FIELD.pattern)
 """Whole lines of an event; the first of them may be the rest of a line's end."""
 

@@ -36,6 +36,9 @@ MAX_LINE = 4 * 1024 * 1024
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes in an event, all its lines together."""
 
+FIELD_START = rb"(?:data|event|id|retry)?:"
+"""How a line of an event begins, as a pattern; with the colon alone it is a comment."""
+
 _LF, _COLON = b"\n:"
 
 _LINE_END = re.compile(rb"\r\n?|\n")
