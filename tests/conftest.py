@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and the generated cases' composition in the summary."""
+"""Hypothesis profiles, and what all tests need of the run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from tests.support.generate import Composition
 
 settings.register_profile(
     "default",
@@ -38,20 +36,3 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from what lives to the end, two million objects."""
     gc.collect()
     gc.freeze()
-
-
-_composition = pytest.StashKey[Composition]()
-
-
-@pytest.fixture(scope="session")
-def composition(pytestconfig: pytest.Config) -> Composition:
-    """What the generated cases of this run contain."""
-    return pytestconfig.stash.setdefault(_composition, Composition())
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    composition = config.stash.get(_composition, None)
-    if composition is not None and composition.total:
-        terminalreporter.write_line(f"generated {composition}")

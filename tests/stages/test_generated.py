@@ -1,0 +1,42 @@
+"""Generated cases, each on both forms of the search, against the independent reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from guardstream.scan.regex import forms
+from tests.support.generate import Case, Composition, draw_groups, draw_unseen
+from tests.support.harness import hunt, told
+
+BLOCKS = 8
+CASES_PER_BLOCK = 2_600
+
+FORMS = (True, False) if forms.NATIVE else (False,)
+"""Whether the search is native. One test has both: judging a case takes as long as searching it."""
+
+
+def seeds(block: int, count: int) -> range:
+    return range(block * count, (block + 1) * count)
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_cases_equal_the_reference_and_contain_what_is_hard(block: int) -> None:
+    composition = Composition()
+    found = hunt(seeds(block, CASES_PER_BLOCK), composition, natives=FORMS)
+    assert not found, told(found)
+    assert composition.missing() == {}, str(composition)
+
+
+@pytest.mark.parametrize(
+    ("draw", "count"),
+    [pytest.param(draw_groups, 400, id="groups"), pytest.param(draw_unseen, 750, id="unseen")],
+)
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_cases_of_one_kind_equal_the_reference(
+    draw: Callable[[Random], Case], count: int, block: int
+) -> None:
+    found = hunt(seeds(block, count), natives=FORMS, draw=draw)
+    assert not found, told(found)
