@@ -7,15 +7,12 @@ from random import Random
 
 import pytest
 
-from guardstream.scan.regex import forms
+from tests.support.forms import FORMS
 from tests.support.generate import Case, Composition, draw_groups, draw_unseen
 from tests.support.harness import hunt, told
 
 BLOCKS = 8
 CASES_PER_BLOCK = 2_600
-
-FORMS = (True, False) if forms.NATIVE else (False,)
-"""Whether the search is native. One test has both: judging a case takes as long as searching it."""
 
 
 def seeds(block: int, count: int) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +11,22 @@ from guardstream.scan.regex import forms
 from guardstream.scan.regex.fragments import ASCII
 
 BUILT = forms.NATIVE
+
+FORMS = (True, False) if BUILT else (False,)
+"""Whether the search is native, for tests that try each case on both forms, since to judge it takes
+as long as to search it."""
+
+
+@contextmanager
+def searching(native: bool) -> Iterator[None]:
+    """Search in one form. In Python its few patterns are searched for apart, as many are, and
+    little is read at load, which takes longer than most tests."""
+    before = forms.NATIVE, forms.PYTHON
+    forms.NATIVE, forms.PYTHON = native, forms.PYTHON._replace(few=0, warm=ASCII)
+    try:
+        yield
+    finally:
+        forms.NATIVE, forms.PYTHON = before
 
 
 @pytest.fixture(
@@ -25,9 +42,6 @@ BUILT = forms.NATIVE
     ],
 )
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The form of the search that a module's tests run on. In Python its few patterns are searched
-    for apart, as many are, and little is read at load, which takes longer than most tests."""
-    before = forms.NATIVE, forms.PYTHON
-    forms.NATIVE, forms.PYTHON = request.param, forms.PYTHON._replace(few=0, warm=ASCII)
-    yield forms.form()
-    forms.NATIVE, forms.PYTHON = before
+    """The form of the search that a module's tests run on."""
+    with searching(request.param):
+        yield forms.form()
