@@ -113,12 +113,12 @@ class Joint(dict[str, Leap]):
     """
 
     __slots__ = (
-        "_began",
         "_holds",
-        "_waits",
         "asks",
         "kind",
+        "known_began",
         "known_held",
+        "known_waits",
         "numbers",
         "owner",
         "serial",
@@ -139,8 +139,8 @@ class Joint(dict[str, Leap]):
         self.states = states
         self.numbers = numbers
         self.asks = reduce(or_, [state.asks for state in states], 0)
-        self._began: dict[int, Live] = {}
-        self._waits: dict[int, Live] = {}
+        self.known_began: dict[int, Live] = {}
+        self.known_waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
         self.known_held: Live | None = None
 
@@ -149,18 +149,18 @@ class Joint(dict[str, Leap]):
 
     def began(self, pattern: int) -> Live:
         """Where a pattern's candidates began."""
-        live = self._began.get(pattern)
+        live = self.known_began.get(pattern)
         if live is None:
-            live = self._began[pattern] = together(
+            live = self.known_began[pattern] = together(
                 (state.starts, own) for state, own in self.members() if state.pattern == pattern
             )
         return live
 
     def waits(self, pattern: int) -> Live:
         """Where a pattern's hold-backs began."""
-        live = self._waits.get(pattern)
+        live = self.known_waits.get(pattern)
         if live is None:
-            live = self._waits[pattern] = together(
+            live = self.known_waits[pattern] = together(
                 (state.holds, own) for state, own in self.members() if state.pattern == pattern
             )
         return live

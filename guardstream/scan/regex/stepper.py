@@ -40,13 +40,14 @@ class OpenMatch(NamedTuple):
 
 def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> OpenMatch:
     """What a transition on the character at `offset` accepts."""
-    start = resolve(accept.start, registers, offset)
-    hold = start
-    if accept.hold != (accept.start,):
-        hold = min([resolve(source, registers, offset) for source in accept.hold])
-    end = resolve(accept.end, registers, offset)
+    first, holds, last, late = accept
+    # What `resolve` says, without a call.
+    hold = start = registers[first] if first >= 0 else offset + 2 + first
+    if holds != (first,):
+        hold = min([resolve(source, registers, offset) for source in holds])
+    end = registers[last] if last >= 0 else offset + 2 + last
     # Where nothing is masked, text waits only if what comes after the match is read again.
-    return OpenMatch(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
+    return OpenMatch(pattern, start, hold, end, late, hold >= end and not late)
 
 
 _Stand: TypeAlias = tuple[
@@ -77,6 +78,7 @@ class Stepper:
         "_joints",
         "_kind",
         "_lost",
+        "_lost_live",
         "_machine",
         "_mark",
         "_off",
@@ -97,6 +99,7 @@ class Stepper:
         self._open: dict[int, tuple[OpenMatch, ...]] = {}
         self._hits: list[OpenMatch] = []
         self._lost: dict[int, int] = {}
+        self._lost_live = False  # whether all of these are known to live
         self._off: frozenset[int] = frozenset()
         self._failures: tuple[tuple[int, int], ...] = ()
         self._kind = machine.kind(Alphabet.BEGIN)
@@ -218,6 +221,7 @@ class Stepper:
     def unread(self) -> None:
         """See `Steps.unread`."""
         self._stand(self._mark)
+        self._lost_live = False
         self._hits = []
         self.due = self.plain = False
 
@@ -301,9 +305,11 @@ class Stepper:
             if found[0].start < self.began(pattern):
                 self.due = True
                 other = other or not handling[pattern].plain
+        self._lost_live = True
         for pattern, hold in self._lost.items():
             if self.waits(pattern) > hold:
                 self.due = other = True
+                self._lost_live = False
         self.plain = not other
 
     # What is accepted
@@ -315,16 +321,18 @@ class Stepper:
             self._file(match)
 
     def _file(self, match: OpenMatch) -> None:
-        known = self._open.get(match.pattern, ())
-        if self._machine.handling[match.pattern].loose:
+        known = self._open.get(match.pattern)
+        if known is None:
+            kept: tuple[OpenMatch, ...] = (match,)
+        elif self._machine.handling[match.pattern].loose:
             if match in known:
                 return
-            kept = sorted((*known, match))
+            kept = tuple(sorted((*known, match)))
         else:
             # An accepting thread undoes what threads after it had accepted.
             undone = [m for m in known if m.start >= match.start]
-            kept = [*known[: len(known) - len(undone)], self._holding_for(match, undone)]
-        self._open = {**self._open, match.pattern: tuple(kept)}
+            kept = (*known[: len(known) - len(undone)], self._holding_for(match, undone))
+        self._open = {**self._open, match.pattern: kept}
 
     def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
         """The match, held from where the first is of those that it undoes: they come back if it is
@@ -405,7 +413,9 @@ class Stepper:
         held, lost = offset, self._living()
         if joint is not None:
             live = joint.holds(frozenset(lost)) if lost else joint.held()
-            held = min(held, live.oldest(self._registers, offset))
+            oldest = live.oldest(self._registers, offset)
+            if oldest < held:
+                held = oldest
         else:
             for pattern, (state, registers) in self.awake.items():
                 if handling[pattern].holds and pattern not in lost:
@@ -414,7 +424,9 @@ class Stepper:
                         held = oldest
         for pattern, matches in self._open.items():
             if handling[pattern].holds and pattern not in lost:
-                held = min([held, *(m.hold for m in matches if not m.written)])
+                for match in matches:
+                    if match.hold < held and not match.written:
+                        held = match.hold
         return held
 
     def oldest(self) -> int:
@@ -425,16 +437,20 @@ class Stepper:
 
     def began(self, pattern: int) -> int:
         """Where the pattern's oldest candidate began; beyond the present offset if none lives."""
-        if self._joint is not None:
-            return self._joint.began(pattern).oldest(self._registers, self.offset)
-        run = self.awake.get(pattern)
+        joint = self._joint
+        if joint is not None:
+            live = joint.known_began.get(pattern) or joint.began(pattern)
+            return live.oldest(self._registers, self.offset)
+        run = self.awake.get(pattern) if self._runs is None else self._runs.get(pattern)
         return self.offset + 1 if run is None else run[0].starts.oldest(run[1], self.offset)
 
     def waits(self, pattern: int) -> int:
         """Where the pattern's oldest hold-back began; beyond the present offset if none has."""
-        if self._joint is not None:
-            return self._joint.waits(pattern).oldest(self._registers, self.offset)
-        run = self.awake.get(pattern)
+        joint = self._joint
+        if joint is not None:
+            live = joint.known_waits.get(pattern) or joint.waits(pattern)
+            return live.oldest(self._registers, self.offset)
+        run = self.awake.get(pattern) if self._runs is None else self._runs.get(pattern)
         return self.offset + 1 if run is None else run[0].holds.oldest(run[1], self.offset)
 
     def patterns(self) -> list[int]:
@@ -450,6 +466,7 @@ class Stepper:
     def lose(self, pattern: int, hold: int) -> None:
         """Hold the pattern's candidates from `hold` no more, but say when they have ended."""
         self._lost[pattern] = hold
+        self._lost_live = False
 
     def blurred(self, pattern: int) -> bool:
         """Whether a match's hold-back may have begun before its group."""
@@ -461,7 +478,7 @@ class Stepper:
         return list(self._lost)
 
     def _living(self) -> dict[int, int]:
-        if not self._lost:
+        if not self._lost or self._lost_live:
             return self._lost
         return {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
 
@@ -484,6 +501,7 @@ class Stepper:
     def _disable(self, pattern: int) -> None:
         self._off |= {pattern}
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}
+        self._lost_live = False
         self.keep(pattern, [])
 
     def _fail(self, pattern: int, hold: int) -> None:
@@ -540,5 +558,6 @@ class Stepper:
 
     def _put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}
+        self._lost_live = False
         if not state.idle:
             self.awake[pattern] = state, registers
