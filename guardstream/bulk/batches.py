@@ -94,12 +94,17 @@ def guarded(redactor: Redactor, batch: Any) -> Any:
         arrays = {name: _alike(batch[name], values) for name, values in changed.items()}
         return {**batch, **arrays}
     kind = type(batch).__module__.partition(".")[0]
-    if kind not in _TABLES or not (hasattr(batch, "columns") or hasattr(batch, "schema")):
+    if kind not in _TABLES or not _is_table(batch):
         raise TypeError(
             f"a batch of type {type(batch).__qualname__!r}: give a list, a mapping of columns, an "
             "Arrow table, or a data frame of pandas or polars"
         )
     return _TABLES[kind](redactor, batch)
+
+
+def _is_table(batch: Any) -> bool:
+    """Return whether an object of a package of tables is a table that is in memory."""
+    return hasattr(batch, "__len__") and (hasattr(batch, "columns") or hasattr(batch, "schema"))
 
 
 def _column(name: str, values: Any) -> Sequence[Any]:
@@ -114,9 +119,11 @@ def _column(name: str, values: Any) -> Sequence[Any]:
 
 
 def _changed(
-    redactor: Redactor, names: Sequence[str], values: Callable[[str], Sequence[Any]]
-) -> dict[str, list[Any]]:
+    redactor: Redactor, names: Sequence[Any], values: Callable[[Any], Sequence[Any]]
+) -> dict[Any, list[Any]]:
     """Guard a table row by row; return the columns in which something is changed."""
+    if len(set(names)) < len(names):
+        raise BulkError("two columns have one name: rename one")
     redactor.check_columns(names)
     before = {name: list(values(name)) for name in names if redactor.guards(name)}
     if not before:
@@ -146,8 +153,6 @@ def _alike(before: Any, values: list[Any]) -> Any:
 def _arrow(redactor: Redactor, table: Any) -> Any:
     pyarrow: Any = import_module("pyarrow")
     names = table.schema.names
-    if len(set(names)) < len(names):
-        raise BulkError("two columns have one name: rename one")
     changed = _changed(redactor, names, lambda name: table.column(name).to_pylist())
     for name, values in changed.items():
         at = table.schema.get_field_index(name)
@@ -157,14 +162,41 @@ def _arrow(redactor: Redactor, table: Any) -> Any:
     return table
 
 
+class _Index:
+    """The name of a level of an index, which is guarded like a column and may have any name."""
+
+    def __repr__(self) -> str:
+        return "<index>"
+
+
 def _pandas(redactor: Redactor, frame: Any) -> Any:
     pandas: Any = import_module("pandas")
-    changed = _changed(redactor, list(frame.columns), lambda name: frame[name].tolist())
-    made = {
-        name: pandas.Series(values, index=frame.index, dtype=_text_type(frame[name].dtype))
-        for name, values in changed.items()
-    }
-    return frame.assign(**made)
+    levels = {_Index(): frame.index.get_level_values(at) for at in range(frame.index.nlevels)}
+    searched = [
+        key
+        for key, level in levels.items()
+        if redactor.guards_all and level.dtype.kind not in _WITHOUT_TEXT
+    ]
+    changed = _changed(
+        redactor,
+        [*frame.columns, *searched],
+        lambda name: (levels[name] if isinstance(name, _Index) else frame[name]).tolist(),
+    )
+    made = frame.copy(deep=False)
+    for name in changed.keys() - levels.keys():
+        dtype = _text_type(frame[name].dtype)
+        made[name] = pandas.Series(changed[name], index=frame.index, dtype=dtype)
+    if changed.keys() & levels.keys():
+        indexes = [
+            pandas.Index(changed.get(key, level), dtype=_text_type(level.dtype), name=level.name)
+            for key, level in levels.items()
+        ]
+        made.index = indexes[0] if len(indexes) == 1 else pandas.MultiIndex.from_arrays(indexes)
+    return made
+
+
+_WITHOUT_TEXT = frozenset("biufcmM")
+"""The kinds of NumPy's types of numbers and times."""
 
 
 def _text_type(dtype: Any) -> Any:

@@ -73,6 +73,11 @@ class Redactor:
         report.blocked += self._blocked
         return guarded
 
+    @property
+    def guards_all(self) -> bool:
+        """Whether all columns are guarded."""
+        return self._columns is None
+
     def guards(self, column: str) -> bool:
         """Return whether a column is guarded."""
         return self._columns is None or column in self._columns

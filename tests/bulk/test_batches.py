@@ -166,6 +166,25 @@ def test_data_frames_come_back_as_they_were(name: str) -> None:
     assert made["text"].dtype == frame["text"].dtype
 
 
+def test_columns_of_a_data_frame_may_have_numbers_as_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert one(pandas.DataFrame([["bluebird", "x"]])).to_dict("split")["data"] == [["[bird]", "x"]]
+
+
+def test_the_texts_in_an_index_are_guarded_like_those_in_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"n": [1, 2], "text": TEXTS[:2]}, index=["a bluebird", "b"])
+    frame.index.name = "n"
+    made = one(frame)
+    assert (list(made.index), made.index.name) == (["a [bird]", "b"], "n")
+    assert list(made["text"]) == [GUARD.check(text).text for text in TEXTS[:2]]
+    assert list(frame.index) == ["a bluebird", "b"]
+    assert list(one(frame, columns=["text"]).index) == ["a bluebird", "b"]
+    several = one(frame.set_index([pandas.Index([7, 8], name="m"), frame.index]))
+    assert several.index.tolist() == [(7, "a [bird]"), (8, "b")]
+    assert several.index.names == ["m", "n"]
+
+
 def test_processes_give_the_same_in_order() -> None:
     batches = [[f"{number} bluebird", "forbidden"] for number in range(20)]
     alone, together = Report(), Report()
@@ -195,8 +214,15 @@ def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:
         one({"text": "bluebird"})
     with pytest.raises(TypeError, match="'id' has a single value"):
         one({"id": 7, "text": ["bluebird"]})
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     with pytest.raises(TypeError, match="a batch of type 'Series'"):
-        one(pytest.importorskip("pandas").Series(["bluebird"]))
+        one(pandas.Series(["bluebird"]))
+    with pytest.raises(TypeError, match="a batch of type 'LazyFrame'"):
+        one(polars.LazyFrame({"text": ["bluebird"]}))
+    with pytest.raises(BulkError, match="two columns have one name"):
+        one(pandas.DataFrame([["a", "b"]], columns=["text", "text"]))
+    with pytest.raises(BulkError, match="column <index> holds bytes"):
+        one(pandas.DataFrame({"text": ["a"]}, index=[b"a"]))
     with pytest.raises(ValueError, match="at least 1"):
         redact([], GUARD, jobs=0)
     path = tmp_path / "policy.yaml"
