@@ -86,7 +86,7 @@ class Redactor:
         """Raise BulkError if a guarded column is not among `names`."""
         missing = sorted((self._columns or frozenset()) - frozenset(names))
         if missing:
-            known = ", ".join(sorted(map(str, names)))
+            known = ", ".join(sorted(self._guard.check(str(name)).text for name in names))
             raise BulkError(f"there is no column {missing[0]!r}, there are: {known}")
 
     def _columns_of(self, record: Mapping[str, Any]) -> Any:

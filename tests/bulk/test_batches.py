@@ -70,6 +70,8 @@ def test_only_columns_that_are_named_are_guarded() -> None:
     assert one([row], columns=["b"]) == [{"a": "bluebird", "b": "[bird]"}]
     with pytest.raises(BulkError, match="no column 'c', there are: a, b"):
         one([row], columns=["a", "c"])
+    with pytest.raises(BulkError, match=r"no column 'c', there are: \[bird\]$"):
+        one([{"bluebird": 1}], columns=["c"])
     with pytest.raises(BulkError, match="leave them out"):
         one(["bluebird"], columns=["a"])
     with pytest.raises(TypeError, match="list of names"):
