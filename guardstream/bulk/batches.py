@@ -154,12 +154,21 @@ def _arrow(redactor: Redactor, table: Any) -> Any:
     pyarrow: Any = import_module("pyarrow")
     names = table.schema.names
     changed = _changed(redactor, names, lambda name: table.column(name).to_pylist())
-    for name, values in changed.items():
-        at = table.schema.get_field_index(name)
+    for at, name in enumerate(names):
         field = table.schema.field(at)
-        made = pyarrow.array(values, type=field.type)
-        table = table.set_column(at, field, made)
+        values = changed.get(name)
+        if values is None and redactor.guards(name) and _has_dictionary(field.type):
+            values = table.column(at).to_pylist()  # a dictionary may have texts that no row has
+        if values is not None:
+            table = table.set_column(at, field, pyarrow.array(values, type=field.type))
     return table
+
+
+def _has_dictionary(kind: Any) -> bool:
+    """Return whether an Arrow type encodes values by a dictionary, at any depth."""
+    types: Any = import_module("pyarrow.types")
+    inner = (kind.field(at).type for at in range(kind.num_fields))
+    return bool(types.is_dictionary(kind)) or any(map(_has_dictionary, inner))
 
 
 class _Index:
@@ -183,16 +192,29 @@ def _pandas(redactor: Redactor, frame: Any) -> Any:
         lambda name: (levels[name] if isinstance(name, _Index) else frame[name]).tolist(),
     )
     made = frame.copy(deep=False)
-    for name in changed.keys() - levels.keys():
-        dtype = _text_type(frame[name].dtype)
-        made[name] = pandas.Series(changed[name], index=frame.index, dtype=dtype)
-    if changed.keys() & levels.keys():
+    for name in filter(redactor.guards, frame.columns):
+        if name in changed:
+            dtype = _text_type(frame[name].dtype)
+            made[name] = pandas.Series(changed[name], index=frame.index, dtype=dtype)
+        elif frame[name].dtype == "category":
+            made[name] = _without_hidden(redactor, name, frame[name].cat, frame[name])
+    if searched:
         indexes = [
-            pandas.Index(changed.get(key, level), dtype=_text_type(level.dtype), name=level.name)
+            pandas.Index(changed[key], dtype=_text_type(level.dtype), name=level.name)
+            if key in changed
+            else _without_hidden(redactor, "", level, level)
+            if level.dtype == "category"
+            else level
             for key, level in levels.items()
         ]
         made.index = indexes[0] if len(indexes) == 1 else pandas.MultiIndex.from_arrays(indexes)
     return made
+
+
+def _without_hidden(redactor: Redactor, name: str, categorical: Any, values: Any) -> Any:
+    """Return categorical values without the categories that no row has and that would change."""
+    hidden = [each for each in categorical.categories if not redactor.keeps(each, name)]
+    return categorical.remove_categories(hidden) if hidden else values
 
 
 _WITHOUT_TEXT = frozenset("biufcmM")
@@ -212,6 +234,10 @@ def _polars(redactor: Redactor, frame: Any) -> Any:
         dtype = frame.schema[name]
         fixed = isinstance(dtype, (polars.Categorical, polars.Enum))
         made.append(polars.Series(name, values, polars.String if fixed else dtype))
+    for name, dtype in frame.schema.items():
+        enum = isinstance(dtype, polars.Enum) and redactor.guards(name) and name not in changed
+        if enum and not all(redactor.keeps(each, name) for each in dtype.categories):
+            made.append(frame[name].cast(polars.String))
     return frame.with_columns(made)
 
 

@@ -82,6 +82,10 @@ class Redactor:
         """Return whether a column is guarded."""
         return self._columns is None or column in self._columns
 
+    def keeps(self, value: Any, name: str) -> bool:
+        """Return whether a value of a column would stay as it is; it is not counted."""
+        return Redactor(self._guard)._value(value, name) is value
+
     def check_columns(self, names: Sequence[str]) -> None:
         """Raise BulkError if a guarded column is not among `names`."""
         missing = sorted((self._columns or frozenset()) - frozenset(names))

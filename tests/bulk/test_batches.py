@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -185,6 +186,30 @@ def test_the_texts_in_an_index_are_guarded_like_those_in_columns() -> None:
     several = one(frame.set_index([pandas.Index([7, 8], name="m"), frame.index]))
     assert several.index.tolist() == [(7, "a [bird]"), (8, "b")]
     assert several.index.names == ["m", "n"]
+
+
+def test_texts_that_no_row_has_any_more_do_not_come_out() -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    texts = pyarrow.array(["x", "a bluebird"])
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 0]), texts)
+    nested = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1, 2], pyarrow.int32()), column)
+    table = pyarrow.table({"a": column, "b": nested})
+    made = one(table)
+    assert (made.schema, made.to_pydict()) == (table.schema, table.to_pydict())
+    file = BytesIO()
+    parquet.write_table(made, file)
+    assert b"bluebird" not in file.getvalue()
+    index = pandas.MultiIndex.from_tuples([("k", 1), ("the bluebird", 2)])
+    frame = pandas.DataFrame({"a": pandas.Categorical(["x", "a bluebird"])}, index=index).iloc[:1]
+    made = one(frame)
+    assert (list(made["a"]), list(made["a"].cat.categories)) == (["x"], ["x"])
+    assert made.index.tolist() == [("k", 1)]
+    assert list(made.index.levels[0]) == ["k"]
+    frame = pandas.DataFrame({"a": pandas.Categorical(["x"], ["x", "y"], ordered=True)})
+    assert one(frame)["a"].dtype == frame["a"].dtype
+    enum = polars.Enum(["x", "a bluebird"])
+    assert "bluebird" not in str(one(polars.DataFrame({"a": ["x"]}, schema={"a": enum})).schema)
 
 
 def test_processes_give_the_same_in_order() -> None:
