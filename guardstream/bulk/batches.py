@@ -230,15 +230,40 @@ def _polars(redactor: Redactor, frame: Any) -> Any:
     polars: Any = import_module("polars")
     changed = _changed(redactor, frame.columns, lambda name: frame[name].to_list())
     made = []
-    for name, values in changed.items():
-        dtype = frame.schema[name]
-        fixed = isinstance(dtype, (polars.Categorical, polars.Enum))
-        made.append(polars.Series(name, values, polars.String if fixed else dtype))
     for name, dtype in frame.schema.items():
-        enum = isinstance(dtype, polars.Enum) and redactor.guards(name) and name not in changed
-        if enum and not all(redactor.keeps(each, name) for each in dtype.categories):
-            made.append(frame[name].cast(polars.String))
+        if name in changed:
+            made.append(polars.Series(name, changed[name], _with_any_text(polars, dtype)))
+        elif redactor.guards(name):
+            texts = (each for enum in _enums(polars, dtype) for each in enum.categories)
+            if not all(redactor.keeps(each, name) for each in texts):
+                made.append(frame[name].cast(_with_any_text(polars, dtype)))
     return frame.with_columns(made)
+
+
+def _with_any_text(polars: Any, dtype: Any) -> Any:
+    """Return a type of polars with strings in place of fixed texts, at any depth."""
+    if isinstance(dtype, (polars.Categorical, polars.Enum)):
+        return polars.String
+    if isinstance(dtype, polars.List):
+        return polars.List(_with_any_text(polars, dtype.inner))
+    if isinstance(dtype, polars.Array):
+        return polars.Array(_with_any_text(polars, dtype.inner), dtype.size)
+    if isinstance(dtype, polars.Struct):
+        return polars.Struct(
+            {each.name: _with_any_text(polars, each.dtype) for each in dtype.fields}
+        )
+    return dtype
+
+
+def _enums(polars: Any, dtype: Any) -> Iterator[Any]:
+    """Yield the enums in a type of polars, at any depth."""
+    if isinstance(dtype, polars.Enum):
+        yield dtype
+    elif isinstance(dtype, (polars.List, polars.Array)):
+        yield from _enums(polars, dtype.inner)
+    elif isinstance(dtype, polars.Struct):
+        for each in dtype.fields:
+            yield from _enums(polars, each.dtype)
 
 
 _TABLES: Mapping[str, Callable[[Redactor, Any], Any]] = {

@@ -212,6 +212,19 @@ def test_texts_that_no_row_has_any_more_do_not_come_out() -> None:
     assert "bluebird" not in str(one(polars.DataFrame({"a": ["x"]}, schema={"a": enum})).schema)
 
 
+def test_texts_in_nested_enums_of_polars_are_guarded() -> None:
+    polars = pytest.importorskip("polars")
+    enum = polars.Enum(["x", "a bluebird"])
+    nested = polars.List(polars.Struct({"k": enum, "ks": polars.Array(enum, 1)}))
+    for text, shown in (("a bluebird", "a [bird]"), ("x", "x")):
+        rows = [[{"k": text, "ks": [text]}]]
+        made = one(polars.DataFrame({"a": rows}, schema={"a": nested}))
+        assert made["a"].to_list() == [[{"k": shown, "ks": [shown]}]]
+        assert "bluebird" not in str(made.schema)
+    plain = polars.DataFrame({"a": [["x"]]}, schema={"a": polars.List(polars.Enum(["x"]))})
+    assert one(plain).schema == plain.schema
+
+
 def test_processes_give_the_same_in_order() -> None:
     batches = [[f"{number} bluebird", "forbidden"] for number in range(20)]
     alone, together = Report(), Report()
