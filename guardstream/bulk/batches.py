@@ -153,7 +153,7 @@ def _alike(before: Any, values: list[Any]) -> Any:
 def _arrow(redactor: Redactor, table: Any) -> Any:
     pyarrow: Any = import_module("pyarrow")
     names = table.schema.names
-    changed = _changed(redactor, names, lambda name: table.column(name).to_pylist())
+    changed = _changed(redactor, names, lambda name: _arrow_values(table, name))
     for at, name in enumerate(names):
         field = table.schema.field(at)
         values = changed.get(name)
@@ -162,6 +162,20 @@ def _arrow(redactor: Redactor, table: Any) -> Any:
         if values is not None:
             table = table.set_column(at, field, pyarrow.array(values, type=field.type))
     return table
+
+
+def _arrow_values(table: Any, name: str) -> list[Any]:
+    """Return the values of a column; without their conversion if its type has no text."""
+    types: Any = import_module("pyarrow.types")
+    kind = table.schema.field(name).type
+    if types.is_primitive(kind) or types.is_decimal(kind):
+        return [None] * table.num_rows
+    try:
+        values: list[Any] = table.column(name).to_pylist()
+    except (OverflowError, ValueError) as error:
+        problem = "values beside its texts that Python cannot represent, such as a time"
+        raise BulkError(f"the column {name!r} has {problem}: name the other columns") from error
+    return values
 
 
 def _has_dictionary(kind: Any) -> bool:
@@ -228,7 +242,14 @@ def _text_type(dtype: Any) -> Any:
 
 def _polars(redactor: Redactor, frame: Any) -> Any:
     polars: Any = import_module("polars")
-    changed = _changed(redactor, frame.columns, lambda name: frame[name].to_list())
+    plain = {
+        name for name, dtype in frame.schema.items() if dtype.is_numeric() or dtype.is_temporal()
+    }
+    changed = _changed(
+        redactor,
+        frame.columns,
+        lambda name: [None] * len(frame) if name in plain else frame[name].to_list(),
+    )
     made = []
     for name, dtype in frame.schema.items():
         if name in changed:

@@ -225,6 +225,22 @@ def test_texts_in_nested_enums_of_polars_are_guarded() -> None:
     assert one(plain).schema == plain.schema
 
 
+def test_columns_without_texts_may_hold_any_time() -> None:
+    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    far = pyarrow.array([2**62, None], pyarrow.timestamp("us"))
+    report = Report()
+    made = one(pyarrow.table({"text": ["bluebird", "x"], "at": far}), report=report)
+    assert made.column("text").to_pylist() == ["[bird]", "x"]
+    assert made.column("at").combine_chunks().equals(far)
+    assert one(pyarrow.table({"at": far}), report=report, columns=["at"]).num_rows == 2
+    assert report.records == 4
+    frame = polars.DataFrame({"text": ["bluebird", "x"], "at": far})
+    assert one(frame)["at"].equals(frame["at"])
+    inside = pyarrow.StructArray.from_arrays([pyarrow.array(["a", "b"]), far], ["text", "at"])
+    with pytest.raises(BulkError, match="'both' has values beside its texts"):
+        one(pyarrow.table({"both": inside}))
+
+
 def test_processes_give_the_same_in_order() -> None:
     batches = [[f"{number} bluebird", "forbidden"] for number in range(20)]
     alone, together = Report(), Report()
