@@ -325,6 +325,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "wrap_sync() was given a function: call it, and wrap what it returns",
     ),
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
+    "an object for its class": (
+        lambda: FINAL(["1"], Answer.model_construct()),
+        "the model is a type, not an object of the class 'Answer': give the class",
+    ),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),
         "give a model, a dataclass, a TypedDict or a list of them; or define how it is created "

@@ -94,12 +94,17 @@ def guarded(redactor: Redactor, batch: Any) -> Any:
         arrays = {name: _alike(batch[name], values) for name, values in changed.items()}
         return {**batch, **arrays}
     kind = type(batch).__module__.partition(".")[0]
-    if kind not in _TABLES or not (hasattr(batch, "columns") or hasattr(batch, "schema")):
+    if kind not in _TABLES or not _is_table(batch):
         raise TypeError(
             f"a batch of type {type(batch).__qualname__!r}: give a list, a mapping of columns, an "
             "Arrow table, or a data frame of pandas or polars"
         )
     return _TABLES[kind](redactor, batch)
+
+
+def _is_table(batch: Any) -> bool:
+    """Return whether an object of a package of tables is a table that is in memory."""
+    return hasattr(batch, "__len__") and (hasattr(batch, "columns") or hasattr(batch, "schema"))
 
 
 def _column(name: str, values: Any) -> Sequence[Any]:
@@ -114,9 +119,11 @@ def _column(name: str, values: Any) -> Sequence[Any]:
 
 
 def _changed(
-    redactor: Redactor, names: Sequence[str], values: Callable[[str], Sequence[Any]]
-) -> dict[str, list[Any]]:
+    redactor: Redactor, names: Sequence[Any], values: Callable[[Any], Sequence[Any]]
+) -> dict[Any, list[Any]]:
     """Guard a table row by row; return the columns in which something is changed."""
+    if len(set(names)) < len(names):
+        raise BulkError("two columns have one name: rename one")
     redactor.check_columns(names)
     before = {name: list(values(name)) for name in names if redactor.guards(name)}
     if not before:
@@ -146,25 +153,86 @@ def _alike(before: Any, values: list[Any]) -> Any:
 def _arrow(redactor: Redactor, table: Any) -> Any:
     pyarrow: Any = import_module("pyarrow")
     names = table.schema.names
-    if len(set(names)) < len(names):
-        raise BulkError("two columns have one name: rename one")
-    changed = _changed(redactor, names, lambda name: table.column(name).to_pylist())
-    for name, values in changed.items():
-        at = table.schema.get_field_index(name)
+    changed = _changed(redactor, names, lambda name: _arrow_values(table, name))
+    for at, name in enumerate(names):
         field = table.schema.field(at)
-        made = pyarrow.array(values, type=field.type)
-        table = table.set_column(at, field, made)
+        values = changed.get(name)
+        if values is None and redactor.guards(name) and _has_dictionary(field.type):
+            values = table.column(at).to_pylist()  # a dictionary may have texts that no row has
+        if values is not None:
+            table = table.set_column(at, field, pyarrow.array(values, type=field.type))
     return table
+
+
+def _arrow_values(table: Any, name: str) -> list[Any]:
+    """Return the values of a column; without their conversion if its type has no text."""
+    types: Any = import_module("pyarrow.types")
+    kind = table.schema.field(name).type
+    if types.is_primitive(kind) or types.is_decimal(kind):
+        return [None] * table.num_rows
+    try:
+        values: list[Any] = table.column(name).to_pylist()
+    except (OverflowError, ValueError) as error:
+        problem = "values beside its texts that Python cannot represent, such as a time"
+        raise BulkError(f"the column {name!r} has {problem}: name the other columns") from error
+    return values
+
+
+def _has_dictionary(kind: Any) -> bool:
+    """Return whether an Arrow type encodes values by a dictionary, at any depth."""
+    types: Any = import_module("pyarrow.types")
+    inner = (kind.field(at).type for at in range(kind.num_fields))
+    return bool(types.is_dictionary(kind)) or any(map(_has_dictionary, inner))
+
+
+class _Index:
+    """The name of a level of an index, which is guarded like a column and may have any name."""
+
+    def __repr__(self) -> str:
+        return "<index>"
 
 
 def _pandas(redactor: Redactor, frame: Any) -> Any:
     pandas: Any = import_module("pandas")
-    changed = _changed(redactor, list(frame.columns), lambda name: frame[name].tolist())
-    made = {
-        name: pandas.Series(values, index=frame.index, dtype=_text_type(frame[name].dtype))
-        for name, values in changed.items()
-    }
-    return frame.assign(**made)
+    levels = {_Index(): frame.index.get_level_values(at) for at in range(frame.index.nlevels)}
+    searched = [
+        key
+        for key, level in levels.items()
+        if redactor.guards_all and level.dtype.kind not in _WITHOUT_TEXT
+    ]
+    changed = _changed(
+        redactor,
+        [*frame.columns, *searched],
+        lambda name: (levels[name] if isinstance(name, _Index) else frame[name]).tolist(),
+    )
+    made = frame.copy(deep=False)
+    for name in filter(redactor.guards, frame.columns):
+        if name in changed:
+            dtype = _text_type(frame[name].dtype)
+            made[name] = pandas.Series(changed[name], index=frame.index, dtype=dtype)
+        elif frame[name].dtype == "category":
+            made[name] = _without_hidden(redactor, name, frame[name].cat, frame[name])
+    if searched:
+        indexes = [
+            pandas.Index(changed[key], dtype=_text_type(level.dtype), name=level.name)
+            if key in changed
+            else _without_hidden(redactor, "", level, level)
+            if level.dtype == "category"
+            else level
+            for key, level in levels.items()
+        ]
+        made.index = indexes[0] if len(indexes) == 1 else pandas.MultiIndex.from_arrays(indexes)
+    return made
+
+
+def _without_hidden(redactor: Redactor, name: str, categorical: Any, values: Any) -> Any:
+    """Return categorical values without the categories that no row has and that would change."""
+    hidden = [each for each in categorical.categories if not redactor.keeps(each, name)]
+    return categorical.remove_categories(hidden) if hidden else values
+
+
+_WITHOUT_TEXT = frozenset("biufcmM")
+"""The kinds of NumPy's types of numbers and times."""
 
 
 def _text_type(dtype: Any) -> Any:
@@ -174,13 +242,49 @@ def _text_type(dtype: Any) -> Any:
 
 def _polars(redactor: Redactor, frame: Any) -> Any:
     polars: Any = import_module("polars")
-    changed = _changed(redactor, frame.columns, lambda name: frame[name].to_list())
+    plain = {
+        name for name, dtype in frame.schema.items() if dtype.is_numeric() or dtype.is_temporal()
+    }
+    changed = _changed(
+        redactor,
+        frame.columns,
+        lambda name: [None] * len(frame) if name in plain else frame[name].to_list(),
+    )
     made = []
-    for name, values in changed.items():
-        dtype = frame.schema[name]
-        fixed = isinstance(dtype, (polars.Categorical, polars.Enum))
-        made.append(polars.Series(name, values, polars.String if fixed else dtype))
+    for name, dtype in frame.schema.items():
+        if name in changed:
+            made.append(polars.Series(name, changed[name], _with_any_text(polars, dtype)))
+        elif redactor.guards(name):
+            texts = (each for enum in _enums(polars, dtype) for each in enum.categories)
+            if not all(redactor.keeps(each, name) for each in texts):
+                made.append(frame[name].cast(_with_any_text(polars, dtype)))
     return frame.with_columns(made)
+
+
+def _with_any_text(polars: Any, dtype: Any) -> Any:
+    """Return a type of polars with strings in place of fixed texts, at any depth."""
+    if isinstance(dtype, (polars.Categorical, polars.Enum)):
+        return polars.String
+    if isinstance(dtype, polars.List):
+        return polars.List(_with_any_text(polars, dtype.inner))
+    if isinstance(dtype, polars.Array):
+        return polars.Array(_with_any_text(polars, dtype.inner), dtype.size)
+    if isinstance(dtype, polars.Struct):
+        return polars.Struct(
+            {each.name: _with_any_text(polars, each.dtype) for each in dtype.fields}
+        )
+    return dtype
+
+
+def _enums(polars: Any, dtype: Any) -> Iterator[Any]:
+    """Yield the enums in a type of polars, at any depth."""
+    if isinstance(dtype, polars.Enum):
+        yield dtype
+    elif isinstance(dtype, (polars.List, polars.Array)):
+        yield from _enums(polars, dtype.inner)
+    elif isinstance(dtype, polars.Struct):
+        for each in dtype.fields:
+            yield from _enums(polars, each.dtype)
 
 
 _TABLES: Mapping[str, Callable[[Redactor, Any], Any]] = {

@@ -84,7 +84,7 @@ def opened(url: str) -> tuple[Any, str]:
     except ModuleNotFoundError as error:
         needs = "fsspec and pyarrow: pip install 'guardstream[bulk]'"
         raise BulkError(f"bulk needs {needs}" if error.name == "fsspec" else str(error)) from error
-    except (ImportError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         raise BulkError(f"{url}: {error}") from error
     return fs, path
 

@@ -267,9 +267,12 @@ def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
     if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
         raise BulkError(f"{job.target}: already exists: name another target, or pass --overwrite")
     plan = json.dumps(_plan(job, files)).encode()
-    fs.makedirs(folder, exist_ok=True)
-    # Before the plan is looked for: a run that fails in between leaves the folder.
-    fs.touch(f"{folder}/{name}{_RUNS}")
+    try:
+        fs.makedirs(folder, exist_ok=True)
+        # Before the plan is looked for: a run that fails in between leaves the folder.
+        fs.touch(f"{folder}/{name}{_RUNS}")
+    except NotImplementedError as error:
+        raise BulkError(f"{job.target}: cannot be written to: name another target") from error
     if not fs.exists(f"{folder}/job.json"):
         with writing(fs, f"{folder}/job.json") as out:
             out.write(plan)

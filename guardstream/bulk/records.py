@@ -73,15 +73,24 @@ class Redactor:
         report.blocked += self._blocked
         return guarded
 
+    @property
+    def guards_all(self) -> bool:
+        """Whether all columns are guarded."""
+        return self._columns is None
+
     def guards(self, column: str) -> bool:
         """Return whether a column is guarded."""
         return self._columns is None or column in self._columns
+
+    def keeps(self, value: Any, name: str) -> bool:
+        """Return whether a value of a column would stay as it is; it is not counted."""
+        return Redactor(self._guard)._value(value, name) is value
 
     def check_columns(self, names: Sequence[str]) -> None:
         """Raise BulkError if a guarded column is not among `names`."""
         missing = sorted((self._columns or frozenset()) - frozenset(names))
         if missing:
-            known = ", ".join(sorted(map(str, names)))
+            known = ", ".join(sorted(self._guard.check(str(name)).text for name in names))
             raise BulkError(f"there is no column {missing[0]!r}, there are: {known}")
 
     def _columns_of(self, record: Mapping[str, Any]) -> Any:

@@ -59,9 +59,12 @@ def _label(value: dict[str, Any]) -> bool | None:
     label = value.get("label")
     if label not in (None, 0, 1):
         raise ValueError("'label' must be 0 or 1")
-    if label is None and "spans" in value:
-        return bool(value["spans"])
-    return None if label is None else bool(label)
+    if value.get("spans") is None:
+        return None if label is None else bool(label)
+    spans = bool(value["spans"])
+    if label not in (None, spans):
+        raise ValueError("'label' and 'spans' contradict each other: leave the label out")
+    return spans
 
 
 def _source(value: dict[str, Any]) -> str:

@@ -89,10 +89,7 @@ def measured(options: Options) -> Outcome:
 
 
 def _harmless(guard: Guard, folder: Path, *, monitor: bool) -> dict[str, Kind]:
-    try:
-        kinds = harmless(guard, folder, monitor=monitor)
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{folder}: a file in it is not valid UTF-8") from error
+    kinds = harmless(guard, folder, monitor=monitor)
     if not any(kind.size for kind in kinds.values()):
         raise DatasetError(f"{folder}: no folder with texts")
     return kinds

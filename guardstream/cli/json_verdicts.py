@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import note
+from guardstream.cli.schema_keywords import warnings_in
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
@@ -32,12 +33,15 @@ _BOM = "\ufeff"
 def schema_of(
     path: Path | None, draft: str | None, others: Sequence[Path], *, formats: bool
 ) -> Schema | None:
-    """Return the schema in a file, which may refer to the `others`.
+    """Return the schema in a file, which may refer to the `others`; warn of misspelt keywords.
 
     GuardstreamError if it is not a schema, and for options about a schema without one.
     """
     if path is not None:
-        return from_file(path, read_text, draft=draft, formats=formats, given=others)
+        schema = from_file(path, read_text, draft=draft, formats=formats, given=others)
+        for warning in warnings_in(path):
+            note(warning)
+        return schema
     if draft is not None or others or formats:
         raise GuardstreamError(
             "--draft, --schemas and --formats are about a schema: name one with --schema"

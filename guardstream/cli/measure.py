@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from guardstream.cli.datasets import Example
+from guardstream.cli.datasets import DatasetError, Example
 from guardstream.events import Finding
 from guardstream.guard import Guard
 
@@ -165,12 +165,15 @@ def harmless(guard: Guard, folder: Path, *, monitor: bool = False) -> dict[str, 
     """Return the counts of the texts in a folder, by kind.
 
     A kind is a subfolder, or a file directly in the folder. OSError if a file cannot be read,
-    UnicodeDecodeError if it is not UTF-8.
+    DatasetError if it is not UTF-8.
     """
     kinds: dict[str, Kind] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).parts[0]
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{path}: not valid UTF-8: save it as UTF-8") from error
         kind = kinds.setdefault(name, Kind())
         kind.size += len(text.encode())
         for finding, _ in in_pieces(guard, text, monitor=monitor):

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import naming, note
-from guardstream.errors import GuardstreamError
+from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.stream.flows.choosing import check_text, own_formats
@@ -51,8 +51,9 @@ def run(
         write = stack.enter_context(_output())
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
-        texts = _decoded(source, "standard input" if file == "-" else file)
-        chunks = _checked(guard, cut(texts, chunk) if chunk else texts)
+        name = "standard input" if file == "-" else file
+        texts = _decoded(source, name)
+        chunks = _checked(guard, cut(texts, chunk) if chunk else texts, name)
         if guard.policy.operational and drawn is None:
             stream: StreamOutcome = anyio.run(_run_around, guard, chunks, write, report, findings)
         else:
@@ -77,17 +78,23 @@ def _check_drawn(guard: Guard) -> None:
             )
 
 
-def _checked(guard: Guard, chunks: Iterator[str]) -> Iterator[str]:
-    """Yield the chunks. AdapterError for events, and for a line of JSON in a known format.
+def _checked(guard: Guard, chunks: Iterator[str], name: str) -> Iterator[str]:
+    """Yield the chunks. InputError for events, and for a line of JSON in a known format.
 
     Other lines of JSON are text: a pipe may deliver it line by line.
     """
     own = own_formats(guard.policy, guard.policy.unknown)
     lines, watching = EventLines(), True
     for place, text in enumerate(chunks):
-        if not place:
-            check_text(text, own)
-        watching = watching and lines.may_be_events(text)
+        try:
+            if not place:
+                check_text(text, own)
+            watching = watching and lines.may_be_events(text)
+        except AdapterError as error:
+            raise InputError(
+                f"{name}: holds server-sent events or other chunks of an API, and 'run' guards "
+                "plain text: guard them with 'guardstream serve', or in Python with Guard.wrap"
+            ) from error
         yield text
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from guardstream.cli.schema_keywords import misspelt, warnings_in
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.gate.from_policy import CHECKS, OWN, wrong_options
 from guardstream.hints import hint
-from guardstream.jsonstream.schema.keywords import slips
-from guardstream.policy import json_schemas, packs, plugins, problems
+from guardstream.policy import packs, plugins, problems
 from guardstream.policy.build import CompiledPolicy
-from guardstream.policy.document import Document, Problem, read
+from guardstream.policy.document import Problem
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.serving import KeyFile, ServeFile, policy_path, route_of
 from guardstream.providers import named
@@ -36,9 +36,9 @@ def warnings(built: CompiledPolicy) -> list[str]:
         if isinstance(given, str):
             files[given] = None
         else:
-            warned += _slips(given, source.document, path)
+            warned += misspelt(given, source.document, path)
     lines = problems.warnings_of(source.name, warned)
-    return [*lines, *(line for name in files for line in _in_file(source.folder / name))]
+    return [*lines, *(line for name in files for line in warnings_in(source.folder / name))]
 
 
 def _schemas(file: PolicyFile) -> Iterator[tuple[tuple[str, ...], str | dict[str, Any]]]:
@@ -52,25 +52,6 @@ def _schemas(file: PolicyFile) -> Iterator[tuple[tuple[str, ...], str | dict[str
             yield ("json", "tools", name, "schema"), tool.schema_
     if read_as and read_as.schema_ is not None:
         yield ("extract", "schema"), read_as.schema_
-
-
-def _in_file(path: Path) -> list[str]:
-    """Return the warnings about the keywords of a schema in a file."""
-    text = path.read_text(encoding="utf-8-sig")
-    schema = json_schemas.parsed(text, str(path))
-    return problems.warnings_of(str(path), _slips(schema, read(text), ()))
-
-
-def _slips(schema: Any, document: Document, path: tuple[str, ...]) -> list[Problem]:
-    """Return the warnings about the keywords of a schema at `path`."""
-    return [
-        Problem(
-            document.key_mark((*path, *slip.path)),
-            f"{slip.path[-1]!r} is not a keyword of JSON Schema and has no effect, "
-            f"did you mean {slip.meant!r}?",
-        )
-        for slip in slips(schema)
-    ]
 
 
 def _sections(file: PolicyFile) -> Found:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guardstream.cli.output import naming
 from guardstream.receipts import ReceiptError, found_in, verify, verify_audit
+from guardstream.receipts.receipt import public_key_of
 
 HOLDS, DIFFERS = 0, 1
 
@@ -24,8 +25,12 @@ def check(
     nonce: str | None,
     max_age: float | None,
 ) -> int:
-    """Print the content of a receipt, or what is wrong with it; return the exit status."""
+    """Print the content of a receipt, or what is wrong with it; return the exit status.
+
+    ReceiptError for a key that cannot be used.
+    """
     data, public = _read(answer), _read(key)
+    public_key_of(public)
     asked = _read(request) if request is not None else None
     try:
         token = receipt if receipt is not None else found_in(data)
@@ -38,7 +43,10 @@ def check(
 
 
 def check_audit(logs: Sequence[Path], key: Path | None) -> int:
-    """Print the result of checking audit logs; return the exit status."""
+    """Print the result of checking audit logs; return the exit status.
+
+    ReceiptError for a key that cannot be used.
+    """
     found = verify_audit(logs, _read(key) if key is not None else None)
     lines = sum(links.lines for links in found.chains.values())
     print(f"chains      {len(found.chains)}, {lines} lines, {found.unchained} others")

@@ -64,6 +64,9 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
             f"the model is a type, not a {type(model).__qualname__!r}: a JSON Schema is given as "
             "schema=, beside a model such as dict"
         )
+    if isinstance(model, BaseModel):
+        name = type(model).__qualname__
+        raise TypeError(f"the model is a type, not an object of the class {name!r}: give the class")
     if _is_of_pydantic_1(model):
         raise TypeError(
             f"{model!r} is a model of pydantic 1: define how it is created from plain values, "

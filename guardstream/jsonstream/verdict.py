@@ -68,9 +68,10 @@ def repaired(
             continue
         document = piece.document
         first = first or document
-        if document is not first and not document.blank:
+        if document is first:
+            parts.append(piece.text)
+        elif not document.blank:
             return Repaired("".join(parts), tuple(repairs), _unexpected(document))
-        parts.append(piece.text)
         repairs += piece.repairs
         if document.error:
             return Repaired("".join(parts), tuple(repairs), document.error)

@@ -31,7 +31,8 @@ EVERY = 1000
 """How many lines one signature covers."""
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
-"""The beginning of every record. It occurs nowhere else, because quotes in values are escaped."""
+"""The beginning of every record that `AuditLog` writes. It occurs nowhere else, because quotes in
+values are escaped."""
 
 
 class AuditLog:
@@ -180,11 +181,12 @@ def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
     """
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
-            # What another process wrote after a torn record is whole.
-            begun = [found.start() for found in _BEGINNING.finditer(line)]
-            record = _record(line[begun[-1] :]) if begun else None
-            if line.strip() and (record is None or begun[-1] > 0):
+            record = _record(line)
+            if record is None and line.strip():
                 yield Torn(str(path), number)
+                # What another process wrote after a torn record is whole.
+                begun = [found.start() for found in _BEGINNING.finditer(line)]
+                record = _record(line[begun[-1] :]) if begun else None
             if record is not None and "checkpoint" not in record:
                 yield record
 

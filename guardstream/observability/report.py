@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from guardstream.observability.audit import Torn, read_audit
 
@@ -25,6 +25,8 @@ class _Finding(BaseModel):
 
 class _Stream(BaseModel):
     """The measurements that are taken from the record of a stream."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     policy: str
     fingerprint: str

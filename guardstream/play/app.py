@@ -12,7 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -66,6 +67,12 @@ class _Stream(_Asked):
     recording: str | None = Field(default=None, max_length=MAX_TEXT)
     size: int = Field(ge=0, le=10_000)
     mode: Literal["enforce", "shadow"] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> _Stream:
+        if (self.text is None) == (self.recording is None):
+            raise PydanticCustomError("source", "give a text or a recording")
+        return self
 
 
 class _Chunkings(_Asked):
@@ -183,8 +190,6 @@ class _Server:
     async def stream(self, request: Request) -> Response:
         """Play a text or a recording; the answer is NDJSON, one event on each line."""
         asked = _Stream.model_validate_json(await request.body())
-        if (asked.text is None) == (asked.recording is None):
-            return _said("give a text or a recording", HTTPStatus.UNPROCESSABLE_ENTITY)
         said = {"do": "stream", **asked.model_dump(exclude_none=True)}
         return _streaming(self._played(said))
 

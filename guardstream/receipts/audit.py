@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, token_of
+from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, public_key_of, token_of
 
 _FIRST = "0" * 64
 """The digest in the first line of a chain, which has no line before it."""
@@ -59,8 +59,10 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
     `key` is the signer's public key in PEM. Without it, signatures are not checked, so anyone who
     can write the files could have written all of it. With it, logs without a signed line are
     errors. A chain cannot show that another chain is missing, or that lines after its last
-    remaining line are. OSError if a file cannot be read.
+    remaining line are. OSError if a file cannot be read, ReceiptError if the key cannot be used.
     """
+    if key is not None:
+        public_key_of(key)
     paths = tuple(paths)
     chains: dict[str, Links] = {}
     wrong: list[str] = []

@@ -215,7 +215,8 @@ def found_in(answer: bytes) -> str:
     """Return the receipt in an event stream. ReceiptError if there is none, or several."""
     found = _COMMENT.findall(answer)
     if len(found) != 1:
-        raise ReceiptError("the answer has no receipt" if not found else "there are two receipts")
+        missing = f"the answer has no receipt; a whole answer's is in its header {HEADER.decode()}"
+        raise ReceiptError("there are two receipts" if found else missing)
     receipt: bytes = found[0]
     return receipt.decode()
 
@@ -245,15 +246,23 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
-    """Return the claims of a token signed with `key`. ReceiptError for any other token."""
-    jwt, serialization = _libraries()
+def public_key_of(key: str | bytes) -> Any:
+    """Return a public key from its PEM. ReceiptError for any other key, and if PyJWT or
+    `cryptography` is not installed."""
+    _, serialization = _libraries()
     data = key.encode() if isinstance(key, str) else key
     try:
         public = serialization.load_pem_public_key(data)
     except ValueError as error:
         raise ReceiptError("the key is not a public key in PEM") from error
     _check_kind(public, "Ed25519PublicKey")
+    return public
+
+
+def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
+    """Return the claims of a token signed with `key`. ReceiptError for any other token."""
+    public = public_key_of(key)
+    jwt, _ = _libraries()
     if len(token) > _MAX:
         raise ReceiptError(f"the {name} is too long to be one")
     if not token.isascii():

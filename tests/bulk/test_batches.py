@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -70,6 +71,8 @@ def test_only_columns_that_are_named_are_guarded() -> None:
     assert one([row], columns=["b"]) == [{"a": "bluebird", "b": "[bird]"}]
     with pytest.raises(BulkError, match="no column 'c', there are: a, b"):
         one([row], columns=["a", "c"])
+    with pytest.raises(BulkError, match=r"no column 'c', there are: \[bird\]$"):
+        one([{"bluebird": 1}], columns=["c"])
     with pytest.raises(BulkError, match="leave them out"):
         one(["bluebird"], columns=["a"])
     with pytest.raises(TypeError, match="list of names"):
@@ -166,6 +169,78 @@ def test_data_frames_come_back_as_they_were(name: str) -> None:
     assert made["text"].dtype == frame["text"].dtype
 
 
+def test_columns_of_a_data_frame_may_have_numbers_as_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert one(pandas.DataFrame([["bluebird", "x"]])).to_dict("split")["data"] == [["[bird]", "x"]]
+
+
+def test_the_texts_in_an_index_are_guarded_like_those_in_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"n": [1, 2], "text": TEXTS[:2]}, index=["a bluebird", "b"])
+    frame.index.name = "n"
+    made = one(frame)
+    assert (list(made.index), made.index.name) == (["a [bird]", "b"], "n")
+    assert list(made["text"]) == [GUARD.check(text).text for text in TEXTS[:2]]
+    assert list(frame.index) == ["a bluebird", "b"]
+    assert list(one(frame, columns=["text"]).index) == ["a bluebird", "b"]
+    several = one(frame.set_index([pandas.Index([7, 8], name="m"), frame.index]))
+    assert several.index.tolist() == [(7, "a [bird]"), (8, "b")]
+    assert several.index.names == ["m", "n"]
+
+
+def test_texts_that_no_row_has_any_more_do_not_come_out() -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    texts = pyarrow.array(["x", "a bluebird"])
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 0]), texts)
+    nested = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1, 2], pyarrow.int32()), column)
+    table = pyarrow.table({"a": column, "b": nested})
+    made = one(table)
+    assert (made.schema, made.to_pydict()) == (table.schema, table.to_pydict())
+    file = BytesIO()
+    parquet.write_table(made, file)
+    assert b"bluebird" not in file.getvalue()
+    index = pandas.MultiIndex.from_tuples([("k", 1), ("the bluebird", 2)])
+    frame = pandas.DataFrame({"a": pandas.Categorical(["x", "a bluebird"])}, index=index).iloc[:1]
+    made = one(frame)
+    assert (list(made["a"]), list(made["a"].cat.categories)) == (["x"], ["x"])
+    assert made.index.tolist() == [("k", 1)]
+    assert list(made.index.levels[0]) == ["k"]
+    frame = pandas.DataFrame({"a": pandas.Categorical(["x"], ["x", "y"], ordered=True)})
+    assert one(frame)["a"].dtype == frame["a"].dtype
+    enum = polars.Enum(["x", "a bluebird"])
+    assert "bluebird" not in str(one(polars.DataFrame({"a": ["x"]}, schema={"a": enum})).schema)
+
+
+def test_texts_in_nested_enums_of_polars_are_guarded() -> None:
+    polars = pytest.importorskip("polars")
+    enum = polars.Enum(["x", "a bluebird"])
+    nested = polars.List(polars.Struct({"k": enum, "ks": polars.Array(enum, 1)}))
+    for text, shown in (("a bluebird", "a [bird]"), ("x", "x")):
+        rows = [[{"k": text, "ks": [text]}]]
+        made = one(polars.DataFrame({"a": rows}, schema={"a": nested}))
+        assert made["a"].to_list() == [[{"k": shown, "ks": [shown]}]]
+        assert "bluebird" not in str(made.schema)
+    plain = polars.DataFrame({"a": [["x"]]}, schema={"a": polars.List(polars.Enum(["x"]))})
+    assert one(plain).schema == plain.schema
+
+
+def test_columns_without_texts_may_hold_any_time() -> None:
+    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    far = pyarrow.array([2**62, None], pyarrow.timestamp("us"))
+    report = Report()
+    made = one(pyarrow.table({"text": ["bluebird", "x"], "at": far}), report=report)
+    assert made.column("text").to_pylist() == ["[bird]", "x"]
+    assert made.column("at").combine_chunks().equals(far)
+    assert one(pyarrow.table({"at": far}), report=report, columns=["at"]).num_rows == 2
+    assert report.records == 4
+    frame = polars.DataFrame({"text": ["bluebird", "x"], "at": far})
+    assert one(frame)["at"].equals(frame["at"])
+    inside = pyarrow.StructArray.from_arrays([pyarrow.array(["a", "b"]), far], ["text", "at"])
+    with pytest.raises(BulkError, match="'both' has values beside its texts"):
+        one(pyarrow.table({"both": inside}))
+
+
 def test_processes_give_the_same_in_order() -> None:
     batches = [[f"{number} bluebird", "forbidden"] for number in range(20)]
     alone, together = Report(), Report()
@@ -195,8 +270,15 @@ def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:
         one({"text": "bluebird"})
     with pytest.raises(TypeError, match="'id' has a single value"):
         one({"id": 7, "text": ["bluebird"]})
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     with pytest.raises(TypeError, match="a batch of type 'Series'"):
-        one(pytest.importorskip("pandas").Series(["bluebird"]))
+        one(pandas.Series(["bluebird"]))
+    with pytest.raises(TypeError, match="a batch of type 'LazyFrame'"):
+        one(polars.LazyFrame({"text": ["bluebird"]}))
+    with pytest.raises(BulkError, match="two columns have one name"):
+        one(pandas.DataFrame([["a", "b"]], columns=["text", "text"]))
+    with pytest.raises(BulkError, match="column <index> holds bytes"):
+        one(pandas.DataFrame({"text": ["a"]}, index=[b"a"]))
     with pytest.raises(ValueError, match="at least 1"):
         redact([], GUARD, jobs=0)
     path = tmp_path / "policy.yaml"

@@ -483,6 +483,30 @@ def test_the_command_writes_to_no_memory_that_is_gone(tmp_path: Path) -> None:
         )
 
 
+def test_a_target_on_a_file_system_without_writing_is_refused(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    (tmp_path / "in.jsonl").write_bytes(lines(ROWS))
+
+    class Published(fsspec.AbstractFileSystem):  # type: ignore[misc]  # what is published over HTTP
+        def exists(self, path: str, **_options: Any) -> bool:
+            return not path
+
+        def _open(self, *_given: Any, **_options: Any) -> Any:
+            raise NotImplementedError
+
+    class Unreachable(fsspec.AbstractFileSystem):  # type: ignore[misc]
+        def __init__(self) -> None:
+            raise ConnectionError("no route to the host")
+
+    fsspec.register_implementation("published", Published, clobber=True)
+    fsspec.register_implementation("unreachable", Unreachable, clobber=True)
+    source = str(tmp_path / "in.jsonl")
+    with pytest.raises(BulkError, match=r"published://x\.jsonl: cannot be written to"):
+        run(Job(GUARD, source, "published://x.jsonl"))
+    with pytest.raises(BulkError, match=r"unreachable://x\.jsonl: no route to the host"):
+        run(Job(GUARD, "unreachable://x.jsonl"))
+
+
 def test_no_thread_of_the_processes_outlives_the_work() -> None:
     assert list(by_processes(str, range(3), jobs=1)) == ["0", "1", "2"]
     left = [each for each in threading.enumerate() if "Executor" in type(each).__name__]

@@ -123,6 +123,13 @@ def test_the_draft_and_formats_may_be_given(cli: Cli, tmp_path: Path) -> None:
     assert "name one with --schema" in cli("--formats", stdin=b"1").err
 
 
+def test_a_misspelt_keyword_of_a_schema_is_a_warning(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"type": "object",\n "propertys": {}}')
+    found = cli("--schema", "s.json", stdin=b"{}")
+    assert (found.status, found.verdicts) == (0, [VALID])
+    assert found.err.startswith("s.json:2:2: warning: 'propertys' is not a keyword")
+
+
 def test_a_schema_may_refer_to_others_by_their_identifiers(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "order.json").write_text('{"$ref": "https://example.com/money"}')
     (tmp_path / "money.json").write_text(

@@ -359,7 +359,9 @@ def test_eval_needs_something_to_measure_with(cli: Cli, policy: Path, tmp_path: 
     (tmp_path / "empty").mkdir()
     assert "no folder with texts" in cli("eval", policy, "--harmless", tmp_path / "empty").err
     (tmp_path / "empty" / "binary").write_bytes(b"\xff")
-    assert "not valid UTF-8" in cli("eval", policy, "--harmless", tmp_path / "empty").err
+    assert f"{Path('empty', 'binary')}: not valid UTF-8" in cli(
+        "eval", policy, "--harmless", tmp_path / "empty"
+    ).err  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -372,6 +374,8 @@ def test_eval_needs_something_to_measure_with(cli: Cli, policy: Path, tmp_path: 
         '{"text": "x", "spans": [[0, 9]]}',
         '{"text": "x", "spans": [[1, 1]]}',
         '{"text": "x", "label": 1, "source": 7}',
+        '{"text": "x", "label": 0, "spans": [[0, 1]]}',
+        '{"text": "x", "label": 1, "spans": []}',
     ],
 )
 def test_a_bad_dataset_is_named_with_its_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,20 @@ def test_records_of_something_else_are_counted_as_torn(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     path.write_text('{"v":1,"id":"x","finish":"stop"}\n{"v":1,"id":"y"}\n')
     assert (report([str(path)]).torn, report([str(path)]).streams) == (2, 0)
+
+
+def test_records_that_another_program_wrote_again_are_records(audit: Path, tmp_path: Path) -> None:
+    records = [json.loads(line) for line in audit.read_bytes().splitlines()[:-1]]
+    again = tmp_path / "again.jsonl"
+    again.write_text("".join(json.dumps(record, sort_keys=True) + "\n" for record in records))
+    assert report([str(again)]).as_dict() == report([str(audit)]).as_dict() | {"torn": 0}
+
+
+def test_a_record_with_a_measurement_without_bounds_is_torn(audit: Path) -> None:
+    ended = audit.read_text().splitlines()[1]
+    audit.write_text(ended + "\n" + re.sub('"seconds":[^,]+', '"seconds":1e999', ended) + "\n")
+    found = report([str(audit)])
+    assert (found.streams, found.torn) == (1, 1)
 
 
 def test_a_log_that_is_not_there_is_said() -> None:

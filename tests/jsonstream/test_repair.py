@@ -241,6 +241,8 @@ def test_comments_may_stand_around_the_document():
     assert [each.kind for each in found.repairs] == ["comments"] * 3
     assert repaired(["{} // a\n x"], USUAL).error.offset == 9
     assert repaired(["// a"], USUAL).error.reason == "unexpected end of text"
+    text = '{"a": 1} // b\n[2]'
+    assert {repaired(chunks, USUAL).text for chunks in ([text], list(text))} == {'{"a": 1}'}
 
 
 def test_what_is_held_is_bounded():

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.observability import AuditLog, read_audit, report
-from guardstream.receipts import Signer, verify_audit
+from guardstream.receipts import ReceiptError, Signer, verify_audit
 from tests.support.sources import gen
 from tests.support.watching import watched
 
@@ -116,6 +116,11 @@ def test_with_a_key_a_log_without_a_signature_does_not_pass(tmp_path: Path) -> N
     for more, status in (([], 0), (["--key", str(public)], 1)):
         done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
         assert (done.returncode, "no line is signed" in done.stdout) == (status, bool(status))
+
+
+def test_a_key_that_cannot_be_used_is_no_fault_of_the_log(log: Path) -> None:
+    with pytest.raises(ReceiptError, match="the key is not a public key in PEM"):
+        verify_audit([log], "no key")
 
 
 def test_a_chain_goes_on_in_the_next_file(tmp_path: Path) -> None:

@@ -112,6 +112,16 @@ def test_the_timeline_is_a_picture_without_what_was_masked(client: httpx.Client)
     assert "bluebird" not in svg
 
 
+@pytest.mark.parametrize("path", ["/api/stream", "/api/timeline"])
+@pytest.mark.parametrize("sources", [{}, {"text": "a", "recording": DEMO}])
+def test_a_stream_has_one_source(client: httpx.Client, path: str, sources: dict[str, str]) -> None:
+    said = client.post(path, json={"policy": POLICY, "size": 0, **sources})
+    assert (said.status_code, said.json()["message"]) == (
+        422,
+        "the request: give a text or a recording",
+    )
+
+
 async def model(request: Request) -> Response:
     """An API like OpenAI's, which says what it is asked, a part at a time."""
     assert request.headers["authorization"] == "Bearer the key"

@@ -351,7 +351,10 @@ def test_the_command_says_whether_it_holds(tmp_path: Path) -> None:
     assert run("none", "--receipt", signed())[0] == 0
     assert run("changed") == (1, "does not hold: the answer was changed: its digest differs from "
                                  "the receipt's\n")  # fmt: skip
-    assert run("none") == (1, "does not hold: the answer has no receipt\n")
+    assert run("none") == (1, "does not hold: the answer has no receipt; a whole answer's is in "
+                              "its header guardstream-receipt\n")  # fmt: skip
+    (tmp_path / "key.pem").write_text(PRIVATE)
+    assert run("answer") == (2, "")
 
 
 def test_what_an_upstream_says_as_a_receipt_is_left_out(
