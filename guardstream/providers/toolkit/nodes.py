@@ -102,6 +102,13 @@ class Either(NamedTuple):
     other: Any
 
 
+class Items(NamedTuple):
+    """A list, or something else."""
+
+    item: Any
+    other: Any
+
+
 class Each(NamedTuple):
     """A list whose items are removed if nothing is left in them."""
 
@@ -126,7 +133,17 @@ class Mirror(NamedTuple):
 
 
 Spec: TypeAlias = (
-    "Leaf | Arguments | OneOf | Tree | Either | Each | Values | Mirror | dict[str, Any] | list[Any]"
+    Leaf
+    | Arguments
+    | OneOf
+    | Tree
+    | Either
+    | Items
+    | Each
+    | Values
+    | Mirror
+    | dict[str, Any]
+    | list[Any]
 )
 
 Path: TypeAlias = tuple[int, ...]

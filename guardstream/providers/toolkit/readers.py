@@ -26,6 +26,7 @@ from guardstream.providers.toolkit.nodes import (
     Arguments,
     Each,
     Either,
+    Items,
     Leaf,
     Mirror,
     OneOf,
@@ -121,6 +122,8 @@ class _Compiler:
             return partial(_read_tree, spec)
         if isinstance(spec, Either):
             return _either_reader(self.reader(spec.text), self.reader(spec.other))
+        if isinstance(spec, Items):
+            return _items_reader(_list_reader(self.reader(spec.item)), self.reader(spec.other))
         if isinstance(spec, OneOf):
             KNOWN.update(spec.specs)
             readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
@@ -372,6 +375,14 @@ def _mirror_reader(reader: Reader | None) -> Reader:
 def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         reader = text if isinstance(value, str) else other
+        (reader or _read_mark)(value, steps, path, found)
+
+    return read
+
+
+def _items_reader(items: Reader, other: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        reader = items if isinstance(value, (list, tuple)) else other
         (reader or _read_mark)(value, steps, path, found)
 
     return read
