@@ -219,6 +219,10 @@ IN_STEP = {
     "list": {"type": "mcp_server_tool_result", "call_id": "c1", "result": [FOUND]},
     "files": {"type": "file_search_result", "call_id": "c1", "result": [FOUND]},
     "arguments": {"type": "function_call", "id": "c1", "name": "find", "arguments": FOUND},
+    "citation": {
+        "type": "model_output",
+        "content": [{"type": "text", "annotations": [{"custom_metadata": FOUND}]}],
+    },
     "place": {
         "type": "google_maps_result", "call_id": "c1", "result": [{"places": [{"name": KEY}]}],
     },

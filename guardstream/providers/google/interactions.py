@@ -31,18 +31,20 @@ from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 _MEDIA_TYPES = ("image", "audio", "video", "document")
 _MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "data", "status"})
 _FOUND = frozenset({"type", "status", "place_id", "review_id", "media_id"})
+_OWN = frozenset({"custom_metadata"})
 
 
 def _given(leaf: Leaf) -> Spec:
     """A tool's result: content, in which the data of media pass, or a value of the tool's own."""
     value = Tree(leaf)
-    contents = dict.fromkeys(_MEDIA_TYPES, Tree(leaf, _MARKS)) | {"text": Tree(leaf, _FOUND)}
+    said = Tree(leaf, _FOUND, own=_OWN)
+    contents = {**dict.fromkeys(_MEDIA_TYPES, Tree(leaf, _MARKS)), "text": said}
     return Items(OneOf("type", contents, value), value)
 
 
 def _repeated(leaf: Leaf) -> Spec:
     """The steps or contents of a whole interaction."""
-    step = Tree(leaf, _MARKS)
+    step = Tree(leaf, _MARKS, own=_OWN)
     ids = dict.fromkeys(("type", "id", "call_id", "signature", "server_name"), META)
     call: Spec = {**ids, "name": NAME, "arguments": Tree(leaf)}
     result: Spec = {**ids, "name": META, "is_error": NUMBER, "result": _given(leaf)}
@@ -53,7 +55,7 @@ def _repeated(leaf: Leaf) -> Spec:
 
 
 _RESULT = Leaf("whole", "text", "tool_result")
-_CITATION = Tree(Leaf("whole", "text", "citation"), _FOUND)
+_CITATION = Tree(Leaf("whole", "text", "citation"), _FOUND, own=_OWN)
 _SAID: Spec = {"type": META, "text": Leaf("delta", "text", "text"), "annotations": _CITATION}
 _THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
 
@@ -76,7 +78,7 @@ _GIVEN: dict[str, Spec] = {
 _CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
 _RESULTS: dict[str, Spec] = {f"{tool}_result": _GIVEN for tool in _TOOLS}
 for _tool in ("google_maps", "google_search", "tool_search", "url_context"):
-    _RESULTS[f"{_tool}_result"] = {**_GIVEN, "result": Tree(_RESULT, _FOUND)}
+    _RESULTS[f"{_tool}_result"] = {**_GIVEN, "result": Tree(_RESULT, _FOUND, own=_OWN)}
 _MEDIA = dict.fromkeys(
     _MEDIA_TYPES,
     dict.fromkeys(("type", "data", "mime_type", "uri", "resolution", "rate", "channels"), META),

@@ -429,7 +429,8 @@ def _read_in_tree(
     elif name in spec.about:
         found.append(Found(ABOUT, value, steps, path))
     else:
-        _read_tree(spec, value, steps, path, found)
+        inner = spec._replace(meta=frozenset()) if name in spec.own else spec
+        _read_tree(inner, value, steps, path, found)
 
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
