@@ -29,7 +29,11 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
 
-CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
+CITATION = Tree(
+    Leaf("whole", "text", "citation"),
+    frozenset({"type", "id"}),
+    own=frozenset({"document", "tool_output"}),
+)
 
 CONTENT: Spec = {
     "type": META,

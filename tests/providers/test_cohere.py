@@ -255,3 +255,13 @@ def test_recordings(path: Path) -> None:
     check_masked(made, joined)
     if path.suffix == ".sse":
         assert in_any_cut(data) == data
+
+
+@pytest.mark.parametrize("name", ["document", "tool_output"])
+def test_no_field_of_a_source_is_taken_for_a_mark(name: str) -> None:
+    key = "AKIAIOSFODNN7EXAMPLE"
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))
+    source = {"type": name, "id": "d", name: {"id": key, "type": key}}
+    cited = {"start": 0, "end": 1, "text": "a", "sources": [source]}
+    events = [START, starts(), text("a"), event("citation-start", 0, citations=cited)]
+    assert key not in str(list(guard.wrap_sync(events)))

@@ -12,6 +12,7 @@ from google import genai
 from google.genai import types
 
 from guardstream import AdapterError, Guard, Policy, extract
+from guardstream.http.body import guard_body
 from guardstream.providers import detect
 from guardstream.providers.google.interactions import Interactions
 from tests.extract.test_extract import collect
@@ -208,3 +209,46 @@ def test_events_of_the_first_version_are_guarded_alike() -> None:
     kinds = [each["event_type"] for each in out]
     assert kinds[-2:] == ["content.stop", "interaction.complete"]
     assert out[-1]["interaction"]["status"] == "incomplete"
+
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+BY_KEY = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}', replacement: '[K]'}]"))
+FOUND = dict.fromkeys(("id", "name", "type", "status", "data", "note"), KEY)
+IN_STEP = {
+    "result": {"type": "function_result", "call_id": "c1", "name": "find", "result": FOUND},
+    "list": {"type": "mcp_server_tool_result", "call_id": "c1", "result": [FOUND]},
+    "files": {"type": "file_search_result", "call_id": "c1", "result": [FOUND]},
+    "arguments": {"type": "function_call", "id": "c1", "name": "find", "arguments": FOUND},
+    "citation": {
+        "type": "model_output",
+        "content": [{"type": "text", "annotations": [{"custom_metadata": FOUND}]}],
+    },
+    "place": {
+        "type": "google_maps_result", "call_id": "c1", "result": [{"places": [{"name": KEY}]}],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", IN_STEP.values(), ids=IN_STEP)
+def test_no_field_of_a_tools_own_value_is_taken_for_a_mark(step: dict[str, Any]) -> None:
+    whole = interaction("completed", "completed", steps=[step])
+    legacy = interaction("completed", "completed", outputs=[step])
+    started = {**start(0), "step": step}
+    given = delta(0, step["type"], **{name: step[name] for name in step if name != "type"})
+    for event in (whole, legacy, started, given):
+        assert KEY not in json.dumps(list(BY_KEY.wrap_sync([CREATED, event])))
+    assert KEY not in json.dumps(guard_body(BY_KEY, "interactions", whole["interaction"])[0])
+
+
+def test_the_data_of_pictures_in_a_result_passes() -> None:
+    picture = {"type": "image", "mime_type": "image/png", "data": f"{KEY}=="}
+    step = {"type": "function_result", "call_id": "c1", "result": [picture]}
+    for event in (start(0) | {"step": step}, interaction("completed", "completed", steps=[step])):
+        assert list(BY_KEY.wrap_sync([CREATED, event])) == [CREATED, event]
+
+
+def test_the_name_of_a_call_that_only_the_end_repeats_blocks() -> None:
+    call = {"type": "function_call", "id": "c1", "name": KEY, "arguments": {}}
+    stream = BY_KEY.wrap_sync([CREATED, interaction("completed", "completed", steps=[call])])
+    assert KEY not in json.dumps(list(stream))
+    assert stream.finish == "content_filter"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
 
@@ -173,3 +174,17 @@ def test_a_block_ends_with_an_error_of_json_rpc() -> None:
     stream = GUARD.wrap_sync([listed])
     assert "forbidden" not in str(list(stream))
     assert stream.finish == "content_filter"
+
+
+def test_no_field_of_a_tools_own_value_is_taken_for_a_mark() -> None:
+    key = "AKIAIOSFODNN7EXAMPLE"
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))
+    own = {"type": key, "data": key, "uri": key}
+    used = {"type": "tool_use", "id": "t1", "name": "find", "input": own}
+    asked = {"messages": [{"role": "assistant", "content": used}], "maxTokens": 5}
+    for method, params in (
+        ("sampling/createMessage", asked),
+        ("elicitation/create", {"message": "?", "requestedSchema": {"properties": own}}),
+    ):
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        assert key not in str(list(guard.wrap_sync([request], provider="mcp")))

@@ -144,6 +144,18 @@ def test_an_artifact_is_text_whatever_its_fields_are_called() -> None:
     assert out.artifact == {"id": "#######", "png": b"\x89PNG\xff"}
 
 
+@pytest.mark.parametrize("provider", ["langchain", "langgraph"])
+@pytest.mark.parametrize("name", ["tool_calls", "invalid_tool_calls"])
+def test_calls_in_the_json_of_a_message_are_masked(provider: str, name: str) -> None:
+    call = {"name": "find", "args": {"q": "a secret"}, "id": "a", "type": "tool_call"}
+    if name == "invalid_tool_calls":
+        call |= {"args": '{"q": "a secret', "error": "a secret", "type": "invalid_tool_call"}
+    message = {**say("so").model_dump(), name: [call]}
+    for chunk in (message, (message, {"langgraph_node": "n"}), ("messages", (message, {}))):
+        if provider == "langgraph" or not isinstance(chunk, tuple) or isinstance(chunk[0], dict):
+            assert not left_raw(list(GUARD.wrap_sync([chunk], provider=provider)))
+
+
 def test_what_holds_a_message_is_made_anew() -> None:
     for pieces in cuttings("a secret, no sec"):
         chunks = [ChatGenerationChunk(message=say(piece)) for piece in pieces]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, PrivateAttr
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw
 from tests.providers.test_frameworks import MASKED, TEXT, Message, TextBlock
@@ -166,3 +167,17 @@ def test_a_block_ends_a_run(at: int) -> None:
     out = list(stream)
     assert stream.finish == "content_filter"
     assert "forbidden" not in repr(out)
+
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+BY_KEY = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))
+
+
+@pytest.mark.parametrize("name", ["raw_input", "raw_output"])
+def test_no_field_of_a_tools_own_value_is_taken_for_a_mark(name: str) -> None:
+    output = {"blocks": [], "tool_name": "find", name: {"rows": [{"id": KEY, "role": KEY}]}}
+    called = {"tool_name": "find", "tool_kwargs": {"id": "a"}, "tool_id": "c1"}
+    typed = {"current_agent_name": "a", "response": {"role": "assistant", "blocks": []}}
+    events = [{**called, "tool_output": output}, {**typed, "structured_response": {"id": KEY}}]
+    for event in events:
+        assert KEY not in str(list(BY_KEY.wrap_sync([event], provider="llama_index")))

@@ -270,3 +270,13 @@ def test_a_calls_arguments_are_extracted() -> None:
         PartDeltaEvent(index=0, delta=ToolCallPartDelta(args_delta=",2]}")),
     ]
     assert collect(lambda: extract.items(source, "rows.item", tool="find")) == [1, 2]
+
+
+def test_what_a_deferred_call_tells_the_application_is_no_mark() -> None:
+    key = "AKIAIOSFODNN7EXAMPLE"
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))
+    told = {"call-1": {"id": key, "data": key, "status": key}}
+    for name in ("metadata", "context"):
+        requests = {"calls": [], "approvals": [], name: told}
+        event = {"event_kind": "deferred_tool_requests", "requests": requests}
+        assert key not in str(list(guard.wrap_sync([event], provider="pydantic_ai")))

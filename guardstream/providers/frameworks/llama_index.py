@@ -79,7 +79,9 @@ _SPEC: Spec = {
 }
 
 _SAID = Tree(
-    Leaf("copy", "text", "message"), frozenset({"block_type", "role", "id", "tool_call_id"})
+    Leaf("copy", "text", "message"),
+    frozenset({"block_type", "role", "id", "tool_call_id"}),
+    own=frozenset({"raw_input", "raw_output", "tool_kwargs"}),
 )
 _MESSAGE = OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _SAID)
 _ASKED = Leaf("copy", "tool_args", "message")
@@ -100,7 +102,8 @@ _EVENT: dict[str, Spec] = {
             "tool_output": _SAID,
         }
     ],
-    **dict.fromkeys(("tool_output", "structured_response", "output"), _SAID),
+    **dict.fromkeys(("tool_output", "output"), _SAID),
+    "structured_response": Tree(_SAID.leaf),
     "raw": ABOUT,
 }
 """What an agent's run tells beside the stream: messages and calls of tools, as a whole."""

@@ -17,6 +17,7 @@ from guardstream.providers.spec import (
     NAME,
     NUMBER,
     REQUEST,
+    Items,
     Leaf,
     OneOf,
     Path,
@@ -27,31 +28,59 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
-_MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "name", "data", "status"})
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
-_CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS | {"place_id"})
+_MEDIA_TYPES = ("image", "audio", "video", "document")
+_MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "data", "status"})
+_FOUND = frozenset({"type", "status", "place_id", "review_id", "media_id"})
+_OWN = frozenset({"custom_metadata"})
+
+
+def _given(leaf: Leaf) -> Spec:
+    """A tool's result: content, in which the data of media pass, or a value of the tool's own."""
+    value = Tree(leaf)
+    said = Tree(leaf, _FOUND, own=_OWN)
+    contents = {**dict.fromkeys(_MEDIA_TYPES, Tree(leaf, _MARKS)), "text": said}
+    return Items(OneOf("type", contents, value), value)
+
+
+def _repeated(leaf: Leaf) -> Spec:
+    """The steps or contents of a whole interaction."""
+    step = Tree(leaf, _MARKS, own=_OWN)
+    ids = dict.fromkeys(("type", "id", "call_id", "signature", "server_name"), META)
+    call: Spec = {**ids, "name": NAME, "arguments": Tree(leaf)}
+    result: Spec = {**ids, "name": META, "is_error": NUMBER, "result": _given(leaf)}
+    known = dict.fromkeys(("function_call", "mcp_server_tool_call"), call)
+    known |= dict.fromkeys(("function_result", "mcp_server_tool_result"), result)
+    known |= {"file_search_result": result}
+    return Items(OneOf("type", known, step), step)
+
+
+_RESULT = Leaf("whole", "text", "tool_result")
+_CITATION = Tree(Leaf("whole", "text", "citation"), _FOUND, own=_OWN)
 _SAID: Spec = {"type": META, "text": Leaf("delta", "text", "text"), "annotations": _CITATION}
 _THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
 
 _TOOLS = (
     *("code_execution", "file_search", "function", "google_maps", "google_search"),
-    *("mcp_server_tool", "processing", "retrieval", "url_context"),
+    *("mcp_server_tool", "processing", "retrieval", "tool_search", "url_context"),
 )
 _CALL: Spec = {
-    **dict.fromkeys(("type", "id", "signature", "server_name", "search_type"), META),
+    **dict.fromkeys(("type", "id", "signature", "server_name"), META),
+    **dict.fromkeys(("search_type", "retrieval_type"), META),
     "name": NAME,
     "arguments": Leaf("whole", "tool_args", "args"),
 }
-_GIVEN: Spec = {
+_GIVEN: dict[str, Spec] = {
     **dict.fromkeys(("type", "call_id", "id", "name", "signature", "server_name"), META),
     "is_error": NUMBER,
     "status": META,
-    "result": _RESULT,
+    "result": _given(_RESULT),
 }
 _CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
-_RESULTS = {f"{tool}_result": _GIVEN for tool in _TOOLS}
+_RESULTS: dict[str, Spec] = {f"{tool}_result": _GIVEN for tool in _TOOLS}
+for _tool in ("google_maps", "google_search", "tool_search", "url_context"):
+    _RESULTS[f"{_tool}_result"] = {**_GIVEN, "result": Tree(_RESULT, _FOUND, own=_OWN)}
 _MEDIA = dict.fromkeys(
-    ("image", "audio", "video", "document"),
+    _MEDIA_TYPES,
     dict.fromkeys(("type", "data", "mime_type", "uri", "resolution", "rate", "channels"), META),
 )
 
@@ -97,9 +126,9 @@ INTERACTION: dict[str, Spec] = {
     **dict.fromkeys(("continuation_ids", "continuation_token"), META),
     **dict.fromkeys(("output_image", "output_audio", "output_video"), META),
     "output_text": Leaf("whole", "text", "steps"),
-    "outputs": _RESULT,
-    "errors": _RESULT,
-    "steps": Tree(Leaf("whole", "text", "steps"), _MARKS),
+    "outputs": _repeated(_RESULT),
+    "errors": Tree(_RESULT, _MARKS),
+    "steps": _repeated(Leaf("whole", "text", "steps")),
     "error": Tree(Leaf("whole", "text", "error"), _MARKS),
 }
 

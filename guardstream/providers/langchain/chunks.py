@@ -46,8 +46,8 @@ class LangChain:
     repeats = True
     leaves_out_calls = True
 
-    def __init__(self, *, unknown: Unknown = "guard", messages: Messages | None = None) -> None:
-        self._messages = messages or Messages(unknown=unknown)
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._messages = Messages(unknown=unknown)
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks in messages."""

@@ -19,7 +19,6 @@ from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unkno
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.langchain.chunks import LangChain, is_message
 from guardstream.providers.langchain.growing import GrowingMessages
-from guardstream.providers.langchain.messages import JSONMessages, Messages
 from guardstream.providers.langchain.values import Values
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.marks import is_mark
@@ -45,7 +44,7 @@ class LangGraph:
     repeats = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
-        self._messages = LangChain(unknown=unknown, messages=self._inner(unknown))
+        self._messages = LangChain(unknown=unknown)
         self._values = Values()
         self._custom = AnyJSON(unknown=unknown)
 
@@ -54,10 +53,6 @@ class LangGraph:
         self._messages.judge_marks(passes)
         self._custom.judge_marks(passes)
         self._values.judge_marks(passes)
-
-    @staticmethod
-    def _inner(unknown: Unknown) -> Messages:
-        return Messages(unknown=unknown)
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -77,6 +72,8 @@ class LangGraph:
         steps: tuple[Any, ...] = ()
         mode, data = "", chunk
         if isinstance(chunk, tuple) and not LangChain.accepts(chunk):
+            if not all(map(_is_name, chunk[:-1])):
+                return _Parts("custom", chunk, ())
             steps, data = (len(chunk) - 1,), chunk[-1]
             mode = next((each for each in chunk[:-1] if isinstance(each, str)), "")
         if not mode:
@@ -175,10 +172,6 @@ class LangGraphEvents(LangGraph):
         self._growing = GrowingMessages(self._values)
 
     @staticmethod
-    def _inner(unknown: Unknown) -> Messages:
-        return JSONMessages(unknown=unknown)
-
-    @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is the event that begins a run, or one of messages."""
         if not isinstance(chunk, dict) or chunk.keys() != {"event", "data"}:
@@ -254,6 +247,13 @@ def _is_mark(value: Any) -> bool:
 
 def _is_run(name: str, value: Any) -> bool:
     return name in _RUN and _is_mark(value)
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether `value` is what comes before a chunk's data: a mode or a namespace."""
+    if isinstance(value, tuple):
+        return all(isinstance(each, str) for each in value)
+    return isinstance(value, str) and value in MODES
 
 
 def _others(chunk: Any) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.langchain.cut_calls import refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
-from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.parsed import same_value
 from guardstream.providers.toolkit.reused import Reused
@@ -47,8 +47,8 @@ _ECHO_FIELDS = ("partial_json", "args", "input", "arguments")
 _ENDED = frozenset({"ai", "tool"})
 
 
-class Messages(SpecAdapter):
-    """The adapter for messages themselves; there is one choice."""
+class Messages(VariedSpecAdapter):
+    """The adapter for messages themselves, as objects or JSON; there is one choice."""
 
     name = "langchain"
     spec = SPEC
@@ -63,6 +63,9 @@ class Messages(SpecAdapter):
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
         self._called: set[Hashable] = set()
+
+    def spec_of(self, chunk: Any) -> Spec:
+        return JSON_SPEC if isinstance(chunk, dict) else SPEC
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if path and leaf.channel == "tool_args" else 0
@@ -296,9 +299,3 @@ def _without_end(message: Any) -> Any:
     metadata = fields_of(message).get("response_metadata") or {}
     kept = {name: value for name, value in metadata.items() if name not in _ENDS}
     return replaced(message, {"response_metadata": kept, "chunk_position": None})
-
-
-class JSONMessages(Messages):
-    """The adapter for messages as JSON."""
-
-    spec = JSON_SPEC

@@ -39,7 +39,11 @@ from guardstream.providers.toolkit.objects import (
 )
 
 _GIVEN = Leaf("whole", "text", "tool_result")
-_TEXTS = Tree(APART, frozenset({"type", "mimeType", "data", "blob", "uri", "role"}))
+_TEXTS = Tree(
+    APART,
+    frozenset({"type", "mimeType", "data", "blob", "uri", "role"}),
+    own=frozenset({"input", "structuredContent", "_meta"}),
+)
 
 _OFFERED: Spec = {
     "name": NAME,
@@ -82,7 +86,8 @@ class Messages(SpecAdapter):
             **dict.fromkeys(("uri", "logger"), META),
             **dict.fromkeys(("message", "data", "reason"), Tree(APART)),
             # What a server asks of its client: to sample a model, or its user.
-            **dict.fromkeys(("messages", "systemPrompt", "requestedSchema"), _TEXTS),
+            **dict.fromkeys(("messages", "systemPrompt"), _TEXTS),
+            "requestedSchema": Tree(APART),
             **dict.fromkeys(("modelPreferences", "includeContext", "metadata"), REQUEST),
             **dict.fromkeys(("maxTokens", "temperature", "stopSequences"), META),
             "_meta": Tree(UNKNOWN),

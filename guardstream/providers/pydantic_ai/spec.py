@@ -171,8 +171,7 @@ SPEC = OneOf(
             "requests": {
                 "calls": [_part("copy")],
                 "approvals": [_part("copy")],
-                "metadata": _DETAILS,
-                "context": _DETAILS,
+                **dict.fromkeys(("metadata", "context"), Tree(_DETAILS.leaf)),
             },
         },
         "deferred_tool_results": {"event_kind": KEEP, "results": _RESULT},

@@ -79,12 +79,14 @@ class Tree(NamedTuple):
     """A value of any shape: each string in it is a text of its own, except for fields in `meta`.
 
     If a field in `meta` holds more than a string, it is treated as another field of the same name,
-    and is not removed. Fields in `about` spell out the event's text again.
+    and is not removed. Fields in `about` spell out the event's text again. Fields in `own` hold
+    values of the application's own, in which no field is in `meta`.
     """
 
     leaf: Leaf
     meta: frozenset[str] = frozenset()
     about: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
 
 REQUEST = Tree(Leaf("aside", "text", "request"))
@@ -99,6 +101,13 @@ class Either(NamedTuple):
     """Text or something else."""
 
     text: Leaf
+    other: Any
+
+
+class Items(NamedTuple):
+    """A list, or something else."""
+
+    item: Any
     other: Any
 
 
@@ -126,7 +135,17 @@ class Mirror(NamedTuple):
 
 
 Spec: TypeAlias = (
-    "Leaf | Arguments | OneOf | Tree | Either | Each | Values | Mirror | dict[str, Any] | list[Any]"
+    Leaf
+    | Arguments
+    | OneOf
+    | Tree
+    | Either
+    | Items
+    | Each
+    | Values
+    | Mirror
+    | dict[str, Any]
+    | list[Any]
 )
 
 Path: TypeAlias = tuple[int, ...]

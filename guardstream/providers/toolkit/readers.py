@@ -26,6 +26,7 @@ from guardstream.providers.toolkit.nodes import (
     Arguments,
     Each,
     Either,
+    Items,
     Leaf,
     Mirror,
     OneOf,
@@ -121,6 +122,8 @@ class _Compiler:
             return partial(_read_tree, spec)
         if isinstance(spec, Either):
             return _either_reader(self.reader(spec.text), self.reader(spec.other))
+        if isinstance(spec, Items):
+            return _items_reader(_list_reader(self.reader(spec.item)), self.reader(spec.other))
         if isinstance(spec, OneOf):
             KNOWN.update(spec.specs)
             readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
@@ -377,6 +380,14 @@ def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
     return read
 
 
+def _items_reader(items: Reader, other: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        reader = items if isinstance(value, (list, tuple)) else other
+        (reader or _read_mark)(value, steps, path, found)
+
+    return read
+
+
 def _choice_reader(
     key: str, readers: Mapping[str, Reader | None], known: bool, other: Reader | None
 ) -> Reader:
@@ -418,7 +429,8 @@ def _read_in_tree(
     elif name in spec.about:
         found.append(Found(ABOUT, value, steps, path))
     else:
-        _read_tree(spec, value, steps, path, found)
+        inner = spec._replace(meta=frozenset()) if name in spec.own else spec
+        _read_tree(inner, value, steps, path, found)
 
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
