@@ -13,11 +13,14 @@ from guardstream.policy.lint import warnings
 POLICIES = {name: Policy.load(packs.pack(name)) for name in packs.names()}
 
 OVERFLOWING = {
+    "aws-secret-key",
     "dropbox-token",
     "email",
     "flyio-token",
+    "framework-key",
     "google-oauth",
     "jwt",
+    "link-signature",
     "onepassword-secret",
     "paseto-token",
     "private-key",
