@@ -99,7 +99,7 @@ class Stepper:
         self._open: dict[int, tuple[OpenMatch, ...]] = {}
         self._hits: list[OpenMatch] = []
         self._lost: dict[int, int] = {}
-        self._lost_live = False  # whether all of these are known to live
+        self._lost_live = True  # whether all of these are known to live
         self._off: frozenset[int] = frozenset()
         self._failures: tuple[tuple[int, int], ...] = ()
         self._kind = machine.kind(Alphabet.BEGIN)
@@ -188,7 +188,17 @@ class Stepper:
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
         check_not_building(self._machine.alphabet.lock)
-        self._mark = self._here()
+        # What `_here` says, without a call.
+        self._mark = (
+            self._joint,
+            self._registers,
+            self._runs,
+            self._open,
+            self.offset,
+            self._kind,
+            self._off,
+            self._failures,
+        )
         self._hits = []
         self.due = self.plain = False
         step = self._step if self._is_apart(end - begin) else self._leap
@@ -229,7 +239,7 @@ class Stepper:
         """What stands here, too, and goes on by itself."""
         fork = Stepper(self._machine, self._joints)
         fork._stand(self._here())
-        fork._lost = dict(self._lost)
+        fork._lost, fork._lost_live = dict(self._lost), self._lost_live
         return fork
 
     def is_alike(self, other: object) -> bool:
@@ -272,7 +282,8 @@ class Stepper:
 
     def _step(self, character: str) -> None:
         """Read a character by each pattern that is awake."""
-        machine, offset, awake = self._machine, self.offset, self.awake
+        machine, offset = self._machine, self.offset
+        awake = self.awake if self._runs is None else self._runs
         number = machine.classes[character]
         signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
@@ -410,9 +421,9 @@ class Stepper:
     def held(self) -> int:
         """Where the oldest hold-back begins; the present offset if there is none."""
         handling, offset, joint = self._machine.handling, self.offset, self._joint
-        held, lost = offset, self._living()
+        held, lost = offset, self._lost if self._lost_live else self._living()
         if joint is not None:
-            live = joint.holds(frozenset(lost)) if lost else joint.held()
+            live = joint.holds(frozenset(lost)) if lost else joint.known_held or joint.held()
             oldest = live.oldest(self._registers, offset)
             if oldest < held:
                 held = oldest
@@ -478,7 +489,7 @@ class Stepper:
         return list(self._lost)
 
     def _living(self) -> dict[int, int]:
-        if not self._lost or self._lost_live:
+        if not self._lost:
             return self._lost
         return {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
 
