@@ -188,17 +188,7 @@ class Stepper:
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
         check_not_building(self._machine.alphabet.lock)
-        # What `_here` says, without a call.
-        self._mark = (
-            self._joint,
-            self._registers,
-            self._runs,
-            self._open,
-            self.offset,
-            self._kind,
-            self._off,
-            self._failures,
-        )
+        self._mark = self._here()
         self._hits = []
         self.due = self.plain = False
         step = self._step if self._is_apart(end - begin) else self._leap
@@ -260,10 +250,6 @@ class Stepper:
     def _last(self) -> int:
         """What the sleeping patterns ask of the last character."""
         return self._kind if self._joint is None else self._joint.kind
-
-    def held_back(self) -> int:
-        """See `Steps.held_back`."""
-        return self.offset - self.held()
 
     def _leap(self, character: str) -> None:
         """Read a character by the joint state."""
@@ -420,6 +406,10 @@ class Stepper:
 
     def held(self) -> int:
         """Where the oldest hold-back begins; the present offset if there is none."""
+        return self.offset - self.held_back()
+
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
         handling, offset, joint = self._machine.handling, self.offset, self._joint
         held, lost = offset, self._lost if self._lost_live else self._living()
         if joint is not None:
@@ -438,7 +428,7 @@ class Stepper:
                 for match in matches:
                     if match.hold < held and not match.written:
                         held = match.hold
-        return held
+        return offset - held
 
     def oldest(self) -> int:
         """Where the oldest candidate began, the present offset if none lives; a match that is open
