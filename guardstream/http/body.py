@@ -134,7 +134,7 @@ def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict
         guarded: dict[str, Any] = sent[0] if sent else adapter.silent(body)
         return adapter.completed(guarded, body) if adapter.reasons else guarded
     except Exception as error:
-        fail_closed(error)
+        fail_closed(error, adapter.name)
 
 
 class _Answer:

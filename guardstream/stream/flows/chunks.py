@@ -79,7 +79,7 @@ class ChunkFlow(PieceFlow[C]):
                 return made
             self.sent = () if released is not None else self.leave_fast_path(fast, text, chunk)
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
         return None
 
     def leave_fast_path(
@@ -97,7 +97,7 @@ class ChunkFlow(PieceFlow[C]):
                 fast.track, text, fast.events, chunk, origin, write or self._write
             )
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
 
     @property
     def fast_path(self) -> FastPath | None:
@@ -152,7 +152,7 @@ class ChunkFlow(PieceFlow[C]):
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             sent = self._admit(chunk, reading, origin)
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
@@ -230,7 +230,7 @@ class ChunkFlow(PieceFlow[C]):
                 origin.value, self._single_text, text, origin, model, write, whole
             )
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
 
     def replace_last_unread(self, whole: Callable[[], C]) -> None:
         """Remember another chunk as the last unread one."""
@@ -326,7 +326,7 @@ class ChunkFlow(PieceFlow[C]):
         try:
             self._forget()
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
 
     def _forget(self) -> None:
         if self._single_text is None or self.adapter.repeats or self._is_busy:
@@ -356,7 +356,7 @@ class ChunkFlow(PieceFlow[C]):
             sent = [] if kept is None else self.feed(kept)
             return sent if self.ended else [*sent, *self._finish()]
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something outside its chunks; return its last chunks."""
@@ -365,7 +365,7 @@ class ChunkFlow(PieceFlow[C]):
             self._read_last()
             return self._end_stream()
         except Exception as error:
-            fail_closed(error)
+            fail_closed(error, self.provider)
 
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; `ended` is set if a rule matches it."""

@@ -156,8 +156,8 @@ def stage_error(error: Exception) -> StageError:
     return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
 
 
-def fail_closed(error: Exception) -> NoReturn:
-    """Raise the error that ends a stream whose flow has raised `error`.
+def fail_closed(error: Exception, provider: str) -> NoReturn:
+    """Raise the error that ends a stream whose flow has raised `error`, for chunks of a provider.
 
     StageError and AdapterError are raised as they are; anything else becomes an AdapterError with
     the type alone, because messages may contain text.
@@ -165,4 +165,6 @@ def fail_closed(error: Exception) -> NoReturn:
     if isinstance(error, (AdapterError, StageError)):
         raise error
     name = type(error).__name__
-    raise AdapterError(f"malformed chunk ({name}): the stream was blocked") from error
+    raise AdapterError(
+        f"malformed chunk for the format {provider!r} ({name}): the stream was blocked"
+    ) from error
