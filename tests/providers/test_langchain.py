@@ -144,6 +144,13 @@ def test_an_artifact_is_text_whatever_its_fields_are_called() -> None:
     assert out.artifact == {"id": "#######", "png": b"\x89PNG\xff"}
 
 
+def test_json_in_a_tools_message_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    given = [{"type": "json", "id": "secret1", "json": {"id": "secret1"}}]
+    (out,) = rule.wrap_sync([ToolMessage(given, tool_call_id="c1")], provider="langchain")
+    assert out.content == [{"type": "json", "id": "secret1", "json": {"id": "#######"}}]
+
+
 @pytest.mark.parametrize("provider", ["langchain", "langgraph"])
 @pytest.mark.parametrize("name", ["tool_calls", "invalid_tool_calls"])
 def test_calls_in_the_json_of_a_message_are_masked(provider: str, name: str) -> None:

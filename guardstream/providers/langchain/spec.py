@@ -27,7 +27,7 @@ from guardstream.providers.spec import (
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
 
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS, own=frozenset({"json"}))
 _BLOCKS = Tree(Leaf("whole", "thinking", "thinking_blocks"), _MARKS)
 _CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
 
