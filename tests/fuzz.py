@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import count
 from secrets import randbits
 
-from guardstream.scan.regex import forms
+from tests.support.forms import FORMS
 from tests.support.generate import Composition, draw_groups, draw_unseen
 from tests.support.harness import hunt, told
 
@@ -26,10 +26,9 @@ APART = 200
 def batch(seeds: range) -> tuple[Composition, str]:
     """One process's share: each case on both forms of the search, where there are two."""
     composition = Composition()
-    natives = (True, False) if forms.NATIVE else ()
-    found = hunt(seeds, composition, natives=natives)
+    found = hunt(seeds, composition, natives=FORMS)
     for draw in (draw_unseen, draw_groups):
-        found = found or hunt(seeds[:: len(seeds) // APART or 1], natives=natives, draw=draw)
+        found = found or hunt(seeds[:: len(seeds) // APART or 1], natives=FORMS, draw=draw)
     return composition, told(found)
 
 
