@@ -268,8 +268,8 @@ class Stepper:
 
     def _step(self, character: str) -> None:
         """Read a character by each pattern that is awake."""
-        machine, offset = self._machine, self.offset
-        awake = self.awake if self._runs is None else self._runs
+        assert self._runs is not None
+        machine, offset, awake = self._machine, self.offset, self._runs
         number = machine.classes[character]
         signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
@@ -442,7 +442,7 @@ class Stepper:
         if joint is not None:
             live = joint.known_began.get(pattern) or joint.began(pattern)
             return live.oldest(self._registers, self.offset)
-        run = self.awake.get(pattern) if self._runs is None else self._runs.get(pattern)
+        run = self._runs.get(pattern) if self._runs else None
         return self.offset + 1 if run is None else run[0].starts.oldest(run[1], self.offset)
 
     def waits(self, pattern: int) -> int:
@@ -451,7 +451,7 @@ class Stepper:
         if joint is not None:
             live = joint.known_waits.get(pattern) or joint.waits(pattern)
             return live.oldest(self._registers, self.offset)
-        run = self.awake.get(pattern) if self._runs is None else self._runs.get(pattern)
+        run = self._runs.get(pattern) if self._runs else None
         return self.offset + 1 if run is None else run[0].holds.oldest(run[1], self.offset)
 
     def patterns(self) -> list[int]:
