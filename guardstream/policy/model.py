@@ -49,6 +49,7 @@ from guardstream.policy.sections import (
 )
 from guardstream.policy.serving import (
     KeyFile,
+    ReceiptsFile,
     ReplayFile,
     RouteFile,
     ServeFile,
@@ -117,13 +118,16 @@ class WordFile(Model):
     """Words from a file beside the policy: UTF-8, one per line, `#` starts a comment line."""
 
     file: Text
+    """The file's path, from the policy's own folder."""
 
 
 class KeepFile(Model):
     """How many code points of a match stay readable."""
 
     first: int = Field(default=0, ge=0)
+    """How many at the match's beginning."""
     last: int = Field(default=0, ge=0)
+    """How many at its end."""
 
 
 class PseudonymFile(Model):
@@ -132,6 +136,7 @@ class PseudonymFile(Model):
     key_env: Text
     """The environment variable that holds the key."""
     prefix: str = ""
+    """What stands before the hash."""
     length: int = Field(default=12, ge=4, le=64)
     """How many hexadecimal digits of the hash are shown."""
 
@@ -140,14 +145,18 @@ class ReplacementFile(Model):
     """A replacement that is derived from the match: one of `keep` and `pseudonym`."""
 
     keep: KeepFile | None = None
+    """Leaves the match's ends readable."""
     pseudonym: PseudonymFile | None = None
+    """Names the same value alike each time."""
 
 
 class AllowFile(Model):
     """Exceptions: matches that equal one of the words, or that a pattern matches in full."""
 
     words: list[Text] = Field(default=[])
+    """Matches that are left as they are."""
     patterns: list[Text] = Field(default=[])
+    """Patterns of the whole of such matches."""
 
 
 class EntropyFile(Model):
@@ -161,6 +170,7 @@ class KeywordsFile(Model):
     """Words, one of which must precede a match."""
 
     words: list[Text] = Field(min_length=1)
+    """The words, in any case."""
     within: int = Field(default=50, ge=1, le=1000)
     """How many code points before the match the word may be."""
 
@@ -169,8 +179,11 @@ class CaseFile(Model):
     """One inline test: an input with its output, or a text in which the rule finds nothing."""
 
     input: str | None = None
+    """A text in which the rule finds something."""
     output: str | None = None
+    """What the rule makes of `input`."""
     clean: str | None = None
+    """A text in which the rule finds nothing."""
 
 
 Words: TypeAlias = Annotated[
@@ -404,6 +417,7 @@ MODELS: dict[str, type[Model]] = {
     "serve.state": StateFile,
     "serve.routes": RouteFile,
     "replay": ReplayFile,
+    "receipts": ReceiptsFile,
     "serve.limits": ServeLimitsFile,
 }
 """The model of the mapping at a key, for naming the known keys."""

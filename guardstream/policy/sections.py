@@ -23,11 +23,13 @@ from guardstream.jsonstream.repair import USUAL, Kind
 
 
 class Model(BaseModel):
-    """The base of all mappings in a policy: unknown keys are refused, types are not guessed."""
+    """The base of all mappings in a policy: unknown keys are refused, types are not guessed.
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
+    What stands below a field describes it; `schema` reads it from there, as pydantic would do for
+    every program that loads a policy.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def plain_or_mapping(value: Any) -> str:

@@ -79,6 +79,10 @@ def refusal(text: str) -> str:
         ("serve: {workers: 2, replay: {}}", "1:8: a replay in memory is for one process"),
         ("serve: {replay: {lingr: 1s}}", "1:18: unknown key 'lingr', did you mean 'linger'?"),
         (
+            "serve: {receipts: {key: '${K}', isuer: a}}",
+            "1:33: unknown key 'isuer', did you mean 'issuer'?",
+        ),
+        (
             "serve: {upstreams: {b: {ur: x, url: 'http://x'}}}",
             "1:25: unknown key 'ur', did you mean 'url'?",
         ),

@@ -78,6 +78,13 @@ def test_the_schema_for_editors_is_that_of_the_model() -> None:
     assert file.read_text(encoding="utf-8") == schema.text(), "run: guardstream schema"
 
 
+def test_editors_are_told_what_each_key_is_for() -> None:
+    made = schema.schema()
+    for name, shape in {"": made, **made["$defs"]}.items():
+        for key, said in shape.get("properties", {}).items():
+            assert said.get("description"), (name, key)
+
+
 def test_that_packs_are_not_there_as_files_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
