@@ -17,7 +17,8 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a policy file."""
     made = PolicyFile.model_json_schema(by_alias=True)
     shapes = {PolicyFile.__name__: made, **made["$defs"]}
-    for model in {PolicyFile, *MODELS.values()}:
+    models: set[type[Model]] = {PolicyFile, *MODELS.values()}
+    for model in models:
         properties = shapes[model.__name__]["properties"]
         for name, said in _descriptions(model):
             key = model.model_fields[name].alias or name
