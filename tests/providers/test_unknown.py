@@ -669,6 +669,12 @@ def test_an_object_that_holds_itself_is_named_and_may_pass() -> None:
     assert list(GUARD.wrap_sync(source, unknown="pass")) == source
 
 
+def test_of_several_objects_the_one_that_holds_itself_is_named() -> None:
+    source = [{"info": SimpleNamespace(user="me"), "results": [Agent()], "data": "so"}]
+    with pytest.raises(AdapterError, match=r"pass: \['\$\.results'\]"):
+        list(GUARD.wrap_sync(source))
+
+
 def test_what_is_below_a_path_that_passes_does_too() -> None:
     source = [{"own": {"deep": ["blue bird"], "blue bird": 1}, "other": "a blue bird"}]
     (out,) = GUARD.wrap_sync(source, unknown={"pass": ["$.own"]})
