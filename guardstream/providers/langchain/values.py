@@ -160,6 +160,6 @@ def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
 
 def _marks_of(value: Any, fields: Mapping[str, Any], *, known: bool) -> Collection[str]:
     """Return the names of an object's fields that hold marks."""
-    if known or type(value).__module__.startswith(_PACKAGES):
+    if known or str(type(value).__module__).startswith(_PACKAGES):
         return _MARKS if "type" in fields else _IDS
     return _IDS if any(fields.keys() >= each for each in _TASKS) else ()
