@@ -24,6 +24,7 @@ from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
     check_framing,
     check_listed,
+    check_unknown_beside,
     check_vault,
     knowing,
     known_arguments,
@@ -247,7 +248,7 @@ class Guard:
         - `provider`: an adapter or its name; by default the first chunk decides.
         - `words`: further words for rules of the policy, by rule id, for this stream only.
         - `unknown`: how to treat events and fields that the adapter does not know; overrides the
-          policy.
+          policy. An adapter that is given as `provider` has its own.
         - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
           ends or as whole events; "text" if they are text although they look like events or lines
           of JSON, or if bytes are plain text; a `provider` beside it must be one of text.
@@ -278,6 +279,7 @@ class Guard:
         """
         policy = self._policy_with(words)
         check_framing(framing)
+        check_unknown_beside(provider, unknown)
         if opens(stream):
             check_function(stream)
         else:
@@ -344,6 +346,7 @@ class Guard:
         policy = self._policy_with(words)
         self._refuse_operations(policy, "wrap_sync()")
         check_framing(framing)
+        check_unknown_beside(provider, unknown)
         make_flow = self._flows(
             policy, provider=provider, unknown=unknown, framing=framing, vault=vault
         )

@@ -271,6 +271,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync([{}], provider=JSONFormat),
         "such as JSONFormat('mine', text='$.token'), not the class 'JSONFormat'",
     ),
+    "what is unknown to a format that is given": (
+        lambda: GUARD.wrap_sync([{}], provider=JSONFormat("mine", text="$.t"), unknown="refuse"),
+        "unknown= does not apply to an adapter: pass it to the adapter",
+    ),
     "a format as a dict": (
         lambda: GUARD.wrap_sync([{}], provider={"text": "$.token"}),
         "provider= needs a format's name or an adapter",

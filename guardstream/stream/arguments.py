@@ -58,6 +58,15 @@ def _hint(name: str, names: frozenset[str]) -> str:
     return f": did you mean {close!r}?" if close else f", it has: {', '.join(sorted(names))}"
 
 
+def check_unknown_beside(provider: object, unknown: object) -> None:
+    """Raise TypeError for `unknown` beside an adapter, which was made with its own."""
+    if unknown is not None and provider is not None and not isinstance(provider, str):
+        raise TypeError(
+            "unknown= does not apply to an adapter: pass it to the adapter, such as "
+            "JSONFormat('mine', text='$.token', unknown='pass')"
+        )
+
+
 def check_framing(framing: str | None) -> None:
     """Raise if a framing is unknown."""
     if framing is not None:

@@ -558,3 +558,56 @@ def test_an_item_with_a_call_that_is_cut_does_not_go_out(raw: bool) -> None:
     stream = GUARD.wrap_sync(called(['{"q": "so for', 'bidden"}'], raw=raw))
     assert not any(isinstance(each, ItemEvent) for each in stream)
     assert stream.finish == "content_filter"
+
+
+OF_CHANNELS = {
+    "mcp_call": ("tool_args", {"arguments": r'{"q": "s\u0065cret"}'}),
+    "mcp_approval_request": ("tool_args", {"arguments": r'{"q": "s\u0065cret"}'}),
+    "custom_tool_call": ("tool_args", {"input": "a secret"}),
+    "shell_call": ("tool_args", {"action": {"commands": ["cat", "a secret"]}}),
+    "apply_patch_call": ("tool_args", {"operation": {"type": "create_file", "diff": "+secret"}}),
+    "reasoning": ("thinking", {"summary": [{"type": "summary_text", "text": "a secret"}]}),
+    "message": ("refusal", {"content": [{"type": "refusal", "refusal": "a secret"}]}),
+}
+
+
+@pytest.mark.parametrize("kind", OF_CHANNELS)
+def test_an_item_has_the_channels_of_the_responses_api(kind: str) -> None:
+    channel, fields = OF_CHANNELS[kind]
+    rule = f"{{id: w, words: [secret], replacement: '#', channels: [{channel}]}}"
+    guard = Guard(Policy.parse(f"rules: [{rule}]"))
+    item = {"id": "i1", "type": kind, "status": "completed", **fields}
+    events = [
+        Raw({"type": "response.created", "response": {"id": "r1", "output": []}}),
+        Raw({"type": "response.output_item.done", "item": item, "output_index": 0}),
+        ItemEvent(Item(item)),
+    ]
+    for source in (events, events[-1:]):
+        assert unchanged(source)
+        *_, told = guard.wrap_sync(source)
+        assert "######" in str(told)
+        assert not left_raw(told.item.raw_item, r"s\u0065cret")
+        assert not left_raw(told.item.raw_item, "secret")
+
+
+OTHERS = {"id": "secret1", "name": "secret1", "of": [{"type": "secret1", "status": "secret1"}]}
+
+OF_OTHERS: list[dict[str, Any]] = [
+    {"type": "file_search_call", "results": [{"file_id": "f1", "attributes": OTHERS}]},
+    {"type": "local_shell_call", "action": {"type": "exec", "env": OTHERS}},
+    {"type": "tool_search_call", "arguments": OTHERS},
+    {"type": "mcp_list_tools", "tools": [{"name": "find", "annotations": OTHERS}]},
+    {"type": "mcp_list_tools", "tools": [{"input_schema": {"type": "object", "default": OTHERS}}]},
+    {"type": "shell_call_output", "output": [], "provider_data": OTHERS},
+    {"type": "an_item_of_tomorrow", "result": OTHERS},
+]
+
+
+@pytest.mark.parametrize("item", OF_OTHERS)
+def test_what_others_put_into_an_item_has_no_fields_that_pass(item: dict[str, Any]) -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    source = [ItemEvent(Item({"id": "i1", **item}))]
+    assert unchanged(source)
+    (told,) = rule.wrap_sync(source)
+    assert not left_raw(told.item.raw_item, "secret1")
+    assert told.item.raw_item["id"] == "i1"

@@ -144,6 +144,16 @@ def test_an_artifact_is_text_whatever_its_fields_are_called() -> None:
     assert out.artifact == {"id": "#######", "png": b"\x89PNG\xff"}
 
 
+@pytest.mark.parametrize("field", ["additional_kwargs", "response_metadata"])
+def test_what_a_tool_tells_beside_its_content_is_text_whatever_its_fields_are_called(
+    field: str,
+) -> None:
+    guard = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    told = ToolMessage("rows", tool_call_id="c1", **{field: {"id": "secret1", "data": "secret1"}})
+    (out,) = guard.wrap_sync([told])
+    assert getattr(out, field) == {"id": "#######", "data": "#######"}
+
+
 def test_json_in_a_tools_message_is_text_whatever_its_fields_are_called() -> None:
     rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
     given = [{"type": "json", "id": "secret1", "json": {"id": "secret1"}}]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
@@ -204,3 +207,74 @@ def test_an_error_and_what_is_not_known_are_guarded() -> None:
     assert [event for event, _ in events(out)] == ["metadata", "custom", "custom", "error"]
     begun = named("metadata", {"run_id": "r", "note": "a secret"})
     assert not left_raw(in_any_cut(begun, GUARD).decode())
+
+
+OWN = {
+    **dict.fromkeys(("id", "type", "name", "status", "run_id", "tool_call_id"), "key 12345678"),
+    "index": "12345678",
+    "rows": [{"id": "12345678", "type": "12345678", "data": "12345678"}],
+}
+"""What a model asks a tool with, and what a tool gives."""
+
+CALL_ID, RUN_ID = "call_87654321", "run-87654321"
+
+
+class Row(BaseModel):
+    id: str
+    type: str
+
+
+class Pair(NamedTuple):
+    id: str
+    rows: list[Row]
+
+
+def told(as_json: bool) -> dict[str, Any]:
+    call = {"name": "find", "args": OWN, "id": CALL_ID, "type": "tool_call"}
+    use = {"type": "tool_use", "id": CALL_ID, "name": "find", "input": OWN}
+    asked = AIMessage([use], id=RUN_ID, tool_calls=[call])
+    gave = ToolMessage(
+        "", tool_call_id=CALL_ID, id=RUN_ID, artifact=OWN, additional_kwargs={**OWN, "of": OWN}
+    )
+    pair = Pair("12345678", [Row(id="12345678", type="12345678")])
+    found = Document("", id="87654321", metadata=OWN)
+    objects = {"messages": [asked, gave], "row": OWN, "pair": pair, "documents": [found]}
+    return to_jsonable_python(objects) if as_json else objects
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: ("values", state),
+        lambda state: ("updates", {"node": state}),
+        lambda state: ("tasks", {"id": "87654321", "name": "n", "triggers": [], "input": state}),
+        lambda state: {"type": "values", "ns": (), "data": state},
+        lambda state: {"event": "on_chain_end", "run_id": RUN_ID, "data": {"output": state}},
+        lambda state: {"event": "on_tool_start", "run_id": RUN_ID, "data": {"input": state}},
+        lambda state: {"event": "on_custom_event", "run_id": RUN_ID, "data": state},
+    ],
+)
+def test_fields_that_tools_and_nodes_name_do_not_pass(wrap: Any, as_json: bool) -> None:
+    guard = Guard(Policy.parse("rules: [{id: number, pattern: '1[0-9]{7}', replacement: '#'}]"))
+    source = [wrap(told(as_json))]
+    if "event" in source[0]:
+        source[0]["parent_ids"] = ["run-1"]
+    assert unchanged(source)
+    (out,) = guard.wrap_sync(source)
+    assert not left_raw(out, "12345678")
+    assert str(out).count("########") == str(source).count("12345678")
+
+
+def test_ids_of_a_graph_and_its_messages_pass() -> None:
+    guard = Guard(Policy.parse("rules: [{id: number, pattern: '[0-9]{8}', replacement: '#'}]"))
+    asked = [{"value": {"id": "12345678"}, "id": "87654321"}]
+    task = {"id": "87654321", "name": "n", "interrupts": asked}
+    call = {"name": "find", "args": {}, "id": CALL_ID, "type": "tool_call"}
+    state = {"messages": [AIMessage("", id=RUN_ID, tool_calls=[call])], "__interrupt__": asked}
+    out = list(guard.wrap_sync([("values", state), ("tasks", task)]))
+    new = [{"value": {"id": "########"}, "id": "87654321"}]
+    assert out == [
+        ("values", {**state, "__interrupt__": new}),
+        ("tasks", {**task, "interrupts": new}),
+    ]

@@ -669,6 +669,12 @@ def test_an_object_that_holds_itself_is_named_and_may_pass() -> None:
     assert list(GUARD.wrap_sync(source, unknown="pass")) == source
 
 
+def test_of_several_objects_the_one_that_holds_itself_is_named() -> None:
+    source = [{"info": SimpleNamespace(user="me"), "results": [Agent()], "data": "so"}]
+    with pytest.raises(AdapterError, match=r"pass: \['\$\.results'\]"):
+        list(GUARD.wrap_sync(source))
+
+
 def test_what_is_below_a_path_that_passes_does_too() -> None:
     source = [{"own": {"deep": ["blue bird"], "blue bird": 1}, "other": "a blue bird"}]
     (out,) = GUARD.wrap_sync(source, unknown={"pass": ["$.own"]})
@@ -713,3 +719,35 @@ def test_what_is_found_in_such_a_value_is_reported_each_time() -> None:
     stream = Guard(Policy.parse(rules)).wrap_sync(iter(chunks))
     stream.text()
     assert len(stream.findings) == 90
+
+
+ADDRESS = r"[\w.+-]+@[\w-]+\.\w+"
+"""A pattern without a limit, of which each word may be the beginning."""
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+@pytest.mark.parametrize("kinds", [["a"], ["token"], ["token", "thought", "token", "tool.call"]])
+def test_values_that_recur_are_no_candidate_that_grows(action: str, kinds: list[str]) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: m, pattern: '{ADDRESS}', action: {action}}}]"))
+    source = [{"kind": kinds[at % len(kinds)], "tenant": "acme-corp"} for at in range(600)]
+    source.append({"kind": "over", "tenant": "acme-corp"})
+    stream = guard.wrap_sync(source)
+    assert list(stream) == source
+    assert not stream.findings
+
+
+def test_a_match_after_values_that_recur_is_found() -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: m, pattern: '{ADDRESS}'}}]"))
+    values = ["token"] * 600 + ["@exam", "ple.com", "token"]
+    out = [each["kind"] for each in guard.wrap_sync([{"kind": each} for each in values])]
+    assert out == ["token"] * 600 + ["@exam", "[m]", "[m]"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_values_that_do_not_recur_are_a_candidate_that_grows(size: int) -> None:
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z0-9]{9,} END'}]"))
+    letters = "".join(f"{at * at * 7919 % 46656:04x}" for at in range(200))
+    values = [letters[at : at + size] for at in range(0, len(letters), size)]
+    out = [each["key"] for each in guard.wrap_sync([{"key": each} for each in values])]
+    assert out[-1] == "[key]"
+    assert out.count("[key]") * size > len(letters) - 256 - size

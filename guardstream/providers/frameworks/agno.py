@@ -50,6 +50,7 @@ _VALUE = Tree(
     Leaf("copy", "text", "value"),
     frozenset({"id", "role", "type", "event", "run_id", "tool_call_id", "tool_name", "name"}),
     frozenset({"logprobs"}),
+    own=frozenset({"tool_args", "meta_data", "value"}),
 )
 _TOOL: Spec = {
     **dict.fromkeys(("tool_call_id", "child_run_id", "parent_tool_call_id", "created_at"), META),

@@ -20,13 +20,18 @@ _MARKS = dict.fromkeys(("id", "source", "created_at", "full_message_id", "type")
 _MARKS |= dict.fromkeys(("models_usage", "usage", "cached", "finish_reason", "format_string"), META)
 
 _VALUES = frozenset({"id", "type", "source", "call_id", "created_at", "full_message_id"})
-_MESSAGES = Tree(Leaf("copy", "text", "message"), _VALUES, frozenset({"logprobs"}))
+_MESSAGES = Tree(
+    Leaf("copy", "text", "message"),
+    _VALUES,
+    frozenset({"logprobs"}),
+    own=frozenset({"content", "metadata"}),
+)
 _MARKS_OF_CALL: dict[str, Spec] = {"id": META, "name": NAME}
 _CALLS: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("copy", "tool_args", "message")}]
 _REQUEST = "ToolCallRequestEvent"
 _REQUESTED: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("whole", "tool_args", "arguments")}]
 
-_BASE: dict[str, Spec] = {**_MARKS, "metadata": _MESSAGES}
+_BASE: dict[str, Spec] = {**_MARKS, "metadata": Tree(_MESSAGES.leaf)}
 
 _SPECS: dict[str, Spec] = {
     _CHUNK: {**_BASE, "content": Leaf("delta", "text", "text")},

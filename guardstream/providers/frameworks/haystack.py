@@ -30,7 +30,11 @@ _SPEC: Spec = {
             "extra": ABOUT,
         }
     ],
-    "tool_call_result": Tree(Leaf("whole", "text", "tool_result"), frozenset({"id"})),
+    "tool_call_result": Tree(
+        Leaf("whole", "text", "tool_result"),
+        frozenset({"id"}),
+        own=frozenset({"arguments", "result"}),
+    ),
     "reasoning": {"reasoning_text": Leaf("delta", "thinking", "thinking"), "extra": ABOUT},
 }
 

@@ -49,6 +49,7 @@ _VALUE = Tree(
     _COPY,
     frozenset({*_MARKS, "id", "call_id", "status", "name", "executor_id", "finish_reason"}),
     frozenset({"raw_representation", "logprobs"}),
+    own=frozenset({"arguments", "result"}),
 )
 
 _CONTENT: dict[str, Spec] = {
@@ -68,7 +69,7 @@ _CONTENT: dict[str, Spec] = {
     "arguments": Either(
         Leaf("delta", "tool_args", "arguments"), Leaf("whole", "tool_args", "arguments")
     ),
-    "function_call": Tree(Leaf("copy", "tool_args", "value"), _VALUE.meta, _VALUE.about),
+    "function_call": _VALUE._replace(leaf=Leaf("copy", "tool_args", "value")),
     "annotations": _VALUE,
     "additional_properties": _NOTES,
     "raw_representation": ABOUT,

@@ -1,8 +1,8 @@
 """The OpenAI Agents SDK: the events of `Runner.run_streamed(...).stream_events()`.
 
 https://openai.github.io/openai-agents-python/streaming/. Raw events contain those of the Responses
-API; items repeat streamed text or have a tool's result, and are guarded as a whole. The arguments
-of a call are guarded as those that streamed.
+API. Items repeat streamed text or have a tool's result: what they have of the Responses API is
+guarded as it is there, in its channel.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Passes, Piece, Reading, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Slot, Unknown
 from guardstream.providers.openai.responses import OpenAIResponses
-from guardstream.providers.spec import META, SKIP, Leaf, OneOf, Spec, Tree
+from guardstream.providers.openai.responses_spec import item_spec
+from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.growing import Growing
@@ -20,15 +21,13 @@ from guardstream.providers.toolkit.streamed import Streamed
 
 _RAW = "raw_response_event"
 
-_VALUES = Tree(
-    Leaf("whole", "text", "item"),
-    frozenset({"id", "type", "call_id", "status", "role", "name", "item_id", "encrypted_content"}),
-    frozenset({"logprobs"}),
+_ITEM = Slot(0, "text", "item")
+_TEXT = Tree(Leaf("whole", *_ITEM[1:3]))
+_ITEMS = item_spec("copy")._replace(
+    other=dict.fromkeys(("id", "type", "call_id", "status", "role"), META)
 )
-_CALLED: dict[str, Spec] = {
-    **dict.fromkeys(("id", "type", "call_id", "status", "name"), META),
-    "arguments": Leaf("copy", "tool_args", "arguments"),
-}
+"""Items of the Responses API; any other field, and one of another item, is unknown."""
+
 _OWN = frozenset({"agent", "source_agent", "target_agent", "tool_origin", "tool_lookup_key"})
 _OWN |= {"_agent_ref", "_source_agent_ref", "_target_agent_ref", "input_id"}
 _OWN |= {"_allow_bare_name_alias"}
@@ -46,9 +45,8 @@ class _Items(Growing):
         "item": {
             "type": META,
             **dict.fromkeys(_OWN, SKIP),
-            "output": Tree(Leaf("whole", "text", "item")),
-            "raw_item": OneOf("type", {"function_call": _CALLED}, _VALUES),
-            **dict.fromkeys(("description", "title"), _VALUES),
+            "raw_item": _ITEMS,
+            **dict.fromkeys(("output", "description", "title"), _TEXT),
         },
     }
 
@@ -104,10 +102,18 @@ class OpenAIAgents(Envelope):
         """Find the text in the event inside, or in an item."""
         if _is_raw(chunk):
             reading = super().read(chunk)
-            self._streamed.note(piece for piece in reading.pieces if _is_argument(piece))
+            self._streamed.note(reading.pieces)
             return reading
         reading = self._items.read(chunk)
-        return reading._replace(pieces=[self._streamed.placed(each) for each in reading.pieces])
+        return reading._replace(pieces=[self._placed(each) for each in reading.pieces])
+
+    def _placed(self, piece: Piece) -> Piece:
+        """Return a text of an item in the slot that it repeats, or as a text of its own."""
+        if piece.kind != "copy":
+            return piece
+        if piece.slot.channel == "text":
+            return piece._replace(slot=_ITEM, kind="whole")
+        return self._streamed.placed(piece)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
@@ -125,10 +131,6 @@ class OpenAIAgents(Envelope):
         """Remember the released text of each item."""
         if _is_raw(chunk):
             super().passed(chunk)
-
-
-def _is_argument(piece: Piece) -> bool:
-    return piece.slot.channel == "tool_args"
 
 
 def _is_raw(chunk: Any) -> bool:

@@ -15,7 +15,11 @@ from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.growing import Repeating
 
 _WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
-_ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"), frozenset({"id", "type"}))
+_GIVEN = Tree(_WHOLE.leaf)
+"""What tools and the model's code gave, whatever its fields are called."""
+
+_ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"))
+_CALLS = Tree(_ARGUMENTS.leaf, frozenset({"id", "type"}), own=frozenset({"arguments"}))
 
 _DELTA: Spec = {
     "content": Leaf("delta", "text", "text"),
@@ -35,14 +39,15 @@ _DELTA: Spec = {
 _STEP: Spec = {
     **dict.fromkeys(("step_number", "is_final_answer", "id", "timing", "token_usage"), META),
     **dict.fromkeys(("observations_images", "task_images"), META),
-    **dict.fromkeys(("output", "observation", "observations", "action_output", "plan"), _WHOLE),
-    **dict.fromkeys(("model_output", "error"), _WHOLE),
-    **dict.fromkeys(("arguments", "tool_call", "tool_calls", "code_action"), _ARGUMENTS),
+    **dict.fromkeys(("output", "observation", "observations", "action_output"), _GIVEN),
+    **dict.fromkeys(("model_output", "error", "plan"), _WHOLE),
+    **dict.fromkeys(("tool_call", "tool_calls", "code_action"), _CALLS),
+    "arguments": _ARGUMENTS,
     **dict.fromkeys(("model_input_messages", "task"), REQUEST),
     "model_output_message": {
         "role": META,
         "content": _WHOLE,
-        "tool_calls": _ARGUMENTS,
+        "tool_calls": _CALLS,
         "raw": ABOUT,
         "token_usage": META,
     },
@@ -79,7 +84,7 @@ class Smolagents(Repeating):
         return not _is_delta(event.keys())
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        if leaf.channel != "tool_args" or not path:
+        if leaf.channel != "tool_args" or leaf.kind != "delta" or not path:
             return 0
         return index_in(event["tool_calls"][path[0]], path[0])
 

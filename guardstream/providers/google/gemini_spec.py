@@ -60,6 +60,7 @@ CITATION = Tree(
 _HISTORY = Tree(
     Leaf("whole", "text", "history"),
     _IDS | _marks("role", "language", "outcome", "thought_signature", "name", "tool_type"),
+    own=_marks("args", "response", "part_metadata"),
 )
 
 BESIDE = frozenset({"history", "error"})

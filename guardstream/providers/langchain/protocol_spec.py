@@ -7,6 +7,7 @@ is a delta of its slot, too; what its end says is a copy.
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
+from guardstream.providers.langchain.spec import SPEC, TOOL_MESSAGES
 from guardstream.providers.spec import (
     ABOUT,
     KEEP,
@@ -27,6 +28,9 @@ _BLOCK: dict[str, Spec] = {
     "extras": Tree(UNKNOWN, frozenset({"signature", "encrypted_content", "item_id"})),
 }
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"type", "id", "mime_type"}))
+_OUTPUT = OneOf("type", {name: SPEC.specs[name] for name in TOOL_MESSAGES}, Tree(_RESULT.leaf))
+"""What a tool of the application's gave: a message, or a value of its own."""
+
 _CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
 _MEDIA: dict[str, Spec] = {
     **_BLOCK,
@@ -110,7 +114,7 @@ _TOOLS = OneOf(
             "input": Leaf("parsed", "tool_args", "args"),
         },
         "tool-output-delta": {**_TOOL, "delta": Leaf("delta", "text", "tool_output")},
-        "tool-finished": {**_TOOL, "output": _RESULT},
+        "tool-finished": {**_TOOL, "output": _OUTPUT},
         "tool-error": {**_TOOL, **_ERROR},
     },
 )

@@ -161,10 +161,12 @@ _CHUNKS: dict[str, Spec] = {
 }
 _DERIVED = {**dict.fromkeys(("id", "type", "error"), META), "name": NAME, "args": Tree(APART)}
 
+TOOL_MESSAGES = ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk")
+
 _TOOL_MESSAGE: Spec = {
     **dict.fromkeys(("type", "id", "name", "tool_call_id", "status"), META),
-    **dict.fromkeys(("content", "additional_kwargs", "response_metadata"), _RESULT),
-    "artifact": Tree(_RESULT.leaf),
+    "content": _RESULT,
+    **dict.fromkeys(("artifact", "additional_kwargs", "response_metadata"), Tree(_RESULT.leaf)),
 }
 
 SPEC = OneOf(
@@ -183,9 +185,7 @@ SPEC = OneOf(
         },
         **dict.fromkeys(("human", "system", "HumanMessageChunk", "SystemMessageChunk"), SKIP),
         "remove": SKIP,
-        **dict.fromkeys(
-            ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk"), _TOOL_MESSAGE
-        ),
+        **dict.fromkeys(TOOL_MESSAGES, _TOOL_MESSAGE),
     },
 )
 

@@ -6,11 +6,12 @@ them is guarded as a text of its own. What the caller wrote passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
 from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.langchain.spec import TOOL_MESSAGES
 from guardstream.providers.toolkit.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
@@ -22,6 +23,19 @@ _KEY = Slot(0, "text", "$~")
 _MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
+_IDS = frozenset({"id", "run_id"})
+_OWN = frozenset({"args", "artifact", "input", "json", "value"})
+"""What is a tool's own, or a node's: what a tool is asked with and gave, an interrupt's value."""
+
+_TOLD = frozenset({"additional_kwargs", "response_metadata"})
+"""What a message tells beside its content: of a tool's message, the tool's own."""
+
+_INTERRUPTS = frozenset({"__interrupt__", "interrupts"})
+_TASKS = ({"id", "name", "interrupts"}, {"id", "name", "triggers"})
+"""The fields of a graph's tasks; of these and of interrupts, the application needs the ids."""
+
+_PACKAGES = ("langchain", "langgraph")
+
 _LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult", "prompt_logprobs"})
 
 Visit = Callable[[Piece], str]
@@ -103,24 +117,28 @@ class _Changes(NamedTuple):
     logprobs: Callable[[Any], Any]
 
 
-def _mapped(value: Any, changes: _Changes) -> Any:
+def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
     """Change each string in a value of any shape, but for what the caller wrote.
 
-    Keys of plain objects are changed, too; one of which nothing is left goes with its value.
+    Keys of plain objects are changed, too; one of which nothing is left goes with its value. Only
+    what is `known` has marks, as messages and what is in them, and objects of LangChain: fields of
+    other values are named by applications and tools.
     """
     if isinstance(value, str):
         return changes.text(value) if value else value
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, changes) for item in value]
+        items = [_mapped(item, changes, known=known) for item in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
-        return value if same else type(value)(items)
+        return value if same else getattr(type(value), "_make", type(value))(items)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     fields: Mapping[str, Any] = fields_of(value)
     message = is_message(value)
     if message and fields["type"] in _CALLERS:
         return value
-    marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
+    known = known or message
+    marks = _marks_of(value, fields, known=known)
+    own = _OWN | _TOLD if message and fields["type"] in TOOL_MESSAGES else _OWN
     names = {name: changes.key(name) for name in fields} if type(value) is dict else {}
 
     def changed(name: str, old: Any) -> Any:
@@ -128,12 +146,20 @@ def _mapped(value: Any, changes: _Changes) -> Any:
             return changes.mark(name, old)
         if name in _LOGPROBS:
             return changes.logprobs(old)
+        inner = changes
         if message and name == "tool_calls":
-            return _mapped(old, changes._replace(text=changes.argument))
-        return _mapped(old, changes)
+            inner = changes._replace(text=changes.argument)
+        return _mapped(old, inner, known=name in _INTERRUPTS or (known and name not in own))
 
     mapped = {name: changed(name, old) for name, old in fields.items()}
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}
     if any(name != new for name, new in names.items()):
         return {new: updates.get(name, fields[name]) for name, new in names.items() if new}
     return replaced(value, updates) if updates else value
+
+
+def _marks_of(value: Any, fields: Mapping[str, Any], *, known: bool) -> Collection[str]:
+    """Return the names of an object's fields that hold marks."""
+    if known or str(type(value).__module__).startswith(_PACKAGES):
+        return _MARKS if "type" in fields else _IDS
+    return _IDS if any(fields.keys() >= each for each in _TASKS) else ()

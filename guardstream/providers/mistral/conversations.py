@@ -37,7 +37,7 @@ _REFERENCES: dict[str, Spec] = {
         **dict.fromkeys(("title", "description", "url", "favicon"), _CITED),
     },
 }
-_GIVEN = Tree(Leaf("whole", "text", "tool_result"), frozenset({"type"}))
+_GIVEN = Tree(Leaf("whole", "text", "tool_result"))
 _TEXT = Leaf("delta", "text", "text")
 _THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
 

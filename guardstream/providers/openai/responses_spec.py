@@ -31,7 +31,7 @@ _IDS = frozenset(
 
 
 def _whole(channel: str, field: str) -> Tree:
-    return Tree(Leaf("copy", channel, field), _IDS)
+    return Tree(Leaf("copy", channel, field), _IDS, own=frozenset({"env"}))
 
 
 ANNOTATION = _whole("text", "annotations")
@@ -154,7 +154,11 @@ def _shell_output(kind: Kind) -> Spec:
 _CALL = _whole("tool_args", "action")
 _RESULT = _whole("text", "tool_result")
 
-_TOOLS = Tree(Leaf("copy", "text", "tool_result"), frozenset({"type"}))
+_TOOLS = Tree(
+    Leaf("copy", "text", "tool_result"),
+    frozenset({"type"}),
+    own=frozenset({"annotations", "const", "default", "enum", "examples"}),
+)
 _FOUND = Tree(Leaf("copy", "text", "tool_result"), frozenset({"file_id", "vector_store_id"}))
 """Values in which names are of others' making: an attribute or argument may be called `status`."""
 

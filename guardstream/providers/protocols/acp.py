@@ -66,7 +66,7 @@ _CALL: dict[str, Spec] = {
     "content": _TOLD,
     "locations": [{**_MORE, "path": META, "line": NUMBER}],
     "rawInput": Tree(Leaf("copy", "tool_args", "part")),
-    "rawOutput": _TOLD,
+    "rawOutput": Tree(APART),
 }
 
 _ENTRIES: Spec = [{**_MORE, "content": _REPEATED, "priority": META, "status": META}]

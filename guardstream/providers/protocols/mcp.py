@@ -41,7 +41,7 @@ from guardstream.providers.toolkit.objects import (
 _GIVEN = Leaf("whole", "text", "tool_result")
 _TEXTS = Tree(
     APART,
-    frozenset({"type", "mimeType", "data", "blob", "uri", "role"}),
+    frozenset({"type", "mimeType", "data", "blob", "role"}),
     own=frozenset({"input", "structuredContent", "_meta"}),
 )
 

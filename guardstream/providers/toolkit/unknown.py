@@ -15,7 +15,7 @@ from guardstream.jsonpath import steps_of
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.toolkit.nodes import META, UNKNOWN
 from guardstream.providers.toolkit.paths import Key, spoken
-from guardstream.providers.toolkit.readers import Found, relabelled
+from guardstream.providers.toolkit.readers import Findings, Found, read_unknown, relabelled
 
 SHOWN = 8
 """How many paths an error names."""
@@ -75,14 +75,23 @@ def check_unknown(unknown: object) -> None:
 def too_deep(adapter: str, event: Mapping[str, Any]) -> AdapterError:
     """Return the error for a value that is nested too deeply, such as an object that contains
     itself."""
-    plain = (str, bytes, int, float, bool, type(None))
-    names = [name for name, value in event.items() if not isinstance(value, plain)]
+    names = [name for name, value in event.items() if not _can_be_read(value)]
     objects = [name for name in names if not isinstance(event[name], (dict, list))] or names
     path = spoken(((), objects[0])) if objects else "$"
     return AdapterError(
         f"{adapter}: text at {path} cannot be read: it is nested too deeply or contains itself; "
         f"`unknown: {{pass: [{path!r}]}}` lets it through"
     )
+
+
+def _can_be_read(value: Any) -> bool:
+    try:
+        read_unknown(value, (), (), Findings())
+    except RecursionError:
+        return False
+    except AdapterError:
+        pass
+    return True
 
 
 def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:

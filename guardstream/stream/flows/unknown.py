@@ -27,6 +27,9 @@ _REMEMBERED = 256
 REQUESTED = 4096
 """How many texts of the request are remembered; further ones are not."""
 
+_OFTEN = 4
+"""How often values recur on average, if the longest text that they could be part of is none."""
+
 _SHORT = 1024
 """The maximum length of a cached text, in code points."""
 
@@ -51,6 +54,7 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
+        self._values: dict[Hashable, list[str]] = {}  # what the tails are made of
         # By event name, or a slot that has one: the tail, and where text of others came between.
         self._named: dict[Hashable, tuple[str, int]] = {}
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
@@ -144,17 +148,36 @@ class UnknownTexts:
         if first != source and place not in self._mixed:
             self._mixed.add(place)
             self._tails_of[path, first] = self._tails[path]
+            self._values[path, first] = [*self._values[path]]
         return place in self._mixed and len(self._tails_of) < REQUESTED
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
-        """Return the matches that began in an earlier value; None if there are none."""
+        """Return the matches that began in an earlier value; None if there are none.
+
+        Values that recur, such as a role or a kind, soon look like one long candidate. That it
+        grows too long means nothing, so only half of them are read.
+        """
         tails = self._tails if isinstance(key, str) else self._tails_of
         tail = tails.get(key, "")
         joined = tail + text
         tails[key] = joined[-self._memory :]
+        values = self._noted_value(key, text)
         if not tail:
             return None
-        return _across(self._checked(key, joined), len(tail), joined)
+        across = _across(self._checked(key, joined), len(tail), joined)
+        if across is None or not across.overflows or not _recur(values[:-1], len(tail)):
+            return across
+        tail = tail[-(self._memory // 2) :]
+        joined = tail + text
+        return _across(self._checked((key, "half"), joined), len(tail), joined)
+
+    def _noted_value(self, key: Hashable, text: str) -> Sequence[str]:
+        """Record a value, and return at least the last ones that the tail is made of."""
+        values = self._values.setdefault(key, [])
+        values.append(text)
+        if len(values) > 2 * self._memory:
+            del values[: -self._memory]
+        return values
 
     def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
         """Guard a text, which is often the same as the last one in its place.
@@ -304,6 +327,11 @@ class _Across:
     end: Finish | None
     masks: bool
 
+    @property
+    def overflows(self) -> bool:
+        """Whether one of them is only a candidate that grew too long."""
+        return any(each.kind == "overflow" for each in self.found)
+
     def of(self, alone: Sequence[Event]) -> Sequence[Event]:
         """Return what a value becomes that alone would become `alone`."""
         if self.end is not None:
@@ -312,6 +340,23 @@ class _Across:
             return [*self.found, *alone]
         rest = [event for event in alone if not isinstance(event, Text)]
         return [Text(f"[{self.found[0].rule}]"), *self.found, *rest]
+
+
+def _recur(values: Sequence[str], size: int) -> bool:
+    """Return whether the last values, of `size` code points together, are few that recur.
+
+    A text that comes in tokens has others each time, unless they are single characters.
+    """
+    last: list[str] = []
+    for value in reversed(values):
+        if size <= 0:
+            break
+        last.append(value)
+        size -= len(value)
+    different = set(last)
+    if len(different) == 1:
+        return len(last) > 1
+    return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= len(last)
 
 
 def _severity(across: _Across) -> tuple[bool, bool]:
