@@ -43,12 +43,16 @@ class SchemaFiles(Mapping[str, Any]):
 
     def note(self, schema: Any, folder: Path) -> str | None:
         """Register a schema's folder for its relative references; return the schema's own
-        identifier."""
+        identifier. Raises SchemaError for one that is not a URI."""
         own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
         if not isinstance(own, str):
             return None
-        place = urljoin(own, ".")
-        if urlsplit(place).netloc:
+        try:
+            place = urljoin(own, ".")
+            has_host = bool(urlsplit(place).netloc)
+        except ValueError:
+            raise SchemaError(f"/$id: the identifier {own!r} is not a URI") from None
+        if has_host:
             self._folders[place, folder] = None
         return own.rstrip("#")
 
@@ -97,8 +101,8 @@ def from_file(
     text, name = read(path), str(path)
     schema = parsed(text, name)
     documents, base = SchemaFiles(read, given), address(path)
-    documents.note(schema, path.parent)
     try:
+        documents.note(schema, path.parent)
         return Schema(schema, draft=draft, formats=formats, documents=documents, base=base)
     except SchemaError as error:
         mark = _mark(text, error)
