@@ -19,7 +19,7 @@ from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema.errors import Explanation, SchemaViolationError
 from guardstream.jsonstream.schema.expected import came, described
-from guardstream.jsonstream.schema.nodes import ANY, Node
+from guardstream.jsonstream.schema.nodes import ANY, ARRAY, Node
 from guardstream.jsonstream.schema.refused import Refused
 from guardstream.jsonstream.schema.schema import Verdict
 from guardstream.jsonstream.schema.walker import Walker
@@ -167,6 +167,16 @@ class Document:
     def waits(self) -> bool:
         """Whether there is an incomplete escape at `offset`, or an error in one."""
         return self._refused is None and self.state.waits
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a schema."""
+        return self._schema is not None
+
+    @property
+    def allows_arrays(self) -> bool:
+        """Whether the document may be an array."""
+        return self._schema is None or bool(self._schema.node.allows >> ARRAY & 1)
 
     @property
     def value(self) -> Any:

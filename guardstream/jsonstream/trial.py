@@ -8,6 +8,7 @@ literal, because `[1]` is common in prose.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
@@ -16,7 +17,6 @@ from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Kind
 from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
-from guardstream.jsonstream.schema.nodes import ARRAY
 
 LONGEST = 256
 """How many code points are held to distinguish a document or a fence from prose."""
@@ -52,6 +52,10 @@ class Trial:
             limits=_NESTED, duplicates=True, repair=options.repair & _PLAIN
         )
 
+    @cached_property
+    def _unread(self) -> Document:
+        return self._judged.document()
+
     def begins(self, text: str, *, anywhere: bool) -> bool | None:
         """Return whether `text`, which begins with a bracket, begins a document; None if it still
         may.
@@ -80,13 +84,10 @@ class Trial:
 
     def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
         """Return whether an array may be in prose, judged by the beginning of its first value."""
-        schema = self._judged.schema
-        if schema is not None and not schema.node.allows >> ARRAY & 1:
-            return False
-        if len(tokens) < 2:
-            return True
+        if not self._unread.allows_arrays or len(tokens) < 2:
+            return self._unread.allows_arrays
         kind, _, start, _ = tokens[1]
-        if schema is None or self._judged.repair:
+        if not self._unread.judged or self._judged.repair:
             return kind in _TELLING
         trial = self._judged.document()
         trial.feed(text)
