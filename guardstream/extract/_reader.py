@@ -205,12 +205,12 @@ class Reader:
             if document is not self._document:
                 self._document = document
                 self._source = SourceText(document.offset - len(piece.text))
-            error: DocumentError | None = document.error
-            if error:
-                raise ExtractError(self._message(error), error.offset, self.partial) from error
             self._source.add(piece.text)
             self.offset = document.accepted
             yield piece
+            error: DocumentError | None = document.error
+            if error:
+                raise ExtractError(self._message(error), error.offset, self.partial) from error
             if document.done and not self._many:
                 self.over = True
                 return

@@ -7,15 +7,22 @@ literal, because `[1]` is common in prose.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Kind
 from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 
 LONGEST = 256
 """How many code points are held to distinguish a document or a fence from prose."""
+
+_NESTED = Limits(depth=16)
+"""Arrays that nest deeper before their first value are prose: each bracket of a run is tried."""
 
 _PLAIN: frozenset[Kind] = frozenset(
     (
@@ -40,9 +47,14 @@ class Trial:
     """Tries documents that are read with `options`, or without their schema."""
 
     def __init__(self, options: DocumentOptions) -> None:
-        self._options = options
-        self._repair = options.repair
-        self._plain = DocumentOptions(duplicates=True, repair=options.repair & _PLAIN)
+        self._judged = replace(options, limits=_NESTED)
+        self._plain = DocumentOptions(
+            limits=_NESTED, duplicates=True, repair=options.repair & _PLAIN
+        )
+
+    @cached_property
+    def _unread(self) -> Document:
+        return self._judged.document()
 
     def begins(self, text: str, *, anywhere: bool) -> bool | None:
         """Return whether `text`, which begins with a bracket, begins a document; None if it still
@@ -57,7 +69,7 @@ class Trial:
         if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
             return False
         past_key = trial.state.step is trial.state.before_value
-        if past_key and "unquoted_keys" in self._repair:
+        if past_key and "unquoted_keys" in self._judged.repair:
             # A word and a colon after a brace are prose, unless a value follows.
             past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
         found = _evidence(kinds, past_key=past_key)
@@ -72,12 +84,12 @@ class Trial:
 
     def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
         """Return whether an array may be in prose, judged by the beginning of its first value."""
-        trial = self._options.document()
-        if not trial.allows_arrays or len(tokens) < 2:
-            return trial.allows_arrays
+        if not self._unread.allows_arrays or len(tokens) < 2:
+            return self._unread.allows_arrays
         kind, _, start, _ = tokens[1]
-        if not trial.judged or self._repair:
+        if not self._unread.judged or self._judged.repair:
             return kind in _TELLING
+        trial = self._judged.document()
         trial.feed(text)
         refused = isinstance(trial.error, SchemaViolationError)
         return not refused or trial.offset > start - (kind in _STRINGS)

@@ -18,11 +18,14 @@ from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
-from guardstream.policy.document import Mark, read
+from guardstream.policy.document import Document, KeyPath, Mark
+from guardstream.policy.document import read as read_yaml
 
 _UNBOUNDED = 1 << 40
 EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
 """For schema files and tool arguments, whose other readers accept nothing that is refused here."""
+
+_DIGITS = 10  # of the longest index
 
 Read: TypeAlias = Callable[[Path], str]
 
@@ -43,12 +46,16 @@ class SchemaFiles(Mapping[str, Any]):
 
     def note(self, schema: Any, folder: Path) -> str | None:
         """Register a schema's folder for its relative references; return the schema's own
-        identifier."""
+        identifier. Raises SchemaError for one that is not a URI."""
         own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
         if not isinstance(own, str):
             return None
-        place = urljoin(own, ".")
-        if urlsplit(place).netloc:
+        try:
+            place = urljoin(own, ".")
+            has_host = bool(urlsplit(place).netloc)
+        except ValueError:
+            raise SchemaError(f"/$id: the identifier {own!r} is not a URI") from None
+        if has_host:
             self._folders[place, folder] = None
         return own.rstrip("#")
 
@@ -97,11 +104,11 @@ def from_file(
     text, name = read(path), str(path)
     schema = parsed(text, name)
     documents, base = SchemaFiles(read, given), address(path)
-    documents.note(schema, path.parent)
     try:
+        documents.note(schema, path.parent)
         return Schema(schema, draft=draft, formats=formats, documents=documents, base=base)
     except SchemaError as error:
-        mark = _mark(text, error)
+        mark = mark_of(read_yaml(text), (), error)  # JSON is YAML 1.2
         raise PolicyError(f"{name}:{mark.line}:{mark.column}: {error}") from error
 
 
@@ -119,12 +126,14 @@ def parsed(text: str, name: str) -> Any:
     return schema
 
 
-def keys_of(error: SchemaError) -> tuple[str | int, ...]:
-    """Return the keys of the JSON pointer at the beginning of an error message."""
-    keys = pointer_parts(str(error).partition(": ")[0])
-    return tuple(int(key) if key.isdecimal() else key for key in keys if key)
-
-
-def _mark(text: str, error: SchemaError) -> Mark:
-    """Return the place in the schema's text that `error` names; JSON is YAML 1.2."""
-    return read(text).mark(keys_of(error))
+def mark_of(document: Document, path: KeyPath, error: SchemaError) -> Mark:
+    """Return the place in the schema at `path` that the JSON pointer at the beginning of `error`
+    names, or the nearest place around it."""
+    for part in pointer_parts(str(error).partition(": ")[0]):
+        inner = (*path, part)
+        if inner not in document.values and part.isdecimal() and len(part) < _DIGITS:
+            inner = (*path, int(part))
+        if inner not in document.values:
+            break
+        path = inner
+    return document.mark(path)

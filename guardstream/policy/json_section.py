@@ -307,6 +307,6 @@ def _schema(
     except PolicyError as error:
         source.report(document.mark(path), f"cannot use the schema: {error}")
     except SchemaError as error:
-        mark = document.mark((*path, *json_schemas.keys_of(error)))
+        mark = json_schemas.mark_of(document, path, error)
         source.report(mark, f"cannot use the schema: {error}")
     return None

@@ -145,7 +145,7 @@ class Limiter:
                     now = anyio.current_time()
                     if now + each.due(now) > scope.deadline:
                         raise LimiterError(late, each.due(now))
-                    await each.enter(now)
+                    await each.enter()
                     taken.append(each)
         except BaseException as error:
             for each in taken:
@@ -183,10 +183,13 @@ class _Key:
         self.users = 0
         self._places = None if room is None else anyio.Semaphore(room)
         self._pacer = None if rate is None else Pacer(Rate(*rate))
+        self._next = anyio.Lock()  # held by the stream whose turn is next
+        self._waiting = 0
 
     def due(self, now: float) -> float:
-        """Return the number of seconds until the rate admits another stream."""
-        return self._pacer.wait(now) if self._pacer else 0.0
+        """Return the number of seconds until the rate admits another stream after those that
+        wait."""
+        return self._pacer.wait(now, self._waiting) if self._pacer else 0.0
 
     def enter_now(self, now: float) -> None:
         """Take a place; anyio.WouldBlock if there is none."""
@@ -195,20 +198,26 @@ class _Key:
         if self._pacer is not None:
             self._pacer.take(now)
 
-    async def enter(self, now: float) -> None:
-        """Take the next turn and wait for it, then for a place."""
-        due = self.due(now)
-        if self._pacer is not None:
-            self._pacer.take(now)
+    async def enter(self) -> None:
+        """Wait for a place, and there for the next turn: a turn that waits would not be in time."""
+        self._waiting += 1
         try:
-            if due:
-                await anyio.sleep(due)
             if self._places is not None:
                 await self._places.acquire()
-        except BaseException:
-            if self._pacer is not None:
-                self._pacer.give_back()
-            raise
+            try:
+                await self._take_turn()
+            except BaseException:
+                self.release()
+                raise
+        finally:
+            self._waiting -= 1
+
+    async def _take_turn(self) -> None:
+        if self._pacer is None:
+            return
+        async with self._next:
+            await anyio.sleep(self._pacer.wait(anyio.current_time()))
+            self._pacer.take(anyio.current_time())
 
     def release(self) -> None:
         """Give a place back."""

@@ -1,8 +1,8 @@
 """A rate limit: the generic cell rate algorithm (ITU-T I.371, annex A).
 
 Its whole state is the theoretical arrival time: when the next stream would be due if all came at
-equal intervals. An earlier stream is admitted as long as no more than the limit begin within one
-period.
+equal intervals. Streams may come earlier by one period less an interval: so after a pause, as many
+as the limit begin at once, and then one per interval.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Rate(NamedTuple):
 
 
 class Pacer:
-    """Assigns each arrival the time at which it may begin, first come, first served."""
+    """Tells when the next stream may begin, given those that have."""
 
     def __init__(self, rate: Rate) -> None:
         if rate.streams < 1 or not 0 < rate.seconds < float("inf"):
@@ -27,16 +27,16 @@ class Pacer:
         self._early = rate.seconds - self._step
         self._due = float("-inf")
 
-    def wait(self, now: float) -> float:
-        """Return how many seconds an arrival at `now` would have to wait."""
-        return max(0.0, self._due - self._early - now)
+    def wait(self, now: float, ahead: int = 0) -> float:
+        """Return how many seconds an arrival at `now` has to wait, after `ahead` that wait."""
+        return max(0.0, self._due + ahead * self._step - self._early - now)
 
     def take(self, now: float) -> None:
-        """Count an arrival, which begins as soon as it may."""
+        """Count a stream that begins."""
         self._due = max(self._due, now) + self._step
 
     def give_back(self) -> None:
-        """Undo the last `take`: that one will not begin."""
+        """Undo a `take`: that stream did not begin."""
         self._due -= self._step
 
     def idle(self, now: float) -> bool:

@@ -150,6 +150,12 @@ def test_nul_is_a_character_like_others() -> None:
     assert joined(run(rules, "xa\0bx\0\0\0x\0", 1)) == "x[w]x***x\0"
 
 
+@pytest.mark.parametrize("last", ["z", "\U0010ffff"])
+def test_a_word_may_go_on_with_the_last_of_all_characters(last: str) -> None:
+    rules = RuleSet([word(f"ab{last}cd")], max_holdback=1)
+    assert joined(run(rules, f"xab{last}cy", 1)) == "x[w]y"
+
+
 def test_ten_thousand_combining_marks_neither_hide_a_match_nor_slow_the_stream() -> None:
     rules = RuleSet([word("bad"), pattern(r"\w+!")], max_holdback=LIMIT)
     marks = 10_000 * "\u0301"

@@ -243,6 +243,17 @@ def test_items_before_an_error_are_given():
     assert anyio.run(run) == [Address(street="a")]
 
 
+@pytest.mark.parametrize("options", [{}, {"repair": True}, {"schema": {"items": {"minLength": 1}}}])
+@pytest.mark.parametrize("each", [extract.items_sync, extract.text_sync])
+def test_what_comes_before_an_error_is_given_in_any_cutting(each, options):
+    broken = '["a", "b", ""' if "schema" in options else '["a", "b", "\\ud800"]'
+    for chunks in cuttings(broken, random.Random(0)):
+        found: list[str] = []
+        with pytest.raises(extract.ExtractError):
+            found.extend(each(chunks, "item", **options))
+        assert "".join(found) == "ab"
+
+
 @needs_corpus
 @pytest.mark.corpus
 def test_tool_calls_come_out_as_json_gives_them():

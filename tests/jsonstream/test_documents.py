@@ -12,6 +12,7 @@ from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.repaired import DocumentOptions
 from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream.corpora import cuttings
+from tests.support.effort import lines_executed
 
 NAMES = {Prose: "prose", Mark: "mark", Part: "json"}
 
@@ -154,6 +155,13 @@ def test_what_waits_is_bounded():
     for chunk in ["[" * 10, " " * 10_000, "`" * 10_000, "\n```" + "x" * 10_000]:
         list(finder.feed(chunk))
         assert finder.held <= 256
+
+
+@pytest.mark.parametrize("schema", [None, Schema({"type": "array"})])
+def test_a_long_run_of_brackets_in_prose_takes_little_each(schema):
+    finder = Documents(DocumentOptions(schema), "strip")
+    run = 500 * "["
+    assert lines_executed(lambda: list(finder.feed(run))) < 2_000 * len(run)
 
 
 def test_errors_count_lines_through_the_whole_stream():

@@ -131,6 +131,37 @@ def test_the_branch_that_is_left_of_a_union_says_what_it_expected(text, line):
         assert str(verdict(chunks, schema).explanation) == line
 
 
+LATE = {
+    "contains": {"type": "integer"},
+    "maxContains": 1,
+    "not": {"type": "object", "required": ["x"]},
+    "dependentRequired": {"a": ["b"]},
+    "unevaluatedItems": False,
+    "if": {"required": ["c"]},
+    "then": {"minProperties": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[]", 'contains {"type": "integer"}'),
+        ("[1, 2]", "maxContains 1"),
+        ('[1, "a"]', "unevaluatedItems false"),
+        ('{"x": 1}', 'not {"type": "object", "required": ["x"]}'),
+        ('{"a": 1}', 'dependentRequired {"a": ["b"]}'),
+        ('{"c": 1}', 'if {"required": ["c"]}'),
+    ],
+)
+@pytest.mark.parametrize("schema", [LATE, {"anyOf": [LATE, {"type": "null"}]}])
+def test_of_the_keywords_that_decide_at_the_end_the_one_that_refused_is_named(
+    schema, text, expected
+):
+    compiled = Schema(schema)
+    for chunks in cuttings(text, random.Random(0)):
+        assert verdict(chunks, compiled).explanation.expected == expected
+
+
 def test_a_condition_is_not_called_a_union():
     schema = Schema({"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": False})
     found = verdict(['{"a": 1}'], schema)

@@ -194,6 +194,9 @@ def test_the_verdict_is_jsonschemas_in_any_cutting(schema, instance, rng):
     [
         ({"$ref": "https://example.com/a.json"}, "nothing is fetched"),
         ({"$ref": "#/$defs/nothing"}, "leads nowhere in this schema"),
+        ({"allOf": [{}], "$ref": f"#/allOf/{5_000 * '1'}"}, "leads nowhere in this schema"),
+        ({"items": {"$ref": "http://[::1"}}, "/items: the reference 'http://[::1' is not a URI"),
+        ({"items": {"$id": "//[::1"}}, "/items/$id: the identifier '//[::1' is not a URI"),
         ({"properties": {"a": {"type": "dict"}}}, "/properties/a/type"),
         ({"pattern": "(a"}, "/: a pattern is not a regular expression"),
         ({"$schema": "http://json-schema.org/draft-03/schema#"}, "$schema"),

@@ -154,7 +154,10 @@ def test_a_number_is_never_held_longer_than_allowed():
         (None, "order.json:1:1: cannot be read: no such file or directory"),
         ('{"type": "object",}', "order.json:1:19: expected a name in quotes"),
         ('{"properties": {"id": {"type": "int"}}}', "order.json:1:32: /properties/id/type: "),
+        ('{"properties": {"1": {"type": "int"}}}', "order.json:1:31: /properties/1/type: "),
+        ('{"allOf": [{}, {"type": "int"}]}', "order.json:1:25: /allOf/1/type: "),
         ("[]", "order.json:1:1: a schema is an object, true or false"),
+        ('{"$id": "//[a"}', "order.json:1:9: /$id: the identifier '//[a' is not a URI"),
     ],
 )
 def test_a_bad_schema_file_is_named_with_both_places(folder, schema, message):

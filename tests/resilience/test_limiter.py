@@ -307,6 +307,46 @@ def test_who_gives_up_gives_the_turn_back() -> None:
     in_virtual_time(main)
 
 
+def test_those_that_have_waited_for_a_place_begin_no_faster_than_the_rate() -> None:
+    async def main() -> None:
+        limiter = Limiter(2, rate=(1, 10))
+        start, began = anyio.current_time(), []
+
+        async def visit(until: float) -> None:
+            async with limiter.slot():
+                began.append(round(anyio.current_time() - start, 6))
+                await anyio.sleep_until(start + until)
+
+        async with anyio.create_task_group() as group:
+            for until in (100, 100, 0, 0):
+                group.start_soon(visit, until)
+                await anyio.wait_all_tasks_blocked()
+        assert began == [0, 10, 100, 110]
+
+    in_virtual_time(main)
+
+
+def test_the_turn_of_one_that_gave_up_is_the_next_ones() -> None:
+    async def main() -> None:
+        limiter = Limiter(rate=(1, 10))
+        start, began = anyio.current_time(), []
+
+        async def visit(patience: float) -> None:
+            with anyio.move_on_after(patience):
+                await limiter.enter()
+                began.append(round(anyio.current_time() - start, 6))
+
+        async with anyio.create_task_group() as group:
+            for patience in (1, 5, 100, 100):
+                group.start_soon(visit, patience)
+                await anyio.wait_all_tasks_blocked()
+            await anyio.sleep(6)
+            await visit(100)
+        assert began == [0, 10, 20, 30]
+
+    in_virtual_time(main)
+
+
 def test_keys_are_forgotten_when_their_time_is_over() -> None:
     async def main() -> None:
         limiter = Limiter(key_rate=(1, 1))

@@ -245,7 +245,6 @@ class Compiler:
         for keyword, kinds in _LATE.items():
             if keyword in read:
                 node.late |= kinds
-                node.late_keyword = node.late_keyword or ("$ref" if keyword == META else keyword)
                 self._judge(node, schema)
         # References that only the evaluator follows must exist, too.
         for keyword in ("not", "if", "contains"):
@@ -254,8 +253,8 @@ class Compiler:
             self._node(each)
 
     def _judge(self, node: Node, schema: SchemaDict) -> None:
-        valid = self._evaluator.valid
-        node.judge = lambda value, _source, known: valid(schema, value, known)
+        refusing = self._evaluator.refusing
+        node.judge = lambda value, _source, known: refusing(schema, value, known)
 
 
 def _certain(schema: SchemaDict | bool) -> int:

@@ -36,11 +36,13 @@ NOTHING = Evaluated()
 
 
 class Refusal(NamedTuple):
-    """Why a schema refuses a value: by `keyword`, or because `inner` was refused at `part`."""
+    """Why a schema refuses a value: by `keyword`, or because `inner`, which its keyword `own` asks,
+    was refused at `part`."""
 
     keyword: str
     inner: Any = None  # the inner question, if that says more
     part: tuple[str | int, ...] = ()
+    own: str = ""
 
 
 Outcome: TypeAlias = "Evaluated | Refusal"
@@ -86,6 +88,12 @@ class Evaluator:
         """Return whether `schema` allows `value`; `known` are earlier answers about the same
         document."""
         return isinstance(self._outcome((schema, value, ()), known), Evaluated)
+
+    def refusing(self, schema: SchemaDict | bool, value: Any, known: Known) -> str | None:
+        """Like `valid`, but return the keyword of `schema` that refuses `value`, None if none
+        does."""
+        found = self._outcome((schema, value, ()), known)
+        return (found.own or found.keyword) if isinstance(found, Refusal) else None
 
     def fault(self, schema: SchemaDict | bool, value: Any) -> tuple[str, list[str | int]] | None:
         """Return the keyword that refuses `value`, and the path to the refused value."""
@@ -165,7 +173,7 @@ class Evaluator:
             if kind is None or isinstance(question.value, kind):
                 refusal: Refusal | None = yield from step(question, keyword)
                 if refusal is not None:
-                    return refusal
+                    return refusal if refusal.inner is None else refusal._replace(own=keyword)
         if not self._annotates or not (question.names or question.items):
             return NOTHING
         return Evaluated(frozenset(question.names), frozenset(question.items))

@@ -257,9 +257,10 @@ def _judge(cls: Any) -> n.Judge:
     validate = cls.__pydantic_validator__.validate_json
     unions = Unions(cls.__pydantic_core_schema__)
 
-    def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
+    def judge(value: Any, source: Callable[[], str], _known: object) -> str | None:
         text = source()
-        return not unions.too_many(value, len(text)) and _verdict(validate, text) is None
+        refused = unions.too_many(value, len(text)) or _verdict(validate, text)
+        return "model" if refused else None
 
     return judge
 
@@ -299,22 +300,22 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
         if strict and kind in ("int", "bool"):
             node.mask = 1 << n.NUMBER if kind == "int" else _BOOLEANS
     if kind == "str" or kind in _SCALAR_TYPES:
-        node.judge = _scalar_judge(core, config)
-        node.late, node.late_keyword = _SCALARS, kind
+        node.judge = _scalar_judge(core, config, kind)
+        node.late = _SCALARS
     elif node.mask == _LISTED:
-        node.judge = _scalar_judge(core, config)
-        node.late, node.late_keyword = _LISTED, "enum"
+        node.judge = _scalar_judge(core, config, "enum")
+        node.late = _LISTED
 
 
-def _scalar_judge(core: Core, config: Core) -> n.Judge:
+def _scalar_judge(core: Core, config: Core, keyword: str) -> n.Judge:
     """Return a judge of a field of a simple type, as soon as its value is complete."""
     validate = SchemaValidator(cast(Any, core), cast(Any, config)).validate_json
 
-    def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
+    def judge(value: Any, source: Callable[[], str], _known: object) -> str | None:
         # A number is judged as it is written; its text includes the character that ends it.
         number = isinstance(value, int | float) and not isinstance(value, bool)
         text = source().rstrip(" \t\n\r,]}") if number else json.dumps(value)
-        return _verdict(validate, text) is None
+        return keyword if _verdict(validate, text) else None
 
     return judge
 

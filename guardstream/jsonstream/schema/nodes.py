@@ -18,8 +18,9 @@ from guardstream.jsonstream.schema.digits import NamedCheck, digits_of
 from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Together
 from guardstream.jsonstream.schema.prefixes import Early, of_patterns
 
-Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
-"""Called with the value, its source text, and earlier results about the document."""
+Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], str | None]
+"""Called with the value, its source text, and earlier results about the document. Returns the
+keyword that refuses the value, or None."""
 
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
@@ -107,7 +108,6 @@ class Node:
     choices: tuple[Choice, ...] = ()
     late: int = 0
     judge: Judge | None = None
-    late_keyword: str = ""
     #: The names left to an object that allows no others, sorted; None if any may follow.
     closed: tuple[str, ...] | None = None
     #: What refuses the beginning of a name that neither `names` nor `patterns` allow, if no others

@@ -233,11 +233,11 @@ class Parallel:
             self._unique(value, last, seen)
         for run in self._runs:
             if run.node.late >> kind & 1:
-                self._ask(run, run.node.late_keyword, value, start, last)
+                self._ask(run, value, start, last)
         self._settle()
         for run in self._runs:
             if any(split.left > 1 and split.choice.exclusive for split in run.splits):
-                self._ask(run, "oneOf", value, start, last)
+                self._ask(run, value, start, last)
         self._settle()
         self.done = not self._frames
 
@@ -248,9 +248,9 @@ class Parallel:
                 self._fail(run, last, "uniqueItems")
         seen.add(key)
 
-    def _ask(self, run: Run, keyword: str, value: Any, start: int, last: int) -> None:
-        if not self._budget.judge(run.node, value, start, last + 1, self._source):
-            self._fail(run, last, keyword)
+    def _ask(self, run: Run, value: Any, start: int, last: int) -> None:
+        keyword = self._budget.judge(run.node, value, start, last + 1, self._source)
+        self._fail(run, last, keyword)
 
     # Tokens
 

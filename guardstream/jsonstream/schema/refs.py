@@ -141,13 +141,7 @@ class References:
         place = self._places[id(schema)]
         if not isinstance(reference, str):
             raise SchemaError(f"{self.pointer_of(schema)}/$ref: a reference must be a string")
-        if reference.startswith("#"):
-            address = place.base + reference
-        else:
-            # urljoin does not know `urn:`
-            known = urldefrag(reference).url in self._resources
-            address = reference if known else urljoin(place.base, reference)
-        uri, fragment = urldefrag(address)
+        uri, fragment = self._split(schema, reference)
         if uri not in self._resources and uri not in self._documents:
             dialect, part = named(uri), vocabulary(uri)
             if dialect:
@@ -166,6 +160,22 @@ class References:
             place = self._places[id(target)]
             self._check_unseen(target, place, place.pointer)
         return target
+
+    def _split(self, schema: SchemaDict, reference: str) -> tuple[str, str]:
+        """Return the URI of the document that `reference` leads into, and the fragment there."""
+        base = self._places[id(schema)].base
+        if reference.startswith("#"):
+            return base, reference[1:]
+        try:
+            uri, fragment = urldefrag(reference)
+            if uri in self._resources:  # urljoin does not know `urn:`
+                return uri, fragment
+            uri, fragment = urldefrag(urljoin(base, reference))
+        except ValueError:
+            raise SchemaError(
+                f"{self.pointer_of(schema) or '/'}: the reference {reference!r} is not a URI"
+            ) from None
+        return uri, fragment
 
     def dynamic_name(self, schema: SchemaDict, reference: str) -> str | None:
         """Return the name of a dynamic reference's anchor, None if the reference works like
@@ -293,7 +303,12 @@ class References:
         if own is not None and isinstance(uri, str):
             dialect = named(uri) or dialect
         if own is not None:
-            address, anchor = urldefrag(urljoin(base, own))
+            try:
+                address, anchor = urldefrag(urljoin(base, own))
+            except ValueError:
+                raise SchemaError(
+                    f"{document}{pointer}/{dialect.id}: the identifier {own!r} is not a URI"
+                ) from None
             if dialect.anchor_ids and anchor:
                 self._anchors[f"{address or base}#{anchor}"] = schema
             if not (dialect.anchor_ids and own.startswith("#")):
@@ -321,7 +336,7 @@ class References:
         place = self._places[id(found)]
         at = place.pointer + pointer
         for name in pointer_parts(pointer):
-            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            if isinstance(found, list) and name in map(str, range(len(found))):
                 found = found[int(name)]
             elif isinstance(found, dict) and name in found:
                 found = found[name]

@@ -78,15 +78,16 @@ class Budget:
         start: int,
         end: int,
         source: Callable[[int, int], str],
-    ) -> bool:
-        """Return whether the value at `start` to `end` may be valid for `node`."""
+    ) -> str | None:
+        """Return the keyword by which `node` refuses the value at `start` to `end`, if one
+        does."""
         if node.judge is None:
-            return True
+            return None
         self._spent += end - start
         if self._spent > _SHARE * (end - self._first) + _FREE:
             self._spent -= end - start
             self.complete = False
-            return True
+            return None
         if len(self.known) > _KNOWN:
             self.known.clear()
             self._judged.clear()

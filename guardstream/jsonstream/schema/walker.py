@@ -278,8 +278,9 @@ class Walker:
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
         """Ask the judge of a complete value, which is refused at its `last` character."""
-        if not self._budget.judge(node, value, start, last + 1, self._source):
-            raise Refused(last, node.late_keyword)
+        keyword = self._budget.judge(node, value, start, last + 1, self._source)
+        if keyword:
+            raise Refused(last, keyword)
 
     def _add(self, value: Any) -> None:
         container = self._container
@@ -326,8 +327,9 @@ class Walker:
 
     def _end_item(self, node: Node, item: Any, opened: int, last: int) -> None:
         judge = node.item_judge
-        if judge and not judge(item, lambda: self._source(opened, last + 1), {}):
-            raise Refused(last, "model", self._path(STRING, added=True))
+        keyword = judge and judge(item, lambda: self._source(opened, last + 1), {})
+        if keyword:
+            raise Refused(last, keyword, self._path(STRING, added=True))
         if node.unique:
             self._unique(item, last)
 

@@ -9,7 +9,7 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,8 +47,6 @@ MAX_COUNT = 9
 
 MAX_LIVING = 63
 """The longest live text that the native form goes on with by itself."""
-
-_LAST = "\U0010ffff"
 
 _NO_RULES: frozenset[int] = frozenset()
 
@@ -533,8 +531,9 @@ class _WordList:
 
     def beginning(self, prefix: str) -> Sequence[str]:
         """The words that are longer than `prefix` and begin with it, in order."""
-        low = bisect_right(self.words, prefix)
-        return self.words[low : bisect_left(self.words, prefix + _LAST, low)]
+        words, size = self.words, len(prefix)
+        low = bisect_right(words, prefix)
+        return words[low : bisect_right(words, prefix, low, key=lambda word: word[:size])]
 
     def going_on(self, prefix: str, counts: tuple[int, ...] = ()) -> Iterator[Iterable[int]]:
         """The rules of each word that is longer than `prefix` and begins with it; where letters may
