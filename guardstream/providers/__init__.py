@@ -53,6 +53,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "cohere": "guardstream.providers.cohere:Cohere",
         "mistral": "guardstream.providers.mistral.chat:Mistral",
         "mistral_conversations": "guardstream.providers.mistral.conversations:Conversations",
+        "mistral_responses": "guardstream.providers.mistral.responses:MistralResponses",
         "mistral_transcription": "guardstream.providers.mistral.transcriptions:Transcriptions",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",

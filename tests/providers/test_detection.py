@@ -41,6 +41,13 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
             "data": {"type": "message.output.delta", "id": "m", "content": "a"},
         },
     ),
+    (
+        "mistral_responses",
+        {
+            "event": "response.output_text.delta",
+            "data": {"type": "response.output_text.delta", "item_id": "m", "delta": "a"},
+        },
+    ),
     ("langchain_events", {"event": "on_chain_start", "run_id": "r", "data": {"input": "a"}}),
     ("langchain_protocol", {"event": "message-start", "role": "ai", "id": "m"}),
     (

@@ -19,6 +19,7 @@ from tests.providers.promises import (
 )
 from tests.providers.responses import (
     SEARCH,
+    Event,
     call,
     final,
     guarded,
@@ -198,3 +199,50 @@ def test_a_patch_is_guarded_and_closed(make: Make) -> None:
     out = guarded(stream(item), make)
     assert final(out)["output"][0]["operation"]["diff"] == "+ my ****** "
     assert types(out)[-1] == "incomplete"
+
+
+MESSAGE = {"type": "message", "role": "assistant"}
+TEXT = {"type": "output_text", "text": "a secret, no sec", "annotations": []}
+REFUSAL = {"type": "refusal", "refusal": "a secret, no sec"}
+
+ANNOUNCED: dict[str, Event] = {
+    "text": {**MESSAGE, "content": [TEXT]},
+    "refusal": {**MESSAGE, "content": [REFUSAL]},
+    "both": {**MESSAGE, "content": [TEXT, REFUSAL]},
+    "image": {**MESSAGE, "content": [{"type": "image", "image_url": "u"}, REFUSAL]},
+    "reasoning": {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "a secret, no sec"}],
+        "content": [{"type": "reasoning_text", "text": "a secret, no sec"}],
+    },
+    "call": {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "a secret, no sec"},
+    "code": {"type": "code_interpreter_call", "container_id": "c", "code": "a secret, no sec"},
+}
+"""Items whose whole text is in the event that adds them, and begins a match at its end."""
+
+
+@pytest.mark.parametrize("name", ANNOUNCED)
+@pytest.mark.parametrize("is_done", [True, False])
+def test_an_item_that_is_announced_whole_is_guarded(make: Make, name: str, is_done: bool) -> None:
+    item = {"id": "i", "status": "in_progress", **ANNOUNCED[name]}
+    source = stream(whole(item))
+    if not is_done:
+        source = [event for event in source if event["type"] != "response.output_item.done"]
+    out = guarded(source, make)
+    masked = {**item, **json.loads(json.dumps(ANNOUNCED[name]).replace("secret", "******"))}
+    given = [make(event) for event in stream(whole(masked))]
+    assert final(out)["output"] == final(given)["output"]
+    assert types(out)[:3] == types(given)[:3]
+    between = out[3 : -2 if is_done else -1]
+    assert {plain(event)["delta"] for event in between} == {"sec"}
+
+
+def test_parts_that_are_announced_stay_where_a_block_ends_their_item(make: Make) -> None:
+    item = {"id": "i", "status": "in_progress", **MESSAGE, "content": [TEXT, REFUSAL]}
+    part = {"type": "response.content_part.done", "item_id": "i", "content_index": 0, "part": TEXT}
+    source = stream((item, [part], item), call("find", "forbidden"))
+    source = [event for event in source if event["type"] != "response.output_item.done"]
+    out = guarded(source, make)
+    kinds = [each["type"] for each in final(out)["output"][0]["content"]]
+    assert kinds == ["output_text", "refusal"]
+    assert final(out)["output"][0]["content"][0]["text"] == "a ******, no sec"

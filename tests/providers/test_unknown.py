@@ -726,7 +726,10 @@ ADDRESS = r"[\w.+-]+@[\w-]+\.\w+"
 
 
 @pytest.mark.parametrize("action", ["block", "mask"])
-@pytest.mark.parametrize("kinds", [["a"], ["token"], ["token", "thought", "token", "tool.call"]])
+@pytest.mark.parametrize(
+    "kinds",
+    [["a"], ["token"], ["token", ""], ["token", "thought", "token", "tool.call"], ["a-kind" * 35]],
+)
 def test_values_that_recur_are_no_candidate_that_grows(action: str, kinds: list[str]) -> None:
     guard = Guard(Policy.parse(f"rules: [{{id: m, pattern: '{ADDRESS}', action: {action}}}]"))
     source = [{"kind": kinds[at % len(kinds)], "tenant": "acme-corp"} for at in range(600)]

@@ -184,6 +184,45 @@ def test_text_beside_what_is_masked_may_begin_a_match_of_two_lines() -> None:
         stream.text()
 
 
+ADDRESS = r"[\w.+-]+@[\w-]+\.[\w.]+"
+"""A pattern without a limit, of which each word may be the beginning."""
+
+
+def lines_of(kinds: list[str]) -> list[str]:
+    rows = [{"role": kind, "text": f"w{at} "} for at, kind in enumerate(kinds)]
+    return [json.dumps(row) + "\n" for row in rows]
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+@pytest.mark.parametrize(
+    "kinds", [["a"], ["assistant"], ["assistant", ""], ["token", "tool.call"], ["long-id" * 30]]
+)
+def test_values_that_recur_in_lines_are_no_match_of_several(action: str, kinds: list[str]) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: m, pattern: '{ADDRESS}', action: {action}}}]"))
+    chunks = lines_of([kinds[at % len(kinds)] for at in range(200)])
+    stream = guard.wrap_sync(chunks)
+    assert list(stream) == chunks
+    assert not stream.findings
+
+
+@pytest.mark.parametrize("pieces", [["@exam", "ple.com"], ["ann", "@example.com"]])
+def test_a_match_of_two_lines_after_values_that_recur_is_refused(pieces: list[str]) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: m, pattern: '{ADDRESS}'}}]"))
+    stream = guard.wrap_sync(lines_of([*["assistant"] * 200, *pieces, "assistant"]))
+    with pytest.raises(AdapterError, match="a match spans several"):
+        stream.text()
+    assert pieces[-1] not in stream.result.text
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_candidate_that_grows_over_lines_of_other_text_is_refused(size: int) -> None:
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z0-9]{9,} END'}]"))
+    letters = "".join(f"{at * at * 7919 % 46656:04x}" for at in range(200))
+    stream = guard.wrap_sync(lines_of([letters[at : at + size] for at in range(0, 600, size)]))
+    with pytest.raises(AdapterError, match="a match spans several"):
+        stream.text()
+
+
 def test_a_policy_in_shadow_refuses_no_lines_of_json() -> None:
     guard = Guard(Policy.parse("mode: shadow\nrules: [{id: w, words: [secret]}]"))
     chunks = [line("sec"), line("ret")]

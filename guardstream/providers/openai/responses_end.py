@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -38,6 +39,13 @@ _PARTS = {
     "summary": ("summary_text", None),
 }
 """The type of a slot's part, and its class where the package exports one."""
+
+_HOLDERS = {
+    **dict.fromkeys(("text", "refusal", "reasoning"), "content"),
+    "summary": "summary",
+    "commands": "commands",
+}
+"""The lists of an item that have texts."""
 
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
 _BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
@@ -70,6 +78,20 @@ class _Open:
     item: Any = None
     slots: dict[Slot, Any] = field(default_factory=dict)
     done: set[Slot] = field(default_factory=set)
+
+    def has(self, slot: Slot) -> bool:
+        """Return whether a slot is open; it may have been announced with the item, and is then
+        recorded."""
+        if slot in self.slots:
+            return True
+        texts, place = _announced_texts(self.item, slot.field), slot.number % PARTS
+        if place >= len(texts):
+            return False
+        part = texts[place] if slot.field in _PARTS else None
+        if part is not None and fields_of(part).get("type") != _PARTS[slot.field][0]:
+            return False
+        self.slots[slot] = part
+        return True
 
 
 class Ending:
@@ -154,7 +176,7 @@ class Ending:
             if _says(chunk, slot):  # all of its deltas so far may have been held
                 self._open.setdefault(output, _Open()).slots.setdefault(slot, None)
                 return [_delta_like(chunk, text, whole)]
-            if output in self._open and slot in self._open[output].slots:
+            if output in self._open and self._open[output].has(slot):
                 return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
@@ -312,23 +334,44 @@ def _delta_like(chunk: Any, text: str, whole: str) -> Any:
     return replaced(chunk, updates)
 
 
+def _announced_texts(item: Any, field: str) -> Sequence[Any]:
+    """Return the texts of a field that an item had when it was announced, or their parts."""
+    holder = _holder(fields_of(item), field)
+    if field in _HOLDERS:
+        return holder.get(_HOLDERS[field]) or ()
+    text = holder.get(field)
+    return () if text is None else (text,)
+
+
+def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """Return what has a field in an item."""
+    within = {"commands": "action", "diff": "operation"}.get(field)
+    return item if within is None else fields_of(item.get(within))
+
+
 def _filled(record: _Open, released: Released, status: str) -> Any:
     """Return an item with all the text released in it."""
     fields = fields_of(record.item)
     updates: dict[str, Any] = {"status": status} if "status" in fields else {}
-    commands = []
-    for slot, part in sorted(record.slots.items(), key=lambda each: each[0].number):
-        if part is not None:
-            parts = updates.setdefault("summary" if slot.field == "summary" else "content", [])
-            parts.append(plain(part))
-        elif slot.field == "commands":
-            commands.append(released(slot))
+    places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
+    for slot, part in record.slots.items():
+        if part is not None or slot.field == "commands":
+            value = released(slot) if part is None else plain(part)
+            places.setdefault(_HOLDERS[slot.field], []).append((slot.number % PARTS, value))
         elif slot.field == "diff":
             updates["operation"] = replaced(fields["operation"], {"diff": released(slot)})
         elif slot.field in fields:
             updates[slot.field] = released(slot)
-    if commands:
-        updates["action"] = replaced(fields["action"], {"commands": commands})
+    for name, values in places.items():
+        holder = _holder(fields, name)
+        own = {place for place, _ in values}
+        rest = [each for each in enumerate(holder.get(name) or ()) if each[0] not in own]
+        values += [(at, each if isinstance(each, str) else plain(each)) for at, each in rest]
+        listed = [value for _, value in sorted(values, key=itemgetter(0))]
+        if name == "commands":
+            updates["action"] = replaced(fields["action"], {name: listed})
+        else:
+            updates[name] = listed
     if isinstance(record.item, dict):
         return {**record.item, **updates}
     return type(record.item).construct(**{**fields, **updates})  # an item's parts have own types

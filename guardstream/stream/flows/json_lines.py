@@ -15,7 +15,8 @@ from types import NoneType
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.events import Finding
+from guardstream.events import Finding, FindingKind
+from guardstream.stream.flows.recurring import note, recur, shortened
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
@@ -69,6 +70,7 @@ class JSONLines:
         self._others = 0  # chunks with other text
         self._is_mixed = False  # whether other text came after lines, or before them
         self._tails: dict[str, str] = {}  # the last text at each path
+        self._values: dict[str, list[str]] = {}  # what the tails are made of
 
     def may_be_lines(self, chunk: str) -> bool:
         """Take the next text; return whether lines of JSON came, or may come. AdapterError if a
@@ -118,16 +120,26 @@ class JSONLines:
     def _spans_lines(self, path: str, text: str) -> bool:
         """Return whether a match begins in earlier text at a path and ends in this one.
 
-        What matches in one line is masked there, and cannot be a part of it.
+        What matches in one line is masked there, and cannot be a part of it. If values recur, a
+        candidate that grows too long is none, so only the last half of them is read.
         """
         tail = self._tails.get(path, "")
         if path not in self._tails and len(self._tails) == _PATHS:
             raise _refusal(f"they have text at more than {_PATHS} paths")
         for found in self._masks(text):
             text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
-        border, joined = len(tail), tail + text
-        self._tails[path] = joined[-self._memory :]
-        return border > 0 and any(found.start < border < found.end for found in self._masks(joined))
+        self._tails[path] = (tail + text)[-self._memory :]
+        values = self._values.setdefault(path, [])
+        across = self._across(tail, text)
+        if across == {"overflow"} and recur(values, tail, text):
+            across = self._across(shortened(tail, text, self._memory), text)
+        note(values, text, self._memory)
+        return bool(across)
+
+    def _across(self, tail: str, text: str) -> set[FindingKind]:
+        """Return the kinds of findings in earlier text that end in this one."""
+        border, found = len(tail), self._masks(tail + text) if tail else ()
+        return {each.kind for each in found if each.start < border < each.end}
 
     def _hides(self, line: str) -> bool:
         """Return whether a string of a line has a match that its escapes hide."""

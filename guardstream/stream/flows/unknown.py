@@ -17,6 +17,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
+from guardstream.stream.flows.recurring import note, recur, shortened
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -26,9 +27,6 @@ _REMEMBERED = 256
 
 REQUESTED = 4096
 """How many texts of the request are remembered; further ones are not."""
-
-_OFTEN = 4
-"""How often values recur on average, if the longest text that they could be part of is none."""
 
 _SHORT = 1024
 """The maximum length of a cached text, in code points."""
@@ -155,29 +153,21 @@ class UnknownTexts:
         """Return the matches that began in an earlier value; None if there are none.
 
         Values that recur, such as a role or a kind, soon look like one long candidate. That it
-        grows too long means nothing, so only half of them are read.
+        grows too long means nothing, so only the last half of them is read.
         """
         tails = self._tails if isinstance(key, str) else self._tails_of
         tail = tails.get(key, "")
         joined = tail + text
         tails[key] = joined[-self._memory :]
-        values = self._noted_value(key, text)
-        if not tail:
-            return None
-        across = _across(self._checked(key, joined), len(tail), joined)
-        if across is None or not across.overflows or not _recur(values[:-1], len(tail)):
+        values = self._values.setdefault(key, [])
+        across = _across(self._checked(key, joined), len(tail), joined) if tail else None
+        are_few = across is not None and across.overflows and recur(values, tail, text)
+        note(values, text, self._memory)
+        if not are_few:
             return across
-        tail = tail[-(self._memory // 2) :]
+        tail = shortened(tail, text, self._memory)
         joined = tail + text
         return _across(self._checked((key, "half"), joined), len(tail), joined)
-
-    def _noted_value(self, key: Hashable, text: str) -> Sequence[str]:
-        """Record a value, and return at least the last ones that the tail is made of."""
-        values = self._values.setdefault(key, [])
-        values.append(text)
-        if len(values) > 2 * self._memory:
-            del values[: -self._memory]
-        return values
 
     def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
         """Guard a text, which is often the same as the last one in its place.
@@ -340,23 +330,6 @@ class _Across:
             return [*self.found, *alone]
         rest = [event for event in alone if not isinstance(event, Text)]
         return [Text(f"[{self.found[0].rule}]"), *self.found, *rest]
-
-
-def _recur(values: Sequence[str], size: int) -> bool:
-    """Return whether the last values, of `size` code points together, are few that recur.
-
-    A text that comes in tokens has others each time, unless they are single characters.
-    """
-    last: list[str] = []
-    for value in reversed(values):
-        if size <= 0:
-            break
-        last.append(value)
-        size -= len(value)
-    different = set(last)
-    if len(different) == 1:
-        return len(last) > 1
-    return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= len(last)
 
 
 def _severity(across: _Across) -> tuple[bool, bool]:

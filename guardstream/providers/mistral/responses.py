@@ -1,0 +1,111 @@
+"""Mistral's responses: frames with an event of OpenAI's Responses API and its name.
+
+Objects of the `mistralai` package, or the dicts that they stand for:
+https://docs.mistral.ai/api/endpoint/responses. On the wire Mistral sends the events themselves,
+which `openai_responses` reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Released, Slot, Unknown
+from guardstream.providers.openai.responses import OpenAIResponses
+from guardstream.providers.spec import sibling
+from guardstream.providers.toolkit.envelope import Envelope
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.objects import Event, model_like, with_changes
+
+_CLASSES = {
+    "response.completed": "ResponsesCompletedEvent",
+    "response.content_part.added": "ResponsesContentPartAddedEvent",
+    "response.content_part.done": "ResponsesContentPartDoneEvent",
+    "response.function_call_arguments.delta": "ResponsesFunctionCallArgumentsDeltaEvent",
+    "response.function_call_arguments.done": "ResponsesFunctionCallArgumentsDoneEvent",
+    "response.incomplete": "ResponsesIncompleteEvent",
+    "response.output_item.added": "ResponsesOutputItemAddedEvent",
+    "response.output_item.done": "ResponsesOutputItemDoneEvent",
+    "response.output_text.delta": "ResponsesTextDeltaEvent",
+    "response.output_text.done": "ResponsesTextDoneEvent",
+    "response.reasoning_text.delta": "ResponsesReasoningTextDeltaEvent",
+    "response.reasoning_text.done": "ResponsesReasoningTextDoneEvent",
+}
+"""The package's classes of the events that the guard may add, by their types."""
+
+_ARGUMENTS_DONE = "response.function_call_arguments.done"
+
+
+class MistralResponses(Envelope):
+    """The adapter for frames."""
+
+    name = "mistral_responses"
+    repeats = OpenAIResponses.repeats
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
+        self._names: dict[Any, Any] = {}  # of the functions that are called, by item
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a frame with an event of a response."""
+        fields = fields_of(chunk)
+        return fields.keys() == {"event", "data"} and OpenAIResponses.accepts(fields["data"])
+
+    def unwrapped(self, chunk: Any) -> Any:
+        """Return the JSON of a frame's event."""
+        data = fields_of(chunk)["data"]
+        return data if isinstance(data, dict) else _json(data)
+
+    def with_inner(self, chunk: Any, inner: Any) -> Any:
+        """Return a frame with another event of the same type."""
+        data, old = fields_of(chunk)["data"], self.inner_of(chunk)
+        return replaced(chunk, {"data": inner if data is old else with_changes(data, old, inner)})
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
+        """Return the fields beside the event, but its name, if that is its type."""
+        beside = super().beside(chunk)
+        if beside.get("event") == self.inner_of(chunk).get("type"):
+            return {name: value for name, value in beside.items() if name != "event"}
+        return beside
+
+    def passed(self, chunk: Any) -> None:
+        """Remember the released text of each item, and which function it calls."""
+        super().passed(chunk)
+        item = self.inner_of(chunk).get("item")
+        if item and "name" in item:
+            self._names[item.get("id")] = item["name"]
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return frames with only `text`."""
+        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
+        return [self._made(chunk, event) for event in made]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the frames that end a response."""
+        made = self._inner.end(self.inner_of(chunk), choice, reason, released)
+        return [self._made(chunk, event) for event in made]
+
+    def _made(self, chunk: Any, event: Event) -> Any:
+        """Return a frame like `chunk` with an event that the guard adds. AdapterError if the
+        package has no class for it."""
+        kind: str = event["type"]
+        data = fields_of(chunk)["data"]
+        if kind == _ARGUMENTS_DONE:
+            event = {"name": self._names.get(event.get("item_id"), ""), **event}
+        if isinstance(data, dict):
+            return replaced(chunk, {"event": kind, "data": event})
+        package = type(data).__module__.rpartition(".")[0]
+        made = model_like(sibling(data, package, _CLASSES.get(kind, kind)), event)
+        return replaced(chunk, {"event": kind, "data": made})
+
+
+def _json(model: Any) -> Event:
+    """Return the JSON of a model, with the fields that are null: some have to be there."""
+    event: Event = type(model).__pydantic_serializer__.to_python(
+        model, mode="json", by_alias=True, warnings=False, fallback=fields_of
+    )
+    return event
