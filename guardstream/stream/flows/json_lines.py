@@ -16,7 +16,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Finding, FindingKind
-from guardstream.stream.flows.recurring import note, recur, shortened
+from guardstream.stream.flows.recurring import Values, shortened
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
@@ -70,7 +70,7 @@ class JSONLines:
         self._others = 0  # chunks with other text
         self._is_mixed = False  # whether other text came after lines, or before them
         self._tails: dict[str, str] = {}  # the last text at each path
-        self._values: dict[str, list[str]] = {}  # what the tails are made of
+        self._values: dict[str, Values] = {}  # what the tails are made of
 
     def may_be_lines(self, chunk: str) -> bool:
         """Take the next text; return whether lines of JSON came, or may come. AdapterError if a
@@ -129,11 +129,13 @@ class JSONLines:
         for found in self._masks(text):
             text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
         self._tails[path] = (tail + text)[-self._memory :]
-        values = self._values.setdefault(path, [])
+        values = self._values.get(path)
+        if values is None:
+            values = self._values[path] = Values(self._memory)
         across = self._across(tail, text)
-        if across == {"overflow"} and recur(values, tail, text):
+        if across == {"overflow"} and values.recur(tail, text):
             across = self._across(shortened(tail, text, self._memory), text)
-        note(values, text, self._memory)
+        values.note(text)
         return bool(across)
 
     def _across(self, tail: str, text: str) -> set[FindingKind]:

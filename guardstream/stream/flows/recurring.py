@@ -6,40 +6,60 @@ means nothing, whereas a text that comes in tokens may be the beginning of a mat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 
 _OFTEN = 4
 """How often values recur on average, if the longest text that they could be part of is none."""
 
 
-def note(values: list[str], value: str, memory: int) -> None:
-    """Record a value after those before it; at least the last `memory` code points are kept."""
-    if value:
-        values.append(value)
-    if len(values) > 2 * memory:
-        del values[:-memory]
+class Values:
+    """The values that the last `memory` code points at one place are made of."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._values: deque[str] = deque()
+        self._size = 0
+
+    def copy(self) -> Values:
+        copy = Values(self._memory)
+        copy._values, copy._size = self._values.copy(), self._size
+        return copy
+
+    def note(self, value: str) -> None:
+        """Record a value after those before it."""
+        if not value:
+            return
+        # Of a long one, the others need not be told from its beginning.
+        self._values.append(value[-self._memory :])
+        self._size += len(self._values[-1])
+        while self._size - len(self._values[0]) >= self._memory:
+            self._size -= len(self._values.popleft())
+
+    def recur(self, tail: str, text: str) -> bool:
+        """Return whether the values at the end of a `tail` are few that recur, alone or with
+        `text`, which comes after them."""
+        before = [*reversed(self._values)]
+        return _are_few(before, len(tail)) or _are_few([text, *before], len(tail) + len(text))
 
 
-def recur(values: Sequence[str], tail: str, text: str) -> bool:
-    """Return whether the values at the end of a `tail` are few that recur, alone or with `text`."""
-    return _are_few(values, len(tail)) or _are_few([*values, text], len(tail) + len(text))
-
-
-def _are_few(values: Sequence[str], size: int) -> bool:
-    """Return whether the last values, of `size` code points together, are few that recur.
+def _are_few(last: Iterable[str], size: int) -> bool:
+    """Return whether the values, from the last one back, of `size` code points together, are few
+    that recur.
 
     A text that comes in tokens has others each time, unless they are single characters.
     """
-    last: list[str] = []
-    for value in reversed(values):
+    seen = 0
+    different: set[str] = set()
+    for value in last:
         if size <= 0:
             break
-        last.append(value)
+        seen += 1
+        different.add(value)
         size -= len(value)
-    different = set(last)
     if len(different) == 1:
-        return len(last) > 1
-    return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= len(last)
+        return seen > 1
+    return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= seen
 
 
 def shortened(tail: str, text: str, memory: int) -> str:

@@ -17,7 +17,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
-from guardstream.stream.flows.recurring import note, recur, shortened
+from guardstream.stream.flows.recurring import Values, shortened
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -52,7 +52,7 @@ class UnknownTexts:
         self._memory = memory
         self._tails: dict[Hashable, str] = {}
         self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
-        self._values: dict[Hashable, list[str]] = {}  # what the tails are made of
+        self._values: dict[Hashable, Values] = {}  # what the tails are made of
         # By event name, or a slot that has one: the tail, and where text of others came between.
         self._named: dict[Hashable, tuple[str, int]] = {}
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
@@ -146,7 +146,7 @@ class UnknownTexts:
         if first != source and place not in self._mixed:
             self._mixed.add(place)
             self._tails_of[path, first] = self._tails[path]
-            self._values[path, first] = [*self._values[path]]
+            self._values[path, first] = self._values[path].copy()
         return place in self._mixed and len(self._tails_of) < REQUESTED
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
@@ -159,10 +159,12 @@ class UnknownTexts:
         tail = tails.get(key, "")
         joined = tail + text
         tails[key] = joined[-self._memory :]
-        values = self._values.setdefault(key, [])
+        values = self._values.get(key)
+        if values is None:
+            values = self._values[key] = Values(self._memory)
         across = _across(self._checked(key, joined), len(tail), joined) if tail else None
-        are_few = across is not None and across.overflows and recur(values, tail, text)
-        note(values, text, self._memory)
+        are_few = across is not None and across.overflows and values.recur(tail, text)
+        values.note(text)
         if not are_few:
             return across
         tail = shortened(tail, text, self._memory)
