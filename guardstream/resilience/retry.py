@@ -240,10 +240,12 @@ class RetryingStream(AsyncContext, Generic[C]):
     def stop(self) -> None:
         """End the stream now, from any thread; no further attempt is made."""
         self._stopped = True
-        if self._stream is not None:
-            self._stream.stop()
-        if self._loop is not None and self._opening is not None:
-            self._loop.call(self._opening.cancel)
+        # The stream's own thread may be about to clear both.
+        stream, opening = self._stream, self._opening
+        if stream is not None:
+            stream.stop()
+        if self._loop is not None and opening is not None:
+            self._loop.call(opening.cancel)
 
     async def aclose(self) -> None:
         """Close the source; what was not delivered yet is dropped. Idempotent."""
