@@ -218,8 +218,7 @@ class ServerSentEvents(Envelope):
         """Return events with only `text`."""
         if slot.number < 0 or self.inner_of(chunk) is None:
             return [self._with_text(chunk, text)]
-        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
-        return [self._added(chunk, each) for each in made]
+        return super().extra(chunk, slot, text, released)
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -228,12 +227,11 @@ class ServerSentEvents(Envelope):
         last = self._spoke if self.inner_of(chunk) is None else chunk
         if last is None:
             return []
-        made = self._inner.end(self.inner_of(last), choice, reason, released)
-        ended = [self._added(last, each) for each in made]
+        ended = super().end(last, choice, reason, released)
         end = self._hooks.sse_end
         return [*ended, _with(last, _data_name(last), end)] if ended and end else ended
 
-    def _added(self, chunk: Any, inner: Any) -> Any:
+    def with_added(self, chunk: Any, inner: Any) -> Any:
         """Return an event with JSON of the guard's own, which is named as its format names it."""
         made = self.with_inner(chunk, inner)
         if self._is_named:

@@ -7,16 +7,15 @@ which `openai_responses` reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from guardstream.events import FinishReason
-from guardstream.providers.adapter import Released, Slot, Unknown
+from guardstream.providers.adapter import Unknown
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import sibling
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
-from guardstream.providers.toolkit.objects import Event, model_like, with_changes
+from guardstream.providers.toolkit.objects import Event, dumped, model_like, with_changes
 
 _CLASSES = {
     "response.completed": "ResponsesCompletedEvent",
@@ -54,9 +53,10 @@ class MistralResponses(Envelope):
         return fields.keys() == {"event", "data"} and OpenAIResponses.accepts(fields["data"])
 
     def unwrapped(self, chunk: Any) -> Any:
-        """Return the JSON of a frame's event."""
+        """Return the JSON of a frame's event, with the fields that are null: some have to be
+        there."""
         data = fields_of(chunk)["data"]
-        return data if isinstance(data, dict) else _json(data)
+        return data if isinstance(data, dict) else dumped(data, with_nulls=True)
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
         """Return a frame with another event of the same type."""
@@ -77,21 +77,10 @@ class MistralResponses(Envelope):
         if item and "name" in item:
             self._names[item.get("id")] = item["name"]
 
-    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return frames with only `text`."""
-        made = self._inner.extra(self.inner_of(chunk), slot, text, released)
-        return [self._made(chunk, event) for event in made]
-
-    def end(
-        self, chunk: Any, choice: int, reason: FinishReason, released: Released
-    ) -> Sequence[Any]:
-        """Return the frames that end a response."""
-        made = self._inner.end(self.inner_of(chunk), choice, reason, released)
-        return [self._made(chunk, event) for event in made]
-
-    def _made(self, chunk: Any, event: Event) -> Any:
+    def with_added(self, chunk: Any, inner: Any) -> Any:
         """Return a frame like `chunk` with an event that the guard adds. AdapterError if the
         package has no class for it."""
+        event: Event = inner
         kind: str = event["type"]
         data = fields_of(chunk)["data"]
         if kind == _ARGUMENTS_DONE:
@@ -101,11 +90,3 @@ class MistralResponses(Envelope):
         package = type(data).__module__.rpartition(".")[0]
         made = model_like(sibling(data, package, _CLASSES.get(kind, kind)), event)
         return replaced(chunk, {"event": kind, "data": made})
-
-
-def _json(model: Any) -> Event:
-    """Return the JSON of a model, with the fields that are null: some have to be there."""
-    event: Event = type(model).__pydantic_serializer__.to_python(
-        model, mode="json", by_alias=True, warnings=False, fallback=fields_of
-    )
-    return event

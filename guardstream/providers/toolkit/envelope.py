@@ -113,14 +113,18 @@ class Envelope:
         if self._hooks.passed is not None:
             self._hooks.passed(self.inner_of(chunk))
 
+    def with_added(self, chunk: Any, inner: Any) -> Any:
+        """Return a chunk like `chunk` with an inner chunk that the guard adds."""
+        return self.with_inner(chunk, inner)
+
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks with only `text`."""
         made = self._inner.extra(self.inner_of(chunk), slot, text, released)
-        return [self.with_inner(chunk, each) for each in made]
+        return [self.with_added(chunk, each) for each in made]
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return the chunks that end a choice."""
         made = self._inner.end(self.inner_of(chunk), choice, reason, released)
-        return [self.with_inner(chunk, each) for each in made]
+        return [self.with_added(chunk, each) for each in made]

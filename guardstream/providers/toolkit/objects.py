@@ -5,7 +5,7 @@ The adapter of a format reads and writes the JSON; this module converts objects 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -14,7 +14,6 @@ from pydantic.fields import FieldInfo
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced, with_names
 from guardstream.providers.toolkit.protobuf import is_message
@@ -71,24 +70,20 @@ class Objects(Envelope):
         """Return an empty mapping: a chunk has nothing but its event."""
         return {}
 
-    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return chunks with only `text`."""
-        return self._added(chunk, self._inner.extra(self.inner_of(chunk), slot, text, released))
-
-    def end(
-        self, chunk: Any, choice: int, reason: FinishReason, released: Released
-    ) -> Sequence[Any]:
-        """Return the chunks that end a choice."""
-        return self._added(chunk, self._inner.end(self.inner_of(chunk), choice, reason, released))
-
-    def _added(self, chunk: Any, events: Sequence[Event]) -> Sequence[Any]:
-        return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]
+    def with_added(self, chunk: Any, inner: Any) -> Any:
+        """Return a chunk like `chunk` with an event that the guard adds."""
+        return inner if isinstance(chunk, dict) else self.made(chunk, inner)
 
 
-def dumped(model: BaseModel) -> Event:
+def dumped(model: BaseModel, *, with_nulls: bool = False) -> Event:
     """Return the JSON of a model; of any other object, its fields."""
     event: Event = type(model).__pydantic_serializer__.to_python(
-        model, mode="json", by_alias=True, exclude_none=True, warnings=False, fallback=fields_of
+        model,
+        mode="json",
+        by_alias=True,
+        exclude_none=not with_nulls,
+        warnings=False,
+        fallback=fields_of,
     )
     return event
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Finding, FindingKind
-from guardstream.stream.flows.recurring import Values, shortened
+from guardstream.stream.flows.recurring import Tail
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
@@ -69,8 +69,7 @@ class JSONLines:
         self._chunks = 0
         self._others = 0  # chunks with other text
         self._is_mixed = False  # whether other text came after lines, or before them
-        self._tails: dict[str, str] = {}  # the last text at each path
-        self._values: dict[str, Values] = {}  # what the tails are made of
+        self._tails: dict[str, Tail] = {}  # the last text at each path
 
     def may_be_lines(self, chunk: str) -> bool:
         """Take the next text; return whether lines of JSON came, or may come. AdapterError if a
@@ -123,19 +122,17 @@ class JSONLines:
         What matches in one line is masked there, and cannot be a part of it. If values recur, a
         candidate that grows too long is none, so only the last half of them is read.
         """
-        tail = self._tails.get(path, "")
-        if path not in self._tails and len(self._tails) == _PATHS:
-            raise _refusal(f"they have text at more than {_PATHS} paths")
+        tail = self._tails.get(path)
+        if tail is None:
+            if len(self._tails) == _PATHS:
+                raise _refusal(f"they have text at more than {_PATHS} paths")
+            tail = self._tails[path] = Tail(self._memory)
         for found in self._masks(text):
             text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
-        self._tails[path] = (tail + text)[-self._memory :]
-        values = self._values.get(path)
-        if values is None:
-            values = self._values[path] = Values(self._memory)
-        across = self._across(tail, text)
-        if across == {"overflow"} and values.recur(tail, text):
-            across = self._across(shortened(tail, text, self._memory), text)
-        values.note(text)
+        across = self._across(tail.text, text)
+        if across == {"overflow"} and tail.recurs(text):
+            across = self._across(tail.shortened(text), text)
+        tail.add(text)
         return bool(across)
 
     def _across(self, tail: str, text: str) -> set[FindingKind]:

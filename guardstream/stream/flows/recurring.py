@@ -13,34 +13,46 @@ _OFTEN = 4
 """How often values recur on average, if the longest text that they could be part of is none."""
 
 
-class Values:
-    """The values that the last `memory` code points at one place are made of."""
+class Tail:
+    """The last `memory` code points of the values at one place, in `text`, and the values that they
+    are made of."""
 
     def __init__(self, memory: int) -> None:
+        self.text = ""
         self._memory = memory
         self._values: deque[str] = deque()
         self._size = 0
 
-    def copy(self) -> Values:
-        copy = Values(self._memory)
-        copy._values, copy._size = self._values.copy(), self._size
+    def copy(self) -> Tail:
+        copy = Tail(self._memory)
+        copy.text, copy._values, copy._size = self.text, self._values.copy(), self._size
         return copy
 
-    def note(self, value: str) -> None:
-        """Record a value after those before it."""
+    def add(self, value: str) -> None:
+        """Add a value after those before it."""
         if not value:
             return
+        self.text = (self.text + value)[-self._memory :]
         # Of a long one, the others need not be told from its beginning.
         self._values.append(value[-self._memory :])
         self._size += len(self._values[-1])
         while self._size - len(self._values[0]) >= self._memory:
             self._size -= len(self._values.popleft())
 
-    def recur(self, tail: str, text: str) -> bool:
-        """Return whether the values at the end of a `tail` are few that recur, alone or with
-        `text`, which comes after them."""
-        before = [*reversed(self._values)]
-        return _are_few(before, len(tail)) or _are_few([text, *before], len(tail) + len(text))
+    def recurs(self, value: str) -> bool:
+        """Return whether the values are few that recur, alone or with `value`, which comes after
+        them."""
+        before, size = [*reversed(self._values)], len(self.text)
+        return _are_few(before, size) or _are_few([value, *before], size + len(value))
+
+    def shortened(self, value: str) -> str:
+        """Return the end of the text where values recur: half of it, or what `value` leaves room
+        for.
+
+        A pattern without a limit then has no candidate that is too long.
+        """
+        kept = max(min(self._memory // 2, self._memory - len(value)), 0)
+        return self.text[max(len(self.text) - kept, 0) :]
 
 
 def _are_few(last: Iterable[str], size: int) -> bool:
@@ -60,12 +72,3 @@ def _are_few(last: Iterable[str], size: int) -> bool:
     if len(different) == 1:
         return seen > 1
     return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= seen
-
-
-def shortened(tail: str, text: str, memory: int) -> str:
-    """Return the end of a `tail` of values that recur: half of it, or what `text` leaves room for.
-
-    A pattern without a limit then has no candidate that is too long.
-    """
-    kept = max(min(memory // 2, memory - len(text)), 0)
-    return tail[max(len(tail) - kept, 0) :]

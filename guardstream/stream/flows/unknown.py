@@ -17,7 +17,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
-from guardstream.stream.flows.recurring import Values, shortened
+from guardstream.stream.flows.recurring import Tail
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -50,9 +50,8 @@ class UnknownTexts:
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
         self._check = check
         self._memory = memory
-        self._tails: dict[Hashable, str] = {}
-        self._tails_of: dict[Hashable, str] = {}  # by path and kind of event, or event name
-        self._values: dict[Hashable, Values] = {}  # what the tails are made of
+        self._tails: dict[Hashable, Tail] = {}
+        self._tails_of: dict[Hashable, Tail] = {}  # by path and kind of event, or event name
         # By event name, or a slot that has one: the tail, and where text of others came between.
         self._named: dict[Hashable, tuple[str, int]] = {}
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
@@ -145,8 +144,7 @@ class UnknownTexts:
         first = self._sources.setdefault(place, source)
         if first != source and place not in self._mixed:
             self._mixed.add(place)
-            self._tails_of[path, first] = self._tails[path]
-            self._values[path, first] = self._values[path].copy()
+            self._tails_of[path, first] = self._tails[path].copy()
         return place in self._mixed and len(self._tails_of) < REQUESTED
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
@@ -156,20 +154,18 @@ class UnknownTexts:
         grows too long means nothing, so only the last half of them is read.
         """
         tails = self._tails if isinstance(key, str) else self._tails_of
-        tail = tails.get(key, "")
-        joined = tail + text
-        tails[key] = joined[-self._memory :]
-        values = self._values.get(key)
-        if values is None:
-            values = self._values[key] = Values(self._memory)
-        across = _across(self._checked(key, joined), len(tail), joined) if tail else None
-        are_few = across is not None and across.overflows and values.recur(tail, text)
-        values.note(text)
-        if not are_few:
-            return across
-        tail = shortened(tail, text, self._memory)
-        joined = tail + text
-        return _across(self._checked((key, "half"), joined), len(tail), joined)
+        tail = tails.get(key)
+        if tail is None:
+            tail = tails[key] = Tail(self._memory)
+        across = self._after(tail.text, text, key) if tail.text else None
+        if across is not None and across.overflows and tail.recurs(text):
+            across = self._after(tail.shortened(text), text, (key, "half"))
+        tail.add(text)
+        return across
+
+    def _after(self, earlier: str, text: str, place: Hashable) -> _Across | None:
+        joined = earlier + text
+        return _across(self._checked(place, joined), len(earlier), joined)
 
     def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
         """Guard a text, which is often the same as the last one in its place.
