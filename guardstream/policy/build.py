@@ -254,6 +254,7 @@ def _rule(loader: Loader, placed: PlacedRule) -> Rule:
         normalize=tuple(rule.normalize),
         allow_words=tuple(rule.allow.words),
         allow_patterns=tuple(rule.allow.patterns),
+        allow_after=tuple(rule.allow.after),
         validators=_validators(loader, placed),
         keywords=tuple(named),
         keyword_distance=within,
@@ -410,7 +411,7 @@ def _report_rule(placed: PlacedRule, error: RuleError) -> None:
     path = origin.key("pattern" if placed.rule.pattern else "words")
     if error.allowed is not None:
         origin = placed.origin_of("allow")
-        path = origin.key("allow", "patterns", error.allowed)
+        path = origin.key("allow", *error.allowed)
     elif error.pattern is not None and (*path, error.pattern) in origin.source.document.values:
         path = (*path, error.pattern)
     offset = error.offset

@@ -264,7 +264,7 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of words that the rule's own checks or exceptions always let pass."""
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
-    confirm = confirmation_of(replace(rule, keywords=()))
+    confirm = confirmation_of(replace(rule, keywords=(), allow_after=()))
     if confirm is None:
         return
 
@@ -405,7 +405,7 @@ class _Earlier:
 
     def add(self, placed: PlacedRule, rule: Rule) -> None:
         """Add a rule that finds everything it looks for; one with conditions covers nothing."""
-        if rule.validators or rule.keywords or rule.allow_words or rule.allow_patterns:
+        if rule.has_checks:
             return
         words = frozenset(_folded(rule, rule.words))
         known = _Known(rule, frozenset(placed.rule.channels or CHANNELS), words)

@@ -151,12 +151,15 @@ class ReplacementFile(Model):
 
 
 class AllowFile(Model):
-    """Exceptions: matches that equal one of the words, or that a pattern matches in full."""
+    """Exceptions: matches that equal one of the words, that a pattern matches in full, or that
+    stand right after what one of the patterns in `after` matches."""
 
     words: list[Text] = Field(default=[])
     """Matches that are left as they are."""
     patterns: list[Text] = Field(default=[])
     """Patterns of the whole of such matches."""
+    after: list[Text] = Field(default=[])
+    """Patterns of what stands right before such matches, each with a greatest length."""
 
 
 class EntropyFile(Model):

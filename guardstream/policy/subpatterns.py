@@ -157,9 +157,13 @@ class _Calls:
         changes: dict[str, object] = {}
         if rule.pattern and any(map(_calls, rule.pattern)):
             changes["pattern"] = self._listed((*path, "pattern"), rule.pattern)
-        if any(map(_calls, rule.allow.patterns)):
-            patterns = self._listed((*path, "allow", "patterns"), rule.allow.patterns)
-            changes["allow"] = rule.allow.model_copy(update={"patterns": patterns})
+        allowed = {
+            key: self._listed((*path, "allow", key), patterns)
+            for key, patterns in (("patterns", rule.allow.patterns), ("after", rule.allow.after))
+            if any(map(_calls, patterns))
+        }
+        if allowed:
+            changes["allow"] = rule.allow.model_copy(update=allowed)
         return rule.model_copy(update=changes) if changes else rule
 
     def _listed(self, path: KeyPath, patterns: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Confirm
+from guardstream.scan.regex.analysis import look_behind, max_width, min_width
 from guardstream.scan.regex.parser import is_plain, parse
 from guardstream.scan.words.normalize import (
     JOINS,
@@ -27,7 +28,7 @@ from guardstream.stages.rules import Rule
 
 class RuleError(PatternError):
     """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault, or
-    `allowed` that of the allowed pattern, `offset` the place in it."""
+    `allowed` the list of its exceptions and the index there, `offset` the place in it."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class RuleError(PatternError):
         pattern: int | None = None,
         offset: int | None = None,
         *,
-        allowed: int | None = None,
+        allowed: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(message, offset)
         self.rule = rule
@@ -84,27 +85,43 @@ def confirmation_of(rule: Rule) -> Confirm | None:
 
     They see a match as the rule reads it: with one space for whatever a space matched.
     """
-    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
+    if not rule.has_checks:
         return None
-    return Confirm(_Judge(rule), rule.keyword_distance + _BESIDE if rule.keywords else 0)
+    judge = _Judge(rule)
+    return Confirm(judge, judge.reach)
 
 
 class _Judge:
-    """A rule's validators, allowlist and keywords; see `Confirm`."""
+    """A rule's validators, allowlist and keywords; see `Confirm`. It looks at up to `reach`
+    characters before a match."""
 
-    __slots__ = ("_allowed", "_fold", "_keywords", "_spaces", "_validators", "_words")
+    __slots__ = (
+        "_after",
+        "_allowed",
+        "_fold",
+        "_keywords",
+        "_spaces",
+        "_validators",
+        "_words",
+        "reach",
+    )
 
     def __init__(self, rule: Rule) -> None:
         self._fold = str.casefold if rule.ignore_case else str
         self._words = frozenset(map(self._fold, rule.allow_words))
         self._allowed = _Allowed(rule) if rule.allow_patterns else None
+        self._after = _After(rule) if rule.allow_after else None
         self._validators = tuple(rule.validators)
         self._keywords = _Keywords(rule) if rule.keywords else None
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
+        asking = (self._keywords, self._after)
+        self.reach = max([0, *(each.reach for each in asking if each is not None)])
 
     def __call__(self, text: str, before: str) -> bool:
         if self._keywords is not None and not self._keywords.stand_before(before):
+            return False
+        if self._after is not None and self._after.match(before, text):
             return False
         if self._spaces is not None:
             text = self._spaces.sub(" ", text)
@@ -146,7 +163,7 @@ class _Allowed:
 
 def _checked(rule: Rule, number: int) -> str:
     """Return an allowed pattern; RuleError if `regex` refuses it."""
-    pattern = rule.allow_patterns[number]
+    pattern, place = rule.allow_patterns[number], ("patterns", number)
     try:
         parse(pattern)
     except PatternError as refused:
@@ -155,13 +172,57 @@ def _checked(rule: Rule, number: int) -> str:
             regex.compile(pattern, regex.V0)
         except regex.error as error:
             message = f"in an allowed pattern: {error.msg}"
-            raise RuleError(rule.id, message, offset=error.pos, allowed=number) from error
+            raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
         except ValueError as error:  # contradictory flags, such as (?V1)
             message = f"in an allowed pattern: {refused}"
-            raise RuleError(rule.id, message, offset=refused.offset, allowed=number) from error
+            raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
     return pattern
 
 
+class _After:
+    """The patterns after which matches are left alone; they read up to `reach` characters."""
+
+    __slots__ = ("_context", "_patterns", "reach")
+
+    def __init__(self, rule: Rule) -> None:
+        made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
+        self._patterns = [pattern for pattern, _ in made]
+        self._context = _Context(rule)
+        self.reach = max(reach for _, reach in made)
+
+    def match(self, before: str, text: str) -> bool:
+        """Return whether one of the patterns matches what ends where the text begins."""
+        before = self._context.compared(before)
+        whole, begin = before + text, len(before)
+        for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
+            if pattern.match(whole, begin, timeout=_TIMEOUT):
+                return True
+        return False
+
+
+def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
+    """Return a lookbehind for what stands before an allowed match, and how far it reads; RuleError
+    if that has no bound, or if it may be nothing."""
+    written, place = rule.allow_after[number], ("after", number)
+    about = "in an allowed pattern"
+    try:
+        tree = parse(written).tree
+        if not min_width(tree):
+            raise PatternError("it can match nothing, and would allow all; make a part mandatory")
+        width = max_width(tree)
+        if width is None:
+            message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
+            raise PatternError(message)
+        reach = width + look_behind(tree) + 1
+    except PatternError as error:
+        offset = error.offset
+        raise RuleError(rule.id, f"{about}: {error}", offset=offset, allowed=place) from error
+    # A comment would take the bracket for a part of it.
+    end = "\n)" if _VERBOSE.match(written) else ")"
+    return regex.compile(f"(?<={written}{end}", regex.V0), reach
+
+
+_VERBOSE = regex.compile(r"\(\?[a-wyz]*x[a-z]*\)")
 _FLAG = regex.compile(r"\(\?([ims])\)")
 
 
@@ -207,45 +268,57 @@ def _may_be_ascii(keyword: str) -> bool:
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
+class _Context:
+    """How a rule reads the text before a match."""
+
+    __slots__ = ("_is_translated", "_table", "_without_unseen")
+
+    def __init__(self, rule: Rule) -> None:
+        names = TRANSLATED.intersection(rule.normalize)
+        self._table = Table(names) if names else None
+        # The text before a pattern's match is translated already.
+        self._is_translated = not rule.words
+        self._without_unseen = "zero_width" in rule.normalize
+
+    def translated(self, text: str) -> str:
+        """Return a text with the characters that the rule reads as others replaced."""
+        return text if self._table is None else text.translate(self._table)
+
+    def compared(self, text: str) -> str:
+        """Return the text before a match as it is compared."""
+        if not self._is_translated:
+            text = self.translated(text)
+        if self._without_unseen and not text.isascii():
+            text = unseen().sub("", text)
+        return text
+
+
 class _Keywords:
     """A rule's keywords, each with a part that the lower-case text has if it has the keyword.
 
     Nearly always no keyword occurs, and looking for the parts shows that faster.
     """
 
-    __slots__ = ("_distance", "_keywords", "_of_ascii", "_parts", "_table", "_without_unseen")
+    __slots__ = ("_context", "_distance", "_keywords", "_of_ascii", "_parts", "reach")
 
     def __init__(self, rule: Rule) -> None:
-        names = TRANSLATED.intersection(rule.normalize)
-        table = Table(names) if names else None
-        self._keywords = tuple(rule.keywords)
-        if table is not None:
-            self._keywords = tuple([keyword.translate(table) for keyword in rule.keywords])
-        # The text before a pattern's match is translated already.
-        self._table = table if rule.words else None
+        self._context = _Context(rule)
+        self._keywords = tuple(map(self._context.translated, rule.keywords))
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
-        self._without_unseen = "zero_width" in rule.normalize
         self._distance = rule.keyword_distance
+        self.reach = rule.keyword_distance + _BESIDE
 
     def stand_before(self, text: str) -> bool:
         """Return whether one of the keywords occurs near enough to a text's end, or to that of its
         visible characters."""
         begin = max(len(text) - self._distance, 0)
-        near = self._compared(text[begin:])
+        near = self._context.compared(text[begin:])
         possible = self._possible(near)
         if not possible:
             return False
-        beside = self._compared(text[:begin])
+        beside = self._context.compared(text[:begin])
         return any(_stands(word, beside + near, len(beside)) for word in possible)
-
-    def _compared(self, text: str) -> str:
-        """Return a text as keywords are looked for in it."""
-        if self._table is not None:
-            text = text.translate(self._table)
-        if self._without_unseen and not text.isascii():
-            text = unseen().sub("", text)
-        return text
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""

@@ -66,6 +66,7 @@ class Rule:
     - `validators`, `allow_words`, `allow_patterns`: a match does not count if a validator refuses
       it, if it equals one of the words (ignoring case if `ignore_case`), or if one of the patterns
       matches it in full. With a `group`, this applies to the group's text.
+    - `allow_after`: nor if it begins right after what one of these patterns matches.
     - `keywords`: if there are any, one of them must occur, ignoring case, in the `keyword_distance`
       code points before the match.
     """
@@ -82,6 +83,13 @@ class Rule:
     normalize: tuple[str, ...] = ()
     allow_words: tuple[str, ...] = ()
     allow_patterns: tuple[str, ...] = ()
+    allow_after: tuple[str, ...] = ()
     validators: tuple[Validator, ...] = ()
     keywords: tuple[str, ...] = ()
     keyword_distance: int = 50
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether what the rule looks for may not count where it is found."""
+        allowed = self.allow_words or self.allow_patterns or self.allow_after
+        return bool(allowed or self.validators or self.keywords)

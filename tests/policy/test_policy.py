@@ -33,7 +33,7 @@ rules:
     whole_word: true
     action: mask
     replacement: "*"
-    allow: {words: [yes], patterns: ["n."]}
+    allow: {words: [yes], patterns: ["n."], after: ["say "]}
     tests:
       - {input: "on", output: "**"}
       - {clean: "off"}
@@ -71,6 +71,7 @@ def test_every_key_is_understood() -> None:
     assert words.words == ("no", "yes", "on")
     assert (words.severity, words.whole_word, words.ignore_case) == ("high", True, False)
     assert (words.allow_words, words.allow_patterns) == (("yes",), ("n.",))
+    assert words.allow_after == ("say ",)
     assert (key.group, key.replacement) == ("value", Keep(1, 1))
     assert (several.patterns, several.action) == (("ab{2}", "cd{2}"), "block")
     assert (checked.normalize, len(checked.validators)) == (("case", "width"), 3)
@@ -265,7 +266,7 @@ CASES = {
     "rules: [{id: [a]}]": "p:1:14: expected text, not a list",
     "rules: [{id: {a: b}}]": "p:1:14: expected text, not a mapping",
     "rules: [{id: a, words: [x], allow: [y]}]": "p:1:36: expected a mapping, known keys: words, "
-    "patterns",
+    "patterns, after",
     "version: '1'": "p:1:10: expected 1, without quotes",
     "extends: [chat]": "p:1:11: cannot extend 'chat': chat:1:1: cannot be read: no such file or "
     "directory, did you mean the pack 'guardstream/chat'?",
@@ -291,6 +292,10 @@ CASES = {
     "allowed pattern: bad character range",
     "rules: [{id: a, words: [x], allow: {patterns: ['x(?V1)']}}]": "p:1:50: rule 'a': in an "
     "allowed pattern: version 1 behaviour is not supported; remove (?V1)",
+    "rules: [{id: a, words: [x], allow: {after: [x, 'y*z*']}}]": "p:1:48: rule 'a': in an "
+    "allowed pattern: it can match nothing, and would allow all; make a part mandatory",
+    "rules: [{id: a, words: [x], allow: {after: ['(y']}}]": "p:1:46: rule 'a': in an "
+    "allowed pattern: missing ')'",
     "rules: [{id: a, words: [x], normalize: [case], ignore_case: false}]": "p:1:61: rule 'a': "
     "'ignore_case: false' contradicts normalisation 'case': leave one of them out",
     "rules: [{id: a, pattern: x, ignore_case: true}]": "p:1:29: rule 'a': 'ignore_case' is for "

@@ -20,6 +20,7 @@ subpatterns:
 rules:
   - {id: order, pattern: ['(?i)(?&start)(?<name>ORD) (?&number)', 'order (?&check){2}$'], group: 0}
   - {id: invoice, words: [invoice], allow: {patterns: ['inv(?&check)?oice']}}
+  - {id: ref, words: [ref], allow: {after: ['no (?&check) ']}}
 """
 
 
@@ -28,6 +29,7 @@ def test_a_call_stands_for_its_subpattern_in_a_group() -> None:
     assert guard.check("ORD no. 2044-x3, ord no. 2044-X3").text == "[order], [order]"
     assert guard.check("WORD no. 2044-x3 invoice").text == "WORD no. 2044-x3 invoice"
     assert guard.check("order 12x3").text == "[order]"
+    assert guard.check("no 12 ref, no 1 ref").text == "no 12 ref, no 1 [ref]"
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,14 @@ class Drawer:
             allow_words=(self.word(),) if refuse and self.chance(30) else (),
             allow_patterns=(self.tree().text,) if refuse and self.chance(30) else (),
             validators=(self.random.choice(VALIDATORS),) if refuse else (),
+            allow_after=(self.context(),) if refuse and self.chance(30) else (),
         )
+
+    def context(self) -> str:
+        """What may stand before a match."""
+        one, two = self.letter(), self.letter()
+        ways = one, f"{one}{two}?", f"[{one}{two}]{{2}}", f"(?<!{one}){two}", rf"\b{one}"
+        return self.random.choice((*ways, f"[^{one}]"))
 
     def patterns(self, trees: dict[str, Tree], group: str | int | None) -> tuple[str, ...]:
         out = []

@@ -57,12 +57,16 @@ def wants_boundaries(rule: Rule, word: str) -> bool:
     return ends and bool(letters) and not any(_SPACELESS.match(char) for char in letters)
 
 
-def is_confirmed(rule: Rule, matched: str) -> bool:
+def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
     """Whether neither the allowlist nor a validator refuses the match."""
+    matched = text[start:end]
     fold = folded(matched, rule.ignore_case)
     if any(fold == folded(word, rule.ignore_case) for word in rule.allow_words):
         return False
     if any(regex.fullmatch(pattern, matched) for pattern in rule.allow_patterns):
+        return False
+    contexts = map(regex.compile, rule.allow_after)
+    if any(each.fullmatch(text, begin, start) for each in contexts for begin in range(start)):
         return False
     try:
         return all(validator(matched) for validator in rule.validators)
@@ -74,12 +78,13 @@ def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
     """Whether one of a match's spans is confirmed; an empty one is not judged."""
     if not can_refuse(rule):
         return True
-    return any(is_confirmed(rule, text[start:end]) for start, end in spans if start < end)
+    return any(is_confirmed(rule, text, start, end) for start, end in spans if start < end)
 
 
 def can_refuse(rule: Rule) -> bool:
     """Whether a match of the rule may be refused."""
-    return bool(rule.validators or rule.allow_words or rule.allow_patterns)
+    allowed = rule.allow_words or rule.allow_patterns or rule.allow_after
+    return bool(rule.validators or allowed)
 
 
 # The whole text
@@ -183,7 +188,7 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
     spans: list[Span] = []
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
-        spans += [span for span in found if is_confirmed(rule, text[slice(*span)])]
+        spans += [span for span in found if is_confirmed(rule, text, *span)]
     within = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, text)]
     if "zero_width" in rule.normalize:
         within = joined_spans(within, seen_spans(rule, text))
@@ -460,7 +465,7 @@ class WordSearch:
                 continue
             self.found.add((start, end))
             self.near_misses -= start in before
-            if is_confirmed(self.rule, text[start:end]):
+            if is_confirmed(self.rule, known, start, end):
                 self.fresh.append(Match(start, end, ((start, end),)))
             else:
                 self.refused += 1
