@@ -65,8 +65,11 @@ def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
         return False
     if any(regex.fullmatch(pattern, matched) for pattern in rule.allow_patterns):
         return False
-    contexts = map(regex.compile, rule.allow_after)
-    if any(each.fullmatch(text, begin, start) for each in contexts for begin in range(start)):
+    before = text[:start]
+    if "zero_width" in rule.normalize:
+        before = "".join(char for char in before if char not in UNSEEN)
+    contexts, whole = map(regex.compile, rule.allow_after), range(len(before))
+    if any(each.fullmatch(before, begin) for each in contexts for begin in whole):
         return False
     try:
         return all(validator(matched) for validator in rule.validators)
