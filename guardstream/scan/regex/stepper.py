@@ -7,6 +7,7 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.building import check_not_building
@@ -14,6 +15,9 @@ from guardstream.scan.regex.dfa import Alphabet, State, TooManyThreadsError, mov
 from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.registers import Accept, resolve
+
+PIECE = 64
+"""How many characters are skimmed at once, where more come in one chunk."""
 
 
 class OpenMatch(NamedTuple):
@@ -191,19 +195,39 @@ class Stepper:
         self._mark = self._here()
         self._hits = []
         self.due = self.plain = False
-        step = self._step if self._is_apart(end - begin) else self._leap
+        apart = self._is_apart(end - begin)
+        step = self._step if apart else self._leap
         while begin < end and not self.due:
+            if not apart and end - begin > PIECE and not (self._open or self._lost or self._off):
+                begin += self._skim(text[begin : begin + PIECE])
             try:
                 step(text[begin])
             except TooManyThreadsError as error:
                 # Then the others read the character.
                 self._fail(error.pattern, self._hold(error.pattern))
-                step = self._step
+                apart, step = True, self._step
                 continue
             if self._hits or self._open or self._lost or self._failures:
                 self._look()
             begin += 1
         return begin
+
+    def _skim(self, text: str) -> int:
+        """Read up to the first character that completes a match; return how many were read."""
+        joint, registers, offset = self._joint, self._registers, self.offset
+        assert joint is not None
+        with suppress(TooManyThreadsError):
+            for character in text:
+                target, moves = joint[character]
+                if moves is not None:
+                    if isinstance(moves, tuple):
+                        break
+                    registers = moves(registers, offset)
+                joint = target
+                offset += 1
+        read = offset - self.offset
+        self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
+        return read
 
     def _is_apart(self, length: int) -> bool:
         """Whether each pattern is to be stepped by itself for the next characters."""
