@@ -7,7 +7,7 @@ import json
 import pytest
 
 from guardstream.events import Finding, Finish
-from guardstream.jsonstream.repair import KINDS, USUAL
+from guardstream.jsonstream.repair import KINDS, USUAL, Repairer
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import repaired
 from guardstream.stages.json.structure import Settings, Structure
@@ -256,3 +256,15 @@ def test_what_is_held_is_bounded():
         for char in text:
             stage.feed(char)
             assert stage.held <= 257
+
+
+def test_a_run_of_brackets_in_prose_costs_little_for_each(monkeypatch):
+    read, sizes = Repairer.read, []
+
+    def counted(self, text, index, *, final):
+        sizes.append(len(text) - index)
+        return read(self, text, index, final=final)
+
+    monkeypatch.setattr(Repairer, "read", counted)
+    run(Settings(repair=USUAL, fences="strip"), ["[" * 2000])
+    assert 2000 < sum(sizes) < 100 * 2000
