@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """Return the known name that is most like `word`; None if all are less alike than `cutoff`."""
+    """Return the known name that is most like `word` in any case; None if all are less alike than
+    `cutoff`."""
     from difflib import get_close_matches  # for a mistake alone
 
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    names = {name.casefold(): name for name in known}
+    found = get_close_matches(word.casefold(), names, n=1, cutoff=cutoff)
+    return names[found[0]] if found else None
 
 
 _MEANT = {

@@ -144,7 +144,7 @@ class Wrapping:
         the attribute that is its key.
         """
         policy, gates, options = operations.policy, operations.gates, self.options
-        retry = options.get("retry") or operations.retry
+        retry = _checked_retry(options.get("retry")) or operations.retry
         if retry is not None and not opens(self.stream):
             raise PolicyError(
                 f"{policy.place('retry')}: a stream that is open cannot be opened "
@@ -266,6 +266,13 @@ def _gates(policy: Policy) -> Sequence[Gate]:
     from guardstream.gate.from_policy import gates
 
     return gates(policy)
+
+
+def _checked_retry(given: Any) -> Retry | None:
+    """Return the argument `retry`. TypeError for anything but a Retry or None."""
+    if given is not None and not isinstance(given, Retry):
+        raise TypeError(f"retry= needs Retry(attempts=2), not {type(given).__qualname__!r}")
+    return given
 
 
 def _retry(policy: Policy) -> Retry | None:

@@ -125,6 +125,18 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync(["a"], deadlines=5),
         "deadlines= needs Deadlines(first_token=15, idle=30), not 'int'",
     ),
+    "a number for retries": (
+        lambda: GUARD.wrap(asynchronous, retry=2),
+        "retry= needs Retry(attempts=2), not 'int'",
+    ),
+    "a flag for retries": (
+        lambda: GUARD.wrap(asynchronous, retry=False),
+        "retry= needs Retry(attempts=2), not 'bool'",
+    ),
+    "a provider in another case": (
+        lambda: GUARD.wrap(asynchronous(), provider="OpenAI_Chat"),
+        "no adapter 'OpenAI_Chat', did you mean 'openai_chat'?",
+    ),
     "no function for a callback": (
         lambda: GUARD.wrap_sync(["a"], on_text="print"),
         "on_text= needs a function, not 'str'",

@@ -74,10 +74,13 @@ _run = {
 """For each opening quote, the characters that a string may contain as in JSON."""
 
 _escape = re.compile(
-    r"\\(?:[^u]|u(?![dD][89abAB])[0-9a-fA-F]{4}"
+    r"\\(?:[^u]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
     r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 ).match
 """A complete escape; both escapes of a surrogate pair."""
+
+_half_pair = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").match
+"""One escape of a surrogate pair."""
 
 _scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
 _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
@@ -362,6 +365,10 @@ class Repairer:
             return self._put(char, index, index + 1)
         if self._begins_comment(char):
             return self._comment(text, index, final)
+        if char in ",}" and "missing_values" in self._kinds:
+            self._step = self._value  # inserts null
+            self._was_colon = True
+            return self._put(":", index, index)
         return self._as_it_is(text, index, final)
 
     def _after(self, text: str, index: int, final: bool) -> int | None:
@@ -508,7 +515,7 @@ class Repairer:
             if not after:
                 return None if after is None else True
             if self._is_key:
-                return after == ":" or self._begins_comment(after)
+                return after in ":,}" or self._begins_comment(after)
             if after in ",}])" or self._begins_comment(after):
                 return True
             if text[index + 1] == text[index]:
@@ -526,7 +533,9 @@ class Repairer:
 
     def _backslash(self, text: str, index: int) -> int | None:
         rest = text[index : index + 12]
-        if rest == "\\" or (self._holds and begins_escape(rest)):
+        repairs = "bad_escapes" in self._kinds
+        whole = self._holds or repairs
+        if rest == "\\" or (whole and begins_escape(rest)):
             return None
         self._in_word = False
         self._work += 1
@@ -535,21 +544,28 @@ class Repairer:
             if self._quote == '"':
                 self._record("single_quotes", index, index + 2)
             return self._put(char, index, index + 2)
-        if char not in '"\\/bfnrtu' and "bad_escapes" in self._kinds:
-            self._record("bad_escapes", index, index + 1)
-            return self._put("\\\\", index, index + 1)
-        escape = _escape(rest) if self._holds else None
-        end = index + (escape.end() if escape else 2)
+        escape = _escape(rest)
+        if repairs and (escape is None or char not in '"\\/bfnrtu'):
+            return self._repair_escape(rest, index)
+        end = index + (escape.end() if escape and whole else 2)
         return self._put(text[index:end], index, end)
+
+    def _repair_escape(self, rest: str, index: int) -> int:
+        """Replace half of a surrogate pair; take any other wrong backslash as a character."""
+        half = _half_pair(rest)
+        end = index + (half.end() if half else 1)
+        self._record("bad_escapes", index, end)
+        return self._put("\\ufffd" if half else "\\\\", index, end)
 
     def _in_name(self, text: str, index: int, final: bool) -> int:
         del final
         end = _name(text, index, self._bound(text)).end()  # type: ignore[union-attr]
         if end > index:
             return self._put(text[index:end], index, end)
+        end += text[index] == '"'  # a quote that was never opened
         self._step = self._colon
-        self.repairs.append(Repair("unquoted_keys", self._start, self._base + index))
-        return self._put('"', index, index)
+        self.repairs.append(Repair("unquoted_keys", self._start, self._base + end))
+        return self._put('"', index, end)
 
     # Numbers and literals
 

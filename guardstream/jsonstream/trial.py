@@ -24,6 +24,10 @@ LONGEST = 256
 _NESTED = Limits(depth=16)
 """Arrays that nest deeper before their first value are prose: each bracket of a run is tried."""
 
+_FIRST = 32
+"""How many code points are repaired at once at first, because most beginnings are decided in these.
+"""
+
 _PLAIN: frozenset[Kind] = frozenset(
     (
         "bad_escapes",
@@ -108,8 +112,12 @@ def _read(document: Document, text: str) -> list[Token]:
     if not isinstance(document, RepairedDocument):
         return document.feed(text)
     tokens: list[Token] = []
-    start, end = document.accepted, -1
-    while document.accepted > end and not document.ended:
-        end = document.accepted
-        tokens += document.read(text, end - start)
+    start, size = document.accepted, _FIRST
+    while not document.ended:
+        before = document.accepted
+        tokens += document.read(text[:size], before - start)
+        if document.accepted == before:
+            if size >= len(text):
+                break
+            size *= 2
     return tokens

@@ -39,6 +39,12 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     return b""
 
 
+def has_content(frame: bytes, *, events: bool) -> bool:
+    """Return whether a frame is more than comments and blank lines, with which servers keep
+    connections alive."""
+    return _DATA.search(frame) is not None if events else bool(frame.strip())
+
+
 def has_end(frames: Sequence[bytes], before: bool) -> bool:
     """Return whether the last event is JSON or an end mark, because such formats have an end of
     their own. Without any event in the frames, return `before`."""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from guardstream.events import Finding, Finish
-from guardstream.jsonstream.repair import KINDS, USUAL
+from guardstream.jsonstream.repair import KINDS, USUAL, Repairer
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import repaired
 from guardstream.stages.json.structure import Settings, Structure
@@ -93,11 +93,16 @@ def test_how_almost_json_is_cut_never_matters(seed):
         ("python_literals", "((1, 2), (3), ())", "[[1, 2], 3, []]"),
         ("raw_newlines", '["a\n\tb"]', '["a\\n\\tb"]'),
         ("unquoted_keys", '{a: 1, $b-2 : 2}', '{"a": 1, "$b-2" : 2}'),
+        ("unquoted_keys", '{"a": 1, b": 2}', '{"a": 1, "b": 2}'),
         ("unquoted_values", "[New York, 1/2, 3]", '["New York", "1/2", 3]'),
         ("inner_quotes", '["say "hi" now"]', '["say \\"hi\\" now"]'),
         ("bad_escapes", '["\\d+ \\n"]', '["\\\\d+ \\n"]'),
+        ("bad_escapes", '["C:\\users\\u12", 1]', '["C:\\\\users\\\\u12", 1]'),
+        ("bad_escapes", '["\\ud83d", "\\ude00!"]', '["\\ufffd", "\\ufffd!"]'),
+        ("bad_escapes", '["\\ud83d\\ud83d\\ude00"]', '["\\ufffd\\ud83d\\ude00"]'),
         ("missing_commas", '{"a": [1 "b"] "c": 2}', '{"a": [1 ,"b"] ,"c": 2}'),
         ("missing_values", '{"a": , "b" :}', '{"a": null, "b" :null}'),
+        ("missing_values", '{"a", "b" : 1, "c"}', '{"a":null, "b" : 1, "c":null}'),
         ("missing_values", '[, 1,, {, "a": 2,, "b": 3}]', '[ 1, { "a": 2, "b": 3}]'),
         ("brackets", '[{"a": [1}]}', '[{"a": [1]}]'),
         ("truncated", '{"a": ["b", 12, {"c": 3, "d', '{"a": ["b", 12, {"c": 3}]}'),
@@ -251,3 +256,15 @@ def test_what_is_held_is_bounded():
         for char in text:
             stage.feed(char)
             assert stage.held <= 257
+
+
+def test_a_run_of_brackets_in_prose_costs_little_for_each(monkeypatch):
+    read, sizes = Repairer.read, []
+
+    def counted(self, text, index, *, final):
+        sizes.append(len(text) - index)
+        return read(self, text, index, final=final)
+
+    monkeypatch.setattr(Repairer, "read", counted)
+    run(Settings(repair=USUAL, fences="strip"), ["[" * 2000])
+    assert 2000 < sum(sizes) < 100 * 2000

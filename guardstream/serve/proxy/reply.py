@@ -14,7 +14,7 @@ from starlette.types import Message, Scope, Send
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
 from guardstream.providers.errors import BLOCKED_CODE, Errors
-from guardstream.serve.endings import NO_RETRY_HEADER
+from guardstream.serve.endings import NO_RETRY_HEADER, has_content
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.restoring import Restoring
@@ -69,7 +69,7 @@ class Reply:
         self.caller = ""
         self.kind: Kind | None = None
         self.ended = False
-        self.begun = False  # whether the body has begun
+        self.begun = False  # whether more than comments and blank lines has been sent
         self._send = send
         self._scope = scope
         self._context = context
@@ -92,7 +92,7 @@ class Reply:
     async def send(self, body: bytes, *, more: bool = True) -> None:
         """Send a part of the body, and keep it."""
         self.ended = not more
-        self.begun = self.begun or bool(body)
+        self.begun = self.begun or has_content(body, events=self.kind == "events")
         async with self._sending:
             if self._journal is not None and body:
                 body = b"".join(await self._journal.keep([body]))

@@ -69,6 +69,18 @@ def test_a_stream_that_cannot_be_guarded_ends_with_an_error(parts: list[bytes], 
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize("before", [b"", b": still at work\n\n", b"\n\n"])
+def test_a_block_before_the_first_chunk_is_told_whatever_kept_the_connection_alive(
+    before: bytes,
+) -> None:
+    parts = [before, event('{"choices": []}', "secret"), *chat("more")]
+    with proxied(lambda provider, _: provider.stream([*filter(None, parts)])) as (url, _):
+        response = post(url)
+    assert "secret" not in response.text
+    last = response.text.strip().rpartition("data: ")[2]
+    assert json.loads(last)["error"]["code"] == "content_filter"
+
+
 def test_an_error_in_a_stream_of_anthropics_has_its_own_format() -> None:
     parts = [message("hello")[0], event("{broken", "content_block_delta")]
     with proxied(lambda provider, _: provider.stream(parts)) as (url, _):
