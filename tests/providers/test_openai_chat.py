@@ -796,17 +796,38 @@ def _llama_cpp(piece: str) -> dict[str, Any]:
     return chunk({"content": piece}, __verbose=again)
 
 
-@pytest.mark.parametrize("make", [_cerebras, _llama_cpp])
+def _together(piece: str) -> dict[str, Any]:
+    token = 7 if piece in ("sec", "ret") else 5
+    made = chunk({"content": piece, "token_id": token, "tokens": [token]})
+    made["choices"][0]["top_logprobs"] = {piece: -0.1, "other": -2.0}
+    return made
+
+
+@pytest.mark.parametrize("make", [_cerebras, _llama_cpp, _together])
 def test_token_ids_and_what_else_spells_out_the_text_go_where_it_changes(make: Any) -> None:
     source = [*map(make, ("a ", "sec", "ret", " so")), chunk(finish="stop")]
     out = _spelled_out(source)
     assert "sec" not in out
     assert "[7]" not in out
+    assert ": 7" not in out
     assert "[5]" in out
     source = [*map(make, ("a ", "for", "bidden ")), chunk(finish="stop")]
     out = json.dumps(list(BLOCKING.wrap_sync(source)))
     assert "bidden" not in out
     assert "no" in out
+
+
+def test_a_raw_output_goes_where_it_has_what_a_rule_finds() -> None:
+    def said(*tokens: str) -> list[dict[str, Any]]:
+        last = chunk(finish="stop")
+        raw = {"completion": "".join(tokens), "completion_token_ids": [7], "prompt_fragments": []}
+        last["choices"][0]["raw_output"] = raw
+        return [*(chunk({"content": token}) for token in tokens), last]
+
+    assert list(GUARD.wrap_sync(said("so ", "it"))) == said("so ", "it")
+    out = _spelled_out(said("a ", "sec", "ret", " so"))
+    assert "sec" not in out
+    assert "[7]" not in out
 
 
 def test_groqs_debugging_tokens_go_where_they_spell_out_what_a_rule_finds() -> None:
