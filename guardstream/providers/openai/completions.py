@@ -123,7 +123,6 @@ def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:
     updates = {**blank, "text": text, "finish_reason": reason}
     if "delta" in blank:
         del updates["delta"]
-    beside = {name: None for name in ("usage", "token") if fields_of(chunk).get(name) is not None}
-    if "finish_reason" in fields_of(chunk):
-        beside["finish_reason"] = reason
-    return replaced(chunk, {"choices": [replaced(found, updates)], **beside})
+    beside = {"usage": None, "token": None, "finish_reason": reason}
+    there = {name: value for name, value in beside.items() if name in fields_of(chunk)}
+    return replaced(chunk, {"choices": [replaced(found, updates)], **there})
