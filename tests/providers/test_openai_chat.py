@@ -384,6 +384,18 @@ def test_typed_content_parts_are_guarded() -> None:
     assert (thoughts, texts) == ("my ****** ", "a ******")
 
 
+def test_summaries_of_parts_of_reasoning_are_guarded() -> None:
+    def reasoning(text: str) -> dict[str, Any]:
+        summary = [{"type": "summary_text", "text": text, "signature": ""}]
+        return chunk({"content": [{"type": "reasoning", "summary": summary}]})
+
+    source = [reasoning("my sec"), reasoning("ret "), chunk({"content": "so"}, finish="stop")]
+    out = guarded(source)
+    parts = [part for delta in deltas(out) for part in delta["content"] if part != "so"]
+    texts = [each["text"] for part in parts if isinstance(part, dict) for each in part["summary"]]
+    assert "".join(texts) == "my ****** "
+
+
 def test_held_parts_go_out_before_the_finish_reason() -> None:
     def parts(*parts: dict[str, Any]) -> dict[str, Any]:
         return chunk({"content": list(parts)})

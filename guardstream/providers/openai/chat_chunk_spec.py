@@ -75,6 +75,7 @@ def _parts(field: str) -> Spec:
         "thinking": _part("thinking", field),
         "reasoning.text": _part("thinking", field),
         "reasoning.summary": _part("thinking", field),
+        "reasoning": _part("thinking", field),  # Databricks
     }
     return Each(OneOf("type", kinds, _other_part()))
 
