@@ -45,7 +45,7 @@ class _PathFormat(JSONFormat):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reading = super().meaning(chunk, event, pieces)
-        return reading._replace(failed=bool(event.get("error")))
+        return reading._replace(failed=bool(event.get("error") or event.get("errors")))
 
     def done_as(self, reason: FinishReason) -> Any:
         return reason
