@@ -32,6 +32,34 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
         {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": SAID}}},
         {"modelStreamErrorException": {"message": "no secret", "originalStatusCode": 500}},
     ],
+    "a2a": [
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "result": {
+                "kind": "artifact-update",
+                "taskId": "t",
+                "contextId": "c",
+                "artifact": {"artifactId": "a", "parts": [{"kind": "text", "text": SAID}]},
+            },
+        },
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no secret"}},
+    ],
+    "assistants": [
+        {
+            "event": "thread.message.delta",
+            "data": {
+                "id": "m",
+                "object": "thread.message.delta",
+                "delta": {"content": [{"index": 0, "type": "text", "text": {"value": SAID}}]},
+            },
+        },
+        {"event": "error", "data": {"code": "server_error", "message": "no secret"}},
+    ],
+    "openai_media": [
+        {"type": "transcript.text.delta", "delta": SAID},
+        {"type": "error", "error": {"message": "no secret"}},
+    ],
     "gemini": [
         {"candidates": [{"content": {"parts": [{"text": SAID}]}, "index": 0}]},
         {"error": {"code": 503, "message": "no secret", "status": "UNAVAILABLE"}},
