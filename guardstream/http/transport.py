@@ -81,6 +81,9 @@ ENDPOINTS = {
 }
 """The ends of the paths of endpoints, and the adapters of their answers."""
 
+_SHARED = ("tgi", "openai_completions")
+"""Adapters whose path others have, too: SGLang, and Writer."""
+
 
 def provider_at(path: str) -> str | None:
     """Return the adapter of an endpoint's answers; None for an unknown path."""
@@ -163,7 +166,15 @@ class _Guarding(_Base):  # type: ignore[misc]
             return self._transport
 
     def _provider_of(self, request: Any) -> str | None:
-        return self._provider or provider_at(request.url.path)
+        """Return the adapter of a request's answers; None for an unknown path.
+
+        Writer has the path of Cohere's first chat API, and requests like OpenAI's.
+        """
+        found = self._provider or provider_at(request.url.path)
+        if found == "cohere_v1" and self._provider is None:
+            is_writers = "messages" in (json_object(request.content) or {})
+            return "openai_chat" if is_writers else found
+        return found
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
         """Return the adapter of the stream that answers a request; None if its first chunk decides.
@@ -171,7 +182,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         A request to DashScope says whether the chunks of its answer are deltas.
         """
         provider = self._provider_of(request)
-        if provider == "tgi" and self._provider is None:  # SGLang has the same path
+        if provider in _SHARED and self._provider is None:
             return None
         if provider != "dashscope":
             return provider

@@ -12,7 +12,7 @@ from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.generic.text import PlainText
-from guardstream.providers.toolkit.fields import is_record
+from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
 
 if TYPE_CHECKING:
     from guardstream.providers.generic.json_format import JSONFormat
@@ -183,6 +183,7 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)
             return found
+    _check_has_no_stream(chunk)
     if unknown != "refuse" and (isinstance(chunk, (dict, list, tuple)) or is_record(chunk)):
         return named("json", unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
@@ -191,6 +192,16 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
         "the format, provider='openai_chat' and the like; or describe it, "
         "provider=JSONFormat('mine', text='$.token')"
     )
+
+
+def _check_has_no_stream(chunk: object) -> None:
+    """Raise AdapterError for a part of a stream of bytes: its text is in events that parts cut."""
+    part = fields_of(chunk.get("PayloadPart")) if isinstance(chunk, dict) else {}
+    if isinstance(part.get("Bytes"), BYTES):
+        raise AdapterError(
+            "the chunks are parts of a stream of bytes (SageMaker): wrap the bytes in them, "
+            "guard.wrap_sync(part['PayloadPart']['Bytes'] for part in response['Body'])"
+        )
 
 
 def chosen(

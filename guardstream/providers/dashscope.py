@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Released, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -103,6 +103,11 @@ class DashScope(Growing):
         """Return a choice's index, or else its place; text that stands in none is choice 0."""
         choices, place = _choices(event), path[0] if path else 0
         return index_in(choices[place], place) if place < len(choices) else 0
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what a chunk says; an error has a code in place of an output."""
+        failed = bool(event.get("code") and not event.get("output"))
+        return super().meaning(chunk, event, pieces)._replace(failed=failed)
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         return {number: call for _, number, call in calls_in(event)}

@@ -43,6 +43,10 @@ class _PathFormat(JSONFormat):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(self.name, unknown=unknown, **self.paths)
 
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        reading = super().meaning(chunk, event, pieces)
+        return reading._replace(failed=bool(event.get("error") or event.get("errors")))
+
     def done_as(self, reason: FinishReason) -> Any:
         return reason
 
@@ -123,7 +127,7 @@ class LlamaCpp(_PathFormat):
         reading, choice = super().meaning(chunk, event, pieces), index_in(event)
         reason: FinishReason = "length" if event.get("stop_type") == "limit" else "stop"
         finished = {choice: reason} if reading.finished else {}
-        return Reading(pieces, (choice,), finished)
+        return reading._replace(choices=(choice,), finished=finished)
 
     def done_as(self, reason: FinishReason) -> bool:
         return True

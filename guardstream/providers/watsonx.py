@@ -64,7 +64,7 @@ class Watsonx(SpecAdapter):
             reason = str(result.get("stop_reason") or _OPEN).lower()
             if reason != _OPEN:
                 finished[choice] = REASONS.get(reason, "stop")
-        return Reading(pieces, range(len(results)), finished)
+        return Reading(pieces, range(len(results)), finished, failed=bool(event.get("errors")))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts`; without `ends` its results go on."""

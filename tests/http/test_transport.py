@@ -94,6 +94,33 @@ def test_two_servers_share_a_path(streams: bool) -> None:
     assert "sec" not in body
 
 
+@pytest.mark.parametrize(
+    ("path", "frames"),
+    [
+        ("/v1/chat", chat("a sec", "ret is")),
+        ("/v1/completions", [b'data: {"value":"a sec"}\n\n', b'data: {"value":"ret is"}\n\n']),
+    ],
+)
+def test_writer_has_paths_of_others(path: str, frames: list[bytes]) -> None:
+    with sync_client(provider(Source(frames))) as http:
+        body = http.post(f"http://writer{path}", json={**HELLO, "stream": True}).text
+    assert "###### is" in body
+    assert "sec" not in body
+
+
+def test_a_whole_answer_of_writers_is_a_chat_completion() -> None:
+    function = {"name": "f", "arguments": '{"a": "se\\u0063ret"}'}
+    call = {"id": "t", "type": "function", "function": function}
+    message = {"role": "assistant", "content": "so", "tool_calls": [call]}
+    body = {"object": "chat.completion", "choices": [{"index": 0, "message": message}]}
+    with sync_client(provider(Source([json.dumps(body).encode()]), "application/json")) as http:
+        answer = http.post("http://writer/v1/chat", json=HELLO).json()
+        arguments = answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+        assert "secret" not in json.loads(arguments)["a"]
+        with pytest.raises(BlockedError):
+            http.post("http://writer/v1/chat", json=ATTACK)
+
+
 def test_the_synchronous_transport_does_the_same() -> None:
     source = Source(chat("a sec", "ret"))
     with sync_client(provider(source)) as http, http.stream("POST", URL, json=HELLO) as answer:

@@ -168,6 +168,28 @@ def test_a_compaction_stays_in_its_one_delta(make: Make, content: str) -> None:
     assert out[2]["delta"]["content"] == content.replace("secret", "******")
 
 
+def test_what_signs_a_compaction_passes(make: Make) -> None:
+    block = {"type": "compaction", "content": None, "signature": "Zm9/secret+1="}
+    reference = {"type": "tool_reference", "name": "find"}
+    block["tool_changes"] = [{"type": "tool_addition", "tool": reference}]
+    deltas = [{"type": "compaction_delta", "content": "so", "encrypted_content": None}]
+    source = message((block, deltas), text("so "))
+    assert guarded(source, make) == [plain(make(event)) for event in source]
+
+
+def test_the_tools_that_a_server_lists_are_guarded_once(make: Make) -> None:
+    schema = {"type": "object", "properties": {"q": {"description": "a secret"}}}
+    listed = {"name": "find", "description": "the secret", "input_schema": schema}
+    block = {"type": "mcp_tool_listing", "mcp_server_name": "files", "tools": [listed]}
+    source = message(whole(block), text("so "))
+    source[2] = {**source[2], "content_block": block}
+    stream = GUARD.wrap_sync([make(event) for event in source])
+    out = [plain(event) for event in stream]
+    assert not any(has_word("secret", event) for event in out)
+    assert out[1]["content_block"]["tools"][0]["description"] == "the ******"
+    assert [found.rule for found in stream.findings] == ["word", "word"]
+
+
 def test_a_tool_between_two_blocks_parts_them(make: Make) -> None:
     out = guarded(message(text("my sec"), tool("f", "{}"), text("ret")), make)
     assert blocks(out) == ["my sec", "{}", "ret"]

@@ -384,6 +384,18 @@ def test_typed_content_parts_are_guarded() -> None:
     assert (thoughts, texts) == ("my ****** ", "a ******")
 
 
+def test_summaries_of_parts_of_reasoning_are_guarded() -> None:
+    def reasoning(text: str) -> dict[str, Any]:
+        summary = [{"type": "summary_text", "text": text, "signature": ""}]
+        return chunk({"content": [{"type": "reasoning", "summary": summary}]})
+
+    source = [reasoning("my sec"), reasoning("ret "), chunk({"content": "so"}, finish="stop")]
+    out = guarded(source)
+    parts = [part for delta in deltas(out) for part in delta["content"] if part != "so"]
+    texts = [each["text"] for part in parts if isinstance(part, dict) for each in part["summary"]]
+    assert "".join(texts) == "my ****** "
+
+
 def test_held_parts_go_out_before_the_finish_reason() -> None:
     def parts(*parts: dict[str, Any]) -> dict[str, Any]:
         return chunk({"content": list(parts)})
@@ -807,6 +819,32 @@ def test_token_ids_and_what_else_spells_out_the_text_go_where_it_changes(make: A
     out = json.dumps(list(BLOCKING.wrap_sync(source)))
     assert "bidden" not in out
     assert "no" in out
+
+
+def test_the_id_and_the_alternatives_of_a_token_go_where_the_text_changes() -> None:
+    def said(piece: str, token: int) -> dict[str, Any]:
+        made = chunk({"content": piece, "token_id": token})
+        made["choices"][0]["top_logprobs"] = {piece: -0.1, "other": -2.0}
+        return made
+
+    source = [said("a ", 5), said("sec", 6), said("ret is", 7), said(" so", 8)]
+    out = list(GUARD.wrap_sync(source))
+    assert [item["choices"][0]["delta"]["token_id"] for item in out] == [5, None, 8]
+    tops = [item["choices"][0]["top_logprobs"] for item in out]
+    assert tops == [{"a ": -0.1, "other": -2.0}, None, {" so": -0.1, "other": -2.0}]
+
+
+def test_a_raw_output_goes_where_it_has_what_a_rule_finds() -> None:
+    def said(*tokens: str) -> list[dict[str, Any]]:
+        last = chunk(finish="stop")
+        raw = {"completion": "".join(tokens), "completion_token_ids": [7], "prompt_fragments": []}
+        last["choices"][0]["raw_output"] = raw
+        return [*(chunk({"content": token}) for token in tokens), last]
+
+    assert list(GUARD.wrap_sync(said("so ", "it"))) == said("so ", "it")
+    out = _spelled_out(said("a ", "sec", "ret", " so"))
+    assert "sec" not in out
+    assert "[7]" not in out
 
 
 def test_groqs_debugging_tokens_go_where_they_spell_out_what_a_rule_finds() -> None:

@@ -118,6 +118,33 @@ def test_log_probabilities_are_left_out_where_the_text_changed(make: Make) -> No
     assert [item["choices"][0]["logprobs"] for item in out[1:]] == [None] * len(out[1:])
 
 
+def together(text: str, *, finish: str | None = None) -> dict[str, Any]:
+    """A chunk of Together's, with the token and the end beside its choice."""
+    token = {"id": 7, "text": text, "logprob": -0.1, "special": False}
+    choices = [{"index": 0, "text": text}]
+    return {**chunk(finish_reason=finish, token=token), "choices": choices}
+
+
+def test_a_token_beside_the_choice_goes_where_the_text_changed(make: Make) -> None:
+    source = [together("a sec"), together("ret "), together("so "), together("", finish="stop")]
+    out = guarded(source, make)
+    assert said(out) == "a ****** so "
+    assert not any(has_word("a sec", item) or has_word("ret", item) for item in out)
+    assert [item["token"] is None for item in out] == [True, True, False, False]
+
+
+def test_held_text_comes_before_an_end_beside_the_choice(make: Make) -> None:
+    out = guarded([together("a sec"), together("", finish="stop")], make)
+    assert said(out) == "a sec"
+    assert [item["finish_reason"] for item in out] == [None, None, "stop"]
+
+
+def test_a_block_ends_a_stream_whose_end_is_beside_the_choice(make: Make) -> None:
+    out = guarded([together("so "), together("forbidden "), together("x", finish="stop")], make)
+    assert [item["finish_reason"] for item in out] == [None, "content_filter"]
+    assert out[-1]["token"] is None
+
+
 def test_a_block_ends_every_choice(make: Make) -> None:
     guard = Guard(Policy.parse(f"block_message: sorry\n{POLICY}"))
     source = [chunk("a "), chunk("no ", choice=1), chunk("forbidden ", choice=1), chunk("unread")]

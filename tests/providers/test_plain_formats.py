@@ -153,6 +153,17 @@ def test_small_formats_are_guarded_in_any_cut(make: Any) -> None:
             assert out[-1]["generated_text"] == "it is a ######, no sec"
 
 
+@pytest.mark.parametrize("make", [completion, token])
+@pytest.mark.parametrize("error", ["no secret", {"message": "no secret", "code": 500}])
+def test_an_error_drops_held_text_in_small_formats(make: Any, error: Any) -> None:
+    source = [make("so it "), make("is a sec"), {"error": error, "error_type": "generation"}]
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    assert (stream.result.text, stream.finish) == ("so it is a ", "error")
+    assert "no ######" in str(out[-1]["error"])
+    assert not left_raw(out)
+
+
 def test_an_error_line_of_llama_cpp_ends_the_stream() -> None:
     said = {"choices": [{"index": 0, "delta": {"content": "so "}, "finish_reason": None}]}
     wire = events(said) + b'error: {"code":500,"message":"a secret","type":"server_error"}\n\n'

@@ -746,6 +746,22 @@ def test_a_match_after_values_that_recur_is_found() -> None:
     assert out == ["token"] * 600 + ["@exam", "[m]", "[m]"]
 
 
+@pytest.mark.parametrize("action", ["block", "mask"])
+@pytest.mark.parametrize("rest", ["", " zz" * 5, " zz" * 60])
+def test_a_match_in_a_long_value_after_values_that_recur_is_found(action: str, rest: str) -> None:
+    """The long value continues a candidate that began in the values that recur."""
+    rules = f"""
+max_holdback: 64
+rules:
+  - {{id: long, pattern: 'x[a-z ]+y', action: {action}}}
+  - {{id: bird, words: [bluebird], replacement: "*"}}
+"""
+    values = [*["x ok "] * 40, "see blue", f"bird{rest}"]
+    stream = Guard(Policy.parse(rules)).wrap_sync([{"note": each} for each in values])
+    assert [each["note"] for each in stream] == [*values[:-1], "[bird]"]
+    assert {(found.rule, found.kind) for found in stream.findings} == {("bird", "match")}
+
+
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_values_that_do_not_recur_are_a_candidate_that_grows(size: int) -> None:
     guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z0-9]{9,} END'}]"))

@@ -214,6 +214,21 @@ def test_a_match_of_two_lines_after_values_that_recur_is_refused(pieces: list[st
     assert pieces[-1] not in stream.result.text
 
 
+@pytest.mark.parametrize("action", ["block", "mask"])
+def test_a_match_in_a_long_line_after_values_that_recur_is_refused(action: str) -> None:
+    rules = f"""
+max_holdback: 64
+rules:
+  - {{id: long, pattern: 'x[a-z ]+y', action: {action}}}
+  - {{id: bird, words: [bluebird]}}
+"""
+    stream = Guard(Policy.parse(rules)).wrap_sync(
+        lines_of([*["x ok "] * 40, "see blue", "bird" + " zz" * 60])
+    )
+    with pytest.raises(AdapterError, match="a match spans several"):
+        stream.text()
+
+
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_a_candidate_that_grows_over_lines_of_other_text_is_refused(size: int) -> None:
     guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z0-9]{9,} END'}]"))

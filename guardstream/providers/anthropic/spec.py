@@ -28,12 +28,36 @@ _CONTAINER: Spec = {
     "skills": [dict.fromkeys(("skill_id", "type", "version"), META)],
 }
 _MODEL: Spec = {"model": META}
+_TRIGGER: Spec = {"type": META, "category": META}
+_TRANSFORMED: Spec = [dict.fromkeys(("type", "path", "reason"), META)]
+"""What Anthropic left out of a request, by its place."""
+
+_COMPACTED: dict[str, Spec] = {
+    **dict.fromkeys(("encrypted_content", "signature"), META),
+    "tool_changes": [{"type": META, "tool": dict.fromkeys(("type", "name", "server_name"), META)}],
+}
+"""What goes with a summary; a client sends it back as it is."""
+
+_LISTED: Spec = {
+    "type": KEEP,
+    "mcp_server_name": META,
+    "tools": [
+        {
+            "name": META,
+            **{
+                name: Tree(Leaf("copy", "text", "tools"))
+                for name in ("description", "input_schema")
+            },
+        }
+    ],
+}
+"""The tools of an MCP server."""
 
 _TOOL: Spec = {
     "type": KEEP,
     "id": META,
     "name": NAME,
-    "server_name": META,
+    **dict.fromkeys(("server_name", "toolset_name"), META),
     "caller": _CALLER,
     "input": Leaf("parsed", "tool_args", "input"),
 }
@@ -81,9 +105,14 @@ def block_spec(kind: Kind) -> OneOf:
             "compaction": {
                 "type": KEEP,
                 "content": Leaf(kind, "text", "compaction"),
-                "encrypted_content": META,
+                **_COMPACTED,
             },
-            "fallback": {"type": KEEP, **dict.fromkeys(("from", "to", "from_"), _MODEL)},
+            "fallback": {
+                "type": KEEP,
+                **dict.fromkeys(("from", "to", "from_"), _MODEL),
+                "trigger": _TRIGGER,
+            },
+            "mcp_tool_listing": _LISTED,
             **dict.fromkeys(_RESULTS, result),
         },
     )
@@ -101,6 +130,7 @@ def message_spec(kind: Kind) -> Spec:
         **dict.fromkeys(("id", "type", "role", "model", "usage"), KEEP),
         "container": _CONTAINER,
         **dict.fromkeys(("context_management", "diagnostics"), META),
+        "input_transformations": _TRANSFORMED,
         "content": [block_spec(kind)],
         "stop_reason": END,
         "stop_sequence": META,
@@ -150,6 +180,7 @@ SPEC = OneOf(
             },
             "usage": KEEP,
             "context_management": META,
+            "input_transformations": _TRANSFORMED,
         },
         "message_stop": {
             "type": KEEP,

@@ -176,11 +176,11 @@ class Bedrock(SpecAdapter):
         return Reading(pieces, (0,), closed=over)
 
     def _ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        finished: dict[int, FinishReason] = {}
-        if "messageStop" in event:
-            reason = str(fields_of(event["messageStop"]).get("stopReason"))
-            finished[0] = REASONS.get(reason, "stop")
-        return Reading(pieces, (0,), finished, not finished, self._over(None))
+        over = self._over(None)
+        if "messageStop" not in event:
+            return Reading(pieces, (0,), failed=True)
+        reason = str(fields_of(event["messageStop"]).get("stopReason"))
+        return Reading(pieces, (0,), {0: REASONS.get(reason, "stop")}, closed=over)
 
     def _over(self, slot: Slot | None) -> list[Slot]:
         """Return the blocks that end when `slot` begins; a text block continues another one."""

@@ -183,6 +183,8 @@ class Assistants(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         event = fields_of(_data(chunk))
+        if event.get("error") or fields_of(chunk).get("event") == "error":
+            return Reading(pieces, (0,), failed=True)
         kind, status = str(event.get("object")), str(event.get("status"))
         own = event.get("id")
         if kind in ("thread.message", "thread.run"):

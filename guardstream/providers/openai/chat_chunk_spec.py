@@ -75,6 +75,7 @@ def _parts(field: str) -> Spec:
         "thinking": _part("thinking", field),
         "reasoning.text": _part("thinking", field),
         "reasoning.summary": _part("thinking", field),
+        "reasoning": _part("thinking", field),  # Databricks
     }
     return Each(OneOf("type", kinds, _other_part()))
 
@@ -117,7 +118,7 @@ _DELTA: Spec = {
         "transcript": Leaf("delta", "text", "audio"),
     },
     "tool_calls": Each(_TOOL_CALL),
-    "tokens": ABOUT,  # Cerebras
+    **dict.fromkeys(("tokens", "token_id"), ABOUT),  # Cerebras, Together
     "function_call": _called("arguments", "function_call"),
     **{name: Tree(Leaf("copy", "text", name)) for name in ("executed_tools", "annotations")},
     "error": Tree(Leaf("copy", "text", "error")),
@@ -131,6 +132,13 @@ _DELTA: Spec = {
 PADDING = frozenset({"created", "obfuscation", "p"})
 """Fields that differ from chunk to chunk: random strings, which hide how long a text is (OpenAI,
 Mistral), and the time, which some take anew for each."""
+
+SPELLED = (
+    *("logprobs", "reasoning_logprobs", "token_ids"),
+    "top_logprobs",  # Together
+    "raw_output",  # Fireworks: a model's own tokens
+)
+"""What spells out the text of a choice once more."""
 
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
@@ -172,7 +180,7 @@ CHUNK: Spec = {
             "content_filter_results": RESULTS,
             "content_filter_offsets": OFFSETS,
             "obfuscation": PADDED,  # Bedrock pads here
-            **dict.fromkeys(("logprobs", "reasoning_logprobs", "token_ids"), ABOUT),
+            **dict.fromkeys(SPELLED, ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,
             "message": _MESSAGE,

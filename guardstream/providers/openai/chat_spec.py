@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, USED
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, SPELLED, USED
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -87,9 +87,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
                 "index": NUMBER,
                 "content_filter_results": RESULTS,
                 "content_filter_offsets": OFFSETS,
-                "logprobs": ABOUT,
-                "reasoning_logprobs": ABOUT,
-                "token_ids": ABOUT,
+                **dict.fromkeys(SPELLED, ABOUT),
                 **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
                 "message": _message(kind),
             }

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import PADDING
+from guardstream.providers.openai.chat_chunk_spec import PADDING, SPELLED
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -34,7 +34,7 @@ _CHOICE: Spec = {
     "content_filter_offsets": OFFSETS,
     "text": Leaf("delta", "text", "text"),
     "delta": {},  # some servers end with an empty one, as chat completions do
-    **dict.fromkeys(("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs"), ABOUT),
+    **dict.fromkeys(("prompt_token_ids", "prompt_logprobs", *SPELLED), ABOUT),
     **dict.fromkeys(("finish_reason", "stop_reason"), END),
 }
 
@@ -45,6 +45,8 @@ FIELDS: dict[str, Spec] = {
     "created": NUMBER,
     "usage": KEEP,
     "prompt_filter_results": [FILTERED],
+    "token": ABOUT,  # Together has it and the end beside the choice
+    "finish_reason": END,
     "choices": [_CHOICE],
 }
 """A chunk; a whole answer has the same fields."""
@@ -96,7 +98,7 @@ class OpenAICompletions(SpecAdapter):
             return Reading(pieces, (), failed=True)
         finished: dict[int, FinishReason] = {}
         for place, choice in enumerate(choices):
-            reason = fields_of(choice).get("finish_reason")
+            reason = fields_of(choice).get("finish_reason") or event.get("finish_reason")
             if reason:
                 finished[index_in(choice, place)] = REASONS.get(reason, "stop")
         indices = [index_in(choice, place) for place, choice in enumerate(choices)]
@@ -121,5 +123,6 @@ def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:
     updates = {**blank, "text": text, "finish_reason": reason}
     if "delta" in blank:
         del updates["delta"]
-    usage = {"usage": None} if fields_of(chunk).get("usage") is not None else {}
-    return replaced(chunk, {"choices": [replaced(found, updates)], **usage})
+    beside = {"usage": None, "token": None, "finish_reason": reason}
+    there = {name: value for name, value in beside.items() if name in fields_of(chunk)}
+    return replaced(chunk, {"choices": [replaced(found, updates)], **there})

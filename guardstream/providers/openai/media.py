@@ -76,7 +76,7 @@ class OpenAIMedia(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") not in _LAST:
-            return Reading(pieces, (0,))
+            return Reading(pieces, (0,), failed=event.get("type") == "error")
         usage = event.get("usage")
         return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=usage)
 

@@ -217,7 +217,8 @@ class Events(SpecAdapter):
             over.append(
                 Slot(0, "text", "text", self._texts[_artifact_of(update).get("artifactId")])
             )
-        return Reading(pieces, (0,), finished, complete=tuple(dict.fromkeys(over)))
+        failed = bool(event.get("error"))
+        return Reading(pieces, (0,), finished, failed, complete=tuple(dict.fromkeys(over)))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts`; without `ends` its task continues."""

@@ -6,7 +6,7 @@ are judged by themselves, and removed if the text that they spell out has change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -107,6 +107,12 @@ def _chosen(value: Any) -> list[tuple[str, Any]]:
     return [each for name in _CHOSEN if name in fields for each in _chosen(fields[name])]
 
 
+def _alternatives(value: Any) -> Mapping[str, Any]:
+    """Return the log probabilities of tokens that may stand in one place, by token."""
+    fields = fields_of(value)
+    return fields if all(type(each) in _NUMBERS for each in fields.values()) else {}
+
+
 def _bytes_of(token: str, own: Any) -> bytes:
     """Return the bytes of a token: its own, if it has them."""
     try:
@@ -143,7 +149,7 @@ def numbered(
 def _apart(leaf: Found, tokens: list[Piece], said: str | None) -> list[Piece]:
     """Return the pieces of one value, numbered if it does not spell out what its chunk `said`."""
     chosen = chosen_text(leaf.value)
-    if chosen == said:
+    if chosen == said or said in _alternatives(leaf.value):
         return tokens
     choice, channel, field, _, name = tokens[0].slot
     field = f"{field}{keys(leaf.steps)}"

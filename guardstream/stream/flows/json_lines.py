@@ -120,7 +120,7 @@ class JSONLines:
         """Return whether a match begins in earlier text at a path and ends in this one.
 
         What matches in one line is masked there, and cannot be a part of it. If values recur, a
-        candidate that grows too long is none, so only the last half of them is read.
+        candidate that grows too long is none, so only the last of them are read.
         """
         tail = self._tails.get(path)
         if tail is None:
@@ -131,7 +131,7 @@ class JSONLines:
             text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
         across = self._across(tail.text, text)
         if across == {"overflow"} and tail.recurs(text):
-            across = self._across(tail.shortened(text), text)
+            across = self._across(*tail.shortened(text))
         tail.add(text)
         return bool(across)
 

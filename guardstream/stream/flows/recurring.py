@@ -45,14 +45,14 @@ class Tail:
         before, size = [*reversed(self._values)], len(self.text)
         return _are_few(before, size) or _are_few([value, *before], size + len(value))
 
-    def shortened(self, value: str) -> str:
-        """Return the end of the text where values recur: half of it, or what `value` leaves room
-        for.
+    def shortened(self, value: str) -> tuple[str, str]:
+        """Return the end of the text where values recur, and the beginning of `value` after it:
+        half of the text, or less if `value` is long.
 
-        A pattern without a limit then has no candidate that is too long.
+        Together they are so short that no candidate is too long.
         """
-        kept = max(min(self._memory // 2, self._memory - len(value)), 0)
-        return self.text[max(len(self.text) - kept, 0) :]
+        kept = min(self._memory // 2, max(self._memory - len(value), self._memory // 4))
+        return self.text[max(len(self.text) - kept, 0) :], value[: self._memory - kept]
 
 
 def _are_few(last: Iterable[str], size: int) -> bool:

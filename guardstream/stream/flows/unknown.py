@@ -151,7 +151,7 @@ class UnknownTexts:
         """Return the matches that began in an earlier value; None if there are none.
 
         Values that recur, such as a role or a kind, soon look like one long candidate. That it
-        grows too long means nothing, so only the last half of them is read.
+        grows too long means nothing: if nothing else is found, only the last of them are read.
         """
         tails = self._tails if isinstance(key, str) else self._tails_of
         tail = tails.get(key)
@@ -159,7 +159,7 @@ class UnknownTexts:
             tail = tails[key] = Tail(self._memory)
         across = self._after(tail.text, text, key) if tail.text else None
         if across is not None and across.overflows and tail.recurs(text):
-            across = self._after(tail.shortened(text), text, (key, "half"))
+            across = across.matches or self._after(*tail.shortened(text), (key, "half"))
         tail.add(text)
         return across
 
@@ -319,6 +319,16 @@ class _Across:
     def overflows(self) -> bool:
         """Whether one of them is only a candidate that grew too long."""
         return any(each.kind == "overflow" for each in self.found)
+
+    @property
+    def matches(self) -> _Across | None:
+        """Those that are no such candidates; None if there are none."""
+        found = [each for each in self.found if each.kind != "overflow"]
+        if not found:
+            return None
+        end = self.end if found[-1] is self.found[-1] else None
+        hides = self.masks or end is not self.end
+        return _Across(found, end, hides and any(each.action != "monitor" for each in found))
 
     def of(self, alone: Sequence[Event]) -> Sequence[Event]:
         """Return what a value becomes that alone would become `alone`."""
