@@ -23,6 +23,7 @@ from guardstream.scan.regex.search import PatternScan
 from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper
+from guardstream.stages.confirm import _After
 from guardstream.stages.redact import Redact
 from guardstream.stages.redact.regions import Regions
 from tests.support.generate import draw_case
@@ -121,6 +122,12 @@ BUGS: dict[str, Bug] = {
     "of words that end together one is found": (WordScan, "settle", changed(lambda m: m[:1])),
     "a word at the end of the text is missed": (
         WordScan, "finish", instead(lambda _scan, _window: [])
+    ),
+    "of a large chunk a character is read twice": (
+        Stepper, "_skim", changed(lambda read: max(read - 1, 0))
+    ),
+    "what stands before a match makes it no exception": (
+        _After, "match", instead(lambda _after, _before, _text: False)
     ),
     "a search that stops early leaves the words ahead": (
         WordStepper, "unread", instead(lambda _: None)

@@ -14,7 +14,7 @@ from guardstream.cli.debug import table
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, Finish
 from guardstream.scan.regex import dfa as automaton
-from guardstream.scan.regex import forms, nfa
+from guardstream.scan.regex import forms, nfa, stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.stages.redact import RuleSet, searches, stage
 
@@ -94,7 +94,8 @@ def _told_difference(case: Case, judged: Judged | None, chunkings: Chunkings) ->
 def _difference(case: Case, judged: Judged | None, chunkings: Chunkings) -> str | None:
     rules = rule_set(case)
     limit = case.max_holdback
-    whole = play(rules.stage(), [case.text], limit)
+    with patch.object(stepper, "PIECE", 2):
+        whole = play(rules.stage(), [case.text], limit)
     for chunks in chunkings:
         with forgetful():
             got = play(rules.stage(), chunks, limit)
