@@ -136,6 +136,53 @@ def test_an_unknown_event_is_guarded(name: str) -> None:
     assert out[1] == {**event, "delta": "a *********"}
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (('{"t": "a blue "}', '{"t": "bird!"}'), ('{"t": "a blue "}', '{"t": "[bird]"}')),
+        ((r'["a blu\u0065 bird", 1.50]',), ('["a *********", 1.50]',)),
+        ((r'{"a": {"b c": "\"blue\u0020bird\""} }',), (r'{"a": {"b c": "\"*********\""} }',)),
+        ((r'{"blue\tb": 1, "blue b\u0069rd": 2}',), (r'{"blue\tb": 1, "*********": 2}',)),
+        ((r'"{\"t\": \"blue b\\u0069rd\"}"',), (r'"{\"t\": \"*********\"}"',)),
+        ((r'{"a": "blue b\u0069rd", "a": 0}',), ('{"a": "*********", "a": 0}',)),
+        ((r'[not JSON: "blue b\u0069rd"]',), (r'[not JSON: "blue b\u0069rd"]',)),
+    ],
+)
+def test_strings_in_a_value_that_is_json_are_judged(
+    name: str, values: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
+    stream = GUARD.wrap_sync(with_text(name, *values))
+    assert tuple(each["dreams"] for each in stream) == shown
+    assert {(found.rule, found.path) for found in stream.findings} <= {("bird", "$.dreams")}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_string_in_a_value_that_is_json_blocks(name: str) -> None:
+    stream = GUARD.wrap_sync(with_text(name, '{"t": "a red f"}', '{"t": "ish", "u": "so"}', "so"))
+    assert [each.get("dreams", "") for each in stream][:2] == ['{"t": "a red f"}', ""]
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "fish")
+
+
+def test_json_that_is_nested_too_deep_to_be_read_is_judged() -> None:
+    deep = 5_000 * "[" + r'"blue b\u0069rd"' + 5_000 * "]"
+    (shown,) = GUARD.wrap_sync(with_text("openai_chat", deep))
+    assert shown["dreams"] == deep.replace(r"blue b\u0069rd", "*********")
+
+
+def test_json_of_very_many_keys_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown, "PATHS", 8)
+    value = json.dumps({f"key{number}": "a" for number in range(30)} | {"z": "blue bird"})
+    (shown,) = GUARD.wrap_sync(with_text("openai_chat", value))
+    assert shown["dreams"] == value.replace("blue bird", "*********")
+
+
+def test_what_a_seen_string_in_json_is_counts_once() -> None:
+    stream = GUARD.wrap_sync(with_text("openai_chat", '{"t": "white crow"}'))
+    assert [each["dreams"] for each in stream] == ['{"t": "white crow"}']
+    assert [found.rule for found in stream.findings] == ["seen"]
+
+
 def test_keys_are_guarded_too() -> None:
     chunks = with_text("openai_chat", {"a blue bird": {"blue bird": 1}})
     stream = GUARD.wrap_sync(chunks)

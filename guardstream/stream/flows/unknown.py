@@ -17,6 +17,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
+from guardstream.stream.flows.nested_json import Nested, strings, with_values
 from guardstream.stream.flows.recurring import Tail
 
 PATHS = 65_536
@@ -81,12 +82,41 @@ class UnknownTexts:
         """Return what a value becomes; AdapterError if there are too many paths.
 
         `of` is the number of its kind of event: if several kinds have text at a path, the text of
-        each kind is also joined separately. So is that of each event `name`, if it has one.
+        each kind is also joined separately. So is that of each event `name`, if it has one. If the
+        value is JSON, so are the strings in it, which escapes may hide and events may divide.
         """
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
+        inside, shown = self._judge_nested(path, text, of, name)
+        if inside and isinstance(inside[-1], Finish):
+            return inside
+        written = self._judge_written(path, shown, of, name)
+        known = {event.rule for event in written if isinstance(event, Finding)}
+        found = [each for each in inside if isinstance(each, Finding) and each.rule not in known]
+        return [*found, *written]
+
+    def _judge_nested(
+        self, path: str, text: str, of: int, name: str
+    ) -> tuple[Sequence[Event], str]:
+        """Return what is found in the strings of a value that is JSON, and what it becomes."""
+        found: list[Event] = []
+        changes: dict[Nested, str] = {}
+        for nested in strings(text):
+            place = f"{path}(json){nested.path}"
+            if place not in self._tails and 2 * len(self._tails) >= PATHS:
+                place = f"{path}(json)"  # they are one, rather than too many
+            events = self.judge(place, nested.value, of, name)
+            found += [event for event in events if not isinstance(event, Text)]
+            if found and isinstance(found[-1], Finish):
+                break
+            if not _is_same(events, nested.value):
+                changes[nested] = text_of(events)
+        return found, with_values(text, changes) if changes else text
+
+    def _judge_written(self, path: str, text: str, of: int, name: str) -> Sequence[Event]:
+        """Return what a value becomes as it is written."""
         alone = self._checked(("", path), text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")

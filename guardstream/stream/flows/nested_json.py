@@ -1,0 +1,70 @@
+"""JSON in a string: the strings in it, which are judged as if they were fields of the event."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_BEGINS = re.compile(r'\s*[{\["]')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+_ITEM = "[*]"
+
+
+class Nested(NamedTuple):
+    """A string in a text of JSON: where it stands there with its quotes, its path, and what it
+    says. The path of a key ends in `~`."""
+
+    start: int
+    end: int
+    path: str
+    value: str
+
+
+def strings(text: str) -> Iterator[Nested]:
+    """Yield the strings of a text that is JSON, the keys included; none if it is not."""
+    if not _BEGINS.match(text) or not _is_json(text):
+        return
+    way: list[str] = []  # the key or the item that each open object or list is at
+    awaits_key = False
+    for token in _TOKEN.finditer(text):
+        match token[0]:
+            case "{":
+                way.append("")
+                awaits_key = True
+            case "[":
+                way.append(_ITEM)
+            case "}" | "]":
+                way.pop()
+                awaits_key = False
+            case ",":
+                awaits_key = way[-1] != _ITEM
+            case ":":
+                awaits_key = False
+            case quoted:
+                value = json.loads(quoted, strict=False)
+                path = "".join(way)
+                if awaits_key:
+                    path = f"{''.join(way[:-1])}.{value}~"
+                    way[-1] = f".{value}"
+                yield Nested(*token.span(), path, value)
+
+
+def with_values(text: str, changes: dict[Nested, str]) -> str:
+    """Return the text with other values for some of its strings; all else stays as it is."""
+    made, end = [], 0
+    for nested, value in changes.items():
+        made += [text[end : nested.start], json.dumps(value, ensure_ascii=False)]
+        end = nested.end
+    return "".join([*made, text[end:]])
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except RecursionError:
+        return True  # as far as one can tell
+    except ValueError:
+        return False
+    return True
