@@ -154,8 +154,8 @@ def au_medicare(text: str) -> bool:
 def es_nss(text: str) -> bool:
     """A Spanish social security number: province, serial number, and both as one number modulo 97.
 
-    As the Tesorería General de la Seguridad Social assigns them; a serial number below ten million has
-    seven digits in the number that is divided. Example: 28 12345678 40.
+    As the Tesorería General de la Seguridad Social assigns them; a serial number below ten million
+    has seven digits in the number that is divided. Example: 28 12345678 40.
     """
     plain = "".join(c for c in text if c not in " -/")
     if not (plain.isascii() and plain.isdigit() and len(plain) in (11, 12)):
