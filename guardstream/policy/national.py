@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 _MODULES = (
     "au_abn", "au_acn", "au_tfn", "br_cnpj", "br_cpf", "ca_sin", "ch_ssn",
-    "de_idnr", "de_vat", "es_cif", "es_dni", "es_nie",  "fr_nir",
+    "de_idnr", "de_vat", "es_cif", "es_dni", "es_nie", "fr_nif", "fr_nir",
     "gb_utr", "gb_vat", "in_gstin", "in_pan", "it_codicefiscale", "it_iva", "jp_in",
-    "kr_rrn", "nl_bsn", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
+    "kr_rrn", "nl_bsn", "pl_nip", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
     "za_idnr",
 )  # fmt: skip
 """Modules of python-stdnum: country and number."""
@@ -151,7 +151,23 @@ def au_medicare(text: str) -> bool:
     return sum(_products(plain[:8], (1, 3, 7, 9) * 2)) % 10 == int(plain[8])
 
 
-_OWN = (au_medicare, de_document, de_kvnr, de_rvnr, fi_hetu, hk_id, sg_nric, tw_id)
+def es_nss(text: str) -> bool:
+    """A Spanish social security number: province, serial number, and both as one number modulo 97.
+
+    As the Tesorería General de la Seguridad Social assigns them; a serial number below ten million
+    has seven digits in the number that is divided. Example: 28 12345678 40.
+    """
+    plain = "".join(c for c in text if c not in " -/")
+    if not (plain.isascii() and plain.isdigit() and len(plain) in (11, 12)):
+        return False
+    province, serial = plain[:2], plain[2:-2]
+    if not 1 <= int(province) <= 53:
+        return False
+    shortened = serial[1:] if len(serial) == 8 and serial[0] == "0" else serial
+    return int(province + shortened) % 97 == int(plain[-2:])
+
+
+_OWN = (au_medicare, de_document, de_kvnr, de_rvnr, es_nss, fi_hetu, hk_id, sg_nric, tw_id)
 
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
