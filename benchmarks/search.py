@@ -36,6 +36,8 @@ LENGTH = 100_000
 HOSTILE = 30_000_000
 STREAMS = 200
 SETS = ("chat", "secrets", "presidio", "llm-guard and detect-secrets")
+LIMITS = ("load", "first_stream", "stream", "growth", "memory")
+"""Functions of this module, each of which measures one of the other goals."""
 TOOLS = {SETS[2]: {"presidio_analyzer"}, SETS[3]: {"llm_guard", "detect_secrets"}}
 
 
@@ -119,7 +121,7 @@ def cost_rows() -> Iterator[Sequence[object]]:
 def limit_rows() -> Iterator[Sequence[object]]:
     """A row for each of the other goals and form, each measured in a process of its own."""
     for form in ("native", "python") if forms.NATIVE else ("python",):
-        for what in ("load", "first_stream", "stream", "growth", "memory"):
+        for what in LIMITS:
             command = [sys.executable, "-m", "benchmarks.search", what, form]
             yield form, subprocess.check_output(command, text=True).strip()
 
@@ -198,12 +200,10 @@ def main() -> None:
     from benchmarks.printed import table
 
     asks = parser(__doc__)
-    asks.add_argument("what", nargs="?", help="a function of this module, measured alone")
+    asks.add_argument("what", nargs="?", choices=LIMITS, help="one of these alone")
     asks.add_argument("form", nargs="?", choices=("native", "python"), default="native")
     asked = asks.parse_args()
     if asked.what is not None:
-        if not callable(globals().get(asked.what)):
-            asks.error(f"there is no function {asked.what!r}")
         forms.NATIVE = asked.form == "native"
         print(globals()[asked.what]())
         return
