@@ -204,7 +204,6 @@ def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
     """Return a lookbehind for what stands before an allowed match, and how far it reads; RuleError
     if that has no bound, or if it may be nothing."""
     written, place = rule.allow_after[number], ("after", number)
-    about = "in an allowed pattern"
     try:
         tree = parse(written).tree
         if not min_width(tree):
@@ -214,15 +213,19 @@ def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
             message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
             raise PatternError(message)
         reach = width + look_behind(tree) + 1
+        # A comment would take the bracket for a part of it.
+        end = "\n)" if _VERBOSE.match(written) else ")"
+        return regex.compile(f"(?<={written}{end}", regex.V0), reach
     except PatternError as error:
-        offset = error.offset
-        raise RuleError(rule.id, f"{about}: {error}", offset=offset, allowed=place) from error
-    # A comment would take the bracket for a part of it.
-    end = "\n)" if _VERBOSE.match(written) else ")"
-    return regex.compile(f"(?<={written}{end}", regex.V0), reach
+        message = f"in an allowed pattern: {error}"
+        raise RuleError(rule.id, message, offset=error.offset, allowed=place) from error
+    except regex.error as error:
+        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}", allowed=place) from error
 
 
 _VERBOSE = regex.compile(r"\(\?[a-wyz]*x[a-z]*\)")
+"""The flag that lets a pattern have comments, where it begins."""
+
 _FLAG = regex.compile(r"\(\?([ims])\)")
 
 

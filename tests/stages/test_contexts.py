@@ -93,6 +93,7 @@ def test_a_comment_in_a_context_ends_with_it() -> None:
         ("ab+", r"it has no greatest length; give its repeats a bound, such as \s{1,8}"),
         (r"(a|b)\1", "it has no greatest length"),
         ("(a", "missing ')'"),
+        ("a(?x) # which takes the bracket", "missing )"),
         ("(?<=a*)b", "an unbounded lookbehind needs the whole text before it"),
     ],
 )
