@@ -378,6 +378,8 @@ class GuardedStream(Outcome[C], AsyncContext):
         self._calling = True
         try:
             await self._call(due)
+        except GeneratorExit:
+            raise  # nothing can be awaited; `__del__` closes the source
         except BaseException as error:
             state.callback_failed(error)
             await self._fail(error)

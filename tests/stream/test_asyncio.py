@@ -157,6 +157,29 @@ async def test_a_task_that_is_destroyed_awaits_nothing() -> None:
     assert source.closed == 1
 
 
+@within_ten_seconds
+async def test_a_task_that_is_destroyed_in_a_callback_awaits_nothing() -> None:
+    closed = asyncio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a "
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    async def waiting(_text: str) -> None:
+        await asyncio.sleep(60)
+
+    stream = guard().wrap(source(), on_text=waiting)
+    step = stream.__anext__()
+    step.send(None)
+    step.close()
+    assert stream.finish is None
+    await stream.aclose()
+    assert closed.is_set()
+
+
 def test_without_an_event_loop_it_says_what_to_do() -> None:
     async def source() -> Any:
         yield "a secret "
