@@ -111,8 +111,8 @@ def _kinds(value: Any) -> Any:
     """Read `true` as the usual kinds, and one word as a list of it."""
     if isinstance(value, bool):
         return tuple(sorted(USUAL)) if value else ()
-    if value is None or value == "close":
-        return ("close",) if value else ()
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -123,7 +123,7 @@ Repairs: TypeAlias = Annotated[
         {
             "anyOf": [
                 {"type": ["boolean", "null"]},
-                {"const": "close"},
+                {"enum": _REPAIRS},
                 {"type": "array", "items": {"enum": _REPAIRS}},
             ]
         }

@@ -64,6 +64,12 @@ def problems(text: str, folder: Path = Path()) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def test_one_word_is_a_list_of_it() -> None:
+    section = Policy.parse("json: {repair: truncated}").file.json_
+    assert section is not None
+    assert section.repair == ("truncated",)
+
+
 def test_every_key_is_understood() -> None:
     policy = Policy.parse(FULL, allow_code=["guardstream.policy.validators:luhn"])
     words, key, several, checked = policy.rules
@@ -259,6 +265,8 @@ CASES = {
     "rules: [{id: a, words: [x], validate: true}]": "p:1:39: expected text: put it in quotes",
     "extends: 1.5": "p:1:10: expected text: put it in quotes",
     "formats: {a: {text: 3}}": "p:1:21: expected text: put it in quotes",
+    "json: {repair: trailing_coma}": "p:1:16: 'trailing_coma' is not allowed here, did you mean "
+    "'trailing_commas'?",
     "json: {repair: 3}": "p:1:16: expected a list: write it in brackets, as in [one, two]",
     "serve: {upstream: 3}": "p:1:19: expected text: put it in quotes",
     "serve: {keys: {a: 3}}": "p:1:19: expected text: put it in quotes",
