@@ -137,6 +137,18 @@ def test_an_unknown_event_is_guarded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_what_was_masked_may_be_over(name: str) -> None:
+    stream = GUARD.wrap_sync(with_text(name, "a blue bird", "blue b", "ird"))
+    assert [each["dreams"] for each in stream] == ["a *********", "blue b", "[bird]"]
+
+
+def test_what_was_masked_may_go_on() -> None:
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: 'key=[a-z]{4,}'}]"))
+    stream = guard.wrap_sync(with_text("openai_chat", "key=abcd", "efgh", "ijkl. "))
+    assert [each["dreams"] for each in stream] == ["[key]", "[key]", "[key]"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     ("values", "shown"),
     [

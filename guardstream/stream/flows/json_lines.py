@@ -16,7 +16,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Finding, FindingKind
-from guardstream.stream.flows.recurring import Tail
+from guardstream.stream.flows.recurring import MASK, Tail
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
@@ -24,9 +24,6 @@ _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 _BEFORE_CODE = re.compile("[0-9a-z]:?")
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-
-_MASK = "\ufdd0"
-"""Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
 
 _SCALAR = re.compile(r"[-0-9tfn]|\"")
 """How a value begins that is neither an object nor an array."""
@@ -128,7 +125,7 @@ class JSONLines:
                 raise _refusal(f"they have text at more than {_PATHS} paths")
             tail = self._tails[path] = Tail(self._memory)
         for found in self._masks(text):
-            text = text[: found.start] + _MASK * (found.end - found.start) + text[found.end :]
+            text = text[: found.start] + MASK * (found.end - found.start) + text[found.end :]
         across = self._across(tail.text, text)
         if across == {"overflow"} and tail.recurs(text):
             across = self._across(*tail.shortened(text))

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+MASK = "\ufdd0"
+"""Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
+
 _OFTEN = 4
 """How often values recur on average, if the longest text that they could be part of is none."""
 

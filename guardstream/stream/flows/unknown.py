@@ -18,7 +18,7 @@ from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
 from guardstream.stream.flows.nested_json import Nested, strings, with_values
-from guardstream.stream.flows.recurring import Tail
+from guardstream.stream.flows.recurring import MASK, Tail
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -52,7 +52,8 @@ class UnknownTexts:
         self._check = check
         self._memory = memory
         self._tails: dict[Hashable, Tail] = {}
-        self._tails_of: dict[Hashable, Tail] = {}  # by path and kind of event, or event name
+        # By path and kind of event, or event name, or MASK: without what was masked.
+        self._tails_of: dict[Hashable, Tail] = {}
         # By event name, or a slot that has one: the tail, and where text of others came between.
         self._named: dict[Hashable, tuple[str, int]] = {}
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
@@ -122,7 +123,17 @@ class UnknownTexts:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         keys: list[Hashable] = [path]
         keys += [(path, each) for each in (of, name) if each != "" and self._several(path, each)]
-        joined = [across for key in keys if (across := self._joined(key, text)) is not None]
+        # What was masked may go on in later text, or may be over: then no match begins in it.
+        bare = (path, MASK)
+        known = [*keys, bare] if bare in self._tails_of else keys
+        joined = [across for key in known if (across := self._joined(key, text)) is not None]
+        rest = _unmasked(text, alone)
+        if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
+            self._tails_of[bare] = self._tail(path).copy()
+        for key in keys:
+            self._tail(key).add(text)
+        if bare in self._tails_of:
+            self._tail(bare).add(rest)
         return max(joined, key=_severity).of(alone) if joined else alone
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
@@ -183,15 +194,19 @@ class UnknownTexts:
         Values that recur, such as a role or a kind, soon look like one long candidate. That it
         grows too long means nothing: if nothing else is found, only the last of them are read.
         """
+        tail = self._tail(key)
+        across = self._after(tail.text, text, key) if tail.text else None
+        if across is not None and across.overflows and tail.recurs(text):
+            across = across.matches or self._after(*tail.shortened(text), (key, "half"))
+        return across
+
+    def _tail(self, key: Hashable) -> Tail:
+        """Return what came last at a path, or of one kind or name of event there."""
         tails = self._tails if isinstance(key, str) else self._tails_of
         tail = tails.get(key)
         if tail is None:
             tail = tails[key] = Tail(self._memory)
-        across = self._after(tail.text, text, key) if tail.text else None
-        if across is not None and across.overflows and tail.recurs(text):
-            across = across.matches or self._after(*tail.shortened(text), (key, "half"))
-        tail.add(text)
-        return across
+        return tail
 
     def _after(self, earlier: str, text: str, place: Hashable) -> _Across | None:
         joined = earlier + text
@@ -390,6 +405,15 @@ def _over(events: Sequence[Event], border: int) -> list[Finding]:
     return [
         event for event in events if isinstance(event, Finding) and event.start < border < event.end
     ]
+
+
+def _unmasked(text: str, events: Sequence[Event]) -> str:
+    """Return a text without what is masked in it, of which no match can be a part."""
+    if text_of(events) != text:
+        for event in events:
+            if isinstance(event, Finding) and event.action != "monitor":
+                text = f"{text[: event.start]}{MASK * (event.end - event.start)}{text[event.end :]}"
+    return text
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
