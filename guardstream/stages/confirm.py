@@ -179,6 +179,10 @@ def _checked(rule: Rule, number: int) -> str:
     return pattern
 
 
+_HIDDEN = 64
+"""How many characters that are not seen may stand in what makes a match an exception."""
+
+
 class _After:
     """The patterns after which matches are left alone; they read up to `reach` characters."""
 
@@ -188,12 +192,16 @@ class _After:
         made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
         self._patterns = [pattern for pattern, _ in made]
         self._context = _Context(rule)
-        self.reach = max(reach for _, reach in made)
+        hidden = _HIDDEN if "zero_width" in rule.normalize else 0
+        self.reach = max(reach for _, reach in made) + hidden
 
     def match(self, before: str, text: str) -> bool:
-        """Return whether one of the patterns matches what ends where the text begins."""
-        before = self._context.compared(before)
-        whole, begin = before + text, len(before)
+        """Return whether one of the patterns matches what ends where the text begins; never if it
+        has too many characters that are not seen."""
+        seen = self._context.compared(before)
+        if len(before) - len(seen) > _HIDDEN:
+            return False
+        whole, begin = seen + text, len(seen)
         for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
             if pattern.match(whole, begin, timeout=_TIMEOUT):
                 return True

@@ -246,7 +246,7 @@ def test_items_before_an_error_are_given():
 @pytest.mark.parametrize("options", [{}, {"repair": True}, {"schema": {"items": {"minLength": 1}}}])
 @pytest.mark.parametrize("each", [extract.items_sync, extract.text_sync])
 def test_what_comes_before_an_error_is_given_in_any_cutting(each, options):
-    broken = '["a", "b", ""' if "schema" in options else '["a", "b", "\\ud800"]'
+    broken = '["a", "b", "\\ud800"]' if not options else '["a", "b", ""'
     for chunks in cuttings(broken, random.Random(0)):
         found: list[str] = []
         with pytest.raises(extract.ExtractError):

@@ -706,7 +706,13 @@ def test_input_inherits_rules_by_id_and_settings_by_key(tmp_path: Path) -> None:
     assert section is not None
     assert rules is not None
     assert (section.roles, section.unknown) == (["tool"], "pass")
-    assert [rule.id for rule in rules.rules] == ["word", "enough", "profanity", "slurs"]
+    assert [rule.id for rule in rules.rules] == [
+        "word",
+        "enough",
+        "profanity",
+        "slurs",
+        "slurs-said-of-somebody",
+    ]
     assert [rule.id for rule in made.rules] == ["out"]
     assert (rules.file.max_holdback, rules.file.json_, rules.file.limits) == (99, None, None)
     messages = [{"role": "tool", "content": "a secret forbidden"}]

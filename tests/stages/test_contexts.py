@@ -76,6 +76,14 @@ def test_the_context_is_read_as_the_match_is(
         assert shown(rule, f"{before}secret") == f"{before}{expected}"
 
 
+@pytest.mark.parametrize("hidden", [1, 64, 65, 200])
+def test_a_context_has_few_characters_that_are_not_seen(hidden: int) -> None:
+    rule = Rule("r", patterns=("[0-9]+",), normalize=("zero_width",), allow_after=(r"(?:\A|#)no ",))
+    between = hidden * "\u200b"
+    shown_text = shown(rule, f"a no {between}1 #no {between}2")
+    assert shown_text == f"a no {between}[r] #no {between}{2 if hidden <= 64 else '[r]'}"
+
+
 def test_a_context_may_begin_with_the_text() -> None:
     rule = Rule("r", patterns=("[0-9]+",), allow_after=(r"(?:\A|\n)[ ]{0,3}#",))
     assert shown(rule, "#1 #2\n  #3\n    #4") == "#1 #[r]\n  #3\n    #[r]"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_BEGINS = re.compile(r'\s*[{\["]')
+_BEGINS = re.compile(r"\s*[{\[]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 _ITEM = "[*]"
 
@@ -23,7 +23,8 @@ class Nested(NamedTuple):
 
 
 def strings(text: str) -> Iterator[Nested]:
-    """Yield the strings of a text that is JSON, the keys included; none if it is not."""
+    """Yield the strings of a text that is an object or a list of JSON, the keys included; none if
+    it is not."""
     if not _BEGINS.match(text) or not _is_json(text):
         return
     way: list[str] = []  # the key or the item that each open object or list is at
