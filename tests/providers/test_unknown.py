@@ -182,6 +182,23 @@ def test_json_that_is_nested_too_deep_to_be_read_is_judged() -> None:
     assert shown["dreams"] == deep.replace(r"blue b\u0069rd", "*********")
 
 
+def test_names_that_recur_in_json_are_no_text() -> None:
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z0-9]{40,}'}]"))
+    values = ['{"role": "assistant", "kinds": ["token", "token"]}'] * 100
+    assert [each["note"] for each in guard.wrap_sync([{"note": v} for v in values])] == values
+    parts = [f'{{"key": "{part}"}}' for part in ("ab12", "ab12" * 8, "cdefgh")]
+    out = [each["note"] for each in guard.wrap_sync([{"note": v} for v in parts])]
+    assert out == [*parts[:2], '{"key": "[key]"}']
+
+
+def test_json_that_is_nested_costs_what_its_text_does() -> None:
+    def lines(depth: int) -> int:
+        nested = depth * '{"a": ' + '"blue bird"' + depth * "}"
+        return lines_executed(lambda: list(GUARD.wrap_sync(with_text("openai_chat", nested))))
+
+    assert lines(800) < 3 * lines(400)
+
+
 def test_json_of_very_many_keys_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unknown, "PATHS", 8)
     value = json.dumps({f"key{number}": "a" for number in range(30)} | {"z": "blue bird"})

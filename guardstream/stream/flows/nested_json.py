@@ -10,6 +10,8 @@ from typing import NamedTuple
 _BEGINS = re.compile(r"\s*[{\[]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 _ITEM = "[*]"
+_DEEP = 32
+"""How many steps a path has at most; strings that stand deeper have that of the object around."""
 
 
 class Nested(NamedTuple):
@@ -45,10 +47,9 @@ def strings(text: str) -> Iterator[Nested]:
                 awaits_key = False
             case quoted:
                 value = json.loads(quoted, strict=False)
-                path = "".join(way)
                 if awaits_key:
-                    path = f"{''.join(way[:-1])}.{value}~"
                     way[-1] = f".{value}"
+                path = "".join(way[:_DEEP]) + "~" * awaits_key
                 yield Nested(*token.span(), path, value)
 
 

@@ -32,6 +32,9 @@ REQUESTED = 4096
 _SHORT = 1024
 """The maximum length of a cached text, in code points."""
 
+_NAMING = 4
+"""The minimum length of a string in JSON that may name a kind or a role, in code points."""
+
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """An id that a provider generated: it has a digit and nothing that words need.
 
@@ -60,6 +63,7 @@ class UnknownTexts:
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
+        self._members: dict[str, str] = {}  # the last string at each path within JSON
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
@@ -108,13 +112,23 @@ class UnknownTexts:
             place = f"{path}(json){nested.path}"
             if place not in self._tails and 2 * len(self._tails) >= PATHS:
                 place = f"{path}(json)"  # they are one, rather than too many
-            events = self.judge(place, nested.value, of, name)
+            events = self._judge_member(place, nested.value, of, name)
             found += [event for event in events if not isinstance(event, Text)]
             if found and isinstance(found[-1], Finish):
                 break
             if not _is_same(events, nested.value):
                 changes[nested] = text_of(events)
         return found, with_values(text, changes) if changes else text
+
+    def _judge_member(self, place: str, value: str, of: int, name: str) -> Sequence[Event]:
+        """Return what a string in JSON becomes. Unlike a token of an answer, one that is as the
+        last one there does not continue it: most are names of a kind or a role."""
+        if len(value) >= _NAMING and self._members.get(place) == value:
+            return self._checked(("", place), value)
+        events = self.judge(place, value, of, name)
+        if place in self._tails:
+            self._members[place] = value[: _SHORT + 1]
+        return events
 
     def _judge_written(self, path: str, text: str, of: int, name: str) -> Sequence[Event]:
         """Return what a value becomes as it is written."""
