@@ -199,6 +199,21 @@ def test_json_that_is_nested_costs_what_its_text_does() -> None:
     assert lines(800) < 3 * lines(400)
 
 
+@pytest.mark.parametrize("rest", [5_001 * "]" + ', "so"', r'"\x"', '"so'])
+def test_what_nests_too_deep_and_is_no_json_passes(rest: str) -> None:
+    deep = 5_000 * "[" + rest
+    (shown,) = GUARD.wrap_sync(with_text("openai_chat", deep))
+    assert shown["dreams"] == deep
+
+
+def test_half_a_surrogate_pair_stays_an_escape_beside_a_mask() -> None:
+    value = '{"é": "\\ud800 blue b\\u0069rd"}'
+    frame = f"data: {json.dumps({**FORMATS['openai_chat'], 'dreams': value})}\n\n".encode()
+    (shown,) = [part for part in GUARD.wrap_sync([frame]) if b"dreams" in part]
+    dreams = json.loads(shown.removeprefix(b"data: "))["dreams"]
+    assert json.loads(dreams) == {"é": "\ud800 *********"}
+
+
 def test_json_of_very_many_keys_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unknown, "PATHS", 8)
     value = json.dumps({f"key{number}": "a" for number in range(30)} | {"z": "blue bird"})

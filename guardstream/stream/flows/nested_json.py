@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 _BEGINS = re.compile(r"\s*[{\[]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ITEM = "[*]"
 _DEEP = 32
 """How many steps a path has at most; strings that stand deeper have that of the object around."""
@@ -26,7 +28,12 @@ class Nested(NamedTuple):
 
 def strings(text: str) -> Iterator[Nested]:
     """Yield the strings of a text that is an object or a list of JSON, the keys included; none if
-    it is not."""
+    it is not. Of a text that nests too deep to be checked, those up to where it is no JSON."""
+    with suppress(IndexError, ValueError):
+        yield from _strings(text)
+
+
+def _strings(text: str) -> Iterator[Nested]:
     if not _BEGINS.match(text) or not _is_json(text):
         return
     way: list[str] = []  # the key or the item that each open object or list is at
@@ -57,7 +64,8 @@ def with_values(text: str, changes: dict[Nested, str]) -> str:
     """Return the text with other values for some of its strings; all else stays as it is."""
     made, end = [], 0
     for nested, value in changes.items():
-        made += [text[end : nested.start], json.dumps(value, ensure_ascii=False)]
+        escapes = text.isascii() or _SURROGATE.search(value) is not None
+        made += [text[end : nested.start], json.dumps(value, ensure_ascii=escapes)]
         end = nested.end
     return "".join([*made, text[end:]])
 
