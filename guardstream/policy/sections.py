@@ -111,8 +111,10 @@ def _kinds(value: Any) -> Any:
     """Read `true` as the usual kinds, and one word as a list of it."""
     if isinstance(value, bool):
         return tuple(sorted(USUAL)) if value else ()
-    if value is None or isinstance(value, str):
-        return () if value is None else (value,)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -198,7 +198,7 @@ class Stepper:
         apart = self._is_apart(end - begin)
         step = self._step if apart else self._leap
         while begin < end and not self.due:
-            if not apart and end - begin > PIECE and not (self._open or self._lost or self._off):
+            if not apart and end - begin > PIECE and not (self._open or self._lost):
                 begin += self._skim(text[begin : begin + PIECE])
             try:
                 step(text[begin])

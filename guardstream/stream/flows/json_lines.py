@@ -16,7 +16,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Finding, FindingKind
-from guardstream.stream.flows.recurring import MASK, Tail
+from guardstream.stream.flows.recurring import Tail, without
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
@@ -124,8 +124,7 @@ class JSONLines:
             if len(self._tails) == _PATHS:
                 raise _refusal(f"they have text at more than {_PATHS} paths")
             tail = self._tails[path] = Tail(self._memory)
-        for found in self._masks(text):
-            text = text[: found.start] + MASK * (found.end - found.start) + text[found.end :]
+        text = without(text, self._masks(text))
         across = self._across(tail.text, text)
         if across == {"overflow"} and tail.recurs(text):
             across = self._across(*tail.shortened(text))

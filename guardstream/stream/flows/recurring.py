@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from guardstream.events import Finding
+
 MASK = "\ufdd0"
 """Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
 
 _OFTEN = 4
 """How often values recur on average, if the longest text that they could be part of is none."""
+
+
+def without(text: str, found: Iterable[Finding]) -> str:
+    """Return a text with MASK in place of what is found in it, of which no later match is a
+    part."""
+    for each in found:
+        text = f"{text[: each.start]}{MASK * (each.end - each.start)}{text[each.end :]}"
+    return text
 
 
 class Tail:

@@ -18,7 +18,7 @@ from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
 from guardstream.stream.flows.nested_json import Nested, strings, with_values
-from guardstream.stream.flows.recurring import MASK, Tail
+from guardstream.stream.flows.recurring import MASK, Tail, without
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -139,15 +139,15 @@ class UnknownTexts:
         keys += [(path, each) for each in (of, name) if each != "" and self._several(path, each)]
         # What was masked may go on in later text, or may be over: then no match begins in it.
         bare = (path, MASK)
-        known = [*keys, bare] if bare in self._tails_of else keys
-        joined = [across for key in known if (across := self._joined(key, text)) is not None]
+        if bare in self._tails_of:
+            keys.append(bare)
+        joined = [across for key in keys if (across := self._joined(key, text)) is not None]
         rest = _unmasked(text, alone)
         if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
             self._tails_of[bare] = self._tail(path).copy()
+            keys.append(bare)
         for key in keys:
-            self._tail(key).add(text)
-        if bare in self._tails_of:
-            self._tail(bare).add(rest)
+            self._tail(key).add(rest if key is bare else text)
         return max(joined, key=_severity).of(alone) if joined else alone
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
@@ -422,12 +422,11 @@ def _over(events: Sequence[Event], border: int) -> list[Finding]:
 
 
 def _unmasked(text: str, events: Sequence[Event]) -> str:
-    """Return a text without what is masked in it, of which no match can be a part."""
-    if text_of(events) != text:
-        for event in events:
-            if isinstance(event, Finding) and event.action != "monitor":
-                text = f"{text[: event.start]}{MASK * (event.end - event.start)}{text[event.end :]}"
-    return text
+    """Return a text without what is masked in it."""
+    if text_of(events) == text:
+        return text
+    findings = [event for event in events if isinstance(event, Finding)]
+    return without(text, (found for found in findings if found.action != "monitor"))
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
