@@ -14,20 +14,20 @@ from itertools import count
 from secrets import randbits
 
 from tests.support.forms import FORMS
-from tests.support.generate import Composition, draw_groups, draw_unseen
+from tests.support.generate import Composition, draw_behind, draw_groups, draw_unseen
 from tests.support.harness import hunt, told
 
 BATCH = 1_000
 
 APART = 200
-"""How many cases more of a batch are of characters that are not seen, and how many of groups."""
+"""How many cases more of a batch are of each other kind."""
 
 
 def batch(seeds: range) -> tuple[Composition, str]:
     """One process's share: each case on both forms of the search, where there are two."""
     composition = Composition()
     found = hunt(seeds, composition, natives=FORMS)
-    for draw in (draw_unseen, draw_groups):
+    for draw in (draw_unseen, draw_groups, draw_behind):
         found = found or hunt(seeds[:: len(seeds) // APART or 1], natives=FORMS, draw=draw)
     return composition, told(found)
 

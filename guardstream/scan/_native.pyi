@@ -22,6 +22,7 @@ class Machine:
         told: bytes,
         asked: bytes,
         begin: bytes,
+        tells: bytes,
         characters: Characters,
         load: Callable[[int], tuple[object, ...]],
         more: Callable[[int, int], tuple[object, ...]],

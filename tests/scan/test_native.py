@@ -42,7 +42,7 @@ def machine(**given: Any) -> Any:
 
     program = (
         ints(0, 1, 2), given.pop("places", PLACES), b"", 0, 2, False, True, False, 100,
-        ints(0), ints(0), ints(0), ints(2),
+        ints(0), ints(0), ints(0), ints(0), ints(2),
     )  # fmt: skip
     parts = {
         "flags": b"\x09",
@@ -53,6 +53,7 @@ def machine(**given: Any) -> Any:
         "told": ints(7),
         "asked": ints(0),
         "begin": ints(1),
+        "tells": b"",
         "characters": _native.Characters(1, given.pop("judge", judged)),
         "load": lambda _pattern: program,
         "more": lambda _pattern, _place: PLACES,
@@ -130,6 +131,9 @@ def test_what_fails_while_a_reader_looks_for_what_is_not_seen_is_raised() -> Non
         {"first_at": ints(0, 0)},
         {"asked": b""},
         {"begin": ints(1, 2)},
+        {"tells": ints(2, 2)},
+        {"tells": ints(99)},
+        {"tells": b"\x00"},
     ],
     ids=str,
 )

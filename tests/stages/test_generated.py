@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.support.forms import FORMS
-from tests.support.generate import Case, Composition, draw_groups, draw_unseen
+from tests.support.generate import Case, Composition, draw_behind, draw_groups, draw_unseen
 from tests.support.harness import hunt, told
 
 BLOCKS = 8
@@ -29,7 +29,11 @@ def test_cases_equal_the_reference_and_contain_what_is_hard(block: int) -> None:
 
 @pytest.mark.parametrize(
     ("draw", "count"),
-    [pytest.param(draw_groups, 400, id="groups"), pytest.param(draw_unseen, 750, id="unseen")],
+    [
+        pytest.param(draw_groups, 400, id="groups"),
+        pytest.param(draw_unseen, 750, id="unseen"),
+        pytest.param(draw_behind, 400, id="lookbehinds"),
+    ],
 )
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_cases_of_one_kind_equal_the_reference(

@@ -48,6 +48,24 @@ BUGS = {
         "asks = asks < 0 ? asks : with_obligations_asks(self, asks, entry->obligations);",
         "",
     ),
+    "a lookbehind of several patterns tells nothing when it wakes": Change(
+        "stream.h", "if (machine->awake[wake[-1].pattern] != machine->clock", "if (0"
+    ),
+    "a lookbehind of several patterns tells nothing on the way": Change(
+        "stream.h",
+        "if (machine_tells(machine, run->pattern, cache->edge[edge].target) < 0) {",
+        "if (0) {",
+    ),
+    "a search that goes on anew knows nothing of what several patterns look back at": Change(
+        "stream.h",
+        "if (machine_tells(machine, run.pattern, cache->edge[edge].target) < 0",
+        "if (0",
+    ),
+    "a joint state forgets what lookbehinds told": Change(
+        "stream.h",
+        "    self->now.last = joints->joint[leap->target].last;\n",
+        "    self->now.last = class;\n",
+    ),
     "characters are alike to a lookbehind under way": Change(
         "automaton.h",
         "asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),",

@@ -320,6 +320,14 @@ class Drawer:
         ways = one, f"{one}{two}?", f"[{one}{two}]{{2}}", f"(?<!{one}){two}", rf"\b{one}"
         return self.random.choice((*ways, f"[^{one}]"))
 
+    def behind(self) -> str:
+        """What a lookbehind of several characters looks for."""
+        a, b, c = self.letter(), self.letter(), self.char().text
+        ways = f"{a}{b}", f"{a}{b}|{c}", f"{a}{b}?{c}", f"{a}.{{0,3}}{b}", f"{c}{{2,3}}"
+        return self.random.choice(
+            (*ways, f"(?<!{a}){b}{c}", f"(?<={b}{a}){c}|{a}{a}", f"(?:^|{a}){c}?", rf"\b{a}{c}")
+        )
+
     def patterns(self, trees: dict[str, Tree], group: str | int | None) -> tuple[str, ...]:
         out = []
         for _ in range(1 if self.chance(75) else 2):
@@ -394,6 +402,40 @@ def draw_groups(random: Random) -> Case:
     baits = [drawer.sample(trees[p].root) for r in rules for p in r.patterns if p in trees]
     text = drawer.text([*baits, case.text], random.randint(4, 30))
     return replace(case, rules=tuple(rules), text=text, trees=trees)
+
+
+def draw_behind(random: Random) -> Case:
+    """A case of lookbehinds that several patterns have, and some of them in front."""
+    drawer = Drawer(random)
+    drawer.letters = drawer.letters[:3]
+    looks = [drawer.behind() for _ in range(random.randint(1, 2))]
+    rules, baits = [], []
+    for number in range(random.randint(2, 3)):
+        group = random.choice((None, None, 1))
+        trees = [drawer.tree(group) for _ in range(random.randint(1, 2))]
+        patterns = []
+        for root in [tree.root for tree in trees]:
+            look = random.choice(looks)
+            asked = random.choice((f"(?<={look})", f"(?<={look})", f"(?<!{look})"))
+            whole = f"(?:{spelled(root)})"
+            begin = drawer.char().text
+            ways = asked + whole, asked + whole, begin + asked + whole, whole + asked
+            patterns.append(random.choice((*ways, f"(?={asked}{begin}){whole}")))
+            baits += [begin + drawer.sample(root), drawer.sample(root)]
+        rules.append(
+            Rule(
+                f"r{number}",
+                random.choice(("mask", "mask", "mask", "monitor")),
+                patterns=tuple(dict.fromkeys(patterns)),
+                group=group,
+                normalize=("zero_width",) if drawer.chance(25) else (),
+                validators=(random.choice(VALIDATORS),) if not group and drawer.chance(40) else (),
+            )
+        )
+    text = drawer.text(baits, random.randint(4, 30))
+    if any(rule.normalize for rule in rules):
+        text = "".join(c + random.choice(UNSEEN) * drawer.chance(15) for c in text)
+    return Case(tuple(rules), text)
 
 
 def draw_small(random: Random) -> Case:

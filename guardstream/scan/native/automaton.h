@@ -117,6 +117,7 @@ typedef struct {
     int32_t asks;           /* the bits of the next character that matter, NONE if not known yet */
     int32_t row, row_count; /* its edges by class */
     int32_t idle;
+    int32_t told; /* whether the lookbehind matches here which the automaton is */
     Live starts, holds;
 } State;
 
@@ -174,7 +175,7 @@ typedef struct {
     Ints behind_of; /* a signature's bits that are asked of the last character */
     Ints local_signature, local_of;
     Ints behinds; /* the lookbehinds: place, bit */
-    int32_t first, pending, behind, looks, last, end;
+    int32_t first, pending, behind, looks, last, tells, end;
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
@@ -1036,6 +1037,10 @@ state_of(Automaton *self, const Ints *key)
         return ERROR;
     }
     state.idle = !state.count && looking == NOTHING;
+    state.told = looking == NOTHING ? NOTHING : both(self, looking, self->tells);
+    if (state.told < 0) {
+        return ERROR;
+    }
     for (int32_t index = 1; index < before; index++) {
         state.idle = state.idle && key->at[index] == NOTHING;
     }

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     int32_t first, count; /* its runs, in `run` */
     int32_t registers;    /* how many a stream has here */
+    int32_t last;         /* a class of the kind that the last character is of */
     /* Where its oldest hold-back began: the least of these registers, in `holds`, or so far back.
        NOT_YET as long as nobody has asked. */
     int32_t hold, holds, distance;
@@ -111,9 +112,10 @@ joints_worth(Joints *self)
     return 1;
 }
 
-/* The joint state of runs whose registers stand in their order: a number or ERROR. */
+/* The joint state of runs whose registers stand in their order, after the class `last`, of a kind: a
+   number or ERROR. */
 static int32_t
-joint_of(Joints *self, int32_t kind, const Runs *runs)
+joint_of(Joints *self, int32_t kind, int32_t last, const Runs *runs)
 {
     Ints *key = &self->key;
     int32_t known = self->known.count;
@@ -135,7 +137,7 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     if (number < known) {
         return number;
     }
-    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET,
+    Joint joint = {self->runs, runs->count, runs->register_count, last, 0, 0, NOT_YET,
                    {NONE, NONE, NONE, NONE}};
     if (runs->count) {
         memcpy(self->run + self->runs, runs->runs, (size_t)runs->count * sizeof(Run));

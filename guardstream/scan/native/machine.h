@@ -10,6 +10,8 @@
 #define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
 #define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
 
+#define BEGIN 0 /* the class of what stands before a text */
+
 /* What is done about a pattern: the flags of `machine.Handling`, in its order. */
 #define HOLDS 1 /* text waits for its candidates */
 #define EAGER 2 /* what it accepts is a match at once */
@@ -44,14 +46,17 @@ typedef struct {
     PyObject *load;     /* (pattern) -> its program */
     PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
+    int32_t lookbehinds; /* those from this number on are lookbehinds of the others */
+    Ints tells;          /* by such a lookbehind: its bit */
+    Ints told;           /* the bits of those that match after the character that is being read */
     uint8_t *flags;
     Ints labels, tails; /* what a pattern's matches bear, and what follows their group: see `Handling` */
     Automaton *automata;
     Bench bench;
     uint16_t *pages[PAGES];
-    uint32_t *told;        /* the bits by which characters are told apart: those of the others are 0 */
+    uint32_t *kept;        /* the bits by which characters are told apart: those of the others are 0 */
     uint32_t *scratch;
-    Numbers classes;       /* of such signatures: the first is of what stands before a text */
+    Numbers classes;       /* of such signatures: the first is BEGIN */
     Ints class_of;         /* by the number of a signature of `characters` */
     Ints firsts, first_at; /* what a match's first character must be: see `may_begin` */
     Ints starters;         /* the patterns that may begin with a class: */
@@ -197,14 +202,14 @@ behinds_numbered(Automaton *self)
 }
 
 /* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
-   most_threads, behind, looks, last, end). */
+   most_threads, behind, looks, last, tells, end). */
 static int
 program_taken(Automaton *self, PyObject *given, int32_t bits)
 {
-    PyObject *own, *places, *behinds, *behind, *looks, *last, *end;
-    if (!PyArg_ParseTuple(given, "SOSiipppiSSSS", &own, &places, &behinds, &self->first,
+    PyObject *own, *places, *behinds, *behind, *looks, *last, *tells, *end;
+    if (!PyArg_ParseTuple(given, "SOSiipppiSSSSS", &own, &places, &behinds, &self->first,
                           &self->pending, &self->group, &self->cuts, &self->least_hold,
-                          &self->most_threads, &behind, &looks, &last, &end)
+                          &self->most_threads, &behind, &looks, &last, &tells, &end)
         || ints_taken(own, &self->bits) < 0) {
         return ERROR;
     }
@@ -227,6 +232,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || (self->behind = signature_taken(self, behind)) < 0
         || (self->looks = signature_taken(self, looks)) < 0
         || (self->last = signature_taken(self, last)) < 0
+        || (self->tells = signature_taken(self, tells)) < 0
         || (self->end = signature_taken(self, end)) < 0) {
         return PyErr_Occurred() ? ERROR : failed("a program has no bits");
     }
@@ -315,7 +321,7 @@ class_made(Machine *self, int32_t number)
     }
     const uint32_t *bits = signature_bits(self->characters, number);
     for (int32_t word = 0; word < self->words; word++) {
-        self->scratch[word] = bits[word] & self->told[word];
+        self->scratch[word] = bits[word] & self->kept[word];
     }
     int32_t class = numbers_of(&self->classes, (int32_t *)self->scratch, self->words);
     return class < 0 || !is_within(class, 0, MAX_CLASSES)
@@ -345,6 +351,31 @@ machine_class(Machine *self, Py_UCS4 code)
         page[index] = beside == NONE ? MISSING : (uint16_t)beside;
     }
     return class;
+}
+
+/* The class of a character of which that alone is `class`, with the bits in `told`. */
+static int32_t
+machine_told(Machine *self, int32_t class)
+{
+    if (!self->told.count) {
+        return class;
+    }
+    memcpy(self->scratch, class_bits(self, class), (size_t)self->words * sizeof(uint32_t));
+    for (int32_t index = 0; index < self->told.count; index++) {
+        int32_t bit = self->told.at[index];
+        self->scratch[bit / 32] |= 1u << (bit % 32);
+    }
+    int32_t found = numbers_of(&self->classes, (int32_t *)self->scratch, self->words);
+    return found < 0 || !is_within(found, 0, MAX_CLASSES) ? ERROR : found;
+}
+
+/* Note that a lookbehind matches in a state, if it does. */
+static int
+machine_tells(Machine *self, int32_t pattern, int32_t state)
+{
+    int told = self->automata[pattern].cache.state[state].told;
+    return told && ints_push(&self->told, self->tells.at[pattern - self->lookbehinds]) < 0 ? ERROR
+                                                                                            : 0;
 }
 
 /* What the patterns tell a class apart as, a row with one for each; NULL with an error set. */
@@ -583,6 +614,19 @@ machine_kind(Machine *self, int32_t class)
     return ints_set(&self->kind_of, class, kind) < 0 ? ERROR : kind;
 }
 
+/* The state of a pattern without candidates after a class; WANTED where its program is not known. */
+static int32_t
+machine_idle(Machine *self, int32_t pattern, int32_t class)
+{
+    Automaton *automaton = &self->automata[pattern];
+    self->wanted = pattern;
+    if (!automaton->loaded) {
+        return WANTED;
+    }
+    int32_t local = machine_local(self, pattern, class);
+    return local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
+}
+
 /* What wakes after a class of a kind, with their transitions: the number of a span. */
 static int32_t
 wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
@@ -594,14 +638,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
     for (int32_t index = 0; index < starting.count; index++) {
         int32_t pattern = self->starters.at[starting.first + index];
         Automaton *automaton = &self->automata[pattern];
-        self->wanted = pattern;
-        if (!automaton->loaded) {
-            self->wakes = span.first;
-            return WANTED;
-        }
-        int32_t local = machine_local(self, pattern, last);
-        int32_t state = local < 0 ? ERROR
-                                  : idle_state(automaton, automaton->local_signature.at[local]);
+        int32_t state = machine_idle(self, pattern, last);
         int32_t edge = state < 0 ? state : machine_edge(self, pattern, state, class);
         if (edge < 0
             || grown((void **)&self->wake, &self->wake_room, (int64_t)self->wakes + 1,
@@ -673,9 +710,29 @@ firsts_checked(const Machine *self, int32_t at)
     return PyErr_Occurred() ? ERROR : 0;
 }
 
+/* Take the bits of the lookbehinds, which are the last of the automata. */
+static int
+lookbehinds_taken(Machine *self, PyObject *tells)
+{
+    if (ints_taken(tells, &self->tells) < 0) {
+        return ERROR;
+    }
+    if (self->tells.count > self->patterns) {
+        return failed("a table of the search is cut off");
+    }
+    self->lookbehinds = self->patterns - self->tells.count;
+    for (int32_t index = 0; index < self->tells.count; index++) {
+        if (!is_within(self->tells.at[index], 0, 32 * self->words)) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
 static int
 machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
-               PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin)
+               PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin,
+               PyObject *tells)
 {
     char *bytes;
     Py_ssize_t patterns;
@@ -683,7 +740,7 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
     if (PyBytes_AsStringAndSize(flags, &bytes, &patterns) < 0
         || ints_taken(labels, &self->labels) < 0 || ints_taken(tails, &self->tails) < 0
         || ints_taken(firsts, &self->firsts) < 0 || ints_taken(first_at, &self->first_at) < 0
-        || signature_given(self->characters, told, &self->told) < 0
+        || signature_given(self->characters, told, &self->kept) < 0
         || signature_given(self->characters, asked, &self->asked) < 0) {
         return ERROR;
     }
@@ -706,19 +763,19 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
             return ERROR;
         }
     }
-    return begin_taken(self, begin);
+    return lookbehinds_taken(self, tells) < 0 ? ERROR : begin_taken(self, begin);
 }
 
 static PyObject *
 machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "told", "asked",
-                            "begin", "characters", "load", "more", NULL};
-    PyObject *flags, *labels, *tails, *firsts, *first_at, *told, *asked, *begin, *characters;
-    PyObject *load, *more;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSSOOO", names, &flags, &labels, &tails,
-                                     &firsts, &first_at, &told, &asked, &begin, &characters, &load,
-                                     &more)
+                            "begin", "tells", "characters", "load", "more", NULL};
+    PyObject *flags, *labels, *tails, *firsts, *first_at, *told, *asked, *begin, *tells;
+    PyObject *characters, *load, *more;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSSSOOO", names, &flags, &labels,
+                                     &tails, &firsts, &first_at, &told, &asked, &begin, &tells,
+                                     &characters, &load, &more)
         || !is_characters(characters)) {
         return NULL;
     }
@@ -731,7 +788,7 @@ machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->load = Py_NewRef(load);
     self->more = Py_NewRef(more);
     self->limit = INT64_MAX;
-    if (machine_filled(self, flags, labels, tails, firsts, first_at, told, asked, begin) < 0) {
+    if (machine_filled(self, flags, labels, tails, firsts, first_at, told, asked, begin, tells) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }
@@ -775,15 +832,15 @@ machine_dealloc(Machine *self)
     }
     PyMem_Free(self->locals);
     Ints *ints[] = {&self->class_of, &self->firsts, &self->first_at, &self->starters,
-                    &self->kind_of, &self->labels, &self->tails};
-    for (int index = 0; index < 7; index++) {
+                    &self->kind_of, &self->labels, &self->tails, &self->tells, &self->told};
+    for (int index = 0; index < 9; index++) {
         ints_free(ints[index]);
     }
     bench_free(&self->bench);
     joints_free(&self->joints);
     numbers_free(&self->kinds);
     numbers_free(&self->classes);
-    PyMem_Free(self->told);
+    PyMem_Free(self->kept);
     PyMem_Free(self->scratch);
     PyMem_Free(self->automata);
     PyMem_Free(self->flags);

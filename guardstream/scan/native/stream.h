@@ -39,7 +39,7 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs other;       /* the run of a pattern that reads the text again */
+    Runs other;       /* the run of a pattern that reads the text again, after those of its lookbehinds */
     OpenMatches hits; /* what the last character has completed of eager patterns */
     Lost *lost;       /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
@@ -637,10 +637,60 @@ woken_edges(Stream *self, int32_t class, int32_t count)
     return count;
 }
 
-/* Step all that is awake into `next`; nothing is changed where something is WANTED first. The edges
-   are found before any is followed: so the processor can look for all of them at once. */
+/* Note the lookbehinds that a class wakes and that match after it. */
 static int
-stream_advance(Stream *self, int32_t class, int worth)
+woken_told(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    int32_t number = machine_wakes(machine, self->now.last, class);
+    if (number < 0) {
+        return number;
+    }
+    const Span span = machine->span[number];
+    const Wake *first = machine->wake + span.first, *wake = first + span.count;
+    for (; wake > first && wake[-1].pattern >= machine->lookbehinds; wake--) {
+        if (machine->awake[wake[-1].pattern] != machine->clock
+            && machine_tells(machine, wake[-1].pattern, wake[-1].edge.target) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* The class of a character of which that alone is `class`, with what lookbehinds tell. */
+static int32_t
+class_read(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    if (!machine->tells.count) {
+        return class;
+    }
+    int32_t count;
+    const Run *run = stand_runs(machine, &self->now, &count);
+    machine->told.count = 0;
+    for (const Run *end = run + count; run < end; run++) {
+        if (run->pattern < machine->lookbehinds) {
+            continue;
+        }
+        int32_t edge = machine_edge(machine, run->pattern, run->state, class);
+        machine->awake[run->pattern] = machine->clock;
+        if (edge < 0) {
+            return edge;
+        }
+        const Cache *cache = &machine->automata[run->pattern].cache;
+        if (machine_tells(machine, run->pattern, cache->edge[edge].target) < 0) {
+            return ERROR;
+        }
+    }
+    int result = woken_told(self, class);
+    return result < 0 ? result : machine_told(machine, class);
+}
+
+/* Step all that is awake into `next`, and say what the character's class is then; nothing is changed
+   where something is WANTED first. The edges are found before any is followed: so the processor can
+   look for all of them at once. */
+static int
+stream_advance(Stream *self, int32_t *class, int worth)
 {
     Machine *machine = self->machine;
     machine->joints.moves.count = machine->joints.accepts.count = 0;
@@ -649,8 +699,10 @@ stream_advance(Stream *self, int32_t class, int worth)
         machine->clock = 0;
     }
     machine->clock++;
-    int32_t count = awake_edges(self, class);
-    count = count < 0 ? count : woken_edges(self, class, count);
+    int32_t read = class_read(self, *class);
+    int32_t count = read < 0 ? read : awake_edges(self, read);
+    count = count < 0 ? count : woken_edges(self, read, count);
+    *class = read;
     return count < 0 ? count : edges_followed(self, count, worth);
 }
 
@@ -700,23 +752,25 @@ stream_leap(Stream *self, int32_t class)
         return ERROR;
     }
     self->now.joint = leap->target;
+    self->now.last = joints->joint[leap->target].last;
     return 1;
 }
 
-/* Take the runs in `next`, to which a class has led, and remember them as a joint state. */
+/* Take the runs in `next`, to which a character has led that is alone of one class and was read as of
+   another, and remember them as a joint state. */
 static int
-stream_arrive(Stream *self, int32_t class, int worth)
+stream_arrive(Stream *self, int32_t class, int32_t read, int worth)
 {
     Machine *machine = self->machine;
     Joints *joints = &machine->joints;
     int32_t joint = NONE;
     if (worth) {
-        int32_t kind = machine_kind(machine, class);
+        int32_t kind = machine_kind(machine, read);
         joints->missed++;
         if (joints_bytes(joints) > machine->limit / JOINT_SHARE && joints_forget(machine) < 0) {
             return ERROR;
         }
-        if (kind < 0 || (joint = joint_of(joints, kind, &machine->next)) < 0
+        if (kind < 0 || (joint = joint_of(joints, kind, read, &machine->next)) < 0
             || (self->now.joint != NONE
                 && joints_link(joints, self->now.joint, class, joint) < 0)) {
             return ERROR;
@@ -725,16 +779,16 @@ stream_arrive(Stream *self, int32_t class, int worth)
     Runs before = self->now.runs;
     self->now.runs = machine->next;
     self->now.joint = joint;
+    self->now.last = read;
     machine->next = before;
     return 0;
 }
 
 /* What a character asks for that has been read, or ERROR. */
 static inline int
-stream_asks(Stream *self, int32_t class)
+stream_asks(Stream *self)
 {
     self->now.offset++;
-    self->now.last = class;
     self->due = 0;
     if (!(self->hits.count | self->now.open.count | self->lost_count | self->failure_count)) {
         return 0;
@@ -760,12 +814,13 @@ stream_find(Stream *self, Py_UCS4 code)
         self->hits.count = 0;
         int worth = self->off == NULL && joints_worth(&machine->joints);
         int result = worth ? stream_leap(self, class) : 0;
-        if (result == 0 && (result = stream_advance(self, class, worth)) == 0) {
-            result = stream_arrive(self, class, worth) < 0 ? ERROR : 1;
+        int32_t read = class;
+        if (result == 0 && (result = stream_advance(self, &read, worth)) == 0) {
+            result = stream_arrive(self, class, read, worth) < 0 ? ERROR : 1;
         }
         machine->next.count = 0;
         if (result > 0) {
-            return stream_asks(self, class);
+            return stream_asks(self);
         }
         /* Then the others read the character. */
         if (result == TOO_MANY
@@ -788,7 +843,7 @@ stream_step(Stream *self, Py_UCS4 code)
         int leapt = stream_leap(self, class);
         if (leapt != 0) {
             machine->joints.read++;
-            return leapt < 0 ? ERROR : stream_asks(self, class);
+            return leapt < 0 ? ERROR : stream_asks(self);
         }
     }
     return stream_find(self, code);
@@ -971,11 +1026,12 @@ stream_is_alike(Stream *self, PyObject *given)
         Py_RETURN_FALSE;
     }
     Stream *other = (Stream *)given;
-    const Machine *machine = self->machine;
+    Machine *machine = self->machine;
     if (is_busy(self) || is_busy(other)) {
         return NULL;
     }
-    if (machine != other->machine || self->now.last != other->now.last
+    if (machine != other->machine
+        || machine_kind(machine, self->now.last) != machine_kind(machine, other->now.last)
         || self->now.open.count || other->now.open.count || self->hits.count
         || other->hits.count || self->lost_count || other->lost_count) {
         Py_RETURN_FALSE;
@@ -1145,7 +1201,7 @@ stream_patterns(Stream *self, PyObject *Py_UNUSED(ignored))
     int32_t count;
     const Run *run = stand_runs(self->machine, &self->now, &count);
     for (; found && count; run++, count--) {
-        if (append_pattern(found, run->pattern) < 0) {
+        if (run->pattern < self->machine->lookbehinds && append_pattern(found, run->pattern) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1457,14 +1513,40 @@ hits_all_filed(Stream *self)
     return 0;
 }
 
-/* Let the run in `other`, the only one, go on with a class. */
+/* Append to `next` the runs in `other` that are lookbehinds', as a class leads them on; returns the
+   class with what they tell. */
+static int32_t
+again_told(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    machine->told.count = 0;
+    for (int32_t index = 0; index < self->other.count - 1; index++) {
+        const Run run = self->other.runs[index];
+        const Cache *cache = &machine->automata[run.pattern].cache;
+        int32_t edge = machine_edge(machine, run.pattern, run.state, class);
+        if (edge < 0) {
+            return edge;
+        }
+        if (machine_tells(machine, run.pattern, cache->edge[edge].target) < 0
+            || runs_follow(&machine->next, run.pattern, cache, &cache->edge[edge], NULL, 0) < 0) {
+            return ERROR;
+        }
+    }
+    return machine_told(machine, class);
+}
+
+/* Let the runs in `other` go on with a class: the last is that of a pattern, those before it of its
+   lookbehinds. */
 static int
 again_step(Stream *self, int32_t class, int mode, int64_t offset)
 {
     Machine *machine = self->machine;
-    const Run run = self->other.runs[0];
-    Automaton *automaton = &machine->automata[run.pattern];
     machine->next.count = machine->next.register_count = 0;
+    const Run run = self->other.runs[self->other.count - 1];
+    Automaton *automaton = &machine->automata[run.pattern];
+    if ((class = again_told(self, class)) < 0) {
+        return class;
+    }
     int32_t local = machine_local(machine, run.pattern, class);
     int32_t number = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
@@ -1517,6 +1599,42 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
     return hits_all_filed(self);
 }
 
+/* Append to the runs in `other` that of a pattern, or lookbehind, without candidates after a class. */
+static int
+other_idle(Stream *self, int32_t pattern, int32_t class)
+{
+    Machine *machine = self->machine;
+    int32_t state;
+    while ((state = machine_idle(machine, pattern, class)) < 0) {
+        if (state != WANTED || machine_fetch(machine) < 0) {
+            return ERROR;
+        }
+    }
+    Edge edge = {state, NONE, NONE, NONE};
+    return runs_follow(&self->other, pattern, &machine->automata[pattern].cache, &edge, NULL, 0);
+}
+
+/* Put into `other` the runs of a pattern's lookbehinds, and its own, after a class. */
+static int
+other_begun(Stream *self, int32_t pattern, int32_t class)
+{
+    Machine *machine = self->machine;
+    const Automaton *automaton = &machine->automata[pattern];
+    self->other.count = self->other.register_count = 0;
+    if (!automaton->loaded && machine_load(machine, pattern) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < machine->tells.count; index++) {
+        for (int32_t own = 0; own < automaton->bits.count; own++) {
+            if (automaton->bits.at[own] == machine->tells.at[index]
+                && other_idle(self, machine->lookbehinds + index, class) < 0) {
+                return ERROR;
+            }
+        }
+    }
+    return other_idle(self, pattern, class);
+}
+
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
    0, ERROR or TOO_MANY. */
 static int
@@ -1524,26 +1642,9 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
           int64_t base, int64_t until)
 {
     Machine *machine = self->machine;
-    Automaton *automaton = &machine->automata[pattern];
-    int32_t class = begin > 0 ? machine_class(machine, PyUnicode_ReadChar(text, begin - 1)) : 0;
-    if (class < 0 || (!automaton->loaded && machine_load(machine, pattern) < 0)) {
-        return ERROR;
-    }
-    int32_t state;
-    for (;;) {
-        int32_t local = machine_local(machine, pattern, class);
-        state = local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
-        if (state >= 0) {
-            break;
-        }
-        machine->wanted = pattern;
-        if (state != WANTED || machine_fetch(machine) < 0) {
-            return ERROR;
-        }
-    }
-    Edge edge = {state, NONE, NONE, NONE};
-    self->other.count = self->other.register_count = 0;
-    if (runs_follow(&self->other, pattern, &automaton->cache, &edge, NULL, 0) < 0) {
+    int32_t class =
+        begin > 0 ? machine_class(machine, PyUnicode_ReadChar(text, begin - 1)) : BEGIN;
+    if (class < 0 || other_begun(self, pattern, class) < 0) {
         return ERROR;
     }
     Py_ssize_t length = PyUnicode_GetLength(text);
@@ -1557,11 +1658,11 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     return 0;
 }
 
-/* Put the run that is alone in `other` among those that are awake. */
+/* Put the run of a pattern in `other` among those that are awake. */
 static int
 run_put(Stream *self, int32_t pattern)
 {
-    const Run run = self->other.runs[0];
+    const Run run = self->other.runs[self->other.count - 1];
     const Cache *cache = &self->machine->automata[pattern].cache;
     Edge edge = {run.state, NONE, NONE, NONE};
     self->other.count = 0;

@@ -16,6 +16,7 @@ from operator import xor
 import regex
 
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
+from guardstream.scan.regex.ast import Look
 from guardstream.scan.regex.fragments import CASED, FOLDED, KINDS, bits_of, numbers, told
 from guardstream.scan.words.normalize import Table
 
@@ -35,11 +36,16 @@ class CharSets:
     With a `table`, characters are in the sets that those are in which it translates them to. A
     signature is an int with one bit a set. `START` and `END` are the signatures of what stands
     before and after the text, and in no set.
+
+    A lookbehind that several patterns have is a set of its own: of the characters after which it
+    matches. `lookbehinds` are those that some pattern has asked for, with their bits.
     """
 
     def __init__(self, table: Table | None = None) -> None:
         self._table = table
         self._bits: dict[str, int] = {}
+        self._shared: frozenset[int] = frozenset()  # what shared lookbehinds look for, by identity
+        self.lookbehinds: dict[int, tuple[Look, int]] = {}
         self._next = 4
         # Which sets the characters of `FOLDED` are in, and others by their kind alone.
         self._folded = [0] * len(FOLDED)
@@ -93,6 +99,19 @@ class CharSets:
     def width(self) -> int:
         """How many bits there are."""
         return self._next.bit_length() - 1
+
+    def share(self, looks: Iterable[Look]) -> None:
+        """Let these lookbehinds be followed by themselves; all patterns have the same objects."""
+        self._shared = frozenset(id(look.item) for look in looks)
+
+    def lookbehind(self, look: Look) -> int:
+        """The bit of a lookbehind, negated or not, that is shared; otherwise 0."""
+        key = id(look.item)
+        if key not in self._shared:
+            return 0
+        if key not in self.lookbehinds:
+            self.lookbehinds[key] = Look(look.item, ahead=False, negate=False), self.fresh()
+        return self.lookbehinds[key][1]
 
     def fresh(self) -> int:
         """A bit that is no set's: for what a pattern finds out about the text before."""

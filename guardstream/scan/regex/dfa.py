@@ -86,7 +86,7 @@ class State(dict[Asked, Transition]):
 
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
-    `pattern` is its automaton's number.
+    `pattern` is its automaton's number; `told` is the bit of a lookbehind that matches here.
     """
 
     __slots__ = (
@@ -100,6 +100,7 @@ class State(dict[Asked, Transition]):
         "size",
         "starts",
         "threads",
+        "told",
     )
 
     # Two states are never the same, whatever transitions they have.
@@ -114,6 +115,7 @@ class State(dict[Asked, Transition]):
         self.context = context
         self.asks = reduce(or_, [thread.item.asks for thread in threads], context.asks)
         self.idle = not threads and context.idle
+        self.told = context.left & automaton.program.tells
         self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
         self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
         self.holds: Live = self.starts

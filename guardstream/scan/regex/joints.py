@@ -108,8 +108,8 @@ class Joint(dict[str, Leap]):
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
-    `asks` are the bits that they ask of the next character. `serial` no other joint state has or
-    had.
+    `asks` are the bits that they ask of the next character, `sides` those of them that are
+    lookbehinds'. `serial` no other joint state has or had.
     """
 
     __slots__ = (
@@ -122,6 +122,7 @@ class Joint(dict[str, Leap]):
         "numbers",
         "owner",
         "serial",
+        "sides",
         "states",
     )
 
@@ -138,6 +139,9 @@ class Joint(dict[str, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
+        self.sides: Sequence[State] = ()
+        if states and states[-1].pattern >= owner.machine.patterns:
+            self.sides = [state for state in states if state.pattern >= owner.machine.patterns]
         self.asks = reduce(or_, [state.asks for state in states], 0)
         self.known_began: dict[int, Live] = {}
         self.known_waits: dict[int, Live] = {}
@@ -264,9 +268,8 @@ class Joints:
         """
         machine = self.machine
         with building(machine.alphabet.lock):
-            number = machine.classes[character]
+            number, waking = machine.read(joint.kind, character, joint.sides)
             signature = machine.alphabet.signatures[number]
-            waking = machine.wakes[joint.kind, number]
             key = joint.serial, waking.number, signature & joint.asks
             leap = self._leaps.get(key)
             if leap is None:

@@ -4,13 +4,15 @@ and for each pair of classes which sleeping patterns wake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import count
+from operator import or_
 from typing import NamedTuple
 
 from guardstream.scan.pages import SIZE
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.dfa import Alphabet, Automaton, Transition
+from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
 from guardstream.scan.regex.nfa import Condition
 
 MAX_CHARACTERS = 50_000
@@ -64,6 +66,10 @@ class Classes(dict[str, int]):
 
     def _judged(self, character: str) -> int:
         signature = self.sets.signature(character) & self.told
+        return self.of(signature)
+
+    def of(self, signature: int) -> int:
+        """The number of the class with this signature; under the alphabet's lock."""
         number = self._numbers.get(signature)
         if number is None:
             # In this order, or an interrupt in between could give two the same number.
@@ -74,11 +80,13 @@ class Classes(dict[str, int]):
 
 class Waking(NamedTuple):
     """What a character does to the patterns that sleep: the `kind` of it that they ask for after
-    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`."""
+    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`. `told`
+    are the states of the lookbehinds that it wakes and that match after it."""
 
     number: int
     kind: int
     steps: Mapping[int, Transition]
+    told: Sequence[State]
 
 
 class Wakes(dict[tuple[int, int], Waking]):
@@ -95,10 +103,13 @@ class Wakes(dict[tuple[int, int], Waking]):
 
 
 class Machine:
-    """The automata of a set's patterns, by index, what is done about each, and what wakes it.
+    """The automata of a set's patterns, by index, what is done about each, and what wakes it. After
+    them come those of their lookbehinds, from `patterns` on.
 
     Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
     character while it sleeps, `firsts` what the first character of each pattern's matches must be.
+
+    A character's class tells its signature, and which lookbehinds match after it (see `read`).
     """
 
     def __init__(
@@ -108,9 +119,11 @@ class Machine:
         classes: Classes,
         alphabet: Alphabet,
         members: Collection[int],
+        patterns: int,
     ) -> None:
         self.automata = automata
         self.members = members
+        self.patterns = patterns
         self.handling = handling
         self.classes = classes
         self.alphabet = alphabet
@@ -123,6 +136,7 @@ class Machine:
             self.asked |= program.last
             for condition in program.firsts:
                 self._beginning.setdefault(condition, []).append(index)
+        self.lookbehinds = frozenset(index for index in members if index >= patterns)
         self._starters: dict[int, list[int]] = {}
         self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -147,9 +161,44 @@ class Machine:
             if accepts or not target.idle:
                 steps[index] = transition
         after = self.kind(number)
-        key = after, *steps, *steps.values()
+        key = after, frozenset(steps.values())
         same = self._numbers.setdefault(key, next(self._fresh))
-        return Waking(same, after, steps)
+        return Waking(same, after, steps, [state for state, _, _ in steps.values() if state.told])
+
+    # Lookbehinds
+
+    def read(self, kind: int, character: str, awake: Sequence[State]) -> tuple[int, Waking]:
+        """The class of a character after one of a kind, and what it does to what sleeps. `awake`
+        are the states of the lookbehinds that are under way."""
+        number = self.classes[character]
+        waking = self.wakes[kind, number]
+        if not (awake or waking.told):
+            return number, waking
+        signature = self.alphabet.signatures[number]
+        told = reduce(or_, [state[signature & state.asks][0].told for state in awake], 0)
+        if waking.told:
+            known = {state.pattern for state in awake}
+            told |= reduce(or_, [s.told for s in waking.told if s.pattern not in known], 0)
+        if told:
+            with self.alphabet.lock:
+                number = self.classes.of(signature | told)
+        return number, self.wakes[kind, number]
+
+    def read_for(self, pattern: int, before: str, text: str) -> Iterator[int]:
+        """The signatures of the character `before` a text, or of the text's beginning, and of its
+        own, for a pattern: its lookbehinds begin after that character."""
+        signatures, mask = self.alphabet.signatures, self.automata[pattern].program.mask
+        last = signatures[self.classes[before] if before else Alphabet.BEGIN]
+        states = [
+            automaton.idle(last)
+            for automaton in self.automata[self.patterns :]
+            if automaton.program.tells & mask
+        ]
+        yield last
+        for character in text:
+            signature = signatures[self.classes[character]]
+            states = [state.on(signature)[0] for state in states]
+            yield reduce(or_, [state.told for state in states], signature)
 
     def _starting(self, number: int) -> list[int]:
         """The patterns that may begin with a character of the class."""

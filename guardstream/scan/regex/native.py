@@ -87,7 +87,7 @@ class NativeProgram(Program):
             automaton.cuts,
             automaton.least_hold,
             dfa.MAX_THREADS,
-            *(self._signature(bits) for bits in (self.behind, self.looks, self.last, END)),
+            *map(self._signature, (self.behind, self.looks, self.last, self.tells, END)),
         )
 
     def more(self, number: int) -> _Places:
@@ -189,6 +189,7 @@ class NativeMachine:
                     own = list(numbers(bits))
                     firsts.extend((len(own), *own))
             firsts.append(-1)
+        tells = [automaton.program.tells for automaton in machine.automata[machine.patterns :]]
         self.native = _native.Machine(
             bytes(map(_flags, machine.handling)),
             array("i", [handling.label for handling in machine.handling]).tobytes(),
@@ -198,6 +199,7 @@ class NativeMachine:
             sets.ints(machine.classes.told),
             sets.ints(machine.asked),
             sets.ints(START),
+            array("i", [bit.bit_length() - 1 for bit in tells]).tobytes(),
             sets.native,
             self._program,
             self._more,

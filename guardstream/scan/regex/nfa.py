@@ -2,8 +2,9 @@
 
 Counters are written out, so that the NFA accepts exactly what the pattern matches. Lookarounds of
 one character are conditions on the neighbour; a longer lookbehind is an NFA of its own that runs
-along with the text and sets a bit where it matches; a longer lookahead, and what an atomic group
-must not prefer, is an obligation that a thread carries with it (`closure`).
+along with the text and sets a bit where it matches, and if several patterns have it a program of
+its own; a longer lookahead, and what an atomic group must not prefer, is an obligation that a
+thread carries with it (`closure`).
 """
 
 from __future__ import annotations
@@ -160,15 +161,16 @@ class Lookbehind(NamedTuple):
 
 
 class Program:
-    """One compiled pattern, `first` being where it begins.
+    """One compiled pattern, `first` being where it begins; or a lookbehind that several patterns
+    have, if the tree is one: it matches nothing itself, and `tells` is its bit.
 
     `exact` is False where a back-reference is only approximated by its group, or an atomic part by
     all of its ways: then it accepts more than the pattern matches, never less. `late`: a lookahead
     may decide a match after its end. `firsts` are what the first character of a match, or of one of
     its lookbehinds, must be at least. `lookbehinds` stand in the order in which they build on one
-    another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
-    asks the last character for, and `looks` the lookbehinds' bits. `places`, of which there have
-    been `count`, grow while counters are written out.
+    another. `mask` has the bits of all sets that the pattern asks for, and of all its lookbehinds,
+    `behind` of those that it asks the last character for, and `looks` of its own lookbehinds.
+    `places`, of which there have been `count`, grow while counters are written out.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -191,8 +193,13 @@ class Program:
             self._postpone(tree, True)
         self._bits: dict[Look, int] = {}
         self._tree = tree
+        self.tells = 0
         self.matched = self._place(Kind.MATCH)
-        self.first = self._compile(tree, self.matched)
+        if isinstance(tree, Look):
+            self.tells = self._followed(tree, sets.lookbehind(tree))
+            self.first = self._split(())
+        else:
+            self.first = self._compile(tree, self.matched)
         self._measure(BEFORE if group else 0)
         self._limit, self._distance = None, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
@@ -201,7 +208,7 @@ class Program:
 
     @property
     def last(self) -> int:
-        """Of the bits in `behind` those that the last character has itself."""
+        """Of the bits in `behind` those that are known without the program's own lookbehinds."""
         return self.behind & ~self.looks
 
     def _first_conditions(self) -> list[Condition]:
@@ -507,16 +514,22 @@ class Program:
                 return self._place(kind, Condition(0, sum(set(single))), after)
             return self._split([self._place(kind, Condition(bit), after) for bit in single])
         if not node.ahead:
-            positive = replace(node, negate=False)
-            bit = self._bits.get(positive, 0)
-            if not bit:
-                bit = self._bits[positive] = self.sets.fresh()
-                first = self._compile(node.item, self._place(Kind.MATCH))
-                self.lookbehinds.append(Lookbehind(first, bit))
-                self.looks |= bit
+            shared = 0 if isinstance(self._tree, Look) else self.sets.lookbehind(node)
+            bit = shared or self._followed(replace(node, negate=False))
             condition = Condition(0, bit) if node.negate else Condition(bit)
             return self._place(Kind.BEHIND, condition, after)
         return self._obliged(node.item, node.negate, after)
+
+    def _followed(self, look: Look, shared: int = 0) -> int:
+        """The bit of a lookbehind that the program follows itself."""
+        bit = self._bits.get(look, 0)
+        if not bit:
+            bit = self._bits[look] = shared or self.sets.fresh()
+            first = self._compile(look.item, self._place(Kind.MATCH))
+            self.lookbehinds.append(Lookbehind(first, bit))
+            self.looks |= bit
+            self.mask |= bit
+        return bit
 
     def _obliged(self, item: Node, negate: bool, after: Place) -> Place:
         """A longer lookahead: an obligation of the threads that come through it."""

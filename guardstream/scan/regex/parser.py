@@ -11,7 +11,8 @@ The dialect is documented at https://github.com/mrabarnett/mrab-regex.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from string import hexdigits
 from typing import NamedTuple
@@ -144,13 +145,14 @@ def is_plain(pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as a tree, with its number of groups, their numbers by name, and the numbers of
-    those that back-references name."""
+    """A pattern as a tree, with its number of groups, their numbers by name, the numbers of those
+    that back-references name, and the lookarounds that are one object for all patterns."""
 
     tree: Node
     groups: int
     names: dict[str, int]
     referred: frozenset[int]
+    looks: Sequence[Look] = field(compare=False)
 
 
 def parse(pattern: str, space: str = " ") -> Parsed:
@@ -175,7 +177,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
         parser = _Parser(pattern, space, ascii_pattern=True)
         tree = parser.alternatives(Flags(), 0)
-    return Parsed(tree, parser.groups, parser.names, frozenset(parser.referred))
+    return Parsed(tree, parser.groups, parser.names, frozenset(parser.referred), parser.looks)
 
 
 class _Parser:
@@ -192,6 +194,7 @@ class _Parser:
         self.names: dict[str, int] = {}
         self.open: set[int] = set()  # the groups that this is in
         self.referred: set[int] = set()  # the groups that back-references name
+        self.looks: list[Look] = []  # those that all patterns share
 
     # Reading
 
@@ -452,6 +455,7 @@ class _Parser:
         look = _look(plain.group(), self.space, flags, self.ascii) if plain else None
         if plain and look:
             self.at = plain.end()
+            self.looks.append(look)
         return look
 
     def _flagged(self, flags: Flags, depth: int, start: int) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -47,8 +48,9 @@ class Pattern:
 
     `group` is the masked group's number, 0 for the whole match; `tail` how many characters follow
     it in every match, None if that is not fixed: then `after` is what follows it, if that can only
-    have a few `widths`. `behind` is how far its lookbehinds look back, and
-    `holds` whether text waits for its candidates.
+    have a few `widths`. `behind` is how far its lookbehinds look back, and `holds` whether text
+    waits for its candidates. `looks` are those of its lookarounds that are one object for all
+    patterns.
     """
 
     rule: int
@@ -61,6 +63,7 @@ class Pattern:
     settling: Settling
     holds: bool
     confirm: Confirm | None
+    looks: Sequence[Look]
 
 
 def compile_pattern(
@@ -97,7 +100,9 @@ def compile_pattern(
         tree = without_lead(tree, number)
     tail = fixed_tail(tree, number) if number else 0
     after, widths = (None, range(0)) if tail is not None else _after(tree, number)
-    return Pattern(rule, tree, number, tail, after, widths, behind, settling, holds, confirm)
+    return Pattern(
+        rule, tree, number, tail, after, widths, behind, settling, holds, confirm, parsed.looks
+    )
 
 
 def _check_lookbehinds(tree: Node) -> None:

@@ -9,7 +9,7 @@ search goes on after what was confirmed, as if it began there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial, reduce
 from operator import and_, or_
@@ -20,8 +20,8 @@ from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.analysis import counts, spells
-from guardstream.scan.regex.ast import Cat
+from guardstream.scan.regex.analysis import counts, min_width, spells
+from guardstream.scan.regex.ast import Cat, Look
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
 from guardstream.scan.regex.machine import NO_GROUP, Classes, Handling, Machine
@@ -88,6 +88,7 @@ class PatternSet:
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
         sets, alphabet = self._form.sets(table), Alphabet()
+        sets.share(_shared(patterns))
         programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
             Automaton(
@@ -101,12 +102,26 @@ class PatternSet:
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
+        for lookbehind in self._lookbehinds(sets, programs):
+            self.automata.append(Automaton(lookbehind, alphabet, cuts=False))
+            handling.append(Handling(holds=False))
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart(sets):
-            classes = Classes(
-                sets, alphabet, reduce(or_, [programs[index].mask for index in members])
+            mask = reduce(or_, [programs[index].mask for index in members])
+            along = [
+                index
+                for index in range(len(patterns), len(handling))
+                if mask & self.automata[index].program.tells
+            ]
+            mask = reduce(or_, [self.automata[index].program.mask for index in along], mask)
+            machine = Machine(
+                self.automata,
+                handling,
+                Classes(sets, alphabet, mask),
+                alphabet,
+                [*members, *along],
+                len(patterns),
             )
-            machine = Machine(self.automata, handling, classes, alphabet, members)
             steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
@@ -119,6 +134,15 @@ class PatternSet:
             return self._form.program(pattern.tree, sets, pattern.group)
         except PatternError as error:
             raise TooLargeError(str(error), index) from error
+
+    def _lookbehinds(self, sets: CharSets, programs: Sequence[Program]) -> Iterator[Program]:
+        """The programs of the lookbehinds that several patterns have."""
+        for look, bit in sets.lookbehinds.values():
+            try:
+                yield self._form.program(look, sets)
+            except PatternError as error:
+                index = next(n for n, program in enumerate(programs) if program.mask & bit)
+                raise TooLargeError(str(error), index) from error
 
     def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
         """The patterns that are searched for together, those of a rule always."""
@@ -198,6 +222,18 @@ class PatternSet:
 def _look_back(pattern: Pattern) -> int:
     """How many characters before a match may decide on it."""
     return pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
+
+
+def _shared(patterns: Iterable[Pattern]) -> list[Look]:
+    """The lookbehinds that several patterns have, but for those that may match without having read
+    anything, and so while they sleep."""
+    known: set[int] = set()
+    shared: dict[int, Look] = {}
+    for pattern in patterns:
+        looks = {id(look.item): look for look in pattern.looks if not look.ahead}
+        shared.update((key, looks[key]) for key in known.intersection(looks))
+        known.update(looks)
+    return [look for look in shared.values() if min_width(look.item)]
 
 
 def _read(steps: AnyStepper, text: str) -> None:

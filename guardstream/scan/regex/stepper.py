@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.building import check_not_building
@@ -294,7 +295,8 @@ class Stepper:
         """Read a character by each pattern that is awake."""
         assert self._runs is not None
         machine, offset, awake = self._machine, self.offset, self._runs
-        number = machine.classes[character]
+        sides = [awake[pattern][0] for pattern in machine.lookbehinds.intersection(awake)]
+        number, (_, kind, steps, _) = machine.read(self._kind, character, sides)
         signature = machine.alphabet.signatures[number]
         after: dict[int, Run] = {}
         found: list[OpenMatch] = []
@@ -305,7 +307,6 @@ class Stepper:
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
-        _, kind, steps = machine.wakes[self._kind, number]
         for pattern, (target, moves, accepts) in steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
@@ -480,7 +481,7 @@ class Stepper:
 
     def patterns(self) -> list[int]:
         """The patterns that are awake."""
-        return list(self.awake)
+        return [pattern for pattern in self.awake if pattern < self._machine.patterns]
 
     def state(self, pattern: int) -> Run | None:
         """The state and registers of a pattern that is awake."""
@@ -563,15 +564,11 @@ class Stepper:
     ) -> Run:
         """Where `restart` leads; what is accepted on the way is filed."""
         machine = self._machine
-        automaton, classes = machine.automata[pattern], machine.classes
-        signatures = automaton.alphabet.signatures
-        before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
-        state = automaton.after(
-            signatures[before], [signatures[classes[c]] for c in text[begin:at]]
-        )
+        signatures = machine.read_for(pattern, text[:begin][-1:], text[begin:])
+        left, *before = islice(signatures, at - begin + 1)
+        state = machine.automata[pattern].after(left, before)
         registers: tuple[int, ...] = ()
-        for offset, character in enumerate(text[at:], base + at):
-            signature = signatures[classes[character]]
+        for offset, signature in enumerate(signatures, base + at):
             step = state.on if offset > until else state.shut
             state, moves, accepts = step(signature)
             for accept in accepts:
