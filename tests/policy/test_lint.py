@@ -180,6 +180,18 @@ def test_characters_that_normalisation_takes_from_a_pattern_are_named(
     assert lint(f"rules: [{rule}]") == (expected if turned else [])
 
 
+@pytest.mark.parametrize("name", ["patterns", "after"])
+@pytest.mark.parametrize("found", ["words: [q]", "pattern: q"])
+def test_characters_that_normalisation_takes_from_an_exception_are_named(
+    found: str, name: str
+) -> None:
+    rule = f"{{id: a, {found}, normalize: [confusables], allow: {{{name}: [x, rot0]}}, {TESTS}}}"
+    (line,) = lint(f"rules: [{rule}]")
+    said = "warning: rule 'a': 'normalize' turns '0' into 'o' before patterns match"
+    assert line == f"p:1:{rule.index('rot0') + 9}: {said}: match 'o' there"
+    assert lint(f"rules: [{rule.replace('rot0', 'roto')}]") == []
+
+
 def test_separated_repeats_are_not_quadratic() -> None:
     for pattern in (r"a[0-9]*[a-z]*!", r"a(?:[a-z]+\s)+!", r"a\w+@\w+"):
         assert not [line for line in pattern_warnings(pattern, None, 20) if "quadratic" in line]

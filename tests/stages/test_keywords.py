@@ -18,9 +18,9 @@ LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
 
 
 def is_near(keyword: str, before: str) -> bool:
-    judge = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)))
-    assert judge is not None
-    return judge.judge("x", before)
+    confirmation = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)))
+    assert confirmation is not None
+    return confirmation.of_patterns.judge("x", before)
 
 
 @given(
