@@ -201,19 +201,14 @@ def _checked(rule: Rule, number: int) -> str:
     return pattern
 
 
-_HIDDEN = 64
-"""How many characters that are not seen may stand in what makes a match an exception."""
-
-
 class _After:
     """The patterns after which matches are left alone; they read up to `reach` characters."""
 
     __slots__ = ("_patterns", "_reading", "reach")
 
     def __init__(self, rule: Rule, reading: _Reading) -> None:
-        hidden = _HIDDEN if "zero_width" in rule.normalize else 0
         made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
-        self._patterns = [(pattern, reach + hidden) for pattern, reach in made]
+        self._patterns = [(pattern, reach + reading.hidden) for pattern, reach in made]
         self._reading = reading
         self.reach = max(reach for _, reach in self._patterns)
 
@@ -301,15 +296,20 @@ def _may_be_ascii(keyword: str) -> bool:
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
-class _Reading:
-    """How a rule reads text: what stands for other characters, and what is not seen."""
+_HIDDEN = 64
+"""How many characters that are not seen a check reads past, of those before a match."""
 
-    __slots__ = ("_table", "_without_unseen")
+
+class _Reading:
+    """How a rule reads text: what stands for other characters, and what is not seen. It reads past
+    `hidden` characters that are not seen before a match."""
+
+    __slots__ = ("_table", "hidden")
 
     def __init__(self, rule: Rule) -> None:
         names = TRANSLATED.intersection(rule.normalize)
         self._table = Table(names) if names else None
-        self._without_unseen = "zero_width" in rule.normalize
+        self.hidden = _HIDDEN if "zero_width" in rule.normalize else 0
 
     def translated(self, text: str) -> str:
         """Return a text with the characters that the rule reads as others replaced."""
@@ -317,7 +317,7 @@ class _Reading:
 
     def seen(self, text: str) -> str:
         """Return a text without the characters that the rule does not see."""
-        if not self._without_unseen or text.isascii():
+        if not self.hidden or text.isascii():
             return text
         return unseen().sub("", text)
 
@@ -336,18 +336,14 @@ class _Keywords:
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
         self._distance = rule.keyword_distance
-        self.reach = rule.keyword_distance + _BESIDE
+        self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
     def stand_before(self, text: str) -> bool:
-        """Return whether one of the keywords occurs near enough to a text's end, or to that of its
-        visible characters."""
-        begin = max(len(text) - self._distance, 0)
-        near = self._reading.seen(text[begin:])
-        possible = self._possible(near)
-        if not possible:
-            return False
-        beside = self._reading.seen(text[:begin])
-        return any(_stands(word, beside + near, len(beside)) for word in possible)
+        """Return whether one of the keywords occurs near enough to the end of what is seen of a
+        text."""
+        seen = self._reading.seen(text[-self.reach :])
+        begin = max(len(seen) - self._distance, 0)
+        return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""
