@@ -25,6 +25,7 @@ from guardstream.policy.document import Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Origin, PlacedRule
+from guardstream.policy.validators import NAMED
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     ANY,
@@ -68,6 +69,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
         found += _never_found(placed, rule)
+        found += _turned_digits(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
         found += _far_keywords(placed, rule)
@@ -259,6 +261,19 @@ def _fragments(pattern: str) -> Iterator[str]:
     """Yield the sets of characters in a pattern; none of one that only complete texts can match."""
     with suppress(PatternError):
         yield from fragments(parse(pattern).tree)
+
+
+def _turned_digits(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of checks that need the digits of a match where normalisation turns two into letters."""
+    if "confusables" not in rule.normalize:
+        return
+    for check in placed.rule.validate_ or ():
+        if isinstance(check, str) and check in NAMED and check != "varied":
+            message = (
+                f"'confusables' turns '0' and '1' into letters before {check!r} sees a match, "
+                "which is then judged without them: remove one of the two"
+            )
+            yield _about(placed.origin_of("validate_"), message, "validate")
 
 
 _AS_LETTERS = "01"

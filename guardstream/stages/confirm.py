@@ -121,10 +121,8 @@ class _Judge:
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
         self._fold = str.casefold if rule.ignore_case else str
-        self._words = frozenset(
-            self._fold(self._spaced(reading.seen(reading.translated(word))))
-            for word in rule.allow_words
-        )
+        words = map(reading.compared, map(reading.translated, rule.allow_words))
+        self._words = frozenset(map(self._fold, map(self._spaced, words)))
         self._allowed = _Allowed(rule) if rule.allow_patterns else None
         self._after = _After(rule, reading) if rule.allow_after else None
         self._validators = tuple(rule.validators)
@@ -132,18 +130,10 @@ class _Judge:
         asking = (self._keywords, self._after)
         self.reach = max([0, *(each.reach for each in asking if each is not None)])
 
-    def of_word(self, text: str, before: str) -> bool:
-        """Return whether a match in text that is not translated counts."""
-        return self(self._reading.translated(text), self._reading.translated(before))
-
-    def _spaced(self, text: str) -> str:
-        return text if self._spaces is None else self._spaces.sub(" ", text)
-
     def __call__(self, text: str, before: str) -> bool:
         if self._keywords is not None and not self._keywords.stand_before(before):
             return False
-        # A pattern may match nothing but what is not seen.
-        text = self._reading.seen(text) or text
+        text = self._reading.compared(text)
         if self._after is not None and self._after.match(before, text):
             return False
         text = self._spaced(text)
@@ -155,6 +145,13 @@ class _Judge:
             if not validator(text):
                 return False
         return True
+
+    def of_word(self, text: str, before: str) -> bool:
+        """Judge a match in text that is not translated."""
+        return self(self._reading.translated(text), self._reading.translated(before))
+
+    def _spaced(self, text: str) -> str:
+        return text if self._spaces is None else self._spaces.sub(" ", text)
 
 
 _TIMEOUT = 0.5
@@ -213,10 +210,10 @@ class _After:
         self.reach = max(reach for _, reach in self._patterns)
 
     def match(self, before: str, text: str) -> bool:
-        """Return whether one of the patterns matches what ends where the text begins; never if it
-        has too many characters that are not seen.
+        """Return whether one of the patterns matches what ends where the text begins.
 
-        Each looks at what it can read alone: what others read must not count.
+        Each is given as much as it can read itself, whatever the others read: none matches if too
+        many characters there are not seen.
         """
         for pattern, reach in self._patterns:
             near = before[-reach:]
@@ -320,6 +317,10 @@ class _Reading:
         if not self.hidden or text.isascii():
             return text
         return unseen().sub("", text)
+
+    def compared(self, text: str) -> str:
+        """Return a match as checks compare it: what is seen of it, or all if nothing is."""
+        return self.seen(text) or text
 
 
 class _Keywords:
