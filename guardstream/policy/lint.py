@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from guardstream.policy.document import Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Origin, PlacedRule
+from guardstream.policy.validators import NAMED
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     ANY,
@@ -40,8 +42,8 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import fragments, inside, walk, with_inside
-from guardstream.scan.words.normalize import Table, whole_by_default
-from guardstream.stages.confirm import confirmation_of, translation_of
+from guardstream.scan.words.normalize import TRANSLATED, Table, whole_by_default
+from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -67,6 +69,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _unused_replacement(built, placed, rule)
         found += _unused_spaces(placed, rule)
         found += _never_found(placed, rule)
+        found += _turned_digits(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
         found += _far_keywords(placed, rule)
@@ -225,14 +228,14 @@ def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 def _never_found(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of characters in patterns that normalisation turns into others, so that they are never
     found."""
-    names = translation_of(rule) if rule.patterns else None
+    names = TRANSLATED.intersection(rule.normalize)
     if not names:
         return
     table = Table(names)
-    for index, pattern in enumerate(rule.patterns):
+    for here, parts, pattern in _patterns(placed, rule):
         turned = {
             character: table[ord(character)]
-            for fragment in fragments(parse(pattern).tree)
+            for fragment in _fragments(pattern)
             for character in {*_AS_LETTERS, *fragment}
             if _loses(fragment, character, table[ord(character)])
         }
@@ -240,7 +243,37 @@ def _never_found(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
             changes = " and ".join(f"{old!r} into {new!r}" for old, new in sorted(turned.items()))
             instead = " and ".join(map(repr, sorted(set(turned.values()))))
             message = f"'normalize' turns {changes} before patterns match: match {instead} there"
-            yield _about(placed.origin, message, "pattern", index)
+            yield _about(here, message, *parts)
+
+
+def _patterns(
+    placed: PlacedRule, rule: Rule
+) -> Iterator[tuple[Origin, tuple[str | int, ...], str]]:
+    """Yield the patterns of a rule and of its exceptions, each with its place."""
+    for index, pattern in enumerate(rule.patterns):
+        yield placed.origin, ("pattern", index), pattern
+    for name, patterns in (("patterns", rule.allow_patterns), ("after", rule.allow_after)):
+        for index, pattern in enumerate(patterns):
+            yield placed.origin_of("allow"), ("allow", name, index), pattern
+
+
+def _fragments(pattern: str) -> Iterator[str]:
+    """Yield the sets of characters in a pattern; none of one that only complete texts can match."""
+    with suppress(PatternError):
+        yield from fragments(parse(pattern).tree)
+
+
+def _turned_digits(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of checks that need the digits of a match where normalisation turns two into letters."""
+    if "confusables" not in rule.normalize:
+        return
+    for check in placed.rule.validate_ or ():
+        if isinstance(check, str) and check in NAMED and check != "varied":
+            message = (
+                f"'confusables' turns '0' and '1' into letters before {check!r} sees a match, "
+                "which is then judged without them: remove one of the two"
+            )
+            yield _about(placed.origin_of("validate_"), message, "validate")
 
 
 _AS_LETTERS = "01"
@@ -264,12 +297,12 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of words that the rule's own checks or exceptions always let pass."""
     if rule.normalize or any(map(is_code, placed.rule.validate_ or ())):
         return
-    confirm = confirmation_of(replace(rule, keywords=(), allow_after=()))
-    if confirm is None:
+    confirmation = confirmation_of(replace(rule, keywords=(), allow_after=()))
+    if confirmation is None:
         return
 
     def is_refused(word: str) -> bool:
-        return not any(confirm.judge(each, "") for each in _spellings(rule, word))
+        return not any(confirmation.of_words.judge(each, "") for each in _spellings(rule, word))
 
     refused = list(filter(is_refused, rule.words))
     if refused:

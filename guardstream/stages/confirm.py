@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import regex
 
@@ -80,15 +81,23 @@ def spacing_of(rule: Rule) -> str:
     return spacing(frozenset(rule.normalize))
 
 
-def confirmation_of(rule: Rule) -> Confirm | None:
-    """Return the rule's validators, allowlist and keywords as one judge; None if it has none.
+class Confirmation(NamedTuple):
+    """Judges of a rule's matches: a search for patterns hands over translated text, a search for
+    words the text as it is written."""
+
+    of_patterns: Confirm
+    of_words: Confirm
+
+
+def confirmation_of(rule: Rule) -> Confirmation | None:
+    """Return the rule's validators, allowlist and keywords; None if it has none.
 
     They see a match as the rule reads it: with one space for whatever a space matched.
     """
     if not rule.has_checks:
         return None
     judge = _Judge(rule)
-    return Confirm(judge, judge.reach)
+    return Confirmation(Confirm(judge, judge.reach), Confirm(judge.of_word, judge.reach))
 
 
 class _Judge:
@@ -100,6 +109,7 @@ class _Judge:
         "_allowed",
         "_fold",
         "_keywords",
+        "_reading",
         "_spaces",
         "_validators",
         "_words",
@@ -107,24 +117,26 @@ class _Judge:
     )
 
     def __init__(self, rule: Rule) -> None:
-        self._fold = str.casefold if rule.ignore_case else str
-        self._words = frozenset(map(self._fold, rule.allow_words))
-        self._allowed = _Allowed(rule) if rule.allow_patterns else None
-        self._after = _After(rule) if rule.allow_after else None
-        self._validators = tuple(rule.validators)
-        self._keywords = _Keywords(rule) if rule.keywords else None
+        self._reading = reading = _Reading(rule)
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
+        self._fold = str.casefold if rule.ignore_case else str
+        words = map(reading.compared, map(reading.translated, rule.allow_words))
+        self._words = frozenset(map(self._fold, map(self._spaced, words)))
+        self._allowed = _Allowed(rule) if rule.allow_patterns else None
+        self._after = _After(rule, reading) if rule.allow_after else None
+        self._validators = tuple(rule.validators)
+        self._keywords = _Keywords(rule, reading) if rule.keywords else None
         asking = (self._keywords, self._after)
         self.reach = max([0, *(each.reach for each in asking if each is not None)])
 
     def __call__(self, text: str, before: str) -> bool:
         if self._keywords is not None and not self._keywords.stand_before(before):
             return False
+        text = self._reading.compared(text)
         if self._after is not None and self._after.match(before, text):
             return False
-        if self._spaces is not None:
-            text = self._spaces.sub(" ", text)
+        text = self._spaced(text)
         if self._fold(text) in self._words:
             return False
         if self._allowed is not None and self._allowed.match(text):
@@ -133,6 +145,13 @@ class _Judge:
             if not validator(text):
                 return False
         return True
+
+    def of_word(self, text: str, before: str) -> bool:
+        """Judge a match in text that is not translated."""
+        return self(self._reading.translated(text), self._reading.translated(before))
+
+    def _spaced(self, text: str) -> str:
+        return text if self._spaces is None else self._spaces.sub(" ", text)
 
 
 _TIMEOUT = 0.5
@@ -179,31 +198,28 @@ def _checked(rule: Rule, number: int) -> str:
     return pattern
 
 
-_HIDDEN = 64
-"""How many characters that are not seen may stand in what makes a match an exception."""
-
-
 class _After:
     """The patterns after which matches are left alone; they read up to `reach` characters."""
 
-    __slots__ = ("_context", "_patterns", "reach")
+    __slots__ = ("_patterns", "_reading", "reach")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, reading: _Reading) -> None:
         made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
-        self._patterns = [pattern for pattern, _ in made]
-        self._context = _Context(rule)
-        hidden = _HIDDEN if "zero_width" in rule.normalize else 0
-        self.reach = max(reach for _, reach in made) + hidden
+        self._patterns = [(pattern, reach + reading.hidden) for pattern, reach in made]
+        self._reading = reading
+        self.reach = max(reach for _, reach in self._patterns)
 
     def match(self, before: str, text: str) -> bool:
-        """Return whether one of the patterns matches what ends where the text begins; never if it
-        has too many characters that are not seen."""
-        seen = self._context.compared(before)
-        if len(before) - len(seen) > _HIDDEN:
-            return False
-        whole, begin = seen + text, len(seen)
-        for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
-            if pattern.match(whole, begin, timeout=_TIMEOUT):
+        """Return whether one of the patterns matches what ends where the text begins.
+
+        Each is given as much as it can read itself, whatever the others read: none matches if too
+        many characters there are not seen.
+        """
+        for pattern, reach in self._patterns:
+            near = before[-reach:]
+            seen = self._reading.seen(near)
+            is_seen = len(near) - len(seen) <= _HIDDEN
+            if is_seen and pattern.match(seen + text, len(seen), timeout=_TIMEOUT):
                 return True
         return False
 
@@ -222,7 +238,8 @@ def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
             raise PatternError(message)
         reach = width + look_behind(tree) + 1
         # A comment would take the bracket for a part of it.
-        end = "\n)" if _VERBOSE.match(written) else ")"
+        has_comments = regex.compile(written, regex.V0).flags & regex.VERBOSE
+        end = "\n)" if has_comments else ")"
         return regex.compile(f"(?<={written}{end}", regex.V0), reach
     except PatternError as error:
         message = f"in an allowed pattern: {error}"
@@ -230,9 +247,6 @@ def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}", allowed=place) from error
 
-
-_VERBOSE = regex.compile(r"\(\?[a-wyz]*x[a-z]*\)")
-"""The flag that lets a pattern have comments, where it begins."""
 
 _FLAG = regex.compile(r"\(\?([ims])\)")
 
@@ -279,29 +293,34 @@ def _may_be_ascii(keyword: str) -> bool:
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
-class _Context:
-    """How a rule reads the text before a match."""
+_HIDDEN = 64
+"""How many characters that are not seen a check reads past, of those before a match."""
 
-    __slots__ = ("_is_translated", "_table", "_without_unseen")
+
+class _Reading:
+    """How a rule reads text: what stands for other characters, and what is not seen. It reads past
+    `hidden` characters that are not seen before a match."""
+
+    __slots__ = ("_table", "hidden")
 
     def __init__(self, rule: Rule) -> None:
         names = TRANSLATED.intersection(rule.normalize)
         self._table = Table(names) if names else None
-        # The text before a pattern's match is translated already.
-        self._is_translated = not rule.words
-        self._without_unseen = "zero_width" in rule.normalize
+        self.hidden = _HIDDEN if "zero_width" in rule.normalize else 0
 
     def translated(self, text: str) -> str:
         """Return a text with the characters that the rule reads as others replaced."""
         return text if self._table is None else text.translate(self._table)
 
+    def seen(self, text: str) -> str:
+        """Return a text without the characters that the rule does not see."""
+        if not self.hidden or text.isascii():
+            return text
+        return unseen().sub("", text)
+
     def compared(self, text: str) -> str:
-        """Return the text before a match as it is compared."""
-        if not self._is_translated:
-            text = self.translated(text)
-        if self._without_unseen and not text.isascii():
-            text = unseen().sub("", text)
-        return text
+        """Return a match as checks compare it: what is seen of it, or all if nothing is."""
+        return self.seen(text) or text
 
 
 class _Keywords:
@@ -310,26 +329,22 @@ class _Keywords:
     Nearly always no keyword occurs, and looking for the parts shows that faster.
     """
 
-    __slots__ = ("_context", "_distance", "_keywords", "_of_ascii", "_parts", "reach")
+    __slots__ = ("_distance", "_keywords", "_of_ascii", "_parts", "_reading", "reach")
 
-    def __init__(self, rule: Rule) -> None:
-        self._context = _Context(rule)
-        self._keywords = tuple(map(self._context.translated, rule.keywords))
+    def __init__(self, rule: Rule, reading: _Reading) -> None:
+        self._reading = reading
+        self._keywords = tuple(map(reading.translated, rule.keywords))
         self._parts = tuple([(word, _certain(word)) for word in self._keywords])
         self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
         self._distance = rule.keyword_distance
-        self.reach = rule.keyword_distance + _BESIDE
+        self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
     def stand_before(self, text: str) -> bool:
-        """Return whether one of the keywords occurs near enough to a text's end, or to that of its
-        visible characters."""
-        begin = max(len(text) - self._distance, 0)
-        near = self._context.compared(text[begin:])
-        possible = self._possible(near)
-        if not possible:
-            return False
-        beside = self._context.compared(text[:begin])
-        return any(_stands(word, beside + near, len(beside)) for word in possible)
+        """Return whether one of the keywords occurs near enough to the end of what is seen of a
+        text."""
+        seen = self._reading.seen(text[-self.reach :])
+        begin = max(len(seen) - self._distance, 0)
+        return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""

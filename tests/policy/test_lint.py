@@ -180,6 +180,38 @@ def test_characters_that_normalisation_takes_from_a_pattern_are_named(
     assert lint(f"rules: [{rule}]") == (expected if turned else [])
 
 
+@pytest.mark.parametrize("name", ["patterns", "after"])
+@pytest.mark.parametrize("found", ["words: [q]", "pattern: q"])
+def test_characters_that_normalisation_takes_from_an_exception_are_named(
+    found: str, name: str
+) -> None:
+    rule = f"{{id: a, {found}, normalize: [confusables], allow: {{{name}: [x, rot0]}}, {TESTS}}}"
+    (line,) = lint(f"rules: [{rule}]")
+    said = "warning: rule 'a': 'normalize' turns '0' into 'o' before patterns match"
+    assert line == f"p:1:{rule.index('rot0') + 9}: {said}: match 'o' there"
+    assert lint(f"rules: [{rule.replace('rot0', 'roto')}]") == []
+
+
+@pytest.mark.parametrize(
+    ("normalize", "check", "warned"),
+    [
+        ("confusables", "luhn", True),
+        ("confusables", "mixed", True),
+        ("confusables", "varied", False),
+        ("confusables", "{entropy: 2}", False),
+        ("width", "luhn", False),
+    ],
+)
+def test_checks_that_need_the_digits_that_normalisation_takes_are_named(
+    normalize: str, check: str, warned: bool
+) -> None:
+    rule = f"{{id: a, pattern: q, normalize: [{normalize}], validate: {check}, {TESTS}}}"
+    said = f"'confusables' turns '0' and '1' into letters before '{check}' sees a match, which is"
+    expected = f"p:1:{rule.index('validate') + 19}: warning: rule 'a': {said}"
+    found = lint(f"rules: [{rule}]")
+    assert found == ([f"{expected} then judged without them: remove one of the two"] * warned)
+
+
 def test_separated_repeats_are_not_quadratic() -> None:
     for pattern in (r"a[0-9]*[a-z]*!", r"a(?:[a-z]+\s)+!", r"a\w+@\w+"):
         assert not [line for line in pattern_warnings(pattern, None, 20) if "quadratic" in line]

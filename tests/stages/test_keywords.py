@@ -18,9 +18,9 @@ LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
 
 
 def is_near(keyword: str, before: str) -> bool:
-    judge = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)))
-    assert judge is not None
-    return judge.judge("x", before)
+    confirmation = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)))
+    assert confirmation is not None
+    return confirmation.of_patterns.judge("x", before)
 
 
 @given(
@@ -74,3 +74,22 @@ def test_keywords_are_compared_as_the_rule_compares(
 ) -> None:
     rules = RuleSet([replace(rule, keywords=(keyword,), normalize=(name,))])
     assert joined(play(rules.stage(), one_by_one(f"{before} secret"))) == f"{before} [r]"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "distance", "is_near"), [(64, 8, True), (64, 7, False), (200, 8, False)]
+)
+def test_characters_that_are_not_seen_are_no_distance_to_a_word(
+    hidden: int, distance: int, is_near: bool
+) -> None:
+    rule = Rule(
+        "r",
+        words=("1234",),
+        normalize=("zero_width",),
+        keywords=("routing",),
+        keyword_distance=distance,
+    )
+    text = f"routing{hidden * chr(0x200B)} 1234"
+    for chunks in ([text], one_by_one(text)):
+        shown = joined(play(RuleSet([rule]).stage(), chunks))
+        assert shown == (text.replace("1234", "[r]") if is_near else text)

@@ -318,7 +318,8 @@ class Drawer:
         """What may stand before a match."""
         one, two = self.letter(), self.letter()
         ways = one, f"{one}{two}?", f"[{one}{two}]{{2}}", f"(?<!{one}){two}", rf"\b{one}"
-        return self.random.choice((*ways, f"[^{one}]"))
+        beside = rf"{one}\b", f"{one}(?={two})", f"{one}(?!{two})"
+        return self.random.choice((*ways, *beside, f"[^{one}]"))
 
     def behind(self) -> str:
         """What a lookbehind of several characters looks for."""

@@ -59,22 +59,26 @@ def wants_boundaries(rule: Rule, word: str) -> bool:
 
 def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
     """Whether neither the allowlist nor a validator refuses the match."""
-    matched = text[start:end]
+    matched, before = text[start:end], text[:start]
+    if "zero_width" in rule.normalize:
+        matched, before = seen(matched) or matched, seen(before)
     fold = folded(matched, rule.ignore_case)
     if any(fold == folded(word, rule.ignore_case) for word in rule.allow_words):
         return False
     if any(regex.fullmatch(pattern, matched) for pattern in rule.allow_patterns):
         return False
-    before = text[:start]
-    if "zero_width" in rule.normalize:
-        before = "".join(char for char in before if char not in UNSEEN)
-    contexts, whole = map(regex.compile, rule.allow_after), range(len(before))
-    if any(each.fullmatch(before, begin) for each in contexts for begin in whole):
+    if any(stands_before(context, before, matched) for context in rule.allow_after):
         return False
     try:
         return all(validator(matched) for validator in rule.validators)
     except Exception as error:
         raise RuleFailedError from error
+
+
+def stands_before(context: str, before: str, matched: str) -> bool:
+    """Whether a pattern matches what ends where the match begins; it sees the match as well."""
+    there = regex.compile(rf"(?:{context})(?<=\A(?s:.){{{len(before)}}})")
+    return any(there.match(before + matched, begin) for begin in range(len(before)))
 
 
 def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
@@ -208,11 +212,15 @@ UNSEEN = "\u200b\u00ad\ufe0f"
 """Characters that are not seen, of those that cases have."""
 
 
+def seen(text: str) -> str:
+    """What is seen of the text."""
+    return "".join(char for char in text if char not in UNSEEN)
+
+
 def seen_spans(rule: Rule, text: str) -> list[Span]:
     """The spans of the patterns' matches in what is seen of the text; they begin and end in it."""
     places = [at for at, char in enumerate(text) if char not in UNSEEN]
-    seen = "".join(text[at] for at in places)
-    spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, seen)]
+    spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, seen(text))]
     return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
 
 

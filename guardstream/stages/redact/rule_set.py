@@ -130,7 +130,7 @@ class RuleSet:
                 raise RuleError(self.rules[number].id, str(error), index) from error
 
     def _pattern(self, number: int, index: int) -> Pattern:
-        rule = self.rules[number]
+        rule, confirmation = self.rules[number], self._confirms[number]
         try:
             return compile_pattern(
                 rule.patterns[index],
@@ -139,7 +139,7 @@ class RuleSet:
                 group=rule.group,
                 eager=rule.action in ENDING,
                 holds=rule.action != "monitor",
-                confirm=self._confirms[number],
+                confirm=confirmation and confirmation.of_patterns,
             )
         except PatternError as error:
             raise RuleError(rule.id, str(error), index, error.offset) from error
@@ -153,7 +153,7 @@ class RuleSet:
                 alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
                 alike = kinds.setdefault((rule.action != "monitor", names), _Words({}, {}))
                 (alike.whole if alone else alike.parts).setdefault(word, []).append(number)
-        confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
+        confirms = {n: confirm.of_words for n, confirm in enumerate(self._confirms) if confirm}
         plain = {number for number in words if self._is_plain(number)}
         for (holds, names), (whole, parts) in kinds.items():
             index = WordIndex(
