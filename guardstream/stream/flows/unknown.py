@@ -10,14 +10,16 @@ may repeat itself, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
-from guardstream.stream.flows.nested_json import Nested, strings, with_values
+from guardstream.stream.flows.nested_json import Nested, strings, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
 
 PATHS = 65_536
@@ -31,6 +33,12 @@ REQUESTED = 4096
 
 _SHORT = 1024
 """The maximum length of a cached text, in code points."""
+
+_PLACES = 256
+"""How many places of strings in JSON are told apart in one stream, as kinds of events are."""
+
+_HIDDEN = f'"{MASK}"'
+"""Stands for a string of JSON that was changed: rules do not see their own replacements."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
@@ -63,7 +71,7 @@ class UnknownTexts:
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
         self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
-        self._members: dict[str, str] = {}  # the last string at each path within JSON
+        self._places: dict[tuple[int, str], int] = {}  # of strings within JSON
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
@@ -94,60 +102,78 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
-        inside, shown = self._judge_nested(path, text, of, name)
+        return self._judge_value(path, text, of, name)
+
+    def _judge_value(
+        self, path: str, text: str, of: int, name: str, *, may_recur: bool = False
+    ) -> Sequence[Event]:
+        """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
+        written."""
+        inside, changes = self._judge_strings(path, text, of, name)
         if inside and isinstance(inside[-1], Finish):
             return inside
-        written = self._judge_written(path, shown, of, name)
-        known = {event.rule for event in written if isinstance(event, Finding)}
-        found = [each for each in inside if isinstance(each, Finding) and each.rule not in known]
-        return [*found, *written]
+        hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
+        written = self._judge_written(path, hidden, of, name, may_recur=may_recur)
+        known = Counter(each.rule for each in written if isinstance(each, Finding))
+        found = [
+            each for each in inside if isinstance(each, Finding) and not _is_repeated(each, known)
+        ]
+        return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
-    def _judge_nested(
+    def _judge_strings(
         self, path: str, text: str, of: int, name: str
-    ) -> tuple[Sequence[Event], str]:
-        """Return what is found in the strings of a value that is JSON, and what it becomes."""
+    ) -> tuple[Sequence[Event], dict[Nested, str]]:
+        """Return what is found in the strings of a value that is JSON, and what some become."""
         found: list[Event] = []
         changes: dict[Nested, str] = {}
         for nested in strings(text):
-            place = f"{path}(json){nested.path}"
-            if place not in self._tails and 2 * len(self._tails) >= PATHS:
-                place = f"{path}(json)"  # they are one, rather than too many
-            events = self._judge_member(place, nested.value, of, name)
+            if nested.is_key:
+                events = self._judge_key(nested.value)
+            else:
+                events = self._judge_string(path, nested, of, name)
             found += [event for event in events if not isinstance(event, Text)]
             if found and isinstance(found[-1], Finish):
                 break
             if not _is_same(events, nested.value):
-                changes[nested] = text_of(events)
-        return found, with_values(text, changes) if changes else text
+                changes[nested] = written_in(text, text_of(events))
+        return found, changes
 
-    def _judge_member(self, place: str, value: str, of: int, name: str) -> Sequence[Event]:
-        """Return what a string in JSON becomes. Unlike a token of an answer, one that is as the
-        last one there does not continue it: most are names of a kind or a role."""
-        if len(value) >= _NAMING and self._members.get(place) == value:
-            return self._checked(("", place), value)
-        events = self.judge(place, value, of, name)
-        if place in self._tails:
-            self._members[place] = value[: _SHORT + 1]
-        return events
+    def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
+        inner = f"{path}(json){nested.path}"
+        if inner not in self._tails and 2 * len(self._tails) >= PATHS:
+            inner = f"{path}(json)"  # they are one, rather than too many
+        place = (of, nested.place)
+        number = self._places.get(place, 0)
+        if not number and any(place) and len(self._places) < _PLACES:
+            number = self._places[place] = len(self._places) + 1
+        may_recur = len(nested.value) >= _NAMING and nested.around is not None
+        return self._judge_value(inner, nested.value, number, name, may_recur=may_recur)
 
-    def _judge_written(self, path: str, text: str, of: int, name: str) -> Sequence[Event]:
-        """Return what a value becomes as it is written."""
+    def _judge_written(
+        self, path: str, text: str, of: int, name: str, *, may_recur: bool
+    ) -> Sequence[Event]:
+        """Return what a value becomes as it is written.
+
+        If it `may_recur`, it does not continue one that is the same: most strings in JSON that come
+        again are names of a kind or a role, unlike the tokens of an answer.
+        """
         alone = self._checked(("", path), text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
-        keys: list[Hashable] = [path]
-        keys += [(path, each) for each in (of, name) if each != "" and self._several(path, each)]
-        # What was masked may go on in later text, or may be over: then no match begins in it.
-        bare = (path, MASK)
-        if bare in self._tails_of:
-            keys.append(bare)
-        joined = [across for key in keys if (across := self._joined(key, text)) is not None]
         rest = _unmasked(text, alone)
+        bare = (path, MASK)
         if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
             self._tails_of[bare] = self._tail(path).copy()
-            keys.append(bare)
-        for key in keys:
-            self._tail(key).add(rest if key is bare else text)
+        added: dict[Hashable, str] = {path: text}
+        added |= {(path, each): text for each in (of, name) if self._several(path, each)}
+        # What was masked may go on in later text, or may be over: then no match begins in it.
+        if bare in self._tails_of:
+            added[bare] = rest
+        if may_recur:
+            added = {key: new for key, new in added.items() if self._tail(key).last != new}
+        joined = [across for key in added if (across := self._joined(key, text)) is not None]
+        for key, new in added.items():
+            self._tail(key).add(new)
         return max(joined, key=_severity).of(alone) if joined else alone
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
@@ -195,12 +221,15 @@ class UnknownTexts:
 
     def _several(self, path: str, source: int | str) -> bool:
         """Return whether several kinds of events, or names, have text at a path, with this one."""
+        if source == "":
+            return False
         place = (path, type(source))
         first = self._sources.setdefault(place, source)
         if first != source and place not in self._mixed:
             self._mixed.add(place)
             self._tails_of[path, first] = self._tails[path].copy()
-        return place in self._mixed and len(self._tails_of) < REQUESTED
+        has_room = (path, source) in self._tails_of or len(self._tails_of) < REQUESTED
+        return place in self._mixed and has_room
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
         """Return the matches that began in an earlier value; None if there are none.
@@ -427,6 +456,35 @@ def _unmasked(text: str, events: Sequence[Event]) -> str:
         return text
     findings = [event for event in events if isinstance(event, Finding)]
     return without(text, (found for found in findings if found.action != "monitor"))
+
+
+def _is_repeated(found: Finding, written: Counter[str]) -> bool:
+    """Return whether what a rule only sees in a string was seen in the text as it is written."""
+    repeated = found.action == "monitor" and written[found.rule] > 0
+    written[found.rule] -= repeated
+    return repeated
+
+
+def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -> list[Event]:
+    """Return what a value becomes, with what its hidden strings became.
+
+    They become empty where it is not plain which of them are left, as a mask may keep some of its
+    text.
+    """
+    rest = [each for each in written if not isinstance(each, Text)]
+    masks = [each for each in rest if isinstance(each, Finding) and each.action != "monitor"]
+    places = [each.start() + 1 for each in re.finditer(_HIDDEN, hidden)]
+    left = [
+        change
+        for place, change in zip(places, changes, strict=False)
+        if not any(each.start <= place < each.end for each in masks)
+    ]
+    first, *parts = text_of(written).split(_HIDDEN)
+    is_cut = bool(rest) and isinstance(rest[-1], Finish)
+    if len(places) != len(changes) or (len(parts) != len(left) and not is_cut):
+        left = ['""'] * len(parts)
+    pairs = zip(left, parts, strict=False)
+    return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
