@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from guardstream.providers.spec import KINDS
 
 _BOM = "\ufeff"
-_SPACE = " \t\n\r"
-_BEGINS = re.compile(f'{_BOM}?[{_SPACE}]*["{{\\[]')
-_ENDS = ('"', "}", "]")
+_BEGINS = re.compile(f'{_BOM}?[ \t\n\r]*["{{\\[]')
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
         ("[^"\\]*(?:\\.[^"\\]*)*")
@@ -22,6 +20,15 @@ _TOKEN = re.compile(
     )""",
     re.DOTALL | re.VERBOSE,
 )
+_REST = re.compile(
+    r"""[ \t\n\r]*(?:
+        ("[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*)(?:\\(?:u[0-9a-fA-F]{0,3})?)?
+        | [-+.0-9A-Za-z]*
+    )\Z""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
+
 _INTEGER = re.compile("-?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -39,64 +46,71 @@ _LONG = 256
 
 
 @dataclass(slots=True, eq=False)
-class _Placed:
-    """A value or a key in a text of JSON, its path, and the list or object around it.
+class _Value:
+    """A value in a text of JSON, and the list or object around it.
 
-    Of strings at one path, `place` tells apart those in objects of another kind, at another
-    `position` of a list or with another `index`, and those before another value of the same key.
+    Its `path` has `[*]` for items of lists. Of strings at one path, `place` tells apart those in
+    objects of another kind, at another position of a list or with another `index`. A value that a
+    later one of the same key replaces has a path of its own, as most readers never see it.
     """
 
     around: _Open | None
-    path: str
-    position: int | None = None
-    is_replaced: bool = False  # by a later value of the same key
+    key: str | None
+    position: int | None
+    is_replaced: bool = False
+    path: str = ""
     place: str = ""
 
-    def find_place(self) -> None:
-        """Set the place, once that of what is around is set."""
-        place = self.around.place if self.around else ""
-        step = self._step() + "!" * self.is_replaced
-        self.place = _within(place, step) if step else place
+    def locate(self) -> None:
+        """Set path and place, once those of what is around are set."""
+        around = self.around
+        if around is not None:
+            step = "[*]" if self.key is None else f".{self.key!r}{'!' * self.is_replaced}"
+            self.path = _within(around.path, step)
+        self.place = _within(around.place if around else "", self._distinction())
 
-    def _step(self) -> str:
+    def _distinction(self) -> str:
         return "" if self.position is None else f"[{self.position}]"
 
 
-@dataclass(slots=True, eq=False)
-class Nested(_Placed):
-    """A string: what it says, and where it stands in the text, with its quotes."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class Nested(_Value):
+    """A string, or a key: what it says, and where it stands in the text, with its quotes."""
 
-    value: str = ""
-    start: int = 0
-    end: int = 0
+    value: str
+    start: int
+    end: int
     is_key: bool = False
+    is_open: bool = False  # the text ends in it
 
 
-@dataclass(slots=True, eq=False)
-class _Open(_Placed):
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Open(_Value):
     """A list, or an object, which has `fields`: the last value of each key.
 
-    `tells` are the strings that tell the kind of an event, and the integer that is its `index`.
+    `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
     """
 
-    fields: dict[str, _Placed | None] | None = None
+    fields: dict[str, _Value | None] | None
     size: int = 0
-    tells: dict[str, str] | None = None
+    tells: dict[str, str] = field(default_factory=dict)
 
     @property
     def ending(self) -> str:
         return "]" if self.fields is None else "}"
 
-    def _step(self) -> str:
-        tells = self.tells or {}
-        place = _Placed._step(self) if "index" not in tells else ""
-        return place + "".join(f".{key}={tells[key]!r}" for key in _TELLING if key in tells)
+    def _distinction(self) -> str:
+        tells = self.tells
+        position = "" if "index" in tells else _Value._distinction(self)
+        return position + "".join(f".{key}={tells[key]!r}" for key in _TELLING if key in tells)
 
 
 def strings(text: str) -> list[Nested]:
-    """Return the strings of a text that is an object, a list or a string of JSON, or several of
-    them in a row; none if it is not."""
-    if not (_BEGINS.match(text) and text.rstrip(_SPACE).endswith(_ENDS)):
+    """Return the strings of a text that is JSON, or the beginning of an object or a list.
+
+    That is an object, a list or a string, or several of them in a row.
+    """
+    if not _BEGINS.match(text):
         return []
     try:
         return _Reader().read(text)
@@ -113,10 +127,11 @@ def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
     return "".join([*made, text[end:]])
 
 
-def written_in(text: str, value: str) -> str:
-    """Return a value as a string of JSON that may stand in a text."""
+def written_in(text: str, nested: Nested, value: str) -> str:
+    """Return another value of a string in a text as JSON, without the quote that it lacks."""
     escapes = text.isascii() or _SURROGATE.search(value) is not None
-    return json.dumps(value, ensure_ascii=escapes)
+    written = json.dumps(value, ensure_ascii=escapes)
+    return written[:-1] if nested.is_open else written
 
 
 class _Reader:
@@ -131,23 +146,31 @@ class _Reader:
 
     def read(self, text: str) -> list[Nested]:
         """Return the strings in it; ValueError if it is no JSON."""
-        at, end = len(_BOM) * text.startswith(_BOM), len(text.rstrip(_SPACE))
-        while at < end and (token := _TOKEN.match(text, at)):
+        at = len(_BOM) * text.startswith(_BOM)
+        while token := _TOKEN.match(text, at):
             at = token.end()
             self._take(token)
-        if at != end or self._around is not None:
+        rest = _REST.match(text, at)
+        if rest is None or (self._around is None and rest[0].strip()):
             raise ValueError("no JSON")
-        for placed in (*self._opened, *self._strings):
-            placed.find_place()
+        if rest[1] is not None:
+            self._expect(_STRING)
+            self._take_string(f'{rest[1]}"', rest.start(1), len(text))
+            self._strings[-1].is_open = True
+        for value in (*self._opened, *self._strings):
+            value.locate()
         return self._strings
+
+    def _expect(self, kind: str) -> None:
+        if kind not in self._expected:
+            raise ValueError("no JSON")
 
     def _take(self, token: re.Match[str]) -> None:
         string, mark, scalar = token.groups()
         kind = mark or (_STRING if scalar is None else _SCALAR)
-        if kind not in self._expected:
-            raise ValueError("no JSON")
+        self._expect(kind)
         if kind == _STRING:
-            self._take_string(json.loads(string, strict=False), *token.span(1))
+            self._take_string(string, *token.span(1))
         elif kind == _SCALAR:
             self._take_scalar(scalar)
         elif kind == "{":
@@ -165,30 +188,29 @@ class _Reader:
     def _is_in_object(self) -> bool:
         return self._around is not None and self._around.fields is not None
 
-    def _take_string(self, value: str, start: int, end: int) -> None:
-        around = self._around
-        if around is not None and self._is_in_object and self._key is None:
-            self._key, self._expected = value, ":"
-            self._strings.append(
-                Nested(around, around.path, value=value, start=start, end=end, is_key=True)
-            )
-            return
-        if around is not None and around.around is None and self._key in KINDS:
-            around.tells = {**(around.tells or {}), self._key: value}
-        nested = Nested(around, *self._next_place(), value=value, start=start, end=end)
+    def _take_string(self, quoted: str, start: int, end: int) -> None:
+        value = json.loads(quoted, strict=False)
+        around, key, position = self._next_place()
+        nested = Nested(around, key, position, value=value, start=start, end=end)
         self._strings.append(nested)
+        if self._is_in_object and key is None:
+            nested.is_key = True
+            self._key, self._expected = value, ":"
+            return
+        if around is not None and around.around is None and key in KINDS:
+            around.tells[key] = value
         self._end_value(nested)
 
     def _take_scalar(self, scalar: str) -> None:
         around = self._around
         if around is not None and self._key == "index" and _INTEGER.fullmatch(scalar):
-            around.tells = {**(around.tells or {}), self._key: scalar}
+            around.tells["index"] = scalar
         self._end_value(None)
 
-    def _open(self, fields: dict[str, _Placed | None] | None, expected: str) -> None:
-        opened = _Open(self._around, *self._next_place(), fields=fields)
-        self._end_value(opened)
+    def _open(self, fields: dict[str, _Value | None] | None, expected: str) -> None:
+        opened = _Open(*self._next_place(), fields=fields)
         self._opened.append(opened)
+        self._end_value(opened)
         self._around, self._expected = opened, expected
 
     def _close(self) -> None:
@@ -196,16 +218,13 @@ class _Reader:
         self._around = around = self._around.around
         self._expected = f",{around.ending}" if around else _VALUE
 
-    def _next_place(self) -> tuple[str, int | None]:
-        """Return the path of the value that comes next, and its position in a list."""
+    def _next_place(self) -> tuple[_Open | None, str | None, int | None]:
+        """Return what is around the value that comes next, its key, and its position in a list."""
         around = self._around
-        if around is None:
-            return "", None
-        if around.fields is None:
-            return _within(around.path, "[*]"), around.size
-        return _within(around.path, f".{self._key!r}"), None
+        is_item = around is not None and around.fields is None
+        return around, self._key, around.size if around is not None and is_item else None
 
-    def _end_value(self, value: _Placed | None) -> None:
+    def _end_value(self, value: _Value | None) -> None:
         """Note a value: a string, or what opens; None for a number or a constant."""
         around = self._around
         if around is None:

@@ -135,7 +135,7 @@ class UnknownTexts:
             if found and isinstance(found[-1], Finish):
                 break
             if not _is_same(events, nested.value):
-                changes[nested] = written_in(text, text_of(events))
+                changes[nested] = written_in(text, nested, text_of(events))
         return found, changes
 
     def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
