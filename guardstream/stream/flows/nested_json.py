@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from guardstream.providers.spec import KINDS
@@ -17,9 +17,13 @@ _TOKEN = re.compile(
         ("[^"\\]*(?:\\.[^"\\]*)*")
         | ([{}\[\],:])
         | (-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity)
+        | .
     )""",
     re.DOTALL | re.VERBOSE,
 )
+_STRING, _SCALAR = 1, 3
+"""The groups of a token; what is in none of them is no JSON, or the rest of it."""
+
 _REST = re.compile(
     r"""[ \t\n\r]*(?:
         ("[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*)(?:\\(?:u[0-9a-fA-F]{0,3})?)?
@@ -29,17 +33,13 @@ _REST = re.compile(
 )
 """What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
 
+_VALUE = '{["0'
+"""How values begin: objects, lists, strings, and (`0`) numbers and constants."""
+
+_DECODER = json.JSONDecoder(strict=False)
 _INTEGER = re.compile("-?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-_TELLING = (*KINDS, "index")
-
-_STRING, _SCALAR = '"', "0"
-"""What stands for tokens that are strings, or numbers and constants; others stand for
-themselves."""
-
-_VALUE = '{["0'
-"""The tokens that a value begins with."""
+_TELLING = frozenset({*KINDS, "index"})
 
 _LONG = 256
 """How long a path may be, in code points: a longer one becomes a digest."""
@@ -64,45 +64,61 @@ class _Value:
     def locate(self) -> None:
         """Set path and place, once those of what is around are set."""
         around = self.around
-        if around is not None:
-            step = "[*]" if self.key is None else f".{self.key!r}{'!' * self.is_replaced}"
-            self.path = _within(around.path, step)
-        self.place = _within(around.place if around else "", self._distinction())
+        if around is None:
+            return
+        if self.key is None:
+            self.path = _within(around.path, "[*]")
+            self.place = _within(around.place, f"[{self.position}]")
+        else:
+            self.path = _within(around.path, f".{self.key!r}{'!' * self.is_replaced}")
+            self.place = around.place
 
-    def _distinction(self) -> str:
-        return "" if self.position is None else f"[{self.position}]"
 
-
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Nested(_Value):
     """A string, or a key: what it says, and where it stands in the text, with its quotes."""
 
-    value: str
-    start: int
-    end: int
+    value: str = ""
+    start: int = 0
+    end: int = 0
     is_key: bool = False
     is_open: bool = False  # the text ends in it
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class _Open(_Value):
     """A list, or an object, which has `fields`: the last value of each key.
 
     `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
     """
 
-    fields: dict[str, _Value | None] | None
-    size: int = 0
-    tells: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Nested | _Open | None] | None = None
+    size: int | None = None
+    tells: dict[str, str] | None = None
 
-    @property
-    def ending(self) -> str:
-        return "]" if self.fields is None else "}"
+    def add(self, key: str | None, value: Nested | _Open | None) -> None:
+        """Note a value in it: a string, or what opens; None for a number or a constant."""
+        if self.size is not None:
+            self.size += 1
+        if self.fields is None or key is None:
+            return
+        before = self.fields.get(key)
+        if before is not None:
+            before.is_replaced = True
+        self.fields[key] = value
 
-    def _distinction(self) -> str:
-        tells = self.tells
-        position = "" if "index" in tells else _Value._distinction(self)
-        return position + "".join(f".{key}={tells[key]!r}" for key in _TELLING if key in tells)
+    def tell(self, key: str, value: str) -> None:
+        """Note what may tell apart this object from others at its path: of an event, its kind."""
+        if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
+            self.tells = {**(self.tells or {}), key: value}
+
+    def locate(self) -> None:
+        """Set path and place, which is that of its `index` rather than its position."""
+        _Value.locate(self)
+        if self.tells:
+            around = self.around.place if self.around else ""
+            before = around if "index" in self.tells else self.place
+            self.place = _within(before, repr(sorted(self.tells.items())))
 
 
 def strings(text: str) -> list[Nested]:
@@ -147,97 +163,95 @@ class _Reader:
     def read(self, text: str) -> list[Nested]:
         """Return the strings in it; ValueError if it is no JSON."""
         at = len(_BOM) * text.startswith(_BOM)
-        while token := _TOKEN.match(text, at):
+        for token in _TOKEN.finditer(text, at):
+            if token.lastindex is None:
+                break
             at = token.end()
-            self._take(token)
-        rest = _REST.match(text, at)
-        if rest is None or (self._around is None and rest[0].strip()):
-            raise ValueError("no JSON")
-        if rest[1] is not None:
-            self._expect(_STRING)
-            self._take_string(f'{rest[1]}"', rest.start(1), len(text))
-            self._strings[-1].is_open = True
+            self._take(token, at, text[at - 1] if token.lastindex != _SCALAR else "0")
+        self._take_rest(text, at)
         for value in (*self._opened, *self._strings):
             value.locate()
         return self._strings
 
+    def _take(self, token: re.Match[str], end: int, kind: str) -> None:
+        self._expect(kind)
+        if kind == '"':
+            self._take_string(token[_STRING], token.start(_STRING), end)
+        elif kind == ",":
+            self._expected = '"' if self._is_in_object else _VALUE
+        elif kind == ":":
+            self._expected = _VALUE
+        elif kind == "0":
+            self._tell(token[_SCALAR])
+            self._end_value(None)
+        elif kind in "{[":
+            self._open(kind)
+        else:
+            assert self._around is not None  # only what is open is expected to close
+            self._around = self._around.around
+            self._expect_more()
+
+    def _take_rest(self, text: str, at: int) -> None:
+        """Take what the text ends in, if it is only the beginning of JSON."""
+        rest = _REST.match(text, at)
+        if rest is None or (self._around is None and rest[0].strip()):
+            raise ValueError("no JSON")
+        if rest[_STRING] is not None:
+            self._expect('"')
+            self._take_string(f'{rest[_STRING]}"', rest.start(_STRING), len(text))
+            self._strings[-1].is_open = True
+
     def _expect(self, kind: str) -> None:
         if kind not in self._expected:
             raise ValueError("no JSON")
-
-    def _take(self, token: re.Match[str]) -> None:
-        string, mark, scalar = token.groups()
-        kind = mark or (_STRING if scalar is None else _SCALAR)
-        self._expect(kind)
-        if kind == _STRING:
-            self._take_string(string, *token.span(1))
-        elif kind == _SCALAR:
-            self._take_scalar(scalar)
-        elif kind == "{":
-            self._open({}, '"}')
-        elif kind == "[":
-            self._open(None, _VALUE + "]")
-        elif kind == ",":
-            self._expected = _STRING if self._is_in_object else _VALUE
-        elif kind == ":":
-            self._expected = _VALUE
-        else:
-            self._close()
 
     @property
     def _is_in_object(self) -> bool:
         return self._around is not None and self._around.fields is not None
 
     def _take_string(self, quoted: str, start: int, end: int) -> None:
-        value = json.loads(quoted, strict=False)
-        around, key, position = self._next_place()
+        value = _DECODER.decode(quoted) if "\\" in quoted else quoted[1:-1]
+        around, key = self._around, self._key
+        position = around.size if around is not None else None
         nested = Nested(around, key, position, value=value, start=start, end=end)
         self._strings.append(nested)
-        if self._is_in_object and key is None:
+        if key is None and self._is_in_object:
             nested.is_key = True
             self._key, self._expected = value, ":"
-            return
-        if around is not None and around.around is None and key in KINDS:
-            around.tells[key] = value
-        self._end_value(nested)
+        else:
+            self._tell(value)
+            self._end_value(nested)
 
-    def _take_scalar(self, scalar: str) -> None:
+    def _open(self, kind: str) -> None:
         around = self._around
-        if around is not None and self._key == "index" and _INTEGER.fullmatch(scalar):
-            around.tells["index"] = scalar
-        self._end_value(None)
-
-    def _open(self, fields: dict[str, _Value | None] | None, expected: str) -> None:
-        opened = _Open(*self._next_place(), fields=fields)
+        opened = _Open(around, self._key, around.size if around is not None else None)
+        if kind == "{":
+            opened.fields = {}
+        else:
+            opened.size = 0
         self._opened.append(opened)
         self._end_value(opened)
-        self._around, self._expected = opened, expected
+        self._around = opened
+        self._expected = '"}' if kind == "{" else f"{_VALUE}]"
 
-    def _close(self) -> None:
-        assert self._around is not None  # only what is open is expected to close
-        self._around = around = self._around.around
-        self._expected = f",{around.ending}" if around else _VALUE
+    def _tell(self, value: str) -> None:
+        """Note what tells apart the object that is open from others at its path."""
+        around, key = self._around, self._key
+        if around is not None and key is not None and key in _TELLING:
+            around.tell(key, value)
 
-    def _next_place(self) -> tuple[_Open | None, str | None, int | None]:
-        """Return what is around the value that comes next, its key, and its position in a list."""
-        around = self._around
-        is_item = around is not None and around.fields is None
-        return around, self._key, around.size if around is not None and is_item else None
-
-    def _end_value(self, value: _Value | None) -> None:
+    def _end_value(self, value: Nested | _Open | None) -> None:
         """Note a value: a string, or what opens; None for a number or a constant."""
-        around = self._around
-        if around is None:
+        if self._around is not None:
+            self._around.add(self._key, value)
+            self._key = None
+        self._expect_more()
+
+    def _expect_more(self) -> None:
+        if self._around is None:
             self._expected = _VALUE
-            return
-        if around.fields is None:
-            around.size += 1
-        elif self._key is not None:
-            if (before := around.fields.get(self._key)) is not None:
-                before.is_replaced = True
-            around.fields[self._key] = value
-        self._key = None
-        self._expected = f",{around.ending}"
+        else:
+            self._expected = ",}" if self._is_in_object else ",]"
 
 
 def _within(path: str, step: str) -> str:
