@@ -19,20 +19,15 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
+from guardstream.stream.flows.checks import CachedCheck, Check
 from guardstream.stream.flows.nested_json import Nested, strings, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
 
-_REMEMBERED = 256
-"""How many texts are cached with their results, because they often recur."""
-
 REQUESTED = 4096
 """How many texts of the request are remembered; further ones are not."""
-
-_SHORT = 1024
-"""The maximum length of a cached text, in code points."""
 
 _PLACES = 256
 """How many places of strings in JSON are told apart in one stream, as kinds of events are."""
@@ -49,9 +44,6 @@ _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 Random letters and digits match rules for numbers and keys by chance.
 """
 
-Check = Callable[[str], Sequence[Event]]
-"""Guards a whole text."""
-
 
 class UnknownTexts:
     """What came at each unknown path of one stream; `memory` is how many code points are kept.
@@ -60,7 +52,7 @@ class UnknownTexts:
     """
 
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
-        self._check = check
+        self._check = CachedCheck(check)
         self._memory = memory
         self._tails: dict[Hashable, Tail] = {}
         # By path and kind of event, or event name, or MASK: without what was masked.
@@ -70,14 +62,12 @@ class UnknownTexts:
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
-        self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._places: dict[tuple[int, str], int] = {}  # of strings within JSON
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
-        self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the current chunk
         self._names: dict[str, str] = {}  # the beginnings of names that may continue
         self._ids: dict[str, str] = {}  # those in each place, joined
@@ -101,7 +91,7 @@ class UnknownTexts:
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
-            return self._judge_key(text)
+            return self._check(text)  # no other key continues it
         return self._judge_value(path, text, of, name)
 
     def _judge_value(
@@ -127,10 +117,7 @@ class UnknownTexts:
         found: list[Event] = []
         changes: dict[Nested, str] = {}
         for nested in strings(text):
-            if nested.is_key:
-                events = self._judge_key(nested.value)
-            else:
-                events = self._judge_string(path, nested, of, name)
+            events = self._judge_string(path, nested, of, name)
             found += [event for event in events if not isinstance(event, Text)]
             if found and isinstance(found[-1], Finish):
                 break
@@ -139,6 +126,8 @@ class UnknownTexts:
         return found, changes
 
     def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
+        if nested.is_key:
+            return self._check(nested.value)
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
             inner = f"{path}(json)"  # they are one, rather than too many
@@ -157,7 +146,7 @@ class UnknownTexts:
         If it `may_recur`, it does not continue one that is the same: most strings in JSON that come
         again are names of a kind or a role, unlike the tokens of an answer.
         """
-        alone = self._checked(("", path), text)
+        alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         rest = _unmasked(text, alone)
@@ -238,9 +227,9 @@ class UnknownTexts:
         grows too long means nothing: if nothing else is found, only the last of them are read.
         """
         tail = self._tail(key)
-        across = self._after(tail.text, text, key) if tail.text else None
+        across = self._after(tail.text, text) if tail.text else None
         if across is not None and across.overflows and tail.recurs(text):
-            across = across.matches or self._after(*tail.shortened(text), (key, "half"))
+            across = across.matches or self._after(*tail.shortened(text))
         return across
 
     def _tail(self, key: Hashable) -> Tail:
@@ -251,22 +240,9 @@ class UnknownTexts:
             tail = tails[key] = Tail(self._memory)
         return tail
 
-    def _after(self, earlier: str, text: str, place: Hashable) -> _Across | None:
+    def _after(self, earlier: str, text: str) -> _Across | None:
         joined = earlier + text
-        return _across(self._checked(place, joined), len(earlier), joined)
-
-    def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
-        """Guard a text, which is often the same as the last one in its place.
-
-        Values that are in each chunk, such as a region, repeat: joined with those before them, they
-        soon stay the same, too.
-        """
-        last, events = self._last.get(place, ("", ()))
-        if text != last:
-            events = self._check(text)
-            if len(text) <= _SHORT and (place in self._last or len(self._last) < _REMEMBERED):
-                self._last[place] = text, events
-        return events
+        return _across(self._check(joined), len(earlier), joined)
 
     def passes_joined(self, piece: Piece, *, repeats: bool) -> bool:
         """Return whether no rule changes a text beside the answer, joined with those before it in
@@ -300,7 +276,7 @@ class UnknownTexts:
             return False
         tail = self._marks.get(place, "")
         joined = tail + mark
-        events = self._noted(mark, self._check(mark))
+        events = self._check(mark)
         passes = _is_same(events, mark)
         if passes and tail:
             across = self._check(joined)
@@ -317,9 +293,7 @@ class UnknownTexts:
         return passes
 
     def _is_unchanged(self, text: str) -> bool:
-        if text in self._harmless:
-            return True
-        return _is_same(self._noted(text, self._check(text)), text)
+        return _is_same(self._check(text), text)
 
     def _passes_all(self) -> bool:
         if self._idle is None:
@@ -328,21 +302,7 @@ class UnknownTexts:
 
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
-        return not key or self._judge_key(key)[-1] == Text(key)
-
-    def _judge_key(self, key: str) -> Sequence[Event]:
-        """Return what a key becomes; no other key continues it."""
-        if key in self._harmless:
-            return [Text(key)]
-        return self._noted(key, self._check(key))
-
-    def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
-        """Cache a text without findings, because names and keys recur."""
-        if len(events) == 1 and events[0] == Text(text):
-            if len(self._harmless) == _REMEMBERED:
-                self._harmless.clear()
-            self._harmless.add(text)
-        return events
+        return not key or self._check(key)[-1] == Text(key)
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what a name becomes: it cannot be masked, so it passes or blocks.
@@ -354,9 +314,7 @@ class UnknownTexts:
             return self._judge_id(path, text)
         before = self._names.get(path, "")
         self._naming[path] = (before + text)[-self._memory :]
-        events: Sequence[Event] = [Text(text)]
-        if text not in self._harmless:
-            events = self._noted(text, self._passed_or_blocked(text))
+        events = self._passed_or_blocked(text)
         if before and not isinstance(events[-1], Finish):
             joined = self._passed_or_blocked(before + text)
             if isinstance(joined[-1], Finish):
@@ -369,7 +327,7 @@ class UnknownTexts:
         before = self._ids.get(path, "")
         if _ID.fullmatch(text) or before.endswith(text):
             return [Text(text)]
-        events = self._noted(text, self._passed_or_blocked(text))
+        events = self._passed_or_blocked(text)
         joined = self._passed_or_blocked(before + text) if before else events
         if isinstance(joined[-1], Finish) and not isinstance(events[-1], Finish):
             return joined
