@@ -151,6 +151,12 @@ def test_each_finding_counts_once() -> None:
     assert guarded([value]) == ([value], ["seen"] * 3)
 
 
+def test_each_finding_counts_once_in_shadow() -> None:
+    rules = "mode: shadow\nrules: [{id: owl, words: [owl]}, {id: kite, words: [kite]}]"
+    value = r'{"a": "kite ow\u006c", "b": "owl"}'
+    assert guarded([value], Guard(Policy.parse(rules))) == ([value], ["owl", "kite", "owl"])
+
+
 def test_names_that_recur_in_a_list_are_no_text() -> None:
     guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z]{40,}'}]"))
     values = ['[{"role": "assistant"}, {"role": "assistant"}]'] * 400

@@ -99,31 +99,41 @@ class UnknownTexts:
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
         written."""
-        inside, changes = self._judge_strings(path, text, of, name)
-        if inside and isinstance(inside[-1], Finish):
-            return inside
+        judged = self._judge_strings(path, text, of, name)
+        if judged and isinstance(judged[-1][1][-1], Finish):
+            return [each for _, events in judged for each in events if not isinstance(each, Text)]
+        changes = {
+            nested: written_in(text, nested, text_of(events))
+            for nested, events in judged
+            if not _is_same(events, nested.value)
+        }
         hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
         written = self._judge_written(path, hidden, of, name, may_recur=may_recur)
-        known = Counter(each.rule for each in written if isinstance(each, Finding))
-        found = [
-            each for each in inside if isinstance(each, Finding) and not _is_repeated(each, known)
-        ]
+        # What is found in a string that stays as it is may be found in the whole text again.
+        again = Counter(each.rule for each in written if isinstance(each, Finding))
+        found: list[Event] = []
+        for nested, events in judged:
+            for each in events:
+                if isinstance(each, Finding):
+                    is_repeated = nested not in changes and again[each.rule] > 0
+                    again[each.rule] -= is_repeated
+                    found += [] if is_repeated else [each]
         return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
     def _judge_strings(
         self, path: str, text: str, of: int, name: str
-    ) -> tuple[Sequence[Event], dict[Nested, str]]:
-        """Return what is found in the strings of a value that is JSON, and what some become."""
-        found: list[Event] = []
-        changes: dict[Nested, str] = {}
+    ) -> list[tuple[Nested, Sequence[Event]]]:
+        """Return what becomes of the strings of a value that is JSON, if something is found."""
+        judged: list[tuple[Nested, Sequence[Event]]] = []
         for nested in strings(text):
             events = self._judge_string(path, nested, of, name)
-            found += [event for event in events if not isinstance(event, Text)]
-            if found and isinstance(found[-1], Finish):
-                break
-            if not _is_same(events, nested.value):
-                changes[nested] = written_in(text, nested, text_of(events))
-        return found, changes
+            if any(not isinstance(each, Text) for each in events) or not _is_same(
+                events, nested.value
+            ):
+                judged.append((nested, events))
+                if isinstance(events[-1], Finish):
+                    break
+        return judged
 
     def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
         if nested.is_key:
@@ -414,13 +424,6 @@ def _unmasked(text: str, events: Sequence[Event]) -> str:
         return text
     findings = [event for event in events if isinstance(event, Finding)]
     return without(text, (found for found in findings if found.action != "monitor"))
-
-
-def _is_repeated(found: Finding, written: Counter[str]) -> bool:
-    """Return whether what a rule only sees in a string was seen in the text as it is written."""
-    repeated = found.action == "monitor" and written[found.rule] > 0
-    written[found.rule] -= repeated
-    return repeated
 
 
 def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -> list[Event]:
