@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 
@@ -168,6 +169,22 @@ def test_paths_do_not_grow_with_keys() -> None:
     found = [each for each in strings(value) if not each.is_key]
     assert len({each.path for each in found}) == 1
     assert all(len(each.path) + len(each.place) < 1000 for each in found)
+
+
+def test_what_is_read_leaves_no_cycles() -> None:
+    value = '[{"a": {"b": "c"}, "d": ["e"]}]' * 9
+    gc.collect()
+    gc.disable()
+    try:
+        assert strings(value)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_json_that_nests_without_end_is_read() -> None:
+    deep = '{"a": [' * 20_000 + r'"gre\u0079owl"' + "]}" * 20_000
+    assert guarded([deep])[0] == [deep.replace(r"gre\u0079owl", "*******")]
 
 
 def test_text_that_comes_again_is_not_read_again() -> None:

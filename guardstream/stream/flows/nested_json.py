@@ -115,6 +115,7 @@ class _Open(_Value):
     def locate(self) -> None:
         """Set path and place, which is that of its `index` rather than its position."""
         _Value.locate(self)
+        self.fields = None  # leaves no cycles for the garbage collector
         if self.tells:
             around = self.around.place if self.around else ""
             before = around if "index" in self.tells else self.place

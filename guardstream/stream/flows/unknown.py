@@ -109,27 +109,19 @@ class UnknownTexts:
         }
         hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
         written = self._judge_written(path, hidden, of, name, may_recur=may_recur)
-        # What is found in a string that stays as it is may be found in the whole text again.
-        again = Counter(each.rule for each in written if isinstance(each, Finding))
-        found: list[Event] = []
-        for nested, events in judged:
-            for each in events:
-                if isinstance(each, Finding):
-                    is_repeated = nested not in changes and again[each.rule] > 0
-                    again[each.rule] -= is_repeated
-                    found += [] if is_repeated else [each]
+        found = _found_within(judged, changes, written)
         return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
     def _judge_strings(
         self, path: str, text: str, of: int, name: str
     ) -> list[tuple[Nested, Sequence[Event]]]:
-        """Return what becomes of the strings of a value that is JSON, if something is found."""
+        """Return the strings of a value that is JSON in which something is found, and what they
+        become."""
         judged: list[tuple[Nested, Sequence[Event]]] = []
         for nested in strings(text):
             events = self._judge_string(path, nested, of, name)
-            if any(not isinstance(each, Text) for each in events) or not _is_same(
-                events, nested.value
-            ):
+            is_clean = all(isinstance(each, Text) for each in events)
+            if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
                 if isinstance(events[-1], Finish):
                     break
@@ -424,6 +416,24 @@ def _unmasked(text: str, events: Sequence[Event]) -> str:
         return text
     findings = [event for event in events if isinstance(event, Finding)]
     return without(text, (found for found in findings if found.action != "monitor"))
+
+
+def _found_within(
+    judged: Sequence[tuple[Nested, Sequence[Event]]],
+    changes: Collection[Nested],
+    written: Sequence[Event],
+) -> list[Finding]:
+    """Return what is found in strings of JSON, without what is found in the text as it is `written`
+    once more, because they stay as they are."""
+    again = Counter(each.rule for each in written if isinstance(each, Finding))
+    found = []
+    for nested, events in judged:
+        for each in events:
+            if isinstance(each, Finding) and (nested in changes or not again[each.rule]):
+                found.append(each)
+            elif isinstance(each, Finding):
+                again[each.rule] -= 1
+    return found
 
 
 def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -> list[Event]:
