@@ -211,3 +211,11 @@ def test_what_is_cached_of_texts_with_findings_is_bounded() -> None:
     shown, found = guarded([*values, *values])
     assert shown == [value.replace("greyowl", "*******") for value in [*values, *values]]
     assert found == ["owl"] * 24
+
+
+@pytest.mark.parametrize("value", ["so owl so", r'{"a": "so ow\u006c so"}'])
+def test_a_stop_ends_a_stream_of_no_known_format(value: str) -> None:
+    guard = Guard(Policy.parse("rules: [{id: owl, words: [owl], action: stop}]"))
+    stream = guard.wrap_sync([{"note": value}, {"note": "unread"}])
+    assert "unread" not in str(list(stream))
+    assert stream.finish == "stop"
