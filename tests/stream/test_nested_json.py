@@ -219,3 +219,16 @@ def test_a_stop_ends_a_stream_of_no_known_format(value: str) -> None:
     stream = guard.wrap_sync([{"note": value}, {"note": "unread"}])
     assert "unread" not in str(list(stream))
     assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize(
+    "value", ['{"a": "\ufdd0", "b": "ow\\u006c"}', '{"a": "ow\\u006c", "k": "ow\\u006c"}']
+)
+def test_hidden_strings_become_empty_where_it_is_not_plain_which_are_left(value: str) -> None:
+    rules = """
+rules:
+  - {id: owl, words: [owl], replacement: "*"}
+  - {id: pair, pattern: '"k": "[^"]*"}', replacement: {keep: {first: 0, last: 4}}}
+"""
+    (shown,), _ = guarded([value], Guard(Policy.parse(rules)))
+    assert '"a": ""' in shown

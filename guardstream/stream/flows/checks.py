@@ -37,7 +37,8 @@ class CachedCheck:
         events = self._check(text)
         if all(isinstance(each, Text) for each in events) and text_of(events) == text:
             self._keep(key, None, 0)
-        elif len(text) <= _CHANGED:
+            return [Text(text)]
+        if len(text) <= _CHANGED:
             self._keep(key, events, len(text))
         return events
 
