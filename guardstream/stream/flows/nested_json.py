@@ -4,77 +4,259 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
 
-_BEGINS = re.compile(r"\s*[{\[]")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+from guardstream.providers.spec import KINDS
+
+_BOM = "\ufeff"
+_BEGINS = re.compile(f'{_BOM}?[ \t\n\r]*["{{\\[]')
+_TOKEN = re.compile(
+    r"""[ \t\n\r]*(?:
+        ("[^"\\]*(?:\\.[^"\\]*)*")
+        | ([{}\[\],:])
+        | (-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity)
+        | .
+    )""",
+    re.DOTALL | re.VERBOSE,
+)
+_STRING, _SCALAR = 1, 3
+"""The groups of a token; what is in none of them is no JSON, or the rest of it."""
+
+_REST = re.compile(
+    r"""[ \t\n\r]*(?:
+        ("[^"\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^"\\]*)*)(?:\\(?:u[0-9a-fA-F]{0,3})?)?
+        | [-+.0-9A-Za-z]*
+    )\Z""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
+
+_VALUE = '{["0'
+"""How values begin: objects, lists, strings, and (`0`) numbers and constants."""
+
+_DECODER = json.JSONDecoder(strict=False)
+_INTEGER = re.compile("-?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ITEM = "[*]"
-_DEEP = 32
-"""How many steps a path has at most; strings that stand deeper have that of the object around."""
+_TELLING = frozenset({*KINDS, "index"})
+
+_LONG = 256
+"""How long a path may be, in code points: a longer one becomes a digest."""
 
 
-class Nested(NamedTuple):
-    """A string in a text of JSON: where it stands there with its quotes, its path, and what it
-    says. The path of a key ends in `~`."""
+@dataclass(slots=True, eq=False)
+class _Value:
+    """A value in a text of JSON, and the list or object around it.
 
-    start: int
-    end: int
-    path: str
-    value: str
+    Its `path` has `[*]` for items of lists. Of strings at one path, `place` tells apart those in
+    objects of another kind, at another position of a list or with another `index`. A value that a
+    later one of the same key replaces has a path of its own, as most readers never see it.
+    """
 
+    around: _Open | None
+    key: str | None
+    position: int | None
+    is_replaced: bool = False
+    path: str = ""
+    place: str = ""
 
-def strings(text: str) -> Iterator[Nested]:
-    """Yield the strings of a text that is an object or a list of JSON, the keys included; none if
-    it is not. Of a text that nests too deep to be checked, those up to where it is no JSON."""
-    with suppress(IndexError, ValueError):
-        yield from _strings(text)
-
-
-def _strings(text: str) -> Iterator[Nested]:
-    if not _BEGINS.match(text) or not _is_json(text):
-        return
-    way: list[str] = []  # the key or the item that each open object or list is at
-    awaits_key = False
-    for token in _TOKEN.finditer(text):
-        match token[0]:
-            case "{":
-                way.append("")
-                awaits_key = True
-            case "[":
-                way.append(_ITEM)
-            case "}" | "]":
-                way.pop()
-                awaits_key = False
-            case ",":
-                awaits_key = way[-1] != _ITEM
-            case ":":
-                awaits_key = False
-            case quoted:
-                value = json.loads(quoted, strict=False)
-                if awaits_key:
-                    way[-1] = f".{value}"
-                path = "".join(way[:_DEEP]) + "~" * awaits_key
-                yield Nested(*token.span(), path, value)
+    def locate(self) -> None:
+        """Set path and place, once those of what is around are set."""
+        around = self.around
+        if around is None:
+            return
+        if self.key is None:
+            self.path = _within(around.path, "[*]")
+            self.place = _within(around.place, f"[{self.position}]")
+        else:
+            self.path = _within(around.path, f".{self.key!r}{'!' * self.is_replaced}")
+            self.place = around.place
 
 
-def with_values(text: str, changes: dict[Nested, str]) -> str:
-    """Return the text with other values for some of its strings; all else stays as it is."""
+@dataclass(slots=True, eq=False)
+class Nested(_Value):
+    """A string, or a key: what it says, and where it stands in the text, with its quotes."""
+
+    value: str = ""
+    start: int = 0
+    end: int = 0
+    is_key: bool = False
+    is_open: bool = False  # the text ends in it
+
+
+@dataclass(slots=True, eq=False)
+class _Open(_Value):
+    """A list, or an object, which has `fields`: the last value of each key.
+
+    `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
+    """
+
+    fields: dict[str, Nested | _Open | None] | None = None
+    size: int | None = None
+    tells: dict[str, str] | None = None
+
+    def add(self, key: str | None, value: Nested | _Open | None) -> None:
+        """Note a value in it: a string, or what opens; None for a number or a constant."""
+        if self.size is not None:
+            self.size += 1
+        if self.fields is None or key is None:
+            return
+        before = self.fields.get(key)
+        if before is not None:
+            before.is_replaced = True
+        self.fields[key] = value
+
+    def tell(self, key: str, value: str) -> None:
+        """Note what may tell apart this object from others at its path: of an event, its kind."""
+        if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
+            self.tells = {**(self.tells or {}), key: value}
+
+    def locate(self) -> None:
+        """Set path and place, which is that of its `index` rather than its position."""
+        _Value.locate(self)
+        self.fields = None  # leaves no cycles for the garbage collector
+        if self.tells:
+            around = self.around.place if self.around else ""
+            before = around if "index" in self.tells else self.place
+            self.place = _within(before, repr(sorted(self.tells.items())))
+
+
+def strings(text: str) -> list[Nested]:
+    """Return the strings of a text that is JSON, or the beginning of an object or a list.
+
+    That is an object, a list or a string, or several of them in a row.
+    """
+    if not _BEGINS.match(text):
+        return []
+    try:
+        return _Reader().read(text)
+    except ValueError:
+        return []
+
+
+def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
+    """Return the text with other JSON in place of some of its strings; all else stays as it is."""
     made, end = [], 0
-    for nested, value in changes.items():
-        escapes = text.isascii() or _SURROGATE.search(value) is not None
-        made += [text[end : nested.start], json.dumps(value, ensure_ascii=escapes)]
+    for nested, written in changes.items():
+        made += [text[end : nested.start], written]
         end = nested.end
     return "".join([*made, text[end:]])
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text, strict=False)
-    except RecursionError:
-        return True  # as far as one can tell
-    except ValueError:
-        return False
-    return True
+def written_in(text: str, nested: Nested, value: str) -> str:
+    """Return another value of a string in a text as JSON, without the quote that it lacks."""
+    escapes = text.isascii() or _SURROGATE.search(value) is not None
+    written = json.dumps(value, ensure_ascii=escapes)
+    return written[:-1] if nested.is_open else written
+
+
+class _Reader:
+    """Reads a text of JSON token by token, however deep it nests."""
+
+    def __init__(self) -> None:
+        self._around: _Open | None = None  # the innermost list or object that is open
+        self._key: str | None = None  # of the value that comes next
+        self._expected = _VALUE
+        self._opened: list[_Open] = []
+        self._strings: list[Nested] = []
+
+    def read(self, text: str) -> list[Nested]:
+        """Return the strings in it; ValueError if it is no JSON."""
+        at = len(_BOM) * text.startswith(_BOM)
+        for token in _TOKEN.finditer(text, at):
+            if token.lastindex is None:
+                break
+            at = token.end()
+            self._take(token, at, text[at - 1] if token.lastindex != _SCALAR else "0")
+        self._take_rest(text, at)
+        for value in (*self._opened, *self._strings):
+            value.locate()
+        return self._strings
+
+    def _take(self, token: re.Match[str], end: int, kind: str) -> None:
+        self._expect(kind)
+        if kind == '"':
+            self._take_string(token[_STRING], token.start(_STRING), end)
+        elif kind == ",":
+            self._expected = '"' if self._is_in_object else _VALUE
+        elif kind == ":":
+            self._expected = _VALUE
+        elif kind == "0":
+            self._tell(token[_SCALAR])
+            self._end_value(None)
+        elif kind in "{[":
+            self._open(kind)
+        else:
+            assert self._around is not None  # only what is open is expected to close
+            self._around = self._around.around
+            self._expect_more()
+
+    def _take_rest(self, text: str, at: int) -> None:
+        """Take what the text ends in, if it is only the beginning of JSON."""
+        rest = _REST.match(text, at)
+        if rest is None or (self._around is None and rest[0].strip()):
+            raise ValueError("no JSON")
+        if rest[_STRING] is not None:
+            self._expect('"')
+            self._take_string(f'{rest[_STRING]}"', rest.start(_STRING), len(text))
+            self._strings[-1].is_open = True
+
+    def _expect(self, kind: str) -> None:
+        if kind not in self._expected:
+            raise ValueError("no JSON")
+
+    @property
+    def _is_in_object(self) -> bool:
+        return self._around is not None and self._around.fields is not None
+
+    def _take_string(self, quoted: str, start: int, end: int) -> None:
+        value = _DECODER.decode(quoted) if "\\" in quoted else quoted[1:-1]
+        around, key = self._around, self._key
+        position = around.size if around is not None else None
+        nested = Nested(around, key, position, value=value, start=start, end=end)
+        self._strings.append(nested)
+        if key is None and self._is_in_object:
+            nested.is_key = True
+            self._key, self._expected = value, ":"
+        else:
+            self._tell(value)
+            self._end_value(nested)
+
+    def _open(self, kind: str) -> None:
+        around = self._around
+        opened = _Open(around, self._key, around.size if around is not None else None)
+        if kind == "{":
+            opened.fields = {}
+        else:
+            opened.size = 0
+        self._opened.append(opened)
+        self._end_value(opened)
+        self._around = opened
+        self._expected = '"}' if kind == "{" else f"{_VALUE}]"
+
+    def _tell(self, value: str) -> None:
+        """Note what tells apart the object that is open from others at its path."""
+        around, key = self._around, self._key
+        if around is not None and key is not None and key in _TELLING:
+            around.tell(key, value)
+
+    def _end_value(self, value: Nested | _Open | None) -> None:
+        """Note a value: a string, or what opens; None for a number or a constant."""
+        if self._around is not None:
+            self._around.add(self._key, value)
+            self._key = None
+        self._expect_more()
+
+    def _expect_more(self) -> None:
+        if self._around is None:
+            self._expected = _VALUE
+        else:
+            self._expected = ",}" if self._is_in_object else ",]"
+
+
+def _within(path: str, step: str) -> str:
+    joined = path + step
+    if len(joined) <= _LONG:
+        return joined
+    return f"#{blake2b(joined.encode(errors='surrogatepass')).hexdigest()}"

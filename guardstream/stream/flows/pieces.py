@@ -634,7 +634,9 @@ class PieceFlow(Generic[C]):
                 self.blocked_by = blocking(event, self.findings)
             elif not over:
                 whole = event.ends == "stream"
-                self._choices.cut_all(self._choices.open if whole else [slot.choice], event.reason)
+                # Chunks of no known format open no choice.
+                every = self._choices.open if whole else {}
+                self._choices.cut_all(every or [slot.choice], event.reason)
         return text
 
     # Ends written by the guard

@@ -18,6 +18,10 @@ _OFTEN = 4
 """How often values recur on average, if the longest text that they could be part of is none."""
 
 
+_LONG = 1024
+"""How much is kept of the last value, which another of this length is never the same as."""
+
+
 def without(text: str, found: Iterable[Finding]) -> str:
     """Return a text with MASK in place of what is found in it, of which no later match is a
     part."""
@@ -32,19 +36,22 @@ class Tail:
 
     def __init__(self, memory: int) -> None:
         self.text = ""
+        self.last = ""  # the last value, or the beginning of one that is long
         self._memory = memory
         self._values: deque[str] = deque()
         self._size = 0
 
     def copy(self) -> Tail:
         copy = Tail(self._memory)
-        copy.text, copy._values, copy._size = self.text, self._values.copy(), self._size
+        copy.text, copy.last = self.text, self.last
+        copy._values, copy._size = self._values.copy(), self._size
         return copy
 
     def add(self, value: str) -> None:
         """Add a value after those before it."""
         if not value:
             return
+        self.last = value[:_LONG]
         self.text = (self.text + value)[-self._memory :]
         # Of a long one, the others need not be told from its beginning.
         self._values.append(value[-self._memory :])

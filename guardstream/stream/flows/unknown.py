@@ -10,27 +10,30 @@ may repeat itself, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
-from guardstream.stream.flows.nested_json import Nested, strings, with_values
+from guardstream.stream.flows.checks import CachedCheck, Check
+from guardstream.stream.flows.nested_json import Nested, strings, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
 
-_REMEMBERED = 256
-"""How many texts are cached with their results, because they often recur."""
-
 REQUESTED = 4096
 """How many texts of the request are remembered; further ones are not."""
 
-_SHORT = 1024
-"""The maximum length of a cached text, in code points."""
+_PLACES = 256
+"""How many places of strings in JSON are told apart in one stream, as kinds of events are."""
+
+_HIDDEN = f'"{MASK}"'
+"""Stands for a string of JSON that was changed: rules do not see their own replacements."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
@@ -41,9 +44,6 @@ _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 Random letters and digits match rules for numbers and keys by chance.
 """
 
-Check = Callable[[str], Sequence[Event]]
-"""Guards a whole text."""
-
 
 class UnknownTexts:
     """What came at each unknown path of one stream; `memory` is how many code points are kept.
@@ -52,7 +52,7 @@ class UnknownTexts:
     """
 
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
-        self._check = check
+        self._check = CachedCheck(check)
         self._memory = memory
         self._tails: dict[Hashable, Tail] = {}
         # By path and kind of event, or event name, or MASK: without what was masked.
@@ -62,14 +62,12 @@ class UnknownTexts:
         self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
         self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
         self._mixed: set[Hashable] = set()  # paths that several of them have
-        self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
-        self._members: dict[str, str] = {}  # the last string at each path within JSON
+        self._places: dict[tuple[int, str], int] = {}  # of strings within JSON
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
-        self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the current chunk
         self._names: dict[str, str] = {}  # the beginnings of names that may continue
         self._ids: dict[str, str] = {}  # those in each place, joined
@@ -93,61 +91,80 @@ class UnknownTexts:
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
-            return self._judge_key(text)
-        inside, shown = self._judge_nested(path, text, of, name)
-        if inside and isinstance(inside[-1], Finish):
-            return inside
-        written = self._judge_written(path, shown, of, name)
-        known = {event.rule for event in written if isinstance(event, Finding)}
-        found = [each for each in inside if isinstance(each, Finding) and each.rule not in known]
-        return [*found, *written]
+            return self._check(text)  # no other key continues it
+        return self._judge_value(path, text, of, name)
 
-    def _judge_nested(
+    def _judge_value(
+        self, path: str, text: str, of: int, name: str, *, may_recur: bool = False
+    ) -> Sequence[Event]:
+        """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
+        written."""
+        judged = self._judge_strings(path, text, of, name)
+        if judged and isinstance(judged[-1][1][-1], Finish):
+            return [each for _, events in judged for each in events if not isinstance(each, Text)]
+        changes = {
+            nested: written_in(text, nested, text_of(events))
+            for nested, events in judged
+            if not _is_same(events, nested.value)
+        }
+        hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
+        written = self._judge_written(path, hidden, of, name, may_recur=may_recur)
+        found = _found_within(judged, changes, written)
+        return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
+
+    def _judge_strings(
         self, path: str, text: str, of: int, name: str
-    ) -> tuple[Sequence[Event], str]:
-        """Return what is found in the strings of a value that is JSON, and what it becomes."""
-        found: list[Event] = []
-        changes: dict[Nested, str] = {}
+    ) -> list[tuple[Nested, Sequence[Event]]]:
+        """Return the strings of a value that is JSON in which something is found, and what they
+        become."""
+        judged: list[tuple[Nested, Sequence[Event]]] = []
         for nested in strings(text):
-            place = f"{path}(json){nested.path}"
-            if place not in self._tails and 2 * len(self._tails) >= PATHS:
-                place = f"{path}(json)"  # they are one, rather than too many
-            events = self._judge_member(place, nested.value, of, name)
-            found += [event for event in events if not isinstance(event, Text)]
-            if found and isinstance(found[-1], Finish):
-                break
-            if not _is_same(events, nested.value):
-                changes[nested] = text_of(events)
-        return found, with_values(text, changes) if changes else text
+            events = self._judge_string(path, nested, of, name)
+            is_clean = all(isinstance(each, Text) for each in events)
+            if not (is_clean and _is_same(events, nested.value)):
+                judged.append((nested, events))
+                if isinstance(events[-1], Finish):
+                    break
+        return judged
 
-    def _judge_member(self, place: str, value: str, of: int, name: str) -> Sequence[Event]:
-        """Return what a string in JSON becomes. Unlike a token of an answer, one that is as the
-        last one there does not continue it: most are names of a kind or a role."""
-        if len(value) >= _NAMING and self._members.get(place) == value:
-            return self._checked(("", place), value)
-        events = self.judge(place, value, of, name)
-        if place in self._tails:
-            self._members[place] = value[: _SHORT + 1]
-        return events
+    def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
+        if nested.is_key:
+            return self._check(nested.value)
+        inner = f"{path}(json){nested.path}"
+        if inner not in self._tails and 2 * len(self._tails) >= PATHS:
+            inner = f"{path}(json)"  # they are one, rather than too many
+        place = (of, nested.place)
+        number = self._places.get(place, 0)
+        if not number and any(place) and len(self._places) < _PLACES:
+            number = self._places[place] = len(self._places) + 1
+        may_recur = len(nested.value) >= _NAMING and nested.around is not None
+        return self._judge_value(inner, nested.value, number, name, may_recur=may_recur)
 
-    def _judge_written(self, path: str, text: str, of: int, name: str) -> Sequence[Event]:
-        """Return what a value becomes as it is written."""
-        alone = self._checked(("", path), text)
+    def _judge_written(
+        self, path: str, text: str, of: int, name: str, *, may_recur: bool
+    ) -> Sequence[Event]:
+        """Return what a value becomes as it is written.
+
+        If it `may_recur`, it does not continue one that is the same: most strings in JSON that come
+        again are names of a kind or a role, unlike the tokens of an answer.
+        """
+        alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
-        keys: list[Hashable] = [path]
-        keys += [(path, each) for each in (of, name) if each != "" and self._several(path, each)]
-        # What was masked may go on in later text, or may be over: then no match begins in it.
-        bare = (path, MASK)
-        if bare in self._tails_of:
-            keys.append(bare)
-        joined = [across for key in keys if (across := self._joined(key, text)) is not None]
         rest = _unmasked(text, alone)
+        bare = (path, MASK)
         if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
             self._tails_of[bare] = self._tail(path).copy()
-            keys.append(bare)
-        for key in keys:
-            self._tail(key).add(rest if key is bare else text)
+        added: dict[Hashable, str] = {path: text}
+        added |= {(path, each): text for each in (of, name) if self._several(path, each)}
+        # What was masked may go on in later text, or may be over: then no match begins in it.
+        if bare in self._tails_of:
+            added[bare] = rest
+        if may_recur:
+            added = {key: new for key, new in added.items() if self._tail(key).last != new}
+        joined = [across for key in added if (across := self._joined(key, text)) is not None]
+        for key, new in added.items():
+            self._tail(key).add(new)
         return max(joined, key=_severity).of(alone) if joined else alone
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
@@ -195,12 +212,15 @@ class UnknownTexts:
 
     def _several(self, path: str, source: int | str) -> bool:
         """Return whether several kinds of events, or names, have text at a path, with this one."""
+        if source == "":
+            return False
         place = (path, type(source))
         first = self._sources.setdefault(place, source)
         if first != source and place not in self._mixed:
             self._mixed.add(place)
             self._tails_of[path, first] = self._tails[path].copy()
-        return place in self._mixed and len(self._tails_of) < REQUESTED
+        has_room = (path, source) in self._tails_of or len(self._tails_of) < REQUESTED
+        return place in self._mixed and has_room
 
     def _joined(self, key: Hashable, text: str) -> _Across | None:
         """Return the matches that began in an earlier value; None if there are none.
@@ -209,9 +229,9 @@ class UnknownTexts:
         grows too long means nothing: if nothing else is found, only the last of them are read.
         """
         tail = self._tail(key)
-        across = self._after(tail.text, text, key) if tail.text else None
+        across = self._after(tail.text, text) if tail.text else None
         if across is not None and across.overflows and tail.recurs(text):
-            across = across.matches or self._after(*tail.shortened(text), (key, "half"))
+            across = across.matches or self._after(*tail.shortened(text))
         return across
 
     def _tail(self, key: Hashable) -> Tail:
@@ -222,22 +242,9 @@ class UnknownTexts:
             tail = tails[key] = Tail(self._memory)
         return tail
 
-    def _after(self, earlier: str, text: str, place: Hashable) -> _Across | None:
+    def _after(self, earlier: str, text: str) -> _Across | None:
         joined = earlier + text
-        return _across(self._checked(place, joined), len(earlier), joined)
-
-    def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
-        """Guard a text, which is often the same as the last one in its place.
-
-        Values that are in each chunk, such as a region, repeat: joined with those before them, they
-        soon stay the same, too.
-        """
-        last, events = self._last.get(place, ("", ()))
-        if text != last:
-            events = self._check(text)
-            if len(text) <= _SHORT and (place in self._last or len(self._last) < _REMEMBERED):
-                self._last[place] = text, events
-        return events
+        return _across(self._check(joined), len(earlier), joined)
 
     def passes_joined(self, piece: Piece, *, repeats: bool) -> bool:
         """Return whether no rule changes a text beside the answer, joined with those before it in
@@ -271,7 +278,7 @@ class UnknownTexts:
             return False
         tail = self._marks.get(place, "")
         joined = tail + mark
-        events = self._noted(mark, self._check(mark))
+        events = self._check(mark)
         passes = _is_same(events, mark)
         if passes and tail:
             across = self._check(joined)
@@ -288,9 +295,7 @@ class UnknownTexts:
         return passes
 
     def _is_unchanged(self, text: str) -> bool:
-        if text in self._harmless:
-            return True
-        return _is_same(self._noted(text, self._check(text)), text)
+        return _is_same(self._check(text), text)
 
     def _passes_all(self) -> bool:
         if self._idle is None:
@@ -299,21 +304,7 @@ class UnknownTexts:
 
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
-        return not key or self._judge_key(key)[-1] == Text(key)
-
-    def _judge_key(self, key: str) -> Sequence[Event]:
-        """Return what a key becomes; no other key continues it."""
-        if key in self._harmless:
-            return [Text(key)]
-        return self._noted(key, self._check(key))
-
-    def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
-        """Cache a text without findings, because names and keys recur."""
-        if len(events) == 1 and events[0] == Text(text):
-            if len(self._harmless) == _REMEMBERED:
-                self._harmless.clear()
-            self._harmless.add(text)
-        return events
+        return not key or self._check(key)[-1] == Text(key)
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what a name becomes: it cannot be masked, so it passes or blocks.
@@ -325,9 +316,7 @@ class UnknownTexts:
             return self._judge_id(path, text)
         before = self._names.get(path, "")
         self._naming[path] = (before + text)[-self._memory :]
-        events: Sequence[Event] = [Text(text)]
-        if text not in self._harmless:
-            events = self._noted(text, self._passed_or_blocked(text))
+        events = self._passed_or_blocked(text)
         if before and not isinstance(events[-1], Finish):
             joined = self._passed_or_blocked(before + text)
             if isinstance(joined[-1], Finish):
@@ -340,7 +329,7 @@ class UnknownTexts:
         before = self._ids.get(path, "")
         if _ID.fullmatch(text) or before.endswith(text):
             return [Text(text)]
-        events = self._noted(text, self._passed_or_blocked(text))
+        events = self._passed_or_blocked(text)
         joined = self._passed_or_blocked(before + text) if before else events
         if isinstance(joined[-1], Finish) and not isinstance(events[-1], Finish):
             return joined
@@ -427,6 +416,46 @@ def _unmasked(text: str, events: Sequence[Event]) -> str:
         return text
     findings = [event for event in events if isinstance(event, Finding)]
     return without(text, (found for found in findings if found.action != "monitor"))
+
+
+def _found_within(
+    judged: Sequence[tuple[Nested, Sequence[Event]]],
+    changes: Collection[Nested],
+    written: Sequence[Event],
+) -> list[Finding]:
+    """Return what is found in strings of JSON, without what is found in the text as it is `written`
+    once more, because they stay as they are."""
+    again = Counter(each.rule for each in written if isinstance(each, Finding))
+    found = []
+    for nested, events in judged:
+        for each in events:
+            if isinstance(each, Finding) and (nested in changes or not again[each.rule]):
+                found.append(each)
+            elif isinstance(each, Finding):
+                again[each.rule] -= 1
+    return found
+
+
+def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -> list[Event]:
+    """Return what a value becomes, with what its hidden strings became.
+
+    They become empty where it is not plain which of them are left, as a mask may keep some of its
+    text.
+    """
+    rest = [each for each in written if not isinstance(each, Text)]
+    masks = [each for each in rest if isinstance(each, Finding) and each.action != "monitor"]
+    places = [each.start() + 1 for each in re.finditer(_HIDDEN, hidden)]
+    left = [
+        change
+        for place, change in zip(places, changes, strict=False)
+        if not any(each.start <= place < each.end for each in masks)
+    ]
+    first, *parts = text_of(written).split(_HIDDEN)
+    is_cut = bool(rest) and isinstance(rest[-1], Finish)
+    if len(places) != len(changes) or (len(parts) != len(left) and not is_cut):
+        left = ['""'] * len(parts)
+    pairs = zip(left, parts, strict=False)
+    return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:

@@ -1,0 +1,234 @@
+"""Strings in unknown text that is JSON: what comes out is unchanged or masked however readers join
+them."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.events import Event, Finish
+from guardstream.stream.flows.nested_json import strings
+from guardstream.stream.flows.unknown import UnknownTexts
+
+GUARD = Guard(
+    Policy.parse(
+        """
+rules:
+  - {id: owl, words: [grey owl, greyowl], replacement: "*"}
+  - {id: long, pattern: '[0-9]{9,12}'}
+  - {id: seen, words: [red kite], action: monitor}
+"""
+    )
+)
+
+
+def guarded(values: Sequence[str], guard: Guard = GUARD) -> tuple[list[str], list[str]]:
+    stream = guard.wrap_sync([{"note": value} for value in values])
+    return [each["note"] for each in stream], [found.rule for found in stream.findings]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        ('{"a~": "so grey"}', '{"a~": "owl so"}', '{"a~": "[owl]"}'),
+        (
+            '{"a.b": "so grey", "a": {"b": "no"}}',
+            '{"a.b": "owl so", "a": {"b": "yes"}}',
+            '{"a.b": "[owl]", "a": {"b": "yes"}}',
+        ),
+        ('["so grey", "no"]', '["owl so", "yes"]', '["[owl]", "yes"]'),
+        ('["grey", "grey"]', '["yes", "owl"]', '["yes", "[owl]"]'),
+        (
+            '[{"index": 1, "t": "so grey"}, {"index": 0, "t": "no"}]',
+            '[{"t": "yes", "index": 0}, {"t": "owl so", "index": 1}]',
+            '[{"t": "yes", "index": 0}, {"t": "[owl]", "index": 1}]',
+        ),
+        (
+            '{"a": "no", "a": "so grey"}',
+            '{"a": "yes", "a": "owl so"}',
+            '{"a": "yes", "a": "[owl]"}',
+        ),
+        (
+            f'{"[" * 99}{{"a": "so grey", "b": "no"}}{"]" * 99}',
+            f'{"[" * 99}{{"a": "owl so", "b": "yes"}}{"]" * 99}',
+            f'{"[" * 99}{{"a": "[owl]", "b": "yes"}}{"]" * 99}',
+        ),
+        ('"so grey o"', '"wl so"', '"[owl]"'),
+    ],
+    ids=["tilde", "dot", "position", "same", "index", "twice", "deep", "string"],
+)
+def test_a_match_is_found_where_other_strings_are_between(
+    first: str, second: str, shown: str
+) -> None:
+    assert guarded([first, second]) == ([first, shown], ["owl"])
+
+
+def test_a_match_is_found_where_other_kinds_are_between() -> None:
+    values = [
+        '{"type": "one", "t": "so grey"}',
+        '{"type": "two", "t": "no"}',
+        '{"t": "owl so", "type": "one"}',
+    ]
+    assert guarded(values)[0] == [*values[:2], '{"t": "[owl]", "type": "one"}']
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (r'"gre\u0079owl"', '"*******"'),
+        ('\ufeff{"a": "gre\\u0079owl"}', '\ufeff{"a": "*******"}'),
+        ('{"a": 1}\n{"a": "gre\\u0079owl"}\n', '{"a": 1}\n{"a": "*******"}\n'),
+        (r'[-0.5e3, NaN, "gre\u0079owl"]', '[-0.5e3, NaN, "*******"]'),
+        (r'{"a": "gre\u0079owl, and', '{"a": "*******, and'),
+        (r'{"gre\u0079owl', '{"*******'),
+        (r'["gre\u0079owl", fal', '["*******", fal'),
+        (r'["gre\u0079owl \u00', r'["******* '),
+    ],
+    ids=["string", "mark", "lines", "numbers", "open", "open-key", "open-word", "open-escape"],
+)
+def test_escapes_hide_nothing(value: str, shown: str) -> None:
+    assert guarded([value]) == ([shown], ["owl"])
+
+
+def test_a_number_of_any_length_hides_nothing() -> None:
+    guard = Guard(Policy.parse("rules: [{id: owl, words: [greyowl], replacement: '*'}]"))
+    value = '{"a": ' + "1" * 5000 + r', "b": "gre\u0079owl"}'
+    assert guarded([value], guard)[0] == [value.replace(r"gre\u0079owl", "*******")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *('{"a" "greyow"}', "[1 2]", '["a",]', '{"a":1,2}', '{1: "a"}', "[01]", '["a"] so', "[}"),
+        *('"so', '{"a": "b"', '["\\', '{"\ud800": "\\udfff"}', "", " ", '"', "[", '{"a": tru'),
+    ],
+)
+def test_what_nothing_is_found_in_passes(value: str) -> None:
+    assert guarded(["so", value, "so"]) == (["so", value, "so"], [])
+
+
+def test_what_is_no_json_has_no_strings() -> None:
+    values = ['{"a" "b"}', "[1 2]", '["a",]', '{"a": 1, 2}', '["a"] so', '["a"}', '"so', '["\\x"]']
+    assert [strings(value) for value in values] == [[]] * len(values)
+
+
+def test_rules_do_not_see_their_own_replacements() -> None:
+    guard = Guard(Policy.parse("rules: [{id: owl, words: [owl]}, {id: long, pattern: '[0-9]{9}'}]"))
+    value = r'{"a": "ow\u006c", "n": 123456789, "b": "ow\u006c"}'
+    assert guarded([value], guard) == (
+        ['{"a": "[owl]", "n": [long], "b": "[owl]"}'],
+        ["owl", "owl", "long"],
+    )
+
+
+def test_what_is_masked_as_written_hides_the_strings_in_it() -> None:
+    rules = """
+rules:
+  - {id: owl, words: [owl], replacement: "*"}
+  - {id: pair, pattern: '"k": "[^"]*"'}
+"""
+    value = r'{"k": "ow\u006c", "l": "ow\u006c"}'
+    assert guarded([value], Guard(Policy.parse(rules)))[0] == ['{[pair], "l": "***"}']
+
+
+def test_a_block_as_written_shows_no_hidden_string() -> None:
+    rules = """
+rules:
+  - {id: owl, words: [owl], replacement: "*"}
+  - {id: end, pattern: '"k": 1', action: block}
+"""
+    value = r'{"a": "ow\u006c", "k": 1, "l": "ow\u006c"}'
+    stream = Guard(Policy.parse(rules)).wrap_sync([{"note": value}])
+    assert [each["note"] for each in stream] == ['{"a": "***", ']
+    assert stream.blocked_by == "end"
+
+
+def test_each_finding_counts_once() -> None:
+    value = r'{"a": "red kite", "b": "red k\u0069te", "c": "red kite"}'
+    assert guarded([value]) == ([value], ["seen"] * 3)
+
+
+def test_each_finding_counts_once_in_shadow() -> None:
+    rules = "mode: shadow\nrules: [{id: owl, words: [owl]}, {id: kite, words: [kite]}]"
+    value = r'{"a": "kite ow\u006c", "b": "owl"}'
+    assert guarded([value], Guard(Policy.parse(rules))) == ([value], ["owl", "kite", "owl"])
+
+
+def test_names_that_recur_in_a_list_are_no_text() -> None:
+    guard = Guard(Policy.parse("rules: [{id: key, pattern: '[a-z]{40,}'}]"))
+    values = ['[{"role": "assistant"}, {"role": "assistant"}]'] * 400
+    assert guarded(values, guard) == (values, [])
+
+
+def test_paths_do_not_grow_with_keys() -> None:
+    value = json.dumps({"k" * 100_000: {"l" * 100_000: ["a", "b"]}})
+    found = [each for each in strings(value) if not each.is_key]
+    assert len({each.path for each in found}) == 1
+    assert all(len(each.path) + len(each.place) < 1000 for each in found)
+
+
+def test_what_is_read_leaves_no_cycles() -> None:
+    value = '[{"a": {"b": "c"}, "d": ["e"]}]' * 9
+    gc.collect()
+    gc.disable()
+    try:
+        assert strings(value)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_json_that_nests_without_end_is_read() -> None:
+    deep = '{"a": [' * 20_000 + r'"gre\u0079owl"' + "]}" * 20_000
+    assert guarded([deep])[0] == [deep.replace(r"gre\u0079owl", "*******")]
+
+
+def test_text_that_comes_again_is_not_read_again() -> None:
+    checked = 0
+
+    def check(text: str) -> list[Event]:
+        nonlocal checked
+        checked += len(text)
+        session = GUARD.session()
+        events = [*session.feed(text), *session.finish()]
+        return [each for each in events if each != Finish("stop")]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    value = json.dumps([{"id": f"id-{number}", "text": "so it goes"} for number in range(300)])
+    for _ in range(3):
+        texts.judge("$.note", value)
+    before = checked
+    texts.judge("$.note", value)
+    assert checked - before < len(value) / 2
+
+
+def test_what_is_cached_of_texts_with_findings_is_bounded() -> None:
+    values = [f'["greyowl {number} {"so " * 9000}"]' for number in range(12)]
+    shown, found = guarded([*values, *values])
+    assert shown == [value.replace("greyowl", "*******") for value in [*values, *values]]
+    assert found == ["owl"] * 24
+
+
+@pytest.mark.parametrize("value", ["so owl so", r'{"a": "so ow\u006c so"}'])
+def test_a_stop_ends_a_stream_of_no_known_format(value: str) -> None:
+    guard = Guard(Policy.parse("rules: [{id: owl, words: [owl], action: stop}]"))
+    stream = guard.wrap_sync([{"note": value}, {"note": "unread"}])
+    assert "unread" not in str(list(stream))
+    assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize(
+    "value", ['{"a": "\ufdd0", "b": "ow\\u006c"}', '{"a": "ow\\u006c", "k": "ow\\u006c"}']
+)
+def test_hidden_strings_become_empty_where_it_is_not_plain_which_are_left(value: str) -> None:
+    rules = """
+rules:
+  - {id: owl, words: [owl], replacement: "*"}
+  - {id: pair, pattern: '"k": "[^"]*"}', replacement: {keep: {first: 0, last: 4}}}
+"""
+    (shown,), _ = guarded([value], Guard(Policy.parse(rules)))
+    assert '"a": ""' in shown
