@@ -219,14 +219,22 @@ class _After:
             near = before[-reach:]
             seen = self._reading.seen(near)
             is_seen = len(near) - len(seen) <= _HIDDEN
-            if is_seen and pattern.match(seen + text, len(seen), timeout=_TIMEOUT):
+            if is_seen and _behind(pattern).match(seen + text, len(seen), timeout=_TIMEOUT):
                 return True
         return False
 
 
-def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
-    """Return a lookbehind for what stands before an allowed match, and how far it reads; RuleError
-    if that has no bound, or if it may be nothing."""
+@lru_cache(maxsize=4096)
+def _behind(pattern: str) -> regex.Pattern[str]:
+    """Return a pattern as a lookbehind; most are not compiled before a match is judged."""
+    # A comment would take the bracket for a part of it.
+    has_comments = not is_plain(pattern) and regex.compile(pattern, regex.V0).flags & regex.VERBOSE
+    return regex.compile(f"(?<={pattern}\n)" if has_comments else f"(?<={pattern})", regex.V0)
+
+
+def _preceding(rule: Rule, number: int) -> tuple[str, int]:
+    """Return a pattern for what stands before an allowed match, and how far it reads; RuleError if
+    that has no bound, or if it may be nothing."""
     written, place = rule.allow_after[number], ("after", number)
     try:
         tree = parse(written).tree
@@ -236,11 +244,9 @@ def _preceding(rule: Rule, number: int) -> tuple[regex.Pattern[str], int]:
         if width is None:
             message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
             raise PatternError(message)
-        reach = width + look_behind(tree) + 1
-        # A comment would take the bracket for a part of it.
-        has_comments = regex.compile(written, regex.V0).flags & regex.VERBOSE
-        end = "\n)" if has_comments else ")"
-        return regex.compile(f"(?<={written}{end}", regex.V0), reach
+        if not is_plain(written):
+            _behind(written)
+        return written, width + look_behind(tree) + 1
     except PatternError as error:
         message = f"in an allowed pattern: {error}"
         raise RuleError(rule.id, message, offset=error.offset, allowed=place) from error
