@@ -57,9 +57,8 @@ def guarded(values: Sequence[str], guard: Guard = GUARD) -> tuple[list[str], lis
             f'{"[" * 99}{{"a": "owl so", "b": "yes"}}{"]" * 99}',
             f'{"[" * 99}{{"a": "[owl]", "b": "yes"}}{"]" * 99}',
         ),
-        ('"so grey o"', '"wl so"', '"[owl]"'),
     ],
-    ids=["tilde", "dot", "position", "same", "index", "twice", "deep", "string"],
+    ids=["tilde", "dot", "position", "same", "index", "twice", "deep"],
 )
 def test_a_match_is_found_where_other_strings_are_between(
     first: str, second: str, shown: str
@@ -79,7 +78,6 @@ def test_a_match_is_found_where_other_kinds_are_between() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (r'"gre\u0079owl"', '"*******"'),
         ('\ufeff{"a": "gre\\u0079owl"}', '\ufeff{"a": "*******"}'),
         ('{"a": 1}\n{"a": "gre\\u0079owl"}\n', '{"a": 1}\n{"a": "*******"}\n'),
         (r'[-0.5e3, NaN, "gre\u0079owl"]', '[-0.5e3, NaN, "*******"]'),
@@ -88,7 +86,7 @@ def test_a_match_is_found_where_other_kinds_are_between() -> None:
         (r'["gre\u0079owl", fal', '["*******", fal'),
         (r'["gre\u0079owl \u00', r'["******* '),
     ],
-    ids=["string", "mark", "lines", "numbers", "open", "open-key", "open-word", "open-escape"],
+    ids=["mark", "lines", "numbers", "open", "open-key", "open-word", "open-escape"],
 )
 def test_escapes_hide_nothing(value: str, shown: str) -> None:
     assert guarded([value]) == ([shown], ["owl"])

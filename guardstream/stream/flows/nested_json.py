@@ -11,7 +11,7 @@ from hashlib import blake2b
 from guardstream.providers.spec import KINDS
 
 _BOM = "\ufeff"
-_BEGINS = re.compile(f'{_BOM}?[ \t\n\r]*["{{\\[]')
+_BEGINS = re.compile(rf"{_BOM}?[ \t\n\r]*[{{\[]")
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
         ("[^"\\]*(?:\\.[^"\\]*)*")
@@ -125,7 +125,8 @@ class _Open(_Value):
 def strings(text: str) -> list[Nested]:
     """Return the strings of a text that is JSON, or the beginning of an object or a list.
 
-    That is an object, a list or a string, or several of them in a row.
+    Several values may stand in a row. A string alone is guarded as it is written: it may be the
+    answer itself, which is read elsewhere.
     """
     if not _BEGINS.match(text):
         return []
