@@ -135,9 +135,10 @@ class AuditLog:
         if self._torn:
             data = b"\n" + data  # after what an earlier write did not finish
         self._torn = True
-        if os.write(file, data) < len(data):
+        missing = len(data) - os.write(file, data)
+        if missing > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._torn = False
+        self._torn = missing == 1  # only the line feed is missing: the line is in the file
 
     def _sync(self) -> None:
         if self._fsync and self._file is not None:

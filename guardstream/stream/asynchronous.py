@@ -243,6 +243,9 @@ class GuardedStream(Outcome[C], AsyncContext):
         if isinstance(self._reader, asyncio.Task):
             if self._reader.cancelling():
                 return  # it is being cancelled anyway, which must not be taken for a stop
+            source = self._sources[0]
+            if isinstance(source, GuardedStream) and source.finish is not None:
+                return  # it has ended, and its own source is being closed
             self._interrupted = True
         self._reader.cancel()
 
@@ -268,6 +271,8 @@ class GuardedStream(Outcome[C], AsyncContext):
         """Close the source after `error`; return if it is the stream's end, otherwise raise."""
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
             error = self.state.stop_error()
+        elif isinstance(error, StopAsyncIteration) and (self.state.stopping or self.state.expired):
+            error = self.state.stop_error()  # the source ended before it could be interrupted
         try:
             if isinstance(error, GeneratorExit) or self._loop is None:
                 raise error  # nothing can be awaited; `__del__` handles a task that is destroyed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from inspect import isasyncgenfunction
@@ -155,7 +155,7 @@ async def aclose_source(*sources: object) -> None:
             with suppress(asyncio.CancelledError):
                 await aclose_source(*open_sources)
         else:
-            # A task's own `cancel` passes a shield: what it interrupted is closed in another task.
+            # A task's own `cancel` passes a shield: another task closes what is still open.
             running_loop().spawn(lambda: aclose_source(*open_sources))
         raise
 
@@ -196,9 +196,11 @@ def _time_limit() -> Iterator[None]:
             task.uncancel()
 
 
-async def _aclose_all(sources: Sequence[object]) -> None:
-    for source in sources:
-        await _aclose(source)
+async def _aclose_all(sources: list[object]) -> None:
+    """Close the sources in order; remove each one that is closed."""
+    while sources:
+        await _aclose(sources[0])
+        del sources[0]
 
 
 async def _aclose(source: object) -> None:

@@ -81,6 +81,21 @@ def test_every_byte_that_is_changed_is_found(log: Path) -> None:
             assert found.wrong or found.unchained
 
 
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_full_disk_at_the_end_of_a_line_breaks_no_chain(
+    missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    guard = watched(AuditLog(path, chain=True))
+    write = os.write
+    for end in (-missing, None, None):
+        monkeypatch.setattr(os, "write", lambda file, data, end=end: write(file, data[:end]))
+        guard.wrap_sync(gen(["a secret"])).text()
+    found = verify_audit([path])
+    assert found.wrong == []
+    assert [links.lines for links in found.chains.values()] == [4 - missing]
+
+
 def test_lines_that_are_swapped_or_repeated_are_found(log: Path) -> None:
     whole = lines(log)
     log.write_bytes(b"".join([whole[1], whole[0], *whole[2:]]))

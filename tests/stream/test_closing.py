@@ -398,6 +398,60 @@ async def test_leaving_waits_for_a_closing_that_has_begun() -> None:
     assert source.closed == 1
 
 
+async def test_a_stop_lets_the_guard_inside_close_its_source_once() -> None:
+    class Slow(Source):
+        closing = anyio.Event()
+
+        async def aclose(self) -> None:
+            await super().aclose()
+            self.closing.set()
+            await anyio.sleep(0.05)
+
+    source = Slow(["a ", "sec"])
+    stream = guard().wrap(guard().wrap(source))
+    received: list[str] = []
+
+    async def read() -> None:
+        received.extend([chunk async for chunk in stream])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await source.closing.wait()
+        stream.stop()
+    await anyio.wait_all_tasks_blocked()
+    assert source.closed == 1
+    assert (received, stream.finish) == (["a "], "cancelled")
+
+
+async def test_what_is_closed_already_is_not_closed_again_after_a_cancellation() -> None:
+    class Slow(Source):
+        closing = anyio.Event()
+
+        async def aclose(self) -> None:
+            self.closing.set()
+            await anyio.sleep(0.05)
+            await super().aclose()
+
+    class Response(Slow):
+        def __init__(self, chunks: Source) -> None:
+            super().__init__([])
+            self.chunks = chunks
+
+        def __aiter__(self) -> Any:
+            return self.chunks
+
+        __anext__ = None  # type: ignore[assignment]
+
+    chunks = Source(CHUNKS)
+    response = Response(chunks)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drain, guard().wrap(response))
+        await response.closing.wait()
+        tasks.cancel_scope.cancel()
+    await until_closed(response)
+    assert (chunks.closed, response.closed) == (1, 1)
+
+
 async def test_stop_before_the_first_chunk_reads_nothing() -> None:
     source = Source(CHUNKS)
     stream = guard().wrap(source)
