@@ -4,7 +4,7 @@ what of a text its states follow."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
@@ -132,9 +132,10 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
             return 0, isinstance(node, Look | Assert)
 
 
-def look_behind(node: Node) -> int:
-    """How many characters before a match its lookbehinds read; unbounded ones are refused."""
-    asking = (part for part in walk(node) if isinstance(part, (Look, Assert)))
+def look_behind(node: Node, known: Container[int] = ()) -> int:
+    """How many characters before a match its lookbehinds read, but for those that are `known`;
+    unbounded ones are refused."""
+    asking = (part for part in walk(node, known) if isinstance(part, (Look, Assert)))
     return max(map(_reads_before, asking), default=0)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from operator import is_not
 
 from guardstream.errors import PatternError
@@ -21,18 +22,18 @@ _TOO_MANY = (
 )
 
 
-def read_forwards(tree: Node) -> Node:
-    """The tree with its lookbehinds so that each can be followed from where it begins. Raises
-    PatternError where a part that is atomic matches in too many ways."""
-    behind = _lookbehinds(tree)
+def read_forwards(tree: Node, known: Container[int] = ()) -> Node:
+    """The tree with its lookbehinds so that each can be followed from where it begins; those that
+    are `known` can. Raises PatternError where a part that is atomic matches in too many ways."""
+    behind = _lookbehinds(tree, known)
     if any(map(_has_atomic_parts, behind)):
         tree = _written(tree, False, False)
-        behind = _lookbehinds(tree)
+        behind = _lookbehinds(tree, known)
     return _with_edges_outside(tree) if any(map(_parted_ways, behind)) else tree
 
 
-def _lookbehinds(tree: Node) -> list[Look]:
-    return [part for part in walk(tree) if isinstance(part, Look) and not part.ahead]
+def _lookbehinds(tree: Node, known: Container[int]) -> list[Look]:
+    return [part for part in walk(tree, known) if isinstance(part, Look) and not part.ahead]
 
 
 # What a lookbehind asks of the text after it

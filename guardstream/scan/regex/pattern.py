@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -85,8 +86,9 @@ def compile_pattern(
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
-    tree = read_forwards(parsed.tree)
-    behind = look_behind(tree) + 1
+    known = _known(parsed.looks)
+    tree = read_forwards(parsed.tree, known)
+    behind = max([look_behind(tree, known), *known.values()]) + 1
     if names := parsed.referred:
         # An empty round is the last one, unless it captures what is referred to.
         tree = without_references(tree, lambda p: repeats_empty(p) and bool(names & captured(p)))
@@ -103,6 +105,36 @@ def compile_pattern(
     return Pattern(
         rule, tree, number, tail, after, widths, behind, settling, holds, confirm, parsed.looks
     )
+
+
+_looked: dict[int, tuple[Look, int | None]] = {}
+"""Lookarounds of patterns, by identity, and how far each reads back; None if it has to be rewritten
+or refused. They are kept, so that no other can have the identity of one."""
+
+MAX_LOOKS = 4_096
+"""How many lookarounds are remembered."""
+
+
+def _known(looks: Iterable[Look]) -> dict[int, int]:
+    """How far lookarounds read back which many patterns have, by identity, but for those that are
+    not followed as they are."""
+    known = {}
+    for look in looks:
+        _, reads = _looked.get(id(look)) or _looked_at(look)
+        if reads is not None:
+            known[id(look)] = reads
+    return known
+
+
+def _looked_at(look: Look) -> tuple[Look, int | None]:
+    reads = None
+    with suppress(PatternError):
+        if read_forwards(look) is look:
+            reads = look_behind(look)
+    if len(_looked) >= MAX_LOOKS:
+        _looked.clear()
+    _looked[id(look)] = look, reads
+    return look, reads
 
 
 def _check_lookbehinds(tree: Node) -> None:

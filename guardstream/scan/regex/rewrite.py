@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -66,11 +66,14 @@ def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
             return node
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all that it consists of, but for characters, of which there are most."""
+def walk(node: Node, known: Container[int] = ()) -> Iterator[Node]:
+    """The node and all that it consists of, but for characters, of which there are most, and for
+    those that are `known` by their identity."""
     left = [node]
     while left:
         node = left.pop()
+        if known and id(node) in known:
+            continue
         yield node
         left += [part for part in reversed(inside(node)) if not isinstance(part, Char)]
 
