@@ -119,6 +119,8 @@ class Ollama(SpecAdapter):
         written = super().write(chunk, texts[:count], ends=ends)
         if written is not None and not ends and fields.get("done"):
             written = replaced(written, {"done": False})
+        if written is not None and _has_no_calls_left(fields, fields_of(written)):
+            written = _without_calls(written)
         if written is None or list(texts[count:]) == [text for _, text in self._copies()]:
             return written
         if isinstance(written, dict):
@@ -161,6 +163,26 @@ class Ollama(SpecAdapter):
     def _copies(self) -> list[tuple[Slot, str]]:
         """Return the received texts so far, which a context spells out."""
         return [(slot, text) for slot, parts in self._raw.items() if (text := "".join(parts))]
+
+
+def _has_no_calls_left(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether all tool calls of a response were removed."""
+    calls, left = (fields_of(fields.get("message")).get("tool_calls") for fields in (before, after))
+    return bool(calls) and not left
+
+
+def _without_calls(written: Any) -> Any | None:
+    """Return a response without its empty list of tool calls; None if nothing is left in it.
+
+    LiteLLM takes any list, also an empty one, for the finish reason `tool_calls`.
+    """
+    fields = fields_of(written)
+    message = fields["message"]
+    rest = {name: value for name, value in fields_of(message).items() if name != "tool_calls"}
+    if not fields.get("done") and not any(rest[name] for name in rest if name != "role"):
+        return None
+    said = rest if isinstance(message, dict) else replaced(message, {"tool_calls": None})
+    return replaced(written, {"message": said})
 
 
 def _bare(chunk: Any, field: str, text: str, done: dict[str, Any]) -> Any:

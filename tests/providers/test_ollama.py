@@ -142,6 +142,18 @@ def test_a_blocked_call_is_not_made() -> None:
 
 
 @MAKE
+def test_no_list_of_calls_is_left_when_the_only_call_is_blocked(make: Any) -> None:
+    """LiteLLM takes any list, also an empty one, for the finish reason `tool_calls`."""
+    calls = {"tool_calls": [call("find", q="forbidden")]}
+    [last] = GUARD.wrap_sync(make([chat(**calls), chat(done=True)]))
+    said, _ = GUARD.wrap_sync(make([chat("so ", **calls), chat(done=True)]))
+    assert last["done_reason"] == "content_filter"
+    assert said["message"]["content"] == "so "
+    message = said["message"] if isinstance(said, dict) else said.message.model_dump()
+    assert message.get("tool_calls") is None
+
+
+@MAKE
 def test_a_block_ends_with_a_last_response(make: Any) -> None:
     guard = Guard(
         Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
