@@ -30,6 +30,7 @@ from guardstream.providers.adapter import (
 from guardstream.providers.toolkit.alike import PATIENCE, Alike, alike
 from guardstream.providers.toolkit.fields import (
     BYTES,
+    KINDS,
     LISTS,
     fields_of,
     same_or,
@@ -116,9 +117,6 @@ _ASIDE = Leaf("about", "text", "logprobs")
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
-
-KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
-"""Fields that distinguish kinds of events in unknown formats."""
 
 _MOST_KINDS = 256
 """The number of event kinds that are distinguished in one stream, because a source may invent any

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
-from guardstream.providers.spec import KEEP, KINDS, SpecAdapter
+from guardstream.providers.spec import KEEP, SpecAdapter
+from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.nodes import Spec
 

@@ -27,6 +27,9 @@ LISTS = (list, tuple, set, frozenset, deque)
 
 BYTES = (bytes, bytearray, memoryview)
 
+KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
+"""Fields that distinguish kinds of events in unknown formats."""
+
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class's objects that are not in their `__dict__`; None for mappings."""
 

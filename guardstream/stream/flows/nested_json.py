@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from guardstream.providers.spec import KINDS
+from guardstream.providers.toolkit.fields import KINDS
 
 _BOM = "\ufeff"
 _BEGINS = re.compile(rf"{_BOM}?[ \t\n\r]*[{{\[]")
