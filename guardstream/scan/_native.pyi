@@ -19,7 +19,7 @@ class Machine:
         tails: bytes,
         firsts: bytes,
         first_at: bytes,
-        told: bytes,
+        kept: bytes,
         asked: bytes,
         begin: bytes,
         tells: bytes,

@@ -50,7 +50,7 @@ def machine(**given: Any) -> Any:
         "tails": ints(-1),
         "firsts": ints(1, 2, 0, -1),
         "first_at": ints(0),
-        "told": ints(7),
+        "kept": ints(7),
         "asked": ints(0),
         "begin": ints(1),
         "tells": b"",
@@ -189,7 +189,7 @@ def test_wrong_rows_of_a_page_are_refused(found: Any) -> None:
 def test_signatures_are_whole() -> None:
     from guardstream.scan import _native
 
-    wide = {"told": ints(7, 0), "asked": ints(0, 0), "begin": ints(1, 0), "flags": b""}
+    wide = {"kept": ints(7, 0), "asked": ints(0, 0), "begin": ints(1, 0), "flags": b""}
     wide |= {"labels": b"", "tails": b"", "firsts": b"", "first_at": b""}
     found = ints(0, 97, 97), ints(0, 0, 1)
     characters = _native.Characters(2, lambda _code, _known: found)
@@ -227,7 +227,7 @@ def test_machines_that_share_characters_ask_for_a_page_once() -> None:
 
 
 def test_characters_that_a_machine_does_not_tell_apart_are_of_one_class() -> None:
-    stream = machine(told=ints(0))
+    stream = machine(kept=ints(0))
     assert stream.run("a", 0, 1) == 1
     assert not stream.due
 

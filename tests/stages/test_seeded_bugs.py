@@ -27,13 +27,10 @@ from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper
 from guardstream.stages.confirm import _After
 from guardstream.stages.redact import Redact
 from guardstream.stages.redact.regions import Regions
-from tests.support.generate import draw_behind, draw_case
+from tests.support.generate import EVERY, draw_behind, draw_case
 from tests.support.harness import difference, hunt, told
 
 ENOUGH = 2_000
-
-EVERY = 8
-"""So many cases of all kinds come for each of lookbehinds that several patterns have."""
 
 
 @pytest.fixture(autouse=True)

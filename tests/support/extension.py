@@ -23,9 +23,6 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "guardstream" / "scan" / "native"
 NAME = "guardstream.scan._native"
-EVERY = 8
-"""So many cases of all kinds come for each of lookbehinds that several patterns have."""
-
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
 
 
@@ -74,7 +71,7 @@ def load(path: Path) -> None:
 def compare(first: int, cases: int) -> str:
     """The first difference between the extension and the reference, if any."""
     from guardstream.scan.regex import forms
-    from tests.support.generate import draw_behind
+    from tests.support.generate import EVERY, draw_behind
     from tests.support.harness import hunt, told
 
     assert forms.NATIVE

@@ -373,9 +373,10 @@ machine_told(Machine *self, int32_t class)
 static int
 machine_tells(Machine *self, int32_t pattern, int32_t state)
 {
-    int told = self->automata[pattern].cache.state[state].told;
-    return told && ints_push(&self->told, self->tells.at[pattern - self->lookbehinds]) < 0 ? ERROR
-                                                                                            : 0;
+    if (!self->automata[pattern].cache.state[state].told) {
+        return 0;
+    }
+    return ints_push(&self->told, self->tells.at[pattern - self->lookbehinds]) < 0 ? ERROR : 0;
 }
 
 /* What the patterns tell a class apart as, a row with one for each; NULL with an error set. */
@@ -731,7 +732,7 @@ lookbehinds_taken(Machine *self, PyObject *tells)
 
 static int
 machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
-               PyObject *first_at, PyObject *told, PyObject *asked, PyObject *begin,
+               PyObject *first_at, PyObject *kept, PyObject *asked, PyObject *begin,
                PyObject *tells)
 {
     char *bytes;
@@ -740,7 +741,7 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
     if (PyBytes_AsStringAndSize(flags, &bytes, &patterns) < 0
         || ints_taken(labels, &self->labels) < 0 || ints_taken(tails, &self->tails) < 0
         || ints_taken(firsts, &self->firsts) < 0 || ints_taken(first_at, &self->first_at) < 0
-        || signature_given(self->characters, told, &self->kept) < 0
+        || signature_given(self->characters, kept, &self->kept) < 0
         || signature_given(self->characters, asked, &self->asked) < 0) {
         return ERROR;
     }
@@ -769,12 +770,12 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
 static PyObject *
 machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "told", "asked",
+    static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "kept", "asked",
                             "begin", "tells", "characters", "load", "more", NULL};
-    PyObject *flags, *labels, *tails, *firsts, *first_at, *told, *asked, *begin, *tells;
+    PyObject *flags, *labels, *tails, *firsts, *first_at, *kept, *asked, *begin, *tells;
     PyObject *characters, *load, *more;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSSSOOO", names, &flags, &labels,
-                                     &tails, &firsts, &first_at, &told, &asked, &begin, &tells,
+                                     &tails, &firsts, &first_at, &kept, &asked, &begin, &tells,
                                      &characters, &load, &more)
         || !is_characters(characters)) {
         return NULL;
@@ -788,7 +789,7 @@ machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->load = Py_NewRef(load);
     self->more = Py_NewRef(more);
     self->limit = INT64_MAX;
-    if (machine_filled(self, flags, labels, tails, firsts, first_at, told, asked, begin, tells) < 0) {
+    if (machine_filled(self, flags, labels, tails, firsts, first_at, kept, asked, begin, tells) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }

@@ -39,7 +39,7 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs other;       /* the run of a pattern that reads the text again, after those of its lookbehinds */
+    Runs other; /* of a pattern that reads the text again, and before that of its lookbehinds */
     OpenMatches hits; /* what the last character has completed of eager patterns */
     Lost *lost;       /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;

@@ -4,7 +4,7 @@ and for each pair of classes which sleeping patterns wake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import count
 from operator import or_
@@ -40,13 +40,13 @@ class Handling(NamedTuple):
 class Classes(dict[str, int]):
     """The number of each character's class; one that is new is judged by all sets.
 
-    Only the sets whose bits are in `told` tell characters apart: the fewer classes there are, the
+    Only the sets whose bits are `kept` tell characters apart: the fewer classes there are, the
     sooner it is known where a joint state leads on each.
     """
 
-    def __init__(self, sets: CharSets, alphabet: Alphabet, told: int) -> None:
+    def __init__(self, sets: CharSets, alphabet: Alphabet, kept: int) -> None:
         self.sets = sets
-        self.told = told
+        self.kept = kept
         self._alphabet = alphabet
         self._numbers: dict[int, int] = {}
         self._pages: dict[int, int] = {}  # those whose characters are all of one class
@@ -65,8 +65,7 @@ class Classes(dict[str, int]):
         return number
 
     def _judged(self, character: str) -> int:
-        signature = self.sets.signature(character) & self.told
-        return self.of(signature)
+        return self.of(self.sets.signature(character) & self.kept)
 
     def of(self, signature: int) -> int:
         """The number of the class with this signature; under the alphabet's lock."""
@@ -116,32 +115,41 @@ class Machine:
         self,
         automata: Sequence[Automaton],
         handling: Sequence[Handling],
-        classes: Classes,
+        sets: CharSets,
         alphabet: Alphabet,
         members: Collection[int],
         patterns: int,
     ) -> None:
         self.automata = automata
-        self.members = members
         self.patterns = patterns
         self.handling = handling
-        self.classes = classes
         self.alphabet = alphabet
+        self.lookbehinds = frozenset(self._lookbehinds_of(self._mask(members)))
+        self.members = [*members, *sorted(self.lookbehinds)]
+        self.classes = Classes(sets, alphabet, self._mask(self.members))
         self.firsts: list[Sequence[Condition]] = [()] * len(automata)
         self.asked = 0
         self._beginning: dict[Condition, list[int]] = {}
-        for index in members:
+        for index in self.members:
             program = automata[index].program
             self.firsts[index] = program.firsts
             self.asked |= program.last
             for condition in program.firsts:
                 self._beginning.setdefault(condition, []).append(index)
-        self.lookbehinds = frozenset(index for index in members if index >= patterns)
         self._starters: dict[int, list[int]] = {}
         self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._fresh = count()
         alphabet.flushed.append(lambda _: self._forget())
+
+    def _mask(self, members: Iterable[int]) -> int:
+        """The bits of all sets that some automata ask for."""
+        return reduce(or_, [self.automata[index].program.mask for index in members])
+
+    def _lookbehinds_of(self, mask: int) -> list[int]:
+        """The lookbehinds among the sets with these bits."""
+        indices = range(self.patterns, len(self.automata))
+        return [index for index in indices if self.automata[index].program.tells & mask]
 
     def _forget(self) -> None:
         self.wakes.clear()
@@ -187,13 +195,10 @@ class Machine:
     def read_for(self, pattern: int, before: str, text: str) -> Iterator[int]:
         """The signatures of the character `before` a text, or of the text's beginning, and of its
         own, for a pattern: its lookbehinds begin after that character."""
-        signatures, mask = self.alphabet.signatures, self.automata[pattern].program.mask
+        signatures = self.alphabet.signatures
         last = signatures[self.classes[before] if before else Alphabet.BEGIN]
-        states = [
-            automaton.idle(last)
-            for automaton in self.automata[self.patterns :]
-            if automaton.program.tells & mask
-        ]
+        lookbehinds = self._lookbehinds_of(self.automata[pattern].program.mask)
+        states = [self.automata[index].idle(last) for index in lookbehinds]
         yield last
         for character in text:
             signature = signatures[self.classes[character]]

@@ -196,7 +196,7 @@ class NativeMachine:
             array("i", [handling.tail for handling in machine.handling]).tobytes(),
             firsts.tobytes(),
             first_at.tobytes(),
-            sets.ints(machine.classes.told),
+            sets.ints(machine.classes.kept),
             sets.ints(machine.asked),
             sets.ints(START),
             array("i", [bit.bit_length() - 1 for bit in tells]).tobytes(),

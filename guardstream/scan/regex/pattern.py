@@ -34,6 +34,13 @@ from guardstream.scan.regex.rewrite import (
 MAX_WIDTHS = 8
 """How many widths of what follows a group are tried before a match is looked at as a whole."""
 
+MAX_LOOKS = 4_096
+"""How many lookarounds are remembered."""
+
+_looked: dict[int, tuple[Look, int | None]] = {}
+"""Lookarounds of patterns, by identity, and how far each reads back; None if it has to be rewritten
+or refused. They are kept, so that no other can have the identity of one."""
+
 
 class Settling(Enum):
     """How a pattern's matches become certain."""
@@ -105,14 +112,6 @@ def compile_pattern(
     return Pattern(
         rule, tree, number, tail, after, widths, behind, settling, holds, confirm, parsed.looks
     )
-
-
-_looked: dict[int, tuple[Look, int | None]] = {}
-"""Lookarounds of patterns, by identity, and how far each reads back; None if it has to be rewritten
-or refused. They are kept, so that no other can have the identity of one."""
-
-MAX_LOOKS = 4_096
-"""How many lookarounds are remembered."""
 
 
 def _known(looks: Iterable[Look]) -> dict[int, int]:

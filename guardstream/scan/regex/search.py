@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial, reduce
-from operator import and_, or_
+from operator import and_
 from string import ascii_lowercase
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from guardstream.scan.regex.analysis import counts, min_width, spells
 from guardstream.scan.regex.ast import Cat, Look
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
-from guardstream.scan.regex.machine import NO_GROUP, Classes, Handling, Machine
+from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
@@ -107,21 +107,7 @@ class PatternSet:
             handling.append(Handling(holds=False))
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart(sets):
-            mask = reduce(or_, [programs[index].mask for index in members])
-            along = [
-                index
-                for index in range(len(patterns), len(handling))
-                if mask & self.automata[index].program.tells
-            ]
-            mask = reduce(or_, [self.automata[index].program.mask for index in along], mask)
-            machine = Machine(
-                self.automata,
-                handling,
-                Classes(sets, alphabet, mask),
-                alphabet,
-                [*members, *along],
-                len(patterns),
-            )
+            machine = Machine(self.automata, handling, sets, alphabet, members, len(patterns))
             steps = self._form.stepping(machine)
             self.searches.append(partial(PatternScan, self, steps, self._share(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
