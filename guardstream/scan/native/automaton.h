@@ -115,11 +115,16 @@ typedef struct {
     int32_t first, count;   /* its threads, in the pool of `states` */
     int32_t registers;      /* how many a stream has here */
     int32_t asks;           /* the bits of the next character that matter, NONE if not known yet */
-    int32_t row, row_count; /* its edges by class */
     int32_t idle;
     int32_t told; /* whether the lookbehind matches here which the automaton is */
     Live starts, holds;
 } State;
+
+/* Where a state's edges stand in `rows`, by class. Every character of a text that is new looks these up
+   for all that is awake: they stand close together. */
+typedef struct {
+    int32_t first, count;
+} Row;
 
 /* As `dfa.Transition`. */
 typedef struct {
@@ -131,8 +136,9 @@ typedef struct {
 
 /* What is forgotten when it grows too large. What every character asks for stands together. */
 typedef struct {
-    State *state;
+    Row *row; /* by state */
     Edge *edge;
+    State *state;
     Ints rows, notes, registers;
     Numbers closures, items, advanced, item_sets, obligations, obligation_sets, aheads, leasts;
     Numbers states;
@@ -141,7 +147,8 @@ typedef struct {
     Entry *entry;
     Way *way;
     Item *item;
-    int32_t closure_room, step_room, entry_room, way_room, item_room, state_room, edge_room;
+    int32_t closure_room, step_room, entry_room, way_room, item_room, state_room, row_room;
+    int32_t edge_room;
     int32_t entries, ways;
     Ints ahead_lists, idle;
 } Cache;
@@ -202,6 +209,7 @@ cache_free(Cache *cache)
     PyMem_Free(cache->entry);
     PyMem_Free(cache->way);
     PyMem_Free(cache->item);
+    PyMem_Free(cache->row);
     PyMem_Free(cache->state);
     PyMem_Free(cache->edge);
     memset(cache, 0, sizeof(*cache));
@@ -224,6 +232,7 @@ cache_bytes(const Cache *cache)
     bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
     bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
     bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(State) * cache->state_room;
+    bytes += (int64_t)sizeof(Row) * cache->row_room;
     return bytes + (int64_t)sizeof(Edge) * cache->edge_room;
 }
 
@@ -1055,10 +1064,13 @@ state_of(Automaton *self, const Ints *key)
     if ((self->group && live_of(self, threads, state.count, 1, &state.holds) < 0)
         || grown((void **)&cache->state, &cache->state_room, (int64_t)cache->states.count + 1,
                  sizeof(State)) < 0
+        || grown((void **)&cache->row, &cache->row_room, (int64_t)cache->states.count + 1,
+                 sizeof(Row)) < 0
         || (number = numbers_of(&cache->states, key->at, key->count)) < 0) {
         return ERROR;
     }
     cache->state[number] = state;
+    cache->row[number] = (Row){0, 0};
     return number;
 }
 
@@ -1750,20 +1762,19 @@ edge_of(Automaton *self, int32_t number, int32_t local)
     if (edge < 0) {
         return edge;
     }
-    if (local >= cache->state[number].row_count) {
+    if (local >= cache->row[number].count) {
         /* The row moves to where there is room for it. */
-        int32_t old = cache->state[number].row, count = cache->state[number].row_count;
-        int32_t room = local < 4 ? 4 : 2 * (local + 1), first = cache->rows.count;
-        for (int32_t index = 0; index < room; index++) {
-            int32_t value = index < count ? cache->rows.at[old + index] : NONE;
+        const Row old = cache->row[number];
+        const Row row = {cache->rows.count, local < 4 ? 4 : 2 * (local + 1)};
+        for (int32_t index = 0; index < row.count; index++) {
+            int32_t value = index < old.count ? cache->rows.at[old.first + index] : NONE;
             if (ints_push(&cache->rows, value) < 0) {
                 return ERROR;
             }
         }
-        cache->state[number].row = first;
-        cache->state[number].row_count = room;
+        cache->row[number] = row;
     }
-    return cache->rows.at[cache->state[number].row + local] = edge;
+    return cache->rows.at[cache->row[number].first + local] = edge;
 }
 
 /* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */

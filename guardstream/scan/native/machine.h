@@ -462,8 +462,8 @@ machine_count(Machine *self, Automaton *automaton)
 static inline int32_t
 known_edge(const Automaton *automaton, int32_t number, int32_t local)
 {
-    const State *state = &automaton->cache.state[number];
-    return local < state->row_count ? automaton->cache.rows.at[state->row + local] : NONE;
+    const Row row = automaton->cache.row[number];
+    return local < row.count ? automaton->cache.rows.at[row.first + local] : NONE;
 }
 
 /* A state's transition on a class: an edge's number, ERROR, or WANTED or TOO_MANY of `wanted`. */
