@@ -412,7 +412,7 @@ def _report_rule(placed: PlacedRule, error: RuleError) -> None:
     if error.allowed is not None:
         origin = placed.origin_of("allow")
         path = origin.key("allow", *error.allowed)
-    elif error.pattern is not None and (*path, error.pattern) in origin.source.document.values:
+    elif error.pattern is not None and origin.source.document.has((*path, error.pattern)):
         path = (*path, error.pattern)
     offset = error.offset
     if offset is not None and path in origin.source.expansions:

@@ -1,19 +1,19 @@
-"""Composes a YAML document by libyaml, ten times faster than in Python.
+"""Reads the values of a YAML document by libyaml, many times faster than in Python.
 
 Only the packs are read this way, which are known to be valid: libyaml reads YAML 1.1 and accepts
 what YAML 1.2 does not. Users' files are read by ruamel.yaml, which also has the best error
-messages. Tags are resolved as in YAML 1.2, and the nodes are those of ruamel.yaml.
+messages. Plain scalars mean what they mean in YAML 1.2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.tag import Tag
 
 try:
     import yaml
@@ -24,44 +24,29 @@ except ImportError:
 else:
     BUILT = True
 
+TAG = "tag:yaml.org,2002:"
+"""How the tags of YAML's own kinds of values begin."""
 
-class Place(NamedTuple):
-    """The beginning or end of a node, in the form of ruamel.yaml's marks, which count from 0."""
-
-    line: int
-    column: int
-    pointer: int
-    buffer: str
+Convert = Callable[[str, str], object]
+"""What a scalar of a kind, such as `int`, is a value for. Raises ValueError or KeyError."""
 
 
-def compose(text: str) -> Node | None:
-    """Return the root of the only document in a text; None if there is not exactly one, or libyaml
-    is missing."""
+def documents(text: str, convert: Convert) -> list[object]:
+    """Return the values of the documents in a text; none where libyaml is missing or refuses it, or
+    a scalar is not what its tag says."""
     if not BUILT:
-        return None
+        return []
     try:
-        events = iter(list(yaml.parse(text, Loader=CLoader)))
-    except yaml.YAMLError:
-        return None
-    composer = _Composer(text, events)
-    next(events)
-    if not isinstance(next(events), yaml.DocumentStartEvent):
-        return None
-    root = composer.node(next(events))
-    next(events)
-    return root if isinstance(next(events), yaml.StreamEndEvent) else None
+        reader = _Reader(iter(list(yaml.parse(text, Loader=CLoader))), convert)
+        return list(reader.documents())
+    except (yaml.YAMLError, ValueError, KeyError):
+        return []
 
 
 @cache
-def _plain(text: str) -> str:
-    """Return the tag of a scalar without quotes and without an explicit tag."""
-    return str(_resolver().resolve(ScalarNode, text, (True, False)))
-
-
-@cache
-def _tag(name: str) -> Tag:
-    """Return a tag, which all nodes that have it share: it takes longer to make than a node."""
-    return Tag(suffix=name)
+def _kind(text: str) -> str:
+    """Return the kind of a scalar without quotes and without a tag of its own."""
+    return str(_resolver().resolve(ScalarNode, text, (True, False))).removeprefix(TAG)
 
 
 @cache
@@ -70,43 +55,44 @@ def _resolver() -> VersionedResolver:
     return resolver
 
 
-class _Composer:
-    def __init__(self, text: str, events: Any) -> None:
-        self._text = text
+class _Reader:
+    def __init__(self, events: Iterator[Any], convert: Convert) -> None:
         self._events = events
-        self._anchors: dict[str, Node] = {}
+        self._convert = convert
+        self._anchors: dict[str, object] = {}
 
-    def node(self, event: Any) -> Node:
-        """Return the node that begins with an event."""
+    def documents(self) -> Iterator[object]:
+        """Read the documents to the end of the events."""
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                yield self._value(next(self._events))
+
+    def _value(self, event: Any) -> object:
+        """Read the value that begins with an event."""
         if isinstance(event, yaml.AliasEvent):
             return self._anchors[event.anchor]
+        value: object
         if isinstance(event, yaml.ScalarEvent):
-            scalar = self._scalar(event)
-            if event.anchor:
-                self._anchors[event.anchor] = scalar
-            return scalar
-        made = MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode
-        kind = "map" if made is MappingNode else "seq"
-        items: list[Any] = []
-        tag = event.tag or f"tag:yaml.org,2002:{kind}"
-        node = made(_tag(tag), items, self._place(event.start_mark))
+            value = self._scalar(event)
+        elif isinstance(event, yaml.MappingStartEvent):
+            items = self._items()
+            value = dict(zip(items, items, strict=True))
+        else:
+            value = list(self._items())
         if event.anchor:
-            self._anchors[event.anchor] = node
+            self._anchors[event.anchor] = value
+        return value
+
+    def _items(self) -> Iterator[Any]:
+        """Read the values up to the end of a list, or the keys and values of a mapping."""
         for event in self._events:
             if isinstance(event, yaml.CollectionEndEvent):
-                node.end_mark = self._place(event.end_mark)
-                break
-            item = self.node(event)
-            items.append(item if made is SequenceNode else (item, self.node(next(self._events))))
-        return node
+                return
+            yield self._value(event)
 
-    def _scalar(self, event: Any) -> ScalarNode:
-        tag = event.tag
-        if tag is None or tag == "!":
-            plain = event.implicit[0] and not event.style
-            tag = _plain(event.value) if plain else "tag:yaml.org,2002:str"
-        begin, end = self._place(event.start_mark), self._place(event.end_mark)
-        return ScalarNode(_tag(tag), event.value, begin, end, style=event.style or None)
-
-    def _place(self, mark: Any) -> Place:
-        return Place(mark.line, mark.column, mark.index, self._text)
+    def _scalar(self, event: Any) -> object:
+        text: str = event.value
+        if event.tag is None or event.tag == "!":
+            is_plain = event.implicit[0] and not event.style
+            return self._convert(_kind(text), text) if is_plain else text
+        return self._convert(event.tag.removeprefix(TAG), text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -21,6 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.tokens import DirectiveToken, DocumentStartToken, Token
 
 from guardstream.policy import composing
+from guardstream.policy.composing import TAG
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -30,8 +31,6 @@ files."""
 
 MAX_DEPTH = 32
 """The maximum nesting of lists and mappings; the deepest key of a policy is at level six."""
-
-_TAG = "tag:yaml.org,2002:"
 
 
 class Mark(NamedTuple):
@@ -54,13 +53,49 @@ class Problem(NamedTuple):
 
 
 @dataclass(slots=True)
-class Document:
-    """The values of a YAML text, the marks of keys and values by path, and the errors."""
+class Places:
+    """The marks of a document's keys and values, by path."""
 
-    value: object = None
     keys: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     values: dict[KeyPath, Spot] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Document:
+    """The values of a YAML text, the marks of keys and values by path, and the errors.
+
+    Of a `text` that is known to be valid the marks are found when one is first asked for.
+    """
+
+    value: object = None
     problems: list[Problem] = field(default_factory=list)
+    text: str | None = None
+    _places: Places | None = None
+
+    @property
+    def keys(self) -> dict[KeyPath, tuple[int, int]]:
+        """The marks of the keys, by path."""
+        return self._located().keys
+
+    @property
+    def values(self) -> dict[KeyPath, Spot]:
+        """The places of the values, by path."""
+        return self._located().values
+
+    def _located(self) -> Places:
+        if self._places is None:
+            self._places = Places() if self.text is None else read(self.text)._located()
+        return self._places
+
+    def has(self, path: KeyPath) -> bool:
+        """Return whether there is a value at a path."""
+        value: Any = self.value
+        for part in path:
+            known = range(len(value)) if isinstance(value, list) else value
+            if isinstance(value, str) or not isinstance(known, Collection) or part not in known:
+                return False
+            value = value[part]
+        return True
 
     def mark(self, path: KeyPath) -> Mark:
         """Return the place of the value at `path`, or of the nearest value around it."""
@@ -92,11 +127,10 @@ def read(
     `sound` says that the text is known to be valid YAML, as the packs are. `nodes` receives the
     YAML node of each value, for callers that edit the text.
     """
+    found = composing.documents(text, _converted) if sound else []
+    if len(found) == 1:
+        return Document(found[0], text=text)
     document = Document()
-    root = composing.compose(text) if sound else None
-    if root is not None:
-        document.value = _Reader(document).read(root, (), 0)
-        return document
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor that is defined twice is valid YAML
@@ -323,20 +357,18 @@ class _Reader:
         tag = str(node.tag)
         if tag in _TAGS[type(node)]:
             return True
-        what = "unsupported" if tag.startswith(_TAG) else "unknown"
+        what = "unsupported" if tag.startswith(TAG) else "unknown"
         self._problem(node, f"{what} tag {tag!r}")
         return False
 
     def _scalar(self, node: ScalarNode) -> object:
-        kind = str(node.tag).removeprefix(_TAG)
+        kind = str(node.tag).removeprefix(TAG)
         text = _whole(str(node.value))
         if _HALF.search(text):
             self._problem(node, _HALF_MESSAGE)
             return None
-        if kind in ("int", "float") and _ONLY_IN_1_1.match(text):
-            return text
         try:
-            return _SCALARS[kind](text)
+            return _converted(kind, text)
         except ValueError:
             self._problem(node, f"not {_NAMES[kind]}: put it in quotes if it is text")
             return None
@@ -355,6 +387,13 @@ _HALF_MESSAGE = "half of a surrogate pair: write the character itself"
 
 # YAML 1.2, 10.3.2. ruamel.yaml takes these for numbers, as YAML 1.1 does.
 _ONLY_IN_1_1 = re.compile(r"[^_]*_|[-+]?0b|[-+]0[ox]")
+
+
+def _converted(kind: str, text: str) -> object:
+    """Return the value of a scalar of a kind; ValueError if it is none."""
+    if kind in ("int", "float") and _ONLY_IN_1_1.match(text):
+        return text
+    return _SCALARS[kind](text)
 
 
 def _integer(text: str) -> int:
@@ -385,8 +424,8 @@ _NAMES = {
 }
 
 _TAGS: dict[type[Node], frozenset[str]] = {
-    ScalarNode: frozenset(_TAG + name for name in _SCALARS),
-    SequenceNode: frozenset((_TAG + "seq",)),
-    MappingNode: frozenset((_TAG + "map",)),
+    ScalarNode: frozenset(TAG + name for name in _SCALARS),
+    SequenceNode: frozenset((TAG + "seq",)),
+    MappingNode: frozenset((TAG + "map",)),
 }
 """The tags that each kind of node may have."""

@@ -323,7 +323,7 @@ def _validate(source: Source) -> None:
 
 def _expand(source: Source) -> None:
     """Replace the calls to subpatterns in a valid file."""
-    made = expanded(source.file, source.document.values, source.report_inside)
+    made = expanded(source.file, source.document.has, source.report_inside)
     source.file, source.expansions, source.uncalled = made.file, made.expansions, made.uncalled
 
 
@@ -355,15 +355,15 @@ def _add_own(merged: MergedPolicy) -> None:
         section = getattr(source.file, name)
         for key in section.model_fields_set if section else ():
             merged.keys[name, key] = source
-    first: dict[str, Mark] = {}
+    first: dict[str, Origin] = {}
     own: dict[str, PlacedRule] = {}
     for index, rule in enumerate(source.file.rules):
         here = Origin(source, index)
         if rule.id in first:
-            line = first[rule.id].line
+            line = first[rule.id].mark("id").line
             here.report(f"duplicate rule id {rule.id!r}, first in line {line}", "id")
             continue
-        first[rule.id] = here.mark("id")
+        first[rule.id] = here
         inherited = merged.rules.get(rule.id)
         if inherited is None or SEARCH_KEYS & rule.model_fields_set:
             own[rule.id] = PlacedRule(rule, here)

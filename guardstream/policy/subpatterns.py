@@ -8,7 +8,7 @@ that captures nothing. It is replaced when the file is read, so that the search 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -103,12 +103,12 @@ class Expanded:
     uncalled: tuple[str, ...] = ()
 
 
-def expanded(file: PolicyFile, values: Collection[KeyPath], report: Report) -> Expanded:
-    """Replace the calls in all patterns of `file`; `values` are the paths of its values.
+def expanded(file: PolicyFile, has: Callable[[KeyPath], bool], report: Report) -> Expanded:
+    """Replace the calls in all patterns of `file`; `has` says at which paths it has values.
 
     Errors are reported: of a subpattern by itself, and of a call to one that there is not.
     """
-    calls = _Calls(values, report)
+    calls = _Calls(has, report)
     for name, text in file.subpatterns.items():
         calls.define(name, text)
     rules = calls.in_rules(("rules",), file.rules)
@@ -121,10 +121,10 @@ def expanded(file: PolicyFile, values: Collection[KeyPath], report: Report) -> E
 
 
 class _Calls:
-    def __init__(self, values: Collection[KeyPath], report: Report) -> None:
+    def __init__(self, has: Callable[[KeyPath], bool], report: Report) -> None:
         self.expansions: dict[KeyPath, Expansion] = {}
         self.called: set[str] = set()
-        self._values = values
+        self._has = has
         self._report = report
         self._known: dict[str, str] = dict(BUILT_IN)
 
@@ -169,7 +169,7 @@ class _Calls:
     def _listed(self, path: KeyPath, patterns: list[str]) -> list[str]:
         places = [(*path, index) for index in range(len(patterns))]
         return [
-            self._replaced(place if place in self._values else path, text, _tokens(text)).text
+            self._replaced(place if self._has(place) else path, text, _tokens(text)).text
             for place, text in zip(places, patterns, strict=True)
         ]
 

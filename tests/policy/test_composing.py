@@ -36,8 +36,15 @@ def told(document: Document) -> object:
 @pytest.mark.parametrize("name", packs.names())
 def test_a_pack_is_read_alike_in_both_ways(name: str) -> None:
     text = packs.pack(name).read_text("utf-8")
-    assert composing.compose(text) is not None
+    assert len(composing.documents(text, lambda _, scalar: scalar)) == 1
     assert told(read(text, sound=True)) == told(read(text))
+
+
+def test_the_places_of_a_pack_are_found_when_they_are_asked_for() -> None:
+    sound = read(TEXT, sound=True)
+    assert sound.has(("deep", 0, "我"))
+    assert not any(map(sound.has, (("deep", 3), ("names", "yes"), ("version", 0), ("deep", 1, 0))))
+    assert sound.mark(("deep", 1)) == (7, 5)
 
 
 def test_a_text_is_read_alike_in_both_ways() -> None:
