@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from guardstream.events import Event, Finish, Stage, Text
 
@@ -14,6 +14,21 @@ class Cuttable(Protocol):
 
     def cut(self, finish: Finish) -> list[Event]:
         """Drop what is held and return what completes the output, ending with `finish`."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A stage whose `reader` may be fed in its place, which takes fewer calls.
+
+    The reader's `feed` returns text that goes out, if that is all, and then its `held` is that of
+    the stage. Of anything else `feed_unread` makes events, or text.
+    """
+
+    reader: Any
+
+    def feed_unread(self, text: str, read: Any) -> str | Sequence[Event]:
+        """Take text for which the reader has returned `read`."""
         ...
 
 

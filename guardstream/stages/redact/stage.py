@@ -45,20 +45,19 @@ class Redact:
         "_at_once",
         "_busy",
         "_disabled",
-        "_feed",
         "_find_unseen",
         "_finished",
         "_just_overflowed",
         "_max_holdback",
         "_outrun",
         "_overflowing",
-        "_reader",
         "_regions",
         "_rules",
         "_searches",
         "_set",
         "_window",
         "read",
+        "reader",
     )
 
     def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
@@ -69,11 +68,13 @@ class Redact:
         self._find_unseen = rules.unseen.search if rules.unseen else None
         self._window = Window()
         steps = [scan.steps for scan in scans]
-        self._reader = reader = reader_of(
+        # Nearly always nothing happens in a chunk, and no candidate can become too long in it: then
+        # the reader's `feed` alone need be called, and its `held` is that of the stage.
+        self.reader = reader = reader_of(
             steps, self._window.parts, self._at_once, self._find_unseen
         )
-        self._reader.trim_at = MAX_SPARE
-        self._feed, self.read = reader.feed, reader.read
+        self.reader.trim_at = MAX_SPARE
+        self.read = reader.read
         self._searches = Searches(scans, reader, self._window, rules.forking)
         self._regions = Regions(self._rules, rules.fixed, reader)
         self._overflowing: dict[int, int] = {}  # rules that mask an overflow, and its start
@@ -86,37 +87,32 @@ class Redact:
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        return 0 if self._finished else self._reader.held
+        return 0 if self._finished else self.reader.held
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
-        fed = self.feed_text(text)
+        read = self.reader.feed(text)
+        fed = read if isinstance(read, str) else self.feed_unread(text, read)
         if isinstance(fed, str):
             return [Text(fed)] if fed else []
         return fed
 
-    def feed_text(self, text: str) -> str | list[Event]:
-        """Like `feed`, but return plain text without an event around it."""
-        fed = self._feed(text)
-        # Nearly always nothing happens in a chunk, and no candidate can become too long in it.
-        return fed if isinstance(fed, str) else self._feed_unread(text, fed)
-
-    def _feed_unread(self, text: str, ran: Ran | None) -> str | list[Event]:
+    def feed_unread(self, text: str, ran: Ran | None) -> str | list[Event]:
         """Feed text that the reader has not read, or has read only up to a position that needs
-        attention."""
+        attention. Events or, without an event around it, plain text."""
         if ran is not None:
             return self.follow(text, ran)
         if (
             self._busy
             or not text
-            or len(self._reader.tail) + len(text) > self._at_once
+            or len(self.reader.tail) + len(text) > self._at_once
             or (self._find_unseen and self._find_unseen(text))
         ):
             return self._feed_overflow(text) if self._overflowing else self._feed_carefully(text)
         return self.follow(text, self.read(text))
 
     def _feed_overflow(self, text: str) -> str | list[Event]:
-        """Like `feed_text` while an overflow is masked as it arrives, which usually continues to
+        """Like `feed_unread` while an overflow is masked as it arrives, which usually continues to
         the end of the chunk."""
         if (
             self._finished
@@ -130,25 +126,25 @@ class Redact:
         ran = self.read(text)
         if not isinstance(ran, int):
             return self._feed_carefully(text, ran)
-        self._reader.tail += text
+        self.reader.tail += text
         self._window.parts.append(text)
-        self._reader.position += len(text)
+        self.reader.position += len(text)
         self._note_read()
-        return self._regions.flow(self._reader.position)
+        return self._regions.flow(self.reader.position)
 
     @property
     def tail(self) -> str:
         """The text that is held."""
-        return self._reader.tail
+        return self.reader.tail
 
     @property
     def only_reads(self) -> bool:
         """Whether no match waits, so that `read` may take the next text instead of `feed`."""
-        return not self._reader.busy
+        return not self.reader.busy
 
     def skip(self, text: str, tail: str) -> None:
         """Take text for which `read` has returned only how much of it is held, namely `tail`."""
-        reader = self._reader
+        reader = self.reader
         self._window.parts.append(text)
         reader.position += len(text)
         reader.tail, reader.written = tail, reader.position - len(tail)
@@ -164,7 +160,7 @@ class Redact:
             _, held, due, settled = ran
             if due:
                 return self._feed_carefully(text, ran)
-        reader = self._reader
+        reader = self.reader
         events: list[Event] = []
         self._window.parts.append(text)
         reader.tail += text
@@ -177,7 +173,7 @@ class Redact:
 
     def _note_read(self) -> None:
         """Update whether the reader may take the next text; drop text that is no longer needed."""
-        reader = self._reader
+        reader = self.reader
         reader.busy = self._busy or bool(self._regions.spans)
         if reader.position > reader.trim_at:
             self._window.forget(self._searches.needed(reader.position))
@@ -203,7 +199,7 @@ class Redact:
         """Feed text that is all visible, or all zero-width, from event to event."""
         if self._finished:
             return []
-        reader, searches = self._reader, self._searches
+        reader, searches = self.reader, self._searches
         self._window.parts.append(text)
         reader.tail += text
         events: list[Event] = []
@@ -243,10 +239,10 @@ class Redact:
         events: list[Event] = []
         if self._finished:
             return events
-        self._busy = self._reader.busy = True
+        self._busy = self.reader.busy = True
         self._searches.wake_forks()
         found = self._searches.found(lambda scan: scan.finish(self._window))
-        if not self._report(events, found, self._reader.position):
+        if not self._report(events, found, self.reader.position):
             self._finished = True
             events.append(Finish("stop"))
         return events
@@ -260,7 +256,7 @@ class Redact:
         """Report what has settled since `text[index]` without needing attention."""
         regions, rules, flows = self._regions, self._rules, self._overflowing
         for at, held, found in settled:
-            position = self._reader.position + at - index
+            position = self.reader.position + at - index
             if len(found) == 1 and not flows:
                 self._report_one(events, *found[0], position - held)
                 continue
@@ -289,9 +285,9 @@ class Redact:
     def _release_held(self, events: list[Event], held: int) -> None:
         """Release text that nothing holds any more, or mask it while an overflow continues."""
         if self._overflowing:
-            self._write(events, self._regions.flow(self._reader.position))
+            self._write(events, self._regions.flow(self.reader.position))
             return
-        self._write(events, self._regions.release(self._reader.position - held))
+        self._write(events, self._regions.release(self.reader.position - held))
         if self.held > self._max_holdback:
             self._overflow(events)
 
@@ -300,7 +296,7 @@ class Redact:
         searches = self._searches
         searches.wake_forks()
         found = searches.settled() if self._outrun or searches.forks else searches.due()
-        hold = self._reader.position
+        hold = self.reader.position
         for scan in searches.scans:
             waits = scan.hold()
             if waits < hold:
@@ -309,7 +305,7 @@ class Redact:
             self._continue_overflow(events, found)
         if self._outrun and not self._overflowing:
             hold = self._oldest_hold()
-            self._outrun = hold < self._reader.written
+            self._outrun = hold < self.reader.written
         if found:
             if self._report(events, found, hold):
                 return
@@ -320,7 +316,7 @@ class Redact:
 
     def _oldest_hold(self) -> int:
         """Return the start of the oldest hold-back."""
-        return self._searches.oldest_hold(self._reader.written)
+        return self._searches.oldest_hold(self.reader.written)
 
     @staticmethod
     def _write(events: list[Event], text: str) -> None:
@@ -383,7 +379,7 @@ class Redact:
             for scan in self._searches.scans:
                 scan.disable(rule)
         self._disabled = True
-        here = [Match(rule, self._reader.position, self._reader.position) for rule in failed]
+        here = [Match(rule, self.reader.position, self.reader.position) for rule in failed]
         others = [match for match in found if match.rule not in failed]
         return others, [self._finding(match, "rule_error") for match in here]
 
@@ -416,7 +412,7 @@ class Redact:
     def _write_up_to(self, events: list[Event], end: int) -> None:
         """Write everything up to `end`; a region that spans `end` is written up to there."""
         self._write(events, self._regions.release(end))
-        if self._regions.spans and self._reader.written < end:
+        if self._regions.spans and self.reader.written < end:
             self._write(events, self._regions.force(end))
 
     def _finding(self, match: Match, kind: FindingKind = "match") -> Finding:
@@ -434,7 +430,7 @@ class Redact:
         if self._report(events, found, self._oldest_hold()):
             return
         while self.held > self._max_holdback:
-            written = self._reader.written
+            written = self.reader.written
             rules = {rule for scan in self._searches.scans for rule in scan.holders(written)}
             if rules:
                 self._treat_overflow(events, sorted(rules), written)
@@ -448,14 +444,14 @@ class Redact:
 
     def _treat_overflow(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
-        over = [Match(rule, hold, self._reader.position) for rule in rules]
+        over = [Match(rule, hold, self.reader.position) for rule in rules]
         findings = [self._finding(match, "overflow") for match in over]
         if mode == "block":
             self._finished = True
             events += [*findings, Finish("content_filter")]
             return
         if mode == "mask":
-            flood = self._regions.flood(self._regions.foremost(rules), self._reader.position)
+            flood = self._regions.flood(self._regions.foremost(rules), self.reader.position)
             self._write(events, flood)
             self._overflowing |= dict.fromkeys(rules, hold)
             self._just_overflowed = self._outrun = True
@@ -471,14 +467,14 @@ class Redact:
         """Continue masking the candidates that have overflowed and are alive, or that the last
         character has completed."""
         # Nothing needed attention before the last character, so all of them lived up to it.
-        self._write(events, self._regions.flow(self._reader.position - 1))
+        self._write(events, self._regions.flow(self.reader.position - 1))
         self._just_overflowed = False
         live = [scan.overflowing(self._window) for scan in self._searches.scans]
         found += self._searches.settled()
         if any(live):
-            self._write(events, self._regions.flow(self._reader.position))
+            self._write(events, self._regions.flow(self.reader.position))
             return
-        flowing, written = self._overflowing, self._reader.written
+        flowing, written = self._overflowing, self.reader.written
         ends = [m.end for m in found if m.goes_on(flowing.get(m.rule, -1), written)]
         self._overflowing = {}
         self._write(events, self._regions.flow(max(ends, default=0)))

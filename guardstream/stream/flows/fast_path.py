@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardstream.events import Event, Text
-from guardstream.stream.flows.flow import feed_of, stage_error
+from guardstream.stream.flows.flow import feeding, stage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,17 @@ class FastPath:
     `events` are the events of the last text, if it led to more than text.
     """
 
-    __slots__ = ("_feed", "_meter", "_stage", "choice", "compared", "events", "track")
+    __slots__ = (
+        "_feed",
+        "_holder",
+        "_meter",
+        "_rest",
+        "_stage",
+        "choice",
+        "compared",
+        "events",
+        "track",
+    )
 
     def __init__(self, compared: Alike, track: Track, choice: int, meter: Meter) -> None:
         self.compared = compared
@@ -34,7 +44,7 @@ class FastPath:
         self.choice = choice
         self.events: Sequence[Event] = ()
         self._stage = track.lane.stage
-        self._feed = feed_of(self._stage)
+        self._feed, self._rest, self._holder = feeding(self._stage)
         self._meter = meter
 
     def feed(self, text: str) -> str | None:
@@ -45,7 +55,11 @@ class FastPath:
         """
         try:
             fed = self._feed(text)
-            held = self._stage.held
+            if type(fed) is str:
+                held = self._holder.held
+            else:
+                fed = self._rest(text, fed)
+                held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
         released = ""

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeAlias, Type
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Form, Stage
 from guardstream.providers.adapter import Call, Slot
+from guardstream.stages.pipeline import Readable
 
 C = TypeVar("C")
 
@@ -128,11 +129,23 @@ class Flow(Protocol[C]):
         ...
 
 
-def feed_of(stage: Stage) -> Callable[[str], str | Sequence[Event]]:
-    """Return the function that feeds a stage: `feed_text` if it has one, which avoids Text
-    events."""
-    feed: Callable[[str], str | Sequence[Event]] = getattr(stage, "feed_text", stage.feed)
-    return feed
+class Feeding(NamedTuple):
+    """How a stage is fed in the fewest calls: see `Readable`."""
+
+    feed: Callable[[str], Any]
+    rest: Callable[[str, Any], str | Sequence[Event]]
+    holder: Any
+
+
+def feeding(stage: Stage) -> Feeding:
+    """Return how a stage is fed."""
+    if isinstance(stage, Readable):
+        return Feeding(stage.reader.feed, stage.feed_unread, stage.reader)
+    return Feeding(stage.feed, _events, stage)
+
+
+def _events(_: str, events: Sequence[Event]) -> Sequence[Event]:
+    return events
 
 
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:

@@ -8,8 +8,13 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.flows.flow import Sent, blocking, feed_of, following, stage_error
+from guardstream.stream.flows.flow import Sent, blocking, feeding, following, stage_error
 from guardstream.stream.result import Meter
+
+
+def _not_text(chunk: object) -> AdapterError:
+    hint = ": leave it out" if chunk is None else ": give text alone"
+    return AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text{hint}")
 
 
 class TextFlow:
@@ -30,7 +35,7 @@ class TextFlow:
         self.blocked_by: str | None = None
         self.sent: Sequence[Sent[str]] = ()
         self._stage = stage
-        self._feed = feed_of(stage)
+        self._feed, self._rest, self._holder = feeding(stage)
         self._meter = meter
         self._block_message = block_message
         self.inspect: Callable[[str], bool] | None = None
@@ -51,14 +56,16 @@ class TextFlow:
         else: it then goes out without a `Sent`.
         """
         if type(chunk) is not str and not isinstance(chunk, str):
-            given = type(chunk).__qualname__
-            hint = ": leave it out" if chunk is None else ": give text alone"
-            raise AdapterError(f"a chunk of type {given!r} in a stream of text{hint}")
+            raise _not_text(chunk)
         if self.inspect is not None and not self.inspect(chunk):
             self.inspect = None
         try:
             fed = self._feed(chunk)
-            held = self._stage.held
+            if type(fed) is str:
+                held = self._holder.held
+            else:
+                fed = self._rest(chunk, fed)
+                held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
         meter = self._meter
@@ -67,10 +74,9 @@ class TextFlow:
             meter.chunks_in += 1
             meter.characters_in += len(chunk)
             meter.held = held
-            if held:
-                meter.held_total += held
-                if held > meter.held_max:
-                    meter.held_max = held
+            meter.held_total += held
+            if held > meter.held_max:
+                meter.held_max = held
         else:
             meter.received(len(chunk), held)
         if isinstance(fed, str):
