@@ -6,32 +6,37 @@ from guardstream.events import Event, Finish, Text
 
 
 class _Reader:
-    """Reads text that nothing holds."""
+    """Reads text that nothing holds, up to its end."""
 
     held = 0
-    feed = str  # text as it is
+
+    def __init__(self) -> None:
+        self.finished = False
+
+    def feed(self, text: str) -> str:
+        return "" if self.finished else text
 
 
 class Passthrough:
     """A stage that holds nothing and finds nothing."""
 
     held = 0
-    reader = _Reader()
 
     def __init__(self) -> None:
-        self._finished = False
+        self.reader = _Reader()
 
     def feed(self, text: str) -> list[Event]:
         """Release `text`."""
-        return [Text(text)] if text and not self._finished else []
+        released = self.reader.feed(text)
+        return [Text(released)] if released else []
 
-    def feed_unread(self, text: str, _: str) -> str:
-        """See `Readable`: there is no such text."""
-        return text
+    def feed_unread(self, _: str, read: str) -> str:
+        """See `Readable`: the reader reads all text."""
+        return read
 
     def finish(self) -> list[Event]:
         """End the text."""
-        if self._finished:
+        if self.reader.finished:
             return []
-        self._finished = True
+        self.reader.finished = True
         return [Finish("stop")]
