@@ -20,7 +20,6 @@ from operator import or_
 from typing import TypeAlias
 
 from guardstream.scan.building import build_lock
-from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import DEAD_END, Item, Items, Way
 from guardstream.scan.regex.context import Context, Contexts
 from guardstream.scan.regex.nfa import Program
@@ -156,17 +155,13 @@ class TooManyThreadsError(Exception):
 
 
 class Alphabet:
-    """The classes of characters of a set of patterns, by number, with their signatures.
+    """What the automata of a set of patterns share: a lock, and the bound of what all take.
 
-    The class `BEGIN` is no character: what stands before the text. `flushed` are called with an
-    automaton that forgets its states.
+    `flushed` are called with an automaton that forgets its states.
     """
-
-    BEGIN = 0
 
     def __init__(self) -> None:
         self.lock = build_lock()
-        self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []
         self.flushed: list[Callable[[Automaton], None]] = []
