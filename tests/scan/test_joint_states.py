@@ -108,6 +108,14 @@ def test_memory_is_bounded_where_new_characters_lead_to_no_new_joint_state() -> 
         assert bytes_allocated(read) < 200_000
 
 
+def test_memory_is_bounded_where_a_long_lookbehind_may_match_from_many_characters() -> None:
+    stage = RuleSet([Rule("far", patterns=(r"(?<=a.{1,400}b)x",))]).stage()
+    text = "".join(random.Random(0).choices("ab", k=600))
+    with patch.object(dfa, "MAX_WEIGHT", 20_000):
+        stage.feed(text[:50])
+        assert bytes_allocated(lambda: stage.feed(text[50:])) < 4_000_000
+
+
 def test_text_is_held_from_where_the_older_of_two_candidates_began() -> None:
     """Both began at one character, and share a register until one begins again."""
     stage = RuleSet(

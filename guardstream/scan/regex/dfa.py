@@ -301,7 +301,7 @@ class Automaton:
 
     def _weigh_new(self, last: State) -> None:
         """Count the states, of which one at most is new, items and contexts that are new."""
-        known = 6 * len(self._states) + 4 * (len(self.items) + len(self._contexts))
+        known = 6 * len(self._states) + 4 * len(self.items) + self._contexts.weight
         if known > self._counted:
             self.weigh(known - self._counted + 2 * len(last.threads))
             self._counted = known
