@@ -54,14 +54,15 @@ def test_what_characters_wake_is_forgotten_where_others_are_before_each() -> Non
         assert all(len(wakes) <= 20 for wakes in kept)
 
 
-def test_classes_are_forgotten_where_others_are_before_each_character(form: str) -> None:
+@pytest.mark.parametrize("patterns", [PATTERNS[:1], PATTERNS], ids=["own", "shared"])
+def test_signatures_and_classes_are_forgotten_in_time(patterns: list[str], form: str) -> None:
     if form == "python":
-        pytest.skip("only the extension numbers classes")
-    text = "".join(random.Random(2).choices("ab", k=6_000)) + "abx-x"
+        pytest.skip("only the extension numbers them")
+    text = "".join(random.Random(2).choices("ab", k=8_000))
     with patch.object(dfa, "MAX_WEIGHT", 2_000):
-        stage = rules(PATTERNS).stage()
-        stage.feed(text[:100])
-        assert bytes_allocated(lambda: stage.feed(text[100:])) < 1_500_000
+        stage = rules(patterns).stage()
+        stage.feed(text[:1_000])
+        assert bytes_allocated(lambda: stage.feed(text[1_000:])) < 500_000
 
 
 def test_streams_go_on_where_classes_are_forgotten_meanwhile() -> None:

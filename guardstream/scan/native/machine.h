@@ -181,7 +181,7 @@ signature_taken(Automaton *self, PyObject *given)
     Ints bits = {0};
     int32_t number = ints_taken(given, &bits) < 0 ? ERROR
         : bits.count != self->words               ? failed("a table of the search is cut off")
-                                    : numbers_of(&self->signatures, bits.at, self->words);
+                                    : numbers_of(&self->cache.signatures, bits.at, self->words);
     ints_free(&bits);
     return number;
 }
@@ -245,7 +245,11 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || !is_within(self->pending, 0, self->places)) {
         return PyErr_Occurred() ? ERROR : failed("a table of the search is cut off");
     }
-    return behinds_numbered(self) < 0 ? ERROR : cache_start(&self->cache);
+    if (behinds_numbered(self) < 0) {
+        return ERROR;
+    }
+    self->named = self->cache.signatures.count;
+    return cache_start(&self->cache);
 }
 
 static int
@@ -434,14 +438,14 @@ local_made(Machine *self, int32_t pattern, int32_t class)
         automaton->scratch[index / 32] |= ((bits[bit / 32] >> (bit % 32)) & 1u) << (index % 32);
     }
     int32_t signature = scratch_number(automaton);
-    int32_t local = signature < 0 ? ERROR : ints_get(&automaton->local_of, signature);
+    int32_t local = signature < 0 ? ERROR : ints_get(&automaton->cache.local_of, signature);
     if (signature >= 0 && local == NONE) {
-        local = automaton->local_signature.count;
+        local = automaton->cache.local_signature.count;
         if (local == MISSING) {
             return failed("a pattern tells too many classes of characters apart");
         }
-        if (ints_push(&automaton->local_signature, signature) < 0
-            || ints_set(&automaton->local_of, signature, local) < 0) {
+        if (ints_push(&automaton->cache.local_signature, signature) < 0
+            || ints_set(&automaton->cache.local_of, signature, local) < 0) {
             return ERROR;
         }
         self->full = self->full || local >= MAX_CLASSES;
@@ -525,12 +529,10 @@ joints_forget(Machine *self)
     return result;
 }
 
-/* Let a pattern tell classes apart anew, now that no state leads on by them. */
+/* Forget as what a pattern tells classes apart. */
 static void
 locals_forget(Machine *self, int32_t pattern)
 {
-    Automaton *automaton = &self->automata[pattern];
-    automaton->local_signature.count = automaton->local_of.count = 0;
     for (int32_t class = 0; class < self->local_room; class++) {
         if (self->locals[class] != NULL) {
             self->locals[class][pattern] = MISSING;
@@ -576,7 +578,7 @@ machine_flush(Machine *self, int32_t pattern)
     locals_forget(self, pattern);
     wakes_forget(self);
     int result = joints_forget(self);
-    if (cache_start(&automaton->cache) < 0) {
+    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
         result = ERROR;
     }
     if (streams_renew(self, pattern, &old) < 0) {
@@ -593,7 +595,7 @@ static int
 is_too_large(const Machine *self, const Automaton *automaton)
 {
     return automaton->bytes > self->limit / MAX_SHARE
-        || automaton->local_signature.count > MAX_CLASSES;
+        || automaton->cache.local_signature.count > MAX_CLASSES;
 }
 
 /* Flush what has grown too large: one automaton, or all; what wakes; or the classes. Those that were
@@ -706,7 +708,7 @@ machine_idle(Machine *self, int32_t pattern, int32_t class)
         return WANTED;
     }
     int32_t local = machine_local(self, pattern, class);
-    return local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
+    return local < 0 ? ERROR : idle_state(automaton, automaton->cache.local_signature.at[local]);
 }
 
 /* What wakes after a class of a kind, with their transitions: the number of a span. */
