@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -220,3 +221,10 @@ def test_the_oldest_is_the_least_of_registers_and_distances() -> None:
     assert live([(FIXED, 3), (FIXED, 1), (2, 0), (0, 0), (NOWHERE, 0)]) == Live(3, (0, 2))
     assert Live(3, (0, 2)).oldest((9, 0, 5), 10) == 5
     assert Live(6, (0,)).oldest((9,), 10) == 4
+
+
+def test_what_a_long_lookbehind_has_come_to_is_weighed() -> None:
+    made = automaton("(?<=a.{1,800}b)x")
+    text = "".join(Random(0).choices("ab", k=400))
+    reached = [len(items) for step in followed(made, text) for items in step.target.context.sides]
+    assert made.alphabet.weight > sum(reached) // 2

@@ -66,6 +66,16 @@ BUGS = {
         "    self->now.last = joints->joint[leap->target].last;\n",
         "    self->now.last = class;\n",
     ),
+    "a stream does not know what it has read last once classes are forgotten": Change(
+        "stream.h",
+        "stands[which]->last = last < 0 ? BEGIN : last;",
+        "stands[which]->last = BEGIN;",
+    ),
+    "a flush takes what stands before for the beginning": Change(
+        "automaton.h",
+        "int32_t left = signature_renewed(self, old, key[0]);",
+        "int32_t left = NOTHING;",
+    ),
     "characters are alike to a lookbehind under way": Change(
         "automaton.h",
         "asks = with_items_asks(self, asks, numbers_key(&cache->item_sets, side),",

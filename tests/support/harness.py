@@ -14,7 +14,7 @@ from guardstream.cli.debug import table
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, Finish
 from guardstream.scan.regex import dfa as automaton
-from guardstream.scan.regex import forms, nfa, stepper
+from guardstream.scan.regex import forms, machine, nfa, stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.stages.redact import RuleSet, searches, stage
 
@@ -40,6 +40,7 @@ def forgetful() -> Iterator[None]:
         patch.object(stage, "MAX_SPARE", 0),
         patch.object(searches, "MAX_COUNTED", 0),
         patch.object(automaton, "MAX_WEIGHT", 60),
+        patch.object(machine, "MAX_WAKES", 3),
         patch.object(words, "MAX_TRANSITIONS", 7),
     ):
         yield

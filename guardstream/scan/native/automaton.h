@@ -143,6 +143,9 @@ typedef struct {
     Numbers closures, items, advanced, item_sets, obligations, obligation_sets, aheads, leasts;
     Numbers states;
     Numbers edges; /* by state, what it asks of a character, and the transition's mode */
+    Numbers signatures;
+    Ints behind_of; /* a signature's bits that are asked of the last character */
+    Ints local_signature, local_of;
     Part *closure, *step;
     Entry *entry;
     Way *way;
@@ -177,12 +180,11 @@ typedef struct {
     Ints ways;
     Ints bits; /* each of its bits' number among those of all patterns */
     int32_t words;
-    Numbers signatures, conditions;
+    Numbers conditions;
     uint32_t *scratch;
-    Ints behind_of; /* a signature's bits that are asked of the last character */
-    Ints local_signature, local_of;
     Ints behinds; /* the lookbehinds: place, bit */
     int32_t first, pending, behind, looks, last, tells, end;
+    int32_t named; /* so many signatures are the program's own: they keep their numbers */
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
@@ -195,13 +197,13 @@ cache_free(Cache *cache)
 {
     Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
                           &cache->obligations, &cache->obligation_sets, &cache->aheads,
-                          &cache->leasts, &cache->states, &cache->edges};
-    for (int index = 0; index < 10; index++) {
+                          &cache->leasts, &cache->states, &cache->edges, &cache->signatures};
+    for (int index = 0; index < 11; index++) {
         numbers_free(numbers[index]);
     }
     Ints *ints[] = {&cache->ahead_lists, &cache->rows, &cache->notes, &cache->registers,
-                    &cache->idle};
-    for (int index = 0; index < 5; index++) {
+                    &cache->idle, &cache->behind_of, &cache->local_signature, &cache->local_of};
+    for (int index = 0; index < 8; index++) {
         ints_free(ints[index]);
     }
     PyMem_Free(cache->closure);
@@ -228,7 +230,8 @@ cache_bytes(const Cache *cache)
     }
     bytes += (int64_t)sizeof(int32_t)
         * ((int64_t)cache->ahead_lists.room + cache->rows.room + cache->notes.room
-           + cache->registers.room + cache->idle.room);
+           + cache->registers.room + cache->idle.room + cache->behind_of.room
+           + cache->local_signature.room + cache->local_of.room);
     bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
     bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
     bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(State) * cache->state_room;
@@ -252,12 +255,10 @@ automaton_free(Automaton *self)
     cache_free(&self->cache);
     PyMem_Free(self->place);
     PyMem_Free(self->scratch);
-    Ints *ints[] = {&self->ways, &self->bits, &self->behind_of, &self->local_signature,
-                    &self->local_of, &self->behinds};
-    for (int index = 0; index < 6; index++) {
+    Ints *ints[] = {&self->ways, &self->bits, &self->behinds};
+    for (int index = 0; index < 3; index++) {
         ints_free(ints[index]);
     }
-    numbers_free(&self->signatures);
     numbers_free(&self->conditions);
 }
 
@@ -278,13 +279,13 @@ bench_free(Bench *bench)
 static const uint32_t *
 bits_of(const Automaton *self, int32_t signature)
 {
-    return (const uint32_t *)numbers_key(&self->signatures, signature);
+    return (const uint32_t *)numbers_key(&self->cache.signatures, signature);
 }
 
 static int32_t
 scratch_number(Automaton *self)
 {
-    return numbers_of(&self->signatures, (const int32_t *)self->scratch, self->words);
+    return numbers_of(&self->cache.signatures, (const int32_t *)self->scratch, self->words);
 }
 
 static int32_t
@@ -317,10 +318,10 @@ both(Automaton *self, int32_t left, int32_t right)
 static int32_t
 behind_of(Automaton *self, int32_t signature)
 {
-    int32_t known = ints_get(&self->behind_of, signature);
+    int32_t known = ints_get(&self->cache.behind_of, signature);
     if (known == NONE) {
         known = both(self, signature, self->behind);
-        if (known < 0 || ints_set(&self->behind_of, signature, known) < 0) {
+        if (known < 0 || ints_set(&self->cache.behind_of, signature, known) < 0) {
             return ERROR;
         }
     }
@@ -1731,7 +1732,7 @@ edge_on(Automaton *self, int32_t number, int32_t local, int mode)
 {
     Cache *cache = &self->cache;
     int32_t asks = state_asks(self, number);
-    int32_t asked = asks < 0 ? asks : both(self, self->local_signature.at[local], asks);
+    int32_t asked = asks < 0 ? asks : both(self, self->cache.local_signature.at[local], asks);
     if (asked < 0) {
         return asked;
     }
@@ -1829,13 +1830,34 @@ obligations_renewed(Automaton *self, const Cache *old, int32_t number)
     return result;
 }
 
+/* Number the program's own signatures as they were. */
+static int
+signatures_named(Automaton *self, const Cache *old)
+{
+    for (int32_t number = 0; number < self->named; number++) {
+        const int32_t *bits = numbers_key(&old->signatures, number);
+        if (numbers_of(&self->cache.signatures, bits, self->words) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* An old signature as it is numbered now. */
+static int32_t
+signature_renewed(Automaton *self, const Cache *old, int32_t number)
+{
+    return numbers_of(&self->cache.signatures, numbers_key(&old->signatures, number), self->words);
+}
+
 /* An old item as it is known now. */
 static int32_t
 item_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     const Item *item = &old->item[number];
     int32_t obligations = obligations_renewed(self, old, item->obligations);
-    return obligations < 0 ? obligations : item_at(self, item->place, item->left, obligations);
+    int32_t left = obligations < 0 ? ERROR : signature_renewed(self, old, item->left);
+    return left < 0 ? ERROR : item_at(self, item->place, left, obligations);
 }
 
 static int32_t
@@ -1861,7 +1883,8 @@ state_renewed(Automaton *self, const Cache *old, int32_t number)
     const int32_t *key = numbers_key(&old->states, number);
     int32_t length = numbers_length(&old->states, number), before = context_ints(self);
     Ints made = {0};
-    int32_t result = ints_push(&made, key[0]);
+    int32_t left = signature_renewed(self, old, key[0]);
+    int32_t result = left < 0 ? ERROR : ints_push(&made, left);
     for (int32_t index = 1; result >= 0 && index < length; index++) {
         int32_t value = key[index];
         if (index < before) {

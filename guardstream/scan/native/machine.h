@@ -9,6 +9,9 @@
 
 #define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
 #define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
+#define WAKE_SHARE 4  /* and so may what wakes, and the classes that only lookbehinds tell apart */
+
+#define TOLD_BYTES 4096 /* about what such a class takes, with what is known of it */
 
 #define BEGIN 0 /* the class of what stands before a text */
 
@@ -57,6 +60,7 @@ typedef struct {
     uint32_t *kept;        /* the bits by which characters are told apart: those of the others are 0 */
     uint32_t *scratch;
     Numbers classes;       /* of such signatures: the first is BEGIN */
+    int32_t told_classes;  /* how many of them only lookbehinds tell apart */
     Ints class_of;         /* by the number of a signature of `characters` */
     Ints firsts, first_at; /* what a match's first character must be: see `may_begin` */
     Ints starters;         /* the patterns that may begin with a class: */
@@ -87,6 +91,7 @@ typedef struct {
 
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
 static int streams_part(Machine *self);
+static int streams_reclass(Machine *self, const Numbers *old);
 
 /* --- reading what Python gives of a pattern -------------------------------------------------- */
 
@@ -176,7 +181,7 @@ signature_taken(Automaton *self, PyObject *given)
     Ints bits = {0};
     int32_t number = ints_taken(given, &bits) < 0 ? ERROR
         : bits.count != self->words               ? failed("a table of the search is cut off")
-                                    : numbers_of(&self->signatures, bits.at, self->words);
+                                    : numbers_of(&self->cache.signatures, bits.at, self->words);
     ints_free(&bits);
     return number;
 }
@@ -240,7 +245,11 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
         || !is_within(self->pending, 0, self->places)) {
         return PyErr_Occurred() ? ERROR : failed("a table of the search is cut off");
     }
-    return behinds_numbered(self) < 0 ? ERROR : cache_start(&self->cache);
+    if (behinds_numbered(self) < 0) {
+        return ERROR;
+    }
+    self->named = self->cache.signatures.count;
+    return cache_start(&self->cache);
 }
 
 static int
@@ -353,6 +362,14 @@ machine_class(Machine *self, Py_UCS4 code)
     return class;
 }
 
+/* Whether more classes than fit are there that only lookbehinds tell apart: a text may bring as many
+   as there are choices of lookbehinds. */
+static int
+has_many_told(const Machine *self)
+{
+    return (int64_t)TOLD_BYTES * self->told_classes > self->limit / WAKE_SHARE;
+}
+
 /* The class of a character of which that alone is `class`, with the bits in `told`. */
 static int32_t
 machine_told(Machine *self, int32_t class)
@@ -365,7 +382,12 @@ machine_told(Machine *self, int32_t class)
         int32_t bit = self->told.at[index];
         self->scratch[bit / 32] |= 1u << (bit % 32);
     }
+    int32_t known = self->classes.count;
     int32_t found = numbers_of(&self->classes, (int32_t *)self->scratch, self->words);
+    if (found == known) {
+        self->told_classes++;
+        self->full = self->full || has_many_told(self);
+    }
     return found < 0 || !is_within(found, 0, MAX_CLASSES) ? ERROR : found;
 }
 
@@ -416,16 +438,17 @@ local_made(Machine *self, int32_t pattern, int32_t class)
         automaton->scratch[index / 32] |= ((bits[bit / 32] >> (bit % 32)) & 1u) << (index % 32);
     }
     int32_t signature = scratch_number(automaton);
-    int32_t local = signature < 0 ? ERROR : ints_get(&automaton->local_of, signature);
+    int32_t local = signature < 0 ? ERROR : ints_get(&automaton->cache.local_of, signature);
     if (signature >= 0 && local == NONE) {
-        local = automaton->local_signature.count;
+        local = automaton->cache.local_signature.count;
         if (local == MISSING) {
             return failed("a pattern tells too many classes of characters apart");
         }
-        if (ints_push(&automaton->local_signature, signature) < 0
-            || ints_set(&automaton->local_of, signature, local) < 0) {
+        if (ints_push(&automaton->cache.local_signature, signature) < 0
+            || ints_set(&automaton->cache.local_of, signature, local) < 0) {
             return ERROR;
         }
+        self->full = self->full || local >= MAX_CLASSES;
     }
     return local;
 }
@@ -492,10 +515,56 @@ wakes_forget(Machine *self)
 }
 
 static int
+has_many_wakes(const Machine *self)
+{
+    int64_t bytes = (int64_t)sizeof(Wake) * self->wakes + (int64_t)sizeof(Span) * self->spans;
+    return bytes > self->limit / WAKE_SHARE;
+}
+
+static int
 joints_forget(Machine *self)
 {
     int result = streams_part(self);
     joints_free(&self->joints);
+    return result;
+}
+
+/* Forget as what a pattern tells classes apart. */
+static void
+locals_forget(Machine *self, int32_t pattern)
+{
+    for (int32_t class = 0; class < self->local_room; class++) {
+        if (self->locals[class] != NULL) {
+            self->locals[class][pattern] = MISSING;
+        }
+    }
+}
+
+/* Forget all classes and what is known of them; the streams stand after those they have read last. */
+static int
+classes_forget(Machine *self)
+{
+    int result = joints_forget(self);
+    wakes_forget(self);
+    for (int32_t class = 0; class < self->local_room; class++) {
+        PyMem_Free(self->locals[class]);
+        self->locals[class] = NULL;
+    }
+    for (int32_t class = 0; class < self->starting_room; class++) {
+        self->starting[class].first = NONE;
+    }
+    pages_free(self->pages);
+    memset(self->pages, 0, sizeof(self->pages));
+    numbers_free(&self->kinds);
+    self->starters.count = self->kind_of.count = self->class_of.count = 0;
+    Numbers old = self->classes;
+    memset(&self->classes, 0, sizeof(Numbers));
+    self->told_classes = 0;
+    if (numbers_of(&self->classes, numbers_key(&old, BEGIN), self->words) < 0
+        || streams_reclass(self, &old) < 0) {
+        result = ERROR;
+    }
+    numbers_free(&old);
     return result;
 }
 
@@ -506,9 +575,10 @@ machine_flush(Machine *self, int32_t pattern)
     Automaton *automaton = &self->automata[pattern];
     Cache old = automaton->cache;
     memset(&automaton->cache, 0, sizeof(Cache));
+    locals_forget(self, pattern);
     wakes_forget(self);
     int result = joints_forget(self);
-    if (cache_start(&automaton->cache) < 0) {
+    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
         result = ERROR;
     }
     if (streams_renew(self, pattern, &old) < 0) {
@@ -519,15 +589,28 @@ machine_flush(Machine *self, int32_t pattern)
     return result;
 }
 
-/* Flush what has grown too large: one automaton that takes too great a part, or all. */
+/* Whether an automaton takes too great a part, or its pattern tells nearly as many classes apart as
+   can be numbered. */
+static int
+is_too_large(const Machine *self, const Automaton *automaton)
+{
+    return automaton->bytes > self->limit / MAX_SHARE
+        || automaton->cache.local_signature.count > MAX_CLASSES;
+}
+
+/* Flush what has grown too large: one automaton, or all; what wakes; or the classes. Those that were
+   known before have other numbers then. */
 static int
 machine_bound(Machine *self)
 {
     int all = self->bytes > self->limit;
-    int result = 0;
+    int result = has_many_told(self) ? classes_forget(self) : 0;
+    if (has_many_wakes(self)) {
+        wakes_forget(self);
+    }
     for (int32_t pattern = 0; pattern < self->patterns; pattern++) {
-        Automaton *automaton = &self->automata[pattern];
-        if (automaton->loaded && (all || automaton->bytes > self->limit / MAX_SHARE)
+        const Automaton *automaton = &self->automata[pattern];
+        if (automaton->loaded && (all || is_too_large(self, automaton))
             && machine_flush(self, pattern) < 0) {
             result = ERROR;
         }
@@ -625,7 +708,7 @@ machine_idle(Machine *self, int32_t pattern, int32_t class)
         return WANTED;
     }
     int32_t local = machine_local(self, pattern, class);
-    return local < 0 ? ERROR : idle_state(automaton, automaton->local_signature.at[local]);
+    return local < 0 ? ERROR : idle_state(automaton, automaton->cache.local_signature.at[local]);
 }
 
 /* What wakes after a class of a kind, with their transitions: the number of a span. */
@@ -661,6 +744,7 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
         return ERROR;
     }
     self->span[self->spans] = span;
+    self->full = self->full || has_many_wakes(self);
     return self->spans++;
 }
 

@@ -320,6 +320,26 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
     return result;
 }
 
+/* After the classes were forgotten: let every stream stand after one as it is known now. */
+static int
+streams_reclass(Machine *machine, const Numbers *old)
+{
+    int result = 0;
+    for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
+        Stand *stands[] = {&stream->now, &stream->mark};
+        for (int which = 0; which < 2; which++) {
+            const int32_t *bits = numbers_key(old, stands[which]->last);
+            int32_t last = numbers_of(&machine->classes, bits, machine->words);
+            if (last < 0) {
+                stream->broken = 1;
+                result = ERROR;
+            }
+            stands[which]->last = last < 0 ? BEGIN : last;
+        }
+    }
+    return result;
+}
+
 /* --- what is accepted --------------------------------------------------------------------- */
 
 static int
@@ -804,11 +824,11 @@ stream_find(Stream *self, Py_UCS4 code)
 {
     Machine *machine = self->machine;
     for (;;) {
-        int32_t class = machine_class(machine, code);
-        if (class < 0) {
+        if (machine->full && machine_bound(machine) < 0) {
             return ERROR;
         }
-        if (machine->full && machine_bound(machine) < 0) {
+        int32_t class = machine_class(machine, code);
+        if (class < 0) {
             return ERROR;
         }
         self->hits.count = 0;
@@ -1583,8 +1603,11 @@ static int
 again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
 {
     for (;;) {
+        if (self->machine->full && machine_bound(self->machine) < 0) {
+            return ERROR;
+        }
         int32_t class = machine_class(self->machine, code);
-        if (class < 0 || (self->machine->full && machine_bound(self->machine) < 0)) {
+        if (class < 0) {
             return ERROR;
         }
         self->hits.count = 0;
@@ -1599,13 +1622,26 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
     return hits_all_filed(self);
 }
 
-/* Append to the runs in `other` that of a pattern, or lookbehind, without candidates after a class. */
+/* The class of the character before `text[at]`. */
+static int32_t
+class_before(Machine *machine, PyObject *text, Py_ssize_t at)
+{
+    return at > 0 ? machine_class(machine, PyUnicode_ReadChar(text, at - 1)) : BEGIN;
+}
+
+/* Append to the runs in `other` that of a pattern, or lookbehind, without candidates before
+   `text[at]`. */
 static int
-other_idle(Stream *self, int32_t pattern, int32_t class)
+other_idle(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t at)
 {
     Machine *machine = self->machine;
     int32_t state;
-    while ((state = machine_idle(machine, pattern, class)) < 0) {
+    for (;;) {
+        int32_t class = class_before(machine, text, at);
+        state = class < 0 ? ERROR : machine_idle(machine, pattern, class);
+        if (state >= 0) {
+            break;
+        }
         if (state != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
@@ -1614,9 +1650,9 @@ other_idle(Stream *self, int32_t pattern, int32_t class)
     return runs_follow(&self->other, pattern, &machine->automata[pattern].cache, &edge, NULL, 0);
 }
 
-/* Put into `other` the runs of a pattern's lookbehinds, and its own, after a class. */
+/* Put into `other` the runs of a pattern's lookbehinds, and its own, before `text[at]`. */
 static int
-other_begun(Stream *self, int32_t pattern, int32_t class)
+other_begun(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t at)
 {
     Machine *machine = self->machine;
     const Automaton *automaton = &machine->automata[pattern];
@@ -1627,12 +1663,12 @@ other_begun(Stream *self, int32_t pattern, int32_t class)
     for (int32_t index = 0; index < machine->tells.count; index++) {
         for (int32_t own = 0; own < automaton->bits.count; own++) {
             if (automaton->bits.at[own] == machine->tells.at[index]
-                && other_idle(self, machine->lookbehinds + index, class) < 0) {
+                && other_idle(self, machine->lookbehinds + index, text, at) < 0) {
                 return ERROR;
             }
         }
     }
-    return other_idle(self, pattern, class);
+    return other_idle(self, pattern, text, at);
 }
 
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
@@ -1641,10 +1677,7 @@ static int
 restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
           int64_t base, int64_t until)
 {
-    Machine *machine = self->machine;
-    int32_t class =
-        begin > 0 ? machine_class(machine, PyUnicode_ReadChar(text, begin - 1)) : BEGIN;
-    if (class < 0 || other_begun(self, pattern, class) < 0) {
+    if (other_begun(self, pattern, text, begin) < 0) {
         return ERROR;
     }
     Py_ssize_t length = PyUnicode_GetLength(text);

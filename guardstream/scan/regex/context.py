@@ -53,15 +53,13 @@ class Context(dict[int, "Context"]):
 
 
 class Contexts:
-    """The contexts of one program; under the alphabet's lock."""
+    """The contexts of one program, and their `weight`; under the alphabet's lock."""
 
     def __init__(self, items: Items) -> None:
         self.items = items
+        self.weight = 0
         self._known: dict[tuple[int, Sides], Context] = {}
         self._no_sides: Sides = tuple([NO_ITEMS for _ in items.program.lookbehinds])
-
-    def __len__(self) -> int:
-        return len(self._known)
 
     def forget(self) -> None:
         """Let go of all contexts: they lead to one another."""
@@ -98,6 +96,8 @@ class Contexts:
         context = self._known.get((left, sides))
         if context is None:
             context = self._known[left, sides] = Context(self, left, sides)
+            # A long lookbehind may have come to as many items as it has characters.
+            self.weight += 4 + sum(map(len, sides)) // 2
         return context
 
     def _bit(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:

@@ -20,7 +20,6 @@ from operator import or_
 from typing import TypeAlias
 
 from guardstream.scan.building import build_lock
-from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import DEAD_END, Item, Items, Way
 from guardstream.scan.regex.context import Context, Contexts
 from guardstream.scan.regex.nfa import Program
@@ -156,17 +155,13 @@ class TooManyThreadsError(Exception):
 
 
 class Alphabet:
-    """The classes of characters of a set of patterns, by number, with their signatures.
+    """What the automata of a set of patterns share: a lock, and the bound of what all take.
 
-    The class `BEGIN` is no character: what stands before the text. `flushed` are called with an
-    automaton that forgets its states.
+    `flushed` are called with an automaton that forgets its states.
     """
-
-    BEGIN = 0
 
     def __init__(self) -> None:
         self.lock = build_lock()
-        self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []
         self.flushed: list[Callable[[Automaton], None]] = []
@@ -306,7 +301,7 @@ class Automaton:
 
     def _weigh_new(self, last: State) -> None:
         """Count the states, of which one at most is new, items and contexts that are new."""
-        known = 6 * len(self._states) + 4 * (len(self.items) + len(self._contexts))
+        known = 6 * len(self._states) + 4 * len(self.items) + self._contexts.weight
         if known > self._counted:
             self.weigh(known - self._counted + 2 * len(last.threads))
             self._counted = known

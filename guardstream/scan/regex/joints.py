@@ -268,8 +268,7 @@ class Joints:
         """
         machine = self.machine
         with building(machine.alphabet.lock):
-            number, waking = machine.read(joint.kind, character, joint.sides)
-            signature = machine.alphabet.signatures[number]
+            signature, waking = machine.read(joint.kind, character, joint.sides)
             key = joint.serial, waking.number, signature & joint.asks
             leap = self._leaps.get(key)
             if leap is None:

@@ -11,12 +11,16 @@ from operator import or_
 from typing import NamedTuple
 
 from guardstream.scan.pages import SIZE
-from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.alphabet import START, CharSets
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
 from guardstream.scan.regex.nfa import Condition
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
+
+MAX_WAKES = 20_000
+"""Of how many pairs of characters it is remembered what they wake. Each choice of lookbehinds that
+match after a character makes another of it, and a text may bring any choice."""
 
 NO_GROUP = -1
 """The `tail` of a pattern of which the whole match is masked."""
@@ -38,43 +42,33 @@ class Handling(NamedTuple):
 
 
 class Classes(dict[str, int]):
-    """The number of each character's class; one that is new is judged by all sets.
+    """Each character's class: its signature, of the sets whose bits are `kept`. One that is new is
+    judged by all sets.
 
-    Only the sets whose bits are `kept` tell characters apart: the fewer classes there are, the
-    sooner it is known where a joint state leads on each.
+    Only these sets tell characters apart: the fewer classes there are, the sooner it is known where
+    a joint state leads on each.
     """
 
     def __init__(self, sets: CharSets, alphabet: Alphabet, kept: int) -> None:
         self.sets = sets
         self.kept = kept
         self._alphabet = alphabet
-        self._numbers: dict[int, int] = {}
+        self._same: dict[int, int] = {}  # equal signatures are one object
         self._pages: dict[int, int] = {}  # those whose characters are all of one class
 
     def __missing__(self, character: str) -> int:
         page = ord(character) // SIZE
         with self._alphabet.lock:
-            number = self._pages.get(page)
-            if number is None:
-                number = self._judged(character)
+            signature = self._pages.get(page)
+            if signature is None:
+                signature = self.sets.signature(character) & self.kept
+                signature = self._same.setdefault(signature, signature)
                 if self.sets.fills_page(character):
-                    self._pages[page] = number
+                    self._pages[page] = signature
             if len(self) > MAX_CHARACTERS:
                 self.clear()
-            self[character] = number
-        return number
-
-    def _judged(self, character: str) -> int:
-        return self.of(self.sets.signature(character) & self.kept)
-
-    def of(self, signature: int) -> int:
-        """The number of the class with this signature; under the alphabet's lock."""
-        number = self._numbers.get(signature)
-        if number is None:
-            # In this order, or an interrupt in between could give two the same number.
-            self._alphabet.signatures.append(signature)
-            number = self._numbers[signature] = len(self._alphabet.signatures) - 1
-        return number
+            self[character] = signature
+        return signature
 
 
 class Waking(NamedTuple):
@@ -90,13 +84,15 @@ class Waking(NamedTuple):
 
 class Wakes(dict[tuple[int, int], Waking]):
     """What a character does to a machine's sleeping patterns, by the kind of the last character and
-    the class of this one; a pair that is new is looked at when it is first needed."""
+    the signature of this one; a pair that is new is looked at when it is first needed."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
     def __missing__(self, pair: tuple[int, int]) -> Waking:
         with self._machine.alphabet.lock:
+            if len(self) >= MAX_WAKES:
+                self._machine.forget()
             waking = self[pair] = self._machine.woken(*pair)
         return waking
 
@@ -108,7 +104,7 @@ class Machine:
     Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
     character while it sleeps, `firsts` what the first character of each pattern's matches must be.
 
-    A character's class tells its signature, and which lookbehinds match after it (see `read`).
+    A character is read with the bits of the lookbehinds that match after it (see `read`).
     """
 
     def __init__(
@@ -140,7 +136,7 @@ class Machine:
         self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._fresh = count()
-        alphabet.flushed.append(lambda _: self._forget())
+        alphabet.flushed.append(lambda _: self.forget())
 
     def _mask(self, members: Iterable[int]) -> int:
         """The bits of all sets that some automata ask for."""
@@ -151,24 +147,25 @@ class Machine:
         indices = range(self.patterns, len(self.automata))
         return [index for index in indices if self.automata[index].program.tells & mask]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget what characters wake."""
         self.wakes.clear()
         self._numbers.clear()
+        self._starters.clear()
 
     def kind(self, last: int) -> int:
-        """What of a character's class the sleeping patterns ask after it."""
-        return self.alphabet.signatures[last] & self.asked
+        """What of a character's signature the sleeping patterns ask after it."""
+        return last & self.asked
 
-    def woken(self, kind: int, number: int) -> Waking:
-        """What a character of class `number` does to the sleeping patterns, after one of a kind."""
-        signature = self.alphabet.signatures[number]
+    def woken(self, kind: int, signature: int) -> Waking:
+        """What a character of a signature does to the sleeping patterns, after one of a kind."""
         steps: dict[int, Transition] = {}
-        for index in self._starting(number):
+        for index in self._starting(signature):
             transition = self.automata[index].idle(kind).on(signature)
             target, _, accepts = transition
             if accepts or not target.idle:
                 steps[index] = transition
-        after = self.kind(number)
+        after = self.kind(signature)
         key = after, frozenset(steps.values())
         same = self._numbers.setdefault(key, next(self._fresh))
         return Waking(same, after, steps, [state for state, _, _ in steps.values() if state.told])
@@ -176,43 +173,38 @@ class Machine:
     # Lookbehinds
 
     def read(self, kind: int, character: str, awake: Sequence[State]) -> tuple[int, Waking]:
-        """The class of a character after one of a kind, and what it does to what sleeps. `awake`
-        are the states of the lookbehinds that are under way."""
-        number = self.classes[character]
-        waking = self.wakes[kind, number]
+        """The signature of a character after one of a kind, and what it does to what sleeps.
+        `awake` are the states of the lookbehinds that are under way."""
+        signature = self.classes[character]
+        waking = self.wakes[kind, signature]
         if not (awake or waking.told):
-            return number, waking
-        signature = self.alphabet.signatures[number]
+            return signature, waking
         told = reduce(or_, [state[signature & state.asks][0].told for state in awake], 0)
         if waking.told:
             known = {state.pattern for state in awake}
             told |= reduce(or_, [s.told for s in waking.told if s.pattern not in known], 0)
-        if told:
-            with self.alphabet.lock:
-                number = self.classes.of(signature | told)
-        return number, self.wakes[kind, number]
+        signature |= told
+        return signature, self.wakes[kind, signature]
 
     def read_for(self, pattern: int, before: str, text: str) -> Iterator[int]:
         """The signatures of the character `before` a text, or of the text's beginning, and of its
         own, for a pattern: its lookbehinds begin after that character."""
-        signatures = self.alphabet.signatures
-        last = signatures[self.classes[before] if before else Alphabet.BEGIN]
+        last = self.classes[before] if before else START
         lookbehinds = self._lookbehinds_of(self.automata[pattern].program.mask)
         states = [self.automata[index].idle(last) for index in lookbehinds]
         yield last
         for character in text:
-            signature = signatures[self.classes[character]]
+            signature = self.classes[character]
             states = [state.on(signature)[0] for state in states]
             yield reduce(or_, [state.told for state in states], signature)
 
-    def _starting(self, number: int) -> list[int]:
-        """The patterns that may begin with a character of the class."""
-        starters = self._starters.get(number)
+    def _starting(self, signature: int) -> list[int]:
+        """The patterns that may begin with a character of a signature."""
+        starters = self._starters.get(signature)
         if starters is None:
-            signature = self.alphabet.signatures[number]
             found: set[int] = set()
             for condition, patterns in self._beginning.items():
                 if condition.holds(signature):
                     found.update(patterns)
-            starters = self._starters[number] = sorted(found)
+            starters = self._starters[signature] = sorted(found)
         return starters

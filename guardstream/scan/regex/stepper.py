@@ -12,7 +12,8 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.building import check_not_building
-from guardstream.scan.regex.dfa import Alphabet, State, TooManyThreadsError, moved
+from guardstream.scan.regex.alphabet import START
+from guardstream.scan.regex.dfa import State, TooManyThreadsError, moved
 from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.registers import Accept, resolve
@@ -107,7 +108,7 @@ class Stepper:
         self._lost_live = True  # whether all of these are known to live
         self._off: frozenset[int] = frozenset()
         self._failures: tuple[tuple[int, int], ...] = ()
-        self._kind = machine.kind(Alphabet.BEGIN)
+        self._kind = machine.kind(START)
         self.offset = 0
         self.due = self.plain = False
         self._mark = self._here()
@@ -296,8 +297,7 @@ class Stepper:
         assert self._runs is not None
         machine, offset, awake = self._machine, self.offset, self._runs
         sides = [awake[pattern][0] for pattern in machine.lookbehinds.intersection(awake)]
-        number, (_, kind, steps, _) = machine.read(self._kind, character, sides)
-        signature = machine.alphabet.signatures[number]
+        signature, (_, kind, steps, _) = machine.read(self._kind, character, sides)
         after: dict[int, Run] = {}
         found: list[OpenMatch] = []
         for pattern, (state, registers) in awake.items():
