@@ -64,6 +64,18 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
         {"candidates": [{"content": {"parts": [{"text": SAID}]}, "index": 0}]},
         {"error": {"code": 503, "message": "no secret", "status": "UNAVAILABLE"}},
     ],
+    "openai_responses": [
+        {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "m", "delta": SAID},
+        {
+            "type": "response.failed",
+            "sequence_number": 2,
+            "response": {"status": "failed", "output": [], "error": {"message": "no secret"}},
+        },
+    ],
+    "cohere": [
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": SAID}}}},
+        {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "no secret"}},
+    ],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": SAID}, "done": False},
         {"error": "no secret"},
@@ -81,3 +93,11 @@ def test_an_error_drops_held_text_and_fails_the_stream(name: str) -> None:
     assert stream.result.text == SAID.removesuffix("sec")
     assert "no ******" in str(out[1])
     assert not has_word("sec", out[0])
+
+
+def test_an_end_of_a_block_that_waits_does_not_complete_the_text_before_an_error() -> None:
+    said, failed = STREAMS["cohere"]
+    stream = GUARD.wrap_sync([said, {"type": "content-end", "index": 0}, failed])
+    kinds = [event["type"] for event in stream]
+    assert kinds == ["content-delta", "content-end", "message-end"]
+    assert (stream.result.text, stream.finish) == (SAID.removesuffix("sec"), "error")
