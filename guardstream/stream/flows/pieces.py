@@ -545,13 +545,12 @@ class PieceFlow(Generic[C]):
                 answer += text
             elif text:
                 parts.append(Part(slot, text))
-        if self.calls:
-            if self.ended != "content_filter":
-                parts += [
-                    self._completed_call(slot)
-                    for slot in _completed(reading, self.calls)
-                    if slot.choice not in self._choices.cut
-                ]
+        if self.calls and self.ended != "content_filter":
+            parts += [
+                self._completed_call(slot)
+                for slot in _completed(reading, self.calls)
+                if slot.choice not in self._choices.cut
+            ]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_unattributed(sent) if self._unattributed else sent
 
