@@ -19,9 +19,10 @@ def new(
     at_once: int | None,
     tokens: str | None,
     other: bool,
-) -> str:
-    """Return a new key, and add its entry for the proxy to `file`. The key itself is not stored.
+) -> None:
+    """Print a new key, and add its entry for the proxy to `file`. The key itself is not stored.
 
+    The key is printed first, because an entry for a key that nobody has seen would be of no use.
     Without a file the entry is printed to standard error. UsageError for a name that exists, and
     for a limit that cannot be read.
     """
@@ -35,8 +36,9 @@ def new(
         raise UsageError("--tokens: expected a number and a time, such as 100000/d") from error
     entry = f"{_quoted(name)}: {{{', '.join(f'{k}: {_value(v)}' for k, v in given.items())}}}\n"
     if file is None:
+        print(key, flush=True)
         note(f"put this below 'keys' of the section 'serve', or into its 'key_file':\n{entry}")
-        return key
+        return
     data = read_bytes(file, LARGEST) if file.exists() else b""
     if name in entries_in(file, data):
         raise UsageError(f"{file}: the key {name!r} already exists: use another name, or remove it")
@@ -44,9 +46,9 @@ def new(
     entries_in(file, data + more.encode())
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as opened:
+        print(key, flush=True)
         opened.write(more)
     note(f"wrote {file}: the key is shown only this once, and is not stored")
-    return key
 
 
 def _quoted(text: str) -> str:

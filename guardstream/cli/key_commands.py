@@ -43,7 +43,4 @@ def new(
     """Make a key and print it, once; the proxy needs only its SHA-256."""
     from guardstream.cli import key as key_command
 
-    made = key_command.new(
-        name, file=file, policy=policy, at_once=at_once, tokens=tokens, other=other
-    )
-    print(made)
+    key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens, other=other)

@@ -176,10 +176,10 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     @property
     def finish(self) -> FinishReason | None:
-        """Why the stream ended; None while it is open."""
-        if self._finish is None and self._ready and self._stream is not None:
-            return self._stream.finish
-        return self._finish
+        """Why the stream ended; None while it is open, or may be resumed after an error."""
+        reason = self._finish or self._reason_of_last()
+        failed = reason == "error" and self._finish is None
+        return None if failed and self._resume is not None else reason
 
     @property
     def blocked_by(self) -> str | None:
@@ -216,7 +216,7 @@ class RetryingStream(AsyncContext, Generic[C]):
             try:
                 return await self._next()
             except StopAsyncIteration:
-                await self._conclude(self.finish or "cancelled")
+                await self._conclude(self._reason_of_last() or "cancelled")
             except BaseException as error:
                 if self._resumable(error):
                     self._go_on()
@@ -254,7 +254,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._early.clear()
         if self._stream is not None:
             await self._stream.aclose()
-        await self._conclude(self.finish or "cancelled")
+        await self._conclude(self._reason_of_last() or "cancelled")
 
     # Opening
 
@@ -341,6 +341,10 @@ class RetryingStream(AsyncContext, Generic[C]):
             raise
 
     # Going on, and the end
+
+    def _reason_of_last(self) -> FinishReason | None:
+        """Return why the last attempt ended, if it is one to deliver."""
+        return self._stream.finish if self._ready and self._stream is not None else None
 
     def _resumable(self, error: BaseException) -> bool:
         if self._resume is None or not self._ready or self._stopped:

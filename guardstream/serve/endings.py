@@ -45,19 +45,19 @@ def has_content(frame: bytes, *, events: bool) -> bool:
     return _DATA.search(frame) is not None if events else bool(frame.strip())
 
 
-def has_end(frames: Sequence[bytes], before: bool) -> bool:
-    """Return whether the last event is JSON or an end mark, because such formats have an end of
-    their own. Without any event in the frames, return `before`."""
+def has_end(frames: Sequence[bytes], before: bool, *, known: bool) -> bool:
+    """Return whether the last event is an end mark, or JSON of a `known` format, because such
+    formats have an end of their own. Without any event in the frames, return `before`."""
     for frame in reversed(frames):
         found = _DATA.search(frame)
         if found is not None:
-            return found[1] is not None
+            return found[1] is not None and (known or found[1] != b"{")
     return before
 
 
 def ending(finish: FinishReason) -> bytes:
-    """Return the end of plain-text events that the guard ended. They have no end of their own: a
-    browser would take it for a lost connection and reconnect."""
+    """Return the end of events that the guard ended, of text or of JSON of no known format. They
+    have no end of their own: a browser would take it for a lost connection and reconnect."""
     return sse.encode(sse.complete(finish))
 
 

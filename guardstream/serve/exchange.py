@@ -22,6 +22,7 @@ from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
 from guardstream.http.transport import provider_at
 from guardstream.providers.errors import BLOCKED_CODE, errors_of
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
@@ -358,7 +359,7 @@ class Exchange:
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
         if self._media == "sse":
-            self._says_its_end = has_end(frames, self._says_its_end)
+            self._note_end(frames)
             reason = body.ended if cut or body.ended == "content_filter" else None
             if reason is not None and not self._says_its_end:
                 frames.append(ending(reason))
@@ -368,10 +369,15 @@ class Exchange:
             self._stop(frames)
         await self._client.put(frames, last=last)
 
+    def _note_end(self, frames: Sequence[bytes]) -> None:
+        """Note whether events that are about to be sent end the stream in its own format."""
+        known = self._body is None or self._body.provider != AnyJSON.name
+        self._says_its_end = has_end(frames, self._says_its_end, known=known)
+
     async def _put_before(self, frames: list[bytes]) -> None:
         """Send frames before others of the same message; other tasks get a turn."""
         if self._media == "sse":
-            self._says_its_end = has_end(frames, self._says_its_end)
+            self._note_end(frames)
         if frames:
             await self._client.put(frames, last=False)
             await anyio.lowlevel.checkpoint()

@@ -49,7 +49,11 @@ class ReplayStore(Protocol):
     """
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
-        """Store an event; the oldest events are dropped if there is no room."""
+        """Store an event; the oldest events are dropped if there is no room.
+
+        The client gets the event after this returns. So a store bounds its own time: one that hangs
+        holds the stream. If it raises, the stream goes on without the store.
+        """
         ...
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import anyio
 
@@ -243,9 +243,8 @@ class GuardedStream(Outcome[C], AsyncContext):
         if isinstance(self._reader, asyncio.Task):
             if self._reader.cancelling():
                 return  # it is being cancelled anyway, which must not be taken for a stop
-            source = self._sources[0]
-            if isinstance(source, GuardedStream) and source.finish is not None:
-                return  # it has ended, and its own source is being closed
+            if getattr(self._sources[0], "finish", None) in get_args(FinishReason):
+                return  # a guarded stream that has ended, and is closing its own source
             self._interrupted = True
         self._reader.cancel()
 

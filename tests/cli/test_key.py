@@ -44,6 +44,18 @@ def test_a_key_is_printed_once_and_its_hash_is_kept(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_key_that_cannot_be_shown_is_not_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    command = [sys.executable, "-m", "guardstream", "key", "new", "ann", "--file", str(path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 4
+    assert b"standard output: no space left" in done.stderr
+    assert path.read_text() == ""
+    assert key_new("ann", "--file", str(path)).returncode == 0
+
+
 def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     key_new("ann", "--file", str(path), "--other")

@@ -64,6 +64,14 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
         {"candidates": [{"content": {"parts": [{"text": SAID}]}, "index": 0}]},
         {"error": {"code": 503, "message": "no secret", "status": "UNAVAILABLE"}},
     ],
+    "openai_responses": [
+        {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "m", "delta": SAID},
+        {
+            "type": "response.failed",
+            "sequence_number": 2,
+            "response": {"status": "failed", "output": [], "error": {"message": "no secret"}},
+        },
+    ],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": SAID}, "done": False},
         {"error": "no secret"},
@@ -81,3 +89,19 @@ def test_an_error_drops_held_text_and_fails_the_stream(name: str) -> None:
     assert stream.result.text == SAID.removesuffix("sec")
     assert "no ******" in str(out[1])
     assert not has_word("sec", out[0])
+
+
+@pytest.mark.parametrize("ended", [[], [{"type": "content-end", "index": 0}]])
+def test_an_error_completes_no_block(ended: list[dict[str, Any]]) -> None:
+    begun = {"message": {"content": {"type": "text", "text": ""}}}
+    said = {"message": {"content": {"text": SAID}}}
+    stream = GUARD.wrap_sync(
+        [
+            {"type": "content-start", "index": 0, "delta": begun},
+            {"type": "content-delta", "index": 0, "delta": said},
+            *ended,  # waits for the held text
+            {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "no secret"}},
+        ]
+    )
+    assert len([*stream]) == 3 + len(ended)
+    assert (stream.result.text, stream.finish) == (SAID.removesuffix("sec"), "error")

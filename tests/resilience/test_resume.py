@@ -173,6 +173,23 @@ async def test_a_stream_can_go_on_more_than_once() -> None:
     assert asked == ["a ", "a b "]
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_a_stream_that_may_go_on_has_not_ended(resumes: bool) -> None:
+    # The source that broke off is being closed, which is the last moment before it goes on.
+    reasons: list[object] = []
+    failed = Source(["a "], error=BusyError(), before=lambda _: reasons.append(stream.finish))
+    options = {"resume": Provider(Source(["b"]))} if resumes else {}
+    stream = retrying(guard(), Provider(failed), **options, **AT_ONCE)
+    if not resumes:
+        with pytest.raises(BusyError):
+            await drain(stream)
+        assert (reasons[-1], stream.finish) == ("error", "error")
+        return
+    assert "".join(await drain(stream)) == "a b"
+    assert set(reasons) == {None}
+    assert stream.finish == "stop"
+
+
 async def test_going_on_is_bounded() -> None:
     async def resume(_: str) -> Source:
         return broken("b ")

@@ -445,7 +445,18 @@ async def test_a_block_by_an_events_name_ends_the_same_in_every_split() -> None:
     for first in (b"", b'data: {"a": "hello"}\n\n', b"data: hello\n\n", EVENTS):
         (body,) = await ways(first + b"event: you\ndata: there\n\n", SSE, policy=said)
         assert body.startswith(first)
-        assert body.endswith(b'{"finish":"content_filter"}\n\n') == (b"{" not in first)
+        assert body.endswith(b'{"finish":"content_filter"}\n\n')
+
+
+async def test_a_block_says_so_in_events_of_json_that_no_format_knows() -> None:
+    end = b'event: complete\ndata: {"finish":"content_filter"}\n\n'
+    unknown = b'data: {"a": "fine"}\n\ndata: {"a": "so forbidden"}\n\ndata: [DONE]\n\n'
+    (body,) = await ways(unknown, SSE)
+    assert body == b'data: {"a": "fine"}\n\ndata: {"a":"so "}\n\n' + end
+    known = b"data: " + line("so forbidden") + b"\ndata: [DONE]\n\n"
+    (body,) = await ways(known, SSE)
+    assert b'"finish_reason":"content_filter"' in body
+    assert end not in body
 
 
 async def test_a_part_of_a_body_is_refused(tmp_path: Any) -> None:

@@ -398,7 +398,8 @@ async def test_leaving_waits_for_a_closing_that_has_begun() -> None:
     assert source.closed == 1
 
 
-async def test_a_stop_lets_the_guard_inside_close_its_source_once() -> None:
+@pytest.mark.parametrize("between", [lambda inner: inner, lambda inner: lambda: inner])
+async def test_a_stop_lets_the_guard_inside_close_its_source_once(between: Any) -> None:
     class Slow(Source):
         closing = anyio.Event()
 
@@ -408,7 +409,7 @@ async def test_a_stop_lets_the_guard_inside_close_its_source_once() -> None:
             await anyio.sleep(0.05)
 
     source = Slow(["a ", "sec"])
-    stream = guard().wrap(guard().wrap(source))
+    stream = guard().wrap(between(guard().wrap(source)))
     received: list[str] = []
 
     async def read() -> None:

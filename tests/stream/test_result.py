@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardstream import Guard, Policy, Result
+from guardstream import Guard, Policy, Result, ToolCall
 from guardstream.http import guard_body
 from tests.providers.chunks import call, chunk
 from tests.support.chunking import random_split
@@ -119,6 +119,31 @@ def test_a_call_that_is_cut_off_is_not_complete() -> None:
     assert (cut.complete, cut.arguments) == (False, '{"to": "x", ')
     with pytest.raises(json.JSONDecodeError):
         cut.parse()
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "error"])
+def test_a_call_is_not_complete_if_its_choice_ends_early(reason: str) -> None:
+    made: list[ToolCall] = []
+    chunks = [
+        chunk(call(0, '{"path": "/tmp', id="x", name="delete")),
+        chunk({}, finish=reason),
+    ]
+    stream = GUARD.wrap_sync(gen(chunks), on_tool_call=made.append)
+    assert len([*stream]) == 2
+    assert stream.finish == reason
+    assert [each.complete for each in stream.result.tool_calls] == [False]
+    assert made == []
+
+
+def test_a_call_is_not_complete_if_the_event_that_closes_it_reports_an_error() -> None:
+    called = {"id": "c", "function": {"name": "delete", "arguments": '{"path": "/tmp'}}
+    events = [
+        {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": called}}},
+        {"type": "message-end", "delta": {"finish_reason": "ERROR"}},
+    ]
+    stream = GUARD.wrap_sync(gen(events))
+    assert len([*stream]) == 2
+    assert [each.complete for each in stream.result.tool_calls] == [False]
 
 
 def test_a_blocked_call_is_not_complete() -> None:

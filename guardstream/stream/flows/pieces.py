@@ -6,7 +6,7 @@ This is the general path, for any chunk. Most chunks have one text and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
@@ -183,7 +183,8 @@ class PieceFlow(Generic[C]):
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
-            sent += self._settle(dict.fromkeys(lanes))
+            lasting = [lane for lane in lanes if not _fails(reading, lane.track.slot.choice)]
+            sent += self._settle(dict.fromkeys(lasting))
         if self.ended:
             return sent + self._end_before(incoming)
         must_wait = reading.waits is not None and self._lanes.held_of(reading.waits)
@@ -544,16 +545,12 @@ class PieceFlow(Generic[C]):
                 answer += text
             elif text:
                 parts.append(Part(slot, text))
-        if self.calls:
-            ended = reading.finished
-            done = [slot for slot in self.calls if slot.choice in ended] if ended else []
-            done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
-            if self.ended != "content_filter":
-                parts += [
-                    self._completed_call(slot)
-                    for slot in done
-                    if slot.choice not in self._choices.cut
-                ]
+        if self.calls and self.ended != "content_filter":
+            parts += [
+                self._completed_call(slot)
+                for slot in _completed(reading, self.calls)
+                if slot.choice not in self._choices.cut
+            ]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_unattributed(sent) if self._unattributed else sent
 
@@ -707,6 +704,23 @@ def _cuts_call(incoming: Incoming[Any]) -> bool:
         if kind in _WHOLE and (index >= at or not new):
             return True
     return False
+
+
+def _fails(reading: Reading, choice: int) -> bool:
+    """Return whether a chunk reports an error, with which nothing of a choice is complete."""
+    return reading.failed or reading.finished.get(choice) == "error"
+
+
+def _completed(reading: Reading, calls: Collection[Slot]) -> list[Slot]:
+    """Return the calls that a chunk completes: if it ends a choice early, it cuts open ones off."""
+    ended = [slot for slot in calls if slot.choice in reading.finished] if reading.finished else []
+    done = [
+        slot
+        for slot in (*ended, *reading.closed)
+        if reading.finished.get(slot.choice, "stop") in ("stop", "tool_calls")
+    ]
+    done += reading.complete
+    return [slot for slot in done if slot in calls and not _fails(reading, slot.choice)]
 
 
 def _is_open(reading: Reading) -> bool:
