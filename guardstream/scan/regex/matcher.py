@@ -176,6 +176,16 @@ class Matcher:
                 return found.spans
         return None
 
+    def size(self) -> int:
+        """How many steps the pattern has."""
+        known, left = set[Step](), [self.first]
+        while left:
+            step = left.pop()
+            if step not in known:
+                known.add(step)
+                left += [s for s in (*step.ways, step.after, step.aside) if s is not None]
+        return len(known)
+
     def can_go_on(self, text: str, start: int, from_start: bool, budget: Budget) -> bool:
         """Whether more text could complete a match that began at `start`."""
         attempt = Attempt(text, from_start, budget)
@@ -359,10 +369,9 @@ class Matcher:
         if node.ahead:
             found = self._matched(attempt, step.aside, at, captures, None)
         else:
-            least, most = min_width(node.item), max_width(node.item) or 0
             tried = (
                 self._matched(attempt, step.aside, at - width, captures, at)
-                for width in range(least, min(most, at) + 1)
+                for width in _widths(node.item, at)
             )
             found = next((each for each in tried if each is not None), None)
         if node.negate:
@@ -430,6 +439,12 @@ class Matcher:
         step = Step(Kind.COUNT, node, after, number=-self.counters)
         step.ways = (self._compile(node.item, step),)
         return step
+
+
+def _widths(node: Node, most: int) -> range:
+    """What a node's width may be, up to the most that there is room for."""
+    width = max_width(node)
+    return range(min_width(node), (most if width is None else min(width, most)) + 1)
 
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Self, TypeAlias
 
+from guardstream.errors import PatternError
 from guardstream.scan import _native
 from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
@@ -250,6 +251,7 @@ _STEP_KINDS = {
     )
 }
 _AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
+_FAR = (1 << 28) - 1  # longer than any text
 _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 
 
@@ -261,7 +263,7 @@ class NativeMatcher(Matcher):
         self._steps: list[Step] = []
         self._numbers: dict[Step, int] = {}
         self._sets: dict[str, int] = {}
-        self._behind = look_behind(tree) + 1
+        self._behind = _look_behind(tree)
         self._ahead = None if self.referred else look_ahead(tree)
         rows, ways = self._rows()
         nodes = (step.node for step in self._steps)
@@ -290,12 +292,16 @@ class NativeMatcher(Matcher):
             start,
             -1 if end is None else end,
             attempt.from_start,
-            max(start - self._behind, 0),
+            max(start - self._behind, 0) if self._behind else 0,
             high,
             budget.left(),
         )
         budget.pay(steps)
         return Found(found, spans) if found >= 0 else None
+
+    def size(self) -> int:
+        """See `Matcher.size`."""
+        return len(self._steps)
 
     def _sets_of(self, code: int) -> bytes:
         """Which sets a character is in, and its other cases where references ask for them."""
@@ -330,7 +336,8 @@ class NativeMatcher(Matcher):
             elif isinstance(node, Look):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
                 if not node.ahead:
-                    least, most = min_width(node.item), max_width(node.item) or 0
+                    width = max_width(node.item)
+                    least, most = min_width(node.item), _FAR if width is None else width
             elif step.kind is StepKind.ATOMIC:
                 kind = _ATOMIC
             choices = [self._number(way) for way in step.ways]
@@ -346,3 +353,11 @@ class NativeMatcher(Matcher):
             number = self._numbers[step] = len(self._steps)
             self._steps.append(step)
         return number
+
+
+def _look_behind(tree: Node) -> int | None:
+    """How many characters before a match it reads; None without bound."""
+    try:
+        return look_behind(tree) + 1
+    except PatternError:
+        return None
