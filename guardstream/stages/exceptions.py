@@ -22,11 +22,14 @@ from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import backwards, referred, walk
-from guardstream.scan.regex.search import STEPS_PER_CHARACTER
 from guardstream.stages.rules import Rule, RuleError
 
 HIDDEN = 64
 """How many characters that are not seen a check reads past, of those before a match."""
+
+STEPS_PER_CHARACTER = 100
+"""How many steps judging may take for each character of a match, besides one for each step that the
+pattern has: no pattern without back-references needs more for long."""
 
 MAX_CHOICES = 8
 """How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
@@ -75,7 +78,6 @@ class _Exact:
 
     def _compiled(self) -> Matcher:
         matcher = self._form(self._tree(), 0)
-        # Without references, hardly a step is taken twice at the same offset.
         self._steps = STEPS_PER_CHARACTER + matcher.size()
         self._matcher = matcher
         return matcher
@@ -228,23 +230,16 @@ def _from_the_end(pattern: str) -> Node:
     return read_forwards(backwards(parse(pattern).tree))
 
 
-def is_linear(pattern: str) -> bool:
-    """Return whether the work of judging a match never exceeds what its characters pay for."""
+def may_take_long(pattern: str) -> bool:
+    """Return whether judging a match may need more steps than its characters pay for."""
     try:
         tree = _in_full(pattern)
     except PatternError:
-        return True
-    if referred(tree):
         return False
     repeats = [part for part in walk(tree) if isinstance(part, Repeat) and part.high != 1]
-    return not any(_takes_long(inner) for each in repeats for inner in walk(each.item))
-
-
-def _takes_long(node: Node) -> bool:
-    """Return whether a part that is repeated may take as long each time as the text is."""
-    match node:
-        case Look(item):
-            return max_width(item) is None
-        case Repeat():
-            return is_larger(node, WRITTEN_OUT)
-    return False
+    large = [each for each in repeats if is_larger(each, WRITTEN_OUT)]
+    endless = [each for each in repeats if each.high is None]
+    if referred(tree) or (large and len({*map(id, large), *map(id, endless)}) > 1):
+        return True
+    looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
+    return any(max_width(look.item) is None for look in looks)

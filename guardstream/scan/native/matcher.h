@@ -39,6 +39,7 @@ typedef struct {
 #define STEP_INTS 10 /* as `NativeMatcher._rows` gives them */
 #define MAX_CHARACTERS 20000 /* that are known: beyond that all are forgotten */
 #define MAX_CASES 3          /* as in `native.py` */
+#define ALIKE_A_STEP 16      /* as in `matcher.py` */
 #define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
@@ -354,6 +355,20 @@ is_case_of(const Attempt *attempt, int32_t one, int32_t other)
     return cases[0] == code || cases[1] == code || cases[2] == code;
 }
 
+/* How many characters at two places of the text the reference takes for the same. */
+static int32_t
+alike(const Attempt *attempt, const Step *step, int32_t first, int32_t second, int32_t most)
+{
+    const uint32_t *code = attempt->code - attempt->low;
+    int32_t count = 0;
+    while (count < most && second + count < attempt->high
+           && (code[first + count] == code[second + count]
+               || (step->negate && is_case_of(attempt, first + count, second + count)))) {
+        count++;
+    }
+    return count;
+}
+
 /* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
 static int32_t
 repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
@@ -363,20 +378,17 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
         return NO_MATCH;
     }
     const Capture *found = &attempt->capture[captures];
-    if (found->start < attempt->low) {
+    if (found->start < attempt->low || at < attempt->low) {
         return NO_MATCH;
     }
-    const uint32_t *code = attempt->code - attempt->low;
-    for (int32_t index = found->start; index < found->end; index++, at++) {
-        if (at < attempt->low || at >= attempt->high) {
-            attempt->ran_out |= at >= attempt->length;
-            return NO_MATCH;
-        }
-        if (code[index] != code[at] && !(step->negate && is_case_of(attempt, index, at))) {
-            return NO_MATCH;
-        }
+    int32_t length = found->end - found->start;
+    int32_t count = alike(attempt, step, found->start, at, length);
+    attempt->steps += count / ALIKE_A_STEP;
+    if (count == length) {
+        return at + length;
     }
-    return at;
+    attempt->ran_out |= at + count >= attempt->length;
+    return NO_MATCH;
 }
 
 static int32_t matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_t end,

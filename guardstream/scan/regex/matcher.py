@@ -125,6 +125,9 @@ takes longer a step."""
 WITH_GROUP = 10_000
 """The same of a counter with the masked group in it: each opening of the group is a step then."""
 
+ALIKE_A_STEP = 16
+"""How many characters that a reference finds once more are paid for as a step."""
+
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
 
@@ -347,17 +350,13 @@ class Matcher:
             found = found.rest
         if found is None:
             return None
-        text = attempt.text
-        for index in range(found.start, found.end):
-            here = at + index - found.start
-            if here >= len(text):
-                attempt.ran_out = True
-                return None
-            if text[index] != text[here] and not (
-                node.ignore_case and is_in(node.alike(text[index]), text[here])
-            ):
-                return None
-        return at + found.end - found.start, captures
+        length = found.end - found.start
+        alike = _alike(attempt.text, node, found.start, at, length)
+        attempt.budget.pay(alike // ALIKE_A_STEP)
+        if alike == length:
+            return at + length, captures
+        attempt.ran_out |= at + alike == len(attempt.text)
+        return None
 
     def _looked(
         self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
@@ -404,6 +403,8 @@ class Matcher:
                 return Step(Kind.ASSERT, node, after)
 
     def _grouped(self, item: Node, number: int, after: Step) -> Step:
+        if number != self.group and number not in self.referred:
+            return self._compile(item, after)
         closed = Step(Kind.CLOSE, after=after, number=number)
         opened = Step(Kind.OPEN, after=self._compile(item, closed), number=number)
         if number == self.group:
@@ -439,6 +440,16 @@ class Matcher:
         step = Step(Kind.COUNT, node, after, number=-self.counters)
         step.ways = (self._compile(node.item, step),)
         return step
+
+
+def _alike(text: str, node: Reference, first: int, second: int, most: int) -> int:
+    """How many characters at two places of a text the reference takes for the same."""
+    most = min(most, len(text) - second)
+    for count in range(most):
+        one, other = text[first + count], text[second + count]
+        if one != other and not (node.ignore_case and is_in(node.alike(one), other)):
+            return count
+    return most
 
 
 def _widths(node: Node, most: int) -> range:
