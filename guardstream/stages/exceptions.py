@@ -21,7 +21,7 @@ from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import parse
 from guardstream.scan.regex.pattern import written_out
-from guardstream.scan.regex.rewrite import backwards, referred, walk
+from guardstream.scan.regex.rewrite import backwards, captured, referred, walk
 from guardstream.stages.rules import Rule, RuleError
 
 HIDDEN = 64
@@ -94,11 +94,11 @@ class Allowed:
         self._others: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                tree = _in_full(pattern)
+                refers = _refers(pattern)
             except PatternError as refused:
                 self._others.append(_left_to_regex(rule, number, refused))
                 continue
-            if referred(tree):
+            if refers:
                 self._exact.append(_Exact(partial(_in_full, pattern)))
             else:
                 together.append(pattern)
@@ -114,6 +114,17 @@ class Allowed:
             if pattern.fullmatch(text):
                 return True
         return False
+
+
+def _refers(pattern: str) -> bool:
+    """Return whether a pattern has back-references; PatternError if it cannot be followed."""
+    parsed = parse(pattern)
+    tree = read_forwards(parsed.tree)
+    looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
+    if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
+        # Only these can be refused, and writing references out takes long.
+        written_out(tree, parsed.referred)
+    return bool(parsed.referred)
 
 
 def _in_full(pattern: str) -> Node:

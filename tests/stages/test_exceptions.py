@@ -19,7 +19,8 @@ from tests.support.generate import Drawer
 FORMS = [False, True] if forms.NATIVE else [False]
 
 WRITTEN = (
-    r"(?>a|ab)b", r"a(?>b|bb)", r"(?:ab?)++b", r"(?<=a)b", r"(?<=(?>a|ba)b)a", r"\ba\B", r"(?<!b)a(?!c)", r"(?m)^a$", r"\Aab", r"a\Z", r"(?i)aB", r"(?s)a.b", r"(?x) a b # c",
+    r"(?>a|ab)b", r"a(?>b|bb)", r"(?:ab?)++b", r"(?<=a)b", r"(?<=(?>a|ba)b)a", r"\ba\B",
+    r"(?<!b)a(?!c)", r"(?m)^a$", r"\Aab", r"a\Z", r"(?i)aB", r"(?s)a.b", r"(?x) a b # c",
     r"a(?<=(?=ab)a)b", r"(?:a|)b{1,2}", r"a{2}?b", r"(?:a??b){1,3}", r"\Ra", r"(?i:a)b|ba",
     r"(?=(a))ab", r"(?:(?=a)a|b)+", r"(?<!(?<=c)a)b", r"(?a)\w\W?", r"[^\W\d_][ab]",
     r"(?=a(?>b|bb)c).b+c", r"(?|(a)|(b))c",
@@ -176,3 +177,36 @@ def test_a_pattern_that_may_take_regex_long_is_refused(pattern: str, reason: str
     assert str(refused.value).startswith("in an allowed pattern that may take long: ")
     assert reason in str(refused.value)
     assert refused.value.allowed == ("patterns", 1)
+
+
+def test_exceptions_may_have_groups_of_the_same_names_and_refer_to_their_own() -> None:
+    patterns = (
+        r"(?<g>[ab]{1,3})-(?P=g)",
+        r"(?<g>c)(?<h>d)?\g<h>",
+        r"(?i)(e)\1",
+        r"(?<=(f|g))x|g\1?",
+    )
+    allowed = Allowed(Rule("r", allow_patterns=patterns))
+    for text in ("ab-ab", "ab-ba", "cdd", "cd", "eE", "ee", "ef", "c"):
+        expected = any(regex.fullmatch(pattern, text) for pattern in patterns)
+        assert allowed.match(text) is expected
+    with pytest.raises(RuleError, match="a back-reference to a group in a lookbehind"):
+        Allowed(Rule("r", allow_patterns=(r"(?<=(\w{1,3}))x\1",)))
+
+
+@pytest.mark.parametrize("of", ["words", "patterns"])
+@pytest.mark.parametrize("normalize", ["width", "zero_width", "spaces"])
+def test_hostile_text_is_judged_as_the_rule_reads_it(of: str, normalize: str) -> None:
+    if normalize == "spaces" and of == "patterns":
+        given, text = {"patterns": ("to (?:a|b){1,60}",)}, "to \n " + "a" * 60
+    elif of == "words":
+        given, text = {"words": ("to " + "a" * 60,)}, "to " + "a" * 60
+    else:
+        given, text = {"patterns": ("to (?:a|b){1,60}",)}, "to " + "a" * 60
+    names = () if normalize == "zero_width" and of == "words" else (normalize,)
+    for last, is_allowed in (("a", True), ("b", False)):
+        allowed = f"to (?:a|a){{1,59}}{last}"
+        rule = Rule("r", normalize=names, allow_patterns=(allowed,), **given)
+        stage = RuleSet([rule]).stage()
+        events = [*stage.feed(f"x {text} "), *stage.finish()]
+        assert any(isinstance(event, Finding) for event in events) is not is_allowed
