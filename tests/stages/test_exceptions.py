@@ -9,7 +9,7 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.events import Finding, Finish
-from guardstream.scan.regex import forms
+from guardstream.scan.regex import forms, matcher
 from guardstream.stages import exceptions
 from guardstream.stages.exceptions import After, Allowed, TooMuchWorkError
 from guardstream.stages.redact import RuleError, RuleSet
@@ -130,10 +130,23 @@ def test_what_takes_more_steps_fails(pattern: str, text: str) -> None:
     assert not allowed.match("aa")
 
 
-def test_comparing_a_long_reference_is_paid_for() -> None:
-    allowed = Allowed(Rule("r", allow_patterns=(r"(a+)\1b",)))
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"(a+)\1b", "a" * 8_000),  # what is compared
+        (r"(\w{9})x(?:(\w\w)!)*\1\2c", "abcdefghix" + "ab!" * 4_000),  # captures that are passed
+    ],
+)
+def test_what_a_step_reads_is_paid_for(
+    pattern: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exceptions, "STEPS_PER_CHARACTER", 40)
+    allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
     with pytest.raises(TooMuchWorkError):
-        allowed.match("a" * 20_000)
+        allowed.match(text)
+    monkeypatch.setattr(matcher, "PER_STEP", 10**9)
+    if not forms.NATIVE:
+        assert not Allowed(Rule("r", allow_patterns=(pattern,))).match(text)
 
 
 @pytest.mark.parametrize("on_error", ["block", "allow"])

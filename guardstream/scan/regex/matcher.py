@@ -125,8 +125,9 @@ takes longer a step."""
 WITH_GROUP = 10_000
 """The same of a counter with the masked group in it: each opening of the group is a step then."""
 
-ALIKE_A_STEP = 16
-"""How many characters that a reference finds once more are paid for as a step."""
+PER_STEP = 16
+"""How many characters that a reference finds once more are paid for as a step, and how many
+captures that are passed in looking for one."""
 
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
@@ -223,7 +224,7 @@ class Matcher:
         while pending:
             step, at, captures = pending.pop()
             kind = step.kind
-            key = (step, at, self._known(captures, at)) if varies else (step, at)
+            key = (step, at, self._known(attempt, captures, at)) if varies else (step, at)
             if key in seen:
                 continue
             seen.add(key)
@@ -251,22 +252,29 @@ class Matcher:
         attempt.budget.pay(steps % 64)
         return None
 
-    def _known(self, captures: _Captures | None, at: int) -> tuple[tuple[int, ...], ...]:
+    def _known(
+        self, attempt: Attempt, captures: _Captures | None, at: int
+    ) -> tuple[tuple[int, ...], ...]:
         """What is captured of the groups that are referred to, what is counted, and whether the
         round is empty so far; all else changes nothing."""
         known: dict[tuple[int, bool], tuple[int, ...]] = {}
         newest, found = captures, captures
-        while found is not None:
+        missing = len(self.referred) + self.counters
+        passed = depth = 0
+        while found is not None and missing:
             number, start, end, found = found
             # What a group captured before still counts while it is open.
             key = number, number > 0 and end == _OPEN
-            if key in known:
-                continue
-            if number < 0:
-                empty = self._is_empty(newest, number, at)
-                known[key] = () if end == _AT_REST else (number, start, empty)
-            elif number in self.referred:
+            if key not in known and (number < 0 or number in self.referred):
                 known[key] = number, start, end
+                if number < 0:
+                    empty = self._is_empty(newest, number, at)
+                    known[key] = () if end == _AT_REST else (number, start, empty)
+                if not key[1]:
+                    missing -= 1
+                    passed += depth
+            depth += 1
+        attempt.budget.pay((passed + missing * depth) // PER_STEP)
         return tuple(sorted(filter(None, known.values())))
 
     def _is_empty(self, captures: _Captures | None, counter: int, at: int) -> bool:
@@ -352,7 +360,7 @@ class Matcher:
             return None
         length = found.end - found.start
         alike = _alike(attempt.text, node, found.start, at, length)
-        attempt.budget.pay(alike // ALIKE_A_STEP)
+        attempt.budget.pay(alike // PER_STEP)
         if alike == length:
             return at + length, captures
         attempt.ran_out |= at + alike == len(attempt.text)
