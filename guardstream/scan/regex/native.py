@@ -24,7 +24,7 @@ from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repe
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.fragments import numbers
 from guardstream.scan.regex.machine import Handling, Machine
-from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
+from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step
 from guardstream.scan.regex.matcher import Kind as StepKind
 from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.rewrite import other_cases
@@ -262,7 +262,7 @@ class NativeMatcher(Matcher):
         super().__init__(tree, group)
         self._steps: list[Step] = []
         self._numbers: dict[Step, int] = {}
-        self._sets: dict[str, int] = {}
+        self._sets = CharSets()
         self._behind = _look_behind(tree)
         self._ahead = None if self.referred else look_ahead(tree)
         rows, ways = self._rows()
@@ -274,7 +274,7 @@ class NativeMatcher(Matcher):
             ways.tobytes(),
             array("i", [*range(-self.counters, 0), *sorted(self.referred)]).tobytes(),
             group,
-            len(self._sets) // 32 + 1 + len(self._cases) * MAX_CASES,
+            self._words + len(self._cases) * MAX_CASES,
             self._sets_of,
         )
 
@@ -303,12 +303,14 @@ class NativeMatcher(Matcher):
         """See `Matcher.size`."""
         return len(self._steps)
 
+    @property
+    def _words(self) -> int:
+        return (self._sets.width + 31) // 32
+
     def _sets_of(self, code: int) -> bytes:
         """Which sets a character is in, and its other cases where references ask for them."""
-        character, bits = chr(code), 0
-        for fragment, number in self._sets.items():
-            bits |= is_in(fragment, character) << number
-        sets = bits.to_bytes(len(self._sets) // 32 * 4 + 4, "little")
+        character = chr(code)
+        sets = self._sets.signature(character).to_bytes(4 * self._words, "little")
         if not self._cases:
             return sets
         others = [*map(ord, other_cases(character, *self._cases)), *MAX_CASES * [NO_CASE]]
@@ -341,7 +343,7 @@ class NativeMatcher(Matcher):
             elif step.kind is StepKind.ATOMIC:
                 kind = _ATOMIC
             choices = [self._number(way) for way in step.ways]
-            set_of = self._sets.setdefault(fragment, len(self._sets)) if fragment else 0
+            set_of = self._sets.bit(fragment).bit_length() - 1 if fragment else 0
             rows.extend((kind, set_of, after, aside, len(ways), len(choices)))
             rows.extend((number, negate, least, most))
             ways.extend(choices)
