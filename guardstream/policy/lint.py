@@ -40,10 +40,12 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
+from guardstream.scan.regex.matcher import WRITTEN_OUT
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import fragments, inside, walk, with_inside
 from guardstream.scan.words.normalize import TRANSLATED, Table, whole_by_default
 from guardstream.stages.confirm import confirmation_of
+from guardstream.stages.exceptions import may_take_long
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -72,6 +74,7 @@ def warnings(built: CompiledPolicy) -> list[str]:
         found += _turned_digits(placed, rule)
         found += _hidden_ends(built, placed, rule)
         found += _refused_words(placed, rule)
+        found += _long_exceptions(placed, rule)
         found += _far_keywords(placed, rule)
         found += _patterns_as_words(placed)
         found += _lost_characters(placed, rule)
@@ -252,6 +255,13 @@ def _patterns(
     """Yield the patterns of a rule and of its exceptions, each with its place."""
     for index, pattern in enumerate(rule.patterns):
         yield placed.origin, ("pattern", index), pattern
+    yield from _exceptions(placed, rule)
+
+
+def _exceptions(
+    placed: PlacedRule, rule: Rule
+) -> Iterator[tuple[Origin, tuple[str | int, ...], str]]:
+    """Yield the patterns of a rule's exceptions, each with its place."""
     for name, patterns in (("patterns", rule.allow_patterns), ("after", rule.allow_after)):
         for index, pattern in enumerate(patterns):
             yield placed.origin_of("allow"), ("allow", name, index), pattern
@@ -308,6 +318,18 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     if refused:
         message = f"{len(refused)} of its words are never found: 'validate' or 'allow' refuses them"
         yield _about(placed.origin_of("words"), message, "words")
+
+
+def _long_exceptions(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of exceptions for which a text can be such that the rule fails."""
+    for here, parts, pattern in _exceptions(placed, rule):
+        if may_take_long(pattern):
+            message = (
+                "the exception may take too many steps for a long match, and then the rule fails: "
+                "leave out its back-references, unbounded lookarounds in a repeat, and counters of "
+                f"more than {WRITTEN_OUT} beside other repeats"
+            )
+            yield _about(here, message, *parts)
 
 
 def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 import regex
 
-from guardstream.errors import PatternError
 from guardstream.scan.match import Confirm
-from guardstream.scan.regex.analysis import look_behind, max_width, min_width
-from guardstream.scan.regex.parser import is_plain, parse
 from guardstream.scan.words.normalize import (
     JOINS,
     NAMES,
@@ -24,26 +21,8 @@ from guardstream.scan.words.normalize import (
     unseen,
     whole_by_default,
 )
-from guardstream.stages.rules import Rule
-
-
-class RuleError(PatternError):
-    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault, or
-    `allowed` the list of its exceptions and the index there, `offset` the place in it."""
-
-    def __init__(
-        self,
-        rule: str,
-        message: str,
-        pattern: int | None = None,
-        offset: int | None = None,
-        *,
-        allowed: tuple[str, int] | None = None,
-    ) -> None:
-        super().__init__(message, offset)
-        self.rule = rule
-        self.pattern = pattern
-        self.allowed = allowed
+from guardstream.stages.exceptions import HIDDEN, After, Allowed
+from guardstream.stages.rules import Rule, RuleError
 
 
 def folding_of(rule: Rule) -> Folding:
@@ -123,8 +102,8 @@ class _Judge:
         self._fold = str.casefold if rule.ignore_case else str
         words = map(reading.compared, map(reading.translated, rule.allow_words))
         self._words = frozenset(map(self._fold, map(self._spaced, words)))
-        self._allowed = _Allowed(rule) if rule.allow_patterns else None
-        self._after = _After(rule, reading) if rule.allow_after else None
+        self._allowed = Allowed(rule) if rule.allow_patterns else None
+        self._after = After(rule, reading.hidden) if rule.allow_after else None
         self._validators = tuple(rule.validators)
         self._keywords = _Keywords(rule, reading) if rule.keywords else None
         asking = (self._keywords, self._after)
@@ -134,7 +113,7 @@ class _Judge:
         if self._keywords is not None and not self._keywords.stand_before(before):
             return False
         text = self._reading.compared(text)
-        if self._after is not None and self._after.match(before, text):
+        if self._after is not None and self._after.match(before, text, self._reading.seen):
             return False
         text = self._spaced(text)
         if self._fold(text) in self._words:
@@ -152,118 +131,6 @@ class _Judge:
 
     def _spaced(self, text: str) -> str:
         return text if self._spaces is None else self._spaces.sub(" ", text)
-
-
-_TIMEOUT = 0.5
-"""How many seconds `regex` may take for an allowed pattern; if it takes longer, the rule fails."""
-
-
-class _Allowed:
-    """The patterns of an allowlist.
-
-    They are joined into one pattern if possible, because watching the time takes `regex` longer
-    than matching.
-    """
-
-    def __init__(self, rule: Rule) -> None:
-        patterns = [_checked(rule, number) for number in range(len(rule.allow_patterns))]
-        together = [_branch(pattern) for pattern in patterns if is_plain(pattern)]
-        alone = [pattern for pattern in patterns if not is_plain(pattern)]
-        written = ["|".join(together), *alone] if together else alone
-        self._patterns = [regex.compile(pattern, regex.V0) for pattern in written]
-
-    def match(self, text: str) -> bool:
-        """Return whether one of the patterns matches the whole text."""
-        for pattern in self._patterns:  # noqa: SIM110 - each match is judged: no generator
-            if pattern.fullmatch(text, timeout=_TIMEOUT):
-                return True
-        return False
-
-
-def _checked(rule: Rule, number: int) -> str:
-    """Return an allowed pattern; RuleError if `regex` refuses it."""
-    pattern, place = rule.allow_patterns[number], ("patterns", number)
-    try:
-        parse(pattern)
-    except PatternError as refused:
-        # A complete text can be matched by patterns that a stream cannot be searched for.
-        try:
-            regex.compile(pattern, regex.V0)
-        except regex.error as error:
-            message = f"in an allowed pattern: {error.msg}"
-            raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
-        except ValueError as error:  # contradictory flags, such as (?V1)
-            message = f"in an allowed pattern: {refused}"
-            raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
-    return pattern
-
-
-class _After:
-    """The patterns after which matches are left alone; they read up to `reach` characters."""
-
-    __slots__ = ("_patterns", "_reading", "reach")
-
-    def __init__(self, rule: Rule, reading: _Reading) -> None:
-        made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
-        self._patterns = [(pattern, reach + reading.hidden) for pattern, reach in made]
-        self._reading = reading
-        self.reach = max(reach for _, reach in self._patterns)
-
-    def match(self, before: str, text: str) -> bool:
-        """Return whether one of the patterns matches what ends where the text begins.
-
-        Each is given as much as it can read itself, whatever the others read: none matches if too
-        many characters there are not seen.
-        """
-        for pattern, reach in self._patterns:
-            near = before[-reach:]
-            seen = self._reading.seen(near)
-            is_seen = len(near) - len(seen) <= _HIDDEN
-            if is_seen and _behind(pattern).match(seen + text, len(seen), timeout=_TIMEOUT):
-                return True
-        return False
-
-
-@lru_cache(maxsize=4096)
-def _behind(pattern: str) -> regex.Pattern[str]:
-    """Return a pattern as a lookbehind; most are not compiled before a match is judged."""
-    # A comment would take the bracket for a part of it.
-    has_comments = not is_plain(pattern) and regex.compile(pattern, regex.V0).flags & regex.VERBOSE
-    return regex.compile(f"(?<={pattern}\n)" if has_comments else f"(?<={pattern})", regex.V0)
-
-
-def _preceding(rule: Rule, number: int) -> tuple[str, int]:
-    """Return a pattern for what stands before an allowed match, and how far it reads; RuleError if
-    that has no bound, or if it may be nothing."""
-    written, place = rule.allow_after[number], ("after", number)
-    try:
-        tree = parse(written).tree
-        if not min_width(tree):
-            raise PatternError("it can match nothing, and would allow all; make a part mandatory")
-        width = max_width(tree)
-        if width is None:
-            message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
-            raise PatternError(message)
-        if not is_plain(written):
-            _behind(written)
-        return written, width + look_behind(tree) + 1
-    except PatternError as error:
-        message = f"in an allowed pattern: {error}"
-        raise RuleError(rule.id, message, offset=error.offset, allowed=place) from error
-    except regex.error as error:
-        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}", allowed=place) from error
-
-
-_FLAG = regex.compile(r"\(\?([ims])\)")
-
-
-def _branch(pattern: str) -> str:
-    """Return a plain pattern as an alternative of a larger one, anchored at the text's end."""
-    flags = set()
-    while found := _FLAG.match(pattern):
-        flags.add(found[1])
-        pattern = pattern[found.end() :]
-    return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
 # Where the next word of a name in code begins: `homePhone`, `SSNNumber`.
@@ -299,10 +166,6 @@ def _may_be_ascii(keyword: str) -> bool:
     return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
 
 
-_HIDDEN = 64
-"""How many characters that are not seen a check reads past, of those before a match."""
-
-
 class _Reading:
     """How a rule reads text: what stands for other characters, and what is not seen. It reads past
     `hidden` characters that are not seen before a match."""
@@ -312,7 +175,7 @@ class _Reading:
     def __init__(self, rule: Rule) -> None:
         names = TRANSLATED.intersection(rule.normalize)
         self._table = Table(names) if names else None
-        self.hidden = _HIDDEN if "zero_width" in rule.normalize else 0
+        self.hidden = HIDDEN if "zero_width" in rule.normalize else 0
 
     def translated(self, text: str) -> str:
         """Return a text with the characters that the rule reads as others replaced."""

@@ -1,4 +1,5 @@
-"""The data of a redaction rule: what it looks for, its action, and its replacement."""
+"""The data of a redaction rule: what it looks for, its action, and its replacement; and the error
+of one that cannot be compiled."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from guardstream.errors import PatternError
 from guardstream.events import Action, Severity
 
 OnOverflow: TypeAlias = Literal["mask", "block", "release"]
@@ -93,3 +95,22 @@ class Rule:
         """Whether what the rule looks for may not count where it is found."""
         allowed = self.allow_words or self.allow_patterns or self.allow_after
         return bool(allowed or self.validators or self.keywords)
+
+
+class RuleError(PatternError):
+    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault, or
+    `allowed` the list of its exceptions and the index there, `offset` the place in it."""
+
+    def __init__(
+        self,
+        rule: str,
+        message: str,
+        pattern: int | None = None,
+        offset: int | None = None,
+        *,
+        allowed: tuple[str, int] | None = None,
+    ) -> None:
+        super().__init__(message, offset)
+        self.rule = rule
+        self.pattern = pattern
+        self.allowed = allowed

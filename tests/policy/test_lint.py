@@ -400,3 +400,28 @@ def test_lost_characters_in_words_are_a_warning() -> None:
         "that were lost in a conversion: write the words again"
     ]
     assert lint(f"rules: [{{id: a, words: ['\ufffd', x], {TESTS}}}]") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "warned"),
+    [
+        (r"x([a-z]+)\1", True),
+        (r"x([=-])y\1", False),
+        (r"(?:x(?=.*y))+", True),
+        (r"x(?=.*y)[a-z]+", False),
+        (r"(?:x{1,300}y?){1,9}", True),
+        (r"x{1,300}y{1,300}", True),
+        (r"x+y{1,300}", True),
+        (r"x{1,300}", False),
+        (r"(?:x|xx)+y(?:z?)*", False),
+        (r"\X+", False),
+    ],
+)
+def test_an_exception_that_may_take_too_many_steps_is_a_warning(pattern: str, warned: bool) -> None:
+    rule = f"{{id: a, pattern: 'x[a-z]{{1,9}}', allow: {{patterns: ['{pattern}']}}, {TESTS}}}"
+    found = [line for line in lint(f"rules: [{rule}]") if "too many steps" in line]
+    assert len(found) == warned
+    assert all(line.startswith("p:1:") for line in found)
+    if pattern.startswith("x{"):
+        rule = rule.replace("patterns: [", "after: [")
+        assert len([n for n in lint(f"rules: [{rule}]") if "too many steps" in n]) == warned

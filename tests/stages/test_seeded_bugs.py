@@ -24,7 +24,7 @@ from guardstream.scan.regex.search import PatternScan
 from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper
-from guardstream.stages.confirm import _After
+from guardstream.stages.exceptions import After
 from guardstream.stages.redact import Redact
 from guardstream.stages.redact.regions import Regions
 from tests.support.generate import EVERY, draw_behind, draw_case
@@ -138,7 +138,7 @@ BUGS: dict[str, Bug] = {
         Stepper, "_skim", changed(lambda read: max(read - 1, 0))
     ),
     "what stands before a match makes it no exception": (
-        _After, "match", instead(lambda _after, _before, _text: False)
+        After, "match", instead(lambda _after, _before, _text, _seen: False)
     ),
     "a lookbehind of several patterns is forgotten on the way": (
         Machine, "read", lambda right: lambda self, kind, char, _awake: right(self, kind, char, ())

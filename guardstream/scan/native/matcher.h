@@ -39,6 +39,7 @@ typedef struct {
 #define STEP_INTS 10 /* as `NativeMatcher._rows` gives them */
 #define MAX_CHARACTERS 20000 /* that are known: beyond that all are forgotten */
 #define MAX_CASES 3          /* as in `native.py` */
+#define PER_STEP 16          /* as in `matcher.py` */
 #define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
 /* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
@@ -211,13 +212,18 @@ is_referred(const Matcher *matcher, int32_t number)
     return 0;
 }
 
+/* Whether a capture is of a counter, or of a group and not open. */
+static int
+is_told(const Capture *capture, int32_t number)
+{
+    return capture->number == number && (number < 0 || capture->end != STILL_OPEN);
+}
+
 /* The newest capture of a group that is not open, or of a counter, NONE if there is none. */
 static int32_t
 capture_found(const Attempt *attempt, int32_t captures, int32_t number)
 {
-    while (captures != NONE
-           && (attempt->capture[captures].number != number
-               || (number > 0 && attempt->capture[captures].end == STILL_OPEN))) {
+    while (captures != NONE && !is_told(&attempt->capture[captures], number)) {
         captures = attempt->capture[captures].rest;
     }
     return captures;
@@ -260,17 +266,23 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
     if (ints_push(&attempt->key, 0) < 0) {
         return ERROR;
     }
+    int64_t passed = 0;
     for (int32_t index = 0; index < referred->count; index++) {
-        int32_t found = captures;
-        while (found != NONE && attempt->capture[found].number != referred->at[index]) {
+        int32_t number = referred->at[index], found = captures;
+        while (found != NONE && attempt->capture[found].number != number) {
             found = attempt->capture[found].rest;
+            passed++;
         }
         if (found == NONE) {
             continue;
         }
         const Capture *made = &attempt->capture[found];
-        int32_t known[3] = {made->number, made->start, made->end};
-        int32_t before = capture_found(attempt, found, made->number);
+        int32_t known[3] = {number, made->start, made->end};
+        int32_t before = found;
+        while (before != NONE && !is_told(&attempt->capture[before], number)) {
+            before = attempt->capture[before].rest;
+            passed++;
+        }
         if (before != found && before != NONE
             && ints_append(&attempt->key, (const int32_t *)&attempt->capture[before], 3) < 0) {
             /* What a group captured before still counts while it is open. */
@@ -286,6 +298,7 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
             return ERROR;
         }
     }
+    attempt->steps += passed / PER_STEP;
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
@@ -354,6 +367,20 @@ is_case_of(const Attempt *attempt, int32_t one, int32_t other)
     return cases[0] == code || cases[1] == code || cases[2] == code;
 }
 
+/* How many characters at two places of the text the reference takes for the same. */
+static int32_t
+alike(const Attempt *attempt, const Step *step, int32_t first, int32_t second, int32_t most)
+{
+    const uint32_t *code = attempt->code - attempt->low;
+    int32_t count = 0;
+    while (count < most && second + count < attempt->high
+           && (code[first + count] == code[second + count]
+               || (step->negate && is_case_of(attempt, first + count, second + count)))) {
+        count++;
+    }
+    return count;
+}
+
 /* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
 static int32_t
 repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
@@ -363,20 +390,17 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
         return NO_MATCH;
     }
     const Capture *found = &attempt->capture[captures];
-    if (found->start < attempt->low) {
+    if (found->start < attempt->low || at < attempt->low) {
         return NO_MATCH;
     }
-    const uint32_t *code = attempt->code - attempt->low;
-    for (int32_t index = found->start; index < found->end; index++, at++) {
-        if (at < attempt->low || at >= attempt->high) {
-            attempt->ran_out |= at >= attempt->length;
-            return NO_MATCH;
-        }
-        if (code[index] != code[at] && !(step->negate && is_case_of(attempt, index, at))) {
-            return NO_MATCH;
-        }
+    int32_t length = found->end - found->start;
+    int32_t count = alike(attempt, step, found->start, at, length);
+    attempt->steps += count / PER_STEP;
+    if (count == length) {
+        return at + length;
     }
-    return at;
+    attempt->ran_out |= at + count >= attempt->length;
+    return NO_MATCH;
 }
 
 static int32_t matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_t end,

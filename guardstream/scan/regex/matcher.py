@@ -125,6 +125,10 @@ takes longer a step."""
 WITH_GROUP = 10_000
 """The same of a counter with the masked group in it: each opening of the group is a step then."""
 
+PER_STEP = 16
+"""How many characters that a reference finds once more are paid for as a step, and how many
+captures that are passed in looking for one."""
+
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
 
@@ -176,6 +180,16 @@ class Matcher:
                 return found.spans
         return None
 
+    def size(self) -> int:
+        """How many steps the pattern has."""
+        known, left = set[Step](), [self.first]
+        while left:
+            step = left.pop()
+            if step not in known:
+                known.add(step)
+                left += [s for s in (*step.ways, step.after, step.aside) if s is not None]
+        return len(known)
+
     def can_go_on(self, text: str, start: int, from_start: bool, budget: Budget) -> bool:
         """Whether more text could complete a match that began at `start`."""
         attempt = Attempt(text, from_start, budget)
@@ -210,7 +224,7 @@ class Matcher:
         while pending:
             step, at, captures = pending.pop()
             kind = step.kind
-            key = (step, at, self._known(captures, at)) if varies else (step, at)
+            key = (step, at, self._known(attempt, captures, at)) if varies else (step, at)
             if key in seen:
                 continue
             seen.add(key)
@@ -238,22 +252,29 @@ class Matcher:
         attempt.budget.pay(steps % 64)
         return None
 
-    def _known(self, captures: _Captures | None, at: int) -> tuple[tuple[int, ...], ...]:
+    def _known(
+        self, attempt: Attempt, captures: _Captures | None, at: int
+    ) -> tuple[tuple[int, ...], ...]:
         """What is captured of the groups that are referred to, what is counted, and whether the
         round is empty so far; all else changes nothing."""
         known: dict[tuple[int, bool], tuple[int, ...]] = {}
         newest, found = captures, captures
-        while found is not None:
+        missing = len(self.referred) + self.counters
+        passed = depth = 0
+        while found is not None and missing:
             number, start, end, found = found
             # What a group captured before still counts while it is open.
             key = number, number > 0 and end == _OPEN
-            if key in known:
-                continue
-            if number < 0:
-                empty = self._is_empty(newest, number, at)
-                known[key] = () if end == _AT_REST else (number, start, empty)
-            elif number in self.referred:
+            if key not in known and (number < 0 or number in self.referred):
                 known[key] = number, start, end
+                if number < 0:
+                    empty = self._is_empty(newest, number, at)
+                    known[key] = () if end == _AT_REST else (number, start, empty)
+                if not key[1]:
+                    missing -= 1
+                    passed += depth
+            depth += 1
+        attempt.budget.pay((passed + missing * depth) // PER_STEP)
         return tuple(sorted(filter(None, known.values())))
 
     def _is_empty(self, captures: _Captures | None, counter: int, at: int) -> bool:
@@ -337,17 +358,13 @@ class Matcher:
             found = found.rest
         if found is None:
             return None
-        text = attempt.text
-        for index in range(found.start, found.end):
-            here = at + index - found.start
-            if here >= len(text):
-                attempt.ran_out = True
-                return None
-            if text[index] != text[here] and not (
-                node.ignore_case and is_in(node.alike(text[index]), text[here])
-            ):
-                return None
-        return at + found.end - found.start, captures
+        length = found.end - found.start
+        alike = _alike(attempt.text, node, found.start, at, length)
+        attempt.budget.pay(alike // PER_STEP)
+        if alike == length:
+            return at + length, captures
+        attempt.ran_out |= at + alike == len(attempt.text)
+        return None
 
     def _looked(
         self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
@@ -359,10 +376,9 @@ class Matcher:
         if node.ahead:
             found = self._matched(attempt, step.aside, at, captures, None)
         else:
-            least, most = min_width(node.item), max_width(node.item) or 0
             tried = (
                 self._matched(attempt, step.aside, at - width, captures, at)
-                for width in range(least, min(most, at) + 1)
+                for width in _widths(node.item, at)
             )
             found = next((each for each in tried if each is not None), None)
         if node.negate:
@@ -395,6 +411,8 @@ class Matcher:
                 return Step(Kind.ASSERT, node, after)
 
     def _grouped(self, item: Node, number: int, after: Step) -> Step:
+        if number != self.group and number not in self.referred:
+            return self._compile(item, after)
         closed = Step(Kind.CLOSE, after=after, number=number)
         opened = Step(Kind.OPEN, after=self._compile(item, closed), number=number)
         if number == self.group:
@@ -430,6 +448,22 @@ class Matcher:
         step = Step(Kind.COUNT, node, after, number=-self.counters)
         step.ways = (self._compile(node.item, step),)
         return step
+
+
+def _alike(text: str, node: Reference, first: int, second: int, most: int) -> int:
+    """How many characters at two places of a text the reference takes for the same."""
+    most = min(most, len(text) - second)
+    for count in range(most):
+        one, other = text[first + count], text[second + count]
+        if one != other and not (node.ignore_case and is_in(node.alike(one), other)):
+            return count
+    return most
+
+
+def _widths(node: Node, most: int) -> range:
+    """What a node's width may be, up to the most that there is room for."""
+    width = max_width(node)
+    return range(min_width(node), (most if width is None else min(width, most)) + 1)
 
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:

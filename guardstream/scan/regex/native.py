@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Self, TypeAlias
 
+from guardstream.errors import PatternError
 from guardstream.scan import _native
 from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
@@ -23,7 +24,7 @@ from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repe
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.fragments import numbers
 from guardstream.scan.regex.machine import Handling, Machine
-from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
+from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step
 from guardstream.scan.regex.matcher import Kind as StepKind
 from guardstream.scan.regex.nfa import Condition, Place, Program
 from guardstream.scan.regex.rewrite import other_cases
@@ -250,6 +251,7 @@ _STEP_KINDS = {
     )
 }
 _AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
+_FAR = (1 << 28) - 1  # longer than any text
 _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 
 
@@ -260,8 +262,8 @@ class NativeMatcher(Matcher):
         super().__init__(tree, group)
         self._steps: list[Step] = []
         self._numbers: dict[Step, int] = {}
-        self._sets: dict[str, int] = {}
-        self._behind = look_behind(tree) + 1
+        self._sets = CharSets()
+        self._behind = _look_behind(tree)
         self._ahead = None if self.referred else look_ahead(tree)
         rows, ways = self._rows()
         nodes = (step.node for step in self._steps)
@@ -272,7 +274,7 @@ class NativeMatcher(Matcher):
             ways.tobytes(),
             array("i", [*range(-self.counters, 0), *sorted(self.referred)]).tobytes(),
             group,
-            len(self._sets) // 32 + 1 + len(self._cases) * MAX_CASES,
+            self._words + len(self._cases) * MAX_CASES,
             self._sets_of,
         )
 
@@ -290,19 +292,25 @@ class NativeMatcher(Matcher):
             start,
             -1 if end is None else end,
             attempt.from_start,
-            max(start - self._behind, 0),
+            max(start - self._behind, 0) if self._behind else 0,
             high,
             budget.left(),
         )
         budget.pay(steps)
         return Found(found, spans) if found >= 0 else None
 
+    def size(self) -> int:
+        """See `Matcher.size`."""
+        return len(self._steps)
+
+    @property
+    def _words(self) -> int:
+        return (self._sets.width + 31) // 32
+
     def _sets_of(self, code: int) -> bytes:
         """Which sets a character is in, and its other cases where references ask for them."""
-        character, bits = chr(code), 0
-        for fragment, number in self._sets.items():
-            bits |= is_in(fragment, character) << number
-        sets = bits.to_bytes(len(self._sets) // 32 * 4 + 4, "little")
+        character = chr(code)
+        sets = self._sets.signature(character).to_bytes(4 * self._words, "little")
         if not self._cases:
             return sets
         others = [*map(ord, other_cases(character, *self._cases)), *MAX_CASES * [NO_CASE]]
@@ -330,11 +338,12 @@ class NativeMatcher(Matcher):
             elif isinstance(node, Look):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
                 if not node.ahead:
-                    least, most = min_width(node.item), max_width(node.item) or 0
+                    width = max_width(node.item)
+                    least, most = min_width(node.item), _FAR if width is None else width
             elif step.kind is StepKind.ATOMIC:
                 kind = _ATOMIC
             choices = [self._number(way) for way in step.ways]
-            set_of = self._sets.setdefault(fragment, len(self._sets)) if fragment else 0
+            set_of = self._sets.bit(fragment).bit_length() - 1 if fragment else 0
             rows.extend((kind, set_of, after, aside, len(ways), len(choices)))
             rows.extend((number, negate, least, most))
             ways.extend(choices)
@@ -346,3 +355,11 @@ class NativeMatcher(Matcher):
             number = self._numbers[step] = len(self._steps)
             self._steps.append(step)
         return number
+
+
+def _look_behind(tree: Node) -> int | None:
+    """How many characters before a match it reads; None without bound."""
+    try:
+        return look_behind(tree) + 1
+    except PatternError:
+        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -96,10 +96,7 @@ def compile_pattern(
     known = _known(parsed.looks)
     tree = read_forwards(parsed.tree, known)
     behind = max([look_behind(tree, known), *known.values()]) + 1
-    if names := parsed.referred:
-        # An empty round is the last one, unless it captures what is referred to.
-        tree = without_references(tree, lambda p: repeats_empty(p) and bool(names & captured(p)))
-        _check_lookbehinds(tree)
+    tree = written_out(tree, parsed.referred)
     settling = Settling.ORDERED
     if confirm is not None:
         settling = Settling.TESTED
@@ -112,6 +109,19 @@ def compile_pattern(
     return Pattern(
         rule, tree, number, tail, after, widths, behind, settling, holds, confirm, parsed.looks
     )
+
+
+def written_out(tree: Node, names: Collection[int]) -> Node:
+    """The tree with the references to groups of few texts written out; `names` are the groups that
+    it refers to. Raises PatternError for a reference that cannot be followed."""
+    if not names:
+        return tree
+    # An empty round is the last one, unless it captures what is referred to.
+    tree = without_references(
+        tree, lambda p: repeats_empty(p) and not captured(p).isdisjoint(names)
+    )
+    _check_lookbehinds(tree)
+    return tree
 
 
 def _known(looks: Iterable[Look]) -> dict[int, int]:

@@ -20,6 +20,7 @@ from guardstream.scan.regex.ast import (
     ANY,
     NEVER,
     Alt,
+    Anchor,
     Assert,
     Atomic,
     Cat,
@@ -94,6 +95,30 @@ def referred(node: Node) -> set[int]:
 def captured(node: Node) -> set[int]:
     """The numbers of the groups in the node."""
     return {part.number for part in walk(node) if isinstance(part, Group)}
+
+
+_MIRRORED: dict[Anchor, Anchor] = {
+    "start": "end",
+    "end": "start",
+    "line_start": "line_end",
+    "line_end": "line_start",
+}
+
+
+def backwards(node: Node) -> Node:
+    """The node for a text that is read from its end, as `regex` reads lookbehinds: `(?<=a)bc` is
+    `cb(?=a)`. It has no back-references."""
+    match node:
+        case Char():
+            return node
+        case Cat(items):
+            return Cat(tuple(map(backwards, reversed(items))))
+        case Look(item, ahead, negate):
+            return Look(backwards(item), not ahead, negate)
+        case Assert(kind):
+            return replace(node, kind=_MIRRORED.get(kind, kind))
+        case _:
+            return with_inside(node, tuple(map(backwards, inside(node))))
 
 
 # References

@@ -19,16 +19,10 @@ from guardstream.scan.words.normalize import (
     unseen,
     whole_by_default,
 )
-from guardstream.stages.confirm import (
-    RuleError,
-    confirmation_of,
-    folding_of,
-    spacing_of,
-    translation_of,
-)
+from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
 from guardstream.stages.redact.stage import ENDING, Redact
-from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule
+from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule, RuleError
 
 
 class RuleSet:

@@ -1,0 +1,256 @@
+"""A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
+
+The matcher of the search judges them, so that no text makes them take long. What it cannot follow
+is left to `regex` if the pattern shows that it takes no longer there, and refused otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.scan.regex import forms
+from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
+from guardstream.scan.regex.ast import Alt, Look, Node, Repeat
+from guardstream.scan.regex.lookbehinds import read_forwards
+from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
+from guardstream.scan.regex.nfa import is_larger
+from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.pattern import written_out
+from guardstream.scan.regex.rewrite import backwards, captured, referred, walk
+from guardstream.stages.rules import Rule, RuleError
+
+HIDDEN = 64
+"""How many characters that are not seen a check reads past, of those before a match."""
+
+STEPS_PER_CHARACTER = 100
+"""How many steps judging may take for each character of a match, besides one for each step that the
+pattern has: no pattern without back-references needs more for long."""
+
+MAX_CHOICES = 8
+"""How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
+
+
+class TooMuchWorkError(Exception):
+    """Judging a match takes more steps than its characters pay for."""
+
+
+class _Allowance:
+    """The steps that judging a match may take."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+
+    def left(self) -> int:
+        """See `Budget.left`."""
+        return self._steps
+
+    def pay(self, steps: int) -> None:
+        """See `Budget.pay`; raises TooMuchWorkError."""
+        self._steps -= steps
+        if self._steps < 0:
+            raise TooMuchWorkError
+
+
+class _Exact:
+    """What a matcher judges; it is compiled when a match is first judged."""
+
+    __slots__ = ("_form", "_matcher", "_steps", "_tree")
+
+    def __init__(self, tree: Callable[[], Node]) -> None:
+        self._tree = tree
+        self._form = forms.chosen().matcher
+        self._matcher: Matcher | None = None
+        self._steps = STEPS_PER_CHARACTER
+
+    def match(self, text: str, start: int, end: int | None) -> bool:
+        """Return whether there is a match from `start` on, which must end at `end` if given.
+
+        Raises TooMuchWorkError.
+        """
+        matcher = self._matcher or self._compiled()
+        attempt = Attempt(text, True, _Allowance(self._steps * (len(text) + 1)))
+        return matcher.run(attempt, start, end) is not None
+
+    def _compiled(self) -> Matcher:
+        matcher = self._form(self._tree(), 0)
+        self._steps = STEPS_PER_CHARACTER + matcher.size()
+        self._matcher = matcher
+        return matcher
+
+
+class Allowed:
+    """The patterns of an allowlist. Those without references are judged as one."""
+
+    __slots__ = ("_exact", "_others")
+
+    def __init__(self, rule: Rule) -> None:
+        together: list[str] = []
+        self._exact: list[_Exact] = []
+        self._others: list[regex.Pattern[str]] = []
+        for number, pattern in enumerate(rule.allow_patterns):
+            try:
+                refers = _refers(pattern)
+            except PatternError as refused:
+                self._others.append(_left_to_regex(rule, number, refused))
+                continue
+            if refers:
+                self._exact.append(_Exact(partial(_in_full, pattern)))
+            else:
+                together.append(pattern)
+        if together:
+            self._exact.insert(0, _Exact(partial(_any_in_full, together)))
+
+    def match(self, text: str) -> bool:
+        """Return whether one of the patterns matches the whole text. Raises TooMuchWorkError."""
+        for exact in self._exact:
+            if exact.match(text, 0, len(text)):
+                return True
+        for pattern in self._others:  # noqa: SIM110 - each match is judged: no generator
+            if pattern.fullmatch(text):
+                return True
+        return False
+
+
+def _refers(pattern: str) -> bool:
+    """Return whether a pattern has back-references; PatternError if it cannot be followed."""
+    parsed = parse(pattern)
+    tree = read_forwards(parsed.tree)
+    looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
+    if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
+        # Only these can be refused, and writing references out takes long.
+        written_out(tree, parsed.referred)
+    return bool(parsed.referred)
+
+
+def _in_full(pattern: str) -> Node:
+    """Return the tree of a pattern that is to match a whole text."""
+    parsed = parse(pattern)
+    return written_out(read_forwards(parsed.tree), parsed.referred)
+
+
+def _any_in_full(patterns: Iterable[str]) -> Node:
+    return Alt(tuple(map(_in_full, patterns)))
+
+
+_SINGLE = regex.compile(
+    r"\\X(?=[*+{])|\\[pPN]\{[^{}]*\}|\\[^0-9gkX]|\(\?(?![-+0-9R&]|P[>=])", regex.DOTALL
+)
+"""What is no choice of a pattern: among others how groups begin, but for recursion."""
+
+_REPEAT = regex.compile(r"[*+]|\{[0-9]*,?[0-9]*\}|\\X")
+"""What may end at as many places as the text has."""
+
+_UNKNOWN = regex.compile(r"\\[0-9gk]|\(\?|\{(?![0-9]*,?[0-9]*\})")
+"""References, recursion and fuzzy matching: any number of choices."""
+
+
+def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Pattern[str]:
+    """Return a pattern that only `regex` can judge; RuleError if it may take long, or if `regex`
+    refuses it, too."""
+    pattern, place = rule.allow_patterns[number], ("patterns", number)
+    try:
+        compiled = regex.compile(pattern, regex.V0)
+    except regex.error as error:
+        message = f"in an allowed pattern: {error.msg}"
+        raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
+    except ValueError as error:  # contradictory flags, such as (?V1)
+        message = f"in an allowed pattern: {refused}"
+        raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
+    if not _is_harmless(pattern):
+        message = f"in an allowed pattern that may take long: {refused}"
+        raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from refused
+    return compiled
+
+
+def _is_harmless(pattern: str) -> bool:
+    """Return whether a pattern has so few choices, however it is read, that `regex` is fast: some
+    in a pattern without repeats, or one repeat."""
+    left = _SINGLE.sub("", pattern)
+    repeats, choices = len(_REPEAT.findall(left)), left.count("|") + left.count("?")
+    few = choices <= MAX_CHOICES if not repeats else repeats + choices == 1
+    return few and _UNKNOWN.search(left) is None
+
+
+class After:
+    """The patterns after which matches are left alone; they read up to `reach` characters, and
+    past up to `hidden` that are not seen."""
+
+    __slots__ = ("_patterns", "reach")
+
+    def __init__(self, rule: Rule, hidden: int) -> None:
+        made = [_preceding(rule, number) for number in range(len(rule.allow_after))]
+        self._patterns = [each._replace(reach=each.reach + hidden) for each in made]
+        self.reach = max(each.reach for each in self._patterns)
+
+    def match(self, before: str, text: str, seen: Callable[[str], str]) -> bool:
+        """Return whether one of the patterns matches what ends where the text begins; `seen`
+        returns what a rule sees of a text. Raises TooMuchWorkError.
+
+        Each is given as much as it can read itself, whatever the others read: none matches if too
+        many characters there are not seen.
+        """
+        for exact, reach, ahead in self._patterns:
+            near = before[-reach:]
+            shown = seen(near)
+            if len(near) - len(shown) > HIDDEN:
+                continue
+            after = text[:ahead]
+            if exact.match((shown + after)[::-1], len(after), None):
+                return True
+        return False
+
+
+class _Preceding(NamedTuple):
+    """A pattern for what stands before a match, read from its end: it reads up to `reach`
+    characters there, and up to `ahead` of the match, all if that is None."""
+
+    exact: _Exact
+    reach: int
+    ahead: int | None
+
+
+def _preceding(rule: Rule, number: int) -> _Preceding:
+    """Return a pattern for what stands before an allowed match; RuleError if it has no greatest
+    length, or if it may be nothing."""
+    written = rule.allow_after[number]
+    try:
+        tree = parse(written).tree
+        if not min_width(tree):
+            raise PatternError("it can match nothing, and would allow all; make a part mandatory")
+        width = max_width(tree)
+        if width is None:
+            message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
+            raise PatternError(message)
+        reach, ahead = width + look_behind(tree) + 1, look_ahead(tree)
+        _from_the_end(written)
+    except PatternError as error:
+        message = f"in an allowed pattern: {error}"
+        place = "after", number
+        raise RuleError(rule.id, message, offset=error.offset, allowed=place) from error
+    exact = _Exact(partial(_from_the_end, written))
+    return _Preceding(exact, reach, None if ahead is None else ahead + 1)
+
+
+def _from_the_end(pattern: str) -> Node:
+    """Return the tree of a pattern that is read from its end."""
+    return read_forwards(backwards(parse(pattern).tree))
+
+
+def may_take_long(pattern: str) -> bool:
+    """Return whether judging a match may need more steps than its characters pay for."""
+    try:
+        tree = _in_full(pattern)
+    except PatternError:
+        return False
+    repeats = [part for part in walk(tree) if isinstance(part, Repeat) and part.high != 1]
+    large = [each for each in repeats if is_larger(each, WRITTEN_OUT)]
+    endless = [each for each in repeats if each.high is None]
+    if referred(tree) or (large and len({*map(id, large), *map(id, endless)}) > 1):
+        return True
+    looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
+    return any(max_width(look.item) is None for look in looks)
