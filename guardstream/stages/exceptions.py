@@ -1,7 +1,8 @@
 """A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
 
-The matcher of the search judges them, so that no text makes them take long. What it cannot follow
-is left to `regex` if the pattern shows that it takes no longer there, and refused otherwise.
+No text makes them take long. What `regex` matches in linear time is left to it, and the matcher of
+the search judges the rest. What that cannot follow is left to `regex`, too, if the pattern shows
+that it has few choices, and refused otherwise.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import regex
 from guardstream.errors import PatternError
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Alt, Look, Node, Repeat
+from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Repeat
+from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
-from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.parser import Parsed, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import backwards, captured, referred, walk
 from guardstream.stages.rules import Rule, RuleError
@@ -84,47 +86,74 @@ class _Exact:
 
 
 class Allowed:
-    """The patterns of an allowlist. Those without references are judged as one."""
+    """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
+    one; the others by the matcher, as one but for those with references."""
 
     __slots__ = ("_exact", "_others")
 
     def __init__(self, rule: Rule) -> None:
+        fast: list[str] = []
         together: list[str] = []
         self._exact: list[_Exact] = []
         self._others: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                refers = _refers(pattern)
+                parsed = _followed(pattern)
             except PatternError as refused:
                 self._others.append(_left_to_regex(rule, number, refused))
                 continue
-            if refers:
+            if parsed.referred:
                 self._exact.append(_Exact(partial(_in_full, pattern)))
+            elif _is_fast(pattern, parsed.tree):
+                fast.append(_branch(pattern))
             else:
                 together.append(pattern)
         if together:
             self._exact.insert(0, _Exact(partial(_any_in_full, together)))
+        if fast:
+            self._others.insert(0, regex.compile("|".join(fast), regex.V0))
 
     def match(self, text: str) -> bool:
         """Return whether one of the patterns matches the whole text. Raises TooMuchWorkError."""
-        for exact in self._exact:
-            if exact.match(text, 0, len(text)):
-                return True
-        for pattern in self._others:  # noqa: SIM110 - each match is judged: no generator
+        for pattern in self._others:
             if pattern.fullmatch(text):
+                return True
+        for exact in self._exact:  # noqa: SIM110 - each match is judged: no generator
+            if exact.match(text, 0, len(text)):
                 return True
         return False
 
 
-def _refers(pattern: str) -> bool:
-    """Return whether a pattern has back-references; PatternError if it cannot be followed."""
+def _is_fast(pattern: str, tree: Node) -> bool:
+    """Return whether `regex` takes a pattern as the search does, and matches it in linear time."""
+    if not is_plain(pattern):
+        return False
+    # For `regex` alone `$` may stand before a last line feed.
+    ends = "$" in pattern and any(isinstance(part, Assert) for part in walk(tree))
+    return not ends and is_linear(tree)
+
+
+_FLAG = regex.compile(r"\(\?([ims])\)")
+
+
+def _branch(pattern: str) -> str:
+    """Return a plain pattern as an alternative of a larger one, anchored at the text's end."""
+    flags = set()
+    while found := _FLAG.match(pattern):
+        flags.add(found[1])
+        pattern = pattern[found.end() :]
+    return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
+
+
+def _followed(pattern: str) -> Parsed:
+    """Return a pattern as it is read; PatternError if it cannot be followed."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
     looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
     if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
         # Only these can be refused, and writing references out takes long.
         written_out(tree, parsed.referred)
-    return bool(parsed.referred)
+    return parsed
 
 
 def _in_full(pattern: str) -> Node:

@@ -33,6 +33,7 @@ from guardstream.scan.regex.ast import (
     char,
     literal,
 )
+from guardstream.scan.regex.fragments import FOLDED, numbers, told
 
 MAX_TEXTS = 64
 """How many texts a group may match for a reference to it to be written out."""
@@ -308,7 +309,14 @@ def _all_characters() -> str:
 
 @cache
 def members(fragment: str) -> tuple[str, ...]:
-    """The characters of a set, as far as they are few; one more than `MAX_TEXTS` otherwise."""
+    """The characters of a set, as far as they are few; more than `MAX_TEXTS` otherwise."""
+    known = told(fragment)
+    if known and not (known.kinds or known.negated or known.cased):
+        # What the set names is all that is in it: so all characters need not be looked through.
+        named = {FOLDED[number] for number in numbers(known.folded)}
+        for first, last in known.ranges:
+            named.update(map(chr, range(first, min(last, first + MAX_TEXTS) + 1)))
+        return tuple(sorted(named))
     matches = regex.finditer(fragment, _all_characters(), regex.V0)
     return tuple(match.group() for match in islice(matches, MAX_TEXTS + 1))
 
