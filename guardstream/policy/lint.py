@@ -323,11 +323,11 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 def _long_exceptions(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of exceptions for which a text can be such that the rule fails."""
     for here, parts, pattern in _exceptions(placed, rule):
-        if may_take_long(pattern):
+        if may_take_long(pattern, stands_before="after" in parts):
             message = (
                 "the exception may take too many steps for a long match, and then the rule fails: "
-                "leave out its back-references, unbounded lookarounds in a repeat, and counters of "
-                f"more than {WRITTEN_OUT} beside other repeats"
+                f"leave out its back-references, counters of more than {WRITTEN_OUT} beside other "
+                "repeats, and in 'after' unbounded lookarounds in a repeat"
             )
             yield _about(here, message, *parts)
 

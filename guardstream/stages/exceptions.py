@@ -1,13 +1,13 @@
 """A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
 
-No text makes them take long. What `regex` matches in linear time is left to it, and the matcher of
-the search judges the rest. What that cannot follow is left to `regex`, too, if the pattern shows
-that it has few choices, and refused otherwise.
+No text makes them take long. What `regex` matches in linear time is left to it, and the automata
+and the matcher of the search judge the rest. What they cannot follow is left to `regex`, too, if
+the pattern shows that it has few choices, and refused otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import Parsed, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import backwards, captured, referred, walk
+from guardstream.scan.regex.whole import TooManyWaysError, WholeMatch
 from guardstream.stages.rules import Rule, RuleError
 
 HIDDEN = 64
@@ -87,29 +88,31 @@ class _Exact:
 
 class Allowed:
     """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
-    one; the others by the matcher, as one but for those with references."""
+    one, the others by an automaton, as one, and those with references by the matcher."""
 
-    __slots__ = ("_exact", "_others")
+    __slots__ = ("_exact", "_others", "_whole")
 
     def __init__(self, rule: Rule) -> None:
         fast: list[str] = []
-        together: list[str] = []
+        together: list[Node] = []
         self._exact: list[_Exact] = []
         self._others: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                parsed = _followed(pattern)
+                parsed, tree = _followed(pattern)
             except PatternError as refused:
                 self._others.append(_left_to_regex(rule, number, refused))
                 continue
             if parsed.referred:
                 self._exact.append(_Exact(partial(_in_full, pattern)))
-            elif _is_fast(pattern, parsed.tree):
+            elif _is_fast(pattern, tree):
                 fast.append(_branch(pattern))
             else:
-                together.append(pattern)
-        if together:
-            self._exact.insert(0, _Exact(partial(_any_in_full, together)))
+                together.append(tree)
+        self._whole = _together(rule, together) if together else None
+        if self._whole and not self._whole.exact:
+            self._whole = None
+            self._exact.insert(0, _Exact(partial(Alt, tuple(together))))
         if fast:
             self._others.insert(0, regex.compile("|".join(fast), regex.V0))
 
@@ -118,10 +121,26 @@ class Allowed:
         for pattern in self._others:
             if pattern.fullmatch(text):
                 return True
+        if self._whole and self._fits(self._whole, text):
+            return True
         for exact in self._exact:  # noqa: SIM110 - each match is judged: no generator
             if exact.match(text, 0, len(text)):
                 return True
         return False
+
+    @staticmethod
+    def _fits(whole: WholeMatch, text: str) -> bool:
+        try:
+            return whole.match(text)
+        except TooManyWaysError as error:
+            raise TooMuchWorkError from error
+
+
+def _together(rule: Rule, trees: Sequence[Node]) -> WholeMatch:
+    try:
+        return WholeMatch(Alt(tuple(trees)))
+    except PatternError as error:
+        raise RuleError(rule.id, f"in the allowed patterns together: {error}") from error
 
 
 def _is_fast(pattern: str, tree: Node) -> bool:
@@ -145,25 +164,21 @@ def _branch(pattern: str) -> str:
     return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
-def _followed(pattern: str) -> Parsed:
-    """Return a pattern as it is read; PatternError if it cannot be followed."""
+def _followed(pattern: str) -> tuple[Parsed, Node]:
+    """Return a pattern as it is read, and its tree to be followed; PatternError if it cannot be."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
     looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
     if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
         # Only these can be refused, and writing references out takes long.
         written_out(tree, parsed.referred)
-    return parsed
+    return parsed, tree
 
 
 def _in_full(pattern: str) -> Node:
     """Return the tree of a pattern that is to match a whole text."""
     parsed = parse(pattern)
     return written_out(read_forwards(parsed.tree), parsed.referred)
-
-
-def _any_in_full(patterns: Iterable[str]) -> Node:
-    return Alt(tuple(map(_in_full, patterns)))
 
 
 _SINGLE = regex.compile(
@@ -270,8 +285,9 @@ def _from_the_end(pattern: str) -> Node:
     return read_forwards(backwards(parse(pattern).tree))
 
 
-def may_take_long(pattern: str) -> bool:
-    """Return whether judging a match may need more steps than its characters pay for."""
+def may_take_long(pattern: str, *, stands_before: bool) -> bool:
+    """Return whether judging a match may take more steps than its characters pay for, or follow too
+    many ways; `stands_before` of a pattern after which matches are allowed."""
     try:
         tree = _in_full(pattern)
     except PatternError:
@@ -282,4 +298,4 @@ def may_take_long(pattern: str) -> bool:
     if referred(tree) or (large and len({*map(id, large), *map(id, endless)}) > 1):
         return True
     looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
-    return any(max_width(look.item) is None for look in looks)
+    return stands_before and any(max_width(look.item) is None for look in looks)

@@ -407,7 +407,7 @@ def test_lost_characters_in_words_are_a_warning() -> None:
     [
         (r"x([a-z]+)\1", True),
         (r"x([=-])y\1", False),
-        (r"(?:x(?=.*y))+", True),
+        (r"(?:x(?=.*y))+", False),
         (r"x(?=.*y)[a-z]+", False),
         (r"(?:x{1,300}y?){1,9}", True),
         (r"x{1,300}y{1,300}", True),
@@ -425,3 +425,10 @@ def test_an_exception_that_may_take_too_many_steps_is_a_warning(pattern: str, wa
     if pattern.startswith("x{"):
         rule = rule.replace("patterns: [", "after: [")
         assert len([n for n in lint(f"rules: [{rule}]") if "too many steps" in n]) == warned
+
+
+def test_an_unbounded_lookaround_in_a_repeat_is_a_warning_before_a_match() -> None:
+    rule = (
+        f"{{id: a, pattern: 'x[a-z]{{1,9}}', allow: {{after: ['(?:y(?=.*z)){{1,9}}']}}, {TESTS}}}"
+    )
+    assert len([line for line in lint(f"rules: [{rule}]") if "too many steps" in line]) == 1

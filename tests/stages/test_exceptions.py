@@ -121,13 +121,36 @@ def test_what_stands_before_takes_steps_in_proportion_to_how_far_it_reads(
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text"), [(r"(a*)(a*)\2\1b", "a" * 300), (r"(?:a(?=a*b))*c", "a" * 500 + "b")]
+    ("pattern", "text", "other"),
+    [
+        (r"(a*)(a*)\2\1b", "a" * 300, "aab"),
+        (r"(?:\w{1,300}x){1,300}", "axx" * 300, "ax"),  # ways to have come to each character
+    ],
 )
-def test_what_takes_more_steps_fails(pattern: str, text: str) -> None:
+def test_what_takes_more_steps_fails(pattern: str, text: str, other: str) -> None:
     allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
     with pytest.raises(TooMuchWorkError):
         allowed.match(text)
-    assert not allowed.match("aa")
+    assert allowed.match(other)
+
+
+def test_an_unbounded_lookahead_in_a_repeat_takes_no_longer() -> None:
+    allowed = Allowed(Rule("r", allow_patterns=(r"(?:a(?=a*b))*bc?",)))
+    assert allowed.match("a" * 2_000 + "b")
+    assert not allowed.match("a" * 2_000 + "c")
+
+
+def test_what_an_approximation_would_match_is_judged_by_the_matcher() -> None:
+    pattern = r"(?>a|ab?|)*+c|(?>(?:a|)+b?)*d"
+    allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
+    for text in ("c", "aac", "abc", "aabd", "bad", "ab"):
+        assert allowed.match(text) is (regex.fullmatch(pattern, text) is not None)
+
+
+def test_the_allowed_patterns_may_not_be_too_large_together() -> None:
+    rule = Rule("r", allow_patterns=(r".*" + "a" * 60_000, ".*" + "b" * 60_000))
+    with pytest.raises(RuleError, match="in the allowed patterns together: "):
+        Allowed(rule)
 
 
 @pytest.mark.parametrize(

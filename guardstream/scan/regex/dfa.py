@@ -155,20 +155,22 @@ class TooManyThreadsError(Exception):
 
 
 class Alphabet:
-    """What the automata of a set of patterns share: a lock, and the bound of what all take.
+    """What the automata of a set of patterns share: a lock, and the bound of what all take, one in
+    `share` parts of MAX_WEIGHT.
 
     `flushed` are called with an automaton that forgets its states.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 1) -> None:
         self.lock = build_lock()
+        self.share = share
         self.weight = 0
         self.automata: list[Automaton] = []
         self.flushed: list[Callable[[Automaton], None]] = []
 
     def bound(self) -> None:
         """Flush all automata when they keep too much."""
-        if self.weight > MAX_WEIGHT:
+        if self.weight > MAX_WEIGHT // self.share:
             for automaton in self.automata:
                 automaton.flush()
 
@@ -208,7 +210,7 @@ class Automaton:
 
     def bound(self) -> None:
         """Flush the caches that keep too much."""
-        if self._weight > MAX_WEIGHT // MAX_SHARE:
+        if self._weight > MAX_WEIGHT // self.alphabet.share // MAX_SHARE:
             self.flush()
         self.alphabet.bound()
 

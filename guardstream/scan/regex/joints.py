@@ -246,7 +246,7 @@ class Joints:
         numbers = tuple([tuple([registers[offset] for offset in own]) for own in owned])
         with building(self.machine.alphabet.lock):
             joint, _ = self._to(kind, states, numbers)
-            if self._weight > MAX_WEIGHT:
+            if self._weight > MAX_WEIGHT // self.machine.alphabet.share:
                 self.flush()
         return joint, tuple(offsets)
 
@@ -280,7 +280,7 @@ class Joints:
             self._weight += 1
             joint[character] = leap
             # A text of very many characters may come to no new joint state.
-            if self._weight > MAX_WEIGHT:
+            if self._weight > MAX_WEIGHT // machine.alphabet.share:
                 self.flush()
         return leap
 

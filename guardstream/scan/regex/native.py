@@ -180,6 +180,7 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.share = machine.alphabet.share
         sets = machine.classes.sets
         assert isinstance(sets, NativeSets)
         first_at, firsts = array("i"), array("i")
@@ -231,7 +232,7 @@ class NativeStepper(_native.Stream):
         return self.offset - self.held()
 
     def __new__(cls, machine: NativeMachine) -> Self:
-        machine.native.bound(UNIT * dfa.MAX_WEIGHT)
+        machine.native.bound(UNIT * dfa.MAX_WEIGHT // machine.share)
         return super().__new__(cls, machine.native)
 
 

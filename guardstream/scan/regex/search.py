@@ -69,7 +69,8 @@ class PatternSet:
     `window` is how many code points confirmations may look back over. With a `table` the text is
     read as translated by it, character for character. With `releases`, candidates that overflow are
     dropped, and their groups may open again. `form` is the form of the search, by default the one
-    that `forms.chosen` returns. `searches` make the searches of a stream, each for some of the
+    that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
+    `searches` make the searches of a stream, each for some of the
     patterns.
     """
 
@@ -81,13 +82,14 @@ class PatternSet:
         table: Table | None = None,
         releases: bool = False,
         form: Form | None = None,
+        share: int = 1,
     ) -> None:
         self.table = table
         self.releases = releases
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
-        sets, alphabet = self._form.sets(table), Alphabet()
+        sets, alphabet = self._form.sets(table), Alphabet(share)
         sets.share(_shared(patterns))
         programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
