@@ -97,8 +97,9 @@ class GuardedStream(Outcome[C], AsyncContext):
                 ready = state.step(chunk) if run_step is None else await run_step(state, chunk)
                 if ready is not None:
                     return ready
-                if state.ended is not None:
-                    await self._close(state.ended)
+                flow = state.flow
+                if flow is not None and flow.ended is not None:
+                    await self._close(flow.ended)
             except BaseException as error:
                 await self._after_error(error)
             finally:

@@ -148,6 +148,8 @@ class StreamState(Generic[C]):
                     self._delivered.answer.write(text)
                 return ready
             sent = flow.sent
+        if not sent:
+            return None
         if len(sent) == 1 and self.callbacks is None and self.ended is None:
             return self.deliver(sent[0])
         self.queue.extend(sent)
