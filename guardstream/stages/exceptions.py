@@ -90,18 +90,18 @@ class Allowed:
     """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
     one, the others by an automaton, as one, and those with references by the matcher."""
 
-    __slots__ = ("_exact", "_others", "_whole")
+    __slots__ = ("_exact", "_regexes", "_whole")
 
     def __init__(self, rule: Rule) -> None:
         fast: list[str] = []
         together: list[Node] = []
         self._exact: list[_Exact] = []
-        self._others: list[regex.Pattern[str]] = []
+        self._regexes: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
                 parsed, tree = _followed(pattern)
             except PatternError as refused:
-                self._others.append(_left_to_regex(rule, number, refused))
+                self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
             if parsed.referred:
                 self._exact.append(_Exact(partial(_in_full, pattern)))
@@ -114,11 +114,11 @@ class Allowed:
             self._whole = None
             self._exact.insert(0, _Exact(partial(Alt, tuple(together))))
         if fast:
-            self._others.insert(0, regex.compile("|".join(fast), regex.V0))
+            self._regexes.insert(0, regex.compile("|".join(fast), regex.V0))
 
     def match(self, text: str) -> bool:
         """Return whether one of the patterns matches the whole text. Raises TooMuchWorkError."""
-        for pattern in self._others:
+        for pattern in self._regexes:
             if pattern.fullmatch(text):
                 return True
         if self._whole and self._fits(self._whole, text):
