@@ -16,14 +16,22 @@ import regex
 from guardstream.errors import PatternError
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Repeat
+from guardstream.scan.regex.ast import Alt, Assert, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import Parsed, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
-from guardstream.scan.regex.rewrite import backwards, captured, referred, walk
+from guardstream.scan.regex.rewrite import (
+    backwards,
+    captured,
+    captures_of,
+    inside,
+    referred,
+    walk,
+    with_inside,
+)
 from guardstream.scan.regex.whole import TooManyWaysError, WholeMatch
 from guardstream.stages.rules import Rule, RuleError
 
@@ -295,7 +303,23 @@ def may_take_long(pattern: str, *, stands_before: bool) -> bool:
     repeats = [part for part in walk(tree) if isinstance(part, Repeat) and part.high != 1]
     large = [each for each in repeats if is_larger(each, WRITTEN_OUT)]
     endless = [each for each in repeats if each.high is None]
-    if referred(tree) or (large and len({*map(id, large), *map(id, endless)}) > 1):
+    if large and len({*map(id, large), *map(id, endless)}) > 1:
+        return True
+    if referred(tree) and not is_linear(_with_captures(tree)):
         return True
     looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
     return stands_before and any(max_width(look.item) is None for look in looks)
+
+
+def _with_captures(tree: Node) -> Node:
+    """Return the tree with what the group of each reference may capture in place of the
+    reference."""
+
+    def put(node: Node) -> Node:
+        if isinstance(node, Reference):
+            groups = (part for part in walk(tree) if isinstance(part, Group))
+            meant = tuple(group.item for group in groups if group.number == node.number)
+            return captures_of(Alt(meant))
+        return with_inside(node, tuple(map(put, inside(node))))
+
+    return put(tree)

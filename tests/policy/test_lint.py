@@ -407,6 +407,8 @@ def test_lost_characters_in_words_are_a_warning() -> None:
     [
         (r"x([a-z]+)\1", True),
         (r"x([=-])y\1", False),
+        (r"x([0-9]{2})y\1(?!\1)", False),
+        (r"x([a-z]{1,9})y?\1", False),
         (r"(?:x(?=.*y))+", False),
         (r"x(?=.*y)[a-z]+", False),
         (r"(?:x{1,300}y?){1,9}", True),
