@@ -15,24 +15,24 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Alt, Assert, Group, Look, Node, Reference, Repeat
+from guardstream.scan.regex.analysis import is_untold, look_ahead, look_behind, max_width, min_width
+from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Reference, Repeat
 from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
-from guardstream.scan.regex.parser import Parsed, is_plain, parse
+from guardstream.scan.regex.parser import is_plain, parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import (
     backwards,
     captured,
-    captures_of,
+    captures_of_group,
     inside,
     referred,
     walk,
     with_inside,
 )
-from guardstream.scan.regex.whole import TooManyWaysError, WholeMatch
+from guardstream.scan.regex.whole import TooMuchWorkError, WholeMatch
 from guardstream.stages.rules import Rule, RuleError
 
 HIDDEN = 64
@@ -44,10 +44,6 @@ pattern has: no pattern without back-references needs more for long."""
 
 MAX_CHOICES = 8
 """How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
-
-
-class TooMuchWorkError(Exception):
-    """Judging a match takes more steps than its characters pay for."""
 
 
 class _Allowance:
@@ -96,7 +92,7 @@ class _Exact:
 
 class Allowed:
     """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
-    one, the others by an automaton, as one, and those with references by the matcher."""
+    one, the others by an automaton, as one, and what that would only approximate by the matcher."""
 
     __slots__ = ("_exact", "_regexes", "_whole")
 
@@ -107,20 +103,17 @@ class Allowed:
         self._regexes: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                parsed, tree = _followed(pattern)
+                tree = _followed(pattern)
             except PatternError as refused:
                 self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
-            if parsed.referred:
-                self._exact.append(_Exact(partial(_in_full, pattern)))
-            elif _is_fast(pattern, tree):
+            if _is_fast(pattern, tree):
                 fast.append(_branch(pattern))
+            elif is_untold(tree):
+                self._exact.append(_Exact(partial(_in_full, pattern)))
             else:
                 together.append(tree)
         self._whole = _together(rule, together) if together else None
-        if self._whole and not self._whole.exact:
-            self._whole = None
-            self._exact.insert(0, _Exact(partial(Alt, tuple(together))))
         if fast:
             self._regexes.insert(0, regex.compile("|".join(fast), regex.V0))
 
@@ -129,19 +122,12 @@ class Allowed:
         for pattern in self._regexes:
             if pattern.fullmatch(text):
                 return True
-        if self._whole and self._fits(self._whole, text):
+        if self._whole and self._whole.match(text):
             return True
         for exact in self._exact:  # noqa: SIM110 - each match is judged: no generator
             if exact.match(text, 0, len(text)):
                 return True
         return False
-
-    @staticmethod
-    def _fits(whole: WholeMatch, text: str) -> bool:
-        try:
-            return whole.match(text)
-        except TooManyWaysError as error:
-            raise TooMuchWorkError from error
 
 
 def _together(rule: Rule, trees: Sequence[Node]) -> WholeMatch:
@@ -172,15 +158,15 @@ def _branch(pattern: str) -> str:
     return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
-def _followed(pattern: str) -> tuple[Parsed, Node]:
-    """Return a pattern as it is read, and its tree to be followed; PatternError if it cannot be."""
+def _followed(pattern: str) -> Node:
+    """Return the tree of a pattern, to be read forwards; PatternError if it cannot be followed."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
     looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
     if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
         # Only these can be refused, and writing references out takes long.
         written_out(tree, parsed.referred)
-    return parsed, tree
+    return tree
 
 
 def _in_full(pattern: str) -> Node:
@@ -279,18 +265,13 @@ def _preceding(rule: Rule, number: int) -> _Preceding:
             message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
             raise PatternError(message)
         reach, ahead = width + look_behind(tree) + 1, look_ahead(tree)
-        _from_the_end(written)
+        from_the_end = read_forwards(backwards(tree))
     except PatternError as error:
         message = f"in an allowed pattern: {error}"
         place = "after", number
         raise RuleError(rule.id, message, offset=error.offset, allowed=place) from error
-    exact = _Exact(partial(_from_the_end, written))
+    exact = _Exact(lambda: from_the_end)
     return _Preceding(exact, reach, None if ahead is None else ahead + 1)
-
-
-def _from_the_end(pattern: str) -> Node:
-    """Return the tree of a pattern that is read from its end."""
-    return read_forwards(backwards(parse(pattern).tree))
 
 
 def may_take_long(pattern: str, *, stands_before: bool) -> bool:
@@ -317,9 +298,7 @@ def _with_captures(tree: Node) -> Node:
 
     def put(node: Node) -> Node:
         if isinstance(node, Reference):
-            groups = (part for part in walk(tree) if isinstance(part, Group))
-            meant = tuple(group.item for group in groups if group.number == node.number)
-            return captures_of(Alt(meant))
+            return captures_of_group(tree, node.number)
         return with_inside(node, tuple(map(put, inside(node))))
 
     return put(tree)

@@ -10,8 +10,9 @@ import regex
 from guardstream.errors import PatternError
 from guardstream.events import Finding, Finish
 from guardstream.scan.regex import forms, matcher
+from guardstream.scan.regex.whole import TooMuchWorkError
 from guardstream.stages import exceptions
-from guardstream.stages.exceptions import After, Allowed, TooMuchWorkError
+from guardstream.stages.exceptions import After, Allowed
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import OnError, Rule
 from tests.support.generate import Drawer

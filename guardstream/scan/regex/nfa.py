@@ -33,12 +33,11 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.rewrite import (
     captured,
-    captures_of,
+    captures_of_group,
     has_choices,
     ignoring_case,
     inside,
     reaching,
-    walk,
 )
 
 MAX_PLACES = 100_000
@@ -304,9 +303,7 @@ class Program:
                 return self._assertion(node, after)
             case Reference(number, ignore_case):
                 self.exact = False
-                groups = (part for part in walk(self._tree) if isinstance(part, Group))
-                meant = tuple(group.item for group in groups if group.number == number)
-                like: Node = captures_of(Alt(meant))
+                like = captures_of_group(self._tree, number)
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
 
     def _taking(self, fragment: str) -> Condition:

@@ -346,6 +346,12 @@ def ignoring_case(node: Node) -> Node:
     return with_inside(node, tuple(map(ignoring_case, inside(node))))
 
 
+def captures_of_group(tree: Node, number: int) -> Node:
+    """What a group of a tree may capture, and more; several groups may have the number."""
+    groups = (part for part in walk(tree) if isinstance(part, Group))
+    return captures_of(Alt(tuple(group.item for group in groups if group.number == number)))
+
+
 def captures_of(node: Node) -> Node:
     """What a group may capture by the node, and more: its texts stand elsewhere in a reference.
 

@@ -12,33 +12,39 @@ SHARE = 8
 """The automaton of one such pattern may take one in so many parts of what those of a search may."""
 
 
-class TooManyWaysError(Exception):
-    """A pattern can go on in too many ways to be followed."""
+class TooMuchWorkError(Exception):
+    """Whether a pattern matches takes more work than the characters of the text pay for."""
 
 
 class WholeMatch:
-    """A pattern that has to match a whole text, which is never empty; `tree` is without references.
-
-    `exact` is False where its automaton only approximates it: then it must not be asked. Raises
-    TooLargeError.
+    """A pattern that has to match a whole text, which is never empty. Nothing in its tree may be
+    untold (see `is_untold`): an automaton only approximates that. Raises TooLargeError.
     """
 
     def __init__(self, tree: Node) -> None:
         anchored = Cat((Assert("start"), tree, Assert("end")))
         pattern = Pattern(
-            0, anchored, 0, 0, None, range(0), 1, Settling.ORDERED, False, None, looks=()
+            rule=0,
+            tree=anchored,
+            group=0,
+            tail=0,
+            after=None,
+            widths=range(0),
+            behind=1,
+            settling=Settling.ORDERED,
+            holds=False,
+            confirm=None,
+            looks=(),
         )
         form = forms.chosen()._replace(warm="")
-        patterns = PatternSet([pattern], window=0, form=form, share=SHARE)
-        self.exact = not patterns.approximated
-        self._begin = patterns.searches[0]
+        self._begin = PatternSet([pattern], window=0, form=form, share=SHARE).searches[0]
 
     def match(self, text: str) -> bool:
-        """Whether it matches; raises TooManyWaysError."""
+        """Whether it matches; raises TooMuchWorkError where there are too many ways to follow."""
         scan, at = self._begin(), 0
         while at < len(text):
             at = scan.steps.run(text, at, len(text))
         found = scan.finish(Window())
         if found and found[0].failed:
-            raise TooManyWaysError
+            raise TooMuchWorkError
         return bool(found)
