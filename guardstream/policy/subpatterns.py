@@ -16,7 +16,7 @@ from guardstream.errors import PatternError
 from guardstream.hints import hint
 from guardstream.policy.document import KeyPath
 from guardstream.policy.model import PolicyFile, RuleFile
-from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.parser import BLANK, parse
 
 MAX_LENGTH = 100_000
 """The most code points of a pattern with all that it calls: calls in subpatterns multiply."""
@@ -182,8 +182,10 @@ class _Calls:
                 continue
             made.text += text[end : call.start()]
             end, replaced = call.end(), len(made.text)
+            called = self._named(path, call)
             # A subpattern is no part of a layout: its spaces and its '#' stay what they are.
-            made.text += f"(?{'-x' if token.spaced else ''}:{self._named(path, call)})"
+            layout = token.spaced and BLANK.search(called)
+            made.text += f"(?{'-x' if layout else ''}:{called})"
             made.calls.append((call.start(), end, replaced, len(made.text)))
             if len(made.text) > MAX_LENGTH:
                 self._report(path, call.start(), f"longer than {MAX_LENGTH} with what it calls")

@@ -21,7 +21,7 @@ from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
-from guardstream.scan.regex.parser import is_plain, parse
+from guardstream.scan.regex.parser import FLAGS, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import (
     backwards,
@@ -146,16 +146,14 @@ def _is_fast(pattern: str, tree: Node) -> bool:
     return not ends and is_linear(tree)
 
 
-_FLAG = regex.compile(r"\(\?([ims])\)")
-
-
 def _branch(pattern: str) -> str:
     """Return a plain pattern as an alternative of a larger one, anchored at the text's end."""
-    flags = set()
-    while found := _FLAG.match(pattern):
-        flags.add(found[1])
-        pattern = pattern[found.end() :]
-    return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
+    flags = ""
+    if found := FLAGS.match(pattern):
+        flags, pattern = found[1], pattern[found.end() :]
+    # Under `(?x)` it may end in a comment.
+    end = "\n)" if "x" in flags else ")"
+    return rf"(?{flags}:{pattern}{end}\Z"
 
 
 def _followed(pattern: str) -> Node:

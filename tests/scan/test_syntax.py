@@ -24,6 +24,9 @@ TOKENS = r"""
     [a-\u00e9] \\ \[
 """.split()  # noqa: SIM905
 
+LAYOUT = (" ", "\n", " ", "#", "# (c\n", r"\ ", r"\#", "[ #]", "(?-x: )") * 2
+"""What blanks are, and what they are not, under `(?x)`."""
+
 REFUSED = {
     r"a{e<=1}": "fuzzy matching .*; write out the spellings",
     r"\Xa": "grapheme",
@@ -86,14 +89,23 @@ def expected(pattern: regex.Pattern[str], text: str) -> str:
     return "".join("*" if place in covered else c for place, c in enumerate(text))
 
 
-@pytest.mark.parametrize("seed", range(4))
+def drawn(rng: random.Random, *others: str) -> str:
+    """A random pattern, in some cases laid out by blanks and comments."""
+    tokens = (*TOKENS, *others)
+    begin = rng.choice(("", "", "(?x)", "(?ix)", "(?im)"))
+    if "x" in begin:
+        tokens += LAYOUT
+    pattern = begin + "".join(rng.choices(tokens, k=rng.randint(1, 7)))
+    return pattern + ")" * (pattern.count("(") - pattern.count(")"))
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_a_random_pattern_means_what_regex_means_by_it(seed: int) -> None:
     rng = random.Random(seed)
     texts = ["".join(rng.choices("abAB1 _-\né.c", k=rng.randint(3, 12))) for _ in range(20)]
     compared = 0
     while compared < 500:
-        pattern = "".join(rng.choices(TOKENS, k=rng.randint(1, 7)))
-        pattern += ")" * (pattern.count("(") - pattern.count(")"))
+        pattern = drawn(rng)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -106,14 +118,13 @@ def test_a_random_pattern_means_what_regex_means_by_it(seed: int) -> None:
         compared += 1
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_what_regex_refuses_is_refused(seed: int) -> None:
     rng = random.Random(seed)
     refused = 0
     while refused < 500:
         wrong = ("[z-a]", r"[\u2013-\u2010]", r"[x\u00e9-\u00E8-]", "[^]", "a{3,1}", "(?<n>")
-        pattern = "".join(rng.choices((*TOKENS, *wrong), k=rng.randint(1, 7)))
-        pattern += ")" * (pattern.count("(") - pattern.count(")"))
+        pattern = drawn(rng, *wrong)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -217,10 +228,12 @@ def test_what_is_refused_in_a_lookaround_is_refused_there(pattern: str, offset: 
 
 
 def test_equal_lookarounds_are_one_object() -> None:
-    first, second = (parse(f"(?<![^()]){letter}").tree for letter in "ab")
+    patterns = "(?<![^()])a", "(?<![^()])b", "(?x) (?<![^()]) c"
+    first, *others = [parse(pattern).tree for pattern in patterns]
     assert isinstance(first, Cat)
-    assert isinstance(second, Cat)
-    assert first.items[0] is second.items[0]
+    for other in others:
+        assert isinstance(other, Cat)
+        assert first.items[0] is other.items[0]
 
 
 ATOMIC_BEHIND = (

@@ -57,6 +57,9 @@ MAX_DEPTH = 100
 
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
 _COUNTER = re.compile(r"\{\d*,?\d*\}")
+BLANK = re.compile(r"[\s#]")
+"""What means nothing under `(?x)`, or begins a comment."""
+
 _BLANKS = re.compile(r"\s+|#[^\n]*\n?")
 _NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]+)?:\]")
 _CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
@@ -95,7 +98,7 @@ _REFUSED_FLAGS = {
 }
 
 _CODE = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
-_ESCAPE = rf"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{{-~]|{_CODE}"
+_ESCAPE = rf"\\[dDwWsSnrtfv]|\\[ -/:-@\[-^`{{-~]|{_CODE}"
 _CONTROL = r"\x00-\x1f\x7f"
 _BEYOND = r"[^\x00-\x7f]"  # `re` takes a hundred times as long to read what is in it
 _RANGE = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|{_BEYOND}-{_BEYOND}|{_CODE}-{_CODE}"
@@ -103,14 +106,20 @@ _SET = rf"\[\^?+-?(?:{_RANGE}|[^{_CONTROL}\[\\\]-]|{_ESCAPE})++-?\]"
 _TAKES = rf"[^{_CONTROL}$()*+?\[\\\]^{{|}}]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
 _OPENS = r"\((?:\?(?:[:=!>]|<[=!]|-?i:|P?<[a-z]{1,20}>))?"
-_PLAIN = re.compile(
-    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bBAZ])*+"
-)
+_PLAIN = re.compile(rf"(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bBAZ])*+")
 """A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
 among them: `regex` takes as long to read it as all else here takes."""
 
 _CLASS = re.compile(r"\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]", re.DOTALL)
 """A class of characters that needs no second look at what is in it."""
+
+FLAGS = re.compile(r"\(\?([imsx]{1,4})\)")
+"""The flags of a pattern, in front of it."""
+
+_LAID_OUT = re.compile(
+    rf"((?:\\.|{_CLASS.pattern}|\(\?[^:=!>)]*+|[^\s#])++)|{_BLANKS.pattern}", re.DOTALL
+)
+"""What means something under `(?x)`; what does not."""
 
 _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=({_CODE}|[0-9A-Za-z]|{_BEYOND})-({_CODE}|[0-9A-Za-z]|{_BEYOND}))")
@@ -136,6 +145,11 @@ def is_plain(pattern: str) -> bool:
 
     It refers to no group, and has no flags but those of all of it, in front.
     """
+    flags = FLAGS.match(pattern)
+    if flags:
+        pattern = pattern[flags.end() :]
+        if "x" in flags[1]:
+            pattern = _LAID_OUT.sub(r"\1", pattern)
     if _PLAIN.fullmatch(pattern) is None:
         return False
     sets = _SETS.findall(pattern)
@@ -449,11 +463,14 @@ class _Parser:
 
     def _known_look(self, flags: Flags, depth: int) -> Look | None:
         """A lookaround that is the same for all patterns; None if it must be read here."""
-        if flags.verbose or depth >= MAX_DEPTH - 2 or (self.behind and self.space != " "):
+        if depth >= MAX_DEPTH - 2 or (self.behind and self.space != " "):
             return None
         plain = _PLAIN_LOOK.match(self.pattern, self.at)
-        look = _look(plain.group(), self.space, flags, self.ascii) if plain else None
-        if plain and look:
+        if not plain or (flags.verbose and BLANK.search(plain.group())):
+            return None
+        flags = flags._replace(verbose=False)
+        look = _look(plain.group(), self.space, flags, self.ascii)
+        if look:
             self.at = plain.end()
             self.looks.append(look)
         return look
