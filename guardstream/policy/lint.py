@@ -26,7 +26,7 @@ from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Origin, PlacedRule
 from guardstream.policy.validators import NAMED
-from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.analysis import max_width, may_be_empty
 from guardstream.scan.regex.ast import (
     ANY,
     Alt,
@@ -597,7 +597,7 @@ def _only_repeats(node: Node) -> bool:
         case Group(item) | Atomic(item):
             return _only_repeats(item)
         case Cat(items):
-            solid = [item for item in items if min_width(item)]
+            solid = [item for item in items if not may_be_empty(item)]
             return len(solid) <= 1 and any(map(_only_repeats, items))
         case Alt(items):
             return any(map(_only_repeats, items))
@@ -613,7 +613,7 @@ def _adjacent(items: tuple[Node, ...]) -> bool:
             return True
         if repeated:
             before |= repeated
-        elif min_width(item) and not isinstance(item, (Look, Assert)):
+        elif not may_be_empty(item) and not isinstance(item, (Look, Assert)):
             before = frozenset()
     return False
 

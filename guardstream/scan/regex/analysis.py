@@ -42,6 +42,23 @@ def min_width(node: Node) -> int:
             return 0
 
 
+def may_be_empty(node: Node) -> bool:
+    """Whether the node can match without a character: whether its `min_width` is 0."""
+    match node:
+        case Char():
+            return False
+        case Cat(items):
+            return all(map(may_be_empty, items))
+        case Alt(items):
+            return not items or any(map(may_be_empty, items))
+        case Repeat(item, low):
+            return low == 0 or may_be_empty(item)
+        case Group(item) | Atomic(item):
+            return may_be_empty(item)
+        case _:
+            return True
+
+
 def max_width(node: Node) -> int | None:
     """The most characters that the node can match; None without bound."""
     match node:
@@ -70,7 +87,7 @@ def repeats_empty(node: Node) -> bool:
     """Whether the node has several rounds that may be left out and that may be empty."""
     match node:
         case Repeat(item, low, high):
-            return (high is None or high - low > 1) and min_width(item) == 0
+            return (high is None or high - low > 1) and may_be_empty(item)
     return False
 
 
@@ -186,7 +203,7 @@ def _looks_beyond(node: Node) -> bool:
             for item in reversed(items):
                 if _looks_beyond(item):
                     return True
-                if min_width(item):
+                if not may_be_empty(item):
                     return any(_has_lookahead(item) for item in items)
             return False
         case Alt(items):
@@ -270,6 +287,8 @@ def tail_after(node: Node, group: int) -> Node | None:
 
 def _contains(node: Node, group: int) -> bool:
     match node:
+        case Char():  # as most are
+            return False
         case Group(item, number):
             return number == group or _contains(item, group)
         case Cat(items) | Alt(items):

@@ -9,7 +9,7 @@ from collections.abc import Container
 from operator import is_not
 
 from guardstream.errors import PatternError
-from guardstream.scan.regex.analysis import min_width
+from guardstream.scan.regex.analysis import may_be_empty
 from guardstream.scan.regex.ast import Alt, Assert, Atomic, Cat, Char, Group, Look, Node, Repeat
 from guardstream.scan.regex.rewrite import captured, has_choices, inside, walk, with_inside
 
@@ -129,7 +129,7 @@ def _ways(node: Node) -> list[Node]:
                 found = _few([Cat((way, later)) for later in found for way in ways])
         case Group(item, number):
             found = [Group(way, number) for way in _ways(item)]
-        case Repeat(item, low, int(high), lazy) if high < 2 or min_width(item):
+        case Repeat(item, low, int(high), lazy) if high < 2 or not may_be_empty(item):
             ways, found = _ways(item), [Cat(())]
             for rounds in reversed(range(high)):
                 enough: list[Node] = [Cat(())] if rounds >= low else []

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 import regex
 
-from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.analysis import max_width, may_be_empty, min_width
 from guardstream.scan.regex.ast import (
     Alt,
     Assert,
@@ -422,7 +422,7 @@ class Matcher:
     def _repeat(self, node: Repeat, after: Step) -> Step:
         end, low, high = after, node.low, node.high
         if high is None:
-            if min_width(node.item) == 0:
+            if may_be_empty(node.item):
                 after = self._counted(replace(node, low=0), after)
             else:
                 loop = Step(Kind.SPLIT)
@@ -433,7 +433,7 @@ class Matcher:
         most = WITH_GROUP if self.group in captured(node) else WRITTEN_OUT
         if high > 1 and is_larger(node, most):
             return self._counted(replace(node, high=high), after)
-        if high - low > 1 and min_width(node.item) == 0:
+        if high - low > 1 and may_be_empty(node.item):
             after, high = self._counted(replace(node, low=0, high=high - low), after), low
         for _ in range(high - low):
             inside = self._compile(node.item, after)

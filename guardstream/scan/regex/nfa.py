@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import is_untold, max_width, min_width
+from guardstream.scan.regex.analysis import is_untold, max_width, may_be_empty, min_width
 from guardstream.scan.regex.ast import (
     NEVER,
     Alt,
@@ -104,6 +105,10 @@ class Kind(IntEnum):
     MATCH = auto()  # the pattern, or what was looked for, has matched
 
 
+CHAR = Kind.CHAR
+"""By itself: to look it up takes as long as to make a place."""
+
+
 class Unwritten(NamedTuple):
     """A choice or a counter that its program writes out when the text first reaches it: of a
     counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
@@ -184,7 +189,7 @@ class Program:
         self.places: list[Place] = []
         self.count = 0
         self._taken: dict[str, Condition] = {}
-        self._limit: int | None = MAX_PLACES
+        self._limit: float = MAX_PLACES
         self._distance = UNKNOWN
         self._lazy = is_larger(tree, WRITTEN_OUT)
         self._late_choices: set[int] = set()
@@ -200,7 +205,7 @@ class Program:
         else:
             self.first = self._compile(tree, self.matched)
         self._measure(BEFORE if group else 0)
-        self._limit, self._distance = None, VARIABLE
+        self._limit, self._distance = inf, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
         self.pending = self._place(Kind.MATCH)
         self.firsts = self._first_conditions()
@@ -233,7 +238,13 @@ class Program:
         while reached:
             place, distance, opened = reached.pop()
             while _is_measured(place, distance, opened):
-                if place.unwritten is not None and place.out is not None:
+                if place.kind is CHAR and place.after is not None:
+                    # The character counts, where the distance is known.
+                    distance, opened = place.distance, place.opened
+                    distance += distance >= 0
+                    opened += opened >= 0
+                    place = place.after
+                elif place.unwritten is not None and place.out is not None:
                     stays_before = place.opened == BEFORE and not place.unwritten.opens
                     opened = BEFORE if stays_before else VARIABLE
                     place, distance = place.out, VARIABLE
@@ -256,28 +267,41 @@ class Program:
         source: Char | None = None,
     ) -> Place:
         number, distance = self.count, self._distance
-        if self._limit is not None and number >= self._limit:
+        if number >= self._limit:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
-        if condition is not FREE:
-            self.mask |= condition.needs | condition.bars
-        if kind is Kind.BEHIND:
-            self.behind |= condition.needs | condition.bars
         # In their order: names would take longer than all else here.
         place = Place(
             kind, number, condition, after, ways, None, None, False, distance, distance, source
         )
         self.places.append(place)
-        self.count += 1
+        self.count = number + 1
         return place
+
+    def _character(self, node: Char, after: Place) -> Place:
+        fragment = node.fragment
+        return self._place(
+            CHAR, self._taken.get(fragment) or self._taking(fragment), after, (), node
+        )
+
+    def _asking(self, kind: Kind, condition: Condition, after: Place) -> Place:
+        """An assertion about a neighbour."""
+        bits = condition.needs | condition.bars
+        self.mask |= bits
+        if kind is Kind.BEHIND:
+            self.behind |= bits
+        return self._place(kind, condition, after)
 
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
         match node:
-            case Char(fragment):
-                return self._place(Kind.CHAR, self._taking(fragment), after, (), node)
+            case Char():
+                return self._character(node, after)
             case Cat(items):
                 for item in reversed(items):
-                    after = self._compile(item, after)
+                    if isinstance(item, Char):  # as most are
+                        after = self._character(item, after)
+                    else:
+                        after = self._compile(item, after)
                 return after
             case Alt(items):
                 if id(node) in self._late_choices:
@@ -311,11 +335,12 @@ class Program:
         condition = self._taken.get(fragment)
         if condition is None:
             condition = self._taken[fragment] = _same(self.sets.bit(fragment))
+            self.mask |= condition.needs
         return condition
 
     def _shut(self, item: Node, after: Place) -> Place:
         """What follows the masked group: if nothing was read in it, it has not opened."""
-        return after if min_width(item) else self._place(Kind.SHUT, FREE, after)
+        return self._place(Kind.SHUT, FREE, after) if may_be_empty(item) else after
 
     def _split(self, ways: Sequence[Place]) -> Place:
         return self._place(Kind.SPLIT, ways=ways)
@@ -344,7 +369,7 @@ class Program:
     def _round(self, item: Node, after: Place, end: Place) -> Place:
         """A round of a counter that need not be. If nothing was read in it, it was the last, as in
         `regex`."""
-        if after is end or min_width(item):
+        if after is end or not may_be_empty(item):
             return self._compile(item, after)
         closed = self._place(Kind.LOOP, ways=(after,))
         closed.out = end
@@ -413,14 +438,14 @@ class Program:
 
     def _foresee(self, node: Node) -> None:
         """Number all sets that the node asks for, though it is compiled later."""
-        if self._limit is None:
+        if self._limit == inf:
             return  # the program has been made, and all of its sets are numbered
         left = [node]
         while left:
             part = left.pop()
             match part:
                 case Char(fragment):
-                    self.mask |= self._taking(fragment).needs
+                    self._taking(fragment)
                 case Cat() | Alt() | Repeat() | Group():
                     left += inside(part)
                 case _:
@@ -431,7 +456,7 @@ class Program:
 
     def _loop(self, node: Repeat, after: Place) -> tuple[Place, Place]:
         """A loop: where another round may begin or none, and where a round begins."""
-        loop = self._place(Kind.LOOP if min_width(node.item) == 0 else Kind.SPLIT)
+        loop = self._place(Kind.LOOP if may_be_empty(node.item) else Kind.SPLIT)
         inside = self._compile(node.item, loop)
         loop.ways, loop.out = ((after, inside) if node.lazy else (inside, after)), after
         return loop, inside
@@ -508,13 +533,13 @@ class Program:
         if single is not None:
             kind = Kind.AHEAD if node.ahead else Kind.BEHIND
             if node.negate:
-                return self._place(kind, Condition(0, sum(set(single))), after)
-            return self._split([self._place(kind, Condition(bit), after) for bit in single])
+                return self._asking(kind, Condition(0, sum(set(single))), after)
+            return self._split([self._asking(kind, Condition(bit), after) for bit in single])
         if not node.ahead:
             shared = 0 if isinstance(self._tree, Look) else self.sets.lookbehind(node)
             bit = shared or self._followed(replace(node, negate=False))
             condition = Condition(0, bit) if node.negate else Condition(bit)
-            return self._place(Kind.BEHIND, condition, after)
+            return self._asking(Kind.BEHIND, condition, after)
         return self._obliged(node.item, node.negate, after)
 
     def _followed(self, look: Look, shared: int = 0) -> int:
@@ -556,15 +581,15 @@ class Program:
         newline = Condition(self.sets.bit(r"\n"))
         match node.kind:
             case "start":
-                return self._place(Kind.BEHIND, Condition(START), after)
+                return self._asking(Kind.BEHIND, Condition(START), after)
             case "line_start":
                 edges = Condition(START), newline
-                return self._split([self._place(Kind.BEHIND, edge, after) for edge in edges])
+                return self._split([self._asking(Kind.BEHIND, edge, after) for edge in edges])
             case "end":
-                return self._place(Kind.AHEAD, Condition(END), after)
+                return self._asking(Kind.AHEAD, Condition(END), after)
             case "line_end":
                 edges = Condition(END), newline
-                return self._split([self._place(Kind.AHEAD, edge, after) for edge in edges])
+                return self._split([self._asking(Kind.AHEAD, edge, after) for edge in edges])
             case _:
                 return self._word_edge(self.sets.bit(node.word), node.kind == "word", after)
 
@@ -573,7 +598,7 @@ class Program:
         ways = []
         for behind, same in ((inside, inside), (outside, outside)):
             ahead = (outside if same is inside else inside) if differs else same
-            ways.append(self._place(Kind.BEHIND, behind, self._place(Kind.AHEAD, ahead, after)))
+            ways.append(self._asking(Kind.BEHIND, behind, self._asking(Kind.AHEAD, ahead, after)))
         return self._split(ways)
 
 
@@ -590,10 +615,8 @@ def _is_measured(place: Place, distance: int, opened: int) -> bool:
 
 
 def _beyond(place: Place) -> tuple[int, int]:
-    """The distances of what follows the place."""
+    """The distances of what follows a place that takes no character."""
     distance, opened = place.distance, place.opened
-    if place.kind is Kind.CHAR:
-        return distance + (distance >= 0), opened + (opened >= 0)
     if place.kind is Kind.OPEN and opened == BEFORE:
         opened = 0
     elif place.kind is Kind.SHUT and opened == 0:

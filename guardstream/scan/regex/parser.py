@@ -23,6 +23,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
     ANY,
     Alt,
+    Anchor,
     Assert,
     Atomic,
     Cat,
@@ -137,6 +138,9 @@ _PLAIN_LOOK = re.compile(rf"\(\?<?[=!](?:{_SINGLE}|{_WITHIN})*+\)", re.DOTALL)
 _LOOKS = (("<=", False, False), ("<!", False, True), ("=", True, False), ("!", True, True))
 """How a lookaround begins after `(?`, whether it looks ahead, and whether it is negated."""
 
+_REPEATS = "*+?{("
+"""What a repetition begins with, or a comment before it."""
+
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
@@ -160,13 +164,15 @@ def is_plain(pattern: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A pattern as a tree, with its number of groups, their numbers by name, the numbers of those
-    that back-references name, and the lookarounds that are one object for all patterns."""
+    that back-references name, the lookarounds that are one object for all patterns, and whether
+    these are `all_looks`: there is no other, nor any assertion."""
 
     tree: Node
     groups: int
     names: dict[str, int]
     referred: frozenset[int]
     looks: Sequence[Look] = field(compare=False)
+    all_looks: bool = field(compare=False)
 
 
 def parse(pattern: str, space: str = " ") -> Parsed:
@@ -191,7 +197,14 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
         parser = _Parser(pattern, space, ascii_pattern=True)
         tree = parser.alternatives(Flags(), 0)
-    return Parsed(tree, parser.groups, parser.names, frozenset(parser.referred), parser.looks)
+    return Parsed(
+        tree,
+        parser.groups,
+        parser.names,
+        frozenset(parser.referred),
+        parser.looks,
+        parser.all_looks,
+    )
 
 
 class _Parser:
@@ -209,6 +222,7 @@ class _Parser:
         self.open: set[int] = set()  # the groups that this is in
         self.referred: set[int] = set()  # the groups that back-references name
         self.looks: list[Look] = []  # those that all patterns share
+        self.all_looks = True
 
     # Reading
 
@@ -243,14 +257,15 @@ class _Parser:
 
     def sequence(self, flags: Flags, depth: int) -> tuple[Node, Flags]:
         items: list[Node] = []
-        while self.at < len(self.pattern) and self.peek() not in "|)":
+        while self.at < len(self.pattern) and (begin := self.peek()) not in "|)":
             if flags.verbose and self._skip_blank():
                 continue
             if not flags.verbose and (letters := _LETTERS.match(self.pattern, self.at)):
-                items += [char(self._judged(letter, flags)) for letter in letters.group()]
+                begin, end = _scope(flags, self.ascii)
+                items += [char(begin + letter + end) for letter in letters.group()]
                 self.at = letters.end()
                 continue
-            switched = self._global_flags(flags)
+            switched = self._global_flags(flags) if begin == "(" else None
             item = self.atom(flags, depth) if switched is None else None
             if item is None:
                 flags = switched or flags
@@ -261,11 +276,13 @@ class _Parser:
                 if self._bounds() is not None:
                     raise PatternError("a repetition cannot follow a comment or flags", start)
                 continue
-            # A repetition is that of what stands before comments and blanks.
-            while self._skip_comment() or (flags.verbose and self._skip_blank()):
-                pass
-            self._check_blanks(flags)
-            items.append(self._quantified(item))
+            if flags.verbose or self.peek() in _REPEATS:
+                # A repetition is that of what stands before comments and blanks.
+                while self._skip_comment() or (flags.verbose and self._skip_blank()):
+                    pass
+                self._check_blanks(flags)
+                item = self._quantified(item)
+            items.append(item)
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
 
     def _skip_blank(self) -> bool:
@@ -308,16 +325,21 @@ class _Parser:
         if character == ".":
             return ANY if flags.dotall else char(r"[^\n]")
         if character == "^":
-            return Assert("line_start" if flags.multiline else "start")
+            return self._assert("line_start" if flags.multiline else "start")
         if character == "$":
             # Without (?m) it means the end of the text, never the place before a last line end.
-            return Assert("line_end" if flags.multiline else "end")
+            return self._assert("line_end" if flags.multiline else "end")
         if character == " " != self.space:
             if self.behind:
                 message = "a lookbehind needs a bound, and a space stands for any white space"
                 raise PatternError(f"{message}: write [ ]", self.at - 1)
+            self.all_looks = False
             return _spacing(self.space, flags, self.ascii)
         return self._char(literal(character), flags)
+
+    def _assert(self, kind: Anchor, word: str = r"\w") -> Assert:
+        self.all_looks = False
+        return Assert(kind, word)
 
     def _char(self, fragment: str, flags: Flags) -> Char:
         if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
@@ -328,13 +350,9 @@ class _Parser:
         return char(self._judged(fragment, flags))
 
     def _judged(self, fragment: str, flags: Flags) -> str:
-        """The fragment so that `regex` judges it alone as it would in the pattern: whether `(?a)`
-        holds for all of a pattern decides how case is compared, even where a group says (?u:…)."""
-        letters = ("i" if flags.ignore_case else "") + {None: "", True: "a", False: "u"}[
-            flags.ascii
-        ]
-        scoped = f"(?{letters}:{fragment})" if letters else fragment
-        return f"(?a){scoped}" if self.ascii else scoped
+        """The fragment so that `regex` judges it alone as it would in the pattern."""
+        begin, end = _scope(flags, self.ascii)
+        return begin + fragment + end
 
     # Quantifiers
 
@@ -455,6 +473,7 @@ class _Parser:
         """Read a lookaround of which `(?` has been read; None if it is something else."""
         for token, ahead, negate in _LOOKS:
             if self.take(token):
+                self.all_looks = False
                 self.behind += not ahead
                 item = self._closed(flags, depth, start)
                 self.behind -= not ahead
@@ -554,17 +573,17 @@ class _Parser:
         if letter in _REFUSED_ESCAPES:
             raise PatternError(_REFUSED_ESCAPES[letter], start)
         if letter == "A":
-            return Assert("start")
+            return self._assert("start")
         if letter in ("Z", "z"):
-            return Assert("end")
+            return self._assert("end")
         if letter in ("b", "B"):
             word = self._judged(r"\w", flags._replace(ignore_case=False))
-            return Assert("word" if letter == "b" else "not_word", word)
+            return self._assert("word" if letter == "b" else "not_word", word)
         if letter in ("m", "M"):
             # Here `(?a)` counts only where it holds for all of the pattern.
             word = self._judged(r"\w", flags._replace(ignore_case=False, ascii=None))
             edge = Look(Char(word), ahead=letter == "m", negate=False)
-            return Cat((Assert("word", word), edge))
+            return Cat((self._assert("word", word), edge))
         if letter == "R":
             single = Char(r"[\n\x0b\f\r\x85\u2028\u2029]")
             return Atomic(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
@@ -638,6 +657,15 @@ class _Parser:
             hint = _OTHERWISE.get(letter, "")
             raise PatternError(f"unknown escape \\{letter}{hint}", start)
         return self.pattern[start : self.at]
+
+
+@cache
+def _scope(flags: Flags, ascii_pattern: bool) -> tuple[str, str]:
+    """What stands before and after a fragment so that flags hold for it: whether `(?a)` holds for
+    all of a pattern decides how case is compared, even where a group says (?u:…)."""
+    letters = ("i" if flags.ignore_case else "") + {None: "", True: "a", False: "u"}[flags.ascii]
+    begin = f"(?{letters}:" if letters else ""
+    return "(?a)" * ascii_pattern + begin, ")" if letters else ""
 
 
 @cache

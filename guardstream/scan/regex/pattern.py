@@ -15,6 +15,7 @@ from guardstream.scan.regex.analysis import (
     fixed_tail,
     look_behind,
     max_width,
+    may_be_empty,
     min_width,
     repeats_empty,
     tail_after,
@@ -90,12 +91,15 @@ def compile_pattern(
     Raises PatternError, with the offset in the pattern, for what is malformed or unbounded.
     """
     parsed = parse(source, space)
-    if min_width(parsed.tree) == 0:
+    if may_be_empty(parsed.tree):
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
     known = _known(parsed.looks)
-    tree = read_forwards(parsed.tree, known)
-    behind = max([look_behind(tree, known), *known.values()]) + 1
+    tree, behind = parsed.tree, 0
+    if not (parsed.all_looks and all(id(look) in known for look in parsed.looks)):
+        tree = read_forwards(tree, known)
+        behind = look_behind(tree, known)
+    behind = max([behind, *known.values()]) + 1
     tree = written_out(tree, parsed.referred)
     settling = Settling.ORDERED
     if confirm is not None:

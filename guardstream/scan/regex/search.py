@@ -20,7 +20,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.analysis import counts, min_width, spells
+from guardstream.scan.regex.analysis import counts, may_be_empty, spells
 from guardstream.scan.regex.ast import Cat, Look
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Form
@@ -221,7 +221,7 @@ def _shared(patterns: Iterable[Pattern]) -> list[Look]:
         looks = {id(look.item): look for look in pattern.looks if not look.ahead}
         shared.update((key, looks[key]) for key in known.intersection(looks))
         known.update(looks)
-    return [look for look in shared.values() if min_width(look.item)]
+    return [look for look in shared.values() if not may_be_empty(look.item)]
 
 
 def _read(steps: AnyStepper, text: str) -> None:
