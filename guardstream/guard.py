@@ -6,6 +6,7 @@ limits, records. A method that cannot apply one of these sections refuses the po
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
 __all__ = ["Guard"]
 
 C = TypeVar("C")
+
+_EVENT_LOOPS = frozenset({"asyncio", "trio"})
+"""Modules of which a program with asynchronous streams has one."""
 
 _AROUND = ("gate", "retry", "concurrency")
 """The sections of a policy that only `wrap` applies."""
@@ -126,6 +130,8 @@ class Guard:
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
+        if not _EVENT_LOOPS.isdisjoint(sys.modules):
+            _asynchronous()  # so that the first stream waits for no import
 
     def __repr__(self) -> str:
         return f"<Guard of {self._watched or self._policy!r}>"
@@ -676,7 +682,7 @@ class Guard:
 
 @cache
 def _asynchronous() -> type[GuardedStream[Any]]:
-    """Return the class of asynchronous streams, whose event loop imports are deferred."""
+    """Return the class of asynchronous streams, which is imported late: it needs an event loop."""
     from guardstream.stream.asynchronous import GuardedStream
 
     return GuardedStream

@@ -122,6 +122,12 @@ assert "".join(asyncio.run(read())) == "a [word]"
 """
 
 
+def test_a_first_stream_of_text_loads_nothing_in_a_program_with_an_event_loop() -> None:
+    made = f"import asyncio{MADE}asyncio.run(asyncio.sleep(0))"
+    assert ours(f"import asyncio{STREAMED}") == ours(made)
+    assert not (loaded(f"import asyncio{STREAMED}") - loaded(made)) & HEAVY
+
+
 def test_a_stream_of_text_that_ends_by_itself_loads_no_backend_and_no_plug_ins() -> None:
     found = loaded(STREAMED) - loaded(MADE)
     assert "anyio._backends._asyncio" not in found
