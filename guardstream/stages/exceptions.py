@@ -15,7 +15,14 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.analysis import is_untold, look_ahead, look_behind, max_width, min_width
+from guardstream.scan.regex.analysis import (
+    check_lookbehind,
+    is_untold,
+    look_ahead,
+    look_behind,
+    max_width,
+    min_width,
+)
 from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Reference, Repeat
 from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
@@ -103,11 +110,11 @@ class Allowed:
         self._regexes: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                tree = _followed(pattern)
+                tree, is_fast = _read(pattern)
             except PatternError as refused:
                 self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
-            if _is_fast(pattern, tree):
+            if is_fast:
                 fast.append(_branch(pattern))
             elif is_untold(tree):
                 self._exact.append(_Exact(partial(_in_full, pattern)))
@@ -158,15 +165,21 @@ def _branch(pattern: str) -> str:
     return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
-def _followed(pattern: str) -> Node:
-    """Return the tree of a pattern, to be read forwards; PatternError if it cannot be followed."""
+def _read(pattern: str) -> tuple[Node, bool]:
+    """Return the tree of a pattern, to be read forwards, and whether `regex` matches it in linear
+    time; PatternError if it neither does nor can be followed."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
-    looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
-    if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
+    if _is_fast(pattern, tree):
+        return tree, True
+    looks = [part for part in walk(tree) if isinstance(part, Look) and not part.ahead]
+    for look in looks:
+        check_lookbehind(look)
+    names = parsed.referred
+    if names and any(not captured(look).isdisjoint(names) for look in looks):
         # Only these can be refused, and writing references out takes long.
-        written_out(tree, parsed.referred)
-    return tree
+        written_out(tree, names)
+    return tree, False
 
 
 def _in_full(pattern: str) -> Node:

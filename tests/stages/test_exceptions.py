@@ -187,7 +187,7 @@ def test_a_rule_fails_whose_exception_takes_too_many_steps(on_error: OnError) ->
 @pytest.mark.parametrize(
     "pattern",
     [r"(?r)ab", r"\Xb", r"\X{2}",
-     r"(?<=a+)b", r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
+     r"(?<=a+)b", r"\w(?<=\M)", r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
 )  # fmt: skip
 def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pattern: str) -> None:
     allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
@@ -206,6 +206,7 @@ def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pat
         (r"(?:ab){e<=3}", "fuzzy"),
         (r"a(?R)?b", "recursion is not supported"),
         (r"(?r)(\w+)\1", "a reverse search"),
+        (r"\w+(?<=\b-?)\w*", "a lookbehind that looks ahead is not supported"),
     ],
 )
 def test_a_pattern_that_may_take_regex_long_is_refused(pattern: str, reason: str) -> None:

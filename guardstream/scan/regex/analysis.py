@@ -145,14 +145,20 @@ def _reads_before(node: Look | Assert) -> int:
         return 1
     if node.ahead:
         return 0
-    if _looks_beyond(node.item):
-        message = "a lookbehind that looks ahead is not supported"
-        raise PatternError(f"{message}; ask for what follows after it")
+    check_lookbehind(node)
     width = max_width(node.item)
     if width is None:
         message = "an unbounded lookbehind needs the whole text before it"
         raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
     return width + look_behind(node.item)
+
+
+def check_lookbehind(look: Look) -> None:
+    """Refuse a lookbehind that looks past its end: it is decided where it ends. Raises
+    PatternError."""
+    if _looks_beyond(look.item):
+        message = "a lookbehind that looks ahead is not supported"
+        raise PatternError(f"{message}; ask for what follows after it")
 
 
 def look_ahead(node: Node) -> int | None:
