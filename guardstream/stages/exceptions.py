@@ -1,13 +1,13 @@
 """A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
 
-No text makes them take long. What `regex` matches in linear time is left to it, and the automata
-and the matcher of the search judge the rest. What they cannot follow is left to `regex`, too, if
-the pattern shows that it has few choices, and refused otherwise.
+No text makes them take long. What `regex` matches in linear time is left to it, unless the text is
+long, and the automata and the matcher of the search judge the rest. What they cannot follow is left
+to `regex`, too, if the pattern shows that it has few choices, and refused otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -48,6 +48,10 @@ HIDDEN = 64
 STEPS_PER_CHARACTER = 100
 """How many steps judging may take for each character of a match, besides one for each step that the
 pattern has: no pattern without back-references needs more for long."""
+
+LONGEST = 4_096
+"""How long a text may be that is left to `regex`: it remembers where its ways have failed, in a
+list of places that it keeps in order, and that takes time with the square of the text's length."""
 
 MAX_CHOICES = 8
 """How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
@@ -97,35 +101,58 @@ class _Exact:
         return matcher
 
 
+class _Fast:
+    """Patterns that `regex` matches in linear time, as one; a long text is for an automaton."""
+
+    __slots__ = ("_joined", "_long", "_rule", "_whole")
+
+    def __init__(self, rule: Rule, patterns: Mapping[str, Node]) -> None:
+        self._rule = rule
+        self._joined = regex.compile("|".join(map(_branch, patterns)), regex.V0)
+        widths = [(tree, max_width(tree)) for tree in patterns.values()]
+        self._long = [tree for tree, width in widths if width is None or width > LONGEST]
+        self._whole: WholeMatch | None = None
+
+    def match(self, text: str) -> bool:
+        """Return whether one of them matches the whole text. Raises TooMuchWorkError."""
+        if len(text) <= LONGEST:
+            return self._joined.fullmatch(text) is not None
+        if not self._long:
+            return False
+        whole = self._whole = self._whole or _together(self._rule, self._long)
+        return whole.match(text)
+
+
 class Allowed:
     """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
     one, the others by an automaton, as one, and what that would only approximate by the matcher."""
 
-    __slots__ = ("_exact", "_regexes", "_whole")
+    __slots__ = ("_exact", "_fast", "_regexes", "_whole")
 
     def __init__(self, rule: Rule) -> None:
-        fast: list[str] = []
+        fast: dict[str, Node] = {}
         together: list[Node] = []
         self._exact: list[_Exact] = []
         self._regexes: list[regex.Pattern[str]] = []
         for number, pattern in enumerate(rule.allow_patterns):
             try:
-                tree, is_fast = _read(pattern)
+                tree = _followed(pattern)
             except PatternError as refused:
                 self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
-            if is_fast:
-                fast.append(_branch(pattern))
+            if _is_fast(pattern, tree):
+                fast[pattern] = tree
             elif is_untold(tree):
                 self._exact.append(_Exact(partial(_in_full, pattern)))
             else:
                 together.append(tree)
         self._whole = _together(rule, together) if together else None
-        if fast:
-            self._regexes.insert(0, regex.compile("|".join(fast), regex.V0))
+        self._fast = _Fast(rule, fast) if fast else None
 
     def match(self, text: str) -> bool:
         """Return whether one of the patterns matches the whole text. Raises TooMuchWorkError."""
+        if self._fast and self._fast.match(text):
+            return True
         for pattern in self._regexes:
             if pattern.fullmatch(text):
                 return True
@@ -165,21 +192,17 @@ def _branch(pattern: str) -> str:
     return rf"(?{''.join(sorted(flags))}:{pattern})\Z"
 
 
-def _read(pattern: str) -> tuple[Node, bool]:
-    """Return the tree of a pattern, to be read forwards, and whether `regex` matches it in linear
-    time; PatternError if it neither does nor can be followed."""
+def _followed(pattern: str) -> Node:
+    """Return the tree of a pattern, to be read forwards; PatternError if it cannot be followed."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
-    if _is_fast(pattern, tree):
-        return tree, True
     looks = [part for part in walk(tree) if isinstance(part, Look) and not part.ahead]
     for look in looks:
         check_lookbehind(look)
-    names = parsed.referred
-    if names and any(not captured(look).isdisjoint(names) for look in looks):
+    if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
         # Only these can be refused, and writing references out takes long.
-        written_out(tree, names)
-    return tree, False
+        written_out(tree, parsed.referred)
+    return tree
 
 
 def _in_full(pattern: str) -> Node:

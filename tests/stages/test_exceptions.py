@@ -71,6 +71,34 @@ def test_an_allowed_pattern_matches_what_it_matches_in_regex() -> None:
     assert matched > 800
 
 
+def test_a_long_match_is_judged_alike_without_regex(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exceptions, "LONGEST", 2)
+    compared = matched = 0
+    for random, drawer, pattern, near in drawn(600):
+        try:
+            allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
+        except PatternError:
+            continue
+        for text in (near, near * 2, *(drawer.text([near], 6) for _ in range(3))):
+            part = text[random.randint(0, len(text)) :]
+            expected = regex.fullmatch(pattern, part) is not None
+            assert allowed.match(part) is expected, (pattern, part)
+            compared += 1
+            matched += expected
+    assert compared > 2_000
+    assert matched > 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [(r"(?:ab?)*c", "ab" * 200_000 + "c#"), (r"(?s).*xyz", "xyxyz" * 200_000 + "#")],
+)
+def test_a_long_match_takes_no_longer_a_character(pattern: str, text: str) -> None:
+    allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
+    assert not allowed.match(text)  # `regex` alone takes a quarter of a minute
+    assert allowed.match(text[:-1])
+
+
 def test_what_may_stand_before_a_match_is_a_lookbehind_of_regex() -> None:
     compared = matched = 0
     for random, drawer, pattern, near in drawn(3_000):
