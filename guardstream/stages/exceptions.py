@@ -23,10 +23,10 @@ from guardstream.scan.regex.analysis import (
     max_width,
     min_width,
 )
-from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Reference, Repeat
+from guardstream.scan.regex.ast import Alt, Assert, Atomic, Look, Node, Reference, Repeat
 from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
-from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
+from guardstream.scan.regex.matcher import Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import is_plain, parse
 from guardstream.scan.regex.pattern import written_out
@@ -48,6 +48,10 @@ HIDDEN = 64
 STEPS_PER_CHARACTER = 100
 """How many steps judging may take for each character of a match, besides one for each step that the
 pattern has: no pattern without back-references needs more for long."""
+
+WRITTEN_OUT = 2_000
+"""How many steps a counter may be written out to, so that all of them are paid for. Counting takes
+ten times as long a step."""
 
 LONGEST = 4_096
 """How long a text may be that is left to `regex`: it remembers where its ways have failed, in a
@@ -95,7 +99,7 @@ class _Exact:
         return matcher.run(attempt, start, end) is not None
 
     def _compiled(self) -> Matcher:
-        matcher = self._form(self._tree(), 0)
+        matcher = self._form(self._tree(), 0, WRITTEN_OUT)
         self._steps = STEPS_PER_CHARACTER + matcher.size()
         self._matcher = matcher
         return matcher
@@ -317,15 +321,24 @@ def may_take_long(pattern: str, *, stands_before: bool) -> bool:
         tree = _in_full(pattern)
     except PatternError:
         return False
+    if not stands_before and is_linear(tree):
+        return False
     repeats = [part for part in walk(tree) if isinstance(part, Repeat) and part.high != 1]
     large = [each for each in repeats if is_larger(each, WRITTEN_OUT)]
-    endless = [each for each in repeats if each.high is None]
-    if large and len({*map(id, large), *map(id, endless)}) > 1:
+    endless = [each for each in repeats if each.high is None and each not in large]
+    if large and len(large) + len(endless) > 1:
         return True
-    if referred(tree) and not is_linear(_with_captures(tree)):
+    if any(min_width(each.item) != max_width(each.item) for each in large):
         return True
-    looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
-    return stands_before and any(max_width(look.item) is None for look in looks)
+    if referred(tree):
+        return not is_linear(_with_captures(tree))
+    aside = (part for each in repeats for part in walk(each.item) if isinstance(part, _ASIDE))
+    exact = stands_before or is_untold(tree)
+    return exact and any(max_width(part.item) is None for part in aside)
+
+
+_ASIDE = (Look, Atomic)
+"""What the matcher tries aside, at each place anew."""
 
 
 def _with_captures(tree: Node) -> Node:

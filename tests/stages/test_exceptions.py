@@ -150,6 +150,19 @@ def test_what_stands_before_takes_steps_in_proportion_to_how_far_it_reads(
 
 
 @pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"key(?:\s{0,9}[\w.]{1,40}){1,20}", "k" * 200),
+        (r"x(?:\w{1,30}\W{0,5}){1,40}", "aab" * 60),
+    ],
+)
+def test_a_counter_of_many_ways_is_paid_for(pattern: str, text: str) -> None:
+    after = After(Rule("r", allow_after=(pattern,)), 0)
+    assert not after.match(text, "x", seen_all)
+    assert after.match("keyx" + text, "x", seen_all)
+
+
+@pytest.mark.parametrize(
     ("pattern", "text", "other"),
     [
         (r"(a*)(a*)\2\1b", "a" * 300, "aab"),
