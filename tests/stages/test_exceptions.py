@@ -228,7 +228,7 @@ def test_a_rule_fails_whose_exception_takes_too_many_steps(on_error: OnError) ->
 @pytest.mark.parametrize(
     "pattern",
     [r"(?r)ab", r"\Xb", r"\X{2}",
-     r"(?<=a+)b", r"\w(?<=\M)", r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
+     r"(?<=a+)b", r"\w(?<=\M)" r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
 )  # fmt: skip
 def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pattern: str) -> None:
     allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
@@ -269,6 +269,8 @@ def test_exceptions_may_have_groups_of_the_same_names_and_refer_to_their_own() -
     for text in ("ab-ab", "ab-ba", "cdd", "cd", "eE", "ee", "ef", "c"):
         expected = any(regex.fullmatch(pattern, text) for pattern in patterns)
         assert allowed.match(text) is expected
+    with pytest.raises(RuleError, match="a back-reference to its own group is not supported"):
+        Allowed(Rule("r", allow_patterns=(r"\w*(?<!(\w)\1)b",)))
     with pytest.raises(RuleError, match="a back-reference to a group in a lookbehind"):
         Allowed(Rule("r", allow_patterns=(r"(?<=(\w{1,3}))x\1",)))
 

@@ -19,7 +19,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import fragments, has_choices, walk
+from guardstream.scan.regex.rewrite import captured, fragments, has_choices, referred, walk
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -154,11 +154,14 @@ def _reads_before(node: Look | Assert) -> int:
 
 
 def check_lookbehind(look: Look) -> None:
-    """Refuse a lookbehind that looks past its end: it is decided where it ends. Raises
-    PatternError."""
+    """Refuse a lookbehind that looks past its end, where it is decided, or that is not the same
+    read from its begin. Raises PatternError."""
     if _looks_beyond(look.item):
         message = "a lookbehind that looks ahead is not supported"
         raise PatternError(f"{message}; ask for what follows after it")
+    if not referred(look.item).isdisjoint(captured(look.item)):
+        message = "a lookbehind with a back-reference to its own group is not supported"
+        raise PatternError(f"{message}; write out what it may be")
 
 
 def look_ahead(node: Node) -> int | None:
