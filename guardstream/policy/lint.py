@@ -40,12 +40,11 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.matcher import WRITTEN_OUT
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import fragments, inside, walk, with_inside
 from guardstream.scan.words.normalize import TRANSLATED, Table, whole_by_default
 from guardstream.stages.confirm import confirmation_of
-from guardstream.stages.exceptions import may_take_long
+from guardstream.stages.exceptions import WRITTEN_OUT, may_take_long
 from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
@@ -326,8 +325,8 @@ def _long_exceptions(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
         if may_take_long(pattern, stands_before="after" in parts):
             message = (
                 "the exception may take too many steps for a long match, and then the rule fails: "
-                f"leave out its back-references, counters of more than {WRITTEN_OUT} beside other "
-                "repeats, and in 'after' unbounded lookarounds in a repeat"
+                f"leave out its back-references, counters of more than {WRITTEN_OUT:,} with other "
+                "repeats in or beside them, and unbounded lookarounds in a repeat"
             )
             yield _about(here, message, *parts)
 

@@ -1,13 +1,13 @@
 """A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
 
-No text makes them take long. What `regex` matches in linear time is left to it, and the automata
-and the matcher of the search judge the rest. What they cannot follow is left to `regex`, too, if
-the pattern shows that it has few choices, and refused otherwise.
+No text makes them take long. What `regex` matches in linear time is left to it, unless the text is
+long, and the automata and the matcher of the search judge the rest. What they cannot follow is left
+to `regex`, too, if the pattern shows that it has few choices, and refused otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,11 +15,18 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.analysis import is_untold, look_ahead, look_behind, max_width, min_width
-from guardstream.scan.regex.ast import Alt, Assert, Look, Node, Reference, Repeat
+from guardstream.scan.regex.analysis import (
+    check_lookbehind,
+    is_untold,
+    look_ahead,
+    look_behind,
+    max_width,
+    min_width,
+)
+from guardstream.scan.regex.ast import Alt, Assert, Atomic, Look, Node, Reference, Repeat
 from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
-from guardstream.scan.regex.matcher import WRITTEN_OUT, Attempt, Matcher
+from guardstream.scan.regex.matcher import Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
 from guardstream.scan.regex.parser import FLAGS, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
@@ -41,6 +48,14 @@ HIDDEN = 64
 STEPS_PER_CHARACTER = 100
 """How many steps judging may take for each character of a match, besides one for each step that the
 pattern has: no pattern without back-references needs more for long."""
+
+WRITTEN_OUT = 2_000
+"""How many steps a counter may be written out to, so that all of them are paid for. Counting takes
+ten times as long a step."""
+
+LONGEST = 4_096
+"""How long a text may be that is left to `regex`: it remembers where its ways have failed, in a
+list of places that it keeps in order, and that takes time with the square of the text's length."""
 
 MAX_CHOICES = 8
 """How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
@@ -84,20 +99,42 @@ class _Exact:
         return matcher.run(attempt, start, end) is not None
 
     def _compiled(self) -> Matcher:
-        matcher = self._form(self._tree(), 0)
+        matcher = self._form(self._tree(), 0, WRITTEN_OUT)
         self._steps = STEPS_PER_CHARACTER + matcher.size()
         self._matcher = matcher
         return matcher
+
+
+class _Fast:
+    """Patterns that `regex` matches in linear time, as one; a long text is for an automaton."""
+
+    __slots__ = ("_joined", "_long", "_rule", "_whole")
+
+    def __init__(self, rule: Rule, patterns: Mapping[str, Node]) -> None:
+        self._rule = rule
+        self._joined = regex.compile("|".join(map(_branch, patterns)), regex.V0)
+        widths = [(tree, max_width(tree)) for tree in patterns.values()]
+        self._long = [tree for tree, width in widths if width is None or width > LONGEST]
+        self._whole: WholeMatch | None = None
+
+    def match(self, text: str) -> bool:
+        """Return whether one of them matches the whole text. Raises TooMuchWorkError."""
+        if len(text) <= LONGEST:
+            return self._joined.fullmatch(text) is not None
+        if not self._long:
+            return False
+        whole = self._whole = self._whole or _together(self._rule, self._long)
+        return whole.match(text)
 
 
 class Allowed:
     """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
     one, the others by an automaton, as one, and what that would only approximate by the matcher."""
 
-    __slots__ = ("_exact", "_regexes", "_whole")
+    __slots__ = ("_exact", "_fast", "_regexes", "_whole")
 
     def __init__(self, rule: Rule) -> None:
-        fast: list[str] = []
+        fast: dict[str, Node] = {}
         together: list[Node] = []
         self._exact: list[_Exact] = []
         self._regexes: list[regex.Pattern[str]] = []
@@ -108,17 +145,18 @@ class Allowed:
                 self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
             if _is_fast(pattern, tree):
-                fast.append(_branch(pattern))
+                fast[pattern] = tree
             elif is_untold(tree):
                 self._exact.append(_Exact(partial(_in_full, pattern)))
             else:
                 together.append(tree)
         self._whole = _together(rule, together) if together else None
-        if fast:
-            self._regexes.insert(0, regex.compile("|".join(fast), regex.V0))
+        self._fast = _Fast(rule, fast) if fast else None
 
     def match(self, text: str) -> bool:
         """Return whether one of the patterns matches the whole text. Raises TooMuchWorkError."""
+        if self._fast and self._fast.match(text):
+            return True
         for pattern in self._regexes:
             if pattern.fullmatch(text):
                 return True
@@ -160,7 +198,9 @@ def _followed(pattern: str) -> Node:
     """Return the tree of a pattern, to be read forwards; PatternError if it cannot be followed."""
     parsed = parse(pattern)
     tree = read_forwards(parsed.tree)
-    looks = (part for part in walk(tree) if isinstance(part, Look) and not part.ahead)
+    looks = [part for part in walk(tree) if isinstance(part, Look) and not part.ahead]
+    for look in looks:
+        check_lookbehind(look)
     if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
         # Only these can be refused, and writing references out takes long.
         written_out(tree, parsed.referred)
@@ -279,15 +319,24 @@ def may_take_long(pattern: str, *, stands_before: bool) -> bool:
         tree = _in_full(pattern)
     except PatternError:
         return False
+    if not stands_before and is_linear(tree):
+        return False
     repeats = [part for part in walk(tree) if isinstance(part, Repeat) and part.high != 1]
     large = [each for each in repeats if is_larger(each, WRITTEN_OUT)]
-    endless = [each for each in repeats if each.high is None]
-    if large and len({*map(id, large), *map(id, endless)}) > 1:
+    endless = [each for each in repeats if each.high is None and each not in large]
+    if large and len(large) + len(endless) > 1:
         return True
-    if referred(tree) and not is_linear(_with_captures(tree)):
+    if any(min_width(each.item) != max_width(each.item) for each in large):
         return True
-    looks = (inner for each in repeats for inner in walk(each.item) if isinstance(inner, Look))
-    return stands_before and any(max_width(look.item) is None for look in looks)
+    if referred(tree):
+        return not is_linear(_with_captures(tree))
+    aside = (part for each in repeats for part in walk(each.item) if isinstance(part, _ASIDE))
+    exact = stands_before or is_untold(tree)
+    return exact and any(max_width(part.item) is None for part in aside)
+
+
+_ASIDE = (Look, Atomic)
+"""What the matcher tries aside, at each place anew."""
 
 
 def _with_captures(tree: Node) -> Node:

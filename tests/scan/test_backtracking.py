@@ -22,6 +22,7 @@ from tests.support.generate import Drawer
         r"[a-z]+=[0-9]*", r"(?:/[a-z]{1,30}){2,8}/[^/]*", r"[\w.-]{0,60}[a-z](?:Key|Token)s?",
         r".*EXAMPLE(?:KEY)?", r"(?:a|b|[0-9])*c", r"(?i)(?:my_|your).*", r"(?:ab?){1,9}c",
         r"[A-Z]{2}(?!AB)[0-9]{1,9}", r"(?:[a-z]+\.){1,9}[0-9]", r"x{3}x{3}", r"(?>a|b)*c", "",
+        r"(?:x|xy)[xy]{0,6}[xyz]*a", r"(?!.{0,20}a)b{1,9}",
     ],
 )  # fmt: skip
 def test_few_choices_are_left(pattern: str) -> None:
@@ -35,6 +36,7 @@ def test_few_choices_are_left(pattern: str) -> None:
         r"(?:a|b|[0-9]+)*c",
         r"(?:[a-z]+\.?){1,9}=", r"(a)\1", r"(?:a(?=a*b))*c", r"(?:\w+é?)*=", r".*x.{0,99}y",
         r"(?:é|\w){1,20}=", r"(?i)(?:ſ|s){1,20}=", r"(?:a?|b?){1,30}c", r"(?:[^a]|b){1,20}a",
+        r"x{0,99}(?:(x)|y)*z", r"(?:a{0,9}[ab]*c){1,2}", r"(?:x|xy?){0,4}[^z]*z",
     ],
 )  # fmt: skip
 def test_many_choices_are_left(pattern: str) -> None:

@@ -71,6 +71,34 @@ def test_an_allowed_pattern_matches_what_it_matches_in_regex() -> None:
     assert matched > 800
 
 
+def test_a_long_match_is_judged_alike_without_regex(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exceptions, "LONGEST", 2)
+    compared = matched = 0
+    for random, drawer, pattern, near in drawn(600):
+        try:
+            allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
+        except PatternError:
+            continue
+        for text in (near, near * 2, *(drawer.text([near], 6) for _ in range(3))):
+            part = text[random.randint(0, len(text)) :]
+            expected = regex.fullmatch(pattern, part) is not None
+            assert allowed.match(part) is expected, (pattern, part)
+            compared += 1
+            matched += expected
+    assert compared > 2_000
+    assert matched > 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [(r"(?:ab?)*c", "ab" * 200_000 + "c#"), (r"(?s).*xyz", "xyxyz" * 200_000 + "#")],
+)
+def test_a_long_match_takes_no_longer_a_character(pattern: str, text: str) -> None:
+    allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
+    assert not allowed.match(text)  # `regex` alone takes a quarter of a minute
+    assert allowed.match(text[:-1])
+
+
 def test_what_may_stand_before_a_match_is_a_lookbehind_of_regex() -> None:
     compared = matched = 0
     for random, drawer, pattern, near in drawn(3_000):
@@ -119,6 +147,19 @@ def test_what_stands_before_takes_steps_in_proportion_to_how_far_it_reads(
     after = After(Rule("r", allow_after=("b(?:a|a){1,40}",)), 0)
     assert not after.match("a" * 60, "x" * 1_000, seen_all)
     assert after.match("b" + "a" * 40, "x" * 1_000, seen_all)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"key(?:\s{0,9}[\w.]{1,40}){1,20}", "k" * 200),
+        (r"x(?:\w{1,30}\W{0,5}){1,40}", "aab" * 60),
+    ],
+)
+def test_a_counter_of_many_ways_is_paid_for(pattern: str, text: str) -> None:
+    after = After(Rule("r", allow_after=(pattern,)), 0)
+    assert not after.match(text, "x", seen_all)
+    assert after.match("keyx" + text, "x", seen_all)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +228,7 @@ def test_a_rule_fails_whose_exception_takes_too_many_steps(on_error: OnError) ->
 @pytest.mark.parametrize(
     "pattern",
     [r"(?r)ab", r"\Xb", r"\X{2}",
-     r"(?<=a+)b", r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
+     r"(?<=a+)b", r"\w(?<=\M)" r"a(?(?=b)b|c)", r"\p{L}\Kb", r"(?w)a\bb?|ab", "a{1,20000}"],
 )  # fmt: skip
 def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pattern: str) -> None:
     allowed = Allowed(Rule("r", allow_patterns=(pattern,)))
@@ -206,6 +247,7 @@ def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pat
         (r"(?:ab){e<=3}", "fuzzy"),
         (r"a(?R)?b", "recursion is not supported"),
         (r"(?r)(\w+)\1", "a reverse search"),
+        (r"\w+(?<=\b-?)\w*", "a lookbehind that looks ahead is not supported"),
     ],
 )
 def test_a_pattern_that_may_take_regex_long_is_refused(pattern: str, reason: str) -> None:
@@ -227,6 +269,8 @@ def test_exceptions_may_have_groups_of_the_same_names_and_refer_to_their_own() -
     for text in ("ab-ab", "ab-ba", "cdd", "cd", "eE", "ee", "ef", "c"):
         expected = any(regex.fullmatch(pattern, text) for pattern in patterns)
         assert allowed.match(text) is expected
+    with pytest.raises(RuleError, match="a back-reference to its own group is not supported"):
+        Allowed(Rule("r", allow_patterns=(r"\w*(?<!(\w)\1)b",)))
     with pytest.raises(RuleError, match="a back-reference to a group in a lookbehind"):
         Allowed(Rule("r", allow_patterns=(r"(?<=(\w{1,3}))x\1",)))
 

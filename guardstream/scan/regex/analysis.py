@@ -19,7 +19,7 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import fragments, has_choices, walk
+from guardstream.scan.regex.rewrite import captured, fragments, has_choices, referred, walk
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -162,14 +162,23 @@ def _reads_before(node: Look | Assert) -> int:
         return 1
     if node.ahead:
         return 0
-    if _looks_beyond(node.item):
-        message = "a lookbehind that looks ahead is not supported"
-        raise PatternError(f"{message}; ask for what follows after it")
+    check_lookbehind(node)
     width = max_width(node.item)
     if width is None:
         message = "an unbounded lookbehind needs the whole text before it"
         raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
     return width + look_behind(node.item)
+
+
+def check_lookbehind(look: Look) -> None:
+    """Refuse a lookbehind that looks past its end, where it is decided, or that is not the same
+    read from its begin. Raises PatternError."""
+    if _looks_beyond(look.item):
+        message = "a lookbehind that looks ahead is not supported"
+        raise PatternError(f"{message}; ask for what follows after it")
+    if not referred(look.item).isdisjoint(captured(look.item)):
+        message = "a lookbehind with a back-reference to its own group is not supported"
+        raise PatternError(f"{message}; write out what it may be")
 
 
 def look_ahead(node: Node) -> int | None:

@@ -26,6 +26,9 @@ the text has characters, each of which fails within these."""
 _ENDLESS = 17
 """What such a repeat counts as: the square is too many."""
 
+MAX_LEADING = 16
+"""How many ways are few before more characters than that: each may read them all."""
+
 
 class _TooManyError(Exception):
     """There may be too many ways."""
@@ -62,28 +65,30 @@ def _ways(node: Node, after: _Next, rest: int | None) -> int:
     `rest` characters follow. Raises _TooManyError."""
     match node:
         case Cat(items):
-            found = 1
+            found = leading = 1
             for item in reversed(items):
-                found = _few(found * _ways(item, after, rest))
+                ways = _ways(item, after, rest)
+                found = _few(found * ways)
+                if _is_long(rest):
+                    leading = _few(leading * ways, rest)
                 width = max_width(item)
                 rest = None if rest is None or width is None else rest + width
                 after = _first(item, after)
             return found
         case Alt(items):
-            ways = [_ways(item, after, rest) for item in items]
+            each = [_ways(item, after, rest) for item in items]
             firsts = [_first(item, after) for item in items]
             meet = any(one.meets(other) for one, other in combinations(firsts, 2))
-            return _few(sum(ways) if meet else max(ways, default=1))
+            return _few(sum(each) if meet else max(each, default=1))
         case Repeat():
             return _rounds(node, after, rest)
         case Group(item) | Atomic(item):
             return _ways(item, after, rest)
         case Look(item):
-            width = max_width(item)
-            if width is None or width > MAX_REST:
+            if _is_long(max_width(item)):
                 raise _TooManyError
             # It is looked for where the next character has not decided anything yet.
-            return _few(2 * _ways(item, _ANYTHING, None))
+            return _few(2 * _ways(item, _ANYTHING, 0))
         case Reference():
             raise _TooManyError
         case _:
@@ -103,18 +108,25 @@ def _rounds(node: Repeat, after: _Next, rest: int | None) -> int:
     if round_ > 1:
         if high is None or high > MAX_WAYS:
             raise _TooManyError
-        return _few(sum(_few(round_**times) for times in range(low, high + 1)))
+        width = max_width(node)
+        rounds = None if rest is None or width is None else rest + width
+        return _few(sum(_few(round_**times) for times in range(low, high + 1)), rounds)
     if not begins.meets(after) or low == high:
         return 1
     if high is not None:
         return _few(high - low + 1)
-    if rest is None or rest > MAX_REST:
+    if _is_long(rest):
         raise _TooManyError
     return _ENDLESS
 
 
-def _few(ways: int) -> int:
-    if ways > MAX_WAYS:
+def _is_long(width: int | None) -> bool:
+    return width is None or width > MAX_REST
+
+
+def _few(ways: int, rest: int | None = 0) -> int:
+    """The ways, if they are few before `rest` characters."""
+    if ways > (MAX_LEADING if _is_long(rest) else MAX_WAYS):
         raise _TooManyError
     return ways
 

@@ -145,10 +145,12 @@ def _compiled(fragment: str) -> regex.Pattern[str]:
 
 
 class Matcher:
-    """One pattern; `group` is the number of the group whose captures are asked for."""
+    """One pattern; `group` is the number of the group whose captures are asked for. Counters of up
+    to `written_out` steps are written out in any case."""
 
-    def __init__(self, tree: Node, group: int) -> None:
+    def __init__(self, tree: Node, group: int, written_out: int = 0) -> None:
         self.group = group
+        self._written_out = max(written_out, WRITTEN_OUT)
         self.referred = referred(tree)
         self.counters = 0
         self._opens: list[Step] = []
@@ -430,7 +432,7 @@ class Matcher:
                 loop.ways = (end, inside) if node.lazy else (inside, end)
                 after = loop
             high = low
-        most = WITH_GROUP if self.group in captured(node) else WRITTEN_OUT
+        most = WITH_GROUP if self.group in captured(node) else self._written_out
         if high > 1 and is_larger(node, most):
             return self._counted(replace(node, high=high), after)
         if high - low > 1 and may_be_empty(node.item):

@@ -259,8 +259,8 @@ _ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
 class NativeMatcher(Matcher):
     """A matcher that runs in the extension."""
 
-    def __init__(self, tree: Node, group: int) -> None:
-        super().__init__(tree, group)
+    def __init__(self, tree: Node, group: int, written_out: int = 0) -> None:
+        super().__init__(tree, group, written_out)
         self._steps: list[Step] = []
         self._numbers: dict[Step, int] = {}
         self._sets = CharSets()
