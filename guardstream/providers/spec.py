@@ -371,8 +371,8 @@ class SpecAdapter:
         elif kind == "aside":
             slot = Slot(0, UNKNOWN_CHANNEL, f"request{keys(steps)}")
             pieces.append(Piece(slot, _text(value), kind))
-        elif isinstance(value, str):
-            pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
+        elif isinstance(value, str) or (kind == "whole" and type(value) is int):
+            pieces.append(Piece(self.slot(leaf, event, path), str(value), kind))  # type: ignore[arg-type]
         else:
             slot = self.slot(leaf, event, path)
 
@@ -474,6 +474,8 @@ class SpecAdapter:
         leaf, value = found.leaf, found.value
         if leaf.kind in ("unknown", "name", "aside", "mark"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
+        if type(value) is int:
+            return texts[0]
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)
 

@@ -112,7 +112,7 @@ class Exchange:
         self._watched = False  # whether a disconnect is noticed
         self._silent = False  # an answer to HEAD: the headers of a guarded body, without the body
         self._group = anyio.create_task_group()
-        self._running = Running(self._take)
+        self._running = Running(self._take, self._receiver.disconnect)
         self._opened = anyio.Event()  # set when the stream begins
         self._watching = anyio.CancelScope()
 

@@ -32,7 +32,7 @@ class Receiver:
         self._size = 0  # of those messages
         self._room = anyio.Event()
         self._lock = anyio.Lock()
-        self._waiting = 0
+        self._waits: set[anyio.CancelScope] = set()
         self._disconnect: Message | None = None
         self._withheld = False
         self._released = anyio.Event()
@@ -43,17 +43,20 @@ class Receiver:
             await anyio.lowlevel.checkpoint()
             if self._ahead:
                 return self._taken()
-        self._waiting += 1
+        wait = anyio.CancelScope()
+        self._waits.add(wait)
         try:
-            async with self._lock:
-                if self._ahead:
-                    return self._taken()
-                message = await self._next()
+            with wait:
+                async with self._lock:
+                    if self._ahead:
+                        return self._taken()
+                    message = await self._next()
+                if self._withheld:
+                    await self._released.wait()
+                return message
         finally:
-            self._waiting -= 1
-        if self._withheld:
-            await self._released.wait()
-        return message
+            self._waits.discard(wait)
+        return {"type": "http.disconnect"}
 
     async def watch(self) -> None:
         """Read ahead until the client disconnects, while the application has little unread."""
@@ -72,6 +75,13 @@ class Receiver:
         """Tell the application that the client has disconnected, unless it was told."""
         self._released.set()
 
+    def disconnect(self) -> bool:
+        """Tell the application that its client has left, if it waits for a message; return whether
+        it does."""
+        for wait in self._waits:
+            wait.cancel()
+        return bool(self._waits)
+
     def _taken(self) -> Message:
         message = self._ahead.popleft()
         self._size -= _size(message)
@@ -84,7 +94,7 @@ class Receiver:
         message = await self._receive()
         if message["type"].endswith(".disconnect"):
             self._disconnect = message
-            self._withheld = self._left(self._waiting > 0)
+            self._withheld = self._left(bool(self._waits))
         return message
 
 

@@ -184,10 +184,22 @@ class Routes:
 
     def find(self, scope: Scope) -> Route | None:
         """Return the route of a request; None if nothing guards it."""
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        path = _path_within(scope)
         matching = (route for pattern, route in self._routes if pattern.match(path))
         route = next(matching, self._otherwise)
         return route if route.guard is not None else None
+
+
+def _path_within(scope: Scope) -> str:
+    """Return the path below where the application is mounted.
+
+    As in Starlette, `/api/chat` is below the root path `/api`; `/api-2/chat` is not.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    rest = path.removeprefix(root)
+    is_below = not rest or rest.startswith("/")
+    return (rest if is_below else path) or "/"
 
 
 def label(policy: Policy) -> bytes:

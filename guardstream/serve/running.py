@@ -9,6 +9,9 @@ import anyio
 import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope
 
+TOLD_SECONDS = 1.0
+"""Seconds that an application may take to end that was told that its client has left."""
+
 DROPPED = 64
 """Messages of a stopped application that are dropped before it gets an error."""
 
@@ -24,11 +27,18 @@ class Running:
     asynchronous generator there suspended, for the garbage collector to close. So `stop` makes
     `send` return, and cancels the application at its next wait: in its source. An application that
     keeps sending without waiting is cancelled in `send` after all, or gets OSError there.
+
+    `tell` reports a disconnect to an application that waits for one, and returns whether it does.
+    Such an application ends by itself: it may have tasks that its cancellation would not reach, as
+    Django's has.
     """
 
-    def __init__(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+    def __init__(
+        self, handle: Callable[[Message], Awaitable[None]], tell: Callable[[], bool] | None = None
+    ) -> None:
         self.stopped = False
         self._handle = handle
+        self._tell = tell
         self._whole = anyio.CancelScope()
         self._sends: set[anyio.CancelScope] = set()
         self._dropped = 0
@@ -48,6 +58,12 @@ class Running:
         for sending in self._sends:
             sending.cancel()
         if not self._sends:
+            self._end()
+
+    def _end(self) -> None:
+        if self._tell is not None and self._tell():
+            self._whole.deadline = anyio.current_time() + TOLD_SECONDS
+        else:
             self._whole.cancel()
 
     async def _send(self, message: Message) -> None:
@@ -62,7 +78,7 @@ class Running:
         finally:
             self._sends.discard(sending)
             if self.stopped and not self._sends:
-                self._whole.cancel()
+                self._end()
 
     async def _drop(self) -> None:
         self._dropped += 1

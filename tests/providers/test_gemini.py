@@ -126,6 +126,16 @@ def test_an_answer_after_a_call_is_a_text_of_its_own() -> None:
     assert joined(GUARD.wrap_sync(source))[0, "text"] == "secret"
 
 
+@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+def test_a_call_that_gemini_rejects_is_not_complete(reason: str) -> None:
+    call = {"functionCall": {"name": "f", "args": {"n": 1}}}
+    body = response(call, finish=reason)
+    with GUARD.wrap_sync([body]) as stream:
+        list(stream)
+    assert stream.finish == "error"
+    assert [each.complete for each in stream.result.tool_calls] == [False]
+
+
 @pytest.mark.parametrize(
     ("number", "finish"), [(1, "stop"), (2, "length"), (3, "content_filter"), (99, "stop")]
 )

@@ -8,16 +8,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, ToolCall
 
 from guardstream import Guard, Policy
 from tests.providers.laws import left_raw, unchanged
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
-GUARD = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}', replacement: '[#]'}]"))
+CARD = 4111111111111111
+RULES = """
+rules:
+  - {id: key, pattern: 'AKIA[A-Z0-9]{16}', replacement: '[#]'}
+  - {id: card, pattern: '4[0-9]{15}'}
+"""
+GUARD = Guard(Policy.parse(RULES))
 
 OWN = {
     **dict.fromkeys(("id", "type", "name", "status", "data", "uri", "path", "call_id"), KEY),
     "rows": [{"id": KEY, "kind": KEY, "role": KEY}],
+    "number": CARD,
+    "numbers": [7, [CARD]],
 }
 
 
@@ -33,6 +42,10 @@ def protocol(**data: Any) -> dict[str, Any]:
     return {"type": "event", "method": "tools", "seq": 1, "params": params}
 
 
+def call(args: dict[str, Any]) -> ToolCall:
+    return ToolCall(name="find", args=args, id="call_1")
+
+
 def gemini(*parts: dict[str, Any]) -> dict[str, Any]:
     history = [{"role": "model", "parts": [*parts]}]
     said = [{"content": {"role": "model", "parts": [{"text": "so"}]}, "index": 0}]
@@ -46,6 +59,28 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
     "history, response": (
         "gemini",
         lambda: gemini({"functionResponse": {"name": "f", "response": OWN}}),
+    ),
+    "gemini, a server's tool": (
+        "gemini",
+        lambda: {
+            "candidates": [
+                {
+                    "content": {
+                        "role": "model",
+                        "parts": [{"toolResponse": {"toolType": "MAPS", "response": OWN}}],
+                    },
+                    "index": 0,
+                }
+            ]
+        },
+    ),
+    "langgraph": (
+        "langgraph",
+        lambda: ("values", {"messages": [AIMessage("", tool_calls=[call(OWN)])], "own": OWN}),
+    ),
+    "mcp": (
+        "mcp",
+        lambda: {"jsonrpc": "2.0", "id": 1, "result": {"content": [], "structuredContent": OWN}},
     ),
     "mistral": (
         "mistral_conversations",
@@ -162,4 +197,33 @@ def test_no_field_of_a_tools_own_value_passes(name: str) -> None:
     assert out
     assert not left_raw([getattr(each, "__dict__", each) for each in out], KEY)
     assert "[#]" in str(out)
+    assert str(CARD) not in str(out)
     assert event == before
+
+
+def test_a_whole_number_becomes_a_string_and_others_stay() -> None:
+    given = {"card": CARD, "cards": [CARD, 5], "share": 0.4111111111111111, "is": True, "no": None}
+    event = {"jsonrpc": "2.0", "id": CARD, "result": {"content": [], "structuredContent": given}}
+    (out,) = GUARD.wrap_sync([event])
+    shown = {**given, "card": "[card]", "cards": ["[card]", 5]}
+    assert out == {**event, "result": {"content": [], "structuredContent": shown}}
+
+
+def test_numbers_of_a_format_pass() -> None:
+    citation = {"type": "url_citation", "start_index": CARD, "title": "so"}
+    delta = {"content": "so", "annotations": [{"type": "url_citation", "url_citation": citation}]}
+    event = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]}
+    assert unchanged([event], provider="openai_chat")
+    assert list(GUARD.wrap_sync([event])) == [event]
+
+
+def test_a_callers_own_number_passes_in_what_repeats_it() -> None:
+    data: dict[str, Any] = {"input": {"account": CARD}}
+    began = {"event": "on_chain_start", "run_id": "1", "name": "c", "parent_ids": [], "data": data}
+    ended = {
+        **began,
+        "event": "on_chain_end",
+        "data": {**data, "output": {"account": CARD, "n": 5}},
+    }
+    events = [{**each, "tags": [], "metadata": {}} for each in (began, ended)]
+    assert list(GUARD.wrap_sync(events)) == events

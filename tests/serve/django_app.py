@@ -1,10 +1,12 @@
-"""A Django project of three views."""
+"""A Django project of four views."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import django  # type: ignore[import-untyped]
 from django.conf import settings  # type: ignore[import-untyped]
 from django.core.handlers.asgi import ASGIHandler  # type: ignore[import-untyped]
@@ -19,6 +21,22 @@ async def stream() -> AsyncIterator[bytes]:
         yield event
 
 
+closed = threading.Event()
+"""Set when the source of the view `silent` is closed."""
+
+
+async def fall_silent(text: str) -> AsyncIterator[bytes]:
+    try:
+        yield f"data: {text}\n\n".encode()
+        await anyio.sleep_forever()
+    finally:
+        closed.set()
+
+
+async def silent(_: HttpRequest, text: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(fall_silent(text), content_type="text/event-stream")
+
+
 async def asynchronous(_: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(stream(), content_type="text/event-stream")
 
@@ -31,7 +49,12 @@ async def plain(_: HttpRequest) -> JsonResponse:
     return JsonResponse({"a": "secret"})
 
 
-urlpatterns = [path("async", asynchronous), path("sync", synchronous), path("json", plain)]
+urlpatterns = [
+    path("async", asynchronous),
+    path("sync", synchronous),
+    path("json", plain),
+    path("silent/<str:text>", silent),
+]
 
 
 def application() -> Any:

@@ -217,6 +217,15 @@ async def test_a_route_is_relative_to_where_the_application_is_mounted() -> None
     assert visit.body == b"******"
 
 
+@pytest.mark.parametrize("root_path", ["/ch", "/chat/", "/else"])
+async def test_a_path_that_only_begins_like_the_mount_is_whole(root_path: str) -> None:
+    visit = Visit("/chat")
+    visit.scope["root_path"] = root_path
+    app = app_of(lambda _: PlainTextResponse("secret"))
+    await visit.to(GuardMiddleware(app, routes=[("/chat", guard())]))
+    assert visit.body == b"******"
+
+
 async def test_paths_without_a_route_pass_if_no_guard_is_given() -> None:
     app = app_of(lambda _: PlainTextResponse("secret"))
     middleware = GuardMiddleware(app, routes=[("/chat", guard())])

@@ -28,6 +28,7 @@ from websockets.sync.client import connect
 from guardstream import Guard
 from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, MemoryReplay
+from tests.serve import django_app
 from tests.serve.django_app import application as django_application
 from tests.serve.server import serving
 from tests.support.sources import broken_guard, guard
@@ -118,6 +119,15 @@ def test_django_is_guarded(path: str) -> None:
         other = httpx.get(url(port, "/json"))
     assert "".join(event.data for event in events(answer.content)) == "a ****** b"
     assert other.json() == {"a": "******"}
+
+
+@pytest.mark.parametrize("text", ["fine", "fine, forbidden!"])
+def test_the_source_of_a_django_view_is_closed(text: str) -> None:
+    django_app.closed.clear()
+    with serving(GuardMiddleware(django_application(), guard())) as port:
+        with httpx.stream("GET", url(port, f"/silent/{text}")) as answer:
+            assert next(answer.iter_raw()).startswith(b"data: fine")
+        assert django_app.closed.wait(5)
 
 
 @pytest.mark.parametrize("chunks", [[], [b"data: a \n\n"], [b"data: a \n\n"] * 50])

@@ -118,9 +118,45 @@ def test_rules_do_not_see_their_own_replacements() -> None:
     guard = Guard(Policy.parse("rules: [{id: owl, words: [owl]}, {id: long, pattern: '[0-9]{9}'}]"))
     value = r'{"a": "ow\u006c", "n": 123456789, "b": "ow\u006c"}'
     assert guarded([value], guard) == (
-        ['{"a": "[owl]", "n": [long], "b": "[owl]"}'],
-        ["owl", "owl", "long"],
+        ['{"a": "[owl]", "n": "[long]", "b": "[owl]"}'],
+        ["owl", "long", "owl"],
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('{"n": 123456789}', '{"n": "[long]"}'),
+        ('{"a": [1, -123456789, 2.5e9], "b": 1}', '{"a": [1, "-[long]", 2.5e9], "b": 1}'),
+        ('[{"n": 123456789', '[{"n": "[long]"'),
+        ('{"pin": 1234, "n": 1234}', '{"pin": "[pin]", "n": 1234}'),
+        ('{"n": 123456789, "end": 1, "m": 2}', '{"n": [long], '),
+    ],
+)
+def test_a_number_that_is_masked_becomes_a_string(value: str, shown: str) -> None:
+    rules = """
+rules:
+  - {id: long, pattern: '[0-9]{9}'}
+  - {id: pin, pattern: '"pin": (?<pin>[0-9]{4})', group: pin}
+  - {id: end, pattern: '"end": 1', action: block}
+"""
+    shadowed = Guard(Policy.parse(f"mode: shadow\n{rules}"))
+    assert guarded([value], Guard(Policy.parse(rules)))[0] == [shown]
+    assert guarded([value], shadowed)[0] == [value]
+
+
+def test_a_rule_blocks_for_a_number_that_another_masks() -> None:
+    rules = """
+rules:
+  - {id: long, pattern: '[0-9]{9}'}
+  - {id: end, pattern: '"n": [0-9]{9}', action: block}
+"""
+    assert guarded(['{"n": 123456789}'], Guard(Policy.parse(rules))) == (["{"], ["long", "end"])
+
+
+def test_numbers_in_a_row_are_no_match() -> None:
+    values = ['{"n": 12345}', '{"n": 67890}']
+    assert guarded(values) == (values, [])
 
 
 def test_what_is_masked_as_written_hides_the_strings_in_it() -> None:

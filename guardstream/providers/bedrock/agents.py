@@ -23,7 +23,9 @@ from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import BYTES, fields_of
 
 _ANSWER = Leaf("delta", "text", "text")
-_SOURCES = Tree(Leaf("whole", "text", "citation"))
+_SOURCES = Tree(
+    Leaf("whole", "text", "citation"), frozenset({"start", "end"}), own=frozenset({"metadata"})
+)
 _SAID = {"content": {"document": Tree(Leaf("whole", "text", "document"))}, "nodeType": META}
 _TRACE = Tree(
     Leaf("whole", "text", "trace"),

@@ -29,7 +29,8 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
 
-CITATION = Tree(Leaf("whole", "text", "citation"))
+_POSITIONS = frozenset({"start", "end", "documentIndex", "searchResultIndex"})
+CITATION = Tree(Leaf("whole", "text", "citation"), _POSITIONS)
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
 
 TRACE = Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"}))

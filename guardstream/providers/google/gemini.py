@@ -36,7 +36,14 @@ REASONS: dict[str, FinishReason] = {
     "RECITATION": "content_filter",
     "SPII": "content_filter",
     "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
     "MODEL_ARMOR": "content_filter",
+    "MALFORMED_FUNCTION_CALL": "error",
+    "MALFORMED_RESPONSE": "error",
+    "MISSING_THOUGHT_SIGNATURE": "error",
+    "TOO_MANY_TOOL_CALLS": "error",
+    "UNEXPECTED_TOOL_CALL": "error",
 }
 _NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 7: "BLOCKLIST", 8: "SPII"}
 """Reasons as `$alt=json;enum-encoding=int` asks for them, which Google's REST clients say; Vertex

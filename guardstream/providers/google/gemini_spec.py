@@ -108,7 +108,7 @@ PART: dict[str, Any] = {
         "tool_type": META,
         "id": META,
     },
-    "tool_response": {"response": _RESULT, "tool_type": META, "id": META},
+    "tool_response": {"response": Tree(_RESULT.leaf), "tool_type": META, "id": META},
     "inline_data": {
         "data": KEEP,
         "mime_type": META,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
 from guardstream.providers.langchain.chunks import is_message
 from guardstream.providers.langchain.spec import TOOL_MESSAGES
-from guardstream.providers.toolkit.fields import fields_of, map_strings, replaced, same_or
+from guardstream.providers.toolkit.fields import fields_of, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.streamed import Streamed
@@ -54,13 +54,15 @@ class Values:
         self._passes = passes
 
     def note_given(self, value: Any) -> None:
-        """Remember the caller's own texts in a value."""
-
-        def note(text: str) -> str:
-            self._given.add(text)
-            return text
-
-        map_strings(value, note)
+        """Remember the caller's own texts in a value, and its whole numbers."""
+        if isinstance(value, str) or type(value) is int:
+            self._given.add(str(value))
+        elif isinstance(value, list):
+            for item in value:
+                self.note_given(item)
+        elif not (value is None or isinstance(value, (bool, int, float))):
+            for item in fields_of(value).values():
+                self.note_given(item)
 
     def pieces(self, value: Any) -> list[Piece]:
         """Return each text in a value: what it repeats, or a text of its own."""
@@ -122,7 +124,7 @@ def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
 
     Keys of plain objects are changed, too; one of which nothing is left goes with its value. Only
     what is `known` has marks, as messages and what is in them, and objects of LangChain: fields of
-    other values are named by applications and tools.
+    other values are named by applications and tools. There a whole number is a text, too.
     """
     if isinstance(value, str):
         return changes.text(value) if value else value
@@ -131,7 +133,16 @@ def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else getattr(type(value), "_make", type(value))(items)
     if value is None or isinstance(value, (bool, int, float)):
-        return value
+        return _mapped_number(value, changes) if type(value) is int and not known else value
+    return _mapped_object(value, changes, known=known)
+
+
+def _mapped_number(value: int, changes: _Changes) -> Any:
+    new = changes.text(str(value))
+    return value if new == str(value) else new
+
+
+def _mapped_object(value: Any, changes: _Changes, *, known: bool) -> Any:
     fields: Mapping[str, Any] = fields_of(value)
     message = is_message(value)
     if message and fields["type"] in _CALLERS:
@@ -146,6 +157,8 @@ def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
             return changes.mark(name, old)
         if name in _LOGPROBS:
             return changes.logprobs(old)
+        if type(old) is int and type(value) is not dict:
+            return old  # its class may allow no string there
         inner = changes
         if message and name == "tool_calls":
             inner = changes._replace(text=changes.argument)

@@ -32,6 +32,9 @@ _SIGNED = Tree(UNKNOWN, _SIGNATURES)
 _MARKS = frozenset({"type", "signature", "data", "id", "index", "cache_control"})
 _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 
+POSITIONS = frozenset({"start_index", "end_index"})
+"""Where in the text an annotation stands."""
+
 SO_FAR = Leaf("copy", "text", "content")
 """All of an answer so far, beside what is new in it (Perplexity)."""
 
@@ -120,8 +123,9 @@ _DELTA: Spec = {
     "tool_calls": Each(_TOOL_CALL),
     **dict.fromkeys(("tokens", "token_id"), ABOUT),  # Cerebras, Together
     "function_call": _called("arguments", "function_call"),
-    **{name: Tree(Leaf("copy", "text", name)) for name in ("executed_tools", "annotations")},
-    "error": Tree(Leaf("copy", "text", "error")),
+    "executed_tools": Tree(Leaf("copy", "text", "executed_tools"), frozenset({"index"})),
+    "annotations": Tree(Leaf("copy", "text", "annotations"), POSITIONS),
+    "error": Tree(Leaf("copy", "text", "error"), frozenset({"code"})),
     "reasoning_steps": _STEPS,  # Perplexity
     # LiteLLM says some of the delta twice: https://docs.litellm.ai/docs/reasoning_content.
     "thinking_blocks": Mirror(_thinking_blocks(Leaf("delta", "thinking", "thinking_blocks"))),
@@ -142,6 +146,9 @@ SPELLED = (
 
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
+
+NUMBERED = frozenset({"width", "height", "code"})
+"""Fields beside the choices that hold numbers: sizes of images, and the code of an error."""
 
 _BESIDE = (
     *("citations", "search_results", "images", "related_questions", "error"),
@@ -173,7 +180,7 @@ CHUNK: Spec = {
     "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
     "usage": KEEP,
-    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
+    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"), NUMBERED) for name in _BESIDE},
     "choices": Each(
         {
             "index": NUMBER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, SPELLED, USED
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, NUMBERED, SPELLED, USED
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -79,7 +79,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
         "prompt_filter_results": [FILTERED],
         "metadata": REQUEST,
         **{
-            name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"))
+            name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"), NUMBERED)
             for name in ("citations", "search_results", "images", "related_questions", "error")
         },
         "choices": [

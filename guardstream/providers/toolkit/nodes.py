@@ -80,13 +80,19 @@ class Tree(NamedTuple):
 
     If a field in `meta` holds more than a string, it is treated as another field of the same name,
     and is not removed. Fields in `about` spell out the event's text again. Fields in `own` hold
-    values of the application's own, in which no field is in `meta`.
+    values of the application's own, in which no field is in `meta`. In such values a whole number
+    is a text, too, as it may be an account or a card; elsewhere numbers are indices and counts.
     """
 
     leaf: Leaf
     meta: frozenset[str] = frozenset()
     about: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether the value is the application's own, in a known field."""
+        return not self.meta and (self.leaf.kind in ("whole", "copy") or self.leaf is APART)
 
 
 REQUEST = Tree(Leaf("aside", "text", "request"))

@@ -413,12 +413,20 @@ def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings
         for place, item in enumerate(value):
             if item:
                 _read_tree(spec, item, (steps, place), (*path, place), found)
-    elif not isinstance(value, (bool, int, float)):
-        check_readable(value, steps)
-        _read_keys(value, steps, path, found, spec.leaf)
-        for name, inner in fields_of(value).items():
-            if inner:
-                _read_in_tree(spec, name, inner, (steps, name), path, found)
+    elif isinstance(value, (bool, int, float)):
+        if type(value) is int and spec.holds_data:
+            found.append(Found(spec.leaf._replace(kind="whole"), value, steps, path))
+    else:
+        _read_fields_of_tree(spec, value, steps, path, found)
+
+
+def _read_fields_of_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    check_readable(value, steps)
+    _read_keys(value, steps, path, found, spec.leaf)
+    typed = type(value) is not dict
+    for name, inner in fields_of(value).items():
+        if inner and not (typed and type(inner) is int):  # a class may allow no string there
+            _read_in_tree(spec, name, inner, (steps, name), path, found)
 
 
 def _read_in_tree(

@@ -1,4 +1,4 @@
-"""JSON in a string: the strings in it, which are judged as if they were fields of the event."""
+"""JSON in a string: the strings and numbers in it, which are judged as texts of their own."""
 
 from __future__ import annotations
 
@@ -76,12 +76,16 @@ class _Value:
 
 @dataclass(slots=True, eq=False)
 class Nested(_Value):
-    """A string, or a key: what it says, and where it stands in the text, with its quotes."""
+    """A string, a key, or a number: what it says, and where it stands in the text, with its quotes.
+
+    A number says its digits, as they are written.
+    """
 
     value: str = ""
     start: int = 0
     end: int = 0
     is_key: bool = False
+    is_number: bool = False
     is_open: bool = False  # the text ends in it
 
 
@@ -97,7 +101,7 @@ class _Open(_Value):
     tells: dict[str, str] | None = None
 
     def add(self, key: str | None, value: Nested | _Open | None) -> None:
-        """Note a value in it: a string, or what opens; None for a number or a constant."""
+        """Note a value in it: a string, a number, or what opens; None for a constant."""
         if self.size is not None:
             self.size += 1
         if self.fields is None or key is None:
@@ -123,7 +127,8 @@ class _Open(_Value):
 
 
 def strings(text: str) -> list[Nested]:
-    """Return the strings of a text that is JSON, or the beginning of an object or a list.
+    """Return the strings and numbers of a text that is JSON, or the beginning of an object or a
+    list.
 
     Several values may stand in a row. A string alone is guarded as it is written: it may be the
     answer itself, which is read elsewhere.
@@ -137,7 +142,8 @@ def strings(text: str) -> list[Nested]:
 
 
 def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
-    """Return the text with other JSON in place of some of its strings; all else stays as it is."""
+    """Return the text with other JSON in place of some of its strings and numbers; all else stays
+    as it is."""
     made, end = [], 0
     for nested, written in changes.items():
         made += [text[end : nested.start], written]
@@ -146,7 +152,8 @@ def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
 
 
 def written_in(text: str, nested: Nested, value: str) -> str:
-    """Return another value of a string in a text as JSON, without the quote that it lacks."""
+    """Return another value of a string or a number in a text as a string of JSON, without the quote
+    that it lacks."""
     escapes = text.isascii() or _SURROGATE.search(value) is not None
     written = json.dumps(value, ensure_ascii=escapes)
     return written[:-1] if nested.is_open else written
@@ -163,7 +170,7 @@ class _Reader:
         self._strings: list[Nested] = []
 
     def read(self, text: str) -> list[Nested]:
-        """Return the strings in it; ValueError if it is no JSON."""
+        """Return the strings and numbers in it; ValueError if it is no JSON."""
         at = len(_BOM) * text.startswith(_BOM)
         for token in _TOKEN.finditer(text, at):
             if token.lastindex is None:
@@ -184,8 +191,7 @@ class _Reader:
         elif kind == ":":
             self._expected = _VALUE
         elif kind == "0":
-            self._tell(token[_SCALAR])
-            self._end_value(None)
+            self._take_scalar(token[_SCALAR], token.start(_SCALAR), end)
         elif kind in "{[":
             self._open(kind)
         else:
@@ -224,6 +230,17 @@ class _Reader:
             self._tell(value)
             self._end_value(nested)
 
+    def _take_scalar(self, scalar: str, start: int, end: int) -> None:
+        self._tell(scalar)
+        if not scalar[-1].isdigit():
+            self._end_value(None)
+            return
+        around, key = self._around, self._key
+        position = around.size if around is not None else None
+        number = Nested(around, key, position, value=scalar, start=start, end=end, is_number=True)
+        self._strings.append(number)
+        self._end_value(number)
+
     def _open(self, kind: str) -> None:
         around = self._around
         opened = _Open(around, self._key, around.size if around is not None else None)
@@ -243,7 +260,7 @@ class _Reader:
             around.tell(key, value)
 
     def _end_value(self, value: Nested | _Open | None) -> None:
-        """Note a value: a string, or what opens; None for a number or a constant."""
+        """Note a value: a string, a number, or what opens; None for a constant."""
         if self._around is not None:
             self._around.add(self._key, value)
             self._key = None

@@ -10,6 +10,7 @@ may repeat itself, too.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
@@ -115,11 +116,16 @@ class UnknownTexts:
     def _judge_strings(
         self, path: str, text: str, of: int, name: str
     ) -> list[tuple[Nested, Sequence[Event]]]:
-        """Return the strings of a value that is JSON in which something is found, and what they
-        become."""
+        """Return the strings and numbers of a value that is JSON in which something is found, and
+        what they become."""
         judged: list[tuple[Nested, Sequence[Event]]] = []
+        masks: _Masks | None = None
         for nested in strings(text):
-            events = self._judge_string(path, nested, of, name)
+            if nested.is_number:
+                masks = masks or _Masks(text, self._check(text))
+                events = self._judge_number(nested, masks)
+            else:
+                events = self._judge_string(path, nested, of, name)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -139,6 +145,18 @@ class UnknownTexts:
             number = self._places[place] = len(self._places) + 1
         may_recur = len(nested.value) >= _NAMING and nested.around is not None
         return self._judge_value(inner, nested.value, number, name, may_recur=may_recur)
+
+    def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
+        """Return what a number becomes that is masked in the text in which it stands.
+
+        That is what it becomes alone, if it does not take what stands before it to mask it.
+        """
+        found = masks.within(number.start, number.end)
+        if not found:
+            return [Text(number.value)]
+        alone = self._check(number.value)
+        is_same = _is_same(alone, number.value)
+        return [*found, Text(f"[{found[0].rule}]")] if is_same else alone
 
     def _judge_written(
         self, path: str, text: str, of: int, name: str, *, may_recur: bool
@@ -386,6 +404,24 @@ class _Across:
             return [*self.found, *alone]
         rest = [event for event in alone if not isinstance(event, Text)]
         return [Text(f"[{self.found[0].rule}]"), *self.found, *rest]
+
+
+class _Masks:
+    """What is masked in a text that becomes `events`; nothing if these end the stream."""
+
+    def __init__(self, text: str, events: Sequence[Event]) -> None:
+        self._found: list[Finding] = []
+        changes = text_of(events) != text  # in shadow mode nothing does
+        if changes and not isinstance(events[-1], Finish):
+            found = [each for each in events if isinstance(each, Finding)]
+            masks = [each for each in found if each.action == "mask"]
+            self._found = sorted(masks, key=lambda each: each.start)
+        self._starts = [each.start for each in self._found]
+
+    def within(self, start: int, end: int) -> list[Finding]:
+        """Return the masks that lie in a part of the text."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return [each for each in self._found[first:last] if each.end <= end]
 
 
 def _severity(across: _Across) -> tuple[bool, bool]:
