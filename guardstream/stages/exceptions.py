@@ -21,6 +21,7 @@ from guardstream.scan.regex.analysis import (
     look_ahead,
     look_behind,
     max_width,
+    may_be_empty,
     min_width,
 )
 from guardstream.scan.regex.ast import Alt, Assert, Atomic, Look, Node, Reference, Repeat
@@ -296,7 +297,7 @@ def _preceding(rule: Rule, number: int) -> _Preceding:
     written = rule.allow_after[number]
     try:
         tree = parse(written).tree
-        if not min_width(tree):
+        if may_be_empty(tree):
             raise PatternError("it can match nothing, and would allow all; make a part mandatory")
         width = max_width(tree)
         if width is None:

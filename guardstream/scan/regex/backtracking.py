@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
-from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.analysis import max_width, may_be_empty
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.fragments import Told, told
 
@@ -101,7 +101,7 @@ def _rounds(node: Repeat, after: _Next, rest: int | None) -> int:
     if high == 1:
         met = low == 0 and _first(item, after).meets(after)
         return _few(_ways(item, after, rest) + met)
-    if not min_width(item):
+    if may_be_empty(item):
         raise _TooManyError
     begins = _first(item, after)
     round_ = _ways(item, begins.or_(after), None)
