@@ -111,11 +111,12 @@ class _Fast:
 
     __slots__ = ("_joined", "_long", "_rule", "_whole")
 
-    def __init__(self, rule: Rule, patterns: Mapping[str, Node]) -> None:
+    def __init__(self, rule: Rule, patterns: Mapping[str, int | None]) -> None:
+        """`patterns` are given with their greatest widths."""
         self._rule = rule
         self._joined = regex.compile("|".join(map(_branch, patterns)), regex.V0)
-        widths = [(tree, max_width(tree)) for tree in patterns.values()]
-        self._long = [tree for tree, width in widths if width is None or width > LONGEST]
+        widths = patterns.items()
+        self._long = [each for each, width in widths if width is None or width > LONGEST]
         self._whole: WholeMatch | None = None
 
     def match(self, text: str) -> bool:
@@ -124,8 +125,9 @@ class _Fast:
             return self._joined.fullmatch(text) is not None
         if not self._long:
             return False
-        whole = self._whole = self._whole or _together(self._rule, self._long)
-        return whole.match(text)
+        if self._whole is None:
+            self._whole = _together(self._rule, list(map(_followed, self._long)))
+        return self._whole.match(text)
 
 
 class Allowed:
@@ -135,7 +137,7 @@ class Allowed:
     __slots__ = ("_exact", "_fast", "_regexes", "_whole")
 
     def __init__(self, rule: Rule) -> None:
-        fast: dict[str, Node] = {}
+        fast: dict[str, int | None] = {}
         together: list[Node] = []
         self._exact: list[_Exact] = []
         self._regexes: list[regex.Pattern[str]] = []
@@ -146,7 +148,7 @@ class Allowed:
                 self._regexes.append(_left_to_regex(rule, number, refused))
                 continue
             if _is_fast(pattern, tree):
-                fast[pattern] = tree
+                fast[pattern] = max_width(tree)
             elif is_untold(tree):
                 self._exact.append(_Exact(partial(_in_full, pattern)))
             else:
