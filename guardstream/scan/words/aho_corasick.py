@@ -19,7 +19,14 @@ from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
-from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
+from guardstream.scan.words.normalize import (
+    JOINING,
+    MAX_GAP,
+    PHRASE,
+    Folding,
+    joins_words,
+    runs,
+)
 
 if TYPE_CHECKING:
     from guardstream.scan._native import WordTable
@@ -160,6 +167,8 @@ class WordIndex:
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
+        # Whether it counts what continues words: at a word's ends, or beside a letter alone.
+        self._joins = bool(self.whole) or "separators" in folding.names
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._letter_pages = {ord(letter) // SIZE for letter in self._letters}
         self._classes: dict[str, int] = {}
@@ -224,7 +233,7 @@ class WordIndex:
         letters = self.folding.letters(character)
         key = (
             bool(letters) if self._letters.isdisjoint(letters) else letters,
-            bool(self.whole) and joins_words(character),
+            self._joins and joins_words(character),
             *self.folding.gaps(character),
         )
         return self._number(key, character)
@@ -264,7 +273,7 @@ class WordIndex:
         """The number of the class with a key, which the character is in."""
         known = self._numbers.get(key)
         if known is None:
-            joins = bool(self.whole) and joins_words(character)
+            joins = self._joins and joins_words(character)
             # In this order, or an interrupt in between could give two the same number.
             self._compared.append(Compared(character, self.folding.letters(character), joins))
             known = self._numbers[key] = len(self._compared) - 1
@@ -354,10 +363,13 @@ class WordIndex:
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
+        grown = self._grown(shape, letters, joins, decided)
         if alive and shape.alone and self.folding.spells_out(character):
-            spaced = self._separated(shape, joins, decided)
-            return self._state(spaced._replace(spaced=True))
-        return self._state(self._grown(shape, letters, joins, decided))
+            goes_on = grown.prefix or grown.waiting or len(grown.found) > len(decided)
+            if not (goes_on and PHRASE in self.folding.names):
+                spaced = self._separated(shape, joins, decided)
+                return self._state(spaced._replace(spaced=True))
+        return self._state(grown)
 
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
@@ -415,7 +427,7 @@ class WordIndex:
         """After letters: some candidates go on, some are complete, some begin."""
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
-        if shape.after_space and not shape.gap:
+        if shape.after_space and not shape.gap and not letters.isspace():
             # Spelled out, each letter stands alone: `p a ss` is no `pass`.
             shape = self._last_alone(shape)
         prefix, (ages, starts) = shape.prefix, _begun(shape, letters[0])
@@ -456,14 +468,14 @@ class WordIndex:
             tuple(found),
             last,
             counts=counts,
-            alone=spells and not shape.joined,
+            alone=spells and not shape.joined and not letters.isspace(),
             after_space=spells and shape.spaced,
         )
 
     @staticmethod
     def _last_alone(shape: Shape) -> Shape:
-        """The shape with what began before its last letter forgotten."""
-        last = max(len(shape.prefix) - 1, 0)
+        """The shape with what began before its last character forgotten."""
+        last = shape.ages.index(shape.ages[-1]) if shape.ages else 0
         return shape._replace(
             prefix=shape.prefix[last:],
             ages=shape.ages[last:],
