@@ -85,6 +85,22 @@ def test_a_word_begins_with_a_letter_that_another_has_before(text: str) -> None:
     assert spans(rules, text) == [(text.index("n") - (1 if "ﬁ" in text else 2), len(text))]
 
 
+@pytest.mark.parametrize(
+    ("words", "text", "expected"),
+    [
+        (("xa", "abc"), "xaⓐⓐbc", [(3, 6)]),
+        (("xa", "abc"), "xaⓐbc", []),
+        (("xa", "a"), "xaⓐⓐ.", [(0, 4), (3, 4)]),
+        (("b敏", "敏感"), "b敏敏感", [(0, 3), (2, 4)]),
+    ],
+)
+def test_a_word_begins_with_the_letter_that_ends_another(
+    words: tuple[str, ...], text: str, expected: list[tuple[int, int]]
+) -> None:
+    rules = RuleSet([Rule("w", words=words, whole_word=True, normalize=("width", "repeats"))])
+    assert spans(rules, text) == expected
+
+
 def test_a_letter_that_is_in_no_word_is_never_the_last_one_again() -> None:
     rules = RuleSet([Rule("w", words=("i",), normalize=("width", "repeats"))])
     assert spans(rules, "v Ⅳk") == []

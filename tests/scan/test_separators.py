@@ -111,6 +111,26 @@ def test_letters_of_one_character_stand_together() -> None:
     assert found("f ﬁfa, f ﬁ f a, f ad", rules) == ["ﬁfa", "ﬁ f a"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I illegal", "illegal"),
+        ("i iillegal", "iillegal"),
+        ("i. ill\u200begal", "ill\u200begal"),
+        ("i i\u200bllegal", "i\u200bllegal"),
+        ("i i l l e g a l", "i i l l e g a l"),
+        ("i-illegal", "i-illegal"),
+    ],
+)
+def test_a_letter_alone_does_not_stretch_a_word_that_begins_with_it(
+    text: str, expected: str
+) -> None:
+    names = ("separators", "repeats", "zero_width")
+    for whole in True, False:
+        rules = RuleSet([Rule("w", words=("illegal",), whole_word=whole, normalize=names)])
+        assert found(f"- {text}.", rules) == [expected]
+
+
 @pytest.mark.parametrize("others", [(), ("bird",)])
 @pytest.mark.parametrize(
     ("text", "expected"), [("p a s s", ["p a s s"]), ("pas s", []), ("pa s s", [])]

@@ -86,7 +86,7 @@ class Shape(NamedTuple):
     counts: tuple[int, ...] = ()  # of each letter of `prefix`: how often it stood in a row
     alone: bool = False  # the last letter stands alone so far: white space may spell out a word
     spaced: bool = False  # such white space has been passed over since the last letter
-    after_space: bool = False  # it had been passed over before the last letter
+    after_space: int = 0  # how long ago it has been passed over right before the last letter, or 0
 
 
 class Living(NamedTuple):
@@ -375,12 +375,19 @@ class WordIndex:
     def _unseen(shape: Shape) -> Shape:
         """After a character that is ignored: nothing is decided by it."""
         return shape._replace(
-            ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
+            ages=_aged(shape),
+            waiting=tuple(_older(shape.waiting, ended=1)),
+            found=(),
+            after_space=_once_more(shape.after_space),
         )
 
     def _repeated(self, shape: Shape, times: int, joins: bool) -> Shape:
         """After the last letter once more, or several times: words that end in it reach further."""
-        ages, starts = _begun(shape, shape.last)
+        last, whole = shape.last, self.whole
+        if not (shape.prefix or shape.joined) and (last in whole.rules or whole.grows(last, (1,))):
+            # Of what may begin with it, nothing could where it stood before.
+            shape = shape._replace(prefix=last, ages=(0,), starts=(True,), counts=(0,))
+        ages, starts = self._begun(shape, last)
         counts = _more(shape.counts, times)
         waiting = {
             word._replace(ended=0, counts=_more(word.counts, times)): None
@@ -397,7 +404,7 @@ class WordIndex:
             gap=0,
             counts=counts,
             spaced=False,
-            after_space=shape.spaced,
+            after_space=int(shape.spaced) or (0 if shape.gap else _once_more(shape.after_space)),
         )
 
     def _complete(
@@ -430,7 +437,7 @@ class WordIndex:
         if shape.after_space and not shape.gap and not letters.isspace():
             # Spelled out, each letter stands alone: `p a ss` is no `pass`.
             shape = self._last_alone(shape)
-        prefix, (ages, starts) = shape.prefix, _begun(shape, letters[0])
+        prefix, (ages, starts) = shape.prefix, self._begun(shape, letters[0])
         repeats, counts = self.folding.repeats, shape.counts
         parts, whole = self.parts.rules, self.whole.rules
         # A character may be several letters, some of them the same: `ß` is `ss`.
@@ -469,17 +476,29 @@ class WordIndex:
             last,
             counts=counts,
             alone=spells and not shape.joined and not letters.isspace(),
-            after_space=spells and shape.spaced,
+            after_space=int(spells and shape.spaced),
         )
+
+    def _begun(self, shape: Shape, letter: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """The ages and starts before a letter. Where it is the last one once more, another whole
+        word may begin with it if separators stand between, or if the last character continues no
+        word."""
+        ages, starts = _aged(shape), shape.starts
+        again = self.whole and letter == shape.last and starts and not starts[-1]
+        if again and (shape.gap or not shape.joined):
+            return (*ages[:-1], 1), (*starts[:-1], not shape.joined)
+        return ages, starts
 
     @staticmethod
     def _last_alone(shape: Shape) -> Shape:
-        """The shape with what began before its last character forgotten."""
+        """The shape with what began before its last character forgotten, and the same letter before
+        white space."""
         last = shape.ages.index(shape.ages[-1]) if shape.ages else 0
+        left = len(shape.prefix) - last
         return shape._replace(
             prefix=shape.prefix[last:],
-            ages=shape.ages[last:],
-            starts=shape.starts[last:],
+            ages=(shape.after_space,) * left,
+            starts=(True,) * left,
             counts=shape.counts[last:],
         )
 
@@ -489,17 +508,13 @@ def _more(counts: tuple[int, ...], times: int) -> tuple[int, ...]:
     return (*counts[:-1], min(counts[-1] + times, MAX_COUNT)) if counts else ()
 
 
+def _once_more(age: int) -> int:
+    """An age one character later; 0 is none."""
+    return min(age + 1, MAX_AGE) if age else 0
+
+
 def _aged(shape: Shape) -> tuple[int, ...]:
     return tuple([min(age + 1, MAX_AGE) for age in shape.ages])
-
-
-def _begun(shape: Shape, letter: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """The ages and starts before a letter. Where it is the last one once more, another word may
-    begin with it if separators stand between, or if the last character continues no word."""
-    ages, starts = _aged(shape), shape.starts
-    if letter == shape.last and starts and not starts[-1] and (shape.gap or not shape.joined):
-        return (*ages[:-1], 1), (*starts[:-1], not shape.joined)
-    return ages, starts
 
 
 def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:

@@ -55,9 +55,9 @@ CAPITALS = "capitals"
 look like, before their case is folded. В looks like B, and its small letter в like no letter."""
 
 PHRASE = "phrase"
-"""What `Folding.names_for` adds for a word with spaces: a space of the text is the phrase's if it can
-be, before it separates letters. Other words are compared apart from phrases, or `a team` would hide
-`abc` in `a b c`."""
+"""What `Folding.names_for` adds for a word with spaces: a space of the text is the phrase's if it
+can be, before it separates letters. Other words are compared apart from phrases, or `a team` would
+hide `abc` in `a b c`."""
 
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
