@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
 
+LETTERS_KEPT = 4
+"""How many letters of a state's live text are kept for the price of a transition."""
+
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
@@ -296,6 +299,7 @@ class WordIndex:
             for state in states.values():
                 state.clear()
                 state.built.clear()
+                state.place = None
 
     def living(self, state: WordState) -> Living | None:
         """The live text of a state, if nothing else lives in it, each of its letters was one
@@ -330,6 +334,7 @@ class WordIndex:
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
         if state is None:
+            self._transitions += len(shape.prefix) // LETTERS_KEPT
             state = self._states.setdefault(shape, WordState(self, shape))
         return state
 
@@ -514,7 +519,10 @@ def _once_more(age: int) -> int:
 
 
 def _aged(shape: Shape) -> tuple[int, ...]:
-    return tuple([min(age + 1, MAX_AGE) for age in shape.ages])
+    ages = shape.ages
+    if ages and ages[0] >= MAX_AGE:  # the first is the oldest
+        return tuple([min(age + 1, MAX_AGE) for age in ages])
+    return tuple([age + 1 for age in ages])
 
 
 def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
