@@ -421,10 +421,10 @@ class WordIndex:
         counts: tuple[int, ...],
     ) -> dict[Found, None]:
         """The words, if any, that are the live text from `begin` on."""
-        suffix = prefix[begin:]
-        word = Found(ages[begin], 0, suffix, counts[begin:])
-        found = {word: None} if suffix in self.parts.rules else {}
-        if starts[begin] and suffix in self.whole.rules:
+        suffix, often = prefix[begin:], counts[begin:]
+        word = Found(ages[begin], 0, suffix, often)
+        found = {word: None} if self.parts.may_be(suffix, often) else {}
+        if starts[begin] and self.whole.may_be(suffix, often):
             found[word._replace(whole=True)] = None
         return found
 
@@ -570,24 +570,38 @@ class _WordList:
         low = bisect_right(words, prefix)
         return words[low : bisect_right(words, prefix, low, key=lambda word: word[:size])]
 
+    def may_be(self, word: str, counts: tuple[int, ...]) -> bool:
+        """Whether these letters, so often each, are a word; the last may come more often."""
+        return any(_are_enough(counts, needed) for needed in self.rules.get(word, ()))
+
     def going_on(self, prefix: str, counts: tuple[int, ...] = ()) -> Iterator[Iterable[int]]:
         """The rules of each word that is longer than `prefix` and begins with it; where letters may
         be repeated, so may the last of a word."""
-        if counts:
-            yield from self.rules.get(prefix, {}).values()
-        yield from map(self.of, self.beginning(prefix))
+        for word in (*([prefix] if counts else ()), *self.beginning(prefix)):
+            for needed, rules in self.rules.get(word, {}).items():
+                if _are_enough(counts, needed):
+                    yield rules
 
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
-        word = self.rules.get(prefix) if counts else None
-        if word and any(needed[-1] > counts[-1] for needed in word):
-            return True
-        if len(prefix) <= TOLD:
-            return prefix in self._begin
+        for needed in self.rules.get(prefix, ()) if counts else ():
+            if needed[-1] > counts[-1] and _are_enough(counts, needed):
+                return True
         if prefix[:TOLD] not in self._begin:
             return False
-        low = bisect_right(self.words, prefix)
-        return low < len(self.words) and self.words[low].startswith(prefix)
+        if len(prefix) <= TOLD and len(counts) <= 1:
+            return True
+        words, low = self.words, bisect_right(self.words, prefix)
+        while low < len(words) and words[low].startswith(prefix):
+            if not counts or self.may_be(words[low], counts):
+                return True
+            low += 1
+        return False
+
+
+def _are_enough(counts: tuple[int, ...], needed: tuple[int, ...]) -> bool:
+    """Whether the letters before the last stand as often as a word that begins with them needs."""
+    return all(n <= c or c == MAX_COUNT for n, c in zip(needed, counts[:-1], strict=False))
 
 
 class WordStepper:
