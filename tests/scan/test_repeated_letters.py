@@ -30,6 +30,26 @@ def test_a_word_needs_its_own_doubled_letters(text: str, expected: list[tuple[in
     assert spans(rules, text) == expected
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [("bo", 2), ("bok", 0), ("boo", 3), ("boook", 5), ("la", 0), ("lla", 3), ("llam", 4)],
+)
+def test_text_waits_only_while_its_letters_are_enough(text: str, held: int, whole: bool) -> None:
+    rules = RuleSet([Rule("w", words=("book", "llama"), whole_word=whole, normalize=("repeats",))])
+    stage = rules.stage()
+    stage.feed(text)
+    assert stage.held == held
+
+
+def test_an_overflow_names_only_rules_whose_words_may_come() -> None:
+    words = Rule("one", words=("laid",), normalize=("repeats",))
+    others = Rule("two", words=("llama",), normalize=("repeats",))
+    stage = RuleSet([words, others], max_holdback=5).stage()
+    events = [*stage.feed("laaaaaaa"), *stage.finish()]
+    assert [event.rule for event in events if isinstance(event, Finding)] == ["one"]
+
+
 def test_letters_are_counted_from_the_candidate_that_stays_when_an_older_one_is_dropped() -> None:
     words = Rule("w", words=("aabbccdd", "bccx"), whole_word=False, normalize=("repeats",))
     rules = RuleSet([words], max_holdback=4, on_overflow="release")
@@ -83,6 +103,22 @@ def test_a_word_begins_with_a_letter_that_another_has_before(text: str) -> None:
     names = ("width", "repeats", "separators")
     rules = RuleSet([Rule("w", words=("ofx", "fin"), normalize=names)])
     assert spans(rules, text) == [(text.index("n") - (1 if "ﬁ" in text else 2), len(text))]
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "expected"),
+    [
+        (("xa", "abc"), "xaⓐⓐbc", [(3, 6)]),
+        (("xa", "abc"), "xaⓐbc", []),
+        (("xa", "a"), "xaⓐⓐ.", [(0, 4), (3, 4)]),
+        (("b敏", "敏感"), "b敏敏感", [(0, 3), (2, 4)]),
+    ],
+)
+def test_a_word_begins_with_the_letter_that_ends_another(
+    words: tuple[str, ...], text: str, expected: list[tuple[int, int]]
+) -> None:
+    rules = RuleSet([Rule("w", words=words, whole_word=True, normalize=("width", "repeats"))])
+    assert spans(rules, text) == expected
 
 
 def test_a_letter_that_is_in_no_word_is_never_the_last_one_again() -> None:

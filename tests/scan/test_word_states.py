@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from random import Random
 
 import pytest
 
+from guardstream.scan.words import aho_corasick
 from guardstream.scan.words.aho_corasick import WordIndex, WordStepper
 from guardstream.scan.words.forms import stepping
 from guardstream.scan.words.normalize import Folding
@@ -50,3 +53,23 @@ def test_both_forms_stand_in_the_same_states(names: tuple[str, ...], share: floa
                     living += native.living(ours.state) is not None
                 assert (ours.held, ours.due) == (theirs.held, theirs.due)
     assert living > 1_000 or names in (("separators",), ("repeats",))
+
+
+def test_what_is_remembered_of_a_long_phrase_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aho_corasick, "MAX_TRANSITIONS", 5_000)
+    phrase = "".join(Random(1).choices("abcdefgh", k=200))
+    folding = Folding(frozenset(("zero_width",)))
+    makes = stepping(WordIndex({}, {phrase: [0]}, folding))
+    stream = makes()
+    stream.run(phrase, 0, 199)
+    gc.disable()  # what is forgotten is free at once
+    tracemalloc.start()
+    try:
+        stream.run("\u200b" * 2_000, 0, 2_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert peak < 2_500_000
+    stream.run(phrase[-1], 0, 1)
+    assert [found.began for found in stream.state.found] == [2_200]

@@ -19,13 +19,23 @@ from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
-from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
+from guardstream.scan.words.normalize import (
+    JOINING,
+    MAX_GAP,
+    PHRASE,
+    Folding,
+    joins_words,
+    runs,
+)
 
 if TYPE_CHECKING:
     from guardstream.scan._native import WordTable
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
+
+LETTERS_KEPT = 4
+"""How many letters of a state's live text are kept for the price of a transition."""
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
@@ -79,7 +89,7 @@ class Shape(NamedTuple):
     counts: tuple[int, ...] = ()  # of each letter of `prefix`: how often it stood in a row
     alone: bool = False  # the last letter stands alone so far: white space may spell out a word
     spaced: bool = False  # such white space has been passed over since the last letter
-    after_space: bool = False  # it had been passed over before the last letter
+    after_space: int = 0  # how long ago it has been passed over right before the last letter, or 0
 
 
 class Living(NamedTuple):
@@ -160,6 +170,8 @@ class WordIndex:
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
+        # Whether it counts what continues words: at a word's ends, or beside a letter alone.
+        self._joins = bool(self.whole) or "separators" in folding.names
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._letter_pages = {ord(letter) // SIZE for letter in self._letters}
         self._classes: dict[str, int] = {}
@@ -224,7 +236,7 @@ class WordIndex:
         letters = self.folding.letters(character)
         key = (
             bool(letters) if self._letters.isdisjoint(letters) else letters,
-            bool(self.whole) and joins_words(character),
+            self._joins and joins_words(character),
             *self.folding.gaps(character),
         )
         return self._number(key, character)
@@ -264,7 +276,7 @@ class WordIndex:
         """The number of the class with a key, which the character is in."""
         known = self._numbers.get(key)
         if known is None:
-            joins = bool(self.whole) and joins_words(character)
+            joins = self._joins and joins_words(character)
             # In this order, or an interrupt in between could give two the same number.
             self._compared.append(Compared(character, self.folding.letters(character), joins))
             known = self._numbers[key] = len(self._compared) - 1
@@ -287,6 +299,7 @@ class WordIndex:
             for state in states.values():
                 state.clear()
                 state.built.clear()
+                state.place = None
 
     def living(self, state: WordState) -> Living | None:
         """The live text of a state, if nothing else lives in it, each of its letters was one
@@ -321,6 +334,7 @@ class WordIndex:
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
         if state is None:
+            self._transitions += len(shape.prefix) // LETTERS_KEPT
             state = self._states.setdefault(shape, WordState(self, shape))
         return state
 
@@ -354,21 +368,31 @@ class WordIndex:
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
+        grown = self._grown(shape, letters, joins, decided)
         if alive and shape.alone and self.folding.spells_out(character):
-            spaced = self._separated(shape, joins, decided)
-            return self._state(spaced._replace(spaced=True))
-        return self._state(self._grown(shape, letters, joins, decided))
+            goes_on = grown.prefix or grown.waiting or len(grown.found) > len(decided)
+            if not (goes_on and PHRASE in self.folding.names):
+                spaced = self._separated(shape, joins, decided)
+                return self._state(spaced._replace(spaced=True))
+        return self._state(grown)
 
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
         """After a character that is ignored: nothing is decided by it."""
         return shape._replace(
-            ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
+            ages=_aged(shape),
+            waiting=tuple(_older(shape.waiting, ended=1)),
+            found=(),
+            after_space=_once_more(shape.after_space),
         )
 
     def _repeated(self, shape: Shape, times: int, joins: bool) -> Shape:
         """After the last letter once more, or several times: words that end in it reach further."""
-        ages, starts = _begun(shape, shape.last)
+        last, whole = shape.last, self.whole
+        if not (shape.prefix or shape.joined) and (last in whole.rules or whole.grows(last, (1,))):
+            # Of what may begin with it, nothing could where it stood before.
+            shape = shape._replace(prefix=last, ages=(0,), starts=(True,), counts=(0,))
+        ages, starts = self._begun(shape, last)
         counts = _more(shape.counts, times)
         waiting = {
             word._replace(ended=0, counts=_more(word.counts, times)): None
@@ -385,7 +409,7 @@ class WordIndex:
             gap=0,
             counts=counts,
             spaced=False,
-            after_space=shape.spaced,
+            after_space=int(shape.spaced) or (0 if shape.gap else _once_more(shape.after_space)),
         )
 
     def _complete(
@@ -397,10 +421,10 @@ class WordIndex:
         counts: tuple[int, ...],
     ) -> dict[Found, None]:
         """The words, if any, that are the live text from `begin` on."""
-        suffix = prefix[begin:]
-        word = Found(ages[begin], 0, suffix, counts[begin:])
-        found = {word: None} if suffix in self.parts.rules else {}
-        if starts[begin] and suffix in self.whole.rules:
+        suffix, often = prefix[begin:], counts[begin:]
+        word = Found(ages[begin], 0, suffix, often)
+        found = {word: None} if self.parts.may_be(suffix, often) else {}
+        if starts[begin] and self.whole.may_be(suffix, often):
             found[word._replace(whole=True)] = None
         return found
 
@@ -415,10 +439,10 @@ class WordIndex:
         """After letters: some candidates go on, some are complete, some begin."""
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
-        if shape.after_space and not shape.gap:
+        if shape.after_space and not shape.gap and not letters.isspace():
             # Spelled out, each letter stands alone: `p a ss` is no `pass`.
             shape = self._last_alone(shape)
-        prefix, (ages, starts) = shape.prefix, _begun(shape, letters[0])
+        prefix, (ages, starts) = shape.prefix, self._begun(shape, letters[0])
         repeats, counts = self.folding.repeats, shape.counts
         parts, whole = self.parts.rules, self.whole.rules
         # A character may be several letters, some of them the same: `ß` is `ss`.
@@ -456,18 +480,30 @@ class WordIndex:
             tuple(found),
             last,
             counts=counts,
-            alone=spells and not shape.joined,
-            after_space=spells and shape.spaced,
+            alone=spells and not shape.joined and not letters.isspace(),
+            after_space=int(spells and shape.spaced),
         )
+
+    def _begun(self, shape: Shape, letter: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """The ages and starts before a letter. Where it is the last one once more, another whole
+        word may begin with it if separators stand between, or if the last character continues no
+        word."""
+        ages, starts = _aged(shape), shape.starts
+        again = self.whole and letter == shape.last and starts and not starts[-1]
+        if again and (shape.gap or not shape.joined):
+            return (*ages[:-1], 1), (*starts[:-1], not shape.joined)
+        return ages, starts
 
     @staticmethod
     def _last_alone(shape: Shape) -> Shape:
-        """The shape with what began before its last letter forgotten."""
-        last = max(len(shape.prefix) - 1, 0)
+        """The shape with what began before its last character forgotten, and the same letter before
+        white space."""
+        last = shape.ages.index(shape.ages[-1]) if shape.ages else 0
+        left = len(shape.prefix) - last
         return shape._replace(
             prefix=shape.prefix[last:],
-            ages=shape.ages[last:],
-            starts=shape.starts[last:],
+            ages=(shape.after_space,) * left,
+            starts=(True,) * left,
             counts=shape.counts[last:],
         )
 
@@ -477,17 +513,16 @@ def _more(counts: tuple[int, ...], times: int) -> tuple[int, ...]:
     return (*counts[:-1], min(counts[-1] + times, MAX_COUNT)) if counts else ()
 
 
+def _once_more(age: int) -> int:
+    """An age one character later; 0 is none."""
+    return min(age + 1, MAX_AGE) if age else 0
+
+
 def _aged(shape: Shape) -> tuple[int, ...]:
-    return tuple([min(age + 1, MAX_AGE) for age in shape.ages])
-
-
-def _begun(shape: Shape, letter: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """The ages and starts before a letter. Where it is the last one once more, another word may
-    begin with it if separators stand between, or if the last character continues no word."""
-    ages, starts = _aged(shape), shape.starts
-    if letter == shape.last and starts and not starts[-1] and (shape.gap or not shape.joined):
-        return (*ages[:-1], 1), (*starts[:-1], not shape.joined)
-    return ages, starts
+    ages = shape.ages
+    if ages and ages[0] >= MAX_AGE:  # the first is the oldest
+        return tuple([min(age + 1, MAX_AGE) for age in ages])
+    return tuple([age + 1 for age in ages])
 
 
 def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
@@ -535,24 +570,38 @@ class _WordList:
         low = bisect_right(words, prefix)
         return words[low : bisect_right(words, prefix, low, key=lambda word: word[:size])]
 
+    def may_be(self, word: str, counts: tuple[int, ...]) -> bool:
+        """Whether these letters, so often each, are a word; the last may come more often."""
+        return any(_are_enough(counts, needed) for needed in self.rules.get(word, ()))
+
     def going_on(self, prefix: str, counts: tuple[int, ...] = ()) -> Iterator[Iterable[int]]:
         """The rules of each word that is longer than `prefix` and begins with it; where letters may
         be repeated, so may the last of a word."""
-        if counts:
-            yield from self.rules.get(prefix, {}).values()
-        yield from map(self.of, self.beginning(prefix))
+        for word in (*([prefix] if counts else ()), *self.beginning(prefix)):
+            for needed, rules in self.rules.get(word, {}).items():
+                if _are_enough(counts, needed):
+                    yield rules
 
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
-        word = self.rules.get(prefix) if counts else None
-        if word and any(needed[-1] > counts[-1] for needed in word):
-            return True
-        if len(prefix) <= TOLD:
-            return prefix in self._begin
+        for needed in self.rules.get(prefix, ()) if counts else ():
+            if needed[-1] > counts[-1] and _are_enough(counts, needed):
+                return True
         if prefix[:TOLD] not in self._begin:
             return False
-        low = bisect_right(self.words, prefix)
-        return low < len(self.words) and self.words[low].startswith(prefix)
+        if len(prefix) <= TOLD and len(counts) <= 1:
+            return True
+        words, low = self.words, bisect_right(self.words, prefix)
+        while low < len(words) and words[low].startswith(prefix):
+            if not counts or self.may_be(words[low], counts):
+                return True
+            low += 1
+        return False
+
+
+def _are_enough(counts: tuple[int, ...], needed: tuple[int, ...]) -> bool:
+    """Whether the letters before the last stand as often as a word that begins with them needs."""
+    return all(n <= c or c == MAX_COUNT for n, c in zip(needed, counts[:-1], strict=False))
 
 
 class WordStepper:

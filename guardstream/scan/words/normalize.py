@@ -54,6 +54,11 @@ CAPITALS = "capitals"
 """What `Folding.names_for` adds: capitals of other scripts are compared as the Latin ones that they
 look like, before their case is folded. В looks like B, and its small letter в like no letter."""
 
+PHRASE = "phrase"
+"""What `Folding.names_for` adds for a word with spaces: a space of the text is the phrase's if it
+can be, before it separates letters. Other words are compared apart from phrases, or `a team` would
+hide `abc` in `a b c`."""
+
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
 
@@ -85,6 +90,7 @@ _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
 _UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
+_READ = regex.compile(r"[\p{L}\p{N}]")
 _SPACE = regex.compile(r"(?!\R)\s")
 
 
@@ -96,7 +102,8 @@ _NO_GAP = False, False
 
 
 class Folding:
-    """A way of comparing characters; `names` are some of `WORD_NAMES`, and of `CAPITALS`."""
+    """A way of comparing characters; `names` are some of `WORD_NAMES`, and of those that
+    `names_for` adds."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
@@ -130,7 +137,10 @@ class Folding:
             return ""
         if self.spaces and character.isspace():
             return " "
-        return self._mapped(character)
+        letters = self._mapped(character)
+        if len(letters) > 1 and "separators" in self.names:
+            return _SEPARATOR.sub("", letters) or letters  # ⒜ as a
+        return letters
 
     def _mapped(self, text: str) -> str:
         """A text with each of its characters as it is compared, if it is not ignored."""
@@ -167,7 +177,9 @@ class Folding:
             return _NO_GAP
         known = self._gaps.get(character)
         if known is None:
-            known = bool(_SEPARATOR.match(character)), bool(_SPACE.match(character))
+            # A sign may be compared as a letter: ⓐ as a, and ℮ as e.
+            separates = _SEPARATOR.match(character) and not _READ.search(self.letters(character))
+            known = bool(separates), bool(_SPACE.match(character))
             _keep(self._gaps, character, known)
         return known
 
@@ -186,13 +198,31 @@ class Folding:
         return self.gaps(character)[1]
 
     def names_for(self, word: str) -> frozenset[str]:
-        """The names by which a word is compared, which add `CAPITALS` to these where they may.
+        """The names by which a word is compared, which add `CAPITALS` to these where they may, and
+        `PHRASE` where they must.
 
         A word with such a letter of another script has to be found in small letters, too.
         """
-        if not {"case", "confusables"} <= self.names:
-            return self.names
-        return self.names | {CAPITALS} if _small().isdisjoint(word.casefold()) else self.names
+        names = self.names
+        if {"case", "confusables"} <= names and _small().isdisjoint(word.casefold()):
+            names |= {CAPITALS}
+        if "separators" in names and not word.isalnum():
+            names |= {PHRASE} if any(map(str.isspace, self.word(word))) else set()
+        return names
+
+    def separable(self, word: str) -> bool:
+        """Whether separators may be ignored in a word: it must not begin or end in one itself, nor
+        have more of them in a row than are passed over."""
+        if word.isalnum():
+            return True
+        last, gap, widest = "", 0, 0
+        for character in word:
+            if self.separates(character, last):
+                gap += 1
+                widest = max(widest, gap)
+            elif letters := self.letters(character):
+                last, gap = letters[-1], 0
+        return widest <= MAX_GAP and not (self.gaps(word[0])[0] or self.gaps(word[-1])[0])
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
@@ -280,11 +310,6 @@ def runs(word: str) -> tuple[str, tuple[int, ...]]:
     """The letters of a word without their repetitions, and how often each stands in a row."""
     counted = [(letter, len(list(run))) for letter, run in groupby(word)]
     return "".join([letter for letter, _ in counted]), tuple([count for _, count in counted])
-
-
-def separable(word: str) -> bool:
-    """Whether separators may be ignored in a word: it must not begin or end in one itself."""
-    return not (_SEPARATOR.match(word[0]) or _SEPARATOR.match(word[-1]))
 
 
 @cache

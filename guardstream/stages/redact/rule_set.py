@@ -15,7 +15,6 @@ from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import (
     Folding,
     Table,
-    separable,
     unseen,
     whole_by_default,
 )
@@ -181,7 +180,7 @@ def _with_names(rule: Rule, words: Iterable[str]) -> Iterator[tuple[str, frozens
     separators = "separators" in folding.names
     others = Folding(folding.names - {"separators"}) if separators else folding
     for word in words:
-        compared = others if separators and word and not separable(word) else folding
+        compared = others if separators and word and not folding.separable(word) else folding
         names = compared.names_for(word)
         if not word or (names and not compared.word(word)):
             raise RuleError(rule.id, "an empty word would match everywhere; remove it")
