@@ -89,10 +89,10 @@ class Tree(NamedTuple):
     about: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
 
-    @property
-    def holds_data(self) -> bool:
-        """Whether the value is the application's own, in a known field."""
-        return not self.meta and (self.leaf.kind in ("whole", "copy") or self.leaf is APART)
+
+def holds_data(tree: Tree) -> bool:
+    """Return whether the value is the application's own, in a known field."""
+    return not tree.meta and (tree.leaf.kind in ("whole", "copy") or tree.leaf is APART)
 
 
 REQUEST = Tree(Leaf("aside", "text", "request"))

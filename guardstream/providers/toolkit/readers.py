@@ -34,6 +34,7 @@ from guardstream.providers.toolkit.nodes import (
     Spec,
     Tree,
     Values,
+    holds_data,
 )
 from guardstream.providers.toolkit.paths import Key, Steps, spoken
 
@@ -414,7 +415,7 @@ def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings
             if item:
                 _read_tree(spec, item, (steps, place), (*path, place), found)
     elif isinstance(value, (bool, int, float)):
-        if type(value) is int and spec.holds_data:
+        if type(value) is int and holds_data(spec):
             found.append(Found(spec.leaf._replace(kind="whole"), value, steps, path))
     else:
         _read_fields_of_tree(spec, value, steps, path, found)
