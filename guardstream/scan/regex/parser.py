@@ -261,8 +261,8 @@ class _Parser:
             if flags.verbose and self._skip_blank():
                 continue
             if not flags.verbose and (letters := _LETTERS.match(self.pattern, self.at)):
-                begin, end = _scope(flags, self.ascii)
-                items += [char(begin + letter + end) for letter in letters.group()]
+                before, after = _scope(flags, self.ascii)
+                items += [char(before + letter + after) for letter in letters.group()]
                 self.at = letters.end()
                 continue
             switched = self._global_flags(flags) if begin == "(" else None
@@ -351,8 +351,8 @@ class _Parser:
 
     def _judged(self, fragment: str, flags: Flags) -> str:
         """The fragment so that `regex` judges it alone as it would in the pattern."""
-        begin, end = _scope(flags, self.ascii)
-        return begin + fragment + end
+        before, after = _scope(flags, self.ascii)
+        return before + fragment + after
 
     # Quantifiers
 
