@@ -23,13 +23,15 @@ APART = 200
 """How many cases more of a batch are of each other kind."""
 
 
-def batch(seeds: range) -> tuple[Composition, str]:
-    """One process's share: each case on both forms of the search, where there are two."""
+def batch(seeds: range) -> tuple[Composition, int, str]:
+    """One process's share: each case on both forms of the search, where there are two. Tells what
+    the cases contained, how many of the other kinds there were, and the differences."""
     composition = Composition()
     found = hunt(seeds, composition, natives=FORMS)
+    apart = seeds[:: len(seeds) // APART or 1]
     for draw in (draw_unseen, draw_groups, draw_behind):
-        found = found or hunt(seeds[:: len(seeds) // APART or 1], natives=FORMS, draw=draw)
-    return composition, told(found)
+        found = found or hunt(apart, natives=FORMS, draw=draw)
+    return composition, 3 * len(apart), told(found)
 
 
 def options() -> argparse.Namespace:
@@ -46,11 +48,11 @@ def main() -> int:
     chosen = options()
     first = randbits(40) if chosen.seed is None else chosen.seed
     deadline = time.monotonic() + 60 * chosen.minutes
-    total, differs = Composition(), False
+    total, apart, differs = Composition(), 0, False
     print(f"seeds from {first}", flush=True)
     starts = count(first, BATCH)
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        running: set[Future[tuple[Composition, str]]] = set()
+        running: set[Future[tuple[Composition, int, str]]] = set()
         submitted = 0
         while not differs:
             open_for_more = submitted < chosen.cases and time.monotonic() < deadline
@@ -64,13 +66,14 @@ def main() -> int:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                part, problems = future.result()
+                part, others, problems = future.result()
+                apart += others
                 total.total += part.total
                 total.counts += part.counts
                 if problems:
                     print(problems, flush=True)
                     differs = True
-    print(total)
+    print(f"{total}; {apart} cases of other kinds")
     if not differs:
         print("no differences")
     missing = total.missing() if total.total >= BATCH else {}
