@@ -152,18 +152,18 @@ _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters outside ASCII that equal ASCII letters if case is ignored."""
 
 _ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
-"""Characters that a match always has in the lower-case text; `str.lower` does not know the case of
+"""Characters that a match always has in the folded text; `str.casefold` does not know the case of
 some others."""
 
 
 def _certain(keyword: str) -> str:
-    """Return the longest part of a keyword that a lower-case text has if it has the keyword."""
-    return max(_ONE_CASE.findall(_GAP.split(keyword)[0].lower()), key=len, default="")
+    """Return the longest part of a keyword that a folded text has if it has the keyword."""
+    return max(_ONE_CASE.findall(_GAP.split(keyword)[0].casefold()), key=len, default="")
 
 
 def _may_be_ascii(keyword: str) -> bool:
-    """Return whether a keyword may occur in ASCII text."""
-    return all(letter.isascii() or letter in _LIKE_ASCII for letter in keyword)
+    """Return whether a keyword may occur in ASCII text, as `straße` does in `STRASSE`."""
+    return all(letter in _LIKE_ASCII or letter.casefold().isascii() for letter in keyword)
 
 
 class _Reading:
@@ -193,7 +193,7 @@ class _Reading:
 
 
 class _Keywords:
-    """A rule's keywords, each with a part that the lower-case text has if it has the keyword.
+    """A rule's keywords, each with a part that the folded text has if it has the keyword.
 
     Nearly always no keyword occurs, and looking for the parts shows that faster.
     """
@@ -220,9 +220,9 @@ class _Keywords:
         is_ascii = text.isascii()
         if not is_ascii and not _LIKE_ASCII.isdisjoint(text):
             return self._keywords
-        lowered = text.lower()
+        folded = text.casefold()
         return [
-            word for word, part in (self._of_ascii if is_ascii else self._parts) if part in lowered
+            word for word, part in (self._of_ascii if is_ascii else self._parts) if part in folded
         ]
 
 
@@ -248,4 +248,5 @@ def _spelled(keyword: str) -> regex.Pattern[str]:
         between, parts = rf"(?:\s+|[_-]|{_HUMP})", _GAP.split(keyword)
     else:
         between, parts = r"\s+", _SPACE.split(keyword)
-    return regex.compile(between.join(map(regex.escape, parts)), regex.V0 | regex.IGNORECASE)
+    spelled = between.join(map(regex.escape, parts))
+    return regex.compile(spelled, regex.V0 | regex.IGNORECASE | regex.FULLCASE)

@@ -29,8 +29,10 @@ def is_near(keyword: str, before: str) -> bool:
     st.text(LETTERS, max_size=3),
 )
 def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -> None:
-    for written in (keyword, keyword.lower(), keyword.upper(), keyword.swapcase()):
-        if regex.fullmatch(regex.escape(keyword), written, regex.V0 | regex.IGNORECASE):
+    flags = regex.V0 | regex.IGNORECASE | regex.FULLCASE
+    cases = keyword.lower(), keyword.upper(), keyword.swapcase(), keyword.casefold()
+    for written in (keyword, *cases):
+        if regex.fullmatch(regex.escape(keyword), written, flags):
             assert is_near(keyword, f"{before} {written} {after}")
 
 
@@ -46,6 +48,9 @@ def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -
         ("kilo", "\u212aIL\u014f", False),
         ("kilo", "\u212a\u0130LO", True),
         ("ma\u017fk", "MASK", True),
+        ("straße", "STRASSE", True),
+        ("strasse", "Straße", True),
+        ("profile", "pro\ufb01le", True),
         ("phone number", "Phone\r\n    number:", True),
         ("phone number", "phone__number", False),
         ("card no.", "card \n no. ", True),
