@@ -20,6 +20,9 @@ else:
 MAX_SEARCHES = 64
 """How many searches the extension reads together."""
 
+MAX_PARTS = 16
+"""How many parts of a text are kept apart; small ones take more memory than one text of them."""
+
 Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
 """The index after a character, how many characters are held there, and what is masked of the
 matches that the character has made certain: the rule, start and end of each."""
@@ -90,6 +93,18 @@ def reader_of(
 class MixedReader:
     """A reader for searches of any form; it leaves every match to its caller."""
 
+    __slots__ = (
+        "_find_unseen",
+        "_most",
+        "_parts",
+        "_searches",
+        "busy",
+        "position",
+        "tail",
+        "trim_at",
+        "written",
+    )
+
     def __init__(
         self, searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
     ) -> None:
@@ -122,7 +137,11 @@ class MixedReader:
         held = self.read(text)
         if not isinstance(held, int):
             return held
-        self._parts.append(text)
+        parts = self._parts
+        parts.append(text)
+        if len(parts) > MAX_PARTS:
+            # The first one is long, as a rule.
+            parts[1:] = ["".join(parts[1:])]
         self.position += len(text)
         if not held:
             self.tail = ""
@@ -149,6 +168,8 @@ class MixedReader:
 class PythonReader(MixedReader):
     """A reader for searches in Python; it settles what needs no attention."""
 
+    __slots__ = ("_pythons",)
+
     def __init__(
         self,
         searches: Sequence[Stepper | WordStepper],
@@ -158,15 +179,14 @@ class PythonReader(MixedReader):
     ) -> None:
         super().__init__(searches, parts, most, unseen)
         self._pythons = searches
-        self._glides = [search.glide for search in searches]
 
     def read(self, text: str) -> int | Ran:
         """See `Reader.read`; nearly always no character needs attention."""
         held = 0
-        for glide in self._glides:
-            waits = glide(text)
+        for search in self._pythons:
+            waits = search.glide(text)
             if waits < 0:
-                for earlier in self._pythons[: self._glides.index(glide)]:
+                for earlier in self._pythons[: self._pythons.index(search)]:
                     earlier.unread()
                 ran = self.run(text, 0, len(text))
                 return ran if ran[2] or ran[3] else ran[1]

@@ -131,7 +131,7 @@ class _Veiled:
         self._fed = 0  # how many characters the inner stage has had
         self._origins = Origins(0, 0)  # where in the source those stood
         self._finished = False
-        self._pass, self._read = inner.feed, self._find.read
+        self._pass, self._read = inner.feed, self._find.reader.read
         self._tail = ""  # what may belong to a stand-in
         self._most = _SHORT
         self.held = 0

@@ -20,6 +20,7 @@
 #define ERROR (-1)
 #define BROKEN (-4) /* below WANTED and UNMET */
 #define MAX_INTS (1 << 28)
+#define FIRST_BYTES 32 /* that are taken at first: a stream has many lists with hardly an item */
 
 static int
 failed(const char *message)
@@ -39,7 +40,7 @@ grown(void **items, int32_t *room, int64_t needed, size_t size)
         PyErr_SetString(PyExc_OverflowError, "a table of the search is too large");
         return ERROR;
     }
-    int32_t more = *room ? *room : 8;
+    int32_t more = *room ? *room : size < FIRST_BYTES ? (int32_t)(FIRST_BYTES / size) : 1;
     while (more < needed) {
         more *= 2;
     }

@@ -8,6 +8,7 @@
 #include <structmember.h>
 
 #define MAX_SEARCHES 64 /* as in `reader.py` */
+#define MAX_PARTS 16 /* as in `reader.py` */
 #define SHORT 32 /* of how many characters a text is short */
 
 typedef struct {
@@ -353,6 +354,30 @@ is_simple(const Reader *self, const Given *given)
     return found < 0 ? ERROR : !found;
 }
 
+/* Append a text to the parts. Small ones take more memory than one text of them, so that all but the
+   first, which is long as a rule, are joined from time to time. */
+static int
+parts_append(PyObject *parts, PyObject *text)
+{
+    if (PyList_Append(parts, text) < 0) {
+        return ERROR;
+    }
+    Py_ssize_t count = PyList_Size(parts);
+    if (count <= MAX_PARTS) {
+        return 0;
+    }
+    PyObject *between = PyUnicode_FromString("");
+    PyObject *rest = between == NULL ? NULL : PyList_GetSlice(parts, 1, count);
+    PyObject *joined = rest == NULL ? NULL : PyUnicode_Join(between, rest);
+    PyObject *one = joined == NULL ? NULL : Py_BuildValue("[O]", joined);
+    int result = one == NULL ? ERROR : PyList_SetSlice(parts, 1, count, one);
+    Py_XDECREF(one);
+    Py_XDECREF(joined);
+    Py_XDECREF(rest);
+    Py_XDECREF(between);
+    return result;
+}
+
 /* Release what is not held of the tail and the text after it: returns what is released, or NULL. */
 static PyObject *
 reader_release(Reader *self, PyObject *text, long long held)
@@ -392,7 +417,7 @@ reader_feed(Reader *self, PyObject *text)
     if (due || settled != NULL) {
         return all_ran(self, index, due, settled);
     }
-    if (PyList_Append(self->parts, text) < 0) {
+    if (parts_append(self->parts, text) < 0) {
         return NULL;
     }
     self->position += given.length;

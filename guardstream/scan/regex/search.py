@@ -270,7 +270,7 @@ class PatternScan:
         self._set = patterns
         self.share = share
         self._steps = steps()
-        self._standing: list[Match] = []
+        self._standing: tuple[Match, ...] = ()
         self._masked = _NOTHING_MASKED
         self._spent = 0
 
@@ -290,7 +290,7 @@ class PatternScan:
         if self.share.rules.isdisjoint(rules):
             return None
         fork = PatternScan(self._set, self._steps.fork, self.share)
-        fork._standing, fork._masked = list(self._standing), self._masked
+        fork._standing, fork._masked = self._standing, self._masked
         fork._spent = self._spent
         for rule in self.share.rules.difference(rules):
             fork.disable(rule)
@@ -315,7 +315,7 @@ class PatternScan:
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        found, self._standing = self._standing, []
+        found, self._standing = list(self._standing), ()
         for hit in self._steps.hits():
             found += self._fired(OpenMatch(*hit), window)
         certain, others = self._steps.certain()
@@ -337,7 +337,7 @@ class PatternScan:
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
         self.prune(window)
-        found, self._standing = self._standing, []
+        found, self._standing = list(self._standing), ()
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
         return found + self._failures()
@@ -606,7 +606,11 @@ class PatternScan:
             except Exception:
                 self._steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
-                self._standing.append(Match(rule, self.offset, self.offset, failed=True))
+                self._stands(Match(rule, self.offset, self.offset, failed=True))
+
+    def _stands(self, *matches: Match) -> None:
+        """Let these be settled next."""
+        self._standing = (*self._standing, *matches)
 
     def _can_go_on(self, pattern: int, start: int, window: Window, budget: Budget) -> bool:
         """Whether more text may change what matches at `start`; so it is if nothing lives."""
@@ -626,7 +630,7 @@ class PatternScan:
             self._restart(pattern, start + 1, window)
             return
         rule = self._set.patterns[pattern].rule
-        self._standing += [Match(rule, *span, match.start) for span in spans]
+        self._stands(*[Match(rule, *span, match.start) for span in spans])
         self._restart(pattern, match.end, window)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
@@ -638,7 +642,7 @@ class PatternScan:
                     self._drop(pattern, hold, window)
                 except Exception:
                     rule = self._set.patterns[pattern].rule
-                    self._standing.append(Match(rule, hold, self.offset, failed=True))
+                    self._stands(Match(rule, hold, self.offset, failed=True))
             else:
                 self._steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
@@ -682,7 +686,7 @@ class PatternScan:
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
-                self._standing += [Match(rule, *span, match.start) for span in spans]
+                self._stands(*[Match(rule, *span, match.start) for span in spans])
                 self._restart(pattern, match.end, window)
             elif not group:
                 self._restart(pattern, start + 1, window)

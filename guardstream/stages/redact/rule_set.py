@@ -54,7 +54,7 @@ class RuleSet:
             for number, rule in enumerate(self.rules)
             if rule.patterns and "zero_width" in rule.normalize
         )
-        self.unseen = unseen() if self.forking else None
+        self.find_unseen = unseen().search if self.forking else None
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
@@ -100,7 +100,7 @@ class RuleSet:
 
     def stage(self) -> Redact:
         """Return a new stage for one pipeline."""
-        return Redact(self, [search() for search in self._searches])
+        return Redact(self, tuple([search() for search in self._searches]))
 
     def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
         """Return what creates the searches for patterns, one for each way to read the text."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
 
-from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.reader import Reader, run
+from guardstream.scan.match import Match, Scan, Steps, Window
+from guardstream.scan.reader import Ran, Reader, run
 from guardstream.scan.unseen import Fork, Resting, forks
 
 MAX_COUNTED = 256
@@ -17,7 +16,7 @@ class Searches:
     """The `scans` of one stream, which read in step, and the forks of some of them.
 
     A fork ignores the zero-width characters of the text. A match that both a search and its fork
-    find counts once. `steps` and `run` read by all of them but for the forks that rest.
+    find counts once.
     """
 
     __slots__ = (
@@ -27,28 +26,33 @@ class Searches:
         "_times_found",
         "_window",
         "forks",
-        "run",
         "scans",
-        "steps",
     )
+
+    _times_found: dict[tuple[int, int, int], list[int]]
+    """While there are forks: how often a match was found, by searches and by forks."""
 
     def __init__(
         self, scans: Sequence[Scan], reader: Reader, window: Window, forking: Collection[int]
     ) -> None:
         """`forking` are the rules that are to ignore zero-width characters."""
-        self.forks: list[Fork] = []
-        self._resting: Sequence[Resting] = ()
+        self.scans = scans
+        self.forks: tuple[Fork, ...] = ()
+        self._resting: tuple[Resting, ...] = ()
         self._reader = reader
         self._window = window
         self._forking = forking
-        self._times_found: dict[tuple[int, int, int], list[int]] = {}  # by searches, and by forks
-        self._use(*scans)
 
-    def _use(self, *scans: Scan) -> None:
-        """Read by these from here on."""
-        self.scans = list(scans)
-        self.steps = [scan.steps for scan in scans]
-        self.run = partial(run, self.steps) if self.forks else self._reader.run
+    @property
+    def steps(self) -> list[Steps]:
+        """What reads the text, but for the forks that rest."""
+        return [scan.steps for scan in self.scans]
+
+    def run(self, text: str, begin: int, end: int) -> Ran:
+        """See `Reader.run`; the forks that do not rest read as well."""
+        if self.forks:
+            return run(self.steps, text, begin, end)
+        return self._reader.run(text, begin, end)
 
     def fork(self) -> None:
         """From here on also search the visible text alone, for the rules that ask for it."""
@@ -56,19 +60,19 @@ class Searches:
         self._fork(forks(self.scans, self._forking, self._window, self.forks))
 
     def _fork(self, new: Iterable[Fork]) -> None:
-        if forked := list(new):
-            self.forks += forked
-            self._use(*self.scans, *forked)
+        if forked := tuple(new):
+            if not self.forks:
+                self._times_found = {}
+            self.forks = (*self.forks, *forked)
+            self.scans = (*self.scans, *forked)
 
     def rest_forks(self) -> None:
         """Let the forks rest whose results no longer differ."""
         alike = [fork for fork in self.forks if fork.is_alike]
         if alike:
             self._resting = (*self._resting, *[fork.at_rest() for fork in alike])
-            self.forks = [fork for fork in self.forks if fork not in alike]
-            self._use(*(scan for scan in self.scans if scan not in alike))
-            if not self.forks:
-                self._times_found.clear()
+            self.forks = tuple([fork for fork in self.forks if fork not in alike])
+            self.scans = tuple([scan for scan in self.scans if scan not in alike])
 
     def wake_forks(self) -> None:
         """Let the forks read again: their results may differ in what is to be settled."""
@@ -121,7 +125,8 @@ class Searches:
 
     def needed(self, position: int) -> int:
         """Return from where on the searches need the text; `position` if none needs any."""
-        self._resting = [fork for fork in self._resting if not fork.is_over(position)]
+        if self._resting:
+            self._resting = tuple([fork for fork in self._resting if not fork.is_over(position)])
         needed = [scan.needed() for scan in self.scans]
         return min([*needed, *[fork.read for fork in self._resting]], default=position)
 

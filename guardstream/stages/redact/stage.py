@@ -6,7 +6,7 @@ text, never at chunk borders, and events come in the order of these positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
@@ -28,6 +28,9 @@ MAX_PIECE = 4_096
 
 MAX_SPARE = 256
 """How many unneeded code points may accumulate before they are dropped."""
+
+
+_NO_OVERFLOW: Mapping[int, int] = {}
 
 
 class _End(NamedTuple):
@@ -56,7 +59,6 @@ class Redact:
         "_searches",
         "_set",
         "_window",
-        "read",
         "reader",
     )
 
@@ -65,7 +67,7 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._at_once = min(rules.max_holdback, MAX_PIECE)  # code points that cannot overflow
-        self._find_unseen = rules.unseen.search if rules.unseen else None
+        self._find_unseen = rules.find_unseen
         self._window = Window()
         steps = [scan.steps for scan in scans]
         # Nearly always nothing happens in a chunk, and no candidate can become too long in it: then
@@ -74,10 +76,9 @@ class Redact:
             steps, self._window.parts, self._at_once, self._find_unseen
         )
         self.reader.trim_at = MAX_SPARE
-        self.read = reader.read
         self._searches = Searches(scans, reader, self._window, rules.forking)
         self._regions = Regions(self._rules, rules.fixed, reader)
-        self._overflowing: dict[int, int] = {}  # rules that mask an overflow, and its start
+        self._overflowing = _NO_OVERFLOW  # rules that mask an overflow, and its start
         self._just_overflowed = False  # just now: it may end at once, unnoticed by the searches
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
@@ -109,7 +110,7 @@ class Redact:
             or (self._find_unseen and self._find_unseen(text))
         ):
             return self._feed_overflow(text) if self._overflowing else self._feed_carefully(text)
-        return self.follow(text, self.read(text))
+        return self.follow(text, self.reader.read(text))
 
     def _feed_overflow(self, text: str) -> str | list[Event]:
         """Like `feed_unread` while an overflow is masked as it arrives, which usually continues to
@@ -123,7 +124,7 @@ class Redact:
             or (self._find_unseen and self._find_unseen(text))
         ):
             return self._feed_carefully(text)
-        ran = self.read(text)
+        ran = self.reader.read(text)
         if not isinstance(ran, int):
             return self._feed_carefully(text, ran)
         self.reader.tail += text
@@ -139,11 +140,11 @@ class Redact:
 
     @property
     def only_reads(self) -> bool:
-        """Whether no match waits, so that `read` may take the next text instead of `feed`."""
+        """Whether no match waits, so that the reader may take the next text instead of `feed`."""
         return not self.reader.busy
 
     def skip(self, text: str, tail: str) -> None:
-        """Take text for which `read` has returned only how much of it is held, namely `tail`."""
+        """Take text of which the reader has only returned how much is held, namely `tail`."""
         reader = self.reader
         self._window.parts.append(text)
         reader.position += len(text)
@@ -151,8 +152,8 @@ class Redact:
         self._note_read()
 
     def follow(self, text: str, ran: int | Ran) -> list[Event]:
-        """Take text that `read` has read, like `feed`: from one position that needs attention to
-        the next."""
+        """Take text that the reader has read, like `feed`: from one position that needs attention
+        to the next."""
         settled: Sequence[Settled] | None = None
         if isinstance(ran, int):
             held = ran
@@ -453,7 +454,7 @@ class Redact:
         if mode == "mask":
             flood = self._regions.flood(self._regions.foremost(rules), self.reader.position)
             self._write(events, flood)
-            self._overflowing |= dict.fromkeys(rules, hold)
+            self._overflowing = {**self._overflowing, **dict.fromkeys(rules, hold)}
             self._just_overflowed = self._outrun = True
         events += findings
         for scan in self._searches.scans:
@@ -476,7 +477,7 @@ class Redact:
             return
         flowing, written = self._overflowing, self.reader.written
         ends = [m.end for m in found if m.goes_on(flowing.get(m.rule, -1), written)]
-        self._overflowing = {}
+        self._overflowing = _NO_OVERFLOW
         self._write(events, self._regions.flow(max(ends, default=0)))
 
 
