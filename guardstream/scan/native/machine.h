@@ -26,6 +26,10 @@
 #define DUE 1
 #define CERTAIN 2
 
+/* Why a stream refuses to be read. */
+#define READS "a stream is read by one reader at a time"
+#define HAS_FAILED "a search that has failed cannot go on"
+
 typedef struct {
     int32_t pattern;
     Edge edge;
@@ -540,10 +544,16 @@ locals_forget(Machine *self, int32_t pattern)
     }
 }
 
-/* Forget all classes and what is known of them; the streams stand after those they have read last. */
+/* Forget all classes and what is known of them; the streams stand after those they have read last.
+   It fails as `machine_flush` does. */
 static int
 classes_forget(Machine *self)
 {
+    Numbers begun = {0}, old = self->classes;
+    if (numbers_of(&begun, numbers_key(&old, BEGIN), self->words) < 0) {
+        numbers_free(&begun);
+        return ERROR;
+    }
     int result = joints_forget(self);
     wakes_forget(self);
     for (int32_t class = 0; class < self->local_room; class++) {
@@ -557,30 +567,31 @@ classes_forget(Machine *self)
     memset(self->pages, 0, sizeof(self->pages));
     numbers_free(&self->kinds);
     self->starters.count = self->kind_of.count = self->class_of.count = 0;
-    Numbers old = self->classes;
-    memset(&self->classes, 0, sizeof(Numbers));
+    self->classes = begun;
     self->told_classes = 0;
-    if (numbers_of(&self->classes, numbers_key(&old, BEGIN), self->words) < 0
-        || streams_reclass(self, &old) < 0) {
+    if (streams_reclass(self, &old) < 0) {
         result = ERROR;
     }
     numbers_free(&old);
     return result;
 }
 
-/* Forget an automaton's states; the streams keep those they are in. */
+/* Forget an automaton's states; the streams keep those they are in. Where that fails before the new
+   cache is begun, nothing is forgotten; where it fails after that, some streams are broken. */
 static int
 machine_flush(Machine *self, int32_t pattern)
 {
     Automaton *automaton = &self->automata[pattern];
     Cache old = automaton->cache;
     memset(&automaton->cache, 0, sizeof(Cache));
+    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
+        cache_free(&automaton->cache);
+        automaton->cache = old;
+        return ERROR;
+    }
     locals_forget(self, pattern);
     wakes_forget(self);
     int result = joints_forget(self);
-    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
-        result = ERROR;
-    }
     if (streams_renew(self, pattern, &old) < 0) {
         result = ERROR;
     }
@@ -615,7 +626,7 @@ machine_bound(Machine *self)
             result = ERROR;
         }
     }
-    self->full = 0;
+    self->full = result < 0; /* what is left too large is tried again */
     return result;
 }
 

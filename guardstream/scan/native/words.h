@@ -147,13 +147,22 @@ word_class(WordTable *self, Py_UCS4 code)
     return class;
 }
 
+/* Put what belongs to a node that is made into a list: what stands there is of one that failed. */
+static int
+word_put(PyObject *list, int32_t node, PyObject *item)
+{
+    return node < PyList_Size(list) ? PyList_SetItem(list, node, Py_NewRef(item))
+                                    : PyList_Append(list, item);
+}
+
 /* Add a state: returns its number or ERROR. */
 static int32_t
 word_node(WordTable *self, PyObject *state, const WordNode *node, PyObject *live)
 {
     if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
               sizeof(WordNode)) < 0
-        || PyList_Append(self->states, state) < 0 || PyList_Append(self->live, live) < 0) {
+        || word_put(self->states, self->nodes, state) < 0
+        || word_put(self->live, self->nodes, live) < 0) {
         return ERROR;
     }
     self->node[self->nodes] = *node;
@@ -397,6 +406,7 @@ typedef struct {
     int32_t node, marked_node;
     int64_t offset, marked_offset;
     uint8_t busy, taken;
+    uint8_t broken; /* after an error it has not read all that it was given */
 } WordStream;
 
 static int
@@ -469,10 +479,10 @@ word_stream_dealloc(WordStream *self)
 static int
 is_word_busy(const WordStream *self)
 {
-    if (self->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "a stream is read by one reader at a time");
+    if (self->busy || self->broken) {
+        PyErr_SetString(PyExc_RuntimeError, self->busy ? READS : HAS_FAILED);
     }
-    return self->busy;
+    return self->busy || self->broken;
 }
 
 static void
@@ -582,6 +592,7 @@ word_read(WordStream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
         found = word_step(self, PyUnicode_ReadChar(text, begin++));
     }
     self->busy = 0;
+    self->broken = found < 0;
     return found < 0 ? ERROR : begin;
 }
 
