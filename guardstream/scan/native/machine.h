@@ -129,12 +129,17 @@ place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t
         || !is_within(place.after, NONE, self->places)
         || !is_within(place.out, NONE, self->places)
         || !is_within(place.aside, NONE, self->places)
+        || !is_within(place.distance, INT32_MIN, MAX_INTS)
+        || !is_within(place.opened, INT32_MIN, MAX_INTS)
         || !is_within(place.first, 0, self->ways.count - before + 1)
         || !is_within(place.count, 0, self->ways.count - before - place.first + 1)) {
         return ERROR;
     }
     place.first += before;
     place.condition = conditions->at[place.condition];
+    /* Where no thread comes, or its group has not opened, no distance is asked for. */
+    place.distance = place.distance < 0 ? VARIABLE : place.distance;
+    place.opened = place.opened < 0 ? VARIABLE : place.opened;
     if (self->place[row[0]].kind == UNKNOWN) {
         self->place[row[0]] = place;
     }
@@ -840,15 +845,15 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
         || signature_given(self->characters, asked, &self->asked) < 0) {
         return ERROR;
     }
+    if (patterns > MAX_CLASSES || self->first_at.count != patterns
+        || self->labels.count != patterns || self->tails.count != patterns) {
+        return failed("a table of the search is cut off");
+    }
     self->patterns = (int32_t)patterns;
     self->flags = PyMem_Malloc((size_t)patterns + 1);
     self->automata = PyMem_Calloc((size_t)patterns + 1, sizeof(Automaton));
     self->awake = PyMem_Calloc((size_t)patterns + 1, sizeof(int32_t));
     self->scratch = PyMem_Calloc((size_t)self->words, sizeof(uint32_t));
-    if (patterns > MAX_CLASSES || self->first_at.count != patterns
-        || self->labels.count != patterns || self->tails.count != patterns) {
-        return failed("a table of the search is cut off");
-    }
     if (!self->flags || !self->automata || !self->awake || !self->scratch) {
         PyErr_NoMemory();
         return ERROR;
@@ -901,10 +906,10 @@ machine_traverse(Machine *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* Only what may be called is let go, so that a stream can still be read while garbage is collected. */
 static int
 machine_clear(Machine *self)
 {
-    Py_CLEAR(self->characters);
     Py_CLEAR(self->load);
     Py_CLEAR(self->more);
     return 0;
@@ -916,6 +921,7 @@ machine_dealloc(Machine *self)
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     machine_clear(self);
+    Py_CLEAR(self->characters);
     for (int32_t pattern = 0; self->automata && pattern < self->patterns; pattern++) {
         automaton_free(&self->automata[pattern]);
     }

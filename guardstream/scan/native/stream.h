@@ -1397,7 +1397,8 @@ match_given(PyObject *given, int32_t pattern, OpenMatches *into)
         PyErr_SetString(PyExc_TypeError, "a match must be a tuple");
         return ERROR;
     }
-    if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)) {
+    if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)
+        || !is_offset(start) || !is_offset(hold) || !is_offset(end)) {
         return ERROR;
     }
     OpenMatch match = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
@@ -1485,7 +1486,7 @@ stream_lose(Stream *self, PyObject *args)
     int pattern;
     long long hold;
     if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
-        || !is_within(pattern, 0, self->machine->patterns)) {
+        || !is_within(pattern, 0, self->machine->patterns) || !is_offset(hold)) {
         return NULL;
     }
     for (int32_t index = 0; index < self->lost_count; index++) {
@@ -1748,7 +1749,8 @@ stream_restart(Stream *self, PyObject *args)
     long long base, until;
     if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
         || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)
-        || !is_part(begin, at, PyUnicode_GetLength(text))) {
+        || !is_part(begin, at, PyUnicode_GetLength(text)) || !is_offset(base)
+        || !is_offset(until)) {
         return NULL;
     }
     matches_remove(&self->now.open, pattern);
@@ -1809,7 +1811,7 @@ stream_drop(Stream *self, PyObject *args)
     int pattern;
     long long hold;
     if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
-        || !is_within(pattern, 0, self->machine->patterns)) {
+        || !is_within(pattern, 0, self->machine->patterns) || !is_offset(hold)) {
         return NULL;
     }
     const Run *run = run_of(self, pattern);

@@ -88,16 +88,12 @@ word_table_traverse(WordTable *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* As `machine_clear`. The states let go of their places themselves. */
 static int
 word_table_clear(WordTable *self)
 {
     Py_CLEAR(self->classify);
     Py_CLEAR(self->build);
-    Py_CLEAR(self->states);
-    Py_CLEAR(self->whole);
-    Py_CLEAR(self->parts);
-    Py_CLEAR(self->live);
-    Py_CLEAR(self->known);
     return 0;
 }
 
@@ -107,6 +103,11 @@ word_table_dealloc(WordTable *self)
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     word_table_clear(self);
+    Py_CLEAR(self->states);
+    Py_CLEAR(self->whole);
+    Py_CLEAR(self->parts);
+    Py_CLEAR(self->live);
+    Py_CLEAR(self->known);
     PyMem_Free(self->node);
     PyMem_Free(self->edge);
     ints_free(&self->letters);
@@ -308,7 +309,7 @@ word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t l
 }
 
 /* Find where the live text begins of a `text` that has grown by a letter; its length if none of it
-   lives, NONE if a word is complete, or ERROR. */
+   lives, NONE if a word is complete, or BROKEN. */
 static Py_ssize_t
 word_first(const WordTable *self, PyObject *text, uint64_t starts)
 {
@@ -317,7 +318,7 @@ word_first(const WordTable *self, PyObject *text, uint64_t starts)
         int may_begin = (int)(starts >> begin & 1);
         int lives = word_lives(self, text, begin, length, may_begin);
         if (lives < 0 || lives == COMPLETE) {
-            return lives < 0 ? ERROR : NONE;
+            return lives < 0 ? BROKEN : NONE;
         }
         first = lives ? begin : first;
     }
