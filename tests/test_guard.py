@@ -23,12 +23,13 @@ from guardstream import (
     StageError,
     Text,
 )
+from guardstream.events import Event
 from guardstream.gate import gate
 from guardstream.http import GuardTransport, WireGuard, guard_body
 from guardstream.resilience import retrying
 from guardstream.stream.protocol import StreamOutcome
 from tests.providers.chunks import chunk
-from tests.support.chunking import every_split, random_split
+from tests.support.chunking import every_split, joined, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 
 pytestmark = pytest.mark.anyio
@@ -261,6 +262,23 @@ async def test_a_session_has_nothing_to_say_after_a_block() -> None:
     session = Guard(Policy.parse("rules: [{id: bad, words: [bad], action: block}]")).session()
     assert session.feed("bad ")[-1] == Finish("content_filter")
     assert (session.feed("more"), session.finish()) == ([], [])
+
+
+async def test_a_session_has_nothing_to_say_after_a_stage_has_raised() -> None:
+    class Failing:
+        def feed(self, text: str) -> list[Event]:
+            if text == "bad":
+                raise ValueError
+            return [Text(text)]
+
+        def finish(self) -> list[Event]:
+            return []
+
+    session = guard().with_stages([Failing]).session()
+    assert joined(session.feed("good")) == "good"
+    with pytest.raises(ValueError):  # noqa: PT011
+        session.feed("bad")
+    assert (session.feed("more"), session.held, session.finish()) == ([], 0, [])
 
 
 async def test_rules_apply_to_their_channels_only() -> None:
