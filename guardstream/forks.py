@@ -47,9 +47,12 @@ def kept_across_forks(lock: L) -> L:
 
 def _take_all() -> None:
     end = monotonic() + _WAIT_SECONDS
+    # What is in it is released, also if memory runs out meanwhile.
+    taken: list[AnyLock] = []
+    _taken[get_ident()] = taken
     if not _adding.acquire(timeout=_WAIT_SECONDS):
         return
-    taken = _taken[get_ident()] = [_adding]
+    taken.append(_adding)
     while (busy := _take_or_find_busy(taken)) is not None:
         # It is not kept: its thread may wait for another one, which the next round needs.
         if not busy.acquire(timeout=max(end - monotonic(), 0)):
@@ -58,14 +61,14 @@ def _take_all() -> None:
 
 
 def _take_or_find_busy(taken: list[AnyLock]) -> AnyLock | None:
-    """Add all locks to `taken`; if one is held by somebody, return it and take none."""
-    locks: list[AnyLock] = []
+    """Add all locks to `taken`; if one is held by somebody, return it and add none."""
+    known = len(taken)
     for lock in list(_kept):
         if not lock.acquire(blocking=False):
-            _release(locks)
+            _release(taken[known:])
+            del taken[known:]
             return lock
-        locks.append(lock)
-    taken += locks
+        taken.append(lock)
     return None
 
 

@@ -379,7 +379,8 @@ class Guard:
         """Return a sans-I/O session: `feed(text)` and `finish()` return events.
 
         `held` is the number of code points that the session holds. A stage's exception passes
-        unchanged; release nothing after it. `feed` raises RuntimeError after `finish`.
+        unchanged; after it `feed` and `finish` return nothing. `feed` raises RuntimeError after
+        `finish`.
 
         `channel` is as for `check`. Raises ValueError for an unknown channel, and PolicyError for
         a policy with a `gate`, which only `wrap` runs.

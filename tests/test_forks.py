@@ -45,11 +45,35 @@ assert all(lock.acquire(blocking=False) for lock in locks)
 OWN = """
 import guardstream.forks as forks
 
-forks._PATIENCE, lock = 0.1, forks.kept_across_forks(Lock())
+forks._WAIT_SECONDS, lock = 0.1, forks.kept_across_forks(Lock())
 with lock:
     assert forked(lambda: True) == 0
     assert not lock.acquire(blocking=False)
 assert lock.acquire(blocking=False)
+"""
+
+FAILS = """
+import guardstream.forks as forks
+
+class Failing:
+    def acquire(self, **_):
+        raise MemoryError
+
+    def release(self):
+        pass
+
+sys.unraisablehook = lambda _: None
+locks = [forks.kept_across_forks(RLock()) for _ in range(50)]
+failing, free = forks.kept_across_forks(Failing()), []
+assert forked(lambda: True) == 0
+
+def work():
+    free.extend(lock.acquire(blocking=False) for lock in locks)
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+assert free == [True] * 50
 """
 
 GUARDS = """
@@ -91,6 +115,14 @@ assert found == [0] * 30, found
     ids=["a lock", "a lock of a thread", "a lock of the thread that forks", "guards"],
 )
 def test_a_fork_waits_until_no_lock_is_held(program: str) -> None:
+    _run(program)
+
+
+def test_a_fork_that_cannot_take_all_locks_keeps_none() -> None:
+    _run(FAILS)
+
+
+def _run(program: str) -> None:
     command = [sys.executable, "-W", "ignore", "-c", BEGIN + program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -23,12 +23,14 @@ from guardstream import (
     StageError,
     Text,
 )
+from guardstream.events import Event
 from guardstream.gate import gate
 from guardstream.http import GuardTransport, WireGuard, guard_body
 from guardstream.resilience import retrying
 from guardstream.stream.protocol import StreamOutcome
+from guardstream.stream.state import StreamState
 from tests.providers.chunks import chunk
-from tests.support.chunking import every_split, random_split
+from tests.support.chunking import every_split, joined, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 
 pytestmark = pytest.mark.anyio
@@ -261,6 +263,50 @@ async def test_a_session_has_nothing_to_say_after_a_block() -> None:
     session = Guard(Policy.parse("rules: [{id: bad, words: [bad], action: block}]")).session()
     assert session.feed("bad ")[-1] == Finish("content_filter")
     assert (session.feed("more"), session.finish()) == ([], [])
+
+
+class Failing:
+    """A stage that fails at one text."""
+
+    def feed(self, text: str) -> list[Event]:
+        if text == "bad":
+            raise ValueError
+        return [Text(text)]
+
+    def finish(self) -> list[Event]:
+        return []
+
+
+async def test_a_session_has_nothing_to_say_after_a_stage_has_raised() -> None:
+    session = guard().with_stages([Failing]).session()
+    assert joined(session.feed("good")) == "good"
+    with pytest.raises(ValueError):  # noqa: PT011
+        session.feed("bad")
+    assert (session.feed("more"), session.held, session.finish()) == ([], 0, [])
+
+
+async def test_a_stream_that_fails_to_end_releases_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    for keep in (True, False):
+        made = guard().with_stages([Failing])
+        stream = made.wrap(agen(["good", "bad", "more"]), keep_text=keep)
+        other = made.wrap_sync(["good", "bad", "more"], keep_text=keep)
+        assert (await anext(stream), next(other)) == ("good", "good")
+        with monkeypatch.context() as patched:
+            patched.setattr(StreamState, "note_error", fail)
+            with pytest.raises(MemoryError):
+                await anext(stream)
+            with pytest.raises(MemoryError):
+                next(other)
+        with pytest.raises(StageError):
+            await anext(stream)
+        with pytest.raises(StageError):
+            next(other)
+        assert (stream.finish, other.finish) == ("content_filter", "content_filter")
 
 
 async def test_rules_apply_to_their_channels_only() -> None:

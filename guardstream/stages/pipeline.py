@@ -52,8 +52,9 @@ class Pipeline:
     """A row of stages that is a stage itself.
 
     Events pass on one by one, in the order in which the first stage gives them; whatever would
-    come after the first Finish is dropped. Where an earlier stage stops the text, as `stop`, the
-    later ones settle what they hold, as at the source's end; any other end discards it.
+    come after the first Finish, or after a stage has raised, is dropped. Where an earlier stage
+    stops the text, as `stop`, the later ones settle what they hold, as at the source's end; any
+    other end discards it.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -89,8 +90,12 @@ class Pipeline:
         return []
 
     def _through(self, events: list[Event]) -> list[Event]:
-        for stage in self._stages:
-            events = self._step(stage, events)
+        try:
+            for stage in self._stages:
+                events = self._step(stage, events)
+        except BaseException:
+            self._finished = True  # a stage that has failed knows nothing of the text any more
+            raise
         if events and isinstance(events[-1], Finish):
             self._finished = True
         return events

@@ -60,6 +60,7 @@ class StreamState(Generic[C]):
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
         self._direct_flow: Any = None  # the flow, if nothing else needs its chunks
+        self._failed = False  # the flow has raised: it does not know any more what it holds
         self._delivered = Delivered() if options.keep_text else None
         self._known_at_failure: Known | None = None  # what was known when a callback failed
         self._last_due: list[Due] = []  # for calls that the source's end completes
@@ -135,7 +136,11 @@ class StreamState(Generic[C]):
         if flow is None:
             sent = self.feed(chunk)
         else:
-            ready: C | None = flow.feed_chunk(chunk)
+            try:
+                ready: C | None = flow.feed_chunk(chunk)
+            except BaseException:
+                self._failed, self._direct_flow = True, None
+                raise
             if ready is not None:
                 # Only answer text: the same as `deliver`, without the call.
                 self.delta = text = flow.last_released
@@ -157,8 +162,13 @@ class StreamState(Generic[C]):
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         """Pass a chunk through the guard; return what may go out."""
-        flow = self.flow or self.begin(chunk)
-        sent = flow.feed(chunk)
+        self._check_not_failed()
+        try:
+            flow = self.flow or self.begin(chunk)
+            sent = flow.feed(chunk)
+        except BaseException:
+            self._failed = True
+            raise
         if self._observed is not None:
             self._meter.holding()
         if self.watch is not None and self._meter.characters_in:
@@ -171,14 +181,25 @@ class StreamState(Generic[C]):
 
     def settle(self, blocked_by: str | None = None) -> Sequence[Sent[C]]:
         """Take the source's end; return the rest. `blocked_by` is the rule that blocked it."""
-        flow = self.flow or self.begin(None)
-        sent = flow.finish()
+        self._check_not_failed()
+        try:
+            flow = self.flow or self.begin(None)
+            sent = flow.finish()
+        except BaseException:
+            self._failed = True
+            raise
         self._rule_before = blocked_by
         if flow.ending and self._delivered is not None:
             if self.callbacks is not None:
                 self._last_due = self.callbacks.completing(flow.ending, self._delivered)
             self._delivered.add(flow.ending)
         return sent
+
+    def _check_not_failed(self) -> None:
+        """Raise StageError once the flow has raised. Its driver ends the stream then, but where
+        memory runs out it may fail to do so."""
+        if self._failed:
+            raise StageError("the guard of this stream has failed")
 
     def deliver(self, sent: Sent[C]) -> C:
         """Count a chunk as delivered; return it."""

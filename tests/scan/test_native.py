@@ -298,6 +298,43 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
         stream.restart(0, "ab", 2, 1, 0, False, -1)
 
 
+@pytest.mark.parametrize("offset", [1 << 60, -(1 << 60), (1 << 63) - 1, -(1 << 63)])
+def test_an_offset_that_no_text_has_is_refused(offset: int) -> None:
+    stream = machine()
+    stream.run("b", 0, 1)
+    for refused in (
+        lambda: stream.lose(0, offset),
+        lambda: stream.drop(0, offset),
+        lambda: stream.keep(0, [(0, 0, 0, offset, False, False)]),
+        lambda: stream.restart(0, "b", 0, 0, offset, False, -1),
+        lambda: stream.restart(0, "b", 0, 0, 0, False, offset),
+    ):
+        with pytest.raises(ValueError, match="no text is as long"):
+            refused()
+
+
+def test_matches_are_kept_all_or_none() -> None:
+    stream, match = machine(), (0, 0, 0, 1, False, False)
+    stream.keep(0, [match])
+    for matches in ([None], [(0, 0, 0, 2, False)]):
+        with pytest.raises(TypeError):
+            stream.keep(0, matches)
+    assert stream.open_matches(0) == [match]
+
+
+def test_matches_may_be_let_go_of_while_they_are_read() -> None:
+    stream = machine()
+
+    class Clearing:
+        def __bool__(self) -> bool:
+            matches.clear()
+            return False
+
+    matches = [(0, 0, 0, 1, Clearing(), False), (0, 0, 0, 2, False, False)]
+    stream.keep(0, matches)
+    assert [end for _, _, _, end, _, _ in stream.open_matches(0)] == [1, 2]
+
+
 def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
     found: list[str] = []
 
@@ -465,6 +502,7 @@ def test_a_matcher_is_made_of_tables() -> None:
         ((*CHAR[:8], -1, 0), END),
         ((8, *CHAR[1:]), END),
         ((2, *CHAR[1:]), END),
+        ((5, *CHAR[1:6], -1, *CHAR[7:]), END),
         (CHAR[:-1], END),
     ],
     ids=str,
@@ -472,6 +510,11 @@ def test_a_matcher_is_made_of_tables() -> None:
 def test_a_matcher_of_wrong_tables_is_refused(steps: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(ValueError, match=r"cut off|out of range"):
         matcher(*steps)
+
+
+def test_a_matcher_of_too_many_sets_is_refused() -> None:
+    with pytest.raises(ValueError, match="cut off"):
+        matcher(CHAR, END, sets=(1 << 31) - 1)
 
 
 def test_what_a_matcher_reads_is_checked() -> None:

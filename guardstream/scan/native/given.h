@@ -61,6 +61,18 @@ is_within(int32_t number, int32_t low, int32_t high)
     return 0;
 }
 
+#define MAX_OFFSET (INT64_C(1) << 60) /* offsets can be added, and counted from each other */
+
+static int
+is_offset(long long offset)
+{
+    if (-MAX_OFFSET < offset && offset < MAX_OFFSET) {
+        return 1;
+    }
+    failed("no text is as long");
+    return 0;
+}
+
 /* Whether `text[begin:end]` lies in a text of some length; an error is set otherwise. */
 static int
 is_part(Py_ssize_t begin, Py_ssize_t end, Py_ssize_t length)

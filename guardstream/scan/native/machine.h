@@ -26,6 +26,10 @@
 #define DUE 1
 #define CERTAIN 2
 
+/* Why a stream refuses to be read. */
+#define READS "a stream is read by one reader at a time"
+#define HAS_FAILED "a search that has failed cannot go on"
+
 typedef struct {
     int32_t pattern;
     Edge edge;
@@ -125,12 +129,17 @@ place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t
         || !is_within(place.after, NONE, self->places)
         || !is_within(place.out, NONE, self->places)
         || !is_within(place.aside, NONE, self->places)
+        || !is_within(place.distance, INT32_MIN, MAX_INTS)
+        || !is_within(place.opened, INT32_MIN, MAX_INTS)
         || !is_within(place.first, 0, self->ways.count - before + 1)
         || !is_within(place.count, 0, self->ways.count - before - place.first + 1)) {
         return ERROR;
     }
     place.first += before;
     place.condition = conditions->at[place.condition];
+    /* Where no thread comes, or its group has not opened, no distance is asked for. */
+    place.distance = place.distance < 0 ? VARIABLE : place.distance;
+    place.opened = place.opened < 0 ? VARIABLE : place.opened;
     if (self->place[row[0]].kind == UNKNOWN) {
         self->place[row[0]] = place;
     }
@@ -540,10 +549,16 @@ locals_forget(Machine *self, int32_t pattern)
     }
 }
 
-/* Forget all classes and what is known of them; the streams stand after those they have read last. */
+/* Forget all classes and what is known of them; the streams stand after those they have read last.
+   It fails as `machine_flush` does. */
 static int
 classes_forget(Machine *self)
 {
+    Numbers begun = {0}, old = self->classes;
+    if (numbers_of(&begun, numbers_key(&old, BEGIN), self->words) < 0) {
+        numbers_free(&begun);
+        return ERROR;
+    }
     int result = joints_forget(self);
     wakes_forget(self);
     for (int32_t class = 0; class < self->local_room; class++) {
@@ -557,30 +572,31 @@ classes_forget(Machine *self)
     memset(self->pages, 0, sizeof(self->pages));
     numbers_free(&self->kinds);
     self->starters.count = self->kind_of.count = self->class_of.count = 0;
-    Numbers old = self->classes;
-    memset(&self->classes, 0, sizeof(Numbers));
+    self->classes = begun;
     self->told_classes = 0;
-    if (numbers_of(&self->classes, numbers_key(&old, BEGIN), self->words) < 0
-        || streams_reclass(self, &old) < 0) {
+    if (streams_reclass(self, &old) < 0) {
         result = ERROR;
     }
     numbers_free(&old);
     return result;
 }
 
-/* Forget an automaton's states; the streams keep those they are in. */
+/* Forget an automaton's states; the streams keep those they are in. Where that fails before the new
+   cache is begun, nothing is forgotten; where it fails after that, some streams are broken. */
 static int
 machine_flush(Machine *self, int32_t pattern)
 {
     Automaton *automaton = &self->automata[pattern];
     Cache old = automaton->cache;
     memset(&automaton->cache, 0, sizeof(Cache));
+    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
+        cache_free(&automaton->cache);
+        automaton->cache = old;
+        return ERROR;
+    }
     locals_forget(self, pattern);
     wakes_forget(self);
     int result = joints_forget(self);
-    if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
-        result = ERROR;
-    }
     if (streams_renew(self, pattern, &old) < 0) {
         result = ERROR;
     }
@@ -615,7 +631,7 @@ machine_bound(Machine *self)
             result = ERROR;
         }
     }
-    self->full = 0;
+    self->full = result < 0; /* what is left too large is tried again */
     return result;
 }
 
@@ -829,15 +845,15 @@ machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails
         || signature_given(self->characters, asked, &self->asked) < 0) {
         return ERROR;
     }
+    if (patterns > MAX_CLASSES || self->first_at.count != patterns
+        || self->labels.count != patterns || self->tails.count != patterns) {
+        return failed("a table of the search is cut off");
+    }
     self->patterns = (int32_t)patterns;
     self->flags = PyMem_Malloc((size_t)patterns + 1);
     self->automata = PyMem_Calloc((size_t)patterns + 1, sizeof(Automaton));
     self->awake = PyMem_Calloc((size_t)patterns + 1, sizeof(int32_t));
     self->scratch = PyMem_Calloc((size_t)self->words, sizeof(uint32_t));
-    if (patterns > MAX_CLASSES || self->first_at.count != patterns
-        || self->labels.count != patterns || self->tails.count != patterns) {
-        return failed("a table of the search is cut off");
-    }
     if (!self->flags || !self->automata || !self->awake || !self->scratch) {
         PyErr_NoMemory();
         return ERROR;
@@ -890,10 +906,10 @@ machine_traverse(Machine *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* Only what may be called is let go, so that a stream can still be read while garbage is collected. */
 static int
 machine_clear(Machine *self)
 {
-    Py_CLEAR(self->characters);
     Py_CLEAR(self->load);
     Py_CLEAR(self->more);
     return 0;
@@ -905,6 +921,7 @@ machine_dealloc(Machine *self)
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     machine_clear(self);
+    Py_CLEAR(self->characters);
     for (int32_t pattern = 0; self->automata && pattern < self->patterns; pattern++) {
         automaton_free(&self->automata[pattern]);
     }

@@ -721,7 +721,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
         || ints_of(rows, &ints, &count) < 0) {
         return ERROR;
     }
-    if (count % STEP_INTS || !count || self->sets < 1) {
+    if (count % STEP_INTS || !count || self->sets < 1 || self->sets > MAX_CLASSES) {
         return failed("a table of the search is cut off");
     }
     self->steps = (int32_t)(count / STEP_INTS);
@@ -736,11 +736,14 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
         int has_aside = step->kind >= STEP_AHEAD && step->kind <= STEP_ATOMIC;
         int counts = step->kind == STEP_COUNT;
         int cases = step->kind == STEP_REFERENCE && step->negate;
+        int is_group = step->kind == STEP_OPEN || step->kind == STEP_CLOSE
+            || step->kind == STEP_REFERENCE;
         if (!is_within(step->kind, STEP_CHAR, STEP_MATCH + 1)
             || !is_within(step->set, 0, 32 * self->sets) || !is_step(self, step->after)
             || !is_within(step->aside, has_aside ? 0 : NONE, self->steps)
             || !is_within(step->first, 0, self->ways.count + 1)
             || !is_within(step->count, 0, self->ways.count - step->first + 1)
+            || !is_within(step->number, is_group ? 0 : INT32_MIN, counts ? 0 : MAX_INTS)
             || !is_within(step->negate, 0, 2) || !is_within(step->least, 0, MAX_INTS)
             || !is_within(step->most, 0, MAX_INTS)
             || !is_within(self->sets, cases ? MAX_CASES + 1 : 1, MAX_INTS)

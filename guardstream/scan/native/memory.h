@@ -2,7 +2,11 @@
 
    All sizes are checked against MAX_INTS, all allocations for failure. A function that can fail
    returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). Where NONE is
-   an answer, the error is BROKEN. */
+   an answer, the error is BROKEN.
+
+   All streams share the tables, and memory may run out anywhere. So a table makes room first, and
+   is changed only when nothing can fail any more; what it has is found without memory. What was
+   appended before a failure, and has no number, nobody will look at. */
 
 #ifndef GUARDSTREAM_MEMORY_H
 #define GUARDSTREAM_MEMORY_H
@@ -44,7 +48,8 @@ grown(void **items, int32_t *room, int64_t needed, size_t size)
     while (more < needed) {
         more *= 2;
     }
-    void *moved = PyMem_Realloc(*items, (size_t)more * size);
+    void *moved =
+        (size_t)more > SIZE_MAX / size ? NULL : PyMem_Realloc(*items, (size_t)more * size);
     if (moved == NULL) {
         PyErr_NoMemory();
         return ERROR;
@@ -228,29 +233,34 @@ numbers_rehash(Numbers *numbers)
     return 0;
 }
 
-/* The number of a key, which must not stand in the table's own pool; a new one is the count. */
+/* The number of a key with this hash, NONE if it has none. */
+static int32_t
+numbers_known(const Numbers *numbers, const int32_t *key, int32_t length, uint32_t hash)
+{
+    return numbers->slot_room ? numbers_slot(numbers, key, length, hash)->number : NONE;
+}
+
+/* The number of a key, which must not stand in the table's own pool; a new one is the count. Of a
+   key that has a number this does not fail. */
 static int32_t
 numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
 {
-    if (numbers_rehash(numbers) < 0) {
-        return ERROR;
-    }
     uint32_t hash = hash_of(key, length);
-    Slot *slot = numbers_slot(numbers, key, length, hash);
-    if (slot->number != NONE) {
-        return slot->number;
+    int32_t known = numbers_known(numbers, key, length, hash);
+    if (known != NONE) {
+        return known;
     }
-    if (!numbers->first.count && ints_push(&numbers->first, 0) < 0) {
+    Ints *pool = &numbers->pool, *first = &numbers->first;
+    if (numbers_rehash(numbers) < 0
+        || grown((void **)&first->at, &first->room, (int64_t)first->count + 2, sizeof(int32_t)) < 0
+        || ints_append(pool, key, length) < 0) {
         return ERROR;
     }
-    if (ints_append(&numbers->pool, key, length) < 0) {
-        return ERROR;
+    if (!first->count) {
+        first->at[first->count++] = 0;
     }
-    if (ints_push(&numbers->first, numbers->pool.count) < 0) {
-        numbers->pool.count -= length;
-        return ERROR;
-    }
-    *slot = (Slot){hash, numbers->count};
+    first->at[first->count++] = pool->count;
+    *numbers_slot(numbers, key, length, hash) = (Slot){hash, numbers->count};
     return numbers->count++;
 }
 
@@ -267,8 +277,7 @@ set_of(Numbers *sets, Ints *members)
 static int32_t
 numbers_find(const Numbers *numbers, const int32_t *key, int32_t length)
 {
-    return numbers->slot_room ? numbers_slot(numbers, key, length, hash_of(key, length))->number
-                              : NONE;
+    return numbers_known(numbers, key, length, hash_of(key, length));
 }
 
 static void

@@ -54,6 +54,12 @@ native_clear(PyObject *module)
     return 0;
 }
 
+static void
+native_free(void *module)
+{
+    native_clear(module);
+}
+
 static PyModuleDef_Slot native_slots[] = {
     {Py_mod_exec, native_exec},
     {0, NULL},
@@ -67,6 +73,7 @@ static struct PyModuleDef native_module = {
     .m_slots = native_slots,
     .m_traverse = native_traverse,
     .m_clear = native_clear,
+    .m_free = native_free,
 };
 
 PyMODINIT_FUNC

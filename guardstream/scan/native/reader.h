@@ -177,6 +177,18 @@ all_busy(const Reader *self, uint8_t busy)
     }
 }
 
+/* Let no search go on: some may have read what others have not. */
+static void
+all_broken(const Reader *self)
+{
+    for (int32_t index = 0; index < self->streams; index++) {
+        self->stream[index]->broken = 1;
+    }
+    for (int32_t index = 0; index < self->word_streams; index++) {
+        self->words[index]->broken = 1;
+    }
+}
+
 /* Read a character by all searches: returns what it asks for, or ERROR. */
 static int
 all_step(const Reader *self, Py_UCS4 code)
@@ -265,20 +277,28 @@ all_run(const Reader *self, const Given *given, Py_ssize_t *begin, Py_ssize_t en
     }
     all_busy(self, 0);
     if (due < 0) {
-        for (int32_t index = 0; index < self->streams; index++) {
-            self->stream[index]->broken = 1;
-        }
+        all_broken(self);
         Py_CLEAR(*settled);
     }
     return due;
+}
+
+/* What is told of a text that has been read; where that fails, nobody knows where the searches are. */
+static PyObject *
+all_told(const Reader *self, PyObject *told)
+{
+    if (told == NULL) {
+        all_broken(self);
+    }
+    return told;
 }
 
 /* (index, held, due, settled), of which the last reference is taken */
 static PyObject *
 all_ran(const Reader *self, Py_ssize_t index, int due, PyObject *settled)
 {
-    return Py_BuildValue("(nLON)", index, all_held(self), due ? Py_True : Py_False,
-                         settled == NULL ? Py_NewRef(Py_None) : settled);
+    return all_told(self, Py_BuildValue("(nLON)", index, all_held(self), due ? Py_True : Py_False,
+                                        settled == NULL ? Py_NewRef(Py_None) : settled));
 }
 
 /* run(text, begin, end) -> (index, held, due, settled): read up to the first character that needs
@@ -314,7 +334,7 @@ reader_read(Reader *self, PyObject *text)
         return NULL;
     }
     if (due == 0 && settled == NULL) {
-        return PyLong_FromLongLong(all_held(self));
+        return all_told(self, PyLong_FromLongLong(all_held(self)));
     }
     return all_ran(self, index, due, settled);
 }
@@ -417,11 +437,12 @@ reader_feed(Reader *self, PyObject *text)
     if (due || settled != NULL) {
         return all_ran(self, index, due, settled);
     }
-    if (parts_append(self->parts, text) < 0) {
-        return NULL;
+    PyObject *out = reader_release(self, text, all_held(self));
+    if (out == NULL || parts_append(self->parts, text) < 0) {
+        Py_CLEAR(out);
     }
     self->position += given.length;
-    return reader_release(self, text, all_held(self));
+    return all_told(self, out);
 }
 
 static PyObject *

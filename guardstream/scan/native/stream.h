@@ -55,9 +55,7 @@ static int
 is_busy(const Stream *self)
 {
     if (self->busy || self->broken) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        self->busy ? "a stream is read by one reader at a time"
-                                   : "a search that has failed cannot go on");
+        PyErr_SetString(PyExc_RuntimeError, self->busy ? READS : HAS_FAILED);
         return 1;
     }
     return 0;
@@ -119,20 +117,21 @@ stand_part(const Machine *machine, Stand *stand)
     }
     int32_t count;
     const Run *runs = stand_runs(machine, stand, &count);
+    if (runs_taken(&stand->runs, runs, count) < 0) {
+        return ERROR;
+    }
     stand->runs.register_count = stand_registers(machine, stand);
     stand->joint = NONE;
-    return runs_taken(&stand->runs, runs, count);
+    return 0;
 }
 
 static int
 stand_copy(const Machine *machine, Stand *to, const Stand *from)
 {
     int32_t registers = stand_registers(machine, from);
-    if ((from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)
-        || grown((void **)&to->runs.registers, &to->runs.register_room,
-                 registers, sizeof(int64_t)) < 0
-        || grown((void **)&to->open.at, &to->open.room, from->open.count,
-                 sizeof(OpenMatch)) < 0) {
+    if (grown((void **)&to->runs.registers, &to->runs.register_room, registers, sizeof(int64_t)) < 0
+        || grown((void **)&to->open.at, &to->open.room, from->open.count, sizeof(OpenMatch)) < 0
+        || (from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)) {
         return ERROR;
     }
     if (registers) {
@@ -1050,9 +1049,15 @@ stream_is_alike(Stream *self, PyObject *given)
     if (is_busy(self) || is_busy(other)) {
         return NULL;
     }
-    if (machine != other->machine
-        || machine_kind(machine, self->now.last) != machine_kind(machine, other->now.last)
-        || self->now.open.count || other->now.open.count || self->hits.count
+    if (machine != other->machine) {
+        Py_RETURN_FALSE;
+    }
+    int32_t kind = machine_kind(machine, self->now.last);
+    int32_t its_kind = kind < 0 ? kind : machine_kind(machine, other->now.last);
+    if (its_kind < 0) {
+        return NULL;
+    }
+    if (kind != its_kind || self->now.open.count || other->now.open.count || self->hits.count
         || other->hits.count || self->lost_count || other->lost_count) {
         Py_RETURN_FALSE;
     }
@@ -1142,7 +1147,11 @@ static PyObject *
 stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     self->hits.count = self->due = 0;
-    if (is_busy(self) || stand_copy(self->machine, &self->now, &self->mark) < 0) {
+    if (is_busy(self)) {
+        return NULL;
+    }
+    if (stand_copy(self->machine, &self->now, &self->mark) < 0) {
+        self->broken = 1;
         return NULL;
     }
     while (self->failure_count > self->failure_mark) {
@@ -1269,7 +1278,7 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
             Py_CLEAR(found);
         }
     }
-    self->hits.count = 0;
+    self->hits.count = found ? 0 : self->hits.count;
     return found;
 }
 
@@ -1287,7 +1296,9 @@ stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
         }
         Py_XDECREF(made);
     }
-    self->failure_count = self->failure_mark = 0;
+    if (found) {
+        self->failure_count = self->failure_mark = 0;
+    }
     return found;
 }
 
@@ -1376,36 +1387,54 @@ stream_blurred(Stream *self, PyObject *given)
         : PyBool_FromLong(self->machine->automata[pattern].blurred);
 }
 
+/* Append a pattern's match as `match_tuple` makes it. */
+static int
+match_given(PyObject *given, int32_t pattern, OpenMatches *into)
+{
+    long long start, end, hold;
+    int own, late, written;
+    if (!PyTuple_Check(given)) {
+        PyErr_SetString(PyExc_TypeError, "a match must be a tuple");
+        return ERROR;
+    }
+    if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)
+        || !is_offset(start) || !is_offset(hold) || !is_offset(end)) {
+        return ERROR;
+    }
+    OpenMatch match = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
+    return matches_push(into, &match);
+}
+
 /* keep(pattern, matches): these are its matches that are not settled */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
     PyObject *list;
     int pattern;
-    if (!PyArg_ParseTuple(args, "iO!", &pattern, &PyList_Type, &list) || is_busy(self)) {
+    if (!PyArg_ParseTuple(args, "iO!", &pattern, &PyList_Type, &list)
+        || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    if (!is_within(pattern, 0, self->machine->patterns)) {
-        return NULL;
+    OpenMatches *open = &self->now.open, given = {0};
+    PyObject *matches = PyList_AsTuple(list);
+    int result = matches == NULL ? ERROR : 0;
+    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
+        result = match_given(PyTuple_GetItem(matches, index), pattern, &given);
     }
-    matches_remove(&self->now.open, pattern);
-    for (Py_ssize_t index = 0; index < PyList_Size(list); index++) {
-        long long start, end, hold;
-        int own, late, written;
-        PyObject *given = PyList_GetItem(list, index);
-        if (!PyTuple_Check(given)) {
-            PyErr_SetString(PyExc_TypeError, "a match must be a tuple");
-            return NULL;
-        }
-        if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)) {
-            return NULL;
-        }
-        OpenMatch made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
-        if (matches_push(&self->now.open, &made) < 0) {
-            return NULL;
+    Py_XDECREF(matches);
+    if (result == 0) {
+        result = is_busy(self) ? ERROR
+                               : grown((void **)&open->at, &open->room,
+                                       (int64_t)open->count + given.count, sizeof(OpenMatch));
+    }
+    if (result == 0) {
+        matches_remove(open, pattern);
+        for (int32_t index = 0; index < given.count; index++) {
+            open->at[open->count++] = given.at[index];
         }
     }
-    Py_RETURN_NONE;
+    PyMem_Free(given.at);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* Append what the end of the text accepts of a run to the hits. */
@@ -1440,12 +1469,12 @@ stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
     self->hits.count = 0;
     int32_t count;
     const Run *run = stand_runs(self->machine, &self->now, &count);
-    for (; count; run++, count--) {
-        if (run_ended(self, run) < 0) {
-            return NULL;
-        }
+    int result = 0;
+    for (; result == 0 && count; run++, count--) {
+        result = run_ended(self, run);
     }
-    if (hits_filed(self) < 0) {
+    if (result < 0 || hits_filed(self) < 0) {
+        self->broken = 1;
         return NULL;
     }
     Py_RETURN_NONE;
@@ -1457,7 +1486,7 @@ stream_lose(Stream *self, PyObject *args)
     int pattern;
     long long hold;
     if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
-        || !is_within(pattern, 0, self->machine->patterns)) {
+        || !is_within(pattern, 0, self->machine->patterns) || !is_offset(hold)) {
         return NULL;
     }
     for (int32_t index = 0; index < self->lost_count; index++) {
@@ -1720,7 +1749,8 @@ stream_restart(Stream *self, PyObject *args)
     long long base, until;
     if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
         || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)
-        || !is_part(begin, at, PyUnicode_GetLength(text))) {
+        || !is_part(begin, at, PyUnicode_GetLength(text)) || !is_offset(base)
+        || !is_offset(until)) {
         return NULL;
     }
     matches_remove(&self->now.open, pattern);
@@ -1781,7 +1811,7 @@ stream_drop(Stream *self, PyObject *args)
     int pattern;
     long long hold;
     if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
-        || !is_within(pattern, 0, self->machine->patterns)) {
+        || !is_within(pattern, 0, self->machine->patterns) || !is_offset(hold)) {
         return NULL;
     }
     const Run *run = run_of(self, pattern);

@@ -88,16 +88,12 @@ word_table_traverse(WordTable *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* As `machine_clear`. The states let go of their places themselves. */
 static int
 word_table_clear(WordTable *self)
 {
     Py_CLEAR(self->classify);
     Py_CLEAR(self->build);
-    Py_CLEAR(self->states);
-    Py_CLEAR(self->whole);
-    Py_CLEAR(self->parts);
-    Py_CLEAR(self->live);
-    Py_CLEAR(self->known);
     return 0;
 }
 
@@ -107,6 +103,11 @@ word_table_dealloc(WordTable *self)
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     PyObject_GC_UnTrack(self);
     word_table_clear(self);
+    Py_CLEAR(self->states);
+    Py_CLEAR(self->whole);
+    Py_CLEAR(self->parts);
+    Py_CLEAR(self->live);
+    Py_CLEAR(self->known);
     PyMem_Free(self->node);
     PyMem_Free(self->edge);
     ints_free(&self->letters);
@@ -147,13 +148,22 @@ word_class(WordTable *self, Py_UCS4 code)
     return class;
 }
 
+/* Put what belongs to a node that is made into a list: what stands there is of one that failed. */
+static int
+word_put(PyObject *list, int32_t node, PyObject *item)
+{
+    return node < PyList_Size(list) ? PyList_SetItem(list, node, Py_NewRef(item))
+                                    : PyList_Append(list, item);
+}
+
 /* Add a state: returns its number or ERROR. */
 static int32_t
 word_node(WordTable *self, PyObject *state, const WordNode *node, PyObject *live)
 {
     if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
               sizeof(WordNode)) < 0
-        || PyList_Append(self->states, state) < 0 || PyList_Append(self->live, live) < 0) {
+        || word_put(self->states, self->nodes, state) < 0
+        || word_put(self->live, self->nodes, live) < 0) {
         return ERROR;
     }
     self->node[self->nodes] = *node;
@@ -299,7 +309,7 @@ word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t l
 }
 
 /* Find where the live text begins of a `text` that has grown by a letter; its length if none of it
-   lives, NONE if a word is complete, or ERROR. */
+   lives, NONE if a word is complete, or BROKEN. */
 static Py_ssize_t
 word_first(const WordTable *self, PyObject *text, uint64_t starts)
 {
@@ -308,7 +318,7 @@ word_first(const WordTable *self, PyObject *text, uint64_t starts)
         int may_begin = (int)(starts >> begin & 1);
         int lives = word_lives(self, text, begin, length, may_begin);
         if (lives < 0 || lives == COMPLETE) {
-            return lives < 0 ? ERROR : NONE;
+            return lives < 0 ? BROKEN : NONE;
         }
         first = lives ? begin : first;
     }
@@ -397,6 +407,7 @@ typedef struct {
     int32_t node, marked_node;
     int64_t offset, marked_offset;
     uint8_t busy, taken;
+    uint8_t broken; /* after an error it has not read all that it was given */
 } WordStream;
 
 static int
@@ -469,10 +480,10 @@ word_stream_dealloc(WordStream *self)
 static int
 is_word_busy(const WordStream *self)
 {
-    if (self->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "a stream is read by one reader at a time");
+    if (self->busy || self->broken) {
+        PyErr_SetString(PyExc_RuntimeError, self->busy ? READS : HAS_FAILED);
     }
-    return self->busy;
+    return self->busy || self->broken;
 }
 
 static void
@@ -582,6 +593,7 @@ word_read(WordStream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
         found = word_step(self, PyUnicode_ReadChar(text, begin++));
     }
     self->busy = 0;
+    self->broken = found < 0;
     return found < 0 ? ERROR : begin;
 }
 

@@ -152,9 +152,11 @@ class Items:
             if left and not self._looking[place.number]:
                 return self.at(place, 0, obligations)
             behind = self.program.behind
-            item = self._items[key] = Item(place, left, obligations, entries, behind, self._finals)
+            item = Item(place, left, obligations, entries, behind, self._finals)
             item.ahead = tuple([self._what(entry, obligations) for entry in item.entries])
+            # No place takes the end: this leads to no item.
             item.ends = self.advance(item, END).matched
+            self._items[key] = item
         return item
 
     def _what(self, entry: Entry, obligations: frozenset[Obligation]) -> int:

@@ -185,22 +185,28 @@ class Automaton:
     ) -> None:
         self.program = program
         self.alphabet = alphabet
-        self.generation = 0
         self.least_hold = least_hold and bool(program.group)
         self.blurred = False
         self.cuts = cuts
         self._weight = 0
-        self._start()
+        self._start(0)
         self.number = len(alphabet.automata)
         alphabet.automata.append(self)
 
-    def _start(self) -> None:
-        self.items = Items(self.program, cuts=self.cuts)
-        self._contexts = Contexts(self.items)
+    def _start(self, generation: int) -> None:
+        items = Items(self.program, cuts=self.cuts)
+        contexts = Contexts(items)
         # Each state in a transition that only leads to it: most share that one.
-        self._states: dict[tuple[object, ...], Transition] = {}
-        self._idle: dict[int, State] = {}
-        self._threads: dict[Thread, Thread] = {}
+        states: dict[tuple[object, ...], Transition] = {}
+        idle: dict[int, State] = {}
+        threads: dict[Thread, Thread] = {}
+        # All of them or none, also where memory runs out: they belong together.
+        self.generation = generation
+        self.items = items
+        self._contexts = contexts
+        self._states = states
+        self._idle = idle
+        self._threads = threads
         self._counted = 0
 
     def weigh(self, weight: int) -> None:
@@ -218,10 +224,9 @@ class Automaton:
         """Forget all states and transitions. Streams keep the states they are in; those are
         emptied, so that all they build is new."""
         states, contexts = self._states, self._contexts
-        self.alphabet.weight -= self._weight
-        self._weight = 0
-        self.generation += 1
-        self._start()
+        left = self.alphabet.weight - self._weight
+        self._start(self.generation + 1)
+        self.alphabet.weight, self._weight = left, 0
         for forget in self.alphabet.flushed:
             forget(self)
         for state, _, _ in states.values():

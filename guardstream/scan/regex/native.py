@@ -69,8 +69,8 @@ class NativeProgram(Program):
         for place in self.places:
             if not place.unwritten:
                 place.lead_nowhere()
-        self.places = []
         self._let_go = self.count
+        self.places = []
 
     def given(self, automaton: Automaton) -> tuple[object, ...]:
         """The program and the bits it asks for, for `Machine` in the extension."""

@@ -187,7 +187,7 @@ class Program:
         self.looks = 0
         self.lookbehinds: list[Lookbehind] = []
         self.places: list[Place] = []
-        self.count = 0
+        self._let_go = 0  # how many came before these
         self._taken: dict[str, Condition] = {}
         self._limit: float = MAX_PLACES
         self._distance = UNKNOWN
@@ -209,6 +209,11 @@ class Program:
         # Where a match waits for what comes after it, how long ago it began is not fixed.
         self.pending = self._place(Kind.MATCH)
         self.firsts = self._first_conditions()
+
+    @property
+    def count(self) -> int:
+        """How many places there have been."""
+        return self._let_go + len(self.places)
 
     @property
     def last(self) -> int:
@@ -266,7 +271,7 @@ class Program:
         ways: Sequence[Place] = (),
         source: Char | None = None,
     ) -> Place:
-        number, distance = self.count, self._distance
+        number, distance = self._let_go + len(self.places), self._distance
         if number >= self._limit:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
@@ -275,7 +280,6 @@ class Program:
             kind, number, condition, after, ways, None, None, False, distance, distance, source
         )
         self.places.append(place)
-        self.count = number + 1
         return place
 
     def _character(self, node: Char, after: Place) -> Place:

@@ -388,6 +388,8 @@ class PatternScan:
                     found += self._taken(matches[0], window, ended=ended)
                 elif self._confirmed(matches, oldest, window, found, ended=ended):
                     break
+        except MemoryError:
+            raise  # no failure of the rule: nothing is certain then
         except Exception:
             compiled = self._set.patterns[pattern]
             self._steps.keep(pattern, [])
@@ -603,6 +605,8 @@ class PatternScan:
             except OverBudgetError:
                 # What cannot be decided within the budget is taken to go on.
                 continue
+            except MemoryError:
+                raise
             except Exception:
                 self._steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
@@ -640,6 +644,8 @@ class PatternScan:
             if drop:
                 try:
                     self._drop(pattern, hold, window)
+                except MemoryError:
+                    raise
                 except Exception:
                     rule = self._set.patterns[pattern].rule
                     self._stands(Match(rule, hold, self.offset, failed=True))

@@ -738,6 +738,8 @@ class WordScan:
                         window.slice(start, end), window.slice(start - confirm.reach, start)
                     ):
                         matches.append(Match(rule, start, end))
+                except MemoryError:
+                    raise  # no failure of the rule
                 except Exception:
                     hold = start if self._holds else self.offset
                     matches.append(Match(rule, hold, max(hold, end), failed=True))

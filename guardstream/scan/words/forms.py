@@ -64,11 +64,12 @@ else:
 
         def _begun(self) -> None:
             index = self.index
-            self._start = index.start
+            start = index.start
             self._told: set[int] = set()  # the pages of which the table has been told
             self._table = _native.WordTable(
                 self._class_of, self._built, [], *self._lists, index.holds
             )
+            self._start = start  # where memory runs out before, it is begun once more
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
             """Where a state stands; it is entered when first asked for."""
