@@ -42,7 +42,7 @@ DEFAULT = "default"
 """The name of the default policy, and of the default upstream."""
 
 
-class SettingsError(ValueError):
+class SettingsError(GuardstreamError, ValueError):
     """An invalid setting of the proxy; the message names it."""
 
 
