@@ -181,6 +181,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync(["a"], raise_on_blocked=True),
         "has no argument 'raise_on_blocked': did you mean 'raise_on_block'?",
     ),
+    "fallbacks of a stream that is open": (
+        lambda: GUARD.wrap(asynchronous(), fallbacks=[asynchronous]),
+        "fallbacks= needs a function that opens the stream, not an open stream",
+    ),
     "a path for a policy": (
         lambda: Guard("policy.yaml"),  # type: ignore[arg-type]
         "Guard.load(path) reads a policy file",
@@ -432,7 +436,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a header for the headers of a replay": (
         lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), replay_by="authorization"),
-        "replay's headers are a list, such as ['authorization'], not one text",
+        "a replay needs a list of headers, such as ['authorization'], not one text",
     ),
     "a text for a replay's age": (
         lambda: MemoryReplay(max_age="1h"),  # type: ignore[arg-type]

@@ -15,8 +15,8 @@ def check_open(stream: object, options: Mapping[str, object]) -> None:
     for name in REOPENING:
         if options.get(name):
             raise TypeError(
-                f"wrap() was given a stream that is open, and {name!r}: give it the function that "
-                "opens the stream"
+                f"{name}= needs a function that opens the stream, not an open stream: "
+                f"wrap(lambda: client.stream(...), {name}=...)"
             )
 
 
