@@ -333,7 +333,10 @@ def test_a_function_must_be_allowed() -> None:
         ("{use: judge, options: {model: m}}", "needs in 'options': 'format'"),
         ("{use: judge}", "needs in 'options': 'format', 'model'"),
         ("{use: openai_moderation, options: {key_env: NO_KEY_HERE}}", "'NO_KEY_HERE'"),
-        ("{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}", "is not a URL"),
+        (
+            "{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}",
+            "is not an http or https URL",
+        ),
         ("{use: openai_moderation, options: {key_env: null, threshold: 2}}", "from 0 to 1"),
     ],
 )
