@@ -1,4 +1,4 @@
-"""Whole answers, guarded: the documented place of `guardstream.http.body`."""
+"""Guards whole answers: a short name for `guardstream.http.body`."""
 
 from guardstream.http.body import aguard_body, guard_body
 

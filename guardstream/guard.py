@@ -66,14 +66,21 @@ __all__ = ["Guard"]
 C = TypeVar("C")
 
 _EVENT_LOOPS = frozenset({"asyncio", "trio"})
-"""Modules of which a program with asynchronous streams has one."""
+"""A program with asynchronous streams has imported one of these modules."""
 
 _AROUND = ("gate", "retry", "concurrency")
 """The sections of a policy that only `wrap` applies."""
 
 
 class Guard:
-    """Applies one policy. Create it once and share it between streams, tasks and threads."""
+    """Applies one policy. Create it once and share it between streams, tasks and threads.
+
+    `wrap` and `wrap_sync` guard streams, `check` a complete text, `session` text that is fed by
+    hand, and `check_messages` prompts. Methods whose names begin with `with` return a changed copy.
+
+    `flow`, `pipelines`, `options`, `observing`, `gates`, `for_policy`, `keep_sections` and
+    `refuse_operations` are for servers and transports, which drive streams themselves.
+    """
 
     @known_arguments
     def __init__(
@@ -489,7 +496,7 @@ class Guard:
 
     @property
     def on_block(self) -> OnBlock:
-        """How streams of bytes end that a rule blocks; see `with_on_block`."""
+        """How streams of bytes that a rule blocks end; see `with_on_block`."""
         return self._on_block
 
     def with_gates(self, gates: Sequence[Gate]) -> Guard:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """Return the known name that is most like `word` in any case; None if all are less alike than
-    `cutoff`."""
+    """Return the known name that is most similar to `word`, ignoring case; None if the similarity
+    (from 0 to 1) is below `cutoff`."""
     from difflib import get_close_matches  # for a mistake alone
 
     names = {name.casefold(): name for name in known}
@@ -33,7 +33,7 @@ _MEANT = {
     "window": ("unit",),
     "words": ("banned_words", "blocklist", "denylist", "phrases", "terms"),
 }
-"""For some keys and values, what other tools call them, and what belongs inside them."""
+"""For some keys and values: what other tools call them, and keys that belong inside them."""
 
 
 def hint(word: str, known: Iterable[str], others: str = "known") -> str:

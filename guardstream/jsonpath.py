@@ -17,7 +17,7 @@ _STEP = re.compile(r"""\.([^\W\d]\w*)|\['([^'\\]+)'\]|\["([^"\\]+)"\]|\[\*\]""")
 
 
 def steps_of(path: str) -> Steps:
-    """Return the steps of a path. ValueError if it is none."""
+    """Return the steps of a path. ValueError if it is not one."""
     found = list(_STEP.finditer(path, 1))
     if path[:1] != "$" or not found or "".join(each[0] for each in found) != path[1:]:
         raise ValueError(f"{path!r} is not a path: write $.name, $['a name'] or $.list[*].name")
@@ -25,10 +25,10 @@ def steps_of(path: str) -> Steps:
 
 
 def check_apart(paths: Iterable[str]) -> None:
-    """Raise ValueError unless each path leads to a field of an object of its own.
+    """Raise ValueError unless the paths lead to fields that have nothing in common.
 
-    One may not stand for two things, nor lead into what another leads to; what is a list for one
-    may be no object for another; and nothing leads into lists of lists.
+    Refused are a path inside the value of another one, paths that disagree about whether a value is
+    a list or an object, a path that begins in a list, and one into lists of lists.
     """
     ways = {path: steps_of(path) for path in paths}
     for path, steps in ways.items():

@@ -390,7 +390,7 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
             on_error=section.on_error,
         )
     except (PolicyError, VaultError, ValueError) as error:
-        # What a client says of a URL may hold a secret.
+        # The message of the client's own error may repeat the URL, which may hold a password.
         no_url = section.redis is not None and type(error).__module__ == "builtins"
         why = f"{section.redis} does not hold a Redis URL: redis://HOST:PORT" if no_url else error
         raise PolicyError(f"{policy.place('vault')}: {why}") from error

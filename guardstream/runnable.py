@@ -1,4 +1,4 @@
-"""A guard as a LangChain step: the documented place of `guardstream.integrations.langchain`."""
+"""A guard as a LangChain step: a short name for `guardstream.integrations.langchain`."""
 
 from guardstream.integrations.langchain import step
 

@@ -1,4 +1,4 @@
-"""Server-sent events: the documented place of `guardstream.framing.sse`."""
+"""Server-sent events: a short name for `guardstream.framing.sse`."""
 
 from guardstream.framing.sse import (
     MAX_EVENT,

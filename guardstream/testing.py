@@ -98,7 +98,7 @@ def _difference(chunks: Sequence[str], expected: list[Event], got: list[Event]) 
     elif _others(expected) != _others(got):
         what = "findings or finish"
     return (
-        f"chunks matter: other {what} for the chunks {list(chunks)!r}\n"
+        f"the chunking matters: different {what} for the chunks {list(chunks)!r}\n"
         f"  whole:     {expected}\n  in chunks: {got}"
     )
 

@@ -1,4 +1,4 @@
-"""A guard below clients of httpx: the documented place of `guardstream.http.transport`."""
+"""A guard below clients of httpx: a short name for `guardstream.http.transport`."""
 
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 

@@ -1,4 +1,4 @@
-"""Checks of matched values: the documented place of `guardstream.policy.validators`."""
+"""Checks of matched values: a short name for `guardstream.policy.validators`."""
 
 from guardstream.policy.validators import (
     NAMED,

@@ -12,6 +12,7 @@ from guardstream import BlockedError, Guard, GuardstreamError, PatternError, Pol
 from guardstream.jsonstream import Document, DocumentError, Schema
 from guardstream.resilience import LimiterError
 from guardstream.stages.redact import RuleError
+from tests.support.api import public
 
 
 def extraction() -> GuardstreamError:
@@ -54,3 +55,10 @@ def test_an_exception_can_be_copied_and_pickled(
     other = again(error)
     assert type(other) is type(error)
     assert (str(other), vars(other)) == (str(error), vars(error))
+
+
+def test_every_public_exception_has_the_base_class_of_the_package() -> None:
+    exported = [getattr(module, name) for module in public().values() for name in module.__all__]
+    errors = [kind for kind in exported if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(errors) > 10
+    assert [kind.__name__ for kind in errors if not issubclass(kind, GuardstreamError)] == []

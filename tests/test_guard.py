@@ -320,7 +320,7 @@ async def test_rules_apply_to_their_channels_only() -> None:
     assert checked.check("alpha beta", "thinking").text == "alpha [b]"
     assert checked.check("alpha beta", "refusal").text == "alpha beta"
     assert checked.check("beta", "tool_args").findings[0].channel == "tool_args"
-    with pytest.raises(ValueError, match="unknown channel 'txt', there are: text"):
+    with pytest.raises(ValueError, match="unknown channel 'txt', did you mean 'text'"):
         checked.check("x", "txt")
 
 
@@ -347,7 +347,7 @@ async def test_an_unknown_first_chunk_names_its_type_and_what_to_do() -> None:
 
 
 async def test_an_unknown_provider_is_refused_at_once() -> None:
-    with pytest.raises(AdapterError, match="no adapter 'nope', there are: text, openai_chat"):
+    with pytest.raises(AdapterError, match="no adapter 'nope', known: text, openai_chat"):
         guard().wrap(agen([]), provider="nope")
 
 
@@ -412,7 +412,7 @@ async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) ->
         (lambda: WireGuard(guard(), provder="text"), r"WireGuard\(\).*'provider'"),
         (lambda: GuardTransport(guard(), others="pass"), r"GuardTransport\(\).*'other'"),
         (lambda: guard_body(guard(), "openai_chat", {}, keeptext=False), "'keep_text'"),
-        (lambda: guard().wrap_sync([], zzz=1), r"no argument 'zzz', it has: attributes, "),
+        (lambda: guard().wrap_sync([], zzz=1), r"no argument 'zzz', known: attributes, "),
     ],
 )
 def test_an_unknown_argument_is_refused_with_the_nearest(call: Any, message: str) -> None:

@@ -159,7 +159,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a stage for what makes it": (
         lambda: MAKE(POLICY, stages=[Stage()]),
-        "a stage is given as what makes it, such as its class",
+        "stages= needs functions that create stages, such as their classes",
     ),
     "a text for seconds": (
         lambda: Deadlines(idle="15"),  # type: ignore[arg-type]
@@ -180,6 +180,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "an argument that is misspelt": (
         lambda: GUARD.wrap_sync(["a"], raise_on_blocked=True),
         "has no argument 'raise_on_blocked': did you mean 'raise_on_block'?",
+    ),
+    "fallbacks of a stream that is open": (
+        lambda: GUARD.wrap(asynchronous(), fallbacks=[asynchronous]),
+        "fallbacks= needs a function that opens the stream, not an open stream",
     ),
     "a path for a policy": (
         lambda: Guard("policy.yaml"),  # type: ignore[arg-type]
@@ -245,7 +249,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a response to be sent": (
         lambda: GUARD.wrap(Streaming()),
-        "wrap() was given a 'Streaming': guard its content first, and make it of what comes out",
+        "wrap() was given a 'Streaming': guard its content first, and build it from that",
     ),
     "an answer that is whole": (
         lambda: GUARD.wrap(Answer(text="a")),
@@ -303,15 +307,15 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: INPUT.check_messages([], vault=Vaults().aopen("a")),
         "vault= was given a coroutine: await vaults.aopen(...) first",
     ),
-    "a text for a vault's key": (lambda: VAULT("secret"), "a key is bytes, not 'str'"),
-    "a text for the vaults' key": (lambda: VAULTS(key="secret"), "a key is bytes, not 'str'"),
+    "a text for a vault's key": (lambda: VAULT("secret"), "a key must be bytes, not 'str'"),
+    "a text for the vaults' key": (lambda: VAULTS(key="secret"), "a key must be bytes, not 'str'"),
     "a name for a vault to save": (
         lambda: VAULTS().save("a"),
-        "what is saved is the vault that open() has returned, not 'str'",
+        "save() needs the vault that open() returned, not 'str'",
     ),
     "a vault for a conversation to forget": (
         lambda: VAULTS().forget(VAULT()),
-        "a conversation is given by its name, a str, not 'Vault'",
+        "conversation= needs a name, a str, not 'Vault'",
     ),
     "a path for a store": (lambda: VAULTS("v.db"), "needs a store, such as SQLiteStore(path)"),
     "a list for tools": (lambda: VAULTS(tools=["to"]), "lists of arguments by tool, as in"),
@@ -326,7 +330,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "model and path swapped": (
         lambda: list(ITEMS(["[]"], Answer, "item")),
-        "the model is a type, not the text 'item'",
+        "the model must be a type, not the text 'item'",
     ),
     "another provider's name": (
         lambda: list(GUARD.wrap_sync([json.loads(LINE)], provider="anthropic")),
@@ -334,16 +338,16 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a schema for a model": (
         lambda: FINAL(["[]"], {"type": "array"}),
-        "the model is a type, not a 'dict': a JSON Schema is given as schema=",
+        "the model must be a type, not a 'dict': pass a JSON Schema as schema=",
     ),
     "a function for a plain stream": (
         lambda: GUARD.wrap_sync(lambda: ["a"]),
         "wrap_sync() was given a function: call it, and wrap what it returns",
     ),
-    "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
+    "a value for a model": (lambda: FINAL(["1"], 5), "pydantic does not know the type 5"),
     "an object for its class": (
         lambda: FINAL(["1"], Answer.model_construct()),
-        "the model is a type, not an object of the class 'Answer': give the class",
+        "the model must be a type, not an object of 'Answer': give the class",
     ),
     "a class of another library": (
         lambda: FINAL(["1"], Guard),
@@ -366,7 +370,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "one bytes for text": (lambda: FINAL(b"{}", Answer), "not bytes: decode them first"),
     "an array for its elements": (
         lambda: list(ITEMS(['{"a": [{"text": "b"}]}'], "a", Answer)),
-        "an array stands there, 'a.item' is each of its elements",
+        "it is an array: 'a.item' selects its elements",
     ),
     "brackets without a dollar": (
         lambda: list(ITEMS(['{"a": [1]}'], "a[*]")),
@@ -374,11 +378,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a number for a text": (
         lambda: list(extract.text_sync(['{"a": 1}'], "a")),
-        "there is no string at 'a': a number stands there",
+        "there is no string at 'a', but a number",
     ),
     "an array for a text": (
         lambda: list(extract.text_sync(['{"a": ["b"]}'], "a")),
-        "there is no string at 'a'; an array stands there, 'a.item' is each",
+        "there is no string at 'a'; it is an array: 'a.item' selects",
     ),
     "a stream that was read before": (
         lambda: FINAL([], Answer),
@@ -416,7 +420,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a middleware's setting, misspelt": (
         lambda: MIDDLEWARE(asgi, GUARD, hartbeat=15),
-        "GuardMiddleware() has no argument 'hartbeat': did you mean 'heartbeat'?",
+        "GuardMiddleware() has no argument 'hartbeat', did you mean 'heartbeat'?",
+    ),
+    "a middleware's routes, misspelt": (
+        lambda: MIDDLEWARE(asgi, GUARD, route=[]),
+        "GuardMiddleware() has no argument 'route', did you mean 'routes'?",
     ),
     "a middleware's provider, misspelt": (
         lambda: MIDDLEWARE(asgi, routes=[("/a", GUARD)], provider="openai_chatt"),
@@ -424,11 +432,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "one media type for a list": (
         lambda: MIDDLEWARE(asgi, GUARD, text_types="text/*"),
-        "'text_types' is a list, such as ('text/*',), not one text",
+        "'text_types' needs a list, such as ('text/*',), not one text",
     ),
     "a header for the headers of a replay": (
         lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), replay_by="authorization"),
-        "replay's headers are a list, such as ['authorization'], not one text",
+        "a replay needs a list of headers, such as ['authorization'], not one text",
     ),
     "a text for a replay's age": (
         lambda: MemoryReplay(max_age="1h"),  # type: ignore[arg-type]
@@ -444,15 +452,15 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a text for a flag": (
         lambda: GUARD.wrap_sync(["a"], keep_text="no"),
-        "keep_text= is True or False, not 'str'",
+        "keep_text= needs True or False, not 'str'",
     ),
     "a text for another flag": (
         lambda: GUARD.wrap(asynchronous(), raise_on_block="no"),
-        "raise_on_block= is True or False, not 'str'",
+        "raise_on_block= needs True or False, not 'str'",
     ),
     "a text for a flag of a function that opens a stream": (
         lambda: GUARD.wrap(asynchronous, keep_text="no"),
-        "keep_text= is True or False, not 'str'",
+        "keep_text= needs True or False, not 'str'",
     ),
     "a number for attributes": (
         lambda: GUARD.wrap_sync(["a"], attributes=3),
@@ -472,15 +480,15 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a number for stages": (
         lambda: GUARD.with_stages(3),
-        "stages are given as a list, such as [Stage], not 'int'",
+        "stages= needs a list, such as [Stage], not 'int'",
     ),
     "a stage for stages of a guard": (
         lambda: GUARD.with_stages([Stage()]),
-        "a stage is given as what makes it, such as its class",
+        "stages= needs functions that create stages, such as their classes",
     ),
     "a number for stages of a policy": (
         lambda: POLICY.with_stages(3),
-        "stages are given as a list, such as [Stage], not 'int'",
+        "stages= needs a list, such as [Stage], not 'int'",
     ),
     "prompts without rules for them": (
         lambda: GUARD.check_messages([{"role": "user", "content": "a"}]),
@@ -508,7 +516,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "how often nothing is signed": (
         lambda: AuditLog("audit.jsonl", every=10),
-        "'every' is about signatures: give 'sign'",
+        "'every' has no effect without 'sign'",
     ),
     "signatures after no line": (
         lambda: AuditLog("audit.jsonl", sign=str, every=0),
@@ -516,7 +524,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "replacing what is not written": (
         lambda: Job(GUARD, "logs", overwrite=True),
-        "overwrite replaces a target, and there is none: name one",
+        "'overwrite' has no effect without 'target': name one",
     ),
     "a gate's channel, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, channels=["txt"]),
@@ -524,7 +532,7 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a gate for no channel": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, channels=[]),
-        "channels= names none: leave it out for all",
+        "channels= is empty: leave it out for all channels",
     ),
     "what becomes of a check's error, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, on_error="alow"),
@@ -637,12 +645,12 @@ def test_lines_of_json_are_text_where_that_is_said() -> None:
 
 def test_a_text_that_is_null_is_no_mistake() -> None:
     assert list(extract.text_sync(['{"a": null}'], "a")) == []
-    with pytest.raises(GuardstreamError, match="an object stands there"):
+    with pytest.raises(GuardstreamError, match="but an object"):
         list(extract.text_sync(['{"a": {}}'], "a"))
 
 
 def test_an_unknown_kind_of_ids_is_refused() -> None:
-    with pytest.raises(ValueError, match="ids 'uuid' are not known: take 'hash', 'number', 'fake'"):
+    with pytest.raises(ValueError, match="unknown ids 'uuid': use 'hash' or 'number' or 'fake'"):
         VAULTS(ids="uuid")
 
 

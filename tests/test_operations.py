@@ -89,7 +89,7 @@ async def test_fallbacks_follow_the_policys_attempts() -> None:
 async def test_a_stream_that_is_open_cannot_be_opened_again() -> None:
     with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*give wrap\(\) the function"):
         guard("retry: {attempts: 2}").wrap(Source(["x"]))
-    with pytest.raises(TypeError, match="open, and 'fallbacks'"):
+    with pytest.raises(TypeError, match="needs a function that opens the stream"):
         guard("").wrap(Source(["x"]), fallbacks=[Provider(Source(["y"]))])  # type: ignore[call-overload]
 
 

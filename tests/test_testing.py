@@ -117,10 +117,10 @@ class Raises(Plain):
 
 
 BROKEN: list[tuple[Callable[[], CustomStage], str]] = [
-    (ByChunk, "chunks matter: other text for the chunks"),
-    (Order, "chunks matter: other events for the chunks"),
-    (Ends, "chunks matter: other text for the chunks"),
-    (Remembers, "chunks matter|remembers what an earlier one has read"),
+    (ByChunk, "the chunking matters: different text for the chunks"),
+    (Order, "the chunking matters: different events for the chunks"),
+    (Ends, "the chunking matters: different text for the chunks"),
+    (Remembers, "the chunking matters|remembers what an earlier one has read"),
     (HoldsMore, "10 characters are held, 9 were fed"),
     (Far, "a finding extends beyond the text's end at 9"),
     (Odd, "stage 'Odd' returned 'str', which is not an event"),
@@ -336,7 +336,7 @@ async def test_checks(policy):
 
 @pytest.mark.MARK
 async def test_checks_that_fail(policy):
-    with pytest.raises(AssertionError, match="chunks matter"):
+    with pytest.raises(AssertionError, match="the chunking matters"):
         check_stage(Cut, ["some text"])
     with pytest.raises(AssertionError, match="output for"):
         check_policy(policy, [Case("a secret", output="a secret")])

@@ -12,12 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+from guardstream.amounts import check_count
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, Report
 from guardstream.bulk.workers import by_processes
 from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.policy import Policy
+from guardstream.stream.arguments import check_listed
 
 B = TypeVar("B")
 
@@ -35,20 +37,19 @@ def redact(
     - `batches`: each a list of `str`, a list of dictionaries, a mapping of columns to lists or
       arrays, a `pyarrow.Table` or `RecordBatch`, or a `DataFrame` of pandas or polars.
     - `policy`: a file, a pack as `guardstream/NAME`, a Policy or a Guard.
-    - `columns`: those that are guarded; of None all that hold text.
+    - `columns`: the ones to guard; None guards all that hold text.
     - `jobs`: how many processes work; with 1 it is this one. They are started anew, so a program
       that asks for several keeps what it does below `if __name__ == "__main__":`.
     - `report`: counts what is found.
 
-    A text that a rule blocks keeps what stands before the match. Raises PolicyError for a policy
+    A text that a rule blocks keeps what precedes the match. Raises PolicyError for a policy
     that cannot be used, BulkError for a column that is missing or that holds bytes, StageError if
     a stage fails, TypeError for a batch of another type, ValueError if `jobs` is less than 1.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs is at least 1, not {jobs}")
+    check_count("jobs", jobs)
     guard = guard_of(policy)
-    if isinstance(columns, str):
-        raise TypeError("columns is a list of names")
+    if columns is not None:
+        check_listed("columns", columns)
     named = None if columns is None else tuple(columns)
     return _redacted(batches, guard, named, jobs, Report() if report is None else report)
 
@@ -123,7 +124,7 @@ def _changed(
 ) -> dict[Any, list[Any]]:
     """Guard a table row by row; return the columns in which something is changed."""
     if len(set(names)) < len(names):
-        raise BulkError("two columns have one name: rename one")
+        raise BulkError("two columns have the same name: rename one")
     redactor.check_columns(names)
     before = {name: list(values(name)) for name in names if redactor.guards(name)}
     if not before:

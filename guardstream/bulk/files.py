@@ -1,7 +1,7 @@
 """The files of a run, in parts that workers take, and how a part is read and written.
 
 JSON lines and lines of text are cut between lines, Parquet between row groups. A text that is not
-read line by line is one part, since a match may stand in several of its lines; so is what is
+read line by line is one part, since a match may span several of its lines; so is what is
 compressed.
 """
 
@@ -225,7 +225,7 @@ def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -
         place = f": {redactor.where}" if redactor.where else ""
         raise BulkError(f"{part.path}{place}: {error}") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BulkError(f"{part.path}: is not whole, or not what its name says") from error
+        raise BulkError(f"{part.path}: is incomplete, or not what its name says") from error
     _check_version(fs, part)
 
 
@@ -239,7 +239,7 @@ def _check_version(fs: Any, part: Part) -> None:
         raise BulkError(f"{part.path}: was removed while it was read") from error
     if version != part.version:
         raise BulkError(
-            f"{part.path}: was changed while it was read: begin anew, when nothing writes to it"
+            f"{part.path}: changed while it was read: start again when nothing writes to it"
         )
 
 
@@ -340,7 +340,7 @@ def _parsed(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):  # the texts of all but the last would be left unread
-        raise ValueError("an object names a key twice")
+        raise ValueError("an object repeats a key")
     return made
 
 

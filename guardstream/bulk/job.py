@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from secrets import token_hex
 from typing import Any, TypeAlias
 
+from guardstream.amounts import check_count
 from guardstream.bulk import engines
 from guardstream.bulk.compare import Comparer
 from guardstream.bulk.engines import Engine
@@ -35,6 +36,7 @@ from guardstream.bulk.files import (
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, Report
 from guardstream.guard import Guard
+from guardstream.hints import check_known
 from guardstream.version import __version__
 
 Progress: TypeAlias = Callable[[Iterable[Report], int], Iterable[Report]]
@@ -49,7 +51,7 @@ class Job:
     - `target`: a file, or a folder for the files of a folder or pattern; a folder, too, for one
       file if it ends with a slash. None only reports.
     - `before`: another guard, to report where the two differ; with it there is no target.
-    - `columns`: the columns with texts; of None every string is guarded.
+    - `columns`: the columns to guard; None guards every string.
     - `format`: what is in the files, if their names do not tell.
     - `jobs`: how many workers. `engine`: "local" processes, or "ray" for a cluster.
     - `part_size`: bytes that a worker takes at a time.
@@ -68,19 +70,18 @@ class Job:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.engine not in engines.ENGINES:
-            raise ValueError(f"engine is one of {', '.join(engines.ENGINES)}, not {self.engine!r}")
-        if self.format is not None and self.format not in FORMATS:
-            raise ValueError(f"format is one of {', '.join(FORMATS)}, not {self.format!r}")
+        check_known("engine", self.engine, engines.ENGINES)
+        if self.format is not None:
+            check_known("format", self.format, FORMATS)
         if self.before is not None and self.target is not None:
-            raise ValueError("a comparison has no target")
+            raise ValueError("a comparison writes nothing: leave 'target' out")
         if self.overwrite and self.target is None:
-            raise ValueError("overwrite replaces a target, and there is none: name one")
+            raise ValueError("'overwrite' has no effect without 'target': name one")
         for name, given in (("source", self.source), ("target", self.target)):
             if given == "":
                 raise ValueError(f"{name} is empty: name a file or a folder")
-        if self.jobs < 1 or self.part_size < 1:
-            raise ValueError("jobs and part_size are at least 1")
+        check_count("jobs", self.jobs)
+        check_count("part_size", self.part_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def _planned(job: Job) -> list[File]:
         raise BulkError(f"{job.source}: {missing}")
     inside = job.target is not None and opened(job.target)[1].startswith(f"{path}/")
     if inside and fs.isdir(path):
-        raise BulkError(f"{job.target}: is inside of what is read: name another folder")
+        raise BulkError(f"{job.target}: is inside the folder that is read: name another one")
     single = len(found) == 1 and found[0] == path
     top = path if not single and fs.isdir(path) else _parent(path)
     files: list[File] = []
@@ -207,11 +208,13 @@ def _check_name(target: str, source: str, kind: Format) -> None:
     """Raise BulkError if the name of an output suggests another format than the input has."""
     named, suffix = format_of(target), PurePosixPath(target).suffix.lower()
     if suffix and target.endswith(".gz") != source.endswith(".gz"):
-        how = "compressed: end its name with .gz" if source.endswith(".gz") else "not compressed"
-        raise BulkError(f"{target}: the output is like the input, {how}")
+        how = "end its name with .gz" if source.endswith(".gz") else "leave .gz out of its name"
+        raise BulkError(f"{target}: the output is compressed only if the input is: {how}")
     other = named is not None and (named == "parquet") != (kind == "parquet")
     if other or (suffix in _OTHER_TABLES and not source.lower().endswith(suffix)):
-        raise BulkError(f"{target}: the output has the format of the input, {kind!r}: name it so")
+        raise BulkError(
+            f"{target}: the output has the format {kind!r}, like the input: choose another name"
+        )
 
 
 def _found(fs: Any, path: str) -> list[str]:
@@ -279,8 +282,8 @@ def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
     elif fs.cat_file(f"{folder}/job.json") != plan:
         _leave(job, name)
         raise BulkError(
-            f"{folder}: holds parts of another run, of other files, settings or another "
-            "policy: remove it to begin anew"
+            f"{folder}: holds parts of a run with other files, other settings or another policy: "
+            "remove it to start over"
         )
     return dict(_done(fs, folder, files))
 

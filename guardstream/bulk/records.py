@@ -91,7 +91,7 @@ class Redactor:
         missing = sorted((self._columns or frozenset()) - frozenset(names))
         if missing:
             known = ", ".join(sorted(self._guard.check(str(name)).text for name in names))
-            raise BulkError(f"there is no column {missing[0]!r}, there are: {known}")
+            raise BulkError(f"there is no column {missing[0]!r}, known: {known}")
 
     def _columns_of(self, record: Mapping[str, Any]) -> Any:
         if self._columns is not None and not self._columns <= record.keys():

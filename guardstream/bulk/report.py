@@ -28,7 +28,7 @@ class Report:
 
     - `records`, `characters`: how many were read; code points of the texts in them.
     - `changed`, `blocked`: records in which something was masked; those that a rule blocks, which
-      keep what stands before, and the policy's block message.
+      keep what precedes the match, and the policy's block message.
     - `findings`: how often each rule has acted, as `(rule, action)`.
     - `before`, `differ`, `places`: of a comparison, what the first policy has found, in how many
       records the two differ, and in which: the first `PLACES`.

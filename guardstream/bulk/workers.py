@@ -43,7 +43,7 @@ def by_processes(work: Callable[[A], R], items: Iterable[A], jobs: int) -> Itera
             # pool's own thread does, that prints a traceback.
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
-                raise BulkError("a worker died, probably for lack of memory: use fewer") from error
+                raise BulkError("a worker died, probably out of memory: use fewer jobs") from error
             raise
 
 

@@ -130,7 +130,7 @@ def json(
         bool, typer.Option("--summary", help="Print the totals in a last line.")
     ] = False,
 ) -> None:
-    """Check documents of JSON, a result line for each: exit 0 all valid, 3 not all, 2 bad input."""
+    """Check JSON documents, one result line for each: exit 0 all valid, 3 not all, 2 bad input."""
     from guardstream.cli import json_verdicts as json_command
 
     options = json_command.Options(
@@ -201,7 +201,7 @@ def lint(
     from guardstream.cli import lint as lint_command
 
     if json and sarif:
-        raise GuardstreamError("--json and --sarif are two forms of one answer: ask for one")
+        raise GuardstreamError("--json and --sarif exclude each other: give one")
     form: lint_command.Form = "sarif" if sarif else "json" if json else "lines"
     raise typer.Exit(lint_command.lint(policies, strict=strict, form=form))
 
@@ -243,7 +243,7 @@ def explain(
         str | None, typer.Option(help="The channel of the text; text by default.")
     ] = None,
     rule: Annotated[
-        str | None, typer.Option(metavar="ID", help="Print this rule whole, with its origin.")
+        str | None, typer.Option(metavar="ID", help="Print this rule in full, with its origin.")
     ] = None,
     yaml: Annotated[
         bool, typer.Option("--yaml", help="Print all as one policy, with each rule's origin.")
@@ -256,7 +256,7 @@ def explain(
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
     if text is None and (channel is not None or allow_code):
-        raise GuardstreamError("--channel and --allow-code are about a text: give it with --text")
+        raise GuardstreamError("--channel and --allow-code have no effect without --text")
     if text is not None:
         channel = "text" if channel is None else channel
         output = explain_command.explain_text(policy, text, channel, allow_code or [])
@@ -299,8 +299,7 @@ def evaluate(
 
     if misses is not None and (dataset is None or json):
         raise GuardstreamError(
-            "--misses is about lines for a dataset: name a DATASET, and leave out --json, which "
-            "has all misses"
+            "--misses has no effect without a DATASET, or with --json, which has all misses"
         )
     options = evaluate_command.Options(
         policy=policy,
@@ -337,7 +336,7 @@ def diff(
 
     if dataset is None:
         if show is not None or allow_code:
-            raise GuardstreamError("--show and --allow-code are about texts: name a DATASET")
+            raise GuardstreamError("--show and --allow-code have no effect without a DATASET")
         raise typer.Exit(diff_command.rules(before, after, as_json=json))
     most = 20 if show is None else show
     status = diff_command.diff(
@@ -390,7 +389,7 @@ def report(
     from guardstream.cli import report as report_command
 
     if json and html is not None:
-        raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
+        raise GuardstreamError("--json and --html exclude each other: give one")
     check_apart(html, *audit)
     report_command.report(audit, as_json=json, html=html)
 
@@ -407,13 +406,13 @@ def serve(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="The same, or NAME=POLICY for others by name."),
+        typer.Option(metavar="[NAME=]POLICY", help="The same, or another policy by name."),
     ] = None,
     upstream: Annotated[
-        str | None, typer.Option(help="Where requests go: https://api.openai.com.")
+        str | None, typer.Option(metavar="URL", help="Where requests go: https://api.openai.com.")
     ] = None,
     route: Annotated[
-        list[str] | None, typer.Option(help="PATH=NAME: another policy for this path.")
+        list[str] | None, typer.Option(metavar="PATH=NAME", help="Another policy for this path.")
     ] = None,
     by_header: Annotated[
         bool | None,
@@ -421,19 +420,28 @@ def serve(
     ] = None,
     other: Annotated[
         str | None,
-        typer.Option(help="What to do with paths that are not known: refuse, guard or pass."),
+        typer.Option(metavar="refuse|guard|pass", help="What to do with unknown paths."),
     ] = None,
     on_block: Annotated[
         str | None,
-        typer.Option(help="How a blocked answer ends: finish (a finish reason), or error."),
+        typer.Option(
+            metavar="finish|error",
+            help="How a blocked answer ends: with a finish reason, or an error.",
+        ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="The address to listen on; 127.0.0.1 by default.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The address to listen on; 127.0.0.1 by default."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The port to listen on; 8080 by default.")
+        int | None,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="The port to listen on; 8080 by default."
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="How many processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The number of processes.")
+    ] = None,
     reload: Annotated[
         bool | None,
         typer.Option("--reload/--no-reload", help="Reload policies when their files change."),
@@ -443,21 +451,28 @@ def serve(
         typer.Option("--metrics", help="Serve metrics for Prometheus at /metrics."),
     ] = None,
     audit: Annotated[
-        str | None, typer.Option(help="Append a record of each stream to this file.")
+        str | None,
+        typer.Option(metavar="FILE", help="Append a record of each stream to this file."),
     ] = None,
     audit_errors: Annotated[
         str | None,
-        typer.Option(help="What to do if the audit log cannot be written: report or raise."),
+        typer.Option(metavar="report|raise", help="What to do if the audit log cannot be written."),
     ] = None,
     max_connections: Annotated[
         int | None,
-        typer.Option(min=1, help="The most connections of a process; further ones get a 503."),
+        typer.Option(
+            metavar="N", min=1, help="The most connections of a process; further ones get a 503."
+        ),
     ] = None,
     header_timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds for the headers of a request.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="How long the headers of a request may take."
+        ),
     ] = None,
     body_timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds for the body of a request.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="How long the body of a request may take."),
     ] = None,
     allow_code: CodeOption = None,
 ) -> None:

@@ -24,11 +24,16 @@ ColumnOption = Annotated[
     typer.Option(metavar="NAME", help="A column with texts; all if none is named."),
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
+    str | None,
+    typer.Option("--format", metavar="FORMAT", help="jsonl, parquet, text, or lines (of text)."),
 ]
-JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
-EngineOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
-PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]
+JobsOption = Annotated[int, typer.Option(metavar="N", min=1, help="The number of workers.")]
+EngineOption = Annotated[
+    str, typer.Option(metavar="local|ray", help="Processes of this machine, or a Ray cluster.")
+]
+PartOption = Annotated[
+    int, typer.Option(metavar="MB", min=1, help="Megabytes that a worker takes at a time.")
+]
 
 bulk = typer.Typer(
     name="bulk",
@@ -44,7 +49,7 @@ def redact(
     policy: PolicyArgument,
     source: SourceArgument,
     target: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder for those of a folder.")
+        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder if the input is one.")
     ],
     column: ColumnOption = None,
     form: FormatOption = None,
@@ -55,7 +60,7 @@ def redact(
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Write the files with all texts in them guarded; continue a run that was stopped."""
+    """Write guarded copies of the files; a run that was stopped is continued."""
     from guardstream.bulk.batches import guard_of
     from guardstream.cli import bulk as bulk_command
 

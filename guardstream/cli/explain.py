@@ -53,7 +53,7 @@ def table(policy: str) -> str:
     if inner is not None:
         rows = _table(inner, _MOST - min(len(built.placed), _MOST // 2))
         lines += ["input, what goes into the model:", *rows]
-    lines.append("one rule: --rule ID; all of it: --yaml; what becomes of a text: --text TEXT")
+    lines.append("one rule: --rule ID; all of it: --yaml; why a text is changed: --text TEXT")
     return "\n".join(lines) + "\n"
 
 

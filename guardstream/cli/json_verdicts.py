@@ -43,9 +43,7 @@ def schema_of(
             note(warning)
         return schema
     if draft is not None or others or formats:
-        raise GuardstreamError(
-            "--draft, --schemas and --formats are about a schema: name one with --schema"
-        )
+        raise GuardstreamError("--draft, --schemas and --formats have no effect without --schema")
     return None
 
 

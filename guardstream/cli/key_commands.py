@@ -33,11 +33,9 @@ def new(
     at_once: Annotated[
         int | None, typer.Option(min=1, help="How many of its requests may run at once.")
     ] = None,
-    tokens: Annotated[
-        str | None, typer.Option(help="How many tokens in how long: 100000/d.")
-    ] = None,
+    tokens: Annotated[str | None, typer.Option(help="A token budget, such as 100000/d.")] = None,
     other: Annotated[
-        bool, typer.Option("--other", help="It may use paths that the proxy does not know.")
+        bool, typer.Option("--other", help="Allow paths that the proxy does not know.")
     ] = False,
 ) -> None:
     """Make a key and print it, once; the proxy needs only its SHA-256."""

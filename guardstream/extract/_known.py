@@ -56,17 +56,17 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
         return model
     if isinstance(model, str):
         raise TypeError(
-            f"the model is a type, not the text {model!r}: give the class itself; where there is a "
-            "path, it follows that"
+            f"the model must be a type, not the text {model!r}: give the class itself; a path "
+            "comes before it"
         )
     if isinstance(model, Mapping):
         raise TypeError(
-            f"the model is a type, not a {type(model).__qualname__!r}: a JSON Schema is given as "
-            "schema=, beside a model such as dict"
+            f"the model must be a type, not a {type(model).__qualname__!r}: pass a JSON Schema as "
+            "schema=, with a model such as dict"
         )
     if isinstance(model, BaseModel):
         name = type(model).__qualname__
-        raise TypeError(f"the model is a type, not an object of the class {name!r}: give the class")
+        raise TypeError(f"the model must be a type, not an object of {name!r}: give the class")
     if _is_of_pydantic_1(model):
         raise TypeError(
             f"{model!r} is a model of pydantic 1: define how it is created from plain values, "
@@ -76,8 +76,8 @@ def _adapter_of(model: Any) -> TypeAdapter[Any]:
         return TypeAdapter(model)
     except PydanticSchemaGenerationError as error:
         raise TypeError(
-            f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
-            "of them; or define how it is created from plain values, "
+            f"pydantic does not know the type {model!r}: give a model, a dataclass, a TypedDict or "
+            "a list of them; or define how it is created from plain values, "
             "Annotated[TYPE, PlainValidator(function)]"
         ) from error
 

@@ -93,7 +93,7 @@ def _by_prefix(path: str) -> Match:
 
 
 class Place:
-    """Follows tokens; `here` says whether the value that the last was about stands at the path.
+    """Follows tokens; `here` says whether the value of the last one is at the path.
 
     `met` says whether any did, and `missing` what stood where the way ended.
     """
@@ -106,11 +106,11 @@ class Place:
         self.met = False
         self._farthest = 0
         self._keys: list[str] = []  # of the object where the way ended
-        self._kind = "nothing"  # what stands there
+        self._kind = "nothing"  # what is there
 
     @property
     def here(self) -> bool:
-        """Whether the value that has begun, or comes next, stands at the path."""
+        """Whether the value that has begun, or comes next, is at the path."""
         return self._last == 2
 
     def follow(self, token: Token) -> None:
@@ -153,7 +153,7 @@ class Place:
         more = ", …" if len(self._keys) > _MOST else ""
         message = f"{message}: the keys there are {', '.join(names) or 'none'}{more}"
         if self._path.startswith(("$", "/")):
-            hint = "; '*' stands for the elements of an array" if "*" in self._path else ""
+            hint = "; '*' selects the elements of an array" if "*" in self._path else ""
         else:
             hint = "; with brackets a path begins with '$.'" if "[" in self._path else ""
         return message + hint
@@ -166,7 +166,7 @@ class Place:
             inner = f"{path}/*"
         else:
             inner = f"{path}[*]" if path.startswith("$") else f"{path}.item".removeprefix(".")
-        return f"; an array stands there, {inner!r} is each of its elements"
+        return f"; it is an array: {inner!r} selects its elements"
 
     def _note_kind(self, kind: str) -> None:
         """Record that a value has begun: the deepest one on the way is where the way ended."""
@@ -221,12 +221,12 @@ class TextAt:
         if kind == t.OPEN_ARRAY:
             self._other = f"there is no string at {self._path!r}{self.place.elements}"
         elif kind in _OTHERS:
-            self._other = f"there is no string at {self._path!r}: {_OTHERS[kind]} stands there"
+            self._other = f"there is no string at {self._path!r}, but {_OTHERS[kind]}"
 
 
 _OTHERS = {t.OPEN_OBJECT: "an object", t.INTEGER: "a number", t.FLOAT: "a number"}
 _OTHERS |= {t.LITERAL: "true or false"}
-"""The values that are no strings; null is like a string that did not arrive."""
+"""The values that are not strings; null is like a string that did not arrive."""
 
 
 class SpansAt:

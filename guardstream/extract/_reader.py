@@ -78,9 +78,7 @@ class Reader:
         unknown = sorted(reading.keys() - Reading.__annotations__.keys())
         if unknown:
             others = [name for name in _OPTIONS if name != unknown[0]]
-            raise TypeError(
-                f"there is no option {unknown[0]!r}: {hint(unknown[0], others, 'there are')}"
-            )
+            raise TypeError(f"there is no option {unknown[0]!r}: {hint(unknown[0], others)}")
         fences, limits = reading.get("fences"), reading.get("limits")
         if fences is not None:
             check_known("fences", fences, get_args(Fences))
@@ -225,9 +223,7 @@ class Reader:
         found = error.explanation
         prose = not (self._fenced or error.pointer or found.came in _BRACKETS)
         prose = prose and self.partial is None
-        return (
-            f"{error}: expected {found.expected}, but {found.came} came{_FENCES if prose else ''}"
-        )
+        return f"{error}: expected {found.expected}, got {found.came}{_FENCES if prose else ''}"
 
 
 def _kinds(repair: Any) -> frozenset[Kind]:

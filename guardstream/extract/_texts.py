@@ -23,7 +23,7 @@ def _known(chunk: Any) -> Adapter[Any]:
 class Texts:
     """Gives each chunk's text, of the first choice; with `tool`, of the first call of that tool.
 
-    Chunks that are no str are read by the adapter that `provider` names, or that knows the first
+    Chunks other than str are read by the adapter that `provider` names, or that knows the first
     of them.
     """
 

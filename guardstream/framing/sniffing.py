@@ -137,7 +137,7 @@ class Beginning:
 
         A long beginning is looked at again only where that can tell more, so that the work stays
         linear: at a bound, at the end of a data stream's first line, and at a line that ends an
-        event or is no part of one.
+        event or cannot be part of one.
         """
         held, now = self._held, len(self._held)
         if before < MAX_MARK or before < _MAX_EVENT <= now or before <= sse.MAX_LINE < now:

@@ -96,7 +96,8 @@ def gate(
 
 def _units(unit: Unit) -> Callable[[], Units]:
     if isinstance(unit, str) and unit not in UNITS:
-        raise ValueError(f"unit {unit!r} is not known: take one of {', '.join(UNITS)}, or a number")
+        known = ", ".join(map(repr, UNITS))
+        raise ValueError(f"unknown unit {unit!r}: use {known} or a number of code points")
     if not isinstance(unit, str):
         check_count("unit", unit)
     return units_of(unit)

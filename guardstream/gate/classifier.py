@@ -48,9 +48,9 @@ class Classifier:
         Raises GateError for a file that is missing or invalid.
         """
         if not 0 <= threshold <= 1:
-            raise GateError("the threshold is a score from 0 to 1")
+            raise GateError(f"'threshold' needs a score from 0 to 1, not {threshold}")
         if not 0 <= overlap < max_tokens - 2:
-            raise GateError("max_tokens is more than overlap, and the two tokens around a text")
+            raise GateError("'max_tokens' must exceed 'overlap', and two tokens around each text")
         folder = Path(model)
         config = _config(folder)
         self._names = _names(config, folder)
@@ -127,7 +127,7 @@ def _tokenizer(folder: Path, max_tokens: int, overlap: int) -> Any:
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises Exception itself
-        raise GateError(f"{path} is no tokenizer: {type(error).__name__}") from error
+        raise GateError(f"{path} is not a tokenizer: {type(error).__name__}") from error
     tokenizer.enable_truncation(max_tokens, stride=overlap)
     tokenizer.no_padding()
     return tokenizer
@@ -140,8 +140,8 @@ def _session(folder: Path) -> Any:
         raise GateError("onnxruntime is not installed: pip install 'guardstream[onnx]'") from error
     path = folder / "model.onnx"
     if not path.is_file():
-        raise GateError(f"{path} is not there")
+        raise GateError(f"{path} does not exist")
     try:
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class
-        raise GateError(f"{path} is no model: {type(error).__name__}") from error
+        raise GateError(f"{path} is not a model: {type(error).__name__}") from error

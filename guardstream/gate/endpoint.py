@@ -16,10 +16,10 @@ class Endpoint:
             import httpx
         except ImportError as error:
             raise GateError(
-                "asking over HTTP needs httpx: pip install 'guardstream[gates]'"
+                "a check over HTTP needs httpx: pip install 'guardstream[gates]'"
             ) from error
         if not url.startswith(("https://", "http://")):
-            raise GateError(f"{url!r} is not a URL of http or https")
+            raise GateError(f"{url!r} is not an http or https URL")
         key = os.environ.get(key_env, "") if key_env else ""
         if key_env and not key:
             raise GateError(f"the environment variable {key_env!r}, which has the key, is not set")
@@ -39,4 +39,4 @@ class Endpoint:
                 raise GateError(f"{self._url} answered {response.status_code}")
             return response.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
-            raise GateError(f"{self._url} could not be asked: {type(error).__name__}") from None
+            raise GateError(f"the request to {self._url} failed: {type(error).__name__}") from None

@@ -141,7 +141,7 @@ def make_check(file: GateFile, code: Code) -> Check:
     except Exception as error:  # it may not be ours, and may raise anything
         raise PluginError(f"check {file.use!r} cannot be created: {error}") from error
     if not callable(check):
-        raise PluginError(f"check {file.use!r} made no function")
+        raise PluginError(f"check {file.use!r} did not return a function")
     return check
 
 

@@ -50,7 +50,7 @@ class Judge:
         `controversial` says whether Qwen3Guard's "Controversial" counts as unsafe.
         """
         if format not in _READERS:
-            raise GateError(f"format {format!r} is not known: take one of {', '.join(_READERS)}")
+            raise GateError(f"unknown format {format!r}: use {' or '.join(map(repr, _READERS))}")
         self._read = _READERS[format]
         self._endpoint = Endpoint(url, key_env)
         self._model = model

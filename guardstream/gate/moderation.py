@@ -28,7 +28,7 @@ class OpenAIModeration:
         """`categories` are the ones that count, by default all; with a `threshold` their scores
         decide."""
         if threshold is not None and not 0 <= threshold <= 1:
-            raise GateError("the threshold is a score from 0 to 1")
+            raise GateError(f"'threshold' needs a score from 0 to 1, not {threshold}")
         self._endpoint = Endpoint(url, key_env)
         self._model = model
         self._categories = None if categories is None else frozenset(categories)
@@ -57,5 +57,5 @@ class OpenAIModeration:
             return [name for name in counted if flags[name]]
         values = {name: float(scores[name]) for name in counted}
         if not all(math.isfinite(value) for value in values.values()):
-            raise ValueError("a score is no number")
+            raise ValueError("a score is not a number")
         return [name for name, value in values.items() if value >= self._threshold]

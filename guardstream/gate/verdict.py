@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from guardstream.events import Severity
+from guardstream.hints import check_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ class Verdict:
     severity: Severity = "medium"
 
     def __post_init__(self) -> None:
-        if self.action not in _ACTIONS:
-            raise ValueError(f"a verdict's action is one of {', '.join(_ACTIONS)}")
+        check_known("action", self.action, _ACTIONS)
 
     def written(self, text: str, *, first: bool) -> str:
         """Return what is written for a part of the text; `first` if it is the first one."""

@@ -71,7 +71,7 @@ class Body(NamedTuple):
 
 
 def body_of(media: str, body: bytes) -> Body:
-    """Return the content of a request's body; RefusedError if it is none of these forms."""
+    """Return the content of a request's body; RefusedError if it is in none of these forms."""
     text = text_of(body)
     if text is None:
         if is_file(media, body):

@@ -10,6 +10,7 @@ import anyio
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.guard import Guard
+from guardstream.hints import hint
 from guardstream.operations import check_callbacks, gated, joined
 from guardstream.providers.answers.whole import BODIES, SAID, Body
 from guardstream.providers.toolkit.fields import map_strings
@@ -98,7 +99,7 @@ async def judged_body(
 def _adapter(guard: Guard, provider: str, body: dict[str, Any]) -> Body:
     kind = BODIES.get(provider)
     if kind is None:
-        raise AdapterError(f"no whole answers of {provider!r}, there are: {', '.join(BODIES)}")
+        raise AdapterError(f"no whole answers of {provider!r}, {hint(provider, BODIES)}")
     adapter: Body = kind.of(body)(unknown=guard.policy.unknown)
     return adapter
 

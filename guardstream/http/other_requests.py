@@ -135,7 +135,7 @@ def _add_body(judged: _RequestTexts, kind: str, body: bytes) -> Any:
     if media and not NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is invalid")
     if media.startswith(PARTS):
-        raise RefusedError(415, "unguarded_input", "the request's body is multipart, but no form")
+        raise RefusedError(415, "unguarded_input", "the body is multipart, but not a form")
     content = body_of(media, body)
     if content.form == "unread":
         return lambda: (media.encode() or None, body)

@@ -21,7 +21,7 @@ from guardstream.http.request_fields import (
 from guardstream.providers.toolkit.fields import map_strings
 
 
-class RefusedError(Exception):
+class RefusedError(GuardstreamError):
     """A request that is answered with an error, in the format of its endpoint."""
 
     def __init__(self, status: int, code: str, message: str, rule: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The errors of the JSON stream: the documented place of what `lexer` and `schema` raise."""
+"""The errors of the JSON stream, which `lexer` and `schema` raise, in one module."""
 
 from guardstream.jsonstream.lexer.errors import DocumentError, JSONSyntaxError, json_pointer
 from guardstream.jsonstream.schema.errors import SchemaError, SchemaViolationError

@@ -65,7 +65,7 @@ class AuditLog:
         every: int | None = None,
     ) -> None:
         if every is not None and sign is None:
-            raise ValueError("'every' is about signatures: give 'sign'")
+            raise ValueError("'every' has no effect without 'sign'")
         every = EVERY if every is None else every
         check_count("every", every)
         self.path = Path(path)
@@ -81,6 +81,9 @@ class AuditLog:
         self._every = every
         if sign is not None:
             atexit.register(self.close)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.path)!r}>"
 
     def open(self) -> None:
         """Open the file now, so that an error in its path is raised at once. OSError."""

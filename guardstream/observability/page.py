@@ -16,12 +16,12 @@ _TITLES = {
     "errors": "Streams by error",
 }
 _MEASURED = {
-    "seconds": "Seconds from the first chunk asked for to the end",
+    "seconds": "Seconds from the first read to the end",
     "first_received": "Seconds to the first chunk",
     "first_released": "Seconds to the first text released",
-    "held_max": "Characters held at most",
+    "held_max": "Most characters held at once",
     "held_seconds": "Seconds in which anything was held",
-    "characters_per_second": "Characters released a second",
+    "characters_per_second": "Characters released per second",
     "tokens_per_second": "Tokens a second",
 }
 _BINS = 24

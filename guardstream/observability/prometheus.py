@@ -50,7 +50,7 @@ class Prometheus:
         )
         self._requests = client.Counter(
             "guardstream_requests",
-            "Requests to the proxy that are over",
+            "Completed requests to the proxy",
             ("status", "upstream", "error"),
             registry=self.registry,
         )
@@ -59,16 +59,16 @@ class Prometheus:
         self._findings = self._counter("findings", "Findings", "rule", "action")
         self._errors = self._counter("errors", "Streams that an exception ended", "error")
         self._characters = self._counter("characters", "Characters", "direction")
-        self._received = self._histogram("first_received", "Until the first chunk", _SECONDS)
-        self._released = self._histogram("first_released", "Until the first text", _SECONDS)
-        self._duration = self._histogram("duration", "From first to last", _SECONDS)
-        self._held = self._histogram("held", "While text was held back", _SECONDS)
+        self._received = self._histogram("first_received", "Time until the first chunk", _SECONDS)
+        self._released = self._histogram("first_released", "Time until the first text", _SECONDS)
+        self._duration = self._histogram("duration", "Time from the beginning to the end", _SECONDS)
+        self._held = self._histogram("held", "Time during which text was held", _SECONDS)
         self._held_characters = self._histogram(
-            "held_characters", "Most characters held back at once", _CHARACTERS, unit=""
+            "held_characters", "Most characters held at once", _CHARACTERS, unit=""
         )
         self._tokens = self._histogram(
             "tokens_per_second",
-            "Output tokens a second, as the provider counts them",
+            "Output tokens per second, as the provider counts them",
             _RATES,
             unit="",
         )

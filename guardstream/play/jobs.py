@@ -74,7 +74,7 @@ def _compared(policy: str, chunks: list[Timed]) -> dict[str, Any]:
 def _chunkings(request: dict[str, Any], emit: Emit, _more: Any) -> None:
     text = request["text"]
     if len(text) > chunkings.LONGEST:
-        raise JobError(f"chunkings are tried of {chunkings.LONGEST:,} characters at most")
+        raise JobError(f"chunkings are tried for texts of at most {chunkings.LONGEST:,} characters")
     guard = policies.guard_of(request["policy"])
     emit({"type": "slice", **chunkings.checked(guard, text, request["begin"], SLICE)})
 

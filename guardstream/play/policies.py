@@ -84,7 +84,7 @@ def guard_of(text: str, mode: Literal["enforce", "shadow"] | None = None) -> Gua
 # What is refused
 
 _WHY = {
-    "stages": "'stages' is code of yours, which does not run here: leave it out",
+    "stages": "'stages' are code, which does not run here: leave them out",
     "reload": "'reload' follows files, and there are none here: leave it out",
 }
 
@@ -96,7 +96,7 @@ def _refused(document: Document) -> Iterator[Problem]:
         return
     for name in (*OPERATIONAL, "stages"):
         if name in value:
-            said = f"{name!r} is about more than rules, and only they run here: leave it out"
+            said = f"only rules run here: leave {name!r} out"
             yield Problem(document.key_mark((name,)), _WHY.get(name, said))
     yield from _rules(document, value, ())
     if isinstance(value.get("input"), dict):
@@ -121,11 +121,11 @@ def _rules(document: Document, value: dict[str, Any], prefix: KeyPath) -> Iterat
 
 def _rule(document: Document, rule: dict[str, Any], place: KeyPath) -> Iterator[Problem]:
     if isinstance(rule.get("words"), dict):
-        said = "words come from no files here: write them as a list"
+        said = "no word files are read here: write the words as a list"
         yield Problem(document.mark((*place, "words")), said)
     for index, check in enumerate(_listed(rule.get("validate"))):
         if isinstance(check, str) and checks.is_code(check):
-            said = "a check of yours is code, which does not run here: take one by its name"
+            said = "your own checks are code, which does not run here: name a built-in one"
             yield Problem(document.mark((*place, "validate", index)), said)
     made = rule.get("replacement")
     if isinstance(made, dict) and "pseudonym" in made:
@@ -134,7 +134,7 @@ def _rule(document: Document, rule: dict[str, Any], place: KeyPath) -> Iterator[
 
 
 def _json(document: Document, section: dict[str, Any]) -> Iterator[Problem]:
-    said = "schemas come from no files here: write the schema inline"
+    said = "no schema files are read here: write the schema inline"
     if "schemas" in section:
         yield Problem(document.key_mark(("json", "schemas")), said)
     if isinstance(section.get("schema"), str):

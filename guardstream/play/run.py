@@ -36,7 +36,7 @@ def serve(playground: Playground, *, port: int, fragment: str = "", browser: boo
         if fragment:
             url += f"#{fragment}"
         print(f"guardstream: the playground is at {url}", file=sys.stderr, flush=True)
-        print("guardstream: end it with Ctrl-C", file=sys.stderr, flush=True)
+        print("guardstream: press Ctrl-C to stop it", file=sys.stderr, flush=True)
         if browser:
             webbrowser.open(url)
         config = uvicorn.Config(

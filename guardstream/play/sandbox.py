@@ -36,9 +36,7 @@ class StoppedError(GuardstreamError):
     """A policy needed more time or memory than is allowed, and its process was ended."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "the policy took too much time or memory, so its process was ended; a new one is there"
-        )
+        super().__init__("the policy took too much time or memory, so its process was replaced")
 
 
 class Worker:
@@ -141,7 +139,7 @@ class Workers:
             await worker.aclose()
 
     async def _started(self) -> Worker:
-        # Nothing of this process's environment goes there: keys stand in it. A session of its own
+        # Nothing of this process's environment goes there: it may have keys. A session of its own
         # keeps an interrupt at the terminal away from it.
         process = await anyio.open_process(
             [sys.executable, "-P", "-m", "guardstream.play.worker"],

@@ -244,7 +244,7 @@ _REMEDIES = {
     "expected '<document start>'": "; a policy is a single mapping",
     "while parsing a flow": (
         "; close each bracket, put a value that has ': ' in it or begins with # in quotes, and "
-        "double a single quote that stands in single quotes"
+        "double a single quote inside single quotes"
     ),
     "expected <block end>": "; keys of one mapping, and items of one list, begin in one column",
 }
@@ -390,7 +390,7 @@ _ONLY_IN_1_1 = re.compile(r"[^_]*_|[-+]?0b|[-+]0[ox]")
 
 
 def _converted(kind: str, text: str) -> object:
-    """Return the value of a scalar of a kind; ValueError if it is none."""
+    """Return the value of a scalar of a kind; ValueError if it is not one."""
     if kind in ("int", "float") and _ONLY_IN_1_1.match(text):
         return text
     return _SCALARS[kind](text)

@@ -81,7 +81,7 @@ def read_text(path: Path) -> str:
 
 
 def _meant(path: Path) -> str:
-    """Return a hint for a missing file: a pack of that name, or a file beside it. `-` is none."""
+    """Return a hint for a missing file: a pack of that name, or a file beside it."""
     if str(path) == "-":
         return ": a policy is a file or a pack, not standard input"
     if path.name in packs.names():

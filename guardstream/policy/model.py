@@ -136,7 +136,7 @@ class PseudonymFile(Model):
     key_env: Text
     """The environment variable that holds the key."""
     prefix: str = ""
-    """What stands before the hash."""
+    """The text before the hash."""
     length: int = Field(default=12, ge=4, le=64)
     """How many hexadecimal digits of the hash are shown."""
 
@@ -152,14 +152,14 @@ class ReplacementFile(Model):
 
 class AllowFile(Model):
     """Exceptions: matches that equal one of the words, that a pattern matches in full, or that
-    stand right after what one of the patterns in `after` matches."""
+    directly follow what one of the patterns in `after` matches."""
 
     words: list[Text] = Field(default=[])
     """Matches that are left as they are."""
     patterns: list[Text] = Field(default=[])
     """Patterns of the whole of such matches."""
     after: list[Text] = Field(default=[])
-    """Patterns of what stands right before such matches, each with a greatest length."""
+    """Patterns of what directly precedes such matches, each with a greatest length."""
 
 
 class EntropyFile(Model):
@@ -302,7 +302,7 @@ class InputFile(Model):
 
 
 def _no_lookalike(value: object) -> object:
-    """Refuse `true` and `1.0`, which equal 1 in Python and are no integers in YAML."""
+    """Refuse `true` and `1.0`, which equal 1 in Python and are not integers in YAML."""
     if isinstance(value, (bool, float)):
         raise ValueError("expected 1")
     return value

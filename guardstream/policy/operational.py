@@ -210,9 +210,9 @@ class AuditFile(Model):
             raise ValueError("records go nowhere: give 'path' or 'log'")
         of_file = sorted({"fsync", "starts", "mode", "chain", "sign"} & self.model_fields_set)
         if self.path is None and of_file:
-            raise ValueError(f"{of_file[0]!r} is about a file: give 'path'")
+            raise ValueError(f"{of_file[0]!r} has no effect without 'path'")
         if "every" in self.model_fields_set and self.sign is None:
-            raise ValueError("'every' is about signatures: give 'sign'")
+            raise ValueError("'every' has no effect without 'sign'")
         return self
 
 
@@ -267,7 +267,7 @@ class ExtractFile(Model):
         if "close" in self.repair:
             raise ValueError("'close' changes output, which 'extract' does not have: leave it out")
         if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
-            raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
+            raise ValueError("'draft', 'schemas' and 'formats' have no effect without 'schema'")
         return self
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Form, Stage
-from guardstream.hints import nearest
+from guardstream.hints import hint, nearest
 from guardstream.policy import build, json_section, packs, pickling
 from guardstream.policy.build import CHANNELS, CompiledPolicy, applies
 from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
@@ -108,8 +108,8 @@ class Policy:
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__
-            hint = ": json.dumps() makes a text of it" if isinstance(text, dict) else ""
-            raise TypeError(f"Policy.parse() needs a policy's text, a str, not {kind!r}{hint}")
+            how = ": json.dumps() makes a text of it" if isinstance(text, dict) else ""
+            raise TypeError(f"Policy.parse() needs a policy's text, a str, not {kind!r}{how}")
         return cls(build.parse(text, name, Path(folder), Loader(allowed(allow_code))))
 
     @property
@@ -266,7 +266,7 @@ class Policy:
         unknown channel.
         """
         if channel not in CHANNELS and channel != UNKNOWN:
-            raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
+            raise ValueError(f"unknown channel {channel!r}, {hint(channel, CHANNELS)}")
         limited = None if channel == UNKNOWN else self._built.limited
         stages = [
             *(limited.stages(channel) if limited else ()),

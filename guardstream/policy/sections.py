@@ -215,12 +215,12 @@ class JsonFile(Model):
     def _has_effect(self) -> JsonFile:
         given = self.model_fields_set
         if "last_max" in given and self.documents != "last":
-            raise ValueError("'last_max' is about 'documents: last': give that, or leave it out")
+            raise ValueError("'last_max' has no effect without 'documents: last'")
         if "after" in given and self.documents != "one":
-            raise ValueError("'after' is about 'documents: one': leave it out")
+            raise ValueError("'after' has no effect without 'documents: one'")
         about = sorted({"draft", "formats", "schemas"} & given)
         if about and self.schema_ is None and self.tools is None:
-            raise ValueError(f"{about[0]!r} is about a 'schema': give one, or leave it out")
+            raise ValueError(f"{about[0]!r} has no effect without 'schema'")
         return self
 
 

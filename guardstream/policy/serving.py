@@ -179,7 +179,7 @@ class RouteFile(Model):
     text_types: list[str] = Field(default=["text/plain", ""])
     """Media types that are guarded as plain text; "" is a response without one."""
     other: Literal["guard", "refuse", "pass"] = "guard"
-    """How responses that are no known stream are handled: by their content if absent."""
+    """How responses that are not known streams are handled: by their content if absent."""
     file_types: list[str] = Field(default=[])
     """More media types of files, which pass if they are not text."""
     max_answer: Size | None = None
@@ -243,12 +243,12 @@ class ReplayFile(Model):
 
     @model_validator(mode="after")
     def _one_store(self) -> ReplayFile:
-        where, other = ({"prefix", "timeout"}, "a Redis: give 'redis'")
+        where, how = ({"prefix", "timeout"}, "without")
         if self.redis is not None:
-            where, other = ({"max_streams", "max_total"}, "a store in memory: leave out 'redis'")
+            where, how = ({"max_streams", "max_total"}, "with")
         given = sorted(where & self.model_fields_set)
         if given:
-            raise ValueError(f"{given[0]!r} is about {other}")
+            raise ValueError(f"{given[0]!r} has no effect {how} 'redis'")
         return self
 
 
@@ -359,7 +359,7 @@ class ServeFile(Model):
         if not self._has_keys:
             alone = [name for name in ("state", "shared_objects") if getattr(self, name)]
             if alone:
-                raise ValueError(f"{alone[0]!r} is about clients with keys: give 'keys'")
+                raise ValueError(f"{alone[0]!r} has no effect without 'keys'")
             return self
         for name, each in (("upstream", self.upstream), *self.upstreams.items()):
             # An explicit null says that the upstream needs none.
@@ -382,7 +382,7 @@ class ServeFile(Model):
         for name in given:
             if name not in self.upstreams and name != "default":
                 known = ", ".join(["default", *self.upstreams])
-                raise ValueError(f"no upstream {name!r}, there are: {known}")
+                raise ValueError(f"no upstream {name!r}, known: {known}")
         return self
 
     @model_validator(mode="after")

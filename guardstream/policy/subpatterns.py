@@ -183,7 +183,7 @@ class _Calls:
             made.text += text[end : call.start()]
             end, replaced = call.end(), len(made.text)
             called = self._named(path, call)
-            # A subpattern is no part of a layout: its spaces and its '#' stay what they are.
+            # Under `(?x)` of the caller, spaces and '#' of the subpattern stay literal.
             layout = token.spaced and BLANK.search(called)
             made.text += f"(?{'-x' if layout else ''}:{called})"
             made.calls.append((call.start(), end, replaced, len(made.text)))

@@ -53,7 +53,7 @@ class Values:
         self._guards = unknown == "guard"
         self._refuses = unknown == "refuse"
         self._texts = texts
-        self._harmless: set[tuple[str, str]] = set()  # roles, and names of fields that are no match
+        self._harmless: set[tuple[str, str]] = set()  # roles, and names of fields without a finding
 
     def unknown(self, value: Any, place: Place, what: str, kind: str = "") -> Any:
         """Guard, refuse or pass a value of unknown shape; `what` and `kind` are as for `refuse`."""

@@ -167,7 +167,7 @@ def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) 
     """
     known = [*_names(), *beside]
     if name not in known:
-        raise AdapterError(f"no adapter {name!r}, {hint(name, known, 'there are')}")
+        raise AdapterError(f"no adapter {name!r}, {hint(name, known)}")
     adapter: Adapter[Any] = _adapter(name)(unknown=unknown)
     return adapter
 

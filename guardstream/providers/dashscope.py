@@ -29,7 +29,7 @@ from guardstream.providers.toolkit.growing import Growing
 _TEXT = Leaf("grown", "text", "text")
 
 _THOUGHT = ("thought", "response", "action_input_stream")
-"""What an application tells of a step while it takes it; a model's thoughts stand in two places."""
+"""What an application tells of a step while it takes it; a model's thoughts are in two places."""
 
 
 def response_spec(kind: Literal["grown", "delta"]) -> Spec:
@@ -100,7 +100,7 @@ class DashScope(Growing):
         return self._nodes.setdefault(node, len(self._nodes)) if isinstance(node, str) else 0
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return a choice's index, or else its place; text that stands in none is choice 0."""
+        """Return a choice's index, or else its place; text outside of choices is choice 0."""
         choices, place = _choices(event), path[0] if path else 0
         return index_in(choices[place], place) if place < len(choices) else 0
 

@@ -215,8 +215,10 @@ def found_in(answer: bytes) -> str:
     """Return the receipt in an event stream. ReceiptError if there is none, or several."""
     found = _COMMENT.findall(answer)
     if len(found) != 1:
-        missing = f"the answer has no receipt; a whole answer's is in its header {HEADER.decode()}"
-        raise ReceiptError("there are two receipts" if found else missing)
+        missing = (
+            f"the answer has no receipt; a whole answer has it in the header {HEADER.decode()}"
+        )
+        raise ReceiptError(f"the answer has {len(found)} receipts" if found else missing)
     receipt: bytes = found[0]
     return receipt.decode()
 
@@ -264,12 +266,12 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     public = public_key_of(key)
     jwt, _ = _libraries()
     if len(token) > _MAX:
-        raise ReceiptError(f"the {name} is too long to be one")
+        raise ReceiptError(f"the {name} is too long")
     if not token.isascii():
-        raise ReceiptError(f"the {name} is none that can be read")
+        raise ReceiptError(f"the {name} cannot be read")
     try:
         if jwt.get_unverified_header(token).get("typ") != kind:
-            raise ReceiptError(f"the token is signed, but it is no {name}")
+            raise ReceiptError(f"the token is not a {name}")
         claims: Mapping[str, Any] = jwt.decode(
             token,
             public,
@@ -280,7 +282,7 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     except jwt.InvalidSignatureError as error:
         raise ReceiptError(f"the {name} was changed, or signed with another key") from error
     except jwt.PyJWTError as error:
-        raise ReceiptError(f"the {name} is none that can be read") from error
+        raise ReceiptError(f"the {name} cannot be read") from error
     return claims
 
 
@@ -301,13 +303,13 @@ def _receipt(claims: Mapping[str, Any]) -> Receipt:
             number=int(claims["n"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReceiptError("the receipt lacks something that each one says") from error
+        raise ReceiptError("the receipt lacks a claim") from error
 
 
 def _check_kind(key: Any, kind: str) -> None:
     ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
     if not isinstance(key, getattr(ed25519, kind)):
-        raise ReceiptError("the key is not one of Ed25519")
+        raise ReceiptError("the key is not an Ed25519 key")
 
 
 def _libraries() -> tuple[Any, Any]:

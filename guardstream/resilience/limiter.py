@@ -64,7 +64,7 @@ class Limiter:
         timeout: float | None = None,
     ) -> None:
         if (total is not None and total < 1) or (per_key is not None and per_key < 1):
-            raise ValueError("a limiter needs room for at least one stream")
+            raise ValueError("total= and per_key= need room for at least one stream")
         if all(each is None for each in (total, per_key, rate, key_rate)):
             raise ValueError("there is no limit: give total, per_key, rate or key_rate")
         self.running = 0
@@ -76,6 +76,9 @@ class Limiter:
         self._sweep_at = _SWEEP
         self._queue = queue
         self._timeout = timeout
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, running: {self.running}, waiting: {self.waiting}>"
 
     @asynccontextmanager
     async def slot(self, key: str = "") -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ class Pacer:
 
     def __init__(self, rate: Rate) -> None:
         if rate.streams < 1 or not 0 < rate.seconds < float("inf"):
-            raise ValueError("a rate lets at least one stream begin, in more than 0 seconds")
+            raise ValueError("a rate must admit at least one stream, in more than 0 seconds")
         self._step = rate.seconds / rate.streams
         self._early = rate.seconds - self._step
         self._due = float("-inf")

@@ -7,6 +7,7 @@ and is a plain ASGI application itself. Unguarded responses pass unchanged, mess
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -64,8 +65,9 @@ class GuardMiddleware:
     ) -> None:
         unknown = sorted(settings.keys() - Settings.__annotations__.keys())
         if unknown:
-            meant = hint(unknown[0], Settings.__annotations__, "there are")
-            raise TypeError(f"GuardMiddleware() has no argument {unknown[0]!r}: {meant}")
+            *own, _ = signature(GuardMiddleware).parameters
+            meant = hint(unknown[0], [*own, *Settings.__annotations__])
+            raise TypeError(f"GuardMiddleware() has no argument {unknown[0]!r}, {meant}")
         if guard is not None:
             check_guard(guard, "a route")
         if isinstance(routes, Mapping):

@@ -1,4 +1,4 @@
-"""Decides how responses that are no known stream are handled; no I/O.
+"""Decides how responses that are not known streams are handled; no I/O.
 
 A text is guarded as it streams, unless its headers give its length. Then, like JSON always, it is
 read to its end first, and keeps its headers if nothing is found. Other bodies pass if their type is

@@ -1,4 +1,4 @@
-"""The headers of a response that is no known stream: what they declare of its body; no I/O."""
+"""The headers of a response that is not a known stream: what they declare of its body; no I/O."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class Exchange:
         await self._client.transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
     async def _begin_other(self, message: Message) -> None:
-        """Begin a response that is no known stream; its content decides how it is handled."""
+        """Begin a response that is not a known stream; its content decides how it is handled."""
         route, headers = self._route, message["headers"]
         try:
             kind = "" if route.other == "pass" else type_of(headers)

@@ -54,7 +54,9 @@ class Replay:
     def __post_init__(self) -> None:
         check_seconds("linger", self.linger, zero=True)
         if isinstance(self.by, str):
-            raise TypeError(f"replay's headers are a list, such as [{self.by!r}], not one text")
+            raise TypeError(
+                f"a replay needs a list of headers, such as [{self.by!r}], not one text"
+            )
 
     def key(self, secret: str, scope: Scope, policy: bytes, caller: str) -> str:
         """Return the store's key of a stream; `caller` is the identified caller, if any."""

@@ -29,7 +29,7 @@ class Receiver:
         self._receive = receive
         self._left = left
         self._ahead: deque[Message] = deque()
-        self._size = 0  # of those messages
+        self._size = 0  # of the messages ahead
         self._room = anyio.Event()
         self._lock = anyio.Lock()
         self._waits: set[anyio.CancelScope] = set()

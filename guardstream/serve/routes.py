@@ -71,9 +71,9 @@ class Route:
       length; `""` is a response without a type.
     - `decompress`: decompress gzip and deflate, and send the body uncompressed.
     - `heartbeat`: seconds of silence after which an event stream gets a comment.
-    - `other`: how to treat responses that are no known stream, such as JSON and HTML: "guard" them
-      by their content, "refuse" them, or "pass" all of them unread. Images, audio, video, fonts and
-      known binary files pass with "guard".
+    - `other`: how to treat responses that are not known streams, such as JSON and HTML: "guard"
+      guards them by their content, "refuse" refuses them, "pass" passes all of them unread. Images,
+      audio, video, fonts and known binary files pass with "guard".
     - `max_answer`: the most bytes of a response that is guarded as a whole.
     - `file_types`: further media types of binary files that pass.
     - `websocket`: messages are pieces of one text ("text", which the message `end_mark` ends), JSON
@@ -124,8 +124,8 @@ class Route:
         for name, known in chosen:
             value = getattr(self, name)
             if value not in get_args(known):
-                choices = ", ".join(map(repr, get_args(known)))
-                raise ValueError(f"{name!r} is one of {choices}, not {value!r}")
+                choices = " or ".join(map(repr, get_args(known)))
+                raise ValueError(f"unknown {name} {value!r}: use {choices}")
         unused = (each.name for each in _SETTINGS if getattr(self, each.name) != each.default)
         if self.guard is None and (name := next(unused, "")):
             raise ValueError(f"a path that is not guarded has no {name!r}: leave it out")
@@ -134,7 +134,7 @@ class Route:
         for name in ("text_types", "file_types"):
             given = getattr(self, name)
             if isinstance(given, str):
-                raise TypeError(f"{name!r} is a list, such as ({given!r},), not one text")
+                raise TypeError(f"{name!r} needs a list, such as ({given!r},), not one text")
         for media in self.text_types:
             if kind_of(media) in ("events", "lines"):
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Guards the whole body of a response that is no known stream, by its content; no I/O."""
+"""Guards the whole body of a response that is not a known stream, by its content; no I/O."""
 
 from __future__ import annotations
 

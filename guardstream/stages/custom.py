@@ -48,7 +48,7 @@ def known_channels(given: Iterable[str] | None) -> frozenset[str] | None:
             raise ValueError(f"unknown channel {channel!r}, {hint(str(channel), known)}")
         channels.append(channel)
     if not channels:
-        raise ValueError("channels= names none: leave it out for all")
+        raise ValueError("channels= is empty: leave it out for all channels")
     return frozenset(channels)
 
 
@@ -101,15 +101,15 @@ def planned(stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> list[Sta
     """Return the plans of a list of stages. Raises TypeError for anything but callables, plans."""
     if not isinstance(stages, Iterable):
         given = type(stages).__qualname__
-        raise TypeError(f"stages are given as a list, such as [Stage], not {given!r}")
+        raise TypeError(f"stages= needs a list, such as [Stage], not {given!r}")
     return [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
 
 
 def _plan(make: Callable[[], CustomStage]) -> StagePlan:
     if not callable(make):
         raise TypeError(
-            "a stage is given as what makes it, such as its class: each text has one of its own; "
-            f"not {type(make).__qualname__!r}"
+            "stages= needs functions that create stages, such as their classes, because each text "
+            f"gets a stage of its own, not {type(make).__qualname__!r}"
         )
     return StagePlan(make, getattr(make, "__name__", type(make).__name__))
 
@@ -139,7 +139,7 @@ class Checked:
             return 0
         held = getattr(self._stage, "held", 0)
         if type(held) is not int or held < 0:
-            raise StageError(f"stage {self._name!r}: 'held' is a number of code points")
+            raise StageError(f"stage {self._name!r}: 'held' must be a number of code points")
         return held
 
     def feed(self, text: str) -> list[Event]:

@@ -1,4 +1,4 @@
-"""A rule's exceptions: patterns that an allowed match fits, and what may stand before one.
+"""A rule's exceptions: patterns that an allowed match fits, and what may precede one.
 
 No text makes them take long. What `regex` matches in linear time is left to it, unless the text is
 long, and the automata and the matcher of the search judge the rest. What they cannot follow is left
@@ -182,7 +182,7 @@ def _is_fast(pattern: str, tree: Node) -> bool:
     """Return whether `regex` takes a pattern as the search does, and matches it in linear time."""
     if not is_plain(pattern):
         return False
-    # For `regex` alone `$` may stand before a last line feed.
+    # For `regex` alone `$` also matches before a last line feed.
     ends = "$" in pattern and any(isinstance(part, Assert) for part in walk(tree))
     return not ends and is_linear(tree)
 
@@ -219,7 +219,8 @@ def _in_full(pattern: str) -> Node:
 _SINGLE = regex.compile(
     r"\\X(?=[*+{])|\\[pPN]\{[^{}]*\}|\\[^0-9gkX]|\(\?(?![-+0-9R&]|P[>=])", regex.DOTALL
 )
-"""What is no choice of a pattern: among others how groups begin, but for recursion."""
+"""Parts of a pattern that are not choices: properties, escapes, the beginnings of groups except
+recursion."""
 
 _REPEAT = regex.compile(r"[*+]|\{[0-9]*,?[0-9]*\}|\\X")
 """What may end at as many places as the text has."""
@@ -247,8 +248,8 @@ def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Patt
 
 
 def _is_harmless(pattern: str) -> bool:
-    """Return whether a pattern has so few choices, however it is read, that `regex` is fast: some
-    in a pattern without repeats, or one repeat."""
+    """Return whether a pattern has so few choices that `regex` is fast: one repeat, or no repeats
+    and at most MAX_CHOICES alternatives and optional parts."""
     left = _SINGLE.sub("", pattern)
     repeats, choices = len(_REPEAT.findall(left)), left.count("|") + left.count("?")
     few = choices <= MAX_CHOICES if not repeats else repeats + choices == 1
@@ -285,7 +286,7 @@ class After:
 
 
 class _Preceding(NamedTuple):
-    """A pattern for what stands before a match, read from its end: it reads up to `reach`
+    """A pattern for what precedes a match, read from its end: it reads up to `reach`
     characters there, and up to `ahead` of the match, all if that is None."""
 
     exact: _Exact
@@ -294,7 +295,7 @@ class _Preceding(NamedTuple):
 
 
 def _preceding(rule: Rule, number: int) -> _Preceding:
-    """Return a pattern for what stands before an allowed match; RuleError if it has no greatest
+    """Return a pattern for what precedes an allowed match; RuleError if it has no greatest
     length, or if it may be nothing."""
     written = rule.allow_after[number]
     try:

@@ -125,6 +125,9 @@ class Session(Pipeline):
         super().__init__(stages)
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, held: {self.held}>"
+
     def finish(self) -> list[Event]:
         """Settle every stage in order and end with one Finish."""
         self._closed = True

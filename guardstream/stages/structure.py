@@ -1,4 +1,4 @@
-"""The JSON stage: the documented place of `guardstream.stages.json.structure`."""
+"""The JSON stage: a short name for `guardstream.stages.json.structure`."""
 
 from guardstream.stages.json.structure import Settings, Structure
 

@@ -55,7 +55,7 @@ def _hint(name: str, names: frozenset[str]) -> str:
     if meant in names:
         return f": did you mean {meant!r}?"
     close = nearest(name, sorted(names), cutoff=0.5)
-    return f": did you mean {close!r}?" if close else f", it has: {', '.join(sorted(names))}"
+    return f": did you mean {close!r}?" if close else f", known: {', '.join(sorted(names))}"
 
 
 def check_unknown_beside(provider: object, unknown: object) -> None:
@@ -82,7 +82,7 @@ def check_listed(name: str, given: object) -> None:
 def check_flag(name: str, given: object) -> None:
     """Raise for anything but True and False: a string such as "no" would count as True."""
     if not isinstance(given, bool):
-        raise TypeError(f"{name}= is True or False, not {type(given).__qualname__!r}")
+        raise TypeError(f"{name}= needs True or False, not {type(given).__qualname__!r}")
 
 
 def check_attributes(given: object) -> None:

@@ -65,7 +65,7 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     @property
     def failure(self) -> bytes | None:
-        """The last chunk, if it is an error in place of a finish reason: it is the guard's own."""
+        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
         return getattr(self.state.flow, "failure", None)
 
     @property
@@ -109,9 +109,10 @@ class GuardedStream(Outcome[C], AsyncContext):
         return state.deliver(state.queue.popleft())
 
     def ready(self) -> list[C]:
-        """Return the chunks that the last one of the source became, too; a callback has its turn.
+        """Return the further chunks that came of the source's last one, without waiting.
 
-        They are delivered: iterating goes on after them.
+        They count as delivered: iterating continues after them. With callbacks the list is empty,
+        because each chunk has to wait for them.
         """
         state = self.state
         if state.callbacks is not None or self._reader is not None:

@@ -108,6 +108,9 @@ class _TextOf(Generic[S]):
     def __init__(self, stream: S) -> None:
         self._stream = stream
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._stream!r}>"
+
     @property
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""

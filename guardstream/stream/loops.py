@@ -217,7 +217,7 @@ async def _aclose(source: object) -> None:
         if _cancellations() > before:
             raise
     except BaseExceptionGroup as group:
-        # A task group around a generator's `yield` raises the GeneratorExit of its end so.
+        # A task group around a generator's `yield` wraps the GeneratorExit of its end in a group.
         _, rest = group.split((Exception, GeneratorExit))
         if rest is not None:
             raise rest from None

@@ -1,4 +1,4 @@
-"""How an answer ends that a rule blocks, and what is said of it."""
+"""How an answer that a rule blocks ends, and the message of its error."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ def check_open(stream: object, options: Mapping[str, object]) -> None:
     for name in REOPENING:
         if options.get(name):
             raise TypeError(
-                f"wrap() was given a stream that is open, and {name!r}: give it the function that "
-                "opens the stream"
+                f"{name}= needs a function that opens the stream, not an open stream: "
+                f"wrap(lambda: client.stream(...), {name}=...)"
             )
 
 
@@ -51,7 +51,7 @@ def _check_async(stream: Any) -> None:
 
 
 def check_sync(stream: object) -> None:
-    """Raise TypeError for what is no iterable of chunks, and say what to give instead."""
+    """Raise TypeError for anything but an iterable of chunks; say what to pass instead."""
     if inspect.iscoroutine(stream):
         stream.close()
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
@@ -98,7 +98,7 @@ def _check_response(stream: object, name: str, chunks: str) -> None:
         raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
     if _has(stream, "body_iterator"):
         raise TypeError(
-            f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
+            f"{name} was given a {given!r}: guard its content first, and build it from that"
         )
     if _has(stream, "model_fields_set"):
         raise TypeError(

@@ -35,7 +35,7 @@ _begun = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
 _as_user = regex.compile(r"//[^\s@/\[\]()?#\\]*[?#\\][^\s@/\[\]()]*\Z")
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
 _SPACES = " \n\t\r\f\v"
-_quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends an address that stands in quotes
+_quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends a quoted address
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
 _escaped = regex.compile(r"\\([!-/:-@\[-`{-~])")

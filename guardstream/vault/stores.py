@@ -181,6 +181,9 @@ class SQLiteStore:
             )
             database.execute("CREATE INDEX IF NOT EXISTS entries_asked ON entries (asked)")
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._path!r}>"
+
     def load(self, conversation: str) -> Sealed:
         """Return the entries of a conversation, and restart its time to live."""
         with self._transaction(LOAD) as database:
@@ -296,6 +299,9 @@ class RedisStore:
         self._client, self._prefix = client, prefix
         self._place = _place_of(client)
         self._ttl = max(int(ttl), 1)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._place!r}>"
 
     def load(self, conversation: str) -> Sealed:
         """Return the entries of a conversation, and restart its time to live."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args
 from guardstream.amounts import check_count
 from guardstream.errors import GuardstreamError
 from guardstream.forks import kept_across_forks
+from guardstream.hints import check_known
 from guardstream.vault.fakes import shape_of
 from guardstream.vault.ids import Ids, hashed
 from guardstream.vault.standin import ESCAPED, Name, label_of
@@ -52,15 +53,12 @@ class Counts:
     left: int = 0
 
 
-_LISTED = ", ".join(map(repr, get_args(Ids)))
-
-
 def check_key(key: bytes) -> None:
     """Raise TypeError for a key that is not bytes, ValueError for one that is too short."""
     if not isinstance(key, bytes):
-        raise TypeError(f"a key is bytes, not {type(key).__qualname__!r}: write text.encode()")
+        raise TypeError(f"a key must be bytes, not {type(key).__qualname__!r}: write text.encode()")
     if len(key) < 16:
-        raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
+        raise ValueError(f"a key needs at least 16 bytes, not {len(key)}")
 
 
 class Vault:
@@ -102,8 +100,7 @@ class Vault:
         """
         if key is not None:
             check_key(key)
-        if ids not in get_args(Ids):
-            raise ValueError(f"ids {ids!r} are not known: take {_LISTED}")
+        check_known("ids", ids, get_args(Ids))
         check_count("max_entries", max_entries)
         check_count("max_bytes", max_bytes)
         self.conversation = conversation
@@ -224,7 +221,7 @@ class Vault:
         if len(self._values) >= self._max_entries or self._bytes + size > self._max_bytes:
             raise FullError(
                 f"the vault holds {len(self._values)} values, {self._bytes} bytes: "
-                "no more fit (max_entries, max_bytes)"
+                "it is full: raise 'max_entries' or 'max_bytes'"
             )
 
     def _keep(self, entry: Entry) -> None:

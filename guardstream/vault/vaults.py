@@ -195,10 +195,10 @@ class Vaults:
         """Return the hashed name of a caller's conversation, or of a caller."""
         if not isinstance(caller, str):
             given = type(caller).__qualname__
-            raise TypeError(f"a caller is the name of an authenticated client, not {given!r}")
+            raise TypeError(f"caller= needs the name of an authenticated client, not {given!r}")
         if not isinstance(conversation, (str, int, UUID, NoneType)):
             given = type(conversation).__qualname__
-            raise TypeError(f"a conversation is given by its name, a str, not {given!r}")
+            raise TypeError(f"conversation= needs a name, a str, not {given!r}")
         name = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = name.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING
@@ -250,7 +250,7 @@ class Vaults:
 def _check_vault(given: object) -> None:
     if not isinstance(given, Vault):
         kind = type(given).__qualname__
-        raise TypeError(f"what is saved is the vault that open() has returned, not {kind!r}")
+        raise TypeError(f"save() needs the vault that open() returned, not {kind!r}")
 
 
 _TRIES = 20

@@ -124,12 +124,12 @@ class _Veiled:
         self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._surroundings = Surroundings()
-        self._ahead: list[str] = []  # what `find` has only read, and `_surroundings` has not
+        self._ahead: list[str] = []  # read by `_find`, not yet taken by `_surroundings`
         self._becomes: list[str] = []  # what each private character becomes
-        self._texts: list[str] = []  # what each stood for in the source
+        self._texts: list[str] = []  # the source text of each private character
         self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
         self._fed = 0  # how many characters the inner stage has had
-        self._origins = Origins(0, 0)  # where in the source those stood
+        self._origins = Origins(0, 0)  # maps offsets of the inner stage's text to the source
         self._finished = False
         self._pass, self._read = inner.feed, self._find.reader.read
         self._tail = ""  # what may belong to a stand-in

@@ -130,7 +130,7 @@ def test_a_line_that_is_nested_deeply_is_written_or_refused(tmp_path: Path, dept
     ("line", "said"),
     [
         (b"{'a': 1}", "not JSON"),
-        (b'{"a": "bluebird", "a": 1}', "names a key twice"),
+        (b'{"a": "bluebird", "a": 1}', "repeats a key"),
         (b'"\xff"', "UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
     ],
@@ -328,12 +328,12 @@ def test_a_run_of_other_settings_does_not_go_on(tmp_path: Path) -> None:
     source.write_bytes(b'{"a": "bluebird"}\n{"a": \n')
     with pytest.raises(BulkError, match="byte 18"):
         run(job(source, target, part_size=18))
-    with pytest.raises(BulkError, match="parts of another run"):
+    with pytest.raises(BulkError, match="parts of a run with other files"):
         run(job(source, target, part_size=19))
-    with pytest.raises(BulkError, match="parts of another run"):
+    with pytest.raises(BulkError, match="parts of a run with other files"):
         run(job(source, target, part_size=18, guard=OTHER))
     source.write_bytes(b'{"a": "bluebird"}\n{"a": 1}\n')
-    with pytest.raises(BulkError, match="parts of another run"):
+    with pytest.raises(BulkError, match="parts of a run with other files"):
         run(job(source, target, part_size=18))
 
 
@@ -367,13 +367,13 @@ def test_an_output_named_like_another_format_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(b'{"a": "bluebird"}\n')
     for name in ("out.parquet", "out.csv", "out.json"):
-        with pytest.raises(BulkError, match="has the format of the input, 'jsonl'"):
+        with pytest.raises(BulkError, match="has the format 'jsonl', like the input"):
             run(job(source, tmp_path / name))
-    with pytest.raises(BulkError, match="like the input, not compressed"):
+    with pytest.raises(BulkError, match=r"leave \.gz out of its name"):
         run(job(source, tmp_path / "out.jsonl.gz"))
     zipped = tmp_path / "in.jsonl.gz"
     zipped.write_bytes(gzip.compress(source.read_bytes()))
-    with pytest.raises(BulkError, match=r"compressed: end its name with \.gz"):
+    with pytest.raises(BulkError, match=r"end its name with \.gz"):
         run(job(zipped, tmp_path / "out.jsonl"))
 
 
@@ -393,7 +393,7 @@ def test_what_is_there_is_not_lost(tmp_path: Path) -> None:
     assert target.read_text() == "mine"
     run(job(source, target, overwrite=True))
     assert target.read_text() == '"[bird]"\n'
-    with pytest.raises(BulkError, match="inside of what is read"):
+    with pytest.raises(BulkError, match="inside the folder that is read"):
         run(job(tmp_path, tmp_path / "out"))
 
 
@@ -412,7 +412,7 @@ def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(BulkError, match="nosuch"):
         run(job(Path("nosuch://x")))
     for options in ({"format": "csv"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
-        with pytest.raises(ValueError, match=r"is one of|at least 1|no target"):
+        with pytest.raises(ValueError, match=r"unknown|at least 1|writes nothing"):
             job(tmp_path, tmp_path / "out", **options)
     with pytest.raises(ValueError, match="source is empty: name a file"):
         Job(GUARD, "")
@@ -576,7 +576,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_mixed(tmp_path: Path, chang
                 source.write_bytes(change)
             yield report
 
-    with pytest.raises(BulkError, match=r"in\.jsonl: was changed while it was read"):
+    with pytest.raises(BulkError, match=r"in\.jsonl: changed while it was read"):
         run(job(source, target, part_size=300), changes)
     assert not target.exists()
 
@@ -624,7 +624,7 @@ def test_damaged_gzip_names_the_file(tmp_path: Path) -> None:
     data = bytearray(gzip.compress(bytes(str(list(range(9_000))), "ascii")))
     data[20:23] = b"\xff\xff\xff"
     source.write_bytes(data)
-    with pytest.raises(BulkError, match=r"in\.log\.gz: is not whole"):
+    with pytest.raises(BulkError, match=r"in\.log\.gz: is incomplete"):
         run(job(source))
 
 

@@ -290,7 +290,7 @@ def gitleaks(tmp_path: Path, rule: str) -> tuple[Guard, list[str]]:
     return guard, [note.partition(": ")[2] for note in notes]
 
 
-WIDE = "rule 'a': the whole match is masked, its group is no secret"
+WIDE = "rule 'a': all of a match is masked, its group is not a secret"
 
 
 @pytest.mark.parametrize(
@@ -513,7 +513,7 @@ def test_a_list_of_words_may_have_any_name_and_words_of_code(
         ("a.json", '{"name": "a",\n"name": "b"}', "2:6: not valid JSON: the object repeats a key"),
         ("a.json", '{"name": "\\ud800"}', "1:17: not valid JSON: unpaired surrogate"),
         ("a.json", "[" * 50_000, "1:129: not valid JSON: the document is nested too deeply"),
-        ("a.json", "[]", "1:1: no guardrail: it is a mapping, in braces"),
+        ("a.json", "[]", "1:1: not a guardrail: expected an object in braces"),
         ("a.toml", "title = 'x'\nrules = 3", "2:1: 'rules' is not a list"),
         ("a.yaml", "a: 1\nguardrails: 3", "2:1: 'guardrails' is not a list: begin each item"),
     ],

@@ -167,7 +167,7 @@ def test_litellms_content_filter_finds_parts_of_words_in_any_case(tmp_path: Path
         "guardrail 'filter': prebuilt pattern 'us_ssn' becomes a pack's rules, which test more",
         "guardrail 'filter': prebuilt pattern 'street_address' is left out: "
         "no pack has a rule for it",
-        "guardrail 'judge' is left out: 'lakera_v2' is no filter that runs in the proxy itself",
+        "guardrail 'judge' is left out: 'lakera_v2' is not a filter that runs in the proxy",
     ]
 
 
@@ -262,7 +262,7 @@ def test_nemos_rails_hold_where_a_flow_uses_them(tmp_path: Path) -> None:
         "'rails.config.fact_checking' is left out: it asks a model or a service",
         "'rails.output.streaming' is left out: text is held while it may match",
         "input: flow 'self check input' is left out: it asks a model, or is one of your own",
-        "input: recogniser 'title' is left out: 'TITLE' is none of the entities",
+        "input: recogniser 'title' is left out: 'TITLE' is not one of the entities",
         "entity 'PERSON' is left out: no pack has a rule for it",
         "output: injection 'code' is left out: extend guardstream/code for calls that run code",
         "output: injection 'sqli' is left out",

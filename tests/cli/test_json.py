@@ -120,7 +120,7 @@ def test_the_draft_and_formats_may_be_given(cli: Cli, tmp_path: Path) -> None:
     options = ("--schema", "s.json", "--draft", "draft-04", "--formats")
     assert cli(*options, stdin=b'"x"').status == 3
     assert cli("--draft", "draft-4", "--schema", "s.json").err.endswith("openapi-3.0\n")
-    assert "name one with --schema" in cli("--formats", stdin=b"1").err
+    assert "no effect without --schema" in cli("--formats", stdin=b"1").err
 
 
 def test_a_misspelt_keyword_of_a_schema_is_a_warning(cli: Cli, tmp_path: Path) -> None:

@@ -110,4 +110,4 @@ def test_it_is_a_page_if_asked_for(audit: Path, tmp_path: Path) -> None:
     assert "secret" not in page
     both = run("--html", target, "--json", audit)
     assert (both.returncode, both.stdout) == (2, "")
-    assert "ask for one" in both.stderr
+    assert "exclude each other" in both.stderr

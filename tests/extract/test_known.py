@@ -50,7 +50,7 @@ def test_what_was_expected_is_made_at_the_first_refusal(read):
         document = Document(schema)
         document.feed('{"id": []}')
         assert document.error is not None
-        assert document.error.advice == 'at /id: expected type "integer", but an array came'
+        assert document.error.advice == 'at /id: expected type "integer", got an array'
         with pytest.raises(extract.ExtractError, match='expected type "integer"'):
             extract.final_sync(['{"id": []}'], Order)
     assert read == {"early": 2, "json": 2}

@@ -70,7 +70,7 @@ def test_a_path_that_cannot_be_read_is_an_error():
         ("order.item", "the keys there are 'orders', 'a.b', 'n'"),
         ("orders.item.nr", "the keys there are 'id'"),
         ("orders.item.id.x", "there is a (number or literal|string) on the way"),
-        ("$.*.id", "'*' stands for the elements of an array"),
+        ("$.*.id", "'*' selects the elements of an array"),
         ("$.n.x", "the keys there are ''"),
         ("orders.id", "there is an array on the way, and 'item' names its elements"),
         ("$.orders[7].id", "there is an array on the way"),
@@ -97,17 +97,15 @@ def test_text_before_the_json_is_an_error_that_names_the_option():
     with pytest.raises(extract.ExtractError) as caught:
         items("[1, oh]", "item")
     assert "fences" not in str(caught.value)
-    with pytest.raises(
-        extract.ExtractError, match=r"expected type .*, but a number came; if prose"
-    ):
+    with pytest.raises(extract.ExtractError, match=r"expected type .*, got a number; if prose"):
         extract.final_sync(["42 things"], list[Order])
 
 
 def test_a_violation_says_what_was_expected():
     with pytest.raises(extract.ExtractError) as caught:
         extract.final_sync(['{"orders": []}'], list[Order])
-    assert str(caught.value).endswith('(/): expected type "array", but an object came')
-    with pytest.raises(extract.ExtractError, match=r'expected required .*"id".*, but an object'):
+    assert str(caught.value).endswith('(/): expected type "array", got an object')
+    with pytest.raises(extract.ExtractError, match=r'expected required .*"id".*, got an object'):
         extract.final_sync(["{}"], Order)
 
 

@@ -103,12 +103,12 @@ def spoil(folder: Path, name: str, text: str) -> None:
         (("config.json", "no JSON"), {}, r"config\.json cannot be read: JSONDecodeError"),
         (("config.json", "{}"), {}, "has no id2label"),
         (("config.json", '{"id2label": {"1": "vile"}}'), {}, "has no id2label"),
-        (("tokenizer.json", "{}"), {}, r"tokenizer\.json is no tokenizer"),
-        (("model.onnx", "none"), {}, r"model\.onnx is no model"),
+        (("tokenizer.json", "{}"), {}, r"tokenizer\.json is not a tokenizer"),
+        (("model.onnx", "none"), {}, r"model\.onnx is not a model"),
         (None, {"labels": ["bad"]}, r"are ok, vile, rude, not \['bad'\]"),
         (None, {"labels": []}, "are ok, vile, rude"),
         (None, {"threshold": 2}, "from 0 to 1"),
-        (None, {"max_tokens": 8, "overlap": 8}, "max_tokens is more than overlap"),
+        (None, {"max_tokens": 8, "overlap": 8}, "'max_tokens' must exceed 'overlap'"),
     ],
 )
 async def test_what_is_no_model_is_refused_when_it_is_made(

@@ -328,12 +328,15 @@ def test_a_function_must_be_allowed() -> None:
         ("{use: 'no_such_module:check'}", "cannot import"),
         ("{use: presidioo}", "did you mean 'presidio'"),
         ("{use: company_checks.made, options: {wrod: x}}", "cannot be created"),
-        ("{use: judge, options: {format: other, model: m}}", "take one of llama_guard"),
+        ("{use: judge, options: {format: other, model: m}}", "use 'llama_guard'"),
         ("{use: judge, options: {modle: m}}", "has no option 'modle', did you mean 'model'"),
         ("{use: judge, options: {model: m}}", "needs in 'options': 'format'"),
         ("{use: judge}", "needs in 'options': 'format', 'model'"),
         ("{use: openai_moderation, options: {key_env: NO_KEY_HERE}}", "'NO_KEY_HERE'"),
-        ("{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}", "is not a URL"),
+        (
+            "{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}",
+            "is not an http or https URL",
+        ),
         ("{use: openai_moderation, options: {key_env: null, threshold: 2}}", "from 0 to 1"),
     ],
 )

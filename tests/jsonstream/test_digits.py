@@ -99,7 +99,7 @@ def test_the_advice_names_what_decided():
     document = Document(Schema({"properties": {"n": WHOLE | {"minimum": 1, "maximum": 8}}}))
     document.feed('{"n": 12')
     assert document.error is not None
-    assert document.error.advice == "at /n: expected maximum 8, but a number came"  # type: ignore[attr-defined]
+    assert document.error.advice == "at /n: expected maximum 8, got a number"  # type: ignore[attr-defined]
 
 
 def test_what_is_too_small_for_a_float_is_not_nought():

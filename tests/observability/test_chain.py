@@ -174,7 +174,7 @@ def test_the_policy_says_it_and_the_commands_read_it(
     monkeypatch.setenv("AUDIT_KEY", "no key")
     with pytest.raises(PolicyError, match=r"policy\.yaml:1:\d+: the key is not a private key"):
         Guard.load(path)
-    with pytest.raises(PolicyError, match="'every' is about signatures"):
+    with pytest.raises(PolicyError, match="'every' has no effect without 'sign'"):
         Policy.parse("audit: {path: a, every: 3}\nrules: []")
 
 

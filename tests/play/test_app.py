@@ -74,7 +74,7 @@ def test_a_recording_streams_too(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"policy": "gate: []", "text": "a"}, "policy.yaml:1:1: 'gate'"),
+        ({"policy": "gate: []", "text": "a"}, "policy.yaml:1:1: only rules run here"),
         ({"policy": POLICY, "recording": "nonsense"}, "recording:1: "),
     ],
 )

@@ -219,10 +219,10 @@ def test_the_timeline_is_saved_as_a_file(page: Any) -> None:
 
 def test_what_a_policy_may_not_say_here_is_marked(page: Any) -> None:
     write(page, "version: 1\ngate: []\nrules:\n  - id: a\n    words: {file: /etc/passwd}\n")
-    expect(page, "#problems", "'gate' is about more than rules")
-    expect(page, "#problems", "words come from no files here")
+    expect(page, "#problems", "only rules run here: leave 'gate' out")
+    expect(page, "#problems", "no word files are read here")
     page.click("#play")
-    expect(page, "#status", "policy.yaml:2:1: 'gate'")
+    expect(page, "#status", "policy.yaml:2:1: only rules run here")
 
 
 def test_a_text_that_looks_like_markup_is_text(page: Any) -> None:

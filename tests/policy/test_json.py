@@ -433,10 +433,10 @@ def test_keys_of_arguments_that_become_the_same_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("section", "problem"),
     [
-        ("{last_max: 5}", "'last_max' is about 'documents: last': give that, or leave it out"),
-        ("{documents: many, after: stop}", "'after' is about 'documents: one': leave it out"),
-        ("{formats: true}", "'formats' is about a 'schema': give one, or leave it out"),
-        ("{draft: draft-07}", "'draft' is about a 'schema': give one, or leave it out"),
+        ("{last_max: 5}", "'last_max' has no effect without 'documents: last'"),
+        ("{documents: many, after: stop}", "'after' has no effect without 'documents: one'"),
+        ("{formats: true}", "'formats' has no effect without 'schema'"),
+        ("{draft: draft-07}", "'draft' has no effect without 'schema'"),
     ],
 )
 def test_what_would_change_nothing_is_refused(section: str, problem: str) -> None:

@@ -200,11 +200,11 @@ CASES = {
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
     "while parsing a flow node; close each bracket, put a value that has ': ' in it or begins "
-    "with # in quotes, and double a single quote that stands in single quotes",
+    "with # in quotes, and double a single quote inside single quotes",
     "rules:\n- words: [x\n- id: a": "p:3:5: not valid YAML: expected ',' or ']', but got ':', "
     "while parsing a flow sequence that begins at line 2, column 10; close each bracket, put a "
-    "value that has ': ' in it or begins with # in quotes, and double a single quote that stands "
-    "in single quotes",
+    "value that has ': ' in it or begins with # in quotes, and double a single quote inside "
+    "single quotes",
     "rules:\n- pattern: 'x\n": "p:3:1: not valid YAML: found unexpected end of stream, while "
     "scanning a quoted scalar that begins at line 2, column 12; close the quote",
     '{"a": 1}\n{"a": 2}': "p:2:1: not valid YAML: expected '<document start>', but found '{'; a "

@@ -26,7 +26,7 @@ def test_an_adapter_that_is_passed_can_be_copied(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(AdapterError, match="'x', there are: text, openai_chat"):
+    with pytest.raises(AdapterError, match="'x', known: text, openai_chat"):
         named("x")
 
 

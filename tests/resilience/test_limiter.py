@@ -229,9 +229,9 @@ def test_a_pacer_lets_no_more_begin_in_any_such_time_after_a_pause() -> None:
 
 @pytest.mark.parametrize(("streams", "seconds"), [(0, 1.0), (1, 0.0), (1, float("inf"))])
 def test_a_rate_that_lets_none_begin_is_refused(streams: int, seconds: float) -> None:
-    with pytest.raises(ValueError, match="a rate lets at least one"):
+    with pytest.raises(ValueError, match="a rate must admit at least one"):
         Limiter(rate=(streams, seconds))
-    with pytest.raises(ValueError, match="a rate lets at least one"):
+    with pytest.raises(ValueError, match="a rate must admit at least one"):
         Limiter(key_rate=(streams, seconds))
 
 

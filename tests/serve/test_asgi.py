@@ -819,8 +819,14 @@ GUARD = guard()
         ({"guard": GUARD, "heartbeat": float("nan")}, "above 0, not nan"),
         ({"guard": GUARD, "heartbeat": True}, "not 'bool'"),
         ({"routes": [Route("/chat", GUARD)], "heartbeat": 5}, "'heartbeat' is for 'guard'"),
-        ({"guard": GUARD, "websocket": "jason"}, "'text', 'json', 'message', not 'jason'"),
-        ({"guard": GUARD, "binary": True}, "'guard', 'refuse', 'pass', not True"),
+        (
+            {"guard": GUARD, "websocket": "jason"},
+            "unknown websocket 'jason': use 'text' or 'json' or 'message'",
+        ),
+        (
+            {"guard": GUARD, "binary": True},
+            "unknown binary True: use 'guard' or 'refuse' or 'pass'",
+        ),
     ],
 )
 def test_what_is_no_setting_is_said_at_once(given: dict[str, Any], said: str) -> None:

@@ -198,7 +198,7 @@ def test_a_stage_that_raises_ends_the_stream_as_blocked() -> None:
 
 @pytest.mark.parametrize("held", [-1, "1", None])
 def test_what_is_held_is_a_number(held: object) -> None:
-    with pytest.raises(StageError, match="'held' is a number"):
+    with pytest.raises(StageError, match="'held' must be a number"):
         _ = Checked(Says([], held), "mine").held
 
 

@@ -325,5 +325,5 @@ def test_a_counter_that_fails_blocks_where_it_fails(chunk: int) -> None:
 
 @pytest.mark.parametrize(("min_chars", "times"), [(0, 3), (1, 2)])
 def test_what_is_no_loop_is_refused(min_chars: int, times: int) -> None:
-    with pytest.raises(ValueError, match="a loop has pieces"):
+    with pytest.raises(ValueError, match="a loop needs"):
         Loops(min_chars, times)

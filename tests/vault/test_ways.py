@@ -200,9 +200,9 @@ def test_what_is_signed_stays_as_it_was_unless_a_value_stands_in_it() -> None:
 
 
 def test_a_vault_that_is_full_says_so() -> None:
-    with pytest.raises(FullError, match="no more fit"):
+    with pytest.raises(FullError, match="it is full"):
         sent([user(f"{MAIL} bob@example.org")], vault(max_entries=1))
-    with pytest.raises(FullError, match="no more fit"):
+    with pytest.raises(FullError, match="it is full"):
         sent([user(MAIL)], vault(max_bytes=10))
     with pytest.raises(ValueError, match="at least 16 bytes"):
         Vault(b"short")

@@ -22,6 +22,7 @@ from guardstream.cli.importing import (
 )
 from guardstream.cli.importing.write import Draft, ImportingError, as_yaml, usable
 from guardstream.cli.importing.yaml_file import value_of
+from guardstream.hints import hint
 from guardstream.policy.files import read_text
 
 FORMATS = {
@@ -57,7 +58,7 @@ def convert(path: Path, kind: str | None) -> tuple[str, list[str]]:
     text = read_text(path)
     kind = kind or _detected(text, path)
     if kind not in FORMATS:
-        raise ImportingError(f"unknown format {kind!r}, there are: {', '.join(FORMATS)}")
+        raise ImportingError(f"unknown format {kind!r}, {hint(kind, FORMATS)}")
     made: Draft = FORMATS[kind](text, path)
     for side in (made, made.prompts):
         side.rules, notes = usable(side)

@@ -62,7 +62,7 @@ def draft(text: str, path: Path) -> Draft:
         raise ImportingError(f"{path}:{wrong.line}:{wrong.column}: not valid JSON: {wrong.reason}")
     config = json.loads(text)
     if not isinstance(config, dict):
-        raise ImportingError(f"{path}:1:1: no guardrail: it is a mapping, in braces")
+        raise ImportingError(f"{path}:1:1: not a guardrail: expected an object in braces")
     made = Draft.of(path)
     config = fitted(config, _CONFIG, "", made.notes)
     made.name = slug(config.get("name") or path.stem)

@@ -153,9 +153,7 @@ class _Guardrail:
             "hide-secrets": (self._secrets, {**_USUAL, "detect_secrets_config": UNUSED}),
         }
         if kind not in reads:
-            self._note(
-                f" is left out: {slug(kind)!r} is no filter that runs in the proxy itself", ""
-            )
+            self._note(f" is left out: {slug(kind)!r} is not a filter that runs in the proxy", "")
             return
         read, shape = reads[kind]
         self.params = fitted(self.params, shape, f"guardrail {self.name!r}", self.made.notes)

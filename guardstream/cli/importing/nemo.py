@@ -174,7 +174,7 @@ class _Rails:
     ) -> None:
         whose = f"recogniser {slug(entity)!r}"
         if entity not in keys:
-            self._note(f"{whose} is left out: {entity!r} is none of the entities")
+            self._note(f"{whose} is left out: {entity!r} is not one of the entities")
             return
         fit = fitted(given, presidio.RECOGNISER, whose, self.made.notes)
         presidio.add(self.made, self.side, entity, fit, least=least, keys=keys[entity])

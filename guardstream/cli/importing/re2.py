@@ -116,7 +116,7 @@ class _Writer:
         self._at += size
 
     def _branches(self, on: frozenset[str], outer: frozenset[str]) -> None:
-        """Write what stands up to the end of a group, with the flags `outer`.
+        """Write everything up to the end of a group, with the flags `outer`.
 
         A flag that is set inside holds in all branches from there on: in each it has a group.
         """

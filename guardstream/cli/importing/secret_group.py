@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\[\^?\]?(?:\\.|[^\\\]])*\]|\\.|.", re.DOTALL)
 _HEAD = re.compile(r"\(\?[a-zA-Z]+\)")
 
 _MOST_VARIANTS = 16
-"""Patterns that one may become; beyond that its groups are no secrets but structure."""
+"""Patterns that one may become; beyond that its groups are structure, not secrets."""
 
 
 class Secrets(NamedTuple):
@@ -33,11 +33,11 @@ class Secrets(NamedTuple):
 
 
 def secrets(pattern: str, secret: int | str | None = None, *, every: bool = False) -> Secrets:
-    r"""Write a pattern in the dialect of `regex`, its secret as a group: that of a number or name.
+    r"""Write a pattern in the dialect of `regex`, with its secret as a named group.
 
-    Otherwise it is the first group, in each branch that has one, or `every` one: a pattern each. A
-    group that repeats nothing, as in `(ghu|ghs)_\w{36}`, or may be empty, is no secret: the whole
-    match is masked then.
+    `secret` is the number or name of the group. Without it, that is the first group of each branch
+    that has one; with `every`, each group gets a pattern of its own. A group that repeats nothing,
+    as in `(ghu|ghs)_\w{36}`, or may be empty, is not a secret: then the whole match is masked.
     """
     written = re2(pattern)
     groups = _groups(written)

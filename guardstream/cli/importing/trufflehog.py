@@ -1,7 +1,7 @@
 """TruffleHog's custom detectors in YAML: https://docs.trufflesecurity.com/custom-detectors.
 
 Their patterns are RE2; the first group of a match is the secret. TruffleHog verifies the matches of
-a detector's patterns together; here each stands for itself.
+a detector's patterns together; here each counts by itself.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Draft(Side):
     ) -> None:
         """Add a rule for a secret, which is the group `secret` or the whole match.
 
-        `allowed` patterns match in full what looks like such a secret and is none. They are left
+        `allowed` patterns match in full what looks like such a secret but is not one. They are left
         out, and noted, if they cannot be read or more than the secret is masked: more is found
         without them.
         """
@@ -81,7 +81,7 @@ class Draft(Side):
         if found.group:
             rule["group"] = "secret"
         if found.is_wider:
-            self.notes.append(f"rule {name!r}: the whole match is masked, its group is no secret")
+            self.notes.append(f"rule {name!r}: all of a match is masked, its group is not a secret")
             if any(True for _ in allowed):
                 self.notes.append(f"rule {name!r}: what it allows is left out, for the same reason")
         if entropy and 0 < entropy <= _MOST_ENTROPY:

@@ -31,7 +31,7 @@ def mapping(text: str, path: Path, key: str | None = None) -> dict[str, Any]:
     value = document.value
     if not isinstance(value, dict):
         raise _error(
-            path, document.mark(()), "no mapping: it begins with a key, as in 'name: value'"
+            path, document.mark(()), "not a mapping: begin it with a key, as in 'name: value'"
         )
     if key is not None and not isinstance(value.get(key), list):
         what = f"{key!r} is not a list" if key in value else f"no list of {key}"

@@ -41,27 +41,44 @@ Begun: TypeAlias = tuple[int, tuple[str, ...], int, int, Any]
 
 
 class Growth(NamedTuple):
-    """What a chunk adds to an open number that it does not end immediately."""
+    """What a chunk adds to an open number that it does not end at once.
 
-    pieces: tuple[tuple[int, str, int], ...]  # kind, everything added so far, and its end
-    within: str | None  # the number's state after it, None if the number has ended
+    `pieces` has the kind of each token, all text that is added up to it, and the offset of its end.
+    `within` is the number's state after the chunk, None if the number has ended.
+    """
+
+    pieces: tuple[tuple[int, str, int], ...]
+    within: str | None
 
 
 class Plan(NamedTuple):
-    """The effect of a chunk. Offsets count from its first character."""
+    """The effect of a chunk. Offsets count from its first character.
 
-    ended: int  # the kind of the open string or number that it ends, or -1
-    run: str  # what it adds to that
-    ends: int  # where that ends
-    growth: Growth | None  # instead of these
-    key: str | None  # the key that it contains completely
-    tokens: tuple[Token, ...]  # all others
-    commas: int  # those after which no key has ended, if there are no brackets
-    nesting: int | None  # how many objects it opens before its key, if there are brackets
-    step: Step  # the next step
-    begun: Begun | None  # the open scalar after it
-    lines: int  # line ends in it
-    following: Plans | None  # None if the plan does not determine them
+    - `ended`, `run`, `ends`: if the chunk ends the open string or number, its kind (otherwise -1),
+      the text that the chunk adds to it, and the offset of its end.
+    - `growth`: what the chunk adds to an open number that it does not end at once.
+    - `key`: the key that is completely in the chunk.
+    - `tokens`: the tokens after those of the open scalar.
+    - `commas`: in a chunk without brackets, the number of commas after the last key.
+    - `nesting`: in a chunk with brackets, how many objects are opened before its key, less those
+      that are closed.
+    - `step`: the step after the chunk, and `begun` the scalar that is open then.
+    - `lines`: the number of line feeds.
+    - `following`: the plans for the next chunk; None if it closes a container that was open before.
+    """
+
+    ended: int
+    run: str
+    ends: int
+    growth: Growth | None
+    key: str | None
+    tokens: tuple[Token, ...]
+    commas: int
+    nesting: int | None
+    step: Step
+    begun: Begun | None
+    lines: int
+    following: Plans | None
 
 
 Plans: TypeAlias = "dict[str, Plan | Literal[False] | None]"
@@ -119,7 +136,7 @@ class Memory:
 
 
 def keep(memory: Memory, text: str, out: list[Token], before: object) -> None:
-    """Cache what `text` just did before the step `before`, the second time it is seen."""
+    """Cache what `text` just did, the second time it is seen; `before` is the step before it."""
     state = memory.state
     since = state.base - memory.missed_at
     memory.missed_at = state.base

@@ -28,7 +28,7 @@ class Explanation:
 
     def __str__(self) -> str:
         """All of it in one line."""
-        return f"at {self.pointer or '/'}: expected {self.expected}, but {self.came} came"
+        return f"at {self.pointer or '/'}: expected {self.expected}, got {self.came}"
 
 
 class SchemaViolationError(DocumentError):

@@ -154,7 +154,7 @@ class BedrockAgent(Envelope):
             raise AdapterError("bedrock_agent: the bytes of the answer end inside a character")
 
     def unwrapped(self, chunk: Any) -> Any:
-        """Return an event with text in place of its bytes. AdapterError if they are no text."""
+        """Return an event with text in place of its bytes. AdapterError if they are not text."""
         data = fields_of(fields_of(chunk).get("chunk")).get("bytes")
         inner = _each_part(chunk, self._with_text)
         if data is not None and inner["chunk"]["bytes"] is data:

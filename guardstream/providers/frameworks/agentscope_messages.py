@@ -307,7 +307,7 @@ def _reason(event: Mapping[str, Any]) -> FinishReason:
 
 
 def _place(content: Any, path: Path) -> int:
-    """Return how many blocks of its type stand before the one at a path."""
+    """Return how many blocks of its type precede the one at a path."""
     if not path:
         return 0
     kinds = [fields_of(each).get("type") for each in content[: path[0] + 1]]
@@ -322,7 +322,7 @@ def _made_of(event: Mapping[str, Any], found: Found) -> str | None:
 
 
 def _parsed(raw: Any) -> Any:
-    """Return the arguments so far as an object; None if they are none."""
+    """Return the arguments so far as an object; None if they are not one."""
     if not isinstance(raw, str):
         return None
     try:

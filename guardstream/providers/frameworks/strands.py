@@ -141,7 +141,7 @@ _SPEC: dict[str, Spec] = {
 }
 
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
-"""What stands beside an event of the model, which another adapter reads."""
+"""What is beside an event of the model, which another adapter reads."""
 
 _AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), META)}
 _AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}

@@ -80,7 +80,7 @@ class ServerSentEvents(Envelope):
         return data
 
     def unwrapped(self, chunk: Any) -> _Data:
-        """Return what an event says. KeyError if it is none."""
+        """Return what an event says. KeyError if it is not one."""
         value, form = _read(_payload(chunk))
         if isinstance(value, str):
             return _Data(None, "" if value == _END else value, form == "string")

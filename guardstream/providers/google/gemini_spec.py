@@ -64,7 +64,7 @@ _HISTORY = Tree(
 )
 
 BESIDE = frozenset({"history", "error"})
-"""Fields with lists of their own, which stand beside the candidates."""
+"""Fields with lists of their own, which are beside the candidates."""
 
 FUNCTION_CALL = {
     "name": NAME,

@@ -83,7 +83,7 @@ class LangGraph:
         return _Parts(mode, data, steps)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a chunk, and in what stands beside its data."""
+        """Find the text in a chunk, and in what is beside its data."""
         reading = self._read_data(chunk)
         others = _others(chunk)
         if not others:
@@ -189,7 +189,7 @@ class LangGraphEvents(LangGraph):
         return _Parts(mode, data, ("data",))
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in an event, and in what stands beside it."""
+        """Find the text in an event, and in what is beside it."""
         reading = self._read(chunk)
         beside = _beside(chunk)
         if not beside:
@@ -257,7 +257,7 @@ def _is_name(value: Any) -> bool:
 
 
 def _others(chunk: Any) -> Mapping[str, Any]:
-    """Return what stands in a chunk of version 2 beside its data, such as `interrupts`."""
+    """Return what a chunk of version 2 has beside its data, such as `interrupts`."""
     if not isinstance(chunk, dict) or not chunk.keys() >= _VERSION_2:
         return {}
     return {name: value for name, value in chunk.items() if name not in _VERSION_2 and value}
@@ -269,7 +269,7 @@ def _event(chunk: Any) -> str:
 
 
 def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what stands in an event beside messages and states; of a run, what is not known."""
+    """Return what an event has beside messages and states; of a run, what is not known."""
     data: Any = chunk.get("data")
     found = {name: value for name, value in chunk.items() if name not in ("event", "data")}
     if _event(chunk) not in _EVENTS and not _is_mark(chunk.get("event")):
@@ -304,7 +304,7 @@ def _is_pair(data: Any) -> bool:
 
 
 def _has_message(value: Any, depth: int) -> bool:
-    """Return whether a message stands in a value, at some depth."""
+    """Return whether a value contains a message, at any depth."""
     if is_message(value):
         return not isinstance(value, dict)
     if depth == 0 or value is None or isinstance(value, (str, bytes, int, float)):

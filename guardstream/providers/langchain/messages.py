@@ -225,7 +225,7 @@ class Messages(VariedSpecAdapter):
 
 
 def _place_of(block: Mapping[str, Any], event: Mapping[str, Any]) -> int | None:
-    """Return the place of the call that a custom tool's block stands beside, if there is one."""
+    """Return the place of the call that belongs to a custom tool's block, if there is one."""
     ids = [block[name] for name in ("call_id", "id") if block.get(name)]
     found = event.get("tool_calls" if event.get("type") == "ai" else "tool_call_chunks") or ()
     return next((place for place, call in enumerate(found) if call.get("id") in ids), None)

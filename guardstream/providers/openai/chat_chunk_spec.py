@@ -145,7 +145,7 @@ SPELLED = (
 """What spells out the text of a choice once more."""
 
 BESIDE = "chunk."
-"""How the fields of slots begin that stand beside the choices."""
+"""The beginning of the fields of slots that are beside the choices."""
 
 NUMBERED = frozenset({"width", "height", "code"})
 """Fields beside the choices that hold numbers: sizes of images, and the code of an error."""

@@ -229,7 +229,7 @@ class Realtime(SpecAdapter):
         return Reading(pieces, (), closed=closed, waits=running.text)
 
     def _item_again(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Read an item as it stands in the conversation."""
+        """Read an item as it is in the conversation."""
         own = str(fields_of(event.get("item")).get("id"))
         running = self._items.get(own)
         text = None if running is None or not running.is_over else running.text

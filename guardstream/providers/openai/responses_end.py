@@ -62,7 +62,7 @@ def part_of(event: Mapping[str, Any]) -> int | None:
 
 
 def index_of(value: Any) -> int:
-    """Return a position; 0 for a value that is none."""
+    """Return a position; 0 for any other value."""
     return value if isinstance(value, int) else 0
 
 
@@ -256,7 +256,7 @@ class Ending:
         return self._own[slot] if slot in self._own else released(slot)
 
     def _part(self, chunk: Any, slot: Slot, part: Any, text: str) -> Any:
-        """Return the part of a slot with its released text; None if the slot is no part."""
+        """Return the part of a slot with its released text; None if the slot is not a part."""
         if slot.field not in _PARTS:
             return None
         key = "refusal" if slot.field == "refusal" else "text"

@@ -27,7 +27,7 @@ _IDS = frozenset(
     {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}
     | {"image_url", "file_data", "file_url", "screenshot", "encrypted_content"}
 )
-"""Ids and marks in values of any shape, and files, which are no text."""
+"""Ids and marks in values of any shape, and files, none of which is text."""
 
 
 def _whole(channel: str, field: str) -> Tree:

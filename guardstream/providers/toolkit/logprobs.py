@@ -108,7 +108,7 @@ def _chosen(value: Any) -> list[tuple[str, Any]]:
 
 
 def _alternatives(value: Any) -> Mapping[str, Any]:
-    """Return the log probabilities of tokens that may stand in one place, by token."""
+    """Return the log probabilities of alternative tokens in one place, by token."""
     fields = fields_of(value)
     return fields if all(type(each) in _NUMBERS for each in fields.values()) else {}
 

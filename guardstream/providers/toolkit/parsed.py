@@ -58,5 +58,5 @@ def same_value(text: str, other: str) -> bool:
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("an object names a field twice")
+        raise ValueError("an object repeats a field")
     return fields

@@ -2,7 +2,7 @@
 
 Gemini's and Ollama's compatible servers give each call of a turn the index 0. Their ids tell them
 apart; but an id that is new is not enough, since some servers make one up for each piece of a call,
-and a client that goes by the index reads what stands in both as one text.
+and a client that goes by the index reads the two as one text.
 """
 
 from __future__ import annotations

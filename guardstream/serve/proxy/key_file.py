@@ -46,7 +46,7 @@ class KeysOfFile:
                 known = ", ".join(self._policies)
                 raise PolicyError(
                     f"{self._path}: key {name!r}: no policy {entry.policy!r} in 'policies', "
-                    f"there are: {known}"
+                    f"known: {known}"
                 )
             if entry.other and not self._other:
                 raise PolicyError(

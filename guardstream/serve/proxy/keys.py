@@ -55,7 +55,7 @@ class Key:
         """Raise TypeError or ValueError for a value that no client could have, or that allows none
         of its requests."""
         if not _SHA256.fullmatch(self.sha256):
-            raise ValueError(f"key {self.name!r}: 'sha256' is 64 hexadecimal digits in lower case")
+            raise ValueError(f"key {self.name!r}: 'sha256' needs 64 lower-case hexadecimal digits")
         if self.at_once is not None:
             check_count("at_once", self.at_once)
         if self.tokens is not None:
@@ -89,7 +89,7 @@ class Keys:
         return bool(self.named or self.load or self.function)
 
     async def find(self, headers: Headers, query: str) -> Key | None:
-        """Return the key that a request comes with; None if it is none of these.
+        """Return the key that a request comes with; None if it is not one of these.
 
         KeysError if the function fails.
         """
@@ -133,7 +133,7 @@ async def _asked(function: KeyFunction, value: str) -> Key | None:
     except Exception as error:
         raise KeysError(f"the keys cannot be looked up ({type(error).__name__})") from error
     if key is not None and not isinstance(key, Key):
-        raise KeysError(f"the function of the keys returned no Key but {type(key).__name__}")
+        raise KeysError(f"the key function returned a {type(key).__name__!r}, not a Key")
     return key
 
 

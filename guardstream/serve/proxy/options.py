@@ -184,7 +184,8 @@ class ServeOptions:
         audited = audit is not None or any(each.audits for each in operations_of.values())
         if self.audit_errors is not None and not audited:
             raise SettingsError(
-                "--audit-errors is about an audit log: give --audit, or a section 'audit'"
+                "--audit-errors has no effect without an audit log: give --audit or the section "
+                "'audit'"
             )
         return guards, operations_of
 
@@ -389,7 +390,7 @@ def _add_policy(
     if section.by_header:
         raise PolicyError(
             f"{_where(source, place)}: with 'by_header' a {place[0].removesuffix('s')} names one "
-            f"of 'policies', which clients may choose too: {name!r} is none"
+            f"of 'policies', which clients may choose too: {name!r} is not one of them"
         )
     options["policies"][name] = policy_path(section, source.folder, name)
 

@@ -42,7 +42,7 @@ DEFAULT = "default"
 """The name of the default policy, and of the default upstream."""
 
 
-class SettingsError(ValueError):
+class SettingsError(GuardstreamError, ValueError):
     """An invalid setting of the proxy; the message names it."""
 
 
@@ -250,4 +250,4 @@ def _check_names(
     for place, name in given.items():
         if name not in known:
             names = ", ".join(known)
-            raise SettingsError(f"{what} {place!r}: no {kind} {name!r}, there are: {names}")
+            raise SettingsError(f"{what} {place!r}: no {kind} {name!r}, known: {names}")

@@ -52,8 +52,8 @@ class FairQueue:
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: dict[str, deque[Job]] = {}
-        self._used: dict[str, float] = {}  # seconds
-        self._now = 0.0  # used by the kind of the last job when that was taken
+        self._used: dict[str, float] = {}  # thread time in seconds, by kind
+        self._now = 0.0  # the time used by the last job's kind, when that job was taken
 
     def put(self, job: Job) -> None:
         """Queue a job. A kind whose queue was empty gets no credit for the time it was idle."""

@@ -81,7 +81,7 @@ _piece = regex.compile(rf"{_OTHER}{{0,32}}+{_WORD}{{1,32}}+|{_OTHER}{{1,32}}+", 
 class Tokens:
     """At most so many tokens, counted piece by piece.
 
-    A piece is what stands between two words and the second of them, at most 32 code points of
+    A piece is what is between two words, and the second of them, at most 32 code points of
     each: tokenizers too keep the space before a word with it. The text ends before the first piece
     that begins when the pieces before it have reached the bound. So the count does not depend on
     chunks and is linear, and no text waits for it; a text may exceed the bound by less than the

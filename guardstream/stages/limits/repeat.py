@@ -45,13 +45,16 @@ class _Stretch(NamedTuple):
 class Loops:
     """How much a text may repeat itself: less than `times` copies of `min_chars` or more in a row.
 
-    `times` is at least 3, because two copies are no loop. Raises ValueError for less, and for
+    `times` is at least 3, because two copies are not a loop. Raises ValueError for less, and for
     `min_chars` less than 1.
     """
 
     def __init__(self, min_chars: int, times: int) -> None:
         if min_chars < 1 or times < 3:
-            raise ValueError(f"a loop has pieces of 1 character, 3 times, not {min_chars}, {times}")
+            raise ValueError(
+                f"a loop needs 'min_chars' of at least 1 and 'times' of at least 3, not "
+                f"{min_chars} and {times}"
+            )
         self.min_chars = min_chars
         self.times = times
         self.longest = max(LONGEST, 2 * min_chars)

@@ -45,7 +45,7 @@ class Regions:
 
     def mask(self, start: int, end: int, rule: int, hold: int) -> str:
         """Mask a span and write up to `hold`, like `add` and `release`: a fast path, because a span
-        nearly always stands alone and nothing holds it."""
+        nearly always is alone and nothing holds it."""
         fixed, written = self._fixed[rule], self._reader.written
         if self.spans or fixed is None or start < written or end > hold:
             self.add(start, end, rule)

@@ -48,7 +48,7 @@ _AFTER_VALUE = re.compile(r"[ \t]*(?:[\r\n{\[]|\Z)")
 """What comes after a value of a line; after others there is prose."""
 
 _WORD = re.compile(r"\w+\s*[\r\n]")
-"""What a server writes before a line to keep a connection open, such as `null`, or how it is."""
+"""A word that servers send as a status or to keep a connection open, such as `null`."""
 
 _PATHS = 4096
 """How many paths such lines may have text at."""
@@ -116,8 +116,8 @@ class JSONLines:
     def _spans_lines(self, path: str, text: str) -> bool:
         """Return whether a match begins in earlier text at a path and ends in this one.
 
-        What matches in one line is masked there, and cannot be a part of it. If values recur, a
-        candidate that grows too long is none, so only the last of them are read.
+        A match within one line is masked there, and so is not part of another one. An overflow of
+        values that only recur does not count; see `recurring`.
         """
         tail = self._tails.get(path)
         if tail is None:

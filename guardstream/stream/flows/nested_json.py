@@ -76,7 +76,7 @@ class _Value:
 
 @dataclass(slots=True, eq=False)
 class Nested(_Value):
-    """A string, a key, or a number: what it says, and where it stands in the text, with its quotes.
+    """A string, a key, or a number: what it says, and where it is in the text, with its quotes.
 
     A number says its digits, as they are written.
     """
@@ -130,7 +130,7 @@ def strings(text: str) -> list[Nested]:
     """Return the strings and numbers of a text that is JSON, or the beginning of an object or a
     list.
 
-    Several values may stand in a row. A string alone is guarded as it is written: it may be the
+    Several values may follow each other. A string alone is guarded as it is written: it may be the
     answer itself, which is read elsewhere.
     """
     if not _BEGINS.match(text):

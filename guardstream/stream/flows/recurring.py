@@ -1,7 +1,9 @@
 """Values that recur at one place of a stream, such as a role or a kind in each event.
 
-Joined, they soon look like one long candidate of a pattern without a limit. That it grows too long
-means nothing, whereas a text that comes in tokens may be the beginning of a match.
+Text at an unknown path may come in tokens, so the values at one path are also judged joined. If
+they only recur (`user`, `user`, `user`), an unbounded pattern sees one long candidate in them that
+soon overflows. Such an overflow means nothing, and must not block the stream. Tokens of a text do
+not recur like that, and there an overflow counts.
 """
 
 from __future__ import annotations
@@ -15,16 +17,14 @@ MASK = "\ufdd0"
 """Stands for a character that is masked; it is in no text (a noncharacter of Unicode)."""
 
 _OFTEN = 4
-"""How often values recur on average, if the longest text that they could be part of is none."""
-
+"""How often each value must recur on average, so that the values do not count as a text."""
 
 _LONG = 1024
-"""How much is kept of the last value, which another of this length is never the same as."""
+"""How many code points are kept of the last value; values of this length never count as equal."""
 
 
 def without(text: str, found: Iterable[Finding]) -> str:
-    """Return a text with MASK in place of what is found in it, of which no later match is a
-    part."""
+    """Return a text with MASK in place of what was found in it, so that it is found only once."""
     for each in found:
         text = f"{text[: each.start]}{MASK * (each.end - each.start)}{text[each.end :]}"
     return text
@@ -53,33 +53,31 @@ class Tail:
             return
         self.last = value[:_LONG]
         self.text = (self.text + value)[-self._memory :]
-        # Of a long one, the others need not be told from its beginning.
+        # The end of a long value is enough to tell it from others.
         self._values.append(value[-self._memory :])
         self._size += len(self._values[-1])
         while self._size - len(self._values[0]) >= self._memory:
             self._size -= len(self._values.popleft())
 
     def recurs(self, value: str) -> bool:
-        """Return whether the values are few that recur, alone or with `value`, which comes after
-        them."""
+        """Return whether the last values are a few that recur, with or without the next `value`."""
         before, size = [*reversed(self._values)], len(self.text)
         return _are_few(before, size) or _are_few([value, *before], size + len(value))
 
     def shortened(self, value: str) -> tuple[str, str]:
-        """Return the end of the text where values recur, and the beginning of `value` after it:
-        half of the text, or less if `value` is long.
+        """Return the end of the text, and the beginning of `value` after it.
 
-        Together they are so short that no candidate is too long.
+        Together they have at most `memory` code points, so that no candidate in them overflows. The
+        end is half of that, or less if `value` is long.
         """
         kept = min(self._memory // 2, max(self._memory - len(value), self._memory // 4))
         return self.text[max(len(self.text) - kept, 0) :], value[: self._memory - kept]
 
 
 def _are_few(last: Iterable[str], size: int) -> bool:
-    """Return whether the values, from the last one back, of `size` code points together, are few
-    that recur.
+    """Return whether a few values recur in the last `size` code points; `last` has them backwards.
 
-    A text that comes in tokens has others each time, unless they are single characters.
+    The tokens of a text differ from each other, unless they are single characters.
     """
     seen = 0
     different: set[str] = set()

@@ -20,7 +20,7 @@ class Lane:
     track: Track = field(init=False)
     done: bool = False
     held: int = 0  # code points, after its last text
-    rest: str = ""  # held at the end and released there, after the same of earlier ends
+    rest: str = ""  # held at its end and released as it was, after that of earlier ends
 
 
 @dataclass(slots=True, eq=False)
@@ -60,9 +60,11 @@ class Lanes:
         self._make_stage = make_stage
         self.remember = False
         self._tracks: dict[Slot, Track] = {}
-        self._follows: dict[Slot, Slot] = {}  # slots without text, and the one each goes on with
-        self._lanes: dict[Lane, None] = {}  # those not done, in order of their beginning
-        self._held = 0  # over all of them, unless there is only one
+        # Slots without text, each with the slot whose lane it continues.
+        self._follows: dict[Slot, Slot] = {}
+        # The lanes that are not done, in the order in which they began.
+        self._lanes: dict[Lane, None] = {}
+        self._held = 0  # in all lanes, in code points; may be out of date while there is only one
         self._wholes: dict[tuple[Slot, str], str] = {}
 
     @property

@@ -3,11 +3,10 @@
 The first text decides. What can be read in two ways is guarded both ways: `"a \\u0062"` both
 decoded and as it is written.
 
-Clients may read the text of one event name alone, or of all of them. Rules see one text, with a
-space wherever the name changes, and what they release leaves under the name that it came under.
-Text and JSON of one name leave in events of their own, too, and clients may read only the text.
-Text on both sides of a change may have gone out before it shows that it is a match: then the rest
-is masked or blocked.
+Some clients read only the events of one name, others read all of them. Rules see one text, with a
+space wherever the name changes. Text goes out under the name that it came under, and text and JSON
+never share an event, because clients may read only the text. If a match spans a change of names,
+its beginning may have gone out: then the rest is masked or blocked.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from guardstream.stream.flows.other_frames import OtherFrames
 from guardstream.stream.flows.text import TextFlow
 
 _CHANGE = " "
-"""What rules see where the event name changes: no word goes on there."""
+"""What rules see where the event name changes, so that no word continues there."""
 
 
 class _Named(NamedTuple):

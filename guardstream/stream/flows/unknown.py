@@ -56,22 +56,23 @@ class UnknownTexts:
         self._check = CachedCheck(check)
         self._memory = memory
         self._tails: dict[Hashable, Tail] = {}
-        # By path and kind of event, or event name, or MASK: without what was masked.
+        # By a path and one of: a kind of event; an event name; MASK, for text without its matches.
         self._tails_of: dict[Hashable, Tail] = {}
-        # By event name, or a slot that has one: the tail, and where text of others came between.
+        # By event name, or slot with one: the tail, and the offset of the last change of names.
         self._named: dict[Hashable, tuple[str, int]] = {}
-        self._name_of: dict[Hashable, str] = {}  # the last event name of slots alike but for it
-        self._sources: dict[Hashable, Hashable] = {}  # the first kind, or event name, of a path
-        self._mixed: set[Hashable] = set()  # paths that several of them have
-        self._places: dict[tuple[int, str], int] = {}  # of strings within JSON
+        self._name_of: dict[Hashable, str] = {}  # the last event name, by slot without its name
+        self._sources: dict[Hashable, Hashable] = {}  # by path: its first kind, or event name
+        self._mixed: set[Hashable] = set()  # paths with more than one kind, or event name
+        self._places: dict[tuple[int, str], int] = {}  # numbers of the places of strings in JSON
         self._shown: dict[str, str] = {}
-        self._requested: dict[Slot, tuple[str, str, bool]] = {}  # last, with those before, passed
+        # By slot: its last text, all of them joined, and whether that passed.
+        self._requested: dict[Slot, tuple[str, str, bool]] = {}
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
         self._naming: dict[str, str] = {}  # the names in the current chunk
         self._names: dict[str, str] = {}  # the beginnings of names that may continue
-        self._ids: dict[str, str] = {}  # those in each place, joined
+        self._ids: dict[str, str] = {}  # the ids at each place, joined
         self._is_idle = is_idle
         self._idle: bool | None = None
 
@@ -147,9 +148,9 @@ class UnknownTexts:
         return self._judge_value(inner, nested.value, number, name, may_recur=may_recur)
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
-        """Return what a number becomes that is masked in the text in which it stands.
+        """Return what a number becomes: it is unchanged if none of the text's masks cover it.
 
-        That is what it becomes alone, if it does not take what stands before it to mask it.
+        Otherwise it becomes what it would become alone, or `[rule]` if no rule finds it alone.
         """
         found = masks.within(number.start, number.end)
         if not found:

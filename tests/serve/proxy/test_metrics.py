@@ -169,7 +169,10 @@ def test_the_command_serves_metrics_and_keeps_a_log(workers: int, tmp_path: Path
     [
         (["--audit", "/none/audit.jsonl"], "/none/audit.jsonl: no such file or directory"),
         (["--audit", "x", "--audit-errors", "ignore"], "expected report or raise"),
-        (["--audit-errors", "raise"], "--audit-errors is about an audit log: give --audit"),
+        (
+            ["--audit-errors", "raise"],
+            "--audit-errors has no effect without an audit log",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_at_once(arguments: list[str], why: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +95,19 @@ def test_a_changed_section_serve_keeps_the_policy_of_the_middleware(
     policy(path, "two", "serve: {routes: {/free: {guard: false}}}\n")
     assert masked(guard) == "[word] two"
     assert "restart the application to apply a change of 'serve'" in caplog.text
+
+
+def test_a_worker_says_in_one_line_that_its_settings_have_become_invalid(tmp_path: Path) -> None:
+    by = "concurrency: {by: user, per_key: {at_once: 1}}\n"
+    path = policy(tmp_path / "p.yaml", "one", by + SERVE)
+    given = {"upstream": "https://a.example", "policies": {"default": str(path)}}
+    ended = subprocess.run(
+        [sys.executable, "-c", "from guardstream.serve.proxy import run; run.from_environment()"],
+        env={**os.environ, "GUARDSTREAM_SERVE": json.dumps(given)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "a worker could not start, which is tried again" in ended.stderr
+    assert "Traceback" not in ended.stderr

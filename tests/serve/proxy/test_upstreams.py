@@ -131,7 +131,7 @@ def test_keys_in_queries_are_found_however_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"models": {"a": "none"}}, "models 'a': no upstream 'none', there are: default"),
+        ({"models": {"a": "none"}}, "models 'a': no upstream 'none', known: default"),
         ({"upstream_routes": {"/x": "none"}}, "route '/x': no upstream 'none'"),
         ({"routes": {"v1/models": "default"}}, "route 'v1/models': a path begins with '/'"),
         (

@@ -305,7 +305,7 @@ def test_a_guard_of_a_policy_with_a_vault_asks_for_it() -> None:
         ("{sqlite: a.db, redis: '${URL}'}", "give 'sqlite' or 'redis'"),
         ("{key: abc}", r"write the variable as \$\{NAME\}"),
         ("{key: '${NOT_THERE}'}", "'NOT_THERE', which holds the secret, is not set"),
-        ("{key: '${SHORT}'}", r"4:\d+: \${SHORT}: a key has at least 16 bytes, not 5"),
+        ("{key: '${SHORT}'}", r"4:\d+: \${SHORT}: a key needs at least 16 bytes, not 5"),
         ("{tools: {a: ['x..y']}}", "is not a path to an argument"),
         (
             "{redis: '${SHORT}', key: '${LONG}', id_key: '${LONG}'}",
