@@ -74,6 +74,18 @@ REFUSED = {
     r"[\u{1f600}]": r"\\uHHHH",
     r"(?'q'a)": r"\(\?<name>a\)",
     r"*a": "nothing to repeat",
+    r"(?x)(a)\1 23": r"write a digit after \\1 as \[2\]",
+    "(?x)\\0#\n1": r"write a digit after \\0 as \[1\]",
+    r"\400": r"\\uHHHH",
+    r"(?x)(?< =a)b(?>c)": "no name for a group",
+    r"(a)\g<²>": "no group '²'",
+    r"(?-1)(a)": "recursion",
+    r"(?P&n)(?<n>a)": "recursion",
+    r"(?|(?i)a)[b]": r"would hold after it: write \(\?i:…\)",
+    r"\p{inf}a": "unknown property",
+    r"\N{KEYCAP DIGIT ONE}": "unknown property or character",
+    r"\p{L=}": r"write \\p\{Name\}",
+    r"(?a)(?:(?>a|b){1000}){1000}": "counters within counters",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 
@@ -161,6 +173,27 @@ def test_an_unknown_group_is_refused() -> None:
 def test_the_hint_for_an_unknown_group_says_which_there_are(group: str, what: str) -> None:
     with pytest.raises(RuleError, match=what.replace("?", r"\?")):
         RuleSet([Rule("p", patterns=("a(?<other>b)",), group=group)])
+
+
+READ_ALIKE = {
+    r"(a)\１": "aa a１",
+    r"[²\²]\é": "²é ²²é",
+    r"(?#\)(a)b": "ab b",
+    r"(?#\\)b": "b",
+    "(?x)a{2} ?b+#c\n?": "aabb",
+    r"(?|(?<n>a)|(?<m>b))c\2": "aca bcb",
+    r"[[:a: :]]x": "a]x :x :]x",
+    r"(?a)(?-a:\w)(?a:\w)": "aa éa aé",
+    r"(?a:(?-a:\w)(?-u:é))a": "ééa aéa",
+    r"(?u)\w(?-u)\w": "aa éa aé",
+    r"(?u)\w(?-u)\w(?a)": "aa éa aé",
+}
+
+
+@pytest.mark.parametrize(("pattern", "text"), READ_ALIKE.items(), ids=lambda value: value[:20])
+def test_what_is_seldom_written_means_what_regex_means_by_it(pattern: str, text: str) -> None:
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, text) == expected(regex.compile(pattern, regex.V0), text)
 
 
 def test_a_dollar_is_the_end_of_the_text_alone() -> None:
