@@ -86,6 +86,9 @@ REFUSED = {
     r"\N{KEYCAP DIGIT ONE}": "unknown property or character",
     r"\p{L=}": r"write \\p\{Name\}",
     r"(?a)(?:(?>a|b){1000}){1000}": "counters within counters",
+    "(?<=x" + 6 * "(?>" + "a|b|c|d|e|f|g|h" + 6 * "|y)" + "z)w": "too many ways",
+    "x(?:(?:a?){100}b?){100}c": "make a part of each round mandatory",
+    "x(?>(?:(?:a|){500}b??){3})c": "make a part of each round mandatory",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 
@@ -302,6 +305,19 @@ def test_a_loop_ends_with_an_empty_round_wherever_its_body_has_been_before(patte
         for letters in product("aA1", repeat=length):
             text = "".join(letters)
             assert masked(rules, text) == expected(judge, text), text
+
+
+def test_lookbehinds_in_lookbehinds_are_read_in_little_time() -> None:
+    for begin in ("(?<=a", "(?<!b"):
+        pattern = begin + 60 * begin + "a" + ")" * 61 + "a"
+        rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+        assert masked(rules, "aab") == expected(regex.compile(pattern, regex.V0), "aab")
+
+
+def test_counters_of_what_may_be_empty_are_written_out_when_the_text_reaches_them() -> None:
+    pattern = "(?:" * 20 + "a?" + "){0,5}" * 20 + "b"
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, "aab xb") == "*** x*"
 
 
 def test_loops_in_loops_are_followed_in_little_time() -> None:
