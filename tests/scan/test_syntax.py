@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -318,6 +319,13 @@ def test_counters_of_what_may_be_empty_are_written_out_when_the_text_reaches_the
     pattern = "(?:" * 20 + "a?" + "){0,5}" * 20 + "b"
     rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
     assert masked(rules, "aab xb") == "*** x*"
+
+
+@pytest.mark.parametrize("part", ["{", "a{1", " {1", "a {b}", "{e:"])
+def test_long_patterns_are_read_in_time_that_grows_with_their_length(part: str) -> None:
+    pattern = "(?x)" + part * 20_000
+    with suppress(PatternError):
+        parse(pattern)
 
 
 def test_loops_in_loops_are_followed_in_little_time() -> None:

@@ -64,8 +64,8 @@ MAX_SIZE = 100_000
 UNNAMED = (OverflowError, TypeError)
 r"""What `regex` raises for `\p{inf}`, and for a name in `\N{…}` of several characters."""
 
-_FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
-_COUNTER = re.compile(r"\{\d*,?\d*\}")
+_FUZZY = re.compile(r"\{[0-9\s<=+,]*[iesd][0-9\s<=+,iesd]*[:}]")
+_COUNTER = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
 BLANK = re.compile(r"[\s#]")
 """What means nothing under `(?x)`, or begins a comment."""
 
@@ -74,6 +74,9 @@ NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=](?! *:)[A-Za-z0-9 &_./-]+
 """A set in a class, such as `[:alpha:]`."""
 
 _BLANKS = re.compile(r"\s+|#[^\n]*\n?")
+_SPACED = re.compile(rf"\{{(?:{_BLANKS.pattern}|[0-9<=+,iesd])*+[:}}]")
+"""What may be a counter, or fuzzy, but for the blanks in it."""
+
 _DIGIT_BEYOND = re.compile(rf"(?:{_BLANKS.pattern})++([0-9])")
 _CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
 _LOOSE = str.maketrans("", "", " _-")
@@ -230,7 +233,8 @@ def _flags(pattern: str, tree: Node) -> int:
     """The flags of a pattern, as `regex` compiles it, which writes counters out."""
     if _size(tree) > MAX_SIZE:
         raise PatternError("counters within counters are too large; lower them")
-    return regex.compile(pattern, regex.V0).flags
+    flags: int = regex.compile(pattern, regex.V0).flags
+    return flags
 
 
 def _size(node: Node) -> int:
@@ -335,10 +339,11 @@ class _Parser:
         """Refuse a counter that `regex` reads only where blanks do not count."""
         if not flags.verbose or self.peek() != "{":
             return
-        without = _BLANKS.sub("", self.pattern[self.at :])
-        if without.startswith(self.pattern[self.at : self.pattern.find("}", self.at) + 1] or " "):
+        spaced = _SPACED.match(self.pattern, self.at)
+        if not spaced or not BLANK.search(spaced.group()):
             return
-        if _COUNTER.match(without) or _FUZZY.match(without):
+        without = _BLANKS.sub("", spaced.group())
+        if _COUNTER.fullmatch(without) or _FUZZY.fullmatch(without):
             raise PatternError("write the counter without blanks", self.at)
 
     def _skip_comment(self) -> bool:
@@ -424,20 +429,15 @@ class _Parser:
             return _BOUNDS[token]
         if token != "{":
             return None
-        start = self.at
-        end = self.pattern.find("}", start)
-        body = self.pattern[start + 1 : end] if end > 0 else ""
-        low, comma, high = body.partition(",")
-        if _is_count(low) and (_is_count(high) or not high) and (low or high):
-            self.at = end + 1
+        counter = _COUNTER.match(self.pattern, self.at)
+        if counter and counter.group() != "{}":
+            self.at = counter.end()
+            low, comma, high = counter.groups()
             most = (int(high) if high else None) if comma else int(low)
             return self._checked(int(low or 0), most)
-        if body == ",":
-            self.at = end + 1
-            return 0, None
-        if _FUZZY.match(self.pattern, start):
+        if _FUZZY.match(self.pattern, self.at):
             message = "fuzzy matching cannot be decided while text arrives"
-            raise PatternError(f"{message}; write out the spellings there may be", start)
+            raise PatternError(f"{message}; write out the spellings there may be", self.at)
         return None
 
     def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:
@@ -743,7 +743,3 @@ def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | No
     except PatternError:
         return None
     return look if parser.at == len(text) else None
-
-
-def _is_count(text: str) -> bool:
-    return not text or (text.isascii() and text.isdigit())
