@@ -16,7 +16,7 @@ from guardstream.errors import PatternError
 from guardstream.hints import hint
 from guardstream.policy.document import KeyPath
 from guardstream.policy.model import PolicyFile, RuleFile
-from guardstream.scan.regex.parser import BLANK, parse
+from guardstream.scan.regex.parser import BLANK, COMMENT, NAMED_SET, parse
 
 MAX_LENGTH = 100_000
 """The most code points of a pattern with all that it calls: calls in subpatterns multiply."""
@@ -39,7 +39,7 @@ Report: TypeAlias = Callable[[KeyPath, int | None, str], None]
 """Records an error in the value at a path, perhaps at an offset in it."""
 
 _SYNTAX = (
-    r"\\.|\[\^?\]?(?:\\.|\[:[^\]]*:\]|[^\]\\])*\]|\(\?#[^)]*\)"
+    rf"\\.|\[\^?\]?(?:\\.|{NAMED_SET.pattern}|[^\]\\])*\]|{COMMENT.pattern}"
     r"|\(\?&(?P<name>[^)]*)(?:\)|(?P<unclosed>\Z))"
     r"|\(\?(?!R\)|[0-9]+\))(?P<on>[A-Za-z0-9]*)(?P<off>(?:-[A-Za-z0-9-]*)?)(?P<scope>[:)])"
     r"|(?P<open>\()|(?P<close>\))"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import regex
@@ -29,7 +30,7 @@ from guardstream.scan.regex.backtracking import is_linear
 from guardstream.scan.regex.lookbehinds import read_forwards
 from guardstream.scan.regex.matcher import Attempt, Matcher
 from guardstream.scan.regex.nfa import is_larger
-from guardstream.scan.regex.parser import FLAGS, is_plain, parse
+from guardstream.scan.regex.parser import FLAGS, MAX_SIZE, UNNAMED, is_plain, parse
 from guardstream.scan.regex.pattern import written_out
 from guardstream.scan.regex.rewrite import (
     backwards,
@@ -229,22 +230,32 @@ _UNKNOWN = regex.compile(r"\\[0-9gk]|\(\?|\{(?![0-9]*,?[0-9]*\})")
 """References, recursion and fuzzy matching: any number of choices."""
 
 
+_COUNT = regex.compile(r"\{([1-9][0-9]{0,8})")
+
+
 def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Pattern[str]:
     """Return a pattern that only `regex` can judge; RuleError if it may take long, or if `regex`
     refuses it, too."""
     pattern, place = rule.allow_patterns[number], ("patterns", number)
+    compiled = None
     try:
-        compiled = regex.compile(pattern, regex.V0)
+        if _size(pattern) <= MAX_SIZE:
+            compiled = regex.compile(pattern, regex.V0)
     except regex.error as error:
         message = f"in an allowed pattern: {error.msg}"
         raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
-    except ValueError as error:  # contradictory flags, such as (?V1)
+    except (ValueError, *UNNAMED) as error:  # contradictory flags, such as (?V1), for one
         message = f"in an allowed pattern: {refused}"
         raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
-    if not _is_harmless(pattern):
+    if compiled is None or not _is_harmless(pattern):
         message = f"in an allowed pattern that may take long: {refused}"
         raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from refused
     return compiled
+
+
+def _size(pattern: str) -> int:
+    """Return how often `regex` writes parts of a pattern out, at most: its counters may nest."""
+    return prod(map(int, _COUNT.findall(pattern)))
 
 
 def _is_harmless(pattern: str) -> bool:

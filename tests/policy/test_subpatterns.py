@@ -38,6 +38,7 @@ def test_a_call_stands_for_its_subpattern_in_a_group() -> None:
         (r"(?:a\(?&s)b", "a(&sb, axyb", "a(&sb"),  # an escaped parenthesis
         (r"a[(?&s)]{2}b", "a(sb, axyb", "a(sb"),  # a class
         (r"a[](?&s)]{2}b", "a](b, axyb", "a](b"),
+        (r"(?# \) (?&s \))a[[:!:](?&s)b", "axyb, a!xyb", "a!xyb"),  # a comment, what is no class
         (r"a(?#(?&s)b", "(?&ab", "ab"),  # a comment
         (r"a\\(?&s)b", r"a\xyb", r"a\xyb"),  # an escaped backslash
         (r"a(?&s){2}b", "axyxyb, axyyb", "axyxyb"),

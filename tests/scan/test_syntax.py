@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -74,6 +75,21 @@ REFUSED = {
     r"[\u{1f600}]": r"\\uHHHH",
     r"(?'q'a)": r"\(\?<name>a\)",
     r"*a": "nothing to repeat",
+    r"(?x)(a)\1 23": r"write a digit after \\1 as \[2\]",
+    "(?x)\\0#\n1": r"write a digit after \\0 as \[1\]",
+    r"\400": r"\\uHHHH",
+    r"(?x)(?< =a)b(?>c)": "no name for a group",
+    r"(a)\g<²>": "no group '²'",
+    r"(?-1)(a)": "recursion",
+    r"(?P&n)(?<n>a)": "recursion",
+    r"(?|(?i)a)[b]": r"would hold after it: write \(\?i:…\)",
+    r"\p{inf}a": "unknown property",
+    r"\N{KEYCAP DIGIT ONE}": "unknown property or character",
+    r"\p{L=}": r"write \\p\{Name\}",
+    r"(?a)(?:(?>a|b){1000}){1000}": "counters within counters",
+    "(?<=x" + 6 * "(?>" + "a|b|c|d|e|f|g|h" + 6 * "|y)" + "z)w": "too many ways",
+    "x(?:(?:a?){100}b?){100}c": "make a part of each round mandatory",
+    "x(?>(?:(?:a|){500}b??){3})c": "make a part of each round mandatory",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 
@@ -161,6 +177,27 @@ def test_an_unknown_group_is_refused() -> None:
 def test_the_hint_for_an_unknown_group_says_which_there_are(group: str, what: str) -> None:
     with pytest.raises(RuleError, match=what.replace("?", r"\?")):
         RuleSet([Rule("p", patterns=("a(?<other>b)",), group=group)])
+
+
+READ_ALIKE = {
+    r"(a)\１": "aa a１",
+    r"[²\²]\é": "²é ²²é",
+    r"(?#\)(a)b": "ab b",
+    r"(?#\\)b": "b",
+    "(?x)a{2} ?b+#c\n?": "aabb",
+    r"(?|(?<n>a)|(?<m>b))c\2": "aca bcb",
+    r"[[:a: :]]x": "a]x :x :]x",
+    r"(?a)(?-a:\w)(?a:\w)": "aa éa aé",
+    r"(?a:(?-a:\w)(?-u:é))a": "ééa aéa",
+    r"(?u)\w(?-u)\w": "aa éa aé",
+    r"(?u)\w(?-u)\w(?a)": "aa éa aé",
+}
+
+
+@pytest.mark.parametrize(("pattern", "text"), READ_ALIKE.items(), ids=lambda value: value[:20])
+def test_what_is_seldom_written_means_what_regex_means_by_it(pattern: str, text: str) -> None:
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, text) == expected(regex.compile(pattern, regex.V0), text)
 
 
 def test_a_dollar_is_the_end_of_the_text_alone() -> None:
@@ -269,6 +306,26 @@ def test_a_loop_ends_with_an_empty_round_wherever_its_body_has_been_before(patte
         for letters in product("aA1", repeat=length):
             text = "".join(letters)
             assert masked(rules, text) == expected(judge, text), text
+
+
+def test_lookbehinds_in_lookbehinds_are_read_in_little_time() -> None:
+    for begin in ("(?<=a", "(?<!b"):
+        pattern = begin + 60 * begin + "a" + ")" * 61 + "a"
+        rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+        assert masked(rules, "aab") == expected(regex.compile(pattern, regex.V0), "aab")
+
+
+def test_counters_of_what_may_be_empty_are_written_out_when_the_text_reaches_them() -> None:
+    pattern = "(?:" * 20 + "a?" + "){0,5}" * 20 + "b"
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, "aab xb") == "*** x*"
+
+
+@pytest.mark.parametrize("part", ["{", "a{1", " {1", "a {b}", "{e:"])
+def test_long_patterns_are_read_in_time_that_grows_with_their_length(part: str) -> None:
+    pattern = "(?x)" + part * 20_000
+    with suppress(PatternError):
+        parse(pattern)
 
 
 def test_loops_in_loops_are_followed_in_little_time() -> None:

@@ -248,6 +248,7 @@ def test_a_pattern_that_only_regex_can_judge_is_judged_if_it_has_few_choices(pat
         (r"a(?R)?b", "recursion is not supported"),
         (r"(?r)(\w+)\1", "a reverse search"),
         (r"\w+(?<=\b-?)\w*", "a lookbehind that looks ahead is not supported"),
+        (r"\X{1000}(?:(?>a|b){1000}){1000}", r"\X needs all of a grapheme"),
     ],
 )
 def test_a_pattern_that_may_take_regex_long_is_refused(pattern: str, reason: str) -> None:

@@ -19,7 +19,14 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import captured, fragments, has_choices, referred, walk
+from guardstream.scan.regex.rewrite import (
+    captured,
+    fragments,
+    has_choices,
+    inside,
+    referred,
+    walk,
+)
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -79,6 +86,28 @@ def max_width(node: Node) -> int | None:
             return None if high is None or inside is None else high * inside
         case Group(item) | Atomic(item):
             return max_width(item)
+        case _:
+            return 0
+
+
+def firsts(node: Node) -> int:
+    """How many places of the node a character may be read at before any has been read in it."""
+    match node:
+        case Char() | Reference():
+            return 1
+        case Cat(items):
+            count = 0
+            for item in items:
+                count += firsts(item)
+                if not may_be_empty(item):
+                    break
+            return count
+        case Alt(items):
+            return sum(map(firsts, items))
+        case Repeat(item, low):
+            return firsts(item) * (low if low > 1 and may_be_empty(item) else 1)
+        case Group(item) | Atomic(item):
+            return firsts(item)
         case _:
             return 0
 
@@ -152,22 +181,22 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
 def look_behind(node: Node, known: Container[int] = ()) -> int:
     """How many characters before a match its lookbehinds read, but for those that are `known`;
     unbounded ones are refused."""
-    asking = (part for part in walk(node, known) if isinstance(part, (Look, Assert)))
-    return max(map(_reads_before, asking), default=0)
-
-
-def _reads_before(node: Look | Assert) -> int:
-    """How many characters a part itself reads before the place where it stands."""
-    if isinstance(node, Assert):
-        return 1
-    if node.ahead:
-        return 0
-    check_lookbehind(node)
-    width = max_width(node.item)
-    if width is None:
-        message = "an unbounded lookbehind needs the whole text before it"
-        raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
-    return width + look_behind(node.item)
+    match node:
+        case Char():  # as most are
+            return 0
+        case _ if known and id(node) in known:
+            return 0
+        case Assert():
+            return 1
+        case Look(item, False):
+            check_lookbehind(node)
+            width = max_width(item)
+            if width is None:
+                message = "an unbounded lookbehind needs the whole text before it"
+                raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
+            return width + look_behind(item)
+        case _:
+            return max([look_behind(part, known) for part in inside(node)], default=0)
 
 
 def check_lookbehind(look: Look) -> None:

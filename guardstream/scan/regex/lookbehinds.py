@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from itertools import islice
 from operator import is_not
 
 from guardstream.errors import PatternError
@@ -15,6 +16,9 @@ from guardstream.scan.regex.rewrite import captured, has_choices, inside, walk, 
 
 MAX_WAYS = 64
 """In how many ways an atomic part of a lookbehind may match, as all of them are written out."""
+
+MAX_PARTS = 20_000
+"""Of how many parts they may consist: each has all before it beside it, and so have parts in it."""
 
 _TOO_MANY = (
     "an atomic part of a lookbehind may match in too many ways; "
@@ -112,7 +116,10 @@ def _first_kept(node: Node) -> Node:
         Cat((way, Look(Alt(tuple(map(_without_groups, ways[:number]))), False, True)))
         for number, way in enumerate(others, 1)
     ]
-    return Alt((first, *kept))
+    made = Alt((first, *kept))
+    if any(True for _ in islice(walk(made), MAX_PARTS, None)):
+        raise PatternError(_TOO_MANY)
+    return made
 
 
 def _ways(node: Node) -> list[Node]:

@@ -18,7 +18,13 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import is_untold, max_width, may_be_empty, min_width
+from guardstream.scan.regex.analysis import (
+    firsts,
+    is_untold,
+    max_width,
+    may_be_empty,
+    min_width,
+)
 from guardstream.scan.regex.ast import (
     NEVER,
     Alt,
@@ -43,6 +49,9 @@ from guardstream.scan.regex.rewrite import (
 
 MAX_PLACES = 100_000
 """How many places one pattern may have, without those that are written out late."""
+
+MAX_FIRSTS = 1_000
+"""How many places a counter's rounds that may be empty may begin at, all together."""
 
 WRITTEN_OUT = 40
 """In a pattern of more places, large parts are written out only when the text reaches them."""
@@ -196,6 +205,7 @@ class Program:
         if self._lazy:
             self._postpone(tree, True)
         self._bits: dict[Look, int] = {}
+        self._referred: dict[Reference, Node] = {}
         self._tree = tree
         self.tells = 0
         self.matched = self._place(Kind.MATCH)
@@ -231,6 +241,9 @@ class Program:
             seen.add(place)
             if place.kind is Kind.CHAR:
                 conditions[place.condition] = None
+            elif place.kind is Kind.LOOP and place.out is not None and place.out not in place.ways:
+                # A round of a counter that has read nothing was the last.
+                pending.append(place.out)
             else:
                 pending += place.leads_to()
         return list(conditions)
@@ -331,8 +344,11 @@ class Program:
                 return self._assertion(node, after)
             case Reference(number, ignore_case):
                 self.exact = False
-                like = captures_of_group(self._tree, number)
-                return self._compile(ignoring_case(like) if ignore_case else like, after)
+                like = self._referred.get(node)
+                if like is None:
+                    like = captures_of_group(self._tree, number)
+                    like = self._referred[node] = ignoring_case(like) if ignore_case else like
+                return self._compile(like, after)
 
     def _taking(self, fragment: str) -> Condition:
         """What a character of this set must be; remembered, since many places ask for the same."""
@@ -351,6 +367,7 @@ class Program:
 
     def _repeat(self, node: Repeat, after: Place) -> Place:
         low, high = node.low, node.high
+        check_rounds(node)
         if self._lazy and is_larger(node, LARGE):
             self._foresee(node.item)
             if high is not None:
@@ -486,6 +503,7 @@ class Program:
                 inner, aside = self._committed(item, end, held)
                 return (self._place(Kind.OPEN, FREE, inner) if opens else inner), aside
             case Repeat(item, low, high, lazy):
+                check_rounds(node)
                 return self._committed_repeat(item, (low, high), lazy, (after, held))
             case _:
                 return self._compile(node, after), self._compile(node, held)
@@ -604,6 +622,14 @@ class Program:
             ahead = (outside if same is inside else inside) if differs else same
             ways.append(self._asking(Kind.BEHIND, behind, self._asking(Kind.AHEAD, ahead, after)))
         return self._split(ways)
+
+
+def check_rounds(node: Repeat) -> None:
+    """Refuse a counter of parts that may be empty if it wants so many that a place would lead to
+    too many others before a character is read: each of these would, too."""
+    if node.low > 1 and firsts(node) > MAX_FIRSTS:
+        message = "a counter wants too many rounds of what may be empty"
+        raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
 
 
 def _is_measured(place: Place, distance: int, opened: int) -> bool:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import count
 from string import hexdigits
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ from guardstream.scan.regex.ast import (
     repeated,
 )
 from guardstream.scan.regex.fragments import code
+from guardstream.scan.regex.rewrite import inside
 
 
 class Flags(NamedTuple):
@@ -56,19 +58,37 @@ MAX_COUNT = 10_000
 MAX_DEPTH = 100
 """How deep groups may nest."""
 
-_FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
-_COUNTER = re.compile(r"\{\d*,?\d*\}")
+MAX_SIZE = 100_000
+"""How many parts a pattern may have that `regex` is asked about: it takes a kilobyte for each."""
+
+UNNAMED = (OverflowError, TypeError)
+r"""What `regex` raises for `\p{inf}`, and for a name in `\N{…}` of several characters."""
+
+_FUZZY = re.compile(r"\{[0-9\s<=+,]*[iesd][0-9\s<=+,iesd]*[:}]")
+_COUNTER = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
 BLANK = re.compile(r"[\s#]")
 """What means nothing under `(?x)`, or begins a comment."""
 
+COMMENT = re.compile(r"\(\?#(?:[^)\\]|\\.)*+\)", re.DOTALL)
+NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=](?! *:)[A-Za-z0-9 &_./-]+)?:\]")
+"""A set in a class, such as `[:alpha:]`."""
+
 _BLANKS = re.compile(r"\s+|#[^\n]*\n?")
-_NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]+)?:\]")
+_SPACED = re.compile(rf"\{{(?:{_BLANKS.pattern}|[0-9<=+,iesd])*+[:}}]")
+"""What may be a counter, or fuzzy, but for the blanks in it."""
+
+_DIGIT_BEYOND = re.compile(rf"(?:{_BLANKS.pattern})++([0-9])")
 _CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
 _LOOSE = str.maketrans("", "", " _-")
-_PROPERTY = re.compile(r"\\[pP](?:[CLMNPSZ]|\{\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]*)?\})")
+_VALUE = r"[:=](?! *\})[A-Za-z0-9 &_./-]+"
+_PROPERTY = re.compile(rf"\\[pP](?:[CLMNPSZ]|\{{\^?[A-Za-z0-9 &_.-]*(?:{_VALUE})?\}})")
 _CHARACTER = re.compile(r"\\N\{[A-Za-z0-9 -]+\}")
-_OCTAL = re.compile(r"\\[0-7]{3}")
-DIGITS = tuple("0123456789")
+_NUMBER = re.compile(r"[0-7]{3}|0[0-7]?|[1-9][0-9]?")
+"""The digits after a backslash: of a character, in octal, or of the group that it refers to."""
+
+_CALL = re.compile(r"\(\?(?:R|&|P[&>]|[+-]?[0-9])")
+"""How a call to a group begins."""
+
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
     "X": r"\X needs all of a grapheme before it can be released",
@@ -187,12 +207,14 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         if parser.at < len(pattern):
             raise PatternError("unbalanced parenthesis", parser.at)
         # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
-        flags = 0 if is_plain(pattern) else regex.compile(pattern, regex.V0).flags
+        flags = 0 if is_plain(pattern) else _flags(pattern, tree)
     except regex.error as error:
         raise PatternError(error.msg, error.pos) from error
     except ValueError as error:
         # Flags of the whole pattern that contradict each other.
         raise PatternError(str(error)) from error
+    except UNNAMED as error:
+        raise PatternError(r"unknown property or character in \p{…}, [:…:] or \N{…}") from error
     if flags & regex.ASCII and not parser.ascii:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
         parser = _Parser(pattern, space, ascii_pattern=True)
@@ -205,6 +227,22 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         parser.looks,
         parser.all_looks,
     )
+
+
+def _flags(pattern: str, tree: Node) -> int:
+    """The flags of a pattern, as `regex` compiles it, which writes counters out."""
+    if _size(tree) > MAX_SIZE:
+        raise PatternError("counters within counters are too large; lower them")
+    flags: int = regex.compile(pattern, regex.V0).flags
+    return flags
+
+
+def _size(node: Node) -> int:
+    """How many parts a node has, with the rounds written out that its counters want."""
+    if isinstance(node, Char):
+        return 1
+    times = max(node.low, 1) if isinstance(node, Repeat) else 1
+    return times * (1 + sum(map(_size, inside(node))))
 
 
 class _Parser:
@@ -258,7 +296,7 @@ class _Parser:
     def sequence(self, flags: Flags, depth: int) -> tuple[Node, Flags]:
         items: list[Node] = []
         while self.at < len(self.pattern) and (begin := self.peek()) not in "|)":
-            if flags.verbose and self._skip_blank():
+            if self._skip_blank(flags):
                 continue
             if not flags.verbose and (letters := _LETTERS.match(self.pattern, self.at)):
                 before, after = _scope(flags, self.ascii)
@@ -269,7 +307,7 @@ class _Parser:
             item = self.atom(flags, depth) if switched is None else None
             if item is None:
                 flags = switched or flags
-                while flags.verbose and self._skip_blank():
+                while self._skip_blank(flags):
                     pass
                 start = self.at
                 self._check_blanks(flags)
@@ -278,14 +316,16 @@ class _Parser:
                 continue
             if flags.verbose or self.peek() in _REPEATS:
                 # A repetition is that of what stands before comments and blanks.
-                while self._skip_comment() or (flags.verbose and self._skip_blank()):
+                while self._skip_comment() or self._skip_blank(flags):
                     pass
                 self._check_blanks(flags)
-                item = self._quantified(item)
+                item = self._quantified(item, flags)
             items.append(item)
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
 
-    def _skip_blank(self) -> bool:
+    def _skip_blank(self, flags: Flags) -> bool:
+        if not flags.verbose:
+            return False
         if self.peek() == "#":
             end = self.pattern.find("\n", self.at)
             self.at = len(self.pattern) if end < 0 else end + 1
@@ -299,16 +339,20 @@ class _Parser:
         """Refuse a counter that `regex` reads only where blanks do not count."""
         if not flags.verbose or self.peek() != "{":
             return
-        without = _BLANKS.sub("", self.pattern[self.at :])
-        if without.startswith(self.pattern[self.at : self.pattern.find("}", self.at) + 1] or " "):
+        spaced = _SPACED.match(self.pattern, self.at)
+        if not spaced or not BLANK.search(spaced.group()):
             return
-        if _COUNTER.match(without) or _FUZZY.match(without):
+        without = _BLANKS.sub("", spaced.group())
+        if _COUNTER.fullmatch(without) or _FUZZY.fullmatch(without):
             raise PatternError("write the counter without blanks", self.at)
 
     def _skip_comment(self) -> bool:
-        if not self.take("(?#"):
+        if self.peek(3) != "(?#":
             return False
-        self.until(")")
+        comment = COMMENT.match(self.pattern, self.at)
+        if comment is None:
+            raise PatternError("missing ')'", self.at)
+        self.at = comment.end()
         return True
 
     def atom(self, flags: Flags, depth: int) -> Node | None:
@@ -356,10 +400,12 @@ class _Parser:
 
     # Quantifiers
 
-    def _quantified(self, item: Node) -> Node:
+    def _quantified(self, item: Node, flags: Flags) -> Node:
         bounds = self._bounds()
         if bounds is None:
             return item
+        while self._skip_blank(flags):
+            pass
         low, high = bounds
         if isinstance(item, Assert | Look):
             # Where it holds, another round changes nothing.
@@ -383,20 +429,15 @@ class _Parser:
             return _BOUNDS[token]
         if token != "{":
             return None
-        start = self.at
-        end = self.pattern.find("}", start)
-        body = self.pattern[start + 1 : end] if end > 0 else ""
-        low, comma, high = body.partition(",")
-        if _is_count(low) and (_is_count(high) or not high) and (low or high):
-            self.at = end + 1
+        counter = _COUNTER.match(self.pattern, self.at)
+        if counter and counter.group() != "{}":
+            self.at = counter.end()
+            low, comma, high = counter.groups()
             most = (int(high) if high else None) if comma else int(low)
             return self._checked(int(low or 0), most)
-        if body == ",":
-            self.at = end + 1
-            return 0, None
-        if _FUZZY.match(self.pattern, start):
+        if _FUZZY.match(self.pattern, self.at):
             message = "fuzzy matching cannot be decided while text arrives"
-            raise PatternError(f"{message}; write out the spellings there may be", start)
+            raise PatternError(f"{message}; write out the spellings there may be", self.at)
         return None
 
     def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:
@@ -410,13 +451,13 @@ class _Parser:
 
     def _global_flags(self, flags: Flags) -> Flags | None:
         """`(?i)`: read the flags that hold from here to the end of the group."""
-        if self.peek(2) != "(?":
+        if self.peek(2) != "(?" or _CALL.match(self.pattern, self.at):
             return None
         end = self.at + 2
         while end < len(self.pattern) and (self.pattern[end].isalnum() or self.pattern[end] == "-"):
             end += 1
         letters = self.pattern[self.at + 2 : end]
-        if self.pattern[end : end + 1] != ")" or not letters or letters[0] in "PR&0123456789":
+        if self.pattern[end : end + 1] != ")" or letters in ("", "P"):
             return None
         changed = self._changed(flags, letters)
         self.at = end + 1
@@ -431,13 +472,10 @@ class _Parser:
                 raise PatternError(_REFUSED_FLAGS[letter], self.at)
             if letter not in "aimsux":
                 raise PatternError(f"unknown flag {letter!r}", self.at)
-        names = {"i": "ignore_case", "m": "multiline", "s": "dotall", "x": "verbose", "a": "ascii"}
+        names = {"i": "ignore_case", "m": "multiline", "s": "dotall", "x": "verbose"}
         values = {names[letter]: True for letter in on if letter in names}
         values |= {names[letter]: False for letter in off if letter in names}
-        if "u" in on and not (flags.ascii or "a" in on):
-            # Where both hold, `(?a)` does.
-            values["ascii"] = False
-        return flags._replace(**values)
+        return flags._replace(**values, ascii=_ascii(flags.ascii, on, off))
 
     def _parenthesis(self, flags: Flags, depth: int) -> Node | None:  # noqa: C901 - a list of kinds
         start = self.at
@@ -458,9 +496,7 @@ class _Parser:
             return Atomic(self._closed(flags, depth, start))
         if self.take("|"):
             return self._branch_reset(flags, depth, start)
-        if self.take("P=") or self.take("P>"):
-            if self.pattern[self.at - 1] == ">":
-                raise PatternError(_RECURSION, start)
+        if self.take("P="):
             return self._named(self.until(")"), flags, start)
         if self.take("P<") or self.take("<"):
             return self._capture(self.until(">"), flags, depth, start)
@@ -499,7 +535,7 @@ class _Parser:
         while end < len(self.pattern) and (self.pattern[end].isalnum() or self.pattern[end] == "-"):
             end += 1
         letters = self.pattern[self.at : end]
-        if self.peek() in ("R", "&") or letters.isdigit():
+        if _CALL.match(self.pattern, start):
             raise PatternError(_RECURSION, start)
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
@@ -516,23 +552,35 @@ class _Parser:
         return item
 
     def _capture(self, name: str | None, flags: Flags, depth: int, start: int) -> Node:
-        if name is not None and name in self.names:
-            number = self.names[name]
-        else:
+        if name is None:
             self.groups += 1
             number = self.groups
-            if name is not None:
-                self.names[name] = number
+        else:
+            number = self._number_of(name, start)
         within, self.open = self.open, self.open | {number}
         item = self._closed(flags, depth, start)
         self.open = within
         return Group(item, number)
 
+    def _number_of(self, name: str, start: int) -> int:
+        """The number of a named group, which groups of the same name share, and no other named
+        group has."""
+        if not name.isidentifier():
+            message = f"{name!r} is no name for a group; write letters, digits and _"
+            raise PatternError(message, start)
+        if name not in self.names:
+            taken = self.names.values()
+            self.groups = next(n for n in count(self.groups + 1) if n not in taken)
+            self.names[name] = self.groups
+        return self.names[name]
+
     def _branch_reset(self, flags: Flags, depth: int, start: int) -> Node:
         first, most, branches = self.groups, self.groups, []
         while True:
             self.groups = first
-            branch, flags = self.sequence(flags, depth + 1)
+            branch, switched = self.sequence(flags, depth + 1)
+            if switched != flags:
+                raise PatternError("flags in (?|…) would hold after it: write (?i:…)", start)
             branches.append(branch)
             most = max(most, self.groups)
             if not self.take("|"):
@@ -556,7 +604,7 @@ class _Parser:
         while not self.take("]"):
             if self.at >= len(self.pattern):
                 raise PatternError("missing ']'", start)
-            named = _NAMED_SET.match(self.pattern, self.at)
+            named = NAMED_SET.match(self.pattern, self.at)
             if named is not None:
                 self.at = named.end()
             elif self.peek() == "\\":
@@ -589,11 +637,8 @@ class _Parser:
             return Atomic(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
         if letter == "g":
             return self._reference(flags, start)
-        if _OCTAL.match(self.pattern, start):
-            self.at = start + 4
-            return self._char(self.pattern[start : self.at], flags)
-        if letter.isdigit() and letter != "0":
-            return self._numbered(letter, flags, start)
+        if number := _NUMBER.match(self.pattern, start + 1):
+            return self._numbered(number, flags, start)
         return self._char(self._single_escape(letter, start), flags)
 
     def _check_number(self, start: int) -> None:
@@ -606,22 +651,28 @@ class _Parser:
         raise PatternError(r"unknown escape \g; write \1 or (?P=name)", start)
 
     def _named(self, name: str, flags: Flags, start: int) -> Node:
-        if not name.isdigit() and name not in self.names:
+        if not name.isdecimal() and name not in self.names:
             message = f"no group {name!r} stands before this; a reference comes after its group"
             raise PatternError(message, start)
-        number = int(name) if name.isdigit() else self.names[name]
+        number = int(name) if name.isdecimal() else self.names[name]
         if number in self.open:
             raise PatternError(f"the group {name!r} cannot refer to itself", start)
         return self._reference_to(number, flags)
 
-    def _numbered(self, digit: str, flags: Flags, start: int) -> Node:
-        number = int(digit)
-        if self.peek() in DIGITS:
-            number = 10 * number + int(self.peek())
-            self.at += 1
-        if not number:
-            raise PatternError("unknown escape", start)
-        return self._reference_to(number, flags)
+    def _numbered(self, number: re.Match[str], flags: Flags, start: int) -> Node:
+        digits, self.at = number.group(), number.end()
+        if flags.verbose and (beyond := _DIGIT_BEYOND.match(self.pattern, self.at)):
+            longer = _NUMBER.match(digits + beyond[1])
+            if longer and longer.end() > len(digits):
+                # Blanks do not end the number.
+                at = beyond.start(1)
+                raise PatternError(f"write a digit after \\{digits} as [{beyond[1]}]", at)
+        if digits[0] != "0" and len(digits) < 3:
+            return self._reference_to(int(digits), flags)
+        if int(digits, 8) > 0xFF:
+            # Under `(?a)` it is cut to eight bits.
+            raise PatternError(r"write the character as \uHHHH", start)
+        return self._char(f"\\{digits}", flags)
 
     def _reference_to(self, number: int, flags: Flags) -> Node:
         self.referred.add(number)
@@ -650,13 +701,20 @@ class _Parser:
             if named is None:
                 raise PatternError(r"\N needs a name: write \N{NAME OF THE CHARACTER}", start)
             self.at = named.end()
-        elif letter == "0":
-            while self.peek() and self.peek() in "01234567" and self.at - start < 4:
-                self.at += 1
-        elif letter.isalnum() and letter not in _SINGLE_ESCAPES:
+        elif letter.isascii() and letter.isalnum() and letter not in _SINGLE_ESCAPES:
             hint = _OTHERWISE.get(letter, "")
             raise PatternError(f"unknown escape \\{letter}{hint}", start)
         return self.pattern[start : self.at]
+
+
+def _ascii(holds: bool | None, on: str, off: str) -> bool | None:
+    """Whether `(?a)`, or `(?u)`, holds once flags have been turned on and off."""
+    if "a" in on:
+        return True
+    if holds is not None and ("a" if holds else "u") in off:
+        holds = None
+    # Where both hold, `(?a)` does.
+    return holds or (False if "u" in on else holds)
 
 
 @cache
@@ -685,7 +743,3 @@ def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | No
     except PatternError:
         return None
     return look if parser.at == len(text) else None
-
-
-def _is_count(text: str) -> bool:
-    return not text or (text.isascii() and text.isdigit())

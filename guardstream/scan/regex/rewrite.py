@@ -148,9 +148,10 @@ class _Writer:
 
     def _sequence(self, items: tuple[Node, ...]) -> Node:
         for index, item in enumerate(items):
-            rest = items[index + 1 :]
-            later = set().union(*map(referred, rest)) if rest else set()
-            for number in sorted(captured(item) & later):
+            names, rest = captured(item), items[index + 1 :]
+            if names:
+                names &= set().union(*map(referred, rest))
+            for number in sorted(names):
                 if any(number in captured(other) for other in rest):
                     continue
                 try:
