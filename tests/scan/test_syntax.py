@@ -90,6 +90,8 @@ REFUSED = {
     "(?<=x" + 6 * "(?>" + "a|b|c|d|e|f|g|h" + 6 * "|y)" + "z)w": "too many ways",
     "x(?:(?:a?){100}b?){100}c": "make a part of each round mandatory",
     "x(?>(?:(?:a|){500}b??){3})c": "make a part of each round mandatory",
+    "x(?:(?<=a)|a?+){20}b": "make a part of each round mandatory",
+    "x(?:(?:(?=ab)?y?){4}z?){5}b": "make a part of each round mandatory",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 
@@ -319,6 +321,12 @@ def test_counters_of_what_may_be_empty_are_written_out_when_the_text_reaches_the
     pattern = "(?:" * 20 + "a?" + "){0,5}" * 20 + "b"
     rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
     assert masked(rules, "aab xb") == "*** x*"
+
+
+def test_rounds_that_read_something_may_begin_in_many_ways() -> None:
+    words = "|".join(f"{number}z" for number in range(1_200))
+    rules = RuleSet([Rule("p", patterns=(f"(?:{words}){{2}}",), replacement="*")])
+    assert masked(rules, "7z 7z1199z") == "7z *******"
 
 
 @pytest.mark.parametrize("part", ["{", "a{1", " {1", "a {b}", "{e:"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
+from math import prod
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
@@ -27,6 +28,9 @@ from guardstream.scan.regex.rewrite import (
     referred,
     walk,
 )
+
+MANY = 1_000_000
+"""Ways are not counted beyond that."""
 
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
@@ -110,6 +114,26 @@ def firsts(node: Node) -> int:
             return firsts(item)
         case _:
             return 0
+
+
+def empty_ways(node: Node) -> int:
+    """In how many ways that ask for different lookaheads, about, a node matches without reading; an
+    atomic part asks for one wherever it keeps a way."""
+    if not any(isinstance(part, (Look, Atomic)) for part in walk(node)):
+        return int(may_be_empty(node))
+    match node:
+        case Cat(items):
+            return prod(map(empty_ways, items))
+        case Alt(items):
+            return sum(map(empty_ways, items))
+        case Repeat(item, 0):
+            return 1 + empty_ways(item)
+        case Repeat(item, low):
+            return int(min(empty_ways(item) ** low, MANY))
+        case Group(item) | Atomic(item):
+            return empty_ways(item)
+        case _:
+            return 1
 
 
 def repeats_empty(node: Node) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import (
+    empty_ways,
     firsts,
     is_untold,
     max_width,
@@ -51,7 +52,8 @@ MAX_PLACES = 100_000
 """How many places one pattern may have, without those that are written out late."""
 
 MAX_FIRSTS = 1_000
-"""How many places a counter's rounds that may be empty may begin at, all together."""
+"""How many places a counter's rounds that may be empty may begin at, all together, and in how many
+ways they may all be empty."""
 
 WRITTEN_OUT = 40
 """In a pattern of more places, large parts are written out only when the text reaches them."""
@@ -627,7 +629,9 @@ class Program:
 def check_rounds(node: Repeat) -> None:
     """Refuse a counter of parts that may be empty if it wants so many that a place would lead to
     too many others before a character is read: each of these would, too."""
-    if node.low > 1 and firsts(node) > MAX_FIRSTS:
+    if node.low < 2 or not may_be_empty(node.item):
+        return
+    if max(firsts(node), empty_ways(node)) > MAX_FIRSTS:
         message = "a counter wants too many rounds of what may be empty"
         raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
 
