@@ -19,6 +19,8 @@ from tests.support.harness import hunt, told
 
 BATCH = 1_000
 
+TOLD_EVERY = 50_000
+
 APART = 200
 """How many cases more of a batch are of each other kind."""
 
@@ -70,6 +72,8 @@ def main() -> int:
                 apart += others
                 total.total += part.total
                 total.counts += part.counts
+                if not total.total % TOLD_EVERY:
+                    print(f"{total.total} cases so far", flush=True)
                 if problems:
                     print(problems, flush=True)
                     differs = True

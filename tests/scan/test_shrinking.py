@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from guardstream.stages.rules import Rule
+from tests.support import reference
 from tests.support.generate import Case, draw_case
-from tests.support.harness import smaller, steps, told
+from tests.support.harness import difference, smaller, steps, told
 
 
 def test_a_case_keeps_what_makes_it_differ() -> None:
@@ -23,3 +26,11 @@ def test_a_difference_is_told_with_the_steps_of_its_patterns() -> None:
     text = told([(7, draw_case(Random(7)), "a difference")])
     assert text.startswith("seed 7: ")
     assert "shrunk: " in text
+
+
+def test_a_case_that_regex_cannot_judge_in_time_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reference, "PATIENCE", 0.01)
+    rules = (Rule("slow", patterns=("(?:[^1]|.|1)*1(?<!11|[a-z1])",), validators=(bool,)),)
+    assert difference(Case(rules, "1a11aa1" * 8), Random(0)) is None

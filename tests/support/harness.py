@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from random import Random
@@ -20,7 +20,7 @@ from guardstream.stages.redact import RuleSet, searches, stage
 
 from .chunking import joined, one_by_one, play, random_split
 from .generate import ROOMY, Case, Composition, draw_case
-from .reference import Judged, check_whole, has_match
+from .reference import Judged, TooLongError, check_whole, has_match
 
 Chunkings = tuple[list[str], ...]
 
@@ -63,11 +63,20 @@ def difference(
 
     `natives` says whether it runs on the C extension, once for each; unless told, as it is now. In
     Python the few patterns of every other case are searched for apart, as many are, and only every
-    eighth case reads what a load reads first, which takes longer than the rest.
+    eighth case reads what a load reads first, which takes longer than the rest. A case is passed
+    over whose patterns `regex` itself cannot find in time.
     """
-    judged = case.judged() if case.has_trees else None
-    if composition is not None:
-        composition.add(case, judged)
+    with suppress(TooLongError):
+        judged = case.judged() if case.has_trees else None
+        if composition is not None:
+            composition.add(case, judged)
+        return _difference_in_forms(case, random, judged, natives)
+    return None
+
+
+def _difference_in_forms(
+    case: Case, random: Random, judged: Judged | None, natives: Iterable[bool]
+) -> str | None:
     chunkings = one_by_one(case.text), random_split(case.text, random)
     for native in natives or [forms.NATIVE]:
         python = FORM._replace(few=0) if len(case.text) % 2 else FORM
@@ -84,6 +93,8 @@ def _told_difference(case: Case, judged: Judged | None, chunkings: Chunkings) ->
     try:
         with postponing() if large else nullcontext():
             return _difference(case, judged, chunkings)
+    except TooLongError:
+        raise
     except PatternError as error:
         return f"refused at load: {error}"
     except AssertionError as error:

@@ -21,6 +21,9 @@ from .patterns import END, Matched, Thread, Tree
 
 Span: TypeAlias = tuple[int, int]
 
+PATIENCE = 10.0
+"""For how many seconds `regex` may look for a match: with some patterns its time is exponential."""
+
 _SPACELESS = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}"
     r"\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tai_Le}\p{Script=New_Tai_Lue}"
@@ -173,16 +176,27 @@ def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
                 yield start, end
 
 
+class TooLongError(Exception):
+    """`regex` goes back so often that there is nothing to compare with."""
+
+
 def pattern_found(rule: Rule, pattern: str, text: str) -> Iterator[regex.Match[str]]:
-    """`finditer`, where a refused match consumes only its first character."""
+    """`finditer`, where a refused match consumes only its first character. Raises TooLongError."""
     compiled = regex.compile(pattern)
     at = 0
-    while (match := compiled.search(text, at)) is not None:
+    while (match := _searched(compiled, text, at)) is not None:
         if has_confirmed(rule, text, match.spans(rule.group or 0)):
             yield match
             at = match.end()
         else:
             at = match.start() + 1
+
+
+def _searched(compiled: regex.Pattern[str], text: str, at: int) -> regex.Match[str] | None:
+    try:
+        return compiled.search(text, at, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise TooLongError from error
 
 
 def distinct_words(rule: Rule) -> list[str]:
