@@ -479,7 +479,7 @@ async def test_an_unknown_chunk_is_refused_if_asked() -> None:
 @pytest.mark.parametrize(
     ("unit", "problem"),
     [
-        ("word", "'word' is not known"),
+        ("word", "unknown unit 'word': use 'sentence'"),
         (0, "at least 1"),
         (2.5, "not 'float'"),
         (True, "not 'bool'"),
@@ -648,7 +648,7 @@ async def test_the_answers_text_can_be_read_alone() -> None:
 
 
 def test_a_verdict_has_a_known_action() -> None:
-    with pytest.raises(ValueError, match="allow, block, mask, replace"):
+    with pytest.raises(ValueError, match="use 'allow' or 'block' or 'mask' or 'replace'"):
         Verdict("pass")  # type: ignore[arg-type]
 
 
