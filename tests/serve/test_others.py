@@ -540,8 +540,8 @@ def test_the_section_sets_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"other": "gard"}, "'guard', 'refuse', 'pass', not 'gard'"),
-        ({"file_types": "application/msgpack"}, "'file_types' is a list"),
+        ({"other": "gard"}, "unknown other 'gard': use 'guard'"),
+        ({"file_types": "application/msgpack"}, "'file_types' needs a list"),
         ({"max_answer": 0}, "max_answer= needs a whole number, at least 1, not 0"),
         ({"max_answer": "1MB"}, "max_answer= needs a whole number, not 'str'"),
     ],
