@@ -168,25 +168,17 @@ class MixedReader:
 class PythonReader(MixedReader):
     """A reader for searches in Python; it settles what needs no attention."""
 
-    __slots__ = ("_pythons",)
+    __slots__ = ()
 
-    def __init__(
-        self,
-        searches: Sequence[Stepper | WordStepper],
-        parts: list[str],
-        most: int,
-        unseen: FindUnseen | None,
-    ) -> None:
-        super().__init__(searches, parts, most, unseen)
-        self._pythons = searches
+    _searches: Sequence[Stepper | WordStepper]
 
     def read(self, text: str) -> int | Ran:
         """See `Reader.read`; nearly always no character needs attention."""
         held = 0
-        for search in self._pythons:
+        for search in self._searches:
             waits = search.glide(text)
             if waits < 0:
-                for earlier in self._pythons[: self._pythons.index(search)]:
+                for earlier in self._searches[: self._searches.index(search)]:
                     earlier.unread()
                 ran = self.run(text, 0, len(text))
                 return ran if ran[2] or ran[3] else ran[1]
@@ -197,7 +189,7 @@ class PythonReader(MixedReader):
     def run(self, text: str, begin: int, end: int) -> Ran:
         """See `Reader.run`."""
         settled: list[Settled] = []
-        searches = self._pythons
+        searches = self._searches
         while True:
             begin, due = _stopped(searches, text, begin, end)
             if not due or not all(search.plain for search in searches if search.due):
