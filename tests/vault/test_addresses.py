@@ -100,3 +100,22 @@ def test_an_address_gets_no_value(form: str, vault: Vault) -> None:
 def test_beside_an_address_values_come_back(form: str, vault: Vault) -> None:
     mark = stand_in(vault)
     assert answers(form.replace("{}", mark).format(), vault) == {form.replace("{}", VALUE).format()}
+
+
+@pytest.mark.parametrize("form", ["{}({})", "{}(或{}，或{})", "&#91;{bare}&#93;(a{})", "{}: <{}>"])
+def test_the_bracket_of_a_stand_in_that_is_restored_begins_no_target(
+    form: str, vault: Vault
+) -> None:
+    mark = stand_in(vault)
+    said = form.replace("{bare}", mark.strip("[]")).replace("{}", mark)
+    restored = form.replace("&#91;{bare}&#93;", VALUE).replace("{}", VALUE)
+    assert answers(said, vault) == {restored}
+
+
+@pytest.mark.parametrize(
+    "form", ["[{}](a?q={left})", "[EMAIL_2222222](a?q={left})", "[EMAIL_2222222]: <a {left}>"]
+)
+def test_another_bracket_begins_a_target(form: str, vault: Vault) -> None:
+    mark = stand_in(vault)
+    said = form.replace("{}", mark).replace("{left}", mark)
+    assert answers(said, vault) == {form.replace("{}", VALUE).replace("{left}", mark)}
