@@ -17,7 +17,7 @@ _FIRST = "0" * 64
 _BEGINNING = b'{"v":1,"id":"'
 """The beginning of every record. It occurs nowhere else, because quotes in values are escaped."""
 
-_KEYS = {"v", "id", "checkpoint"}
+_KEYS = ("v", "id", "checkpoint")
 
 _UNSIGNED = (
     "no line is signed, so whoever can write here can have made all of it: give 'sign' in the "
@@ -75,7 +75,7 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
         if record is None or not ({"chain", "checkpoint"} & record.keys()):
             unchained += 1
         elif "checkpoint" in record:
-            wrong += _checkpoint(chains, record, place, key)
+            wrong += _checkpoint(chains, record, line, place, key)
         else:
             wrong += _linked(chains, record, line, place)
     if key is not None and not wrong and not any(links.signed for links in chains.values()):
@@ -121,7 +121,7 @@ def _linked(chains: dict[str, Links], record: Any, line: bytes, place: str) -> I
 
 
 def _checkpoint(
-    chains: dict[str, Links], record: Any, place: str, key: str | bytes | None
+    chains: dict[str, Links], record: Any, line: bytes, place: str, key: str | bytes | None
 ) -> Iterator[str]:
     if key is None:
         return
@@ -131,8 +131,15 @@ def _checkpoint(
         yield f"{place}: {error}"
         return
     links = chains.get(str(claims.get("chain")), Links())
-    here = (record.keys(), record.get("v"), record.get("id"), links.lines, links.last)
-    if here != (_KEYS, 1, claims.get("chain"), claims.get("n"), claims.get("last")):
+    here = (record.get("v"), record.get("id"), links.lines, links.last)
+    signed = (1, claims.get("chain"), claims.get("n"), claims.get("last"))
+    if here != signed or line != _written(record):
         yield f"{place}: the chain is not what was signed here"
     else:
         links.signed = links.lines
+
+
+def _written(record: Any) -> bytes:
+    """Return the line of a signature, as it was written: no signature covers it."""
+    only = {name: record.get(name) for name in _KEYS}
+    return json.dumps(only, ensure_ascii=False, separators=(",", ":")).encode()

@@ -81,6 +81,14 @@ def test_every_byte_that_is_changed_is_found(log: Path) -> None:
             assert found.wrong or found.unchained
 
 
+@pytest.mark.parametrize("added", [b" ", b"\r", b'"v":1,'])
+def test_what_is_added_to_a_signature_is_found(added: bytes, log: Path) -> None:
+    whole = log.read_bytes()
+    start = whole.index(b'"checkpoint"')
+    log.write_bytes(whole[:start] + added + whole[start:])
+    assert verify_audit([log], SIGNER.public_key).wrong
+
+
 @pytest.mark.parametrize("missing", [1, 2])
 def test_a_full_disk_at_the_end_of_a_line_breaks_no_chain(
     missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
