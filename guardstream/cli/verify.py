@@ -9,7 +9,7 @@ from pathlib import Path
 
 from guardstream.cli.output import naming
 from guardstream.receipts import ReceiptError, found_in, verify, verify_audit
-from guardstream.receipts.receipt import public_key_of
+from guardstream.receipts.receipt import public_keys_of
 
 HOLDS, DIFFERS = 0, 1
 
@@ -30,7 +30,7 @@ def check(
     ReceiptError for a key that cannot be used.
     """
     data, public = _read(answer), _read(key)
-    public_key_of(public)
+    public_keys_of(public)
     asked = _read(request) if request is not None else None
     try:
         token = receipt if receipt is not None else found_in(data)

@@ -6,26 +6,13 @@ snapshot never changes after it was yielded.
 
 from __future__ import annotations
 
-import json
-from collections import deque
-from typing import Any, get_origin
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from guardstream.extract._shapes import (
-    REFUSALS,
-    Record,
-    Undecided,
-    adapter,
-    branches,
-    is_named_tuple,
-    shape,
-    typed_scalar,
-)
+from guardstream.extract._shapes import branches, shape, typed, typed_scalar
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
-
-_COLLECTIONS = {set, frozenset, tuple, deque}
 
 
 class _Frame:
@@ -45,12 +32,12 @@ class _Frame:
             self.values.append(value)
             return
         self.values[self.key] = value
-        if isinstance(self.shape, Undecided):
-            self.shape = self.shape.decided(self.values)
-            if isinstance(self.shape, Record):
-                # What came before is of its type too now.
-                for key, each in self.values.items():
-                    self.values[key] = _typed(each, self.shape.member(key))
+        decided = self.shape.decided(self.values)
+        if decided is not self.shape:
+            self.shape = decided
+            # What came before is of its type too now.
+            for key, each in self.values.items():
+                self.values[key] = typed(each, decided.member(key))
 
     def built(self, value: Any, shown: bool) -> Any:
         """The container so far, with the open `value` in its place if that is shown."""
@@ -61,14 +48,8 @@ class _Frame:
         return self.shape.build(values)
 
     def closed(self) -> Any:
-        """Return the complete container; pydantic decides on a union that is still undecided."""
-        if isinstance(self.shape, Undecided):
-            return _typed(dict(self.values), self.declared)
-        kinds = {get_origin(each) or each for each in branches(self.declared)}
-        collects = _COLLECTIONS & kinds or any(map(is_named_tuple, kinds))
-        if isinstance(self.values, list) and collects:
-            return _typed(self.values, self.declared)
-        return self.built(None, shown=False)
+        """Return the complete container, as its declared type."""
+        return self.shape.complete(self.values, self.declared)
 
 
 class Growing:
@@ -155,19 +136,3 @@ def _scalar(kind: int, value: Any, declared: Any) -> Any:
     plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
     written = value if kind in (t.INTEGER, t.FLOAT) else None
     return typed_scalar(plain, declared, written)
-
-
-def _typed(value: Any, declared: Any) -> Any:
-    """Return a complete value as the declared type; unchanged if the type rejects it."""
-    if declared is Any or not isinstance(value, str | int | float | dict | list | None):
-        return value
-    try:
-        known = adapter(declared)
-        try:
-            written = json.dumps(value)
-        except TypeError:  # something in it has its type already
-            return known.validate_python(value)
-        # In JSON a strict type takes more: a text for a date, an array for a set.
-        return known.validate_json(written)
-    except REFUSALS:
-        return value

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+)
 from functools import lru_cache
 from types import UnionType
 from typing import (
@@ -65,6 +72,16 @@ class Shape:
         """Return the value of the members or elements so far."""
         return values
 
+    def complete(self, values: Any, declared: Any) -> Any:
+        """Return the value of all members or elements; pydantic makes it if `build` does not know
+        its type."""
+        return typed(values, declared)
+
+    def decided(self, values: Any) -> Shape:
+        """Return the shape that is still possible, given the members that have arrived."""
+        del values
+        return self
+
 
 PLAIN = Shape()
 
@@ -72,9 +89,10 @@ PLAIN = Shape()
 class _Values(Shape):
     """A dict or an array whose values have one type; a dict's keys may have another."""
 
-    def __init__(self, inner: Any, keys: Any = str) -> None:
+    def __init__(self, inner: Any, keys: Any = str, *, plain: bool) -> None:
         self._inner = inner
         self._keys = keys
+        self._plain = plain
 
     def key(self, text: str) -> Any:
         return typed_scalar(text, self._keys)
@@ -86,6 +104,9 @@ class _Values(Shape):
     def element(self, index: int) -> Any:
         del index
         return self._inner
+
+    def complete(self, values: Any, declared: Any) -> Any:
+        return values if self._plain else typed(values, declared)
 
 
 class _Tuple(Shape):
@@ -118,6 +139,10 @@ class Record(Shape):
             values[key] in allowed for key, allowed in self.tags.items() if _is_scalar(values, key)
         )
 
+    def complete(self, values: Any, declared: Any) -> Any:
+        del declared
+        return self.build(values)
+
 
 class _Model(Record):
     """A model, created without validation: fields that have not arrived have a default
@@ -126,13 +151,7 @@ class _Model(Record):
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
         self._paths = _paths(model.model_fields, model.model_config)
-        types: dict[str, Any] = {}
-        for name, info in model.model_fields.items():
-            types[name] = info.annotation
-            if info.discriminator is not None:
-                types[name] = Annotated[types[name], info]
-            elif info.metadata:
-                types[name] = Annotated[types[name], *info.metadata]
+        types = {name: _declared_type(info) for name, info in model.model_fields.items()}
         closed = model.model_config.get("extra") == "forbid" and _all_short(self._paths)
         super().__init__(_by_key(self._paths, types), closed=closed)
 
@@ -157,6 +176,14 @@ class _Root(Shape):
 
     def build(self, values: Any) -> Any:
         return _made(self._model, {"root": self._inner.build(values)})
+
+    def complete(self, values: Any, declared: Any) -> Any:
+        declared = _declared_type(self._model.model_fields["root"])
+        return _made(self._model, {"root": self._inner.complete(values, declared)})
+
+    def decided(self, values: Any) -> Shape:
+        inner = self._inner.decided(values)
+        return self if inner is self._inner else _Root(self._model, inner)
 
 
 class _Dataclass(Record):
@@ -201,7 +228,7 @@ class _TypedDict(Record):
 
 
 class Undecided(Shape):
-    """One of several records; `decided` is set as soon as only one is possible."""
+    """One of several records, until only one is possible."""
 
     def __init__(self, branches: list[Record]) -> None:
         self._branches = branches
@@ -210,8 +237,7 @@ class Undecided(Shape):
         kinds = [each.member(key) for each in self._branches]
         return kinds[0] if all(kind == kinds[0] for kind in kinds) else Any
 
-    def decided(self, values: dict[str, Any]) -> Shape:
-        """Return the shapes that are still possible, given the members that have arrived."""
+    def decided(self, values: Any) -> Shape:
         self._branches = [each for each in self._branches if each.fits(values)]
         if len(self._branches) == 1:
             return self._branches[0]
@@ -238,19 +264,22 @@ def _shape(kind: Any, is_object: bool) -> Shape | None:
     if record is not None:
         return record if is_object else None
     if is_object:
-        if origin in _MAPPINGS or _is_class(origin, dict):
-            return _Values(arguments[1], arguments[0]) if len(arguments) == 2 else _Values(Any)
+        if origin in _DICTS or _is_class(origin, dict):
+            values, keys = (arguments[1], arguments[0]) if len(arguments) == 2 else (Any, str)
+            return _Values(values, keys, plain=origin in _DICTS)
         return None
-    if is_named_tuple(origin):
+    if _is_named_tuple(origin):
         return _Tuple(tuple(_hints(kind).values()))
     if origin is tuple and arguments and arguments[-1] is not ...:
         return _Tuple(arguments)
     if origin is Iterable or (_is_class(origin, Collection) and not _is_class(origin, _NO_ARRAYS)):
-        return _Values(arguments[0] if arguments else Any)
+        return _Values(arguments[0] if arguments else Any, plain=origin in _LISTS)
     return None
 
 
-_MAPPINGS = (Mapping, MutableMapping)
+_DICTS = (dict, Mapping, MutableMapping)
+_LISTS = (list, Iterable, Collection, Sequence, MutableSequence)
+"""The types whose values are plain dicts, or lists, as in JSON."""
 _NO_ARRAYS = (str, bytes, bytearray, Mapping)
 
 
@@ -266,9 +295,15 @@ def _record(kind: Any) -> Record | None:
     return None
 
 
-def is_named_tuple(kind: Any) -> bool:
-    """Return whether a type is a class of named tuples."""
+def _is_named_tuple(kind: Any) -> bool:
     return _is_class(kind, tuple) and hasattr(kind, "_fields")
+
+
+def _declared_type(info: FieldInfo) -> Any:
+    """Return the type of a model's field, with what pydantic needs to tell its values apart."""
+    if info.discriminator is not None:
+        return Annotated[info.annotation, info]
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
 def _hints(kind: Any) -> dict[str, Any]:
@@ -487,13 +522,30 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
     """Return a complete scalar (of a number, as `written`) as its declared type, or
     else `plain`."""
     kinds = branches(declared)
-    # Beside a type such as `date`, pydantic may prefer that to the string.
-    if declared is Any or (type(plain) in kinds and _PLAIN.issuperset(kinds)):
+    # Beside a type such as `date`, or in the mode "left_to_right", pydantic may prefer another.
+    smart = len(kinds) == 1 or get_origin(declared) is not Annotated
+    if declared is Any or (type(plain) in kinds and smart and _PLAIN.issuperset(kinds)):
         return plain
     try:
         return adapter(declared).validate_json(written or json.dumps(plain))
     except REFUSALS:
         return plain
+
+
+def typed(value: Any, declared: Any) -> Any:
+    """Return a complete value as the declared type; unchanged if the type rejects it."""
+    if declared is Any or not isinstance(value, str | int | float | dict | list | None):
+        return value
+    try:
+        known = adapter(declared)
+        try:
+            written = json.dumps(value)
+        except TypeError:  # something in it has its type already
+            return known.validate_python(value)
+        # In JSON a strict type takes more: a text for a date, an array for a set.
+        return known.validate_json(written)
+    except REFUSALS:
+        return value
 
 
 _PLAIN = frozenset({str, int, float, bool})

@@ -9,13 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, public_key_of, token_of
+from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, public_keys_of, token_of
 
 _FIRST = "0" * 64
 """The digest in the first line of a chain, which has no line before it."""
 
+_BEGINNING = b'{"v":1,"id":"'
+"""The beginning of every record. It occurs nowhere else, because quotes in values are escaped."""
 
-_KEYS = {"v", "id", "checkpoint"}
+_KEYS = ("v", "id", "checkpoint")
 
 _UNSIGNED = (
     "no line is signed, so whoever can write here can have made all of it: give 'sign' in the "
@@ -56,13 +58,14 @@ class Audited:
 def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) -> Audited:
     """Verify chained audit logs, the oldest first.
 
-    `key` is the signer's public key in PEM. Without it, signatures are not checked, so anyone who
+    `key` is the signer's public key in PEM, or several of them, one after the other, if it was
+    replaced. Without it, signatures are not checked, so anyone who
     can write the files could have written all of it. With it, logs without a signed line are
     errors. A chain cannot show that another chain is missing, or that lines after its last
     remaining line are. OSError if a file cannot be read, ReceiptError if the key cannot be used.
     """
     if key is not None:
-        public_key_of(key)
+        public_keys_of(key)
     paths = tuple(paths)
     chains: dict[str, Links] = {}
     wrong: list[str] = []
@@ -72,7 +75,7 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
         if record is None or not ({"chain", "checkpoint"} & record.keys()):
             unchained += 1
         elif "checkpoint" in record:
-            wrong += _checkpoint(chains, record, place, key)
+            wrong += _checkpoint(chains, record, line, place, key)
         else:
             wrong += _linked(chains, record, line, place)
     if key is not None and not wrong and not any(links.signed for links in chains.values()):
@@ -84,8 +87,16 @@ def _lines(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
         with Path(path).open("rb") as file:
             for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"{path}:{number}", line.rstrip(b"\n")
+                for part in _parts(line.rstrip(b"\n")):
+                    if part.strip():
+                        yield f"{path}:{number}", part
+
+
+def _parts(line: bytes) -> tuple[bytes, ...]:
+    """Return a line; or else the torn record of a process that was killed, and the record that
+    another process wrote after it."""
+    start = line.rfind(_BEGINNING)
+    return (line,) if start < 1 or _parsed(line) is not None else (line[:start], line[start:])
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -110,7 +121,7 @@ def _linked(chains: dict[str, Links], record: Any, line: bytes, place: str) -> I
 
 
 def _checkpoint(
-    chains: dict[str, Links], record: Any, place: str, key: str | bytes | None
+    chains: dict[str, Links], record: Any, line: bytes, place: str, key: str | bytes | None
 ) -> Iterator[str]:
     if key is None:
         return
@@ -120,8 +131,15 @@ def _checkpoint(
         yield f"{place}: {error}"
         return
     links = chains.get(str(claims.get("chain")), Links())
-    here = (record.keys(), record.get("v"), record.get("id"), links.lines, links.last)
-    if here != (_KEYS, 1, claims.get("chain"), claims.get("n"), claims.get("last")):
+    here = (record.get("v"), record.get("id"), links.lines, links.last)
+    signed = (1, claims.get("chain"), claims.get("n"), claims.get("last"))
+    if here != signed or line != _written(record):
         yield f"{place}: the chain is not what was signed here"
     else:
         links.signed = links.lines
+
+
+def _written(record: Any) -> bytes:
+    """Return the line of a signature, as it was written: no signature covers it."""
+    only = {name: record.get(name) for name in _KEYS}
+    return json.dumps(only, ensure_ascii=False, separators=(",", ":")).encode()

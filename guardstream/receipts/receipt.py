@@ -15,6 +15,8 @@ from itertools import count
 from time import time
 from typing import Any, NamedTuple
 
+import regex
+
 from guardstream.errors import GuardstreamError
 from guardstream.stream.observers import StreamRecord
 
@@ -39,9 +41,18 @@ BETWEEN = re.compile(_BETWEEN)
 
 _COMMENT = re.compile(_BETWEEN + _BEGINNING + rb"([\w.-]+)\n\n")
 """The comment with the receipt, between events; inside an event it would be the application's."""
+END = regex.compile(rb"(?:id: [^\r\n]{0,1024}\r?\n)?data: ?\[DONE\](?:\n\n|\r\n\r\n)")
+"""The event that ends a stream, with its id if it has one; an event with more content is not
+one. The receipt is before it."""
+
 _UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")
 _MAX = 16_384
 """The maximum bytes of a receipt."""
+
+_AHEAD = 60
+"""By how many seconds the signer's clock may be ahead."""
+
+_PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----\s*", re.DOTALL)
 
 
 class ReceiptError(GuardstreamError):
@@ -187,8 +198,9 @@ def verify(
     """Verify a receipt against the bytes of an answer; return its claims.
 
     - `key`: the signer's public key in PEM, from a source that you trust. A key that comes with a
-      receipt proves nothing.
-    - `answer`: the bytes as received. In an event stream, the comment with the receipt is left out.
+      receipt proves nothing. It may be several keys, one after the other: the old and the new one.
+    - `answer`: the bytes as received. In an event stream, the comment with this receipt at its end
+      is left out.
     - `request`: the bytes of the request's body, if they are to be verified, too.
     - `nonce`: the nonce of the request. Without it, an old answer to the same request passes with
       its receipt.
@@ -197,13 +209,18 @@ def verify(
     Raises ReceiptError, which says what differs.
     """
     claims = _receipt(token_of(receipt, key, TYPE, "receipt"))
-    if max_age is not None and time() - claims.issued > max_age:
+    age = time() - claims.issued
+    if age < -_AHEAD:
+        raise ReceiptError(
+            f"the receipt was signed {-age:.0f} seconds in the future: set the clock"
+        )
+    if max_age is not None and age > max_age:
         raise ReceiptError(f"the receipt is older than {max_age:g} seconds")
     if nonce is not None and not compare_digest(claims.nonce.encode(), nonce.encode()):
         raise ReceiptError("the receipt is for another request: its nonce differs")
     if request is not None and not compare_digest(claims.request, digest(request)):
         raise ReceiptError("the receipt is for another request: the digest of its body differs")
-    released = without_receipt(answer)
+    released = _released(answer, receipt)
     if len(released) != claims.size:
         raise ReceiptError(f"the answer has {len(released)} bytes, the receipt says {claims.size}")
     if not compare_digest(claims.answer, digest(released)):
@@ -229,8 +246,20 @@ def comment(receipt: str) -> bytes:
 
 
 def without_receipt(answer: bytes) -> bytes:
-    """Return the bytes of an answer without the comment with its receipt."""
+    """Return the bytes of an answer without comments with receipts, such as an upstream's."""
     return _COMMENT.sub(b"", answer)
+
+
+def _released(answer: bytes, receipt: str | bytes) -> bytes:
+    """Return the bytes of an answer without the comment with this receipt, if that is where a
+    signer writes it. Any other comment has to be signed with the answer."""
+    own = comment(receipt.decode() if isinstance(receipt, bytes) else receipt)
+    start = answer.rfind(own)
+    if start < 0 or not BETWEEN.match(answer, start):
+        return answer
+    rest = answer[start + len(own) :]
+    ends = END.fullmatch(rest[: unfinished(rest)], partial=True)  # a stream may have been cut
+    return answer[:start] + rest if ends else answer
 
 
 def unfinished(answer: bytes) -> int:
@@ -248,22 +277,27 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def public_key_of(key: str | bytes) -> Any:
-    """Return a public key from its PEM. ReceiptError for any other key, and if PyJWT or
-    `cryptography` is not installed."""
+def public_keys_of(key: str | bytes) -> list[Any]:
+    """Return the public keys in a PEM, of which there may be several. ReceiptError for any other
+    key, and if PyJWT or `cryptography` is not installed."""
     _, serialization = _libraries()
-    data = key.encode() if isinstance(key, str) else key
+    text = key if isinstance(key, str) else key.decode("latin-1")
     try:
-        public = serialization.load_pem_public_key(data)
+        found = [
+            serialization.load_pem_public_key(each.encode("latin-1"))
+            for each in _PEM.findall(text) or [text]
+        ]
     except ValueError as error:
         raise ReceiptError("the key is not a public key in PEM") from error
-    _check_kind(public, "Ed25519PublicKey")
-    return public
+    for each in found:
+        _check_kind(each, "Ed25519PublicKey")
+    return found
 
 
 def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
-    """Return the claims of a token signed with `key`. ReceiptError for any other token."""
-    public = public_key_of(key)
+    """Return the claims of a token signed with `key`, or with one of several. ReceiptError for any
+    other token."""
+    keys = public_keys_of(key)
     jwt, _ = _libraries()
     if len(token) > _MAX:
         raise ReceiptError(f"the {name} is too long")
@@ -272,17 +306,28 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
     try:
         if jwt.get_unverified_header(token).get("typ") != kind:
             raise ReceiptError(f"the token is not a {name}")
-        claims: Mapping[str, Any] = jwt.decode(
-            token,
-            public,
-            algorithms=["EdDSA"],
-            options={"require": ["iss", "iat"], "verify_aud": False},
-            leeway=60,
-        )
-    except jwt.InvalidSignatureError as error:
-        raise ReceiptError(f"the {name} was changed, or signed with another key") from error
     except jwt.PyJWTError as error:
         raise ReceiptError(f"the {name} cannot be read") from error
+    for public in keys:
+        try:
+            return _claims(token, public)
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.PyJWTError as error:
+            raise ReceiptError(f"the {name} cannot be read") from error
+    raise ReceiptError(f"the {name} was changed, or signed with another key")
+
+
+def _claims(token: str | bytes, public: Any) -> Mapping[str, Any]:
+    """Return the claims of a token signed with a key. Its time is judged by whoever needs it."""
+    jwt, _ = _libraries()
+    claims: Mapping[str, Any] = jwt.decode(
+        token,
+        public,
+        algorithms=["EdDSA"],
+        options={"require": ["iss", "iat"], "verify_aud": False, "verify_iat": False},
+        leeway=_AHEAD,
+    )
     return claims
 
 

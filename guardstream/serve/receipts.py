@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-import regex
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.http.media import kind_of, media_of
 from guardstream.receipts.collecting import collected
 from guardstream.receipts.receipt import (
     BETWEEN,
+    END,
     HEADER,
     NONCE,
     Signer,
@@ -23,10 +23,6 @@ from guardstream.receipts.receipt import (
     without_receipt,
 )
 from guardstream.serve.routes import POLICY_HEADER, values
-
-_END = regex.compile(rb"(?:id: [^\r\n]{0,1024}\r?\n)?data: ?\[DONE\](?:\n\n|\r\n\r\n)")
-"""The event that ends a stream, with its id if it has one; an event with more content is not
-one."""
 
 
 class ReceiptMiddleware:
@@ -145,5 +141,5 @@ def _terminator(answer: bytes) -> int:
     """Return where the event that ends a stream begins, or may have begun; the length of the bytes
     if they end with neither."""
     starts = [place.start() for place in BETWEEN.finditer(answer)][-2:]
-    fits = (start for start in starts if _END.fullmatch(answer, start, partial=True))
+    fits = (start for start in starts if END.fullmatch(answer, start, partial=True))
     return next(fits, len(answer))

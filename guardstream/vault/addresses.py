@@ -23,9 +23,9 @@ _address = regex.compile(
     r"[a-z0-9+.\-]{2}:[/\\]|%3a(?:/|%2f)"
     r"|(?<![a-z0-9])(?:data|javascript|vbscript|blob|about|https?|wss?|ftps?|file|sms|smsto|mms|sips?"
     r"|xmpp|geo|intent|market|magnet|whatsapp|skype|facetime|tg|bitcoin|view-source|urn|cid):"
-    r"|(?<![\w.])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![\w.])localhost(?::[0-9]+)?/"
+    r"|(?<![^\W_])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![^\W_])localhost(?::[0-9]+)?/"
     r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]"
-    r"|(?:\]\(|url\()(?!mailto:|tel:)"
+    r"|(?:\]\(|url\()(?!<?(?:mailto|tel):)"
     r"|(?:mailto|tel):[^?&]*[?&]",
     regex.IGNORECASE,
 )
@@ -35,10 +35,25 @@ _begun = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
 _as_user = regex.compile(r"//[^\s@/\[\]()?#\\]*[?#\\][^\s@/\[\]()]*\Z")
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
 _SPACES = " \n\t\r\f\v"
-_quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends a quoted address
+# A quote ends an address that is all of a string, in what looks like JSON. Elsewhere renderers
+# take it for a part of the address, with what follows.
+_quoted = regex.compile(r"""(?:\A|(?<=[\[{(,:]))(?:"[^"]*"|'[^']*')(?=[,:}\])])""")
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
 _escaped = regex.compile(r"\\([!-/:-@\[-`{-~])")
+
+# https://spec.commonmark.org/0.31.2/#raw-html and #autolinks: what is not written like it is text.
+# Without quotes, micromark reads an address in an attribute as text, too.
+_open_tag = regex.compile(
+    r"<[a-z][a-z0-9\-]*+(?:\s++[a-z_:][a-z0-9_.:\-]*+"
+    r"(?:\s*+=\s*+(?:[^\s\"'=<>`:/.]++|'[^']*+'|\"[^\"]*+\"))?)*+\s*+/?>",
+    regex.IGNORECASE,
+)
+_markup = regex.compile(
+    _open_tag.pattern + r"|</[a-z][a-z0-9\-]*+>|<[a-z][a-z0-9+.\-]{1,31}+:[^\s<>]*+>"
+    r"|<[^\s<>@]++@[^\s<>]++>",
+    regex.IGNORECASE,
+)
 
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
 # attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
@@ -47,13 +62,16 @@ _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
-_anchor = re.compile("[<\"']")  # each opening has one, at its beginning or its end
+_anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
     r"(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\Z", re.IGNORECASE
 )
-_mark = regex.compile(r"[<>\"'=/\\]|\s+|[^<>\"'=/\\\s]+")
+_mark = regex.compile(
+    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\():&]|\n|[^\S\n]+|[^<>\"'=/\\():&\s]+"
+)
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
+_harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
 LONGEST_OPENING = 64
@@ -67,7 +85,12 @@ less in it than what looks like a tag, so each is followed as if it were the onl
 
 `b` in a tag before an attribute, `n` in its name, `e` after its `=`, `u` in its value, `d` and `s`
 in its value in double and in single quotes (as https://html.spec.whatwg.org/#tokenization says);
-`D` and `S` in other strings; `m` in a target, `x` after a backslash in one.
+`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one.
+
+In a target in parentheses, which for Python-Markdown may have spaces in it, and ends with its
+paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
+in one, two and more parentheses, `t` after a quote, and `T` after a second one, because only in
+front of a parenthesis is that the end of a title.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -81,13 +104,27 @@ _STEPS: dict[str, dict[str, str]] = {
     "S": {"'": "", "": "S"},
     "m": {">": "", "\\": "x", "": "m"},
     "x": {"": "m"},
+    "o": {":": "p", "&": "p", "/": "z", "\\": "z", ")": "", "\n": "", "": "o"},
+    "z": {":": "p", "&": "p", "/": "p", "\\": "p", ")": "", "\n": "", " ": "z", "": "o"},
+    "p": {"(": "q", ")": "", '"': "t", "'": "t", "\n": "", "": "p"},
+    "q": {"(": "r", ")": "p", '"': "t", "'": "t", "\n": "", "": "q"},
+    "r": {'"': "t", "'": "t", "\n": "", "": "r"},
+    "t": {'"': "T", "'": "T", "\n": "", "": "t"},
+    "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
 }
-"""The next letter by the mark that comes: a space, one of `<>"'=/\\`, or anything else."""
+"""The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
+`<>"'=/\\():&`, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
 def _step(state: str, mark: str) -> str:
-    return "".join(sorted({_STEPS[each].get(mark, _STEPS[each][""]) for each in state}))
+    return "".join(sorted({_next(_STEPS[each], mark) for each in state}))
+
+
+def _next(steps: dict[str, str], mark: str) -> str:
+    if mark == "\n" and mark not in steps:
+        mark = " "
+    return steps.get(mark, steps[""])
 
 
 def within(state: str, text: str, start: int, end: int) -> str:
@@ -96,19 +133,30 @@ def within(state: str, text: str, start: int, end: int) -> str:
     An opening that ends after `start` may begin before it.
     """
     opened = _openings(text, start, end)
-    if not state and not opened:
-        return OUTSIDE
-    for match in _mark.finditer(text, start, end):
-        if state:
-            mark = match[0]
-            if mark.isspace():
-                mark = " "
-            elif mark not in "<>\"'=/\\":
-                mark = "a"
-            state = _step(state, mark)
-        if opened and (kind := opened.get(match.end(), "")) and kind not in state:
-            state += kind
-    return "".join(sorted(state))
+    places = iter(sorted(opened))
+    at = start
+    while True:
+        if not state:
+            place = next((place for place in places if place > at), None)
+            if place is None:
+                return OUTSIDE
+            at, state = place, opened[place]
+        for match in _mark.finditer(text, at, end):
+            at = match.end()
+            state = _step(state, _kind_of(match))
+            if (kind := opened.get(at, "")) and kind not in state:
+                state = "".join(sorted(state + kind))
+            if not state:
+                break
+        else:
+            return state
+
+
+def _kind_of(mark: regex.Match[str]) -> str:
+    """Return a mark as `_STEPS` has it."""
+    if mark[0].isspace():
+        return "\n" if mark["blank"] else " "
+    return mark[0] if mark[0] in "<>\"'=/\\():&" else "a"
 
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
@@ -117,6 +165,9 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
     last = min(end + 1, len(text))
     for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
         at = anchor.start()
+        if anchor[0] == "](":
+            opened[anchor.end()] = "o"
+            continue
         if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
             opened[tag.end()] = "b"
             continue
@@ -162,11 +213,17 @@ def in_address(around: Around) -> bool:
 def _run_start(text: str) -> int:
     """Return where the text without spaces at the end of `text` begins.
 
-    A `>` ends an address only if a `<` opened it: others are part of it
-    (https://github.github.com/gfm/#extended-url-autolink).
+    The end of a tag or of an address in `<>` ends it, too. No other `<` or `>` does: it may be part
+    of an address (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
     """
-    start = max(map(text.rfind, _SPACES + "<")) + 1
-    return text.find(">", start) + 1 or start if text[start - 1 : start] == "<" else start
+    start = max(map(text.rfind, _SPACES)) + 1
+    end = len(text)
+    while (opens := text.rfind("<", start, end)) >= 0:
+        if found := _markup.match(text, opens, end):
+            return int(found.end())
+        end = opens
+    tag = _open_tag.match(text, opens) if (opens := text.rfind("<", 0, start)) >= 0 else None
+    return max(start, tag.end()) if tag else start
 
 
 def _as_read(run: str) -> str:
@@ -176,6 +233,10 @@ def _as_read(run: str) -> str:
 
 def _harmless(state: str, near: str) -> bool:
     """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
+    if state in "oz":
+        return True
+    if state == "p":
+        return bool(_harmless_link.search(near))
     if state == "m":
         return bool(_harmless_target.search(near))
     if state == "u":

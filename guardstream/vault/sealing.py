@@ -26,6 +26,10 @@ class Sealing(Protocol):
         """Decrypt an entry. Raises VaultError if it was not encrypted for this place."""
         ...
 
+    def is_outdated(self, sealed: bytes) -> bool:
+        """Return whether an entry that can be decrypted would be encrypted with another key now."""
+        ...
+
 
 class Plain:
     """Does not encrypt: for entries that never leave the process."""
@@ -38,6 +42,10 @@ class Plain:
         if found[0] != place:
             raise VaultError("an entry of the store belongs to another place")
         return [str(each) for each in found[1:]]
+
+    def is_outdated(self, sealed: bytes) -> bool:
+        del sealed
+        return False
 
 
 class AESGCM:
@@ -74,3 +82,6 @@ class AESGCM:
         except Exception as error:  # InvalidTag, ValueError
             raise VaultError("an entry of the store was changed, or moved") from error
         return [str(each) for each in json.loads(data)]
+
+    def is_outdated(self, sealed: bytes) -> bool:
+        return not sealed.startswith(self._first)

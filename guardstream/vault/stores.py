@@ -26,6 +26,7 @@ Sealed: TypeAlias = Mapping[str, bytes]
 """The stored entries of a conversation, by stand-in."""
 
 LOAD, ADD, FORGET = "load a conversation", "add values", "forget a conversation"
+RENEW = "encrypt values with a new key"
 """The work of a store, as errors name it."""
 
 DAY = 86_400.0
@@ -56,6 +57,11 @@ class Store(Protocol):
     def add(self, conversation: str, entries: Sealed) -> Sealed:
         """Add the entries; or, if other workers have added some of their stand-ins, add none of
         them, and return what is stored for those."""
+        ...
+
+    def renew(self, conversation: str, entries: Sealed) -> None:
+        """Replace what is stored for these stand-ins; those that are not stored any more stay
+        forgotten."""
         ...
 
     def forget(self, conversation: str) -> None:
@@ -116,6 +122,14 @@ class MemoryStore:
             while len(self._kept) > self._most or self._bytes > self._max_bytes:
                 self._drop(next(iter(self._kept)))
             return {}
+
+    def renew(self, conversation: str, entries: Sealed) -> None:
+        """Replace entries that exist."""
+        with self._lock:
+            kept = self._asked(conversation)
+            before = _size(kept)
+            kept.update({name: data for name, data in entries.items() if name in kept})
+            self._bytes += _size(kept) - before
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""
@@ -211,6 +225,14 @@ class SQLiteStore:
                 database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", rows)
             return taken
 
+    def renew(self, conversation: str, entries: Sealed) -> None:
+        """Replace entries that exist."""
+        with self._transaction(RENEW) as database:
+            database.executemany(
+                "UPDATE entries SET data = ? WHERE conversation = ? AND name = ?",
+                [(data, conversation, name) for name, data in entries.items()],
+            )
+
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""
         with self._transaction(FORGET) as database:
@@ -263,6 +285,15 @@ return taken
 """
 """Adds all entries or none, with the time to live before them; returns those that exist, as names
 and data by turns."""
+
+_RENEW = """
+for at = 1, #ARGV, 2 do
+  if redis.call('HEXISTS', KEYS[1], ARGV[at]) == 1 then
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+  end
+end
+"""
+"""Replaces the entries that exist."""
 
 
 class RedisStore:
@@ -320,6 +351,12 @@ class RedisStore:
         given = [part for entry in entries.items() for part in entry]
         taken = self._ask(ADD, lambda pipeline: pipeline.eval(_ADD, 1, key, self._ttl, *given))[0]
         return {name.decode(): data for name, data in zip(taken[::2], taken[1::2], strict=True)}
+
+    def renew(self, conversation: str, entries: Sealed) -> None:
+        """Replace entries that exist."""
+        key = self._prefix + conversation
+        given = [part for entry in entries.items() for part in entry]
+        self._ask(RENEW, lambda pipeline: pipeline.eval(_RENEW, 1, key, *given))
 
     def forget(self, conversation: str) -> None:
         """Delete a conversation."""

@@ -7,6 +7,8 @@ from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around,
 _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
 
+_WORD = "x"  # what a value ends with, as far as its surroundings are concerned
+
 
 class Surroundings:
     """Keeps the end of a text, and tracks the tags that are open in it when asked."""
@@ -31,6 +33,15 @@ class Surroundings:
         self._follow(at)
         end = at - self._base
         return Around(self._text()[max(end - REACH, 0) : end], self._state)
+
+    def unbracket(self, at: int) -> None:
+        """Record that the bracket at an offset, which closes a restored stand-in, is not written.
+
+        So a parenthesis after it begins no target of a link.
+        """
+        end = at - self._base
+        text = self._text()
+        self._window = f"{text[:end]}{_WORD}{text[end + 1 :]}"
 
     def _forget(self, length: int) -> None:
         self._follow(self._base + length)

@@ -20,7 +20,7 @@ from guardstream.hints import check_known
 from guardstream.vault.ids import Ids
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import named
-from guardstream.vault.stores import ADD, FORGET, LOAD, MemoryStore, Store
+from guardstream.vault.stores import ADD, FORGET, LOAD, RENEW, MemoryStore, Store
 from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 
 T = TypeVar("T")
@@ -64,8 +64,9 @@ class Vaults:
         """Create the vaults of a store.
 
         - `store`: by default a MemoryStore.
-        - `key`: encrypts the entries. Of several keys, the first encrypts and all decrypt. Every
-          store outside of the process needs one.
+        - `key`: encrypts the entries. Of several keys, the first encrypts and all decrypt; `open`
+          encrypts with the first one what another has encrypted. Every store outside of the
+          process needs a key.
         - `id_key`: the key of ids, and of the names of conversations in the store. Workers that
           share a store need the same one. With another key, all conversations start again.
         - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
@@ -206,10 +207,16 @@ class Vaults:
 
     def _loaded(self, owner: str) -> list[Entry]:
         entries = []
+        outdated: dict[str, bytes] = {}
         with self._asking(LOAD):
             for written, sealed in self._store.load(owner).items():
                 rule, value = self._sealing.open(sealed, owner + written)
                 entries.append(Entry(named(written), rule, value))
+                if self._sealing.is_outdated(sealed):
+                    outdated[written] = self._sealing.seal([rule, value], owner + written)
+        if outdated:  # so that a conversation outlives the key that encrypted it
+            with self._asking(RENEW):
+                self._store.renew(owner, outdated)
         return entries
 
     async def _in_thread(self, work: Callable[[], T], *, abandon: bool = False) -> T:

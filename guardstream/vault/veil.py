@@ -243,7 +243,12 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
-        return self._show(text, self._surroundings.around(at), self._private)
+        shown = self._show(text, self._surroundings.around(at), self._private)
+        before, inner, after = alone(text)
+        char = shown[len(before) : len(shown) - len(after)]
+        if len(char) == 1 and _private.sub(self._shown, char)[-1:].isalnum():
+            self._surroundings.unbracket(at + len(before) + len(inner) - 1)
+        return shown
 
     def _private(self, text: str, becomes: str) -> str:
         self._turned_to(self)

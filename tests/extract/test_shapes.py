@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+from collections import Counter, OrderedDict
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypeVar
@@ -58,6 +60,14 @@ class Row(TypedDict):
 
 
 class Pets(RootModel[list[Cat | Dog]]):
+    pass
+
+
+class Pet(RootModel[Annotated[Cat | Dog, Field(discriminator="kind")]]):
+    pass
+
+
+class CatOrSizes(RootModel[Cat | dict[str, int]]):
     pass
 
 
@@ -203,12 +213,28 @@ DAY = datetime.date(2024, 5, 6)
         (datetime.date | str, '"2024-05-06"', DAY),
         # A strict type takes a text for a date, in JSON alone.
         (Strict | Cat, '{"days": ["2024-05-06"], "kind": "s"}', Strict(kind="s", days={DAY})),
+        (Pet, '{"kind": "cat", "lives": 2}', Pet(Cat(kind="cat", lives=2))),
+        (Pet | None, '{"lives": 2, "kind": "cat"}', Pet(Cat(kind="cat", lives=2))),
+        (CatOrSizes, '{"kind": "cat", "lives": 2}', CatOrSizes(Cat(kind="cat", lives=2))),
+        (Cat | dict[str, int], '{"kind": "cat", "lives": 2}', Cat(kind="cat", lives=2)),
+        (Interval, '{"start": "2024-05-06", "days": 3}', Interval(DAY, 3)),
+        (OrderedDict[str, datetime.date], '{"a": "2024-05-06"}', OrderedDict(a=DAY)),
+        (Counter[str], '{"a": 2}', Counter(a=2)),
+        (AbstractSet[datetime.date], '["2024-05-06"]', frozenset({DAY})),
+        (Annotated[int | str, Field(union_mode="left_to_right")], '"3"', 3),
     ],
 )
 def test_what_is_complete_has_its_type_before_the_end(model, text, complete):
     *growing, last = extract.snapshots_sync(["[", text, ", 1]"], tuple[model, int])
     assert growing[-1] == [complete]
+    assert type(growing[-1][0]) is type(complete)
     assert last == (complete, 1)
+
+
+def test_a_root_model_shows_the_model_that_a_tag_decides_while_it_grows():
+    shown = list(extract.snapshots_sync(['{"born": "2020-01-02"', ', "kind": "dog"', "}"], Pet))
+    assert [type(each.root) for each in shown] == [dict, Dog, Dog]
+    assert shown[1] == shown[2]
 
 
 def test_a_dataclass_may_derive_from_a_type_that_is_built_in():

@@ -81,6 +81,14 @@ def test_every_byte_that_is_changed_is_found(log: Path) -> None:
             assert found.wrong or found.unchained
 
 
+@pytest.mark.parametrize("added", [b" ", b"\r", b'"v":1,'])
+def test_what_is_added_to_a_signature_is_found(added: bytes, log: Path) -> None:
+    whole = log.read_bytes()
+    start = whole.index(b'"checkpoint"')
+    log.write_bytes(whole[:start] + added + whole[start:])
+    assert verify_audit([log], SIGNER.public_key).wrong
+
+
 @pytest.mark.parametrize("missing", [1, 2])
 def test_a_full_disk_at_the_end_of_a_line_breaks_no_chain(
     missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -94,6 +102,15 @@ def test_a_full_disk_at_the_end_of_a_line_breaks_no_chain(
     found = verify_audit([path])
     assert found.wrong == []
     assert [links.lines for links in found.chains.values()] == [4 - missing]
+
+
+@pytest.mark.parametrize("size", [1, 12, 40, 300])
+def test_a_record_after_what_a_killed_process_left_is_in_its_chain(size: int, log: Path) -> None:
+    whole = lines(log)
+    for place in range(len(whole)):
+        log.write_bytes(b"".join([*whole[:place], whole[0][:size], *whole[place:]]))
+        found = verify_audit([log], SIGNER.public_key)
+        assert (found.wrong, found.unsigned, found.unchained) == ([], 0, 1)
 
 
 def test_lines_that_are_swapped_or_repeated_are_found(log: Path) -> None:
@@ -131,6 +148,24 @@ def test_with_a_key_a_log_without_a_signature_does_not_pass(tmp_path: Path) -> N
     for more, status in (([], 0), (["--key", str(public)], 1)):
         done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
         assert (done.returncode, "no line is signed" in done.stdout) == (status, bool(status))
+
+
+def test_a_log_goes_on_when_its_key_is_replaced(log: Path) -> None:
+    audit = AuditLog(log, sign=OTHER.checkpoint)
+    watched(audit).wrap_sync(gen(["a"])).text()
+    audit.close()
+    found = verify_audit([log], SIGNER.public_key + OTHER.public_key)
+    assert (found.wrong, found.unsigned, len(found.chains)) == ([], 0, 2)
+    assert verify_audit([log], OTHER.public_key).wrong
+
+
+def test_a_clock_that_was_ahead_breaks_no_chain(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardstream.receipts.receipt.time", lambda: 4e9)
+    audit = AuditLog(log, sign=SIGNER.checkpoint)
+    watched(audit).wrap_sync(gen(["a"])).text()
+    audit.close()
+    monkeypatch.undo()
+    assert verify_audit([log], SIGNER.public_key).wrong == []
 
 
 def test_a_key_that_cannot_be_used_is_no_fault_of_the_log(log: Path) -> None:

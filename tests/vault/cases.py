@@ -156,13 +156,6 @@ RESTORED = [
     Case("question", "{e}? yes", "<e>? yes"),
     Case("port-like", "{e}:80 yes", "<e>:80 yes"),
     Case("hash", "{e}#1", "<e>#1"),
-    Case("image title", '![x](https://e.example/ "{e}")', '![x](https://e.example/ "<e>")'),
-    Case(
-        "url split newline in md target",
-        "[x](https://e.example/\n{e})",
-        "[x](https://e.example/\n<e>)",
-    ),
-    Case("quoted then continues", '"https://e.example/?q="{e}', '"https://e.example/?q="<e>'),
 ]
 """What is restored."""
 
@@ -224,6 +217,12 @@ LEFT = [
     _left("mail body", "mailto:a@x.example?body={e}"),
     Case("mail to theirs", "mailto:{e}&cc={p}", "mailto:<e>&cc={p}"),
     _left("backslash host", "\\\\evil.example\\{e}"),
+    # Unless the title ends with its parenthesis, it is a part of the address in Python-Markdown.
+    _left("image title", '![x](https://e.example/ "{e}")'),
+    # There an address may have spaces in it; browsers drop line feeds.
+    _left("url split newline in md target", "[x](https://e.example/\n{e})"),
+    # marked and micromark link all of it.
+    _left("quoted then continues", '"https://e.example/?q="{e}'),
     _left("markdown angle", "[x](<https://e.example/a b {e}>)"),
     _left("javascript", "[x](javascript:send('{e}'))"),
     _left("ipv6 host", "http://[::1]/{e}"),

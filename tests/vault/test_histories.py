@@ -178,5 +178,6 @@ def test_a_key_may_be_replaced_in_the_middle_of_a_conversation(tmp_path: Any) ->
         assert message["content"].startswith(shown)
         shown, text = message["content"], f"{text} user{len(keys)}@example.net"
         assert restored(shown, vaults.open("s", "eve")) == shown
+    Vaults(SQLiteStore(path), key=b"c" * 16, id_key=KEY).open("s", "ann")
     with pytest.raises(VaultError, match="another key"):
-        Vaults(SQLiteStore(path), key=b"c" * 16, id_key=KEY).open("s", "ann")
+        Vaults(SQLiteStore(path), key=[b"b" * 16, b"a" * 16], id_key=KEY).open("s", "ann")

@@ -339,17 +339,52 @@ def test_what_was_changed_or_moved_in_the_store_is_refused(tmp_path: Path) -> No
         vaults(SQLiteStore(path)).open("seven")
 
 
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
 def test_keys_can_be_replaced(store: Store) -> None:
-    if isinstance(store, MemoryStore):
-        store = MemoryStore()
-    old = Vaults(store, key=b"o" * 32, id_key=ID_KEY)
+    old = Vaults(store, key=OLD, id_key=ID_KEY)
     here = old.open("seven")
     stand_in = here.issue("email", MAIL)
     old.save(here)
-    both = Vaults(store, key=[b"n" * 32, b"o" * 32], id_key=ID_KEY).open("seven")
-    assert both.issue("email", MAIL) == stand_in
     with pytest.raises(VaultError, match="sealed with another key"):
-        Vaults(store, key=b"n" * 32, id_key=ID_KEY).open("seven")
+        Vaults(store, key=NEW, id_key=ID_KEY).open("seven")
+    assert Vaults(store, key=[OLD, NEW], id_key=ID_KEY).open("seven").fresh == []
+    both = Vaults(store, key=[NEW, OLD], id_key=ID_KEY).open("seven")
+    assert both.issue("email", MAIL) == stand_in
+
+
+def test_a_conversation_outlives_the_key_that_encrypted_it(store: Store) -> None:
+    old = Vaults(store, key=OLD, id_key=ID_KEY)
+    here = old.open("seven")
+    stand_ins = [here.issue("email", f"{number}@example.com") for number in range(3)]
+    old.save(here)
+    both = Vaults(store, key=[NEW, OLD], id_key=ID_KEY)
+    here = both.open("seven")  # nothing is new in it
+    here.issue("email", MAIL)
+    both.save(here)
+    again = Vaults(store, key=NEW, id_key=ID_KEY).open("seven")
+    assert [again.issue("email", f"{number}@example.com") for number in range(3)] == stand_ins
+    assert len(again) == 4
+    with pytest.raises(VaultError, match="sealed with another key"):
+        old.open("seven")
+
+
+def test_only_what_is_stored_is_renewed(store: Store) -> None:
+    store.add("one", {"a": b"1", "b": b"2"})
+    store.renew("one", {"a": b"longer", "c": b"3"})
+    assert store.load("one") == {"a": b"longer", "b": b"2"}
+    store.forget("one")
+    store.renew("one", {"a": b"1"})
+    assert store.load("one") == {}
+
+
+def test_a_store_in_memory_counts_what_was_renewed() -> None:
+    store = MemoryStore(max_bytes=20)
+    store.add("one", {"a": b"x" * 15})
+    store.renew("one", {"a": b"x"})
+    assert store.add("two", {"a": b"x" * 15}) == {}
+    assert store.load("one") == {"a": b"x"}
 
 
 def test_keys_are_asked_for_where_values_leave_the_process(tmp_path: Path) -> None:
@@ -434,7 +469,7 @@ class Answering:
             raise self._answer
         return self._answer
 
-    load = add = forget = _asked
+    load = add = renew = forget = _asked
 
 
 @pytest.mark.parametrize(

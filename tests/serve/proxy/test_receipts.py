@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 from typing import Any
 
 import httpx
@@ -254,6 +255,43 @@ def test_every_changed_byte_is_found() -> None:
         changed[place] ^= 1
         with pytest.raises(ReceiptError):
             verify(receipt, bytes(changed), PUBLIC)
+
+
+def test_every_comment_that_was_not_signed_is_a_change() -> None:
+    receipt = signed()
+    whole = streamed(receipt)
+    added = [comment("any"), comment(signed(OTHER)), comment(receipt)]
+    for answer in (
+        *(each + ANSWER for each in added),
+        *(each + whole for each in added),
+        *(whole + each for each in added),
+        whole.replace(receipt.encode(), b"any"),
+    ):
+        with pytest.raises(ReceiptError):
+            verify(receipt, answer, PUBLIC)
+    said = b'{"id": 1}'
+    of_a_whole_answer = signed(answer=said)
+    with pytest.raises(ReceiptError, match="bytes, the receipt says"):
+        verify(of_a_whole_answer, comment(of_a_whole_answer) + said, PUBLIC)
+
+
+def test_keys_may_be_the_old_and_the_new_one() -> None:
+    for keys in (PUBLIC + OTHER.public_key, OTHER.public_key + "\n" + PUBLIC):
+        for signer in (SIGNER, OTHER):
+            assert verify(signed(signer), ANSWER, keys).size == len(ANSWER)
+    with pytest.raises(ReceiptError, match="signed with another key"):
+        verify(signed(OTHER), ANSWER, PUBLIC + PUBLIC)
+    with pytest.raises(ReceiptError, match="not a public key"):
+        verify(signed(), ANSWER, PUBLIC + PRIVATE)
+
+
+def test_a_receipt_of_the_future_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt = signed()
+    monkeypatch.setattr("guardstream.receipts.receipt.time", lambda: time() - 50)
+    assert verify(receipt, ANSWER, PUBLIC, max_age=5)  # clocks differ a little
+    monkeypatch.setattr("guardstream.receipts.receipt.time", lambda: time() - 3600)
+    with pytest.raises(ReceiptError, match="seconds in the future"):
+        verify(receipt, ANSWER, PUBLIC)
 
 
 def test_another_request_nonce_or_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
