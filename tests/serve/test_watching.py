@@ -83,3 +83,19 @@ async def test_each_answer_has_one_record() -> None:
     assert [record.start.id for record in watcher.records] == watcher.opened_ids
     assert [record.finish for record in watcher.records] == ["stop"] * 3
     assert [finding.rule for finding in watcher.records[0].findings] == ["w"]
+
+
+@pytest.mark.parametrize("media_type", ["text/event-stream", "text/plain"])
+async def test_an_application_that_fails_is_recorded_as_an_error(media_type: str) -> None:
+    async def body() -> AsyncIterator[str]:
+        yield "data: a secret here\n\n"
+        raise ValueError("a secret")
+
+    watcher = Watcher()
+    guard = Guard(Policy.parse("rules: [{id: w, words: [secret]}]"), observers=[watcher])
+    app = app_of(lambda _: StreamingResponse(body(), media_type=media_type))
+    async with client(GuardMiddleware(app, guard)) as visitor:
+        with pytest.raises(ValueError, match="a secret"):
+            await visitor.get("/")
+    (record,) = watcher.records
+    assert (record.finish, record.error) == ("error", "ValueError")
